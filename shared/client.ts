@@ -1,0 +1,76 @@
+import { located, MailError } from './errors.js';
+import type { Batch, Context, Operation, Provider } from './provider.js';
+import type { Send } from './http.js';
+import { validate } from './validate.js';
+import type { Vocabulary } from './vocabulary.js';
+
+/** What a front end brings: the account, a sender, and a way to stop. */
+export interface Host extends Pick<Context, 'resolve' | 'token'> { account: Record<string, unknown>; send: Send; signal?: AbortSignal }
+export interface Client {
+  readonly provider: Provider;
+  supports(name: string): boolean;
+  /** Streams (`*.list`) are returned at once and fetch when read; everything else is a promise. Rejects with a `MailError`. */
+  call<K extends keyof Vocabulary>(name: K, input: Record<string, unknown>): Vocabulary[K]['result'];
+  call(name: string, input: Record<string, unknown>): unknown;
+  /** The next batch of a feed; see `Feed.since`. */
+  since(feed: string, input: Record<string, unknown>, cursor?: string): Promise<Batch>;
+  /** Follows a feed that is pushed; resolves at once where the provider has to be asked. See `Feed.watch`. */
+  watch(feed: string, input: Record<string, unknown>, changed: () => void): Promise<void>;
+}
+
+/**
+ * Looks an operation up, checks the input, runs it. Unknown name: `unsupported`, before any request, naming the providers that can
+ * (`others` is the list to name them from). Bad input: `invalid_input`, all problems at once.
+ */
+export function createClient(provider: Provider, host: Host, others: readonly Provider[] = []): Client {
+  const context = (operation: string): Context => ({ ...host, provider: provider.name, operation });
+  const find = <T>(table: Readonly<Record<string, T>>, name: string, what: string): T => {
+    if (Object.hasOwn(table, name)) return table[name]!;
+    const able = others.filter(other => Object.hasOwn(what === 'feed' ? other.feeds : other.operations, name)).map(other => other.name);
+    throw new MailError('unsupported', `${provider.name} has no ${what} "${name}".${able.length ? ` It exists at ${able.join(', ')}.` : ''}`,
+      { provider: provider.name, operation: name });
+  };
+  const run = (name: string, input: Record<string, unknown>): unknown => {
+    const operation = find(provider.operations as Readonly<Record<string, Operation>>, name, 'operation');
+    return operation.run(context(name), validate(operation.input, input) as never);
+  };
+  return {
+    provider,
+    supports: name => Object.hasOwn(provider.operations, name),
+    call(name: string, input: Record<string, unknown>) {
+      try {
+        const result = run(name, input);
+        if (isStream(result)) return placedStream(result, provider.name, name);
+        return Promise.resolve(result).catch(error => { throw located(error, provider.name, name); }) as never;
+      } catch (error) {
+        const failed = located(error, provider.name, name);
+        // A list is refused when it is read, everything else as a rejected promise: callers need only one way to catch.
+        return (name.endsWith('.list') ? refusedStream(failed) : Promise.reject(failed)) as never;
+      }
+    },
+    async since(name, input, cursor) {
+      try {
+        const found = find(provider.feeds, name, 'feed');
+        return await found.since(context(name), validate(found.input, input) as never, cursor);
+      } catch (error) {
+        throw located(error, provider.name, name);
+      }
+    },
+    async watch(name, input, changed) {
+      try {
+        const found = find(provider.feeds, name, 'feed');
+        await found.watch?.(context(name), validate(found.input, input) as never, changed);
+      } catch (error) {
+        throw located(error, provider.name, name);
+      }
+    },
+  };
+}
+
+const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';
+
+async function* placedStream(source: AsyncIterable<unknown>, provider: string, operation: string) {
+  try { yield* source; } catch (error) { throw located(error, provider, operation); }
+}
+// eslint-disable-next-line require-yield -- a stream that fails before its first item is still a stream
+async function* refusedStream(error: unknown): AsyncGenerator<never> { throw error; }

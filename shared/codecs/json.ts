@@ -1,0 +1,26 @@
+import { MailError } from '../errors.js';
+import { excerpt, type HttpResponse } from '../http.js';
+import type { Context } from '../provider.js';
+import type { Native } from '../vocabulary.js';
+
+/** The answer as JSON. Throws `protocol` with a short, secret-free excerpt where it is none. */
+export function parseJson(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse): unknown {
+  try {
+    return JSON.parse(Buffer.from(answer.body).toString('utf8'), safely);
+  } catch (cause) {
+    const seen = excerpt(answer);
+    throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with something that is not JSON${seen ? `: "${seen}"` : ' (an empty body)'}.`,
+      { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+  }
+}
+
+/** The answer as a JSON object. Throws `protocol` for anything else. */
+export function parseObject(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse): Native {
+  const value = parseJson(ctx, answer);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Native;
+  throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with ${Array.isArray(value) ? 'a list' : typeof value} where an object was expected.`,
+    { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+}
+
+/** A key that could reach an object's prototype is dropped, wherever it stands. */
+const safely = (key: string, value: unknown) => key === '__proto__' ? undefined : value;

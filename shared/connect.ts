@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { createClient, type Client, type Host } from './client.js';
+import { number, type Fields } from './fields.js';
+import type { HttpRequest } from './http.js';
+import { pacerFor } from './pace.js';
+import type { Provider } from './provider.js';
+import { providers } from './registry.js';
+import { createSend, type SendOptions } from './send.js';
+import { validate } from './validate.js';
+
+/** What a host adds to an account: its own network rules, its tokens, its way to stop. */
+export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow' | 'timeoutMs' | 'observe'>, Pick<Host, 'resolve' | 'token' | 'signal'> {}
+
+/** Everything an account is asked for: the provider's own fields, and the pace, which an administrator may lower or raise. */
+export const accountFields = (provider: Provider): Fields => ({
+  ...provider.auth.fields,
+  concurrent: number('Requests at a Time', { min: 1, max: 50, default: provider.pace.concurrent, group: 'Pace', help: 'How many requests of this account may be under way at once.' }),
+  perMinute: number('Requests per Minute', { min: 1, max: 60_000, default: provider.pace.perMinute, group: 'Pace', help: 'How many requests of this account may be started in any minute.' }),
+});
+
+/** The account's own values, checked; what else a host keeps beside them (tokens, its own switches) is left out. */
+export function checkAccount(provider: Provider, account: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const fields = accountFields(provider);
+  return validate(fields, Object.fromEntries(Object.entries(account).filter(([name]) => Object.hasOwn(fields, name))));
+}
+
+/** Names an account for caches and pools without revealing it: the same provider, address and secrets give the same key. */
+export const accountKey = (provider: Provider, account: Readonly<Record<string, unknown>>): string =>
+  createHash('sha256').update(JSON.stringify([provider.id, Object.entries(account).sort(([a], [b]) => a < b ? -1 : 1)])).digest('base64url').slice(0, 22);
+
+/**
+ * A client for one account. Requests are signed by the provider, kept within the account's pace, and go out as the options say.
+ * Throws `invalid_input` when the account is incomplete.
+ */
+export function connect(provider: Provider, account: Readonly<Record<string, unknown>>, options: ConnectOptions = {}): Client {
+  const { token, resolve, signal, ...sending } = options;
+  const whole = checkAccount(provider, account);
+  const { sign: signer, oauth2 } = provider.auth;
+  const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await token!()}` } });
+  const send = createSend({
+    ...sending,
+    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && token ? { sign: bearer, refresh: async () => { await token(true); } } : {}),
+    pacer: pacerFor(accountKey(provider, whole), { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
+  });
+  // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
+  const visible = signer || oauth2 ? Object.fromEntries(Object.entries(whole).filter(([name]) => !isSecret(provider.auth.fields, name))) : whole;
+  return createClient(provider, { account: visible, send, resolve, token, signal }, providers);
+}
+
+const isSecret = (fields: Fields, name: string) => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };

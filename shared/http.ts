@@ -1,0 +1,143 @@
+import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
+import type { Context } from './provider.js';
+
+/** The address is final: query included and encoded, so signer and sender see the same bytes. */
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; url: string; headers: Record<string, string>; body?: string | Uint8Array;
+}
+/** Header names in lower case. The body must be read to its end or given back with `return()`. */
+export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> }
+export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array }
+/** Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. */
+export type Send = (request: HttpRequest, signal?: AbortSignal) => Promise<HttpStream>;
+/** A provider's reading of a failure; what it leaves out is filled in from the status. */
+export type Explain = (response: HttpResponse) => { code?: ErrorCode; message?: string; issues?: Issue[]; retryAfter?: number } | undefined;
+
+/** No answer that is read whole may be larger; larger things are streamed. */
+const LARGEST_ANSWER = 64 * 1024 * 1024;
+/** Reads are tried three times in all; the longest wait that a vendor may ask for before we give the error to the user, in seconds. */
+const TRIES = 3, LONGEST_WAIT = 30;
+
+/** Sends, reads the whole answer, and turns every failure into a `MailError`. Only GET is tried again: RFC 9110 section 9.2.2. */
+export async function exchange(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpResponse> {
+  return attempt(ctx, request, async () => {
+    const answer = await whole(await ctx.send(request, ctx.signal), ctx);
+    if (answer.status >= 400) throw failure(ctx, answer, explain);
+    return answer;
+  });
+}
+
+/** The same for large content: the body of a good answer is handed on as it comes. */
+export async function exchangeStream(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpStream> {
+  return attempt(ctx, request, async () => {
+    const answer = await ctx.send(request, ctx.signal);
+    if (answer.status >= 400) throw failure(ctx, await whole(answer, ctx), explain);
+    return answer;
+  });
+}
+
+async function attempt<T>(ctx: Context, request: HttpRequest, once: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await once();
+    } catch (error) {
+      ctx.signal?.throwIfAborted();
+      const known = isMailError(error) ? error : new MailError('unavailable', `No answer from ${origin(request.url)}: ${reason(error)}.`,
+        { provider: ctx.provider, operation: ctx.operation, cause: error });
+      const again = request.method === 'GET' && tried < TRIES && (known.code === 'unavailable' || known.code === 'rate_limited');
+      const wait = known.details.retryAfter ?? 0.2 * 2 ** tried * (1 + Math.random());
+      if (!again || wait > LONGEST_WAIT) throw known;
+      await pause(wait * 1000, ctx.signal);
+    }
+  }
+}
+
+async function whole(answer: HttpStream, ctx: Context): Promise<HttpResponse> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of answer.body) {
+    size += part.byteLength;
+    if (size > LARGEST_ANSWER) {
+      throw new MailError('protocol', `The answer is larger than ${LARGEST_ANSWER / 1048576} MB and was not read to its end.`,
+        { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+    }
+    parts.push(part);
+  }
+  return { status: answer.status, headers: answer.headers, body: parts.length === 1 ? parts[0]! : Buffer.concat(parts, size) };
+}
+
+function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailError {
+  const said = explain?.(answer) ?? {};
+  const code = said.code ?? codeOfStatus(answer.status);
+  const message = said.message?.trim() || `${ctx.provider} answered with status ${answer.status}${excerpt(answer) ? `: ${excerpt(answer)}` : ''}.`;
+  const wait = said.retryAfter ?? (code === 'rate_limited' || code === 'unavailable' ? retryAfter(answer.headers) : undefined);
+  return new MailError(code, message, {
+    provider: ctx.provider, operation: ctx.operation, status: answer.status,
+    ...(said.issues?.length ? { issues: said.issues } : {}), ...(wait === undefined ? {} : { retryAfter: wait }),
+  });
+}
+
+/** `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3; ISO times are seen too); undefined where there is none. */
+export function retryAfter(headers: Record<string, string>, now = Date.now()): number | undefined {
+  const value = headers['retry-after']?.trim();
+  if (!value) return undefined;
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
+  const at = Date.parse(/[zZ]|[+-]\d\d:?\d\d$|GMT/.test(value) ? value : `${value}Z`);
+  return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
+}
+
+/** A short piece of a body for an error message: one line, no markup, nothing that looks like a secret. */
+export function excerpt(answer: { body: Uint8Array }, length = 120): string {
+  const text = Buffer.from(answer.body.subarray(0, 2048)).toString('utf8')
+    .replace(/<[^>]*>/g, ' ').replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').replace(/\s+/g, ' ').trim();
+  return redact(text).slice(0, length);
+}
+
+/** Hides what looks like a key, password or token in a text that came from outside. */
+export const redact = (text: string): string => text
+  .replace(/((?:pass(?:word|wd)?|secret|token|key|signature|authorization)["']?\s*[:=]\s*["']?)[^"'\s,&<}]+/gi, '$1***')
+  .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 ***')
+  .replace(/[A-Za-z0-9+/_-]{32,}={0,2}/g, '***');
+
+/** path`/mailboxes/${name}` - every part is encoded, so no input can change the address it is put into. */
+export function path(fixed: TemplateStringsArray, ...parts: (string | number)[]): string {
+  return fixed.reduce((address, text, i) => {
+    const part = String(parts[i - 1]);
+    // A dot segment would be resolved away by every URL parser (RFC 3986 section 5.2.4), encoded or not.
+    if (part === '' || part === '.' || part === '..') {
+      throw new MailError('invalid_input', `An id or name must not be ${part === '' ? 'empty' : `"${part}"`}.`);
+    }
+    return address + encodeURIComponent(part).replace(/[!'()*]/g, c => `%${c.charCodeAt(0).toString(16).toUpperCase()}`) + text;
+  });
+}
+
+/** Query text from values: undefined is left out, an array repeats its key. Empty where nothing is left, else with its `?`. */
+export function query(values: Readonly<Record<string, unknown>>): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined && one !== null) pairs.append(name, String(one));
+  }
+  return pairs.size ? `?${pairs}` : '';
+}
+
+/** The account's base address without a trailing slash, so that paths can be appended. */
+export const base = (account: Readonly<Record<string, unknown>>): string => String(account.baseUrl).replace(/\/+$/, '');
+
+/** Resolves after `ms` milliseconds; rejects with the signal's reason when that aborts first. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const stop = () => { clearTimeout(timer); reject(signal!.reason as Error); };
+    const timer = setTimeout(() => { signal?.removeEventListener('abort', stop); resolve(); }, ms);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
+const origin = (url: string) => { try { return new URL(url).origin; } catch { return 'the base address'; } };
+
+/** The innermost cause of a failed connection, in a few words. */
+function reason(error: unknown): string {
+  let inner = error as { code?: string; message?: string; cause?: unknown };
+  while (inner?.cause && typeof inner.cause === 'object') inner = inner.cause as typeof inner;
+  return redact([inner?.code, inner?.message].filter(Boolean).join(' ') || String(error)).replace(/\.$/, '');
+}

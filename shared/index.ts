@@ -1,0 +1,13 @@
+/** The only door for front ends and scripts. */
+export * from './address.js';
+export * from './client.js';
+export * from './connect.js';
+export * from './errors.js';
+export * from './fields.js';
+export * from './http.js';
+export * from './pages.js';
+export * from './provider.js';
+export * from './registry.js';
+export * from './send.js';
+export * from './validate.js';
+export * from './vocabulary.js';

@@ -1,0 +1,80 @@
+import type { Fields, Values } from './fields.js';
+import type { HttpRequest, Send } from './http.js';
+import type { Vocabulary } from './vocabulary.js';
+
+/** What an operation may touch. `account` holds secrets only for providers that log in themselves (no `sign`). */
+export interface Context {
+  account: Readonly<Record<string, unknown>>;
+  send: Send;
+  signal?: AbortSignal;
+  /** Who and what is running, for error messages. */
+  provider: string; operation: string;
+  /** For providers that open sockets: the address to connect to for a host name, after the host's own checks (n8n's egress filter). */
+  resolve?: (host: string) => Promise<string>;
+  /** For providers that log in with OAuth 2 themselves (XOAUTH2): the access token now; `renew` asks for a new one after a refusal. */
+  token?: (renew?: boolean) => Promise<string>;
+}
+
+/** One thing a provider can do. */
+export interface Operation<I extends Fields = Fields, R = unknown> {
+  summary: string;                          // "Restore a mailbox scheduled for deletion"
+  effect: 'read' | 'write' | 'destroy';     // destroy asks first; only reads are retried
+  input: I;
+  /** The vendor's page, or the RFC section, that this follows. */
+  docs: string;
+  /** What is not certain about the vendor here, in a sentence for the reference page. */
+  doubt?: string;
+  /** The operations of the customer's order that this fulfils, in the order's own words. */
+  orders?: readonly string[];
+  run(ctx: Context, input: Values<I>): R;
+}
+/** Infers the input type of an operation from its fields. */
+export const operation = <const I extends Fields, R>(op: Operation<I, R>) => op;
+
+/** Common names must take the common targets and give the common result; every `*.list` streams; the rest is the vendor's. */
+export type Operations =
+  & { [K in keyof Vocabulary]?: { input: Record<Vocabulary[K]['target'], unknown> } & Operation<any, Vocabulary[K]['result']> }
+  & { readonly [list: `${string}.list`]: Operation<any, AsyncIterable<unknown>> }
+  & { readonly [name: string]: Operation<any, unknown> };
+
+/** The cursor is the provider's own text; everyone else stores it and hands it back. `id` names an item for good, `item` is what users get. */
+export interface FeedItem<T = unknown> { id: string; item: T }
+export interface Batch<T = unknown> { items: FeedItem<T>[]; cursor: string; more: boolean }
+
+/** A way to notice news. */
+export interface Feed<I extends Fields = Fields, T = unknown> {
+  summary: string;
+  input: I;
+  /** What came after `cursor`, oldest first. No cursor: the latest few (not to be executed, only shown), and where to continue. */
+  since(ctx: Context, input: Values<I>, cursor: string | undefined): Promise<Batch<T>>;
+  /** Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking; resolves when `ctx.signal` aborts. */
+  watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
+}
+/** Infers the input type of a feed from its fields. */
+export const feed = <const I extends Fields, T>(f: Feed<I, T>) => f;
+
+/** How an account is described and how its requests are signed. */
+export interface Auth<F extends Fields = Fields> {
+  fields: F;                                // base address, customer number, keys: everything an account needs
+  /** Puts the proof of identity on a finished request. Runs in the sender, so operations never see a secret. */
+  sign?(request: HttpRequest, account: Values<F>, clock?: Clock): HttpRequest | Promise<HttpRequest>;
+  /** Authorization code grant (RFC 6749 section 4.1); addresses may hang on the account's base address. */
+  oauth2?: { authorizeUrl(account: Values<F>): string; tokenUrl(account: Values<F>): string; scopes: readonly string[] };
+}
+/** Fixed time (milliseconds since 1970) and nonce, for tests of signatures. */
+export interface Clock { now: number; nonce: string }
+export const auth = <const F extends Fields>(a: Auth<F>) => a;
+
+/** How fast an account may go: requests under way at once, and requests started in any minute. */
+export interface Pace { concurrent: number; perMinute: number }
+
+/** A mail provider: a table of operations, and what an account needs. What is not in the table is not supported. */
+export interface Provider {
+  id: string; name: string; docs: string;
+  /** A sentence users must read before they start, such as the end of a service. */
+  notice?: string;
+  auth: Auth<any>;
+  pace: Pace;
+  operations: Operations;
+  feeds: Readonly<Record<string, Feed<any, unknown>>>;
+}

@@ -1,0 +1,57 @@
+import { parseObject } from '../../codecs/json.js';
+import type { ErrorCode, Issue } from '../../errors.js';
+import { base, exchange, query, type Explain, type HttpRequest } from '../../http.js';
+import { pages } from '../../pages.js';
+import type { Context } from '../../provider.js';
+import type { Native } from '../../vocabulary.js';
+
+/** Requests below the account's base address and the API's prefix, JSON both ways. */
+export function api(ctx: Context) {
+  const call = async (method: HttpRequest['method'], address: string, body?: unknown, signal = ctx.signal) => {
+    const answer = await exchange({ ...ctx, signal }, {
+      method, url: `${base(ctx.account)}/mailbox/v1alpha1${address}`,
+      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }, explain);
+    return answer.status === 204 ? {} : parseObject(ctx, answer);
+  };
+  return {
+    get: (address: string) => call('GET', address),
+    post: (address: string, body: unknown = {}) => call('POST', address, body),
+    patch: (address: string, body: unknown) => call('PATCH', address, body),
+    delete: (address: string) => call('DELETE', address),
+    /** A collection as a stream. The end is an empty page or `total_count` reached: there is no link (contract section 7). */
+    pages: (address: string, key: string, filters: Record<string, unknown>, size: number) =>
+      pages(1, async (page, stopped) => {
+        const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
+        const answer = await call('GET', address + query({ ...filters, page, page_size: size }), undefined, signal);
+        const items = (answer[key] ?? []) as Native[];
+        return { items, ...(items.length && page * size < Number(answer.total_count) ? { next: page + 1 } : {}) };
+      }),
+  };
+}
+
+/** The platform's error envelope: branch on `type`, then on the status (contract section 6). */
+const explain: Explain = ({ status, headers, body }) => {
+  let said: { type?: string; message?: string; help_message?: string; details?: Native[]; resource?: string; current_state?: string; reset_seconds?: number };
+  try { said = JSON.parse(Buffer.from(body).toString('utf8')) as typeof said; } catch { said = {}; }
+  const details = Array.isArray(said.details) ? said.details : [];
+  const words = [said.message, said.help_message].filter(Boolean).join(': ');
+  const wait = Number(said.reset_seconds ?? headers['x-ratelimit-reset']);
+  const code = status === 412 ? 'conflict' : said.type ? CODES[said.type] : undefined;
+  const issues: Issue[] = said.type === 'invalid_arguments'
+    ? details.map(d => ({ field: String(d.argument_name), message: String(d.help_message || d.reason) })) : [];
+  const where = said.resource ? ` (${[said.resource, said.current_state].filter(Boolean).join(', ')})` : '';
+  return {
+    ...(code ? { code } : {}),
+    ...(words ? { message: `${words}${where}${issues.length ? `: ${issues.map(i => `${i.field}: ${i.message}`).join('; ')}` : ''}` } : {}),
+    issues,
+    ...(status === 429 && Number.isFinite(wait) ? { retryAfter: wait } : {}),
+  };
+};
+
+const CODES: Record<string, ErrorCode> = {
+  invalid_arguments: 'rejected', denied_authentication: 'unauthorized', permissions_denied: 'forbidden', quotas_exceeded: 'rejected',
+  not_found: 'not_found', resource_expired: 'not_found', expired: 'not_found', transient_state: 'conflict', already_exists: 'conflict',
+  precondition_failed: 'conflict', locked: 'conflict', too_many_requests: 'rate_limited', out_of_stock: 'unavailable',
+};

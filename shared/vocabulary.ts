@@ -1,0 +1,46 @@
+/** The vendor's answer, untouched. */
+export type Native = Record<string, unknown>;
+/** `deleting` covers scheduled deletions that can still be taken back. */
+export type MailboxStatus = 'active' | 'disabled' | 'pending' | 'deleting' | 'error' | 'unknown';
+/** Times are ISO 8601 with zone; `id` is what the other mailbox operations take. */
+export interface Mailbox {
+  id: string; email?: string; name?: string; createdAt?: string; updatedAt?: string; status: MailboxStatus; native: Native;
+}
+export interface Alias { id: string; email: string; mailbox?: string; description?: string; native: Native }
+export type SpamList = 'blockedSenders' | 'blockedIps' | 'allowedSenders' | 'allowedIps';
+export interface SpamEntry { list: SpamList; value: string }
+export interface Address { email: string; name?: string }
+/** `size` is in bytes. */
+export interface Attachment { id: string; name: string; type: string; size?: number; inline?: boolean; contentId?: string }
+export interface Message {
+  id: string; mailbox?: string; thread?: string; from?: Address; to: Address[]; cc?: Address[]; subject?: string; date?: string; read?: boolean;
+  text?: string; html?: string; attachments?: Attachment[]; native: Native;
+}
+/**
+ * What a write left behind. `outcome` is there only for writes that can end in doubt: `unknown` means that the vendor may or may not have
+ * done it, and that nobody may simply try again.
+ */
+export interface Receipt { id?: string; outcome?: 'done' | 'queued' | 'unknown'; native: Native }
+
+interface Op<Target extends string, Result> { target: Target; result: Result }
+/** The common operations: the inputs that say what they act on, and what they give. */
+export interface Vocabulary {
+  'account.check':   Op<never, Promise<void>>;
+  'mailbox.list':    Op<never, AsyncIterable<Mailbox>>;         'mailbox.get':     Op<'mailbox', Promise<Mailbox>>;
+  'mailbox.create':  Op<never, Promise<Mailbox>>;               'mailbox.update':  Op<'mailbox', Promise<Mailbox>>;
+  'mailbox.delete':  Op<'mailbox', Promise<Receipt>>;           'mailbox.restore': Op<'mailbox', Promise<Mailbox>>;
+  'alias.list':      Op<never, AsyncIterable<Alias>>;           'alias.get':       Op<'alias', Promise<Alias>>;
+  'alias.create':    Op<never, Promise<Alias>>;                 'alias.update':    Op<'alias', Promise<Alias>>;
+  'alias.delete':    Op<'alias', Promise<Receipt>>;
+  'spamList.list':   Op<'mailbox' | 'list', AsyncIterable<SpamEntry>>;
+  'spamList.add':    Op<'mailbox' | 'list' | 'value', Promise<Receipt>>;
+  'spamList.remove': Op<'mailbox' | 'list' | 'value', Promise<Receipt>>;
+  'message.list':    Op<never, AsyncIterable<Message>>;         'message.get':     Op<'message', Promise<Message>>;
+  'message.mark':    Op<'message' | 'read', Promise<Receipt>>;  'message.reply':   Op<'message', Promise<Receipt>>;
+  'message.send':    Op<'to' | 'subject', Promise<Receipt>>;    'sync.start':      Op<never, Promise<Receipt>>;
+}
+/** `mailbox.get` -> `mailbox`, `get`. */
+export const splitName = (operation: string): [resource: string, verb: string] => {
+  const dot = operation.indexOf('.');
+  return [operation.slice(0, dot), operation.slice(dot + 1)];
+};

@@ -1,0 +1,22 @@
+import type { Client } from '../../shared/index.js';
+import type { Vendor } from '../sandbox/vendor.js';
+
+/**
+ * What the contract suite must be told about one provider's sandbox. Everything it runs follows from the operation table: an operation
+ * without an example, or a feed without a happening, fails the suite.
+ */
+export interface ProviderCase {
+  id: string;
+  /** Starts the provider's sandbox, freshly seeded: at least two pages of everything that is listed. */
+  start(): Promise<Vendor>;
+  /** For each operation a good input; prepares what it needs (creates the object that will be deleted). Called before each use. */
+  examples: Record<string, (client: Client, vendor: Vendor) => Record<string, unknown> | Promise<Record<string, unknown>>>;
+  /** For the fields that name a target: a well-formed value that does not exist. Keys are field names (`mailbox`, `alias`). */
+  unknown: Record<string, unknown>;
+  /** Lists seeded beyond one page, with the page size the provider asks for. */
+  paged: readonly { operation: string; input?: Record<string, unknown>; size: number }[];
+  /** For each feed its input, and how one more thing happens at the vendor; `arrive` returns the id the item will carry in `item.id` or part of it. */
+  feeds: Record<string, { input: Record<string, unknown>; happen(client: Client, vendor: Vendor): Promise<unknown> }>;
+  /** A request that any account may make and that reads, for the tests of failing answers. `account.check` unless given. */
+  probe?: { operation: string; input: Record<string, unknown> };
+}

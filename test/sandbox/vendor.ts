@@ -1,0 +1,138 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** A request as a pretend vendor sees it. `path` is as sent, `segments` are its decoded parts. */
+export interface Seen {
+  method: string; url: URL; path: string; segments: string[]; query: URLSearchParams;
+  headers: Record<string, string>; body: Buffer; at: number;
+}
+/** Objects become JSON; header names as given. */
+export interface Reply { status: number; headers?: Record<string, string>; body?: string | Buffer | object }
+
+/**
+ * Something to go wrong. Everything but the last three replaces the vendor's answer.
+ * Asked for by a test (`vendor.fail`), by a header `x-sandbox-fault: {...}` on one request, or by `POST /__sandbox/faults` for a while.
+ */
+export interface Fault {
+  status?: number; headers?: Record<string, string>; body?: string;
+  /** The vendor's own throttling answer. */
+  throttle?: boolean;
+  /** Takes the request and never answers. */
+  silent?: boolean;
+  /** Does what was asked, then breaks the answer: closes the connection after half of the body, or before its first byte. */
+  cut?: 'body' | 'answer';
+  /** Does what was asked, then garbles the answer. */
+  malformed?: boolean; contentType?: string; delayMs?: number;
+  /** Which requests; all unless given. */
+  method?: string; path?: string;
+  /** How many requests; 1 unless given. */
+  times?: number;
+}
+
+export interface Vendor {
+  id: string;
+  /** Base address, as the account field `baseUrl` wants it. */
+  url: string;
+  /** A good account: what a user would fill in. */
+  account: Record<string, unknown>;
+  /** Requests that arrived, oldest first, since the last `forget`. */
+  seen: Seen[];
+  forget(): void;
+  fail(fault: Fault): void;
+  /** Ends all faults. */
+  mend(): void;
+  /** The vendor's time, in milliseconds; tests move it forward instead of waiting. */
+  now(): number;
+  advance(ms: number): void;
+  /** Calls back after vendor time has passed, whether by the clock or by `advance`. */
+  close(): Promise<void>;
+}
+
+export interface VendorOptions {
+  id: string;
+  account(url: string): Record<string, unknown>;
+  /** Added to the address for `url`, for vendors whose base has a path. */
+  prefix?: string;
+  handle(request: Seen, vendor: Vendor): Reply | Promise<Reply>;
+  throttled(): Reply;
+}
+
+const largestBody = 64 * 1024 * 1024;
+
+/** A real HTTP server on a free loopback port that answers as `handle` says, and misbehaves on command. */
+export async function startVendor({ id, account, prefix = '', handle, throttled }: VendorOptions): Promise<Vendor> {
+  const sockets = new Set<Socket>();
+  let faults: Fault[] = [], offset = 0;
+  const server = createServer((incoming, outgoing) => void serve(incoming, outgoing).catch(error => {
+    console.error(`sandbox ${id}:`, error);
+    if (!outgoing.headersSent) outgoing.writeHead(500).end(); else outgoing.destroy();
+  }));
+  server.keepAliveTimeout = 60_000;
+  server.on('connection', socket => { sockets.add(socket); socket.on('close', () => sockets.delete(socket)); });
+  await new Promise<void>((resolve, reject) => { server.once('error', reject); server.listen(0, '127.0.0.1', resolve); });
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const vendor: Vendor = {
+    id, url: origin + prefix, account: account(origin + prefix), seen: [],
+    forget() { vendor.seen.length = 0; },
+    fail(fault) { faults.push({ ...fault }); },
+    mend() { faults = []; },
+    now: () => Date.now() + offset,
+    advance(ms) { offset += ms; },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>(resolve => server.close(() => resolve()));
+    },
+  };
+
+  async function serve(incoming: IncomingMessage, outgoing: ServerResponse) {
+    const parts: Buffer[] = [];
+    let size = 0;
+    for await (const part of incoming as AsyncIterable<Buffer>) { size += part.length; if (size > largestBody) return void outgoing.writeHead(413).end(); parts.push(part); }
+    const url = new URL(incoming.url ?? '/', origin);
+    const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value ?? '']));
+    const request: Seen = {
+      method: incoming.method ?? 'GET', url, path: (incoming.url ?? '/').split('?')[0]!, query: url.searchParams, headers, body: Buffer.concat(parts), at: vendor.now(),
+      segments: (incoming.url ?? '/').split('?')[0]!.split('/').filter(s => s !== '').map(s => { try { return decodeURIComponent(s); } catch { return s; } }),
+    };
+    if (request.segments[0] === '__sandbox') return write(outgoing, control(request));
+    vendor.seen.push(request);
+    const fault = pick(request);
+    if (fault?.silent) return;
+    if (fault?.throttle) return write(outgoing, throttled());
+    if (fault?.status !== undefined) return write(outgoing, { status: fault.status, ...(fault.headers ? { headers: fault.headers } : {}), body: fault.body ?? '' });
+    const reply = await handle(request, vendor);
+    if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
+    if (fault?.cut === 'answer') return void outgoing.destroy();
+    if (fault?.malformed) return write(outgoing, { ...reply, body: bytes(reply).subarray(0, Math.max(1, Math.floor(bytes(reply).length / 2))).toString('latin1') + '<<<&' });
+    if (fault?.contentType) reply.headers = { ...reply.headers, 'content-type': fault.contentType };
+    write(outgoing, reply, fault?.cut === 'body');
+  }
+  function pick(request: Seen): Fault | undefined {
+    const own = request.headers['x-sandbox-fault'];
+    if (own) return JSON.parse(own) as Fault;
+    const found = faults.find(f => (!f.method || f.method === request.method) && (!f.path || request.path.includes(f.path)));
+    if (found && (found.times = (found.times ?? 1) - 1) <= 0) faults = faults.filter(f => f !== found);
+    return found;
+  }
+  function control(request: Seen): Reply {
+    const what = `${request.method} ${request.segments[1] ?? ''}`;
+    if (what === 'POST faults') { vendor.fail(JSON.parse(request.body.toString()) as Fault); return { status: 204 }; }
+    if (what === 'DELETE faults') { vendor.mend(); return { status: 204 }; }
+    if (what === 'POST clock') { vendor.advance(Number((JSON.parse(request.body.toString()) as { advanceMs: number }).advanceMs)); return { status: 204 }; }
+    if (what === 'GET requests') return { status: 200, body: vendor.seen.map(s => ({ method: s.method, path: s.path, query: s.url.search })) };
+    return { status: 404, body: { message: 'POST or DELETE /__sandbox/faults, POST /__sandbox/clock {advanceMs}, GET /__sandbox/requests' } };
+  }
+  return vendor;
+}
+
+const bytes = (reply: Reply): Buffer =>
+  Buffer.isBuffer(reply.body) ? reply.body : Buffer.from(typeof reply.body === 'string' ? reply.body : reply.body === undefined ? '' : JSON.stringify(reply.body));
+
+function write(outgoing: ServerResponse, reply: Reply, cut = false) {
+  const body = bytes(reply);
+  const json = reply.body !== undefined && typeof reply.body !== 'string' && !Buffer.isBuffer(reply.body);
+  const headers = { ...(json ? { 'content-type': 'application/json' } : {}), ...reply.headers, ...(reply.status === 204 || reply.status === 304 ? {} : { 'content-length': String(body.length) }) };
+  outgoing.writeHead(reply.status, headers);
+  if (!cut) return void outgoing.end(reply.status === 204 ? undefined : body);
+  outgoing.write(body.subarray(0, Math.floor(body.length / 2)), () => outgoing.destroy());
+}
