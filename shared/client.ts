@@ -72,5 +72,5 @@ const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (va
 async function* placedStream(source: AsyncIterable<unknown>, provider: string, operation: string) {
   try { yield* source; } catch (error) { throw located(error, provider, operation); }
 }
-// eslint-disable-next-line require-yield -- a stream that fails before its first item is still a stream
+// A stream that fails before its first item is still a stream.
 async function* refusedStream(error: unknown): AsyncGenerator<never> { throw error; }
