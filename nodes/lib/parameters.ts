@@ -27,11 +27,9 @@ const simplifies = (verb: string) => !/^(delete|remove|test|content|source)/.tes
 /** All parameters of a node, derived from the operation tables: what is shown, when, and in which order. */
 export function nodeProperties(node: NodeName): INodeProperties[] {
   const offering = providersOf(node);
-  const properties: INodeProperties[] = [{
-    displayName: 'Provider', name: 'provider', type: 'options', noDataExpression: true,
-    options: sorted(offering.map(({ id, name, notice }) => option(name, id, notice))),
-    default: offering[0]?.id ?? '', description: 'Where the mailboxes are administered',
-  }];
+  const properties: INodeProperties[] = [
+    { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description: 'Where the mailboxes are administered' },
+  ];
   for (const provider of offering) {
     if (provider.notice) {
       properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [provider.id] } } });
@@ -45,22 +43,18 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
   const operations = offered(node, provider);
   const resources = [...new Set(operations.map(([name]) => splitName(name)[0]))];
   const first = resources.includes(node) ? node : resources[0]!;
-  const properties: INodeProperties[] = [{
-    displayName: 'Resource', name: 'resource', type: 'options', noDataExpression: true, displayOptions: { show: { provider: [provider.id] } },
-    options: sorted(resources.map(resource => ({ name: title(resource), value: resource }))), default: first,
-  }];
+  const properties: INodeProperties[] = [
+    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource)), first), displayOptions: { show: { provider: [provider.id] } } },
+  ];
   for (const resource of resources) {
     const own = operations.filter(([name]) => splitName(name)[0] === resource);
     const verbs = own.map(([name]) => splitName(name)[1]);
     const show = (shown: string[]) => ({ show: { provider: [provider.id], resource: [resource], operation: shown } });
-    properties.push({
-      displayName: 'Operation', name: 'operation', type: 'options', noDataExpression: true, displayOptions: { show: { provider: [provider.id], resource: [resource] } },
-      options: sorted(own.map(([name, { summary }]) => {
-        const verb = splitName(name)[1];
-        return { ...option(verbTitle(verb), verb, summary), action: actionOf(name, summary) };
-      })),
-      default: verbs.includes('list') ? 'list' : verbs[0]!,
+    const options = own.map(([name, { summary }]) => {
+      const verb = splitName(name)[1];
+      return { ...option(verbTitle(verb), verb, summary), action: actionOf(name, summary) };
     });
+    properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]), displayOptions: { show: { provider: [provider.id], resource: [resource] } } });
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([, field]) => field.required)
       .map(([key, field]) => ({ verb: splitName(name)[1], property: parameter(provider, key, field, true) }))), show));
     const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
@@ -88,6 +82,10 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
   return properties;
 }
 
+/** A menu that decides what else is shown, so no expression may stand in it. */
+const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
+  ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
+
 /** An entry of a menu; a description that only repeats the name is left out. */
 function option(name: string, value: string, help?: string): INodePropertyOptions {
   const description = describe(help);
@@ -106,7 +104,7 @@ function merged(parts: { verb: string; property: INodeProperties }[], show: (ver
 
 /** One field as an n8n parameter. */
 export function parameter(provider: Provider, name: string, field: Field, standsAlone: boolean): INodeProperties {
-  const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file' ? 'Comma-separated, or a list from an expression.' : '']
+  const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file' ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
     .filter(Boolean).join(' '));
   const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}), ...(description && description !== field.label ? { description } : {}) };
   const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' } : {};
