@@ -83,7 +83,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
 }
 
 /** A menu that decides what else is shown, so no expression may stand in it. */
-const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
+export const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
   ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
 
 /** An entry of a menu; a description that only repeats the name is left out. */
