@@ -57,6 +57,10 @@ export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest =
   return { items, cursor: JSON.stringify(after), more: taken.length < fresh.length };
 }
 
+/** A cursor that finds everything from a time (ISO 8601) on; `overlapMs` must be the feed's own. */
+export const watermarkFrom = (at: string, overlapMs: number): string =>
+  JSON.stringify({ v: 1, at: Date.parse(at) + overlapMs, seen: {} } satisfies WatermarkCursor);
+
 /** What happened to an object of a list since the last look. */
 export interface Change<T> { change: 'created' | 'changed' | 'deleted'; id: string; item?: T }
 /** How the snapshot looks at a list; `version` is any text that differs after a change. */

@@ -68,7 +68,7 @@ export const mailboxes = {
     doubt: 'That the vendor creates all or none, and keeps the order, is not documented.',
     input: {
       ...without(creation, 'local_part', 'password'),
-      local_parts: list('Local Parts', text('Local Part', { maxLength: 64 }), { required: true, help: 'One a line, or parted by commas.' }),
+      local_parts: list('Local Parts', text('Local Part', { maxLength: 64 }), { required: true }),
       passwords: list('Passwords', text('Password', { secret: true, minLength: 12, maxLength: 128 }), { required: true, help: 'One for each local part, in the same order.' }),
     },
     async run(ctx, input) {
