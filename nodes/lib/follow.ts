@@ -118,9 +118,7 @@ export function follow(options: FollowOptions): Follower {
 
   /** One connection: catches up, then waits for news, until something breaks. */
   async function connected(source: Source, signal: AbortSignal, good: () => void) {
-    if (state.cursor === undefined) {
-      state.cursor = (await begin(source)) ?? state.cursor;
-    }
+    state.cursor ??= await begin(source);
     let news = true, wake = () => {};
     const changed = () => { news = true; wake(); };
     let broken: unknown;

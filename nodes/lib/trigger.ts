@@ -88,8 +88,11 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
   if (state.scope !== settings.scope) {
     for (const key of Object.keys(state)) delete state[key as keyof TriggerState];
     state.scope = settings.scope;
-    // Stored with the activation itself: mail that comes before the first connection is not lost, even if this process dies before it.
+    // Both are stored with the activation itself, so that mail which comes next is not lost even if this process dies before the first
+    // execution. The time, which depends on this machine's clock, only serves when the provider could not be asked for its own mark.
     state.startedAt = new Date().toISOString();
+    const mark = settings.startDate ? undefined : await firstMark(node, settings);
+    if (mark !== undefined) state.cursor = mark;
   }
   const follower = follow({
     state, keyPrefix: `${id}\n${settings.scope}`, intervalMs: settings.intervalMs, concurrent: settings.concurrent,
@@ -150,6 +153,20 @@ function readSettings(node: ITriggerFunctions): Settings {
     ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { folder: node.getNodeParameter('moveTo') } : {}) } } } : {}),
   };
 }
+
+/** Where the feed stands now, if the provider answers within a few seconds; activation must not hang on a provider that is away. */
+async function firstMark(node: ITriggerFunctions, settings: Settings): Promise<string | undefined> {
+  const signal = AbortSignal.timeout(FIRST_MARK);
+  try {
+    const { client } = await openAccount(node, settings.provider.id, 0, signal);
+    const late = new Promise<undefined>(resolve => signal.addEventListener('abort', () => resolve(undefined), { once: true }));
+    return await Promise.race([client.since(settings.event, settings.input).then(({ cursor }) => cursor), late]);
+  } catch {
+    return undefined;
+  }
+}
+/** Milliseconds. */
+const FIRST_MARK = 8_000;
 
 interface OpenSource extends Source { client: Client }
 const sourceOf = (client: Client, { event, input }: Settings): OpenSource => ({
