@@ -430,6 +430,22 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
           assert.ok(again.ids.length <= left, `resumed from cursor ${i}: ${again.ids.join(' ')}`);
         }
       });
+      it(`${name}: ${feed.from ? 'begins at a time' : 'knows no times to begin at'}`, async () => {
+        const told = theCase.feeds[name]!;
+        const hourAgo = new Date(vendor.now() - 3_600_000).toISOString();
+        if (!feed.from) return assert.equal(await client.from(name, told.input, hourAgo), undefined);
+        const cursor = await client.from(name, told.input, hourAgo);
+        const happened = String(await told.happen(client, vendor));
+        const ids: string[] = [];
+        for (let at: string = cursor!, more = true; more;) {
+          const batch = await client.since(name, told.input, at);
+          ids.push(...batch.items.map(item => item.id));
+          ({ cursor: at, more } = batch);
+        }
+        assert.equal(ids.filter(seen => seen.includes(happened)).length, 1);
+        assert.equal(new Set(ids).size, ids.length);
+        coded(await failing(client.from(name, told.input, 'the day before'), 'a time that is none'), ['invalid_input'], 'a time that is none');
+      });
       it(`${name}: a cursor that is none and bad input are refused without a request`, async () => {
         const told = theCase.feeds[name]!;
         vendor.forget();
