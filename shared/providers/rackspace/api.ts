@@ -32,9 +32,10 @@ export function api(ctx: Context) {
   const read = async (url: string, signal?: AbortSignal) => decode(ctx, await call('GET', url, undefined, signal));
   return {
     get: (address: string) => read(root + mine + address),
-    /** Add, Edit and Delete answer with an empty body. */
+    /** Add, Edit and Delete answer with an empty body; something else in its place must at least be a document, or it is no proof of anything. */
     async write(method: 'POST' | 'PUT' | 'DELETE', address: string, form?: Record<string, unknown>): Promise<void> {
-      await call(method, root + mine + address, form);
+      const answer = await call(method, root + mine + address, form);
+      if (answer.body.byteLength && !Object.keys(await decode(ctx, answer)).length) throw unreadable(ctx, 'an empty document where nothing was expected; whether the change was made is not known');
     },
     /** An index as a stream. `offset` counts items to skip; the end is `total` reached. `address` is below the customer unless told otherwise. */
     list: (address: string, { filters = {}, envelope = 'always', customer = mine }: Listing = {}, size = PAGE) =>

@@ -91,7 +91,7 @@ export const mailboxes = {
     async run(ctx, { mailbox: address, ...input }) {
       something(input);
       // Taken literally, the wiki lets a new phone number end the forwarding. Sending what is there is right under both readings.
-      const forwarding = input.emailForwardingAddress === undefined ? (await api(ctx).get(mailboxPath(address))).emailForwardingAddress : undefined;
+      const forwarding = input.emailForwardingAddress === undefined ? (await show(ctx, address)).native.emailForwardingAddress : undefined;
       await api(ctx).write('PUT', mailboxPath(address), { ...onWire(changes, input), ...(forwarding ? { emailForwardingAddress: forwarding } : {}) });
       return readBack(() => show(ctx, address), unread(address));
     },
