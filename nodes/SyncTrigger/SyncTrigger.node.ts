@@ -25,6 +25,7 @@ export class SyncTrigger implements INodeType {
     inputs: [],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
     ],
     properties: triggerProperties(),

@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { providers } from '../../shared/index.js';
-import type { ProviderCase } from './case.js';
+import { cases } from './cases.js';
 import { contract, speaksHttp } from './suite.js';
-
-const folder = join(__dirname, '..', 'providers');
-const load = createRequire(__filename);
-const cases = readdirSync(folder).filter(file => file.endsWith('.case.ts')).map(file =>
-  Object.values(load(join(folder, file)) as Record<string, unknown>).find((value): value is ProviderCase => typeof (value as ProviderCase)?.start === 'function' && 'examples' in (value as object))!);
 
 describe('contract', () => {
   it('every provider that speaks HTTP has a case, and every case a provider', () => {

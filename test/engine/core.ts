@@ -55,8 +55,10 @@ export interface Hooks { addHandler(name: string, handler: Handler): void }
 export interface Booted {
   core: EngineCore; workflow: typeof n8n; userFolder: string;
   get<T>(token: Token<T>): T;
-  /** n8n's egress filter, off as in a fresh n8n. */
-  guard: { enabled: boolean; allowedIpRanges: string[]; allowedHostnames: string[] };
+  /** Makes n8n's egress filter with these exceptions (IP ranges, host names). */
+  createGuard(allow: readonly string[]): object;
+  /** Puts a filter in place for everything that follows, or none, as in a fresh n8n. */
+  useGuard(filter: object | undefined): void;
 }
 
 let booted: Promise<Booted> | undefined;
@@ -84,7 +86,13 @@ async function start(): Promise<Booted> {
   const core = require('n8n-core') as EngineCore;
   const workflow = require('n8n-workflow') as typeof n8n;
   const { Container } = require('@n8n/di') as { Container: { get<T>(token: Token<T>): T } };
-  const { SsrfProtectionConfig } = require('@n8n/config') as { SsrfProtectionConfig: Token<Booted['guard']> };
+  type Rules = { enabled: boolean; allowedIpRanges: readonly string[]; allowedHostnames: readonly string[] };
+  const { SsrfProtectionConfig } = require('@n8n/config') as { SsrfProtectionConfig: Token<Rules> };
+  const { Logger } = require('@n8n/backend-common') as { Logger: Token<object> };
+  const { DnsResolver, OutboundHttp, SsrfProtectionService } = require('@n8n/backend-network') as {
+    DnsResolver: Token<object>; OutboundHttp: Token<{ ssrfProtection: object }>; SsrfProtectionService: new (...args: unknown[]) => object;
+  };
+  const rules = Container.get(SsrfProtectionConfig);
   // Schedules fire on the leader only, and nobody else would elect one.
   Container.get(core.InstanceSettings).markAsLeader();
   await Container.get(core.BinaryDataService).init();
@@ -92,5 +100,14 @@ async function start(): Promise<Booted> {
   const value = Container.get(core.Cipher).encryptDEKWithInstanceKey(Container.get(core.InstanceSettings).encryptionKey);
   const key = async () => ({ id: 'instance', value, algorithm: 'aes-256-cbc', format: 'no-prefix' });
   Container.get(core.EncryptionKeyProxy).setProvider({ getActiveKey: key, getLegacyKey: key, getKeyById: async () => null });
-  return { core, workflow, userFolder, get: token => Container.get(token), guard: Container.get(SsrfProtectionConfig) };
+  return {
+    core, workflow, userFolder, get: token => Container.get(token),
+    createGuard: allow => new SsrfProtectionService({
+      ...rules, allowedIpRanges: allow.filter(one => /^[\d.:/a-f]+$/i.test(one)), allowedHostnames: allow.filter(one => !/^[\d.:/a-f]+$/i.test(one)),
+    }, Container.get(DnsResolver), Container.get(Logger)),
+    useGuard(filter) {
+      rules.enabled = filter !== undefined;
+      if (filter) Container.get(OutboundHttp).ssrfProtection = filter;
+    },
+  };
 }

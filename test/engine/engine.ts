@@ -88,6 +88,7 @@ export async function openEngine({ packageDir, credentials: given = {}, binary =
   const loader = new core.LazyPackageDirectoryLoader(packageFolder);
   await loader.loadAll();
   const store = openStore(stateDir);
+  const filter = guard && host.createGuard(guard.allow ?? []);
 
   const nodeTypes: INodeTypes = {
     getByName: name => typeOf(name),
@@ -105,9 +106,7 @@ export async function openEngine({ packageDir, credentials: given = {}, binary =
 
   /** Settings n8n has once per process belong to whoever runs next. */
   function settle() {
-    host.guard.enabled = guard !== undefined;
-    host.guard.allowedIpRanges = (guard?.allow ?? []).filter(one => /^[\d.:/a-f]+$/i.test(one));
-    host.guard.allowedHostnames = (guard?.allow ?? []).filter(one => !/^[\d.:/a-f]+$/i.test(one));
+    host.useGuard(filter);
     host.get(core.BinaryDataService).mode = binary === 'filesystem' ? 'filesystem-v2' : 'default';
   }
   function additionalData(executionId?: string, parameters?: INodeParameters): IWorkflowExecuteAdditionalData {
