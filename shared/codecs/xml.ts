@@ -26,7 +26,7 @@ async function makeReader(): Promise<XmlReader> {
     const parsed = parser.parse(text.replace(/^\uFEFF/, ''), true) as Record<string, unknown>;
     const [found, second] = Object.entries(parsed).filter(([name]) => name !== '#text');
     // The library lets more roots and text pass after a first one that is empty.
-    if (!found || second || Array.isArray(found[1]) || String(parsed['#text'] ?? '').trim() !== '') throw new Error('there is not one root element');
+    if (!found || second || Array.isArray(found[1]) || !text.trimEnd().endsWith('>')) throw new Error('there is not one root element');
     return { root: found[0], value: withoutLayout(found[1]) };
   };
 }
