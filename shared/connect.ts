@@ -39,7 +39,7 @@ export function connect(provider: Provider, account: Readonly<Record<string, unk
   const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await token!()}` } });
   const send = createSend({
     ...sending,
-    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && token ? { sign: bearer, refresh: async () => { await token(true); } } : {}),
+    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && token ? { sign: bearer, refresh: async refused => { await token(true, refused.headers.authorization?.slice('Bearer '.length)); } } : {}),
     pacer: pacerFor(accountKey(provider, whole), { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
