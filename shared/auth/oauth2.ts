@@ -183,14 +183,20 @@ export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refu
     return from;
   };
   return async (renew = false, refused) => {
-    const bad = renew ? refused ?? given : undefined;
+    // Who does not say which token was refused means the one given out last, or else the one stored now.
+    const bad = renew ? refused ?? given ?? (await load())?.accessToken : undefined;
     // Twice: a renewal that was under way may end with the very token that was refused here.
     for (let round = 1; ; round++) {
-      const idle = !state.renewing && !state.unsaved ? await stored() : undefined;
-      let tokens = idle;
+      let tokens = !state.renewing && !state.unsaved ? await stored() : undefined;
       if (!tokens || !good(tokens, bad)) {
+        const soon = tokens;
         state.renewing ??= renewed(bad).finally(() => { state.renewing = undefined; });
-        tokens = await state.renewing;
+        tokens = await state.renewing.catch(error => {
+          // What only ends soon still serves while the vendor cannot, or will not yet, give another.
+          const later = isMailError(error) && (error.code === 'rate_limited' || error.code === 'unavailable') && !state.unsaved;
+          if (later && soon?.accessToken && soon.accessToken !== bad && now() < (soon.expiresAt ?? 0)) return soon;
+          throw error;
+        });
       }
       if (tokens.accessToken !== bad || round === 2) return given = tokens.accessToken;
     }
