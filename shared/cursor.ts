@@ -61,6 +61,9 @@ export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest =
 export const watermarkFrom = (at: string, overlapMs: number): string =>
   JSON.stringify({ v: 1, at: Date.parse(at) + overlapMs, seen: {} } satisfies WatermarkCursor);
 
+/** How far a cursor of `watermark` has come, in milliseconds since 1970; undefined where it has seen nothing yet. */
+export const watermarkAt = (cursor: string): number | undefined => read<WatermarkCursor>(cursor).at ?? undefined;
+
 /** What happened to an object of a list since the last look. */
 export interface Change<T> { change: 'created' | 'changed' | 'deleted'; id: string; item?: T }
 /** How the snapshot looks at a list; `version` is any text that differs after a change. */
