@@ -16,6 +16,7 @@ export class Mailbox implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
     ],
     properties: nodeProperties('mailbox'),

@@ -83,7 +83,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
 }
 
 /** A menu that decides what else is shown, so no expression may stand in it. */
-const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
+export const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
   ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
 
 /** An entry of a menu; a description that only repeats the name is left out. */
@@ -129,7 +129,7 @@ export function parameter(provider: Provider, name: string, field: Field, stands
     case 'list':
       if (field.of.type === 'choice') return { ...common, type: 'multiOptions', options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
       if (field.of.type === 'file') return { ...common, displayName: `${field.label} Fields`, type: 'string', default: '', placeholder: 'e.g. data, report', description: binary(description, 'Names of the input fields that hold the files, comma-separated') };
-      return { ...common, type: 'string', default: '', ...example };
+      return { ...common, type: 'string', default: '', ...example, ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
   }
 }
 

@@ -89,7 +89,7 @@ export const mailboxes = {
     async run(ctx, input) {
       const address = inMailbox(ctx, input);
       const now = await api(ctx).get(address);
-      const kind = String(now.providerType);
+      const kind = must(now, 'providerType');
       const { fromEmail, fromName, isDefault = now.isDefault, isShared = now.isShared } = input;
       const host = onWire(smtp, input), grant = onWire(oauth, input);
       const issues: Issue[] = [];

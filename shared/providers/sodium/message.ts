@@ -27,7 +27,7 @@ export function toMessage(native: Native, code?: string): Message {
   };
 }
 const toAttachment = (native: Native): Attachment => ({
-  id: must(native, 'attachmentId'), name: words(native.fileName) ?? '', type: words(native.contentType) ?? 'application/octet-stream',
+  id: must(native, 'attachmentId'), name: words(native.fileName) ?? 'attachment', type: words(native.contentType) ?? 'application/octet-stream',
   ...(typeof native.size === 'number' ? { size: native.size } : {}), ...(typeof native.isInline === 'boolean' ? { inline: native.isInline } : {}),
   ...(words(native.contentId) ? { contentId: native.contentId as string } : {}),
 });
