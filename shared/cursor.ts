@@ -29,6 +29,7 @@ export interface Watermark<T> {
   latest?: number; most?: number;
 }
 interface WatermarkCursor { v: 1; at: number | null; seen: Record<string, number> }
+const readMark = (cursor: string) => read<WatermarkCursor>(cursor, c => c.at === null || Number.isFinite(c.at));
 
 /**
  * Notices change by a time that only grows: reads back to the newest time handed over less the overlap, drops what was handed over before.
@@ -36,7 +37,7 @@ interface WatermarkCursor { v: 1; at: number | null; seen: Record<string, number
  * deletions in between are all right, because nothing is counted.
  */
 export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest = 5, most = 200 }: Watermark<T>): Promise<Batch<T>> {
-  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : read<WatermarkCursor>(cursor, c => c.at === null || Number.isFinite(c.at));
+  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : readMark(cursor);
   const found: T[] = [];
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
   for await (const item of newest()) {
@@ -62,7 +63,7 @@ export const watermarkFrom = (at: string, overlapMs: number): string =>
   JSON.stringify({ v: 1, at: Date.parse(at) + overlapMs, seen: {} } satisfies WatermarkCursor);
 
 /** How far a cursor of `watermark` has come, in milliseconds since 1970; undefined where it has seen nothing yet. */
-export const watermarkAt = (cursor: string): number | undefined => read<WatermarkCursor>(cursor).at ?? undefined;
+export const watermarkAt = (cursor: string): number | undefined => readMark(cursor).at ?? undefined;
 
 /** What happened to an object of a list since the last look. */
 export interface Change<T> { change: 'created' | 'changed' | 'deleted'; id: string; item?: T }
