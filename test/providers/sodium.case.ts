@@ -2,7 +2,7 @@ import { fileOf, take, type Client, type Message } from '../../shared/index.js';
 import type { ProviderCase } from '../contract/case.js';
 import { deliver, GOOGLE, guid, MICROSOFT, SMTP, startSodium, TENANT } from '../sandbox/sodium.js';
 
-const message = async (client: Client, search = 'VAT return 1') => (await take(client.call('message.list', { mailbox: [GOOGLE], search }), 1))[0]!;
+const message = async (client: Client, search = 'VAT return 1') => (await take(client.call('message.list', { mailbox: [GOOGLE], direction: 'Inbound', search }), 1))[0]!;
 const target = (found: Message) => ({ mailbox: found.mailbox, message: found.id });
 const thread = (found: Message) => ({ mailbox: found.mailbox, conversation: found.thread });
 const made = (client: Client) => client.call('mailbox.create', { providerType: 'Smtp', fromEmail: 'new@acme.test', isShared: true, host: 'smtp.acme.test', port: 587 });
