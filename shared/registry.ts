@@ -5,12 +5,6 @@ import { scaleway } from './providers/scaleway/index.js';
 import { sodium } from './providers/sodium/index.js';
 
 /** All providers, in the order menus show them. */
-import { outreach } from './providers/outreach/index.js';
-import { rackspace } from './providers/rackspace/index.js';
-import { scaleway } from './providers/scaleway/index.js';
-import { sodium } from './providers/sodium/index.js';
-
-/** All providers, in the order menus show them. */
 export const providers: readonly Provider[] = [outreach, rackspace, scaleway, sodium];
 
 /** A capability is nothing but a key: who has this one? */
