@@ -48,6 +48,7 @@ describe('client', () => {
       assert.deepEqual((await failing(work)).details, { provider: 'Acme', operation });
     }
     assert.equal(await client.from('news', {}, '2026-11-21T09:00:00Z'), undefined);
+    assert.equal((await failing(client.from('news', {}, 'tomorrow'))).code, 'invalid_input');
   });
   it('lets no secret out, neither of the account nor of the input, whoever put it there', async () => {
     const hiding = createClient(acme, { ...host, secrets: () => ['key-of-the-account'] });

@@ -122,7 +122,6 @@ describe('watermark', () => {
     const at = Date.parse('2026-11-21T09:00:00Z');
     const items = [-1, 0, 1].map(offset => ({ id: `i${offset}`, at: at + offset }));
     assert.deepEqual((await follow(watermarkFrom('2026-11-21T09:00:00Z', OVERLAP), cursor => look(items, cursor))).ids, ['i0', 'i1']);
-    assert.throws(() => watermarkFrom('tomorrow', OVERLAP), /no date/);
   });
   it('its cursor forgets what can no longer come', async () => {
     let { cursor } = await look([]);
