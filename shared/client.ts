@@ -1,5 +1,5 @@
 import { located, MailError } from './errors.js';
-import type { Batch, Context, Operation, Provider } from './provider.js';
+import type { Batch, Context, Feed, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';
 import { validate } from './validate.js';
 import type { Vocabulary } from './vocabulary.js';
@@ -14,6 +14,8 @@ export interface Client {
   call(name: string, input: Record<string, unknown>): unknown;
   /** The next batch of a feed; see `Feed.since`. */
   since(feed: string, input: Record<string, unknown>, cursor?: string): Promise<Batch>;
+  /** A cursor that begins at a time; undefined where the feed knows no times. See `Feed.from`. */
+  from(feed: string, input: Record<string, unknown>, at: string): Promise<string | undefined>;
   /** Follows a feed that is pushed; resolves at once where the provider has to be asked. See `Feed.watch`. */
   watch(feed: string, input: Record<string, unknown>, changed: () => void): Promise<void>;
 }
@@ -34,6 +36,14 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
     const operation = find(provider.operations as Readonly<Record<string, Operation>>, name, 'operation');
     return operation.run(context(name), validate(operation.input, input) as never);
   };
+  const onFeed = async <T>(name: string, input: Record<string, unknown>, use: (feed: Feed, ctx: Context, values: Record<string, unknown>) => Promise<T>): Promise<T> => {
+    try {
+      const found = find(provider.feeds, name, 'feed') as Feed;
+      return await use(found, context(name), validate(found.input, input));
+    } catch (error) {
+      throw located(error, provider.name, name);
+    }
+  };
   return {
     provider,
     supports: name => Object.hasOwn(provider.operations, name),
@@ -48,22 +58,9 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
         return (name.endsWith('.list') ? refusedStream(failed) : Promise.reject(failed)) as never;
       }
     },
-    async since(name, input, cursor) {
-      try {
-        const found = find(provider.feeds, name, 'feed');
-        return await found.since(context(name), validate(found.input, input) as never, cursor);
-      } catch (error) {
-        throw located(error, provider.name, name);
-      }
-    },
-    async watch(name, input, changed) {
-      try {
-        const found = find(provider.feeds, name, 'feed');
-        await found.watch?.(context(name), validate(found.input, input) as never, changed);
-      } catch (error) {
-        throw located(error, provider.name, name);
-      }
-    },
+    since: (name, input, cursor) => onFeed(name, input, (feed, ctx, values) => feed.since(ctx, values as never, cursor)),
+    from: (name, input, at) => onFeed(name, input, async (feed, ctx, values) => feed.from?.(ctx, values as never, at)),
+    watch: (name, input, changed) => onFeed(name, input, async (feed, ctx, values) => feed.watch?.(ctx, values as never, changed)),
   };
 }
 
@@ -72,5 +69,5 @@ const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (va
 async function* placedStream(source: AsyncIterable<unknown>, provider: string, operation: string) {
   try { yield* source; } catch (error) { throw located(error, provider, operation); }
 }
-// eslint-disable-next-line require-yield -- a stream that fails before its first item is still a stream
+// A stream that fails before its first item is still a stream.
 async function* refusedStream(error: unknown): AsyncGenerator<never> { throw error; }

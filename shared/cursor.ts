@@ -6,11 +6,11 @@ import type { Batch, FeedItem } from './provider.js';
 /** A short name for an id or version inside a cursor; 48 bits make a collision within one mailbox improbable. */
 const short = (text: string) => createHash('sha1').update(text).digest('base64url').slice(0, 8);
 
-/** Reads a cursor of version 1. Throws `invalid_input` for anything else: guessing would lose or repeat. */
-function read<C extends { v: 1 }>(cursor: string): C {
+/** Reads a cursor of version 1 and of the kind wanted. Throws `invalid_input` for anything else: guessing would lose or repeat. */
+function read<C extends { v: 1; seen: Record<string, unknown> }>(cursor: string, isOne: (parsed: C) => boolean): C {
   try {
     const parsed = JSON.parse(cursor) as C;
-    if (parsed?.v === 1) return parsed;
+    if (parsed?.v === 1 && typeof parsed.seen === 'object' && parsed.seen !== null && isOne(parsed)) return parsed;
   } catch { /* said below */ }
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
@@ -36,7 +36,7 @@ interface WatermarkCursor { v: 1; at: number | null; seen: Record<string, number
  * deletions in between are all right, because nothing is counted.
  */
 export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest = 5, most = 200 }: Watermark<T>): Promise<Batch<T>> {
-  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : read<WatermarkCursor>(cursor);
+  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : read<WatermarkCursor>(cursor, c => c.at === null || Number.isFinite(c.at));
   const found: T[] = [];
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
   for await (const item of newest()) {
@@ -57,6 +57,10 @@ export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest =
   return { items, cursor: JSON.stringify(after), more: taken.length < fresh.length };
 }
 
+/** A cursor that finds everything from a time (ISO 8601) on; `overlapMs` must be the feed's own. */
+export const watermarkFrom = (at: string, overlapMs: number): string =>
+  JSON.stringify({ v: 1, at: Date.parse(at) + overlapMs, seen: {} } satisfies WatermarkCursor);
+
 /** What happened to an object of a list since the last look. */
 export interface Change<T> { change: 'created' | 'changed' | 'deleted'; id: string; item?: T }
 /** How the snapshot looks at a list; `version` is any text that differs after a change. */
@@ -70,7 +74,7 @@ interface SnapshotCursor { v: 1; n: number; seen: Record<string, string> }
  * looks is not seen. The cursor holds every id and a short version, about 30 bytes each.
  */
 export async function snapshot<T>({ cursor, all, id, version, latest = 5, most = 200 }: Snapshot<T>): Promise<Batch<Change<T>>> {
-  const before = cursor === undefined ? undefined : read<SnapshotCursor>(cursor);
+  const before = cursor === undefined ? undefined : read<SnapshotCursor>(cursor, c => Number.isInteger(c.n));
   if (!before) {
     const items = await take(all());
     const seen = Object.fromEntries(items.map(item => [id(item), short(version(item))]));

@@ -2,6 +2,7 @@
 export * from './address.js';
 export * from './client.js';
 export * from './connect.js';
+export * from './dispatcher.js';
 export * from './errors.js';
 export * from './fields.js';
 export * from './http.js';

@@ -89,7 +89,8 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
 /** Text for a list: one entry a line, or parted by commas. Addresses may hold commas inside quotes. */
 function splitList(of: Field, value: string): string[] {
   if (of.type === 'text' && of.format === 'address') return splitAddresses(value);
-  return value.split(/[\n,]/).map(part => part.trim()).filter(part => part !== '');
+  // A password may hold commas, so secrets are parted by line only.
+  return value.split(of.type === 'text' && of.secret ? '\n' : /[\n,]/).map(part => part.trim()).filter(part => part !== '');
 }
 
 function misformed(format: TextFormat, text: string): string | undefined {
