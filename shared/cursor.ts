@@ -18,8 +18,8 @@ function read<C extends { v: 1; seen: Record<string, unknown> }>(cursor: string,
 /** How the watermark looks at a list. Times are milliseconds since 1970. */
 export interface Watermark<T> {
   cursor: string | undefined;
-  /** The list, newest first. Read only as far as needed. */
-  newest(): AsyncIterable<T>;
+  /** The list, newest first. Read only as far as needed: nothing older than `floor` is looked at, where there is one. */
+  newest(floor?: number): AsyncIterable<T>;
   /** Names one event for good: an id for messages, id and version for things that change. */
   id(item: T): string;
   at(item: T): number;
@@ -39,7 +39,7 @@ export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest =
   const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : read<WatermarkCursor>(cursor, c => c.at === null || Number.isFinite(c.at));
   const found: T[] = [];
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
-  for await (const item of newest()) {
+  for await (const item of newest(Number.isFinite(floor) ? floor : undefined)) {
     // Without a cursor only the young ones must be known by name, and a few shown.
     if (cursor === undefined && found.length === 0) floor = at(item) - overlapMs;
     if (at(item) < floor && (cursor !== undefined || found.length >= latest)) break;
