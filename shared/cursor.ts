@@ -18,8 +18,8 @@ function read<C extends { v: 1; seen: Record<string, unknown> }>(cursor: string,
 /** How the watermark looks at a list. Times are milliseconds since 1970. */
 export interface Watermark<T> {
   cursor: string | undefined;
-  /** The list, newest first. Read only as far as needed. */
-  newest(): AsyncIterable<T>;
+  /** The list, newest first. Read only as far as needed: nothing older than `floor` is looked at, where there is one. */
+  newest(floor?: number): AsyncIterable<T>;
   /** Names one event for good: an id for messages, id and version for things that change. */
   id(item: T): string;
   at(item: T): number;
@@ -42,7 +42,7 @@ export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest =
   const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : readMark(cursor);
   const byName = new Map<string, T>(), now = Date.now();
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
-  for await (const item of newest()) {
+  for await (const item of newest(Number.isFinite(floor) ? floor : undefined)) {
     // Without a cursor only the young ones must be known by name, and a few shown.
     if (cursor === undefined && byName.size === 0) floor = Math.min(at(item), now) - overlapMs;
     if (at(item) < floor && (cursor !== undefined || byName.size >= latest)) break;
