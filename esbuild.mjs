@@ -24,7 +24,8 @@ const splitLazy = {
     });
   },
 };
-await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy] });
+// A native import() of a bundled CommonJS library (undici) would see its default export only, so the lazy parts are required.
+await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
 for (const [name, entry] of lazy) await build({ ...common, stdin: { contents: `export * from ${JSON.stringify(entry)}`, resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.

@@ -33,21 +33,22 @@ const readMark = (cursor: string) => read<WatermarkCursor>(cursor, c => c.at ===
 
 /**
  * Notices change by a time that only grows: reads back to the newest time handed over less the overlap, drops what was handed over before.
- * Loses and repeats nothing as long as an item appears within `overlapMs` of the newest one; equal times, any order of arrival and
- * deletions in between are all right, because nothing is counted. An item dated in the future does not move the mark beyond now, or all
- * that comes before its time would be lost; it stays known by name until then. A wrong clock here costs memory, never an item.
+ * Loses and repeats nothing as long as an item appears within `overlapMs` of the newest one; equal times, any order of arrival, deletions
+ * in between, and items that move to another page while the list is read are all right, because nothing is counted. An item dated in the
+ * future does not move the mark beyond now, or all that comes before its time would be lost; it stays known by name until then. A wrong
+ * clock here costs memory, never an item.
  */
 export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest = 5, most = 200 }: Watermark<T>): Promise<Batch<T>> {
   const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : readMark(cursor);
-  const found: T[] = [], now = Date.now();
+  const byName = new Map<string, T>(), now = Date.now();
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
   for await (const item of newest()) {
     // Without a cursor only the young ones must be known by name, and a few shown.
-    if (cursor === undefined && found.length === 0) floor = Math.min(at(item), now) - overlapMs;
-    if (at(item) < floor && (cursor !== undefined || found.length >= latest)) break;
-    found.push(item);
+    if (cursor === undefined && byName.size === 0) floor = Math.min(at(item), now) - overlapMs;
+    if (at(item) < floor && (cursor !== undefined || byName.size >= latest)) break;
+    if (!byName.has(id(item))) byName.set(id(item), item);
   }
-  found.sort((a, b) => at(a) - at(b) || (id(a) < id(b) ? -1 : 1));
+  const found = [...byName.values()].sort((a, b) => at(a) - at(b) || (id(a) < id(b) ? -1 : 1));
   const fresh = cursor === undefined ? found : found.filter(item => !Object.hasOwn(before.seen, short(id(item))));
   const taken = cursor === undefined ? fresh : fresh.slice(0, most);
   const top = taken.reduce((high, item) => Math.max(high, Math.min(at(item), now)), before.at ?? -Infinity);
@@ -59,9 +60,12 @@ export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest =
   return { items, cursor: JSON.stringify(after), more: taken.length < fresh.length };
 }
 
-/** A cursor that finds everything from a time (ISO 8601) on; `overlapMs` must be the feed's own. */
-export const watermarkFrom = (at: string, overlapMs: number): string =>
-  JSON.stringify({ v: 1, at: Date.parse(at) + overlapMs, seen: {} } satisfies WatermarkCursor);
+/** A cursor that finds everything from a time (ISO 8601) on; `overlapMs` must be the feed's own. Throws `invalid_input` for what is no time. */
+export function watermarkFrom(at: string, overlapMs: number): string {
+  const time = Date.parse(at);
+  if (Number.isNaN(time)) throw new MailError('invalid_input', `"${at}" is no date and time; give one such as 2026-11-21T09:00:00Z.`);
+  return JSON.stringify({ v: 1, at: time + overlapMs, seen: {} } satisfies WatermarkCursor);
+}
 
 /** How far a cursor of `watermark` has come, in milliseconds since 1970; undefined where it has seen nothing yet. */
 export const watermarkAt = (cursor: string): number | undefined => readMark(cursor).at ?? undefined;

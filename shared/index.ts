@@ -1,5 +1,6 @@
 /** The only door for front ends and scripts. */
 export * from './address.js';
+export * from './auth/oauth2.js';
 export * from './client.js';
 export * from './connect.js';
 export * from './dispatcher.js';

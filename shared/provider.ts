@@ -11,8 +11,11 @@ export interface Context {
   provider: string; operation: string;
   /** For providers that open sockets: the address to connect to for a host name, after the host's own checks (n8n's egress filter). */
   resolve?: (host: string) => Promise<string>;
-  /** For providers that log in with OAuth 2 themselves (XOAUTH2): the access token now; `renew` asks for a new one after a refusal. */
-  token?: (renew?: boolean) => Promise<string>;
+  /**
+   * For providers that log in with OAuth 2 themselves (XOAUTH2): the access token now. `renew` asks for a new one after a refusal; `refused`
+   * is the token that was refused, so that a newer one obtained meanwhile is not thrown away.
+   */
+  token?: (renew?: boolean, refused?: string) => Promise<string>;
 }
 
 /** One thing a provider can do. */

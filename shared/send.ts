@@ -7,8 +7,8 @@ import type { Pacer } from './pace.js';
 export interface SendOptions {
   /** Puts the proof of identity on a request, last of all. */
   sign?: (request: HttpRequest) => HttpRequest | Promise<HttpRequest>;
-  /** Asked once after a 401; then the request is signed and sent again. */
-  refresh?: () => Promise<void>;
+  /** Asked once after a 401, with the request as it was signed and refused; then the request is signed and sent again. */
+  refresh?: (refused: HttpRequest) => Promise<void>;
   dispatcher?: Dispatcher | Promise<Dispatcher>;
   /** Throws where the host forbids an address; asked before each request. */
   allow?: (url: URL) => Promise<void> | void;
@@ -48,7 +48,7 @@ export function createSend(options: SendOptions = {}): Send {
         told({ status: answer.statusCode });
         const headers: Record<string, string> = {};
         for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-        return { status: answer.statusCode, headers, body: answer.body as AsyncIterable<Uint8Array> & { dump(): Promise<void> } };
+        return { request, answer: { status: answer.statusCode, headers, body: answer.body as AsyncIterable<Uint8Array> & { dump(): Promise<void> } } };
       } catch (error) {
         told({ error: error instanceof Error ? error.name : 'error' });
         throw error;
@@ -58,10 +58,10 @@ export function createSend(options: SendOptions = {}): Send {
   };
   return async (request, signal) => {
     if (!/^https?:/.test(request.url)) throw new MailError('invalid_input', 'The base address of the account must begin with http:// or https://.');
-    const answer = await once(request, signal);
+    const { answer, request: signed } = await once(request, signal);
     if (answer.status !== 401 || !refresh) return answer;
     await answer.body.dump();
-    await refresh();
-    return once(request, signal);
+    await refresh(signed);
+    return (await once(request, signal)).answer;
   };
 }

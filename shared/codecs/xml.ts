@@ -24,8 +24,9 @@ async function makeReader(): Promise<XmlReader> {
     if (/<!(?:DOCTYPE|ENTITY)/i.test(text)) throw new Error('a document type is not allowed');
     // `true` checks well-formedness first: the parser alone takes a truncated document for a whole one.
     const parsed = parser.parse(text.replace(/^\uFEFF/, ''), true) as Record<string, unknown>;
-    const [found] = Object.entries(parsed).filter(([name]) => name !== '#text');
-    if (!found) throw new Error('there is no root element');
+    const [found, second] = Object.entries(parsed).filter(([name]) => name !== '#text');
+    // The library lets more roots and text pass after a first one that is empty.
+    if (!found || second || Array.isArray(found[1]) || !text.trimEnd().endsWith('>')) throw new Error('there is not one root element');
     return { root: found[0], value: withoutLayout(found[1]) };
   };
 }

@@ -17,6 +17,8 @@ export interface ProviderCase {
   paged: readonly { operation: string; input?: Record<string, unknown>; size: number }[];
   /** For each feed its input, and how one more thing happens at the vendor; `arrive` returns the id the item will carry in `item.id` or part of it. */
   feeds: Record<string, { input: Record<string, unknown>; happen(client: Client, vendor: Vendor): Promise<unknown> }>;
+  /** For providers with OAuth 2: the token function a host would bring, for `ConnectOptions.token`. One per vendor, so that its tokens are kept. */
+  token?(vendor: Vendor): (renew?: boolean, refused?: string) => Promise<string>;
   /** A request that any account may make and that reads, for the tests of failing answers. `account.check` unless given. */
   probe?: { operation: string; input: Record<string, unknown> };
   /** For OAuth 2 providers: the access token now, as `ConnectOptions.token` wants it; `renew` gets a new one after a refusal. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {
-  accountFields, connect, isFile, isMailError, providers, take,
+  accountFields, connect, isFile, isMailError, providers, splitName, take,
   type Client, type ConnectOptions, type ErrorCode, type Field, type MailError, type Operation, type Provider, type Vocabulary,
 } from '../../shared/index.js';
 import type { ProviderCase } from './case.js';
@@ -184,7 +184,10 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
 
     describe('an unknown target is not_found', () => {
       for (const [name, op] of operations) {
-        for (const field of Object.keys(theCase.unknown).filter(f => op.input[f]?.required)) {
+        const [resource, verb] = splitName(name);
+        // Where the caller names what is made, an unknown name is the point.
+        const made = (field: string) => verb.startsWith('create') && resource.toLowerCase().endsWith(field.toLowerCase());
+        for (const field of Object.keys(theCase.unknown).filter(f => op.input[f]?.required && !made(f))) {
           it(`${name}: ${field}`, async () => {
             const input = { ...await example(name), [field]: theCase.unknown[field] };
             const error = await failing(run(client, name, input), name);
@@ -225,6 +228,7 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
           fault: to => ({ status: 200, headers: { 'content-type': 'text/html' }, body: page(String(Object.values(to.account).find(value => [...secrets].includes(String(value))))) }),
           codes: ['protocol'], asked: [1], check: error => { assert.ok(!error.message.includes(marker)); assert.ok(error.message.includes(provider.name), error.message); },
         },
+        'a redirect is protocol: it is not followed': { fault: () => ({ status: 302, headers: { location: 'https://elsewhere.example/login' }, body: '' }), codes: ['protocol'], asked: [1] },
         'an empty answer is protocol': { fault: () => ({ status: 200, body: '' }), codes: ['protocol'], asked: [1] },
         'too many requests are rate_limited': {
           fault: () => ({ throttle: true }), codes: ['rate_limited'], asked: [1, 3],
@@ -284,13 +288,31 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
           // A write may ignore what the vendor says after a good status, and bytes of a file cannot be garbled.
           assert.ok(op.effect !== 'read' || isFile(value), `${name} made ${JSON.stringify(value)?.slice(0, 200)} of it`);
         });
+        it(`${name}: a redirect is never taken for success`, async () => {
+          const input = await example(name);
+          vendor.fail({ status: 302, headers: { location: 'https://elsewhere.example/login' }, body: '', times: 100 });
+          coded(await failing(run(client, name, input), name), ['protocol'], name);
+        });
+        it(`${name}: a vendor that repeats the secrets is not repeated`, async () => {
+          const input = await example(name);
+          const own = [...secrets].filter(secret => Object.values(vendor.account).includes(secret));
+          const said = [...own, ...(theCase.token ? [await theCase.token(vendor)()] : [])].map(secret => `the key ${secret} (${Buffer.from(secret).toString('base64')}) was refused`).join(', ');
+          vendor.fail({ status: 400, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ message: said, error: said, value: said, errors: [{ title: said, detail: said }] }), times: 100 });
+          await failing(run(client, name, input), name);
+        });
         if (Object.hasOwn(COMMON, name) && READABLE.has(COMMON[name as keyof Vocabulary]) && !name.endsWith('.list')) {
           it(`${name}: an empty object is no ${name.split('.')[0]}`, async () => {
             const input = await example(name);
             vendor.fail({ status: 200, headers: { 'content-type': 'application/json' }, body: '{}', times: 100 });
-            const error = await failing(run(client, name, input), name);
-            coded(error, ['protocol'], name);
-            saysWhere(error, name);
+            let value: unknown;
+            try { value = await run(client, name, input); } catch (error) {
+              const failed = await failing(Promise.reject(error as Error), name);
+              coded(failed, ['protocol'], name);
+              return saysWhere(failed, name);
+            }
+            // A write may be sure of what it did by the status alone; then it names it properly.
+            assert.notEqual(op.effect, 'read', `${name} made ${JSON.stringify(value)} of it`);
+            assert.deepEqual(COMMON[name as keyof Vocabulary]!(value as Values), [], JSON.stringify(value));
           });
         }
       }
@@ -429,6 +451,22 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
           for (const id of expected) assert.ok(again.ids.some(seen => seen.includes(id)), `resumed from cursor ${i}, ${id} was lost`);
           assert.ok(again.ids.length <= left, `resumed from cursor ${i}: ${again.ids.join(' ')}`);
         }
+      });
+      it(`${name}: ${feed.from ? 'begins at a time' : 'knows no times to begin at'}`, async () => {
+        const told = theCase.feeds[name]!;
+        const hourAgo = new Date(vendor.now() - 3_600_000).toISOString();
+        if (!feed.from) return assert.equal(await client.from(name, told.input, hourAgo), undefined);
+        const cursor = await client.from(name, told.input, hourAgo);
+        const happened = String(await told.happen(client, vendor));
+        const ids: string[] = [];
+        for (let at: string = cursor!, more = true; more;) {
+          const batch = await client.since(name, told.input, at);
+          ids.push(...batch.items.map(item => item.id));
+          ({ cursor: at, more } = batch);
+        }
+        assert.equal(ids.filter(seen => seen.includes(happened)).length, 1);
+        assert.equal(new Set(ids).size, ids.length);
+        coded(await failing(client.from(name, told.input, 'the day before'), 'a time that is none'), ['invalid_input'], 'a time that is none');
       });
       it(`${name}: a cursor that is none and bad input are refused without a request`, async () => {
         const told = theCase.feeds[name]!;

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INodeParameters } from 'n8n-workflow';
 import { openEngine, type Engine, type EngineOptions, type WorkflowFile } from './engine.js';
+import { openStore } from './store.js';
 
 interface Cord {
   starts?: number; closed?: number; broken?: number; activation?: string; before?: unknown;
@@ -69,6 +70,26 @@ describe('the engine harness', () => {
     assert.deepEqual(engine.nodeTypes, [echo, 'n8n-nodes-fixture.bellTrigger']);
     assert.ok(engine.packageFolder.startsWith(engine.userFolder));
     assert.ok(!readdirSync(engine.packageFolder).includes('icons'), 'only what "files" lists is there');
+  });
+
+  it('loads lazily where the package says what it holds', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mailroom-lazy-'));
+    try {
+      cpSync(packageDir, folder, { recursive: true });
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { files: string[] };
+      writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, files: [...manifest.files, 'dist'] }));
+      const files = {
+        'known/nodes': { echo: { className: 'Echo', sourcePath: 'nodes/Echo/Echo.node.js' } }, 'types/nodes': [], 'types/credentials': [],
+        'known/credentials': { keyApi: { className: 'KeyApi', sourcePath: 'credentials/KeyApi.credentials.js', supportedNodes: ['echo'] } },
+      };
+      for (const [name, content] of Object.entries(files)) { mkdirSync(join(folder, 'dist', name, '..'), { recursive: true }); writeFileSync(join(folder, 'dist', `${name}.json`), JSON.stringify(content)); }
+      const lazy = await openEngine({ packageDir: folder, credentials: { keyApi: { type: 'keyApi', data: { key: 'k' } } } });
+      assert.deepEqual([lazy.lazy, engine.lazy], [true, false]);
+      const result = await lazy.run(line({ name: 'Echo', type: echo, credentials: use('keyApi') }));
+      assert.equal(result.items('Echo')[0]?.json.key, 'k', result.error?.message);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('runs a workflow and reports each node with items, pairs and times', async () => {
@@ -214,6 +235,16 @@ describe('the engine harness', () => {
       assert.equal(bells.c!.before, 2, 'static data came back');
       assert.deepEqual([await bells.c!.ring(2, 'k2'), (await bells.c!.ring(3, 'k3'))?.status], [undefined, 'success']);
       await again.deactivate();
+    });
+    it('count as run when the process died in the middle', () => {
+      const stateDir = folder();
+      assert.equal(openStore(stateDir).begin({ id: '1', workflowId: 'w', status: 'running', mode: 'trigger', deduplicationKey: 'k' }), true);
+      appendFileSync(join(stateDir, 'executions.jsonl'), '{"id":"2","dedupl');
+      const again = openStore(stateDir);
+      assert.deepEqual(again.executions().map(({ id, status }) => [id, status]), [['1', 'crashed']]);
+      assert.equal(again.begin({ id: '2', workflowId: 'w', status: 'running', mode: 'trigger', deduplicationKey: 'k' }), false);
+      assert.equal(again.begin({ id: '2', workflowId: 'w', status: 'running', mode: 'trigger', deduplicationKey: 'k2' }), true);
+      assert.deepEqual(openStore(stateDir).executions().map(({ id, status }) => [id, status]), [['1', 'crashed'], ['2', 'crashed']]);
     });
     it('refuse a key its column cannot hold', async () => {
       const active = await engine.activate(belled('long'));

@@ -12,7 +12,7 @@ export const standIns: Readonly<Record<string, INodeType>> = {
   ], async items => items),
   set: node('set', 'Edit Fields (Set)', [3, 3.1, 3.2, 3.3, 3.4], {}, [
     property('mode', 'string', 'manual'), property('duplicateItem', 'boolean', false), property('assignments', 'assignmentCollection', {}),
-    property('includeOtherFields', 'boolean', false), property('options', 'collection', {}),
+    property('includeOtherFields', 'boolean', false), property('options', 'collection', {}, { options: [] }),
   ], async (items, caller) => items.map((item, i) => {
     const assigned = caller.getNodeParameter('assignments.assignments', i, []) as { name: string; value: unknown; type?: string }[];
     const json = caller.getNodeParameter('includeOtherFields', i, false) ? structuredClone(item.json) : {};
@@ -20,11 +20,11 @@ export const standIns: Readonly<Record<string, INodeType>> = {
     return { json, pairedItem: { item: i }, ...(item.binary && caller.getNodeParameter('includeOtherFields', i, false) ? { binary: item.binary } : {}) };
   })),
   filter: node('filter', 'Filter', [2, 2.1, 2.2, 2.3], {}, [
-    property('conditions', 'filter', {}, { typeOptions: { filter: { caseSensitive: true, typeValidation: 'strict', version: 2 } } }), property('options', 'collection', {}),
+    property('conditions', 'filter', {}, { typeOptions: { filter: { caseSensitive: true, typeValidation: 'strict', version: 2 } } }), property('options', 'collection', {}, { options: [] }),
   ], async (items, caller) => items.flatMap((item, i) =>
     caller.getNodeParameter('conditions', i, false, { extractValue: true }) ? [{ ...item, pairedItem: { item: i } }] : [])),
   splitOut: node('splitOut', 'Split Out', 1, {}, [
-    property('fieldToSplitOut', 'string', ''), property('include', 'string', 'noOtherFields'), property('options', 'collection', {}),
+    property('fieldToSplitOut', 'string', ''), property('include', 'string', 'noOtherFields'), property('options', 'collection', {}, { options: [] }),
   ], async (items, caller) => items.flatMap((item, i) => {
     const name = caller.getNodeParameter('fieldToSplitOut', i) as string;
     const values = item.json[name];

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IDataObject } from 'n8n-workflow';
 
@@ -24,8 +24,10 @@ export function openStore(folder?: string): Store {
   if (folder) mkdirSync(folder, { recursive: true });
   if (staticFile && existsSync(staticFile)) for (const [id, data] of Object.entries(JSON.parse(readFileSync(staticFile, 'utf8')) as Record<string, string>)) statics.set(id, data);
   if (log && existsSync(log)) {
-    // A line cut by a kill was never committed.
-    for (const line of readFileSync(log, 'utf8').split('\n').slice(0, -1)) {
+    // A line cut by a kill was never committed; what follows must not be written behind it.
+    const whole = readFileSync(log);
+    truncateSync(log, whole.lastIndexOf('\n') + 1);
+    for (const line of whole.toString().split('\n').slice(0, -1)) {
       const change = JSON.parse(line) as StoredExecution;
       executions.set(change.id, { ...executions.get(change.id), ...change });
       if (change.deduplicationKey) keys.add(change.deduplicationKey);

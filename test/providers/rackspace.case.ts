@@ -86,7 +86,8 @@ export const rackspace: ProviderCase = {
     'domain.get': () => ({ domain: 'example.com' }),
     'customer.list': () => ({}),
   },
-  unknown: { mailbox: 'nobody@example.com', alias: 'nobody@example.com', domain: 'nowhere.example' },
+  // In a domain that does not exist, because Create takes the address of what is not there yet.
+  unknown: { mailbox: 'nobody@nowhere.example', alias: 'nobody@nowhere.example', domain: 'nowhere.example' },
   paged: [
     { operation: 'mailbox.list', input: { domain: 'example.com' }, size: 100 },
     { operation: 'rsMailbox.list', input: { domain: 'example.com' }, size: 100 },

@@ -7,7 +7,7 @@ import { pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
-/** Half of the most a page may hold (250): 60 reads a minute still list 6,000 mailboxes, and a picker does not wait for more than it shows. */
+/** Below the most a page may hold (250): 60 reads a minute still list 6,000 mailboxes, and a picker does not wait for more than it shows. */
 export const PAGE = 100;
 
 /** Where an index is looked at; `envelope: 'optional'` for those whose documents print none. */
@@ -32,9 +32,12 @@ export function api(ctx: Context) {
   const read = async (url: string, signal?: AbortSignal) => decode(ctx, await call('GET', url, undefined, signal));
   return {
     get: (address: string) => read(root + mine + address),
-    /** Add, Edit and Delete answer with an empty body. */
+    /** Add, Edit and Delete answer with an empty body; something else in its place must at least be a document, or it is no proof of anything. */
     async write(method: 'POST' | 'PUT' | 'DELETE', address: string, form?: Record<string, unknown>): Promise<void> {
-      await call(method, root + mine + address, form);
+      const answer = await call(method, root + mine + address, form);
+      if (answer.body.byteLength && !Object.keys(await decode(ctx, answer)).length) {
+        throw unreadable(ctx, 'an empty document where nothing was expected; whether the change was made is not known');
+      }
     },
     /** An index as a stream. `offset` counts items to skip; the end is `total` reached. `address` is below the customer unless told otherwise. */
     list: (address: string, { filters = {}, envelope = 'always', customer = mine }: Listing = {}, size = PAGE) =>
@@ -90,7 +93,7 @@ function listed(ctx: Context, answer: Native): Native[] {
   throw unreadable(ctx, 'something that is not an index');
 }
 
-/** XML or JSON, told apart by the first character: the type in the header has been seen to lie, the brackets cannot. */
+/** XML or JSON, told apart by the first character, so that an answer in the other format than asked for is read as well. */
 async function decode(ctx: Context, answer: HttpResponse): Promise<Native> {
   const first = Buffer.from(answer.body.subarray(0, 64)).toString('utf8').replace(/^\uFEFF/, '').trimStart();
   if (!first.startsWith('<')) return typed(parseObject(ctx, answer), 'json') as Native;
@@ -131,7 +134,8 @@ function wordsOf({ headers, body }: HttpResponse, xml?: XmlReader): string | und
   try {
     fault = text.startsWith('<') ? xml?.(text).value : Object.values(JSON.parse(text) as object)[0];
   } catch { /* then the header, or an excerpt of the body, says it */ }
-  const message = fault !== null && typeof fault === 'object' ? Object.entries(fault).find(([name]) => name.toLowerCase() === 'message')?.[1] as unknown : undefined;
+  const inside = typeof fault === 'object' && fault !== null ? Object.entries(fault) : [];
+  const message: unknown = inside.find(([name]) => name.toLowerCase() === 'message')?.[1];
   return (typeof message === 'string' ? message.trim() : '') || headers['x-error-message']?.trim() || undefined;
 }
 
@@ -141,11 +145,12 @@ const explain = (xml: XmlReader | undefined, sent: readonly string[]): Explain =
   const field = words === undefined ? undefined : fieldOf(words, sent);
   return {
     ...(code ? { code } : {}),
-    ...(words ? { message: words } : answer.status === 403
-      ? { message: 'The vendor refused the request without saying why (403): the keys may be wrong, the account may lack the right, or it may be too fast.' } : {}),
+    ...(words ? { message: words } : answer.status === 403 ? { message: SILENT } : {}),
     ...(words && field ? { issues: [{ field, message: words } satisfies Issue] } : {}),
   };
 };
+
+const SILENT = 'The vendor refused the request without saying why (403): the keys may be wrong, the account may lack the right, or it may be too fast.';
 
 /** One status, several meanings: the vendor never answers 401, 409 or 429, so the words decide (wiki, Errors and Main Page). */
 function codeOf(status: number, words: string): ErrorCode | undefined {
@@ -157,7 +162,9 @@ function codeOf(status: number, words: string): ErrorCode | undefined {
   return undefined;
 }
 
-const NAMING = [/^Missing required field: (\S+)$/i, /^Required field (\S+) cannot be empty/i, /^Invalid format for (\S+), input must/i, /^Unrecognized field: (\S+)$/i];
+const NAMING = [
+  /^Missing required field: (\S+)$/i, /^Required field (\S+) cannot be empty/i, /^Invalid format for (\S+), input must/i, /^Unrecognized field: (\S+)$/i,
+];
 /** Fields whose errors do not print a name the user knows. */
 const SPEAKING: readonly [RegExp, string][] = [
   [/^Invalid user name/i, 'mailbox'], [/^Invalid display name/i, 'displayName'], [/^Password must/i, 'password'], [/^Invalid filterLevel/i, 'filterlevel'],

@@ -11,7 +11,8 @@ export interface Domain { id: string; name: string; native: Native }
 const toDomain = (ctx: Context, native: Native): Domain => { const name = needed(ctx, native, 'name'); return { id: name, name, native }; };
 const filters = {
   ...search('name'),
-  domainNames: list('Domain Names', text('Domain Name', { format: 'host' }), { maxItems: 100, wire: (names: string[]) => names.join(','), help: 'Only these, at most 100.' }),
+  domainNames: list('Domain Names', text('Domain Name', { format: 'host' }), {
+    maxItems: 100, wire: (names: string[]) => names.join(','), help: 'Only these, at most 100.' }),
 };
 
 /** Domains and, for resellers, customers; read only, because the vendor lets only resellers change them. */
@@ -21,7 +22,8 @@ export const domains = {
     input: { ...filters, allCustomers: flag('All Customers', { help: 'Whether to list the domains of sub-accounts too; for resellers.' }) },
     run(ctx, { allCustomers, ...input }) {
       oneFilter(input);
-      return map(api(ctx).list('/domains', { filters: onWire(filters, input), ...(allCustomers ? { customer: '/customers/all' } : {}) }), native => toDomain(ctx, native));
+      const whose = allCustomers ? { customer: '/customers/all' } : {};
+      return map(api(ctx).list('/domains', { filters: onWire(filters, input), ...whose }), native => toDomain(ctx, native));
     },
   }),
   'domain.get': operation({
@@ -33,6 +35,7 @@ export const domains = {
     summary: 'List the customers of a reseller', effect: 'read', docs: wiki('Customer'),
     doubt: 'Filters other than the reference number are not documented here, and none are offered.',
     input: {},
-    run: ctx => map(api(ctx).list('/customers', { customer: '' }), native => ({ id: needed(ctx, native, 'accountNumber'), name: needed(ctx, native, 'name'), native })),
+    run: ctx => map(api(ctx).list('/customers', { customer: '' }),
+      native => ({ id: needed(ctx, native, 'accountNumber'), name: needed(ctx, native, 'name'), native })),
   }),
 } satisfies Operations;

@@ -14,14 +14,19 @@ import { domain, servicePath } from './target.js';
 
 const DOCS = 'https://api-wiki.apps.rackspace.com/api-wiki/index.php/Main_Page';
 
+/** What the feed compares, beside the display name. */
+const FOLLOWED = ['size', 'hasBlackBerryMobileService', 'hasActiveSyncMobileService'];
+
 /** Rackspace Email & Apps REST API ("Cloud Office"): Exchange and Rackspace Email mailboxes, aliases, spam lists, mobile services. */
 export const rackspace: Provider = {
   id: 'rackspace', name: 'Rackspace Email', docs: DOCS,
   auth: auth({
     fields: {
       baseUrl: text('Base URL', { default: 'https://api.emailsrvr.com', format: 'uri' }),
-      version: choice('Version', { v0: 'v0', v1: 'v1', v2: 'v2' }, { default: 'v1', help: 'The vendor documents v1; v0 was called discontinued in 2015, v2 is known from clients only.' }),
-      customer: text('Customer', { default: 'me', pattern: '^(?:\\d+|me)$', example: '12345678', help: 'The account number, or me for the account the keys belong to.' }),
+      version: choice('Version', { v0: 'v0', v1: 'v1', v2: 'v2' }, {
+        default: 'v1', help: 'The vendor documents v1; v0 was called discontinued in 2015, v2 is known from clients only.' }),
+      customer: text('Customer', {
+        default: 'me', pattern: '^(?:\\d+|me)$', example: '12345678', help: 'The account number, or me for the account the keys belong to.' }),
       userKey: text('User Key', { required: true, pattern: '^[^\\s:]+$', help: 'The public half of the API key made in the control panel.' }),
       secretKey: text('Secret Key', { required: true, secret: true, pattern: '^\\S+$', help: 'The secret half of the API key.' }),
       // It is part of what is signed, so it must reach the vendor as it stands: no spaces that a header would lose, no bytes it cannot carry.
@@ -49,10 +54,10 @@ export const rackspace: Provider = {
       // The usage changes with every message, so it is neither asked for nor part of the version.
       since: (ctx, input, cursor) => snapshot({
         cursor,
-        all: () => map(api(ctx).list(`${servicePath(input.domain, 'exchange')}/mailboxes`, { filters: { fields: 'size,hasBlackBerryMobileService,hasActiveSyncMobileService' } }),
+        all: () => map(api(ctx).list(`${servicePath(input.domain, 'exchange')}/mailboxes`, { filters: { fields: FOLLOWED.join(',') } }),
           native => toMailbox(ctx, native, input.domain)),
         id: mailbox => mailbox.id,
-        version: ({ native }) => JSON.stringify([native.displayName, native.size, native.hasBlackBerryMobileService, native.hasActiveSyncMobileService]),
+        version: ({ native }) => JSON.stringify([native.displayName, ...FOLLOWED.map(name => native[name])]),
       }),
     }),
   },

@@ -51,7 +51,8 @@ const password = text('Password', { secret: true, minLength: 8, help: 'The vendo
 const size = number('Size', { min: 1, help: 'In megabytes.' });
 const displayName = text('Display Name', { example: 'Alex Smith' });
 const creation = {
-  displayName: { ...displayName, required: true as const }, password: { ...password, required: true as const }, size: { ...size, required: true as const }, ...details(false),
+  displayName: { ...displayName, required: true as const }, password: { ...password, required: true as const }, size: { ...size, required: true as const },
+  ...details(false),
 };
 const changes = { displayName, password, size, ...details(true) };
 
@@ -86,12 +87,12 @@ export const mailboxes = {
   }),
   'mailbox.update': operation({
     summary: 'Change an Exchange mailbox', effect: 'write', docs: DOCS, orders: ['Edit'],
-    doubt: 'The vendor says that forwarding ends when the Forwarding Address "is not assigned", which may mean left out; so the present address is read and sent again.',
+    doubt: 'The vendor says that forwarding ends when its field "is not assigned", which may mean left out; so the present address is read and sent again.',
     input: { mailbox, ...changes },
     async run(ctx, { mailbox: address, ...input }) {
       something(input);
       // Taken literally, the wiki lets a new phone number end the forwarding. Sending what is there is right under both readings.
-      const forwarding = input.emailForwardingAddress === undefined ? (await api(ctx).get(mailboxPath(address))).emailForwardingAddress : undefined;
+      const forwarding = input.emailForwardingAddress === undefined ? (await show(ctx, address)).native.emailForwardingAddress : undefined;
       await api(ctx).write('PUT', mailboxPath(address), { ...onWire(changes, input), ...(forwarding ? { emailForwardingAddress: forwarding } : {}) });
       return readBack(() => show(ctx, address), unread(address));
     },

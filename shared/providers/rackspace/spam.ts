@@ -13,8 +13,11 @@ const DOCS = wiki('Exchange_Mailbox_Spam'), RS_DOCS = wiki('Rackspace_Mailbox_Sp
 const which = choice('List', {
   blockedSenders: 'Blocked Senders', blockedIps: 'Blocked IP Addresses', allowedSenders: 'Allowed Senders', allowedIps: 'Allowed IP Addresses',
 }, { required: true });
-const service = choice('Service', { exchange: 'Exchange', rackspace: 'Rackspace Email' }, { default: 'exchange', help: 'Which of the vendor\'s two mail services the mailbox belongs to.' });
-const value = text('Value', { required: true, example: 'anyone@spam.example', help: 'An e-mail address or domain, or an IP address for the IP lists. A percent sign stands for anything, as in @%.example.com.' });
+const service = choice('Service', { exchange: 'Exchange', rackspace: 'Rackspace Email' }, {
+  default: 'exchange', help: 'Which of the vendor\'s two mail services the mailbox belongs to.' });
+const value = text('Value', {
+  required: true, example: 'anyone@spam.example',
+  help: 'An e-mail address or domain, or an IP address for the IP lists. A percent sign stands for anything, as in @%.example.com.' });
 const many = (label: string) => list(label, text('Value'), { wire: (values: string[]) => values.join(',') });
 const edits = { addList: many('Add'), removeList: many('Remove') };
 
@@ -62,7 +65,8 @@ async function editMany(ctx: Context, at: string, list: SpamList, input: { addLi
 const LEVELS = { on: 'On', off: 'Off', exclusive: 'Exclusive' };
 const settings = {
   filterlevel: choice('Filter Level', LEVELS, { required: true, help: 'Exclusive lets only senders and IP addresses of the safelists through.' }),
-  sendtodomainquarantine: flag('Send to Domain Quarantine', { help: 'Whether spam goes to the quarantine of the domain. Left out, it goes to the quarantine of the mailbox.' }),
+  sendtodomainquarantine: flag('Send to Domain Quarantine', {
+    help: 'Whether spam goes to the quarantine of the domain. Left out, it goes to the quarantine of the mailbox.' }),
   quarantineowner: text('Quarantine Owner', { format: 'email', help: 'The address that is told about the quarantine.' }),
   removeQuarantineOwner: flag('Remove Quarantine Owner', { help: 'Whether to clear the quarantine owner. Newer than the first version of the API.' }),
 };
@@ -70,22 +74,27 @@ const settings = {
 const filterLevel = choice('Filter Level', LEVELS, { required: true });
 /** Settings of Rackspace Email mailboxes are nested when read and dotted when written. */
 const handling = {
-  spamHandling: choice('Spam Handling', { toFolder: 'To Folder', delete: 'Delete', labelSubject: 'Label Subject', toAddress: 'To Address' }, { as: 'rsEmail.spamHandling' }),
+  spamHandling: choice('Spam Handling', { toFolder: 'To Folder', delete: 'Delete', labelSubject: 'Label Subject', toAddress: 'To Address' }, {
+    as: 'rsEmail.spamHandling' }),
   hasFolderCleaner: flag('Clean Folder', { as: 'rsEmail.hasFolderCleaner', help: 'Whether old spam is removed; with To Folder only.' }),
   spamFolderAgeLimit: number('Folder Age Limit', { as: 'rsEmail.spamFolderAgeLimit', min: 1, help: 'In days; with To Folder only.' }),
   spamFolderNumLimit: number('Folder Number Limit', { as: 'rsEmail.spamFolderNumLimit', min: 1, help: 'In messages; with To Folder only.' }),
   spamForwardingAddress: text('Spam Forwarding Address', { as: 'rsEmail.spamForwardingAddress', format: 'email', help: 'With To Address only.' }),
 };
 const exchange = {
-  forwardToDomainQuarantine: choice('Exchange: Domain Quarantine', { on: 'On', off: 'Off', nonuser: 'Unknown Users Only' }, { as: 'exchange.forwardToDomainQuarantine' }),
+  forwardToDomainQuarantine: choice('Exchange: Domain Quarantine', { on: 'On', off: 'Off', nonuser: 'Unknown Users Only' }, {
+    as: 'exchange.forwardToDomainQuarantine' }),
   quarantineOwner: text('Exchange: Quarantine Owner', { as: 'exchange.quarantineOwner', format: 'email' }),
   removeQuarantineOwner: flag('Exchange: Remove Quarantine Owner', { as: 'exchange.removeQuarantineOwner', help: 'Whether to clear the quarantine owner.' }),
   defaultQuarantineOwner: text('Exchange: Default Quarantine Owner', { as: 'exchange.defaultQuarantineOwner', format: 'email' }),
-  removeDefaultQuarantineOwner: flag('Exchange: Remove Default Quarantine Owner', { as: 'exchange.removeDefaultQuarantineOwner', help: 'Whether to clear the default quarantine owner.' }),
+  removeDefaultQuarantineOwner: flag('Exchange: Remove Default Quarantine Owner', {
+    as: 'exchange.removeDefaultQuarantineOwner', help: 'Whether to clear the default quarantine owner.' }),
 };
 const domainOnly = { overrideUserSettings: flag('Override User Settings', { help: 'Whether the settings replace those of the mailboxes.' }), ...exchange };
 
-const GROUPS: Readonly<Record<string, readonly string[]>> = { toFolder: ['hasFolderCleaner', 'spamFolderAgeLimit', 'spamFolderNumLimit'], toAddress: ['spamForwardingAddress'] };
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  toFolder: ['hasFolderCleaner', 'spamFolderAgeLimit', 'spamFolderNumLimit'], toAddress: ['spamForwardingAddress'],
+};
 const DETAILS = Object.values(GROUPS).flat();
 /** Which details go with which handling (wiki, Domain Spam): others are refused, so that nothing given is silently dropped. */
 function checkHandling(way: unknown, given: Native): void {
@@ -99,7 +108,9 @@ function wholeHandling(given: Native, now: Native): Native {
   checkHandling(way, given);
   const whole: Native = { spamHandling: way };
   for (const name of GROUPS[String(way)] ?? []) { const one = given[name] ?? now[name]; if (one !== null && one !== '') whole[name] = one; }
-  if (way === 'toAddress' && whole.spamForwardingAddress === undefined) throw refused('spamForwardingAddress', 'Spam Forwarding Address is required with the spam handling To Address.');
+  if (way === 'toAddress' && whole.spamForwardingAddress === undefined) {
+    throw refused('spamForwardingAddress', 'Spam Forwarding Address is required with the spam handling To Address.');
+  }
   return onWire(handling, whole);
 }
 const section = (native: Native, name: string): Native => typeof native[name] === 'object' && native[name] !== null ? native[name] as Native : {};
@@ -147,7 +158,8 @@ export const spam = {
     summary: 'Add and remove several entries of a spam list of a mailbox in one call', effect: 'write', docs: DOCS,
     doubt: 'Whether the vendor takes all entries or none when one is refused is not documented.',
     input: { mailbox, list: which, ...edits, service },
-    run: async (ctx, { mailbox: address, list: name, service: of, ...input }) => ({ id: address, ...await editMany(ctx, mailboxPath(address, of), name, input) }),
+    run: async (ctx, { mailbox: address, list: name, service: of, ...input }) =>
+      ({ id: address, ...await editMany(ctx, mailboxPath(address, of), name, input) }),
   }),
   'domainSpamList.list': operation({
     summary: 'List the entries of a spam list of a domain', effect: 'read', docs: DOMAIN_DOCS, doubt: RENAMED,

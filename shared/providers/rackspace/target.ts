@@ -7,7 +7,8 @@ const WIKI = 'https://api-wiki.apps.rackspace.com/api-wiki/index.php';
 export const wiki = (title: string) => `${WIKI}?title=${title}_(Rest_API)`;
 
 export const domain = text('Domain', { required: true, format: 'host', ref: 'domain', example: 'example.com', help: 'The name of the domain.' });
-export const mailbox = text('Mailbox', { required: true, format: 'email', ref: 'mailbox', example: 'alex.smith@example.com', help: 'The e-mail address of the mailbox.' });
+export const mailbox = text('Mailbox', {
+  required: true, format: 'email', ref: 'mailbox', example: 'alex.smith@example.com', help: 'The e-mail address of the mailbox.' });
 export const alias = text('Alias', { required: true, format: 'email', ref: 'alias', example: 'sales@example.com', help: 'The e-mail address of the alias.' });
 
 /** Filters of every index; what they look at differs and stands in `help`. */
@@ -46,5 +47,6 @@ export const refused = (field: string, message: string) => new MailError('invali
 
 /** Refuses a change that changes nothing: sent, it would cost one of the few writes a minute and do nothing good. */
 export function something(changes: Readonly<Record<string, unknown>>): void {
-  if (!Object.values(changes).some(value => value !== undefined)) throw new MailError('invalid_input', 'There is nothing to change: give at least one field beside the target.');
+  if (Object.values(changes).some(value => value !== undefined)) return;
+  throw new MailError('invalid_input', 'There is nothing to change: give at least one field beside the target.');
 }

@@ -18,7 +18,7 @@ export const scaleway: Provider = {
     fields: {
       baseUrl: text('Base URL', { default: 'https://api.scaleway.com', format: 'uri' }),
       secretKey: text('Secret Key', { required: true, secret: true, format: 'uuid', help: 'The secret half of an API key made in the Scaleway console.' }),
-      oldAliasPath: flag('Old Alias Path', { default: false, help: 'Create aliases under their mailbox, as before June 2026.' }),
+      oldAliasPath: flag('Old Alias Path', { default: false, help: 'Whether aliases are created under their mailbox, as before June 2026.' }),
     },
     sign: headerAuth('x-auth-token', 'secretKey'),
   }),

@@ -1,0 +1,206 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { isMailError, MailError } from '../errors.js';
+import { exchange, pause, redact, retryAfter, type Explain, type Send } from '../http.js';
+import type { Provider } from '../provider.js';
+import { createSend } from '../send.js';
+
+/** The app as the vendor knows it. Without a secret it is a public client (RFC 6749 section 2.1). */
+export interface OAuth2App { clientId: string; clientSecret?: string; redirectUri: string }
+
+/** What a grant gave. Times are milliseconds since 1970 by this machine's clock; `expiresAt` is absent where the vendor did not say. */
+export interface OAuth2Tokens { accessToken: string; refreshToken?: string; expiresAt?: number; obtainedAt: number; scope?: string }
+
+/** Whose tokens, from where. `account` holds the provider's account fields, from which its addresses are derived. */
+export interface OAuth2Options {
+  provider: Provider; account: Readonly<Record<string, unknown>>; app: OAuth2App;
+  /** The host's sender, with its network rules; must not sign. A plain one unless given. */
+  send?: Send; signal?: AbortSignal;
+  /** Milliseconds since 1970; for tests. */
+  now?: () => number;
+}
+
+/** Renewed this long before it ends, in milliseconds, so that a request under way does not outlive its token; at most a tenth of its life. */
+const MARGIN = 60_000;
+/** How long the vendor is left alone after it refused a grant as too early and named no time, in milliseconds. */
+const SPACING = 60_000;
+/** How often, and at what interval in milliseconds, a refused grant looks for the tokens that another process may be storing just now. */
+const LOOKS = 5, LOOK_EVERY = 100;
+
+const grants = ({ provider }: Pick<OAuth2Options, 'provider'>) => {
+  if (!provider.auth.oauth2) throw new MailError('unsupported', `${provider.name} has no OAuth 2.`, { provider: provider.name });
+  return provider.auth.oauth2;
+};
+
+/**
+ * The address a person opens to consent (RFC 6749 section 4.1.1). Keep `state` and, with `pkce`, `verifier` (RFC 7636) until the redirect;
+ * PKCE is off unless asked for, because not every vendor says that it knows it.
+ */
+export function authorization({ provider, account, app, pkce = false, scopes, state = random(), verifier = random() }:
+Pick<OAuth2Options, 'provider' | 'account' | 'app'> & { pkce?: boolean; scopes?: readonly string[]; state?: string; verifier?: string }):
+{ url: string; state: string; verifier?: string } {
+  const oauth2 = grants({ provider });
+  const url = new URL(oauth2.authorizeUrl(account as never));
+  const asked: Record<string, string> = { response_type: 'code', client_id: app.clientId, redirect_uri: app.redirectUri, scope: (scopes ?? oauth2.scopes).join(' '), state };
+  if (pkce) Object.assign(asked, { code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256' });
+  for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
+  return { url: url.href, state, ...(pkce ? { verifier } : {}) };
+}
+
+/** The code in the address the browser was sent back to. Throws `forbidden` when consent was refused, `invalid_input` when the state is not ours. */
+export function readRedirect(address: string, state: string): string {
+  const given = new URL(address).searchParams;
+  if (given.get('state') !== state) throw new MailError('invalid_input', 'This sign-in was not started here, or another was started since. Sign in again.');
+  const error = given.get('error');
+  if (error) throw new MailError('forbidden', `Consent was not given (${redact([error, given.get('error_description')].filter(Boolean).join(': '))}).`);
+  const code = given.get('code');
+  if (!code) throw new MailError('protocol', 'The sign-in ended without a code.');
+  return code;
+}
+
+/** Exchanges the code of a redirect for tokens (RFC 6749 section 4.1.3). Store them before anything else. */
+export const exchangeCode = (options: OAuth2Options & { code: string; verifier?: string }): Promise<OAuth2Tokens> =>
+  grant(options, { grant_type: 'authorization_code', code: options.code, ...(options.verifier ? { code_verifier: options.verifier } : {}) });
+
+/** New tokens for a refresh token (RFC 6749 section 6). The old refresh token may be dead afterwards: store the new one before it is used. */
+export const refreshTokens = (options: OAuth2Options & { refreshToken: string }): Promise<OAuth2Tokens> =>
+  grant(options, { grant_type: 'refresh_token', refresh_token: options.refreshToken }).then(tokens => ({ refreshToken: options.refreshToken, ...tokens }));
+
+async function grant({ provider, account, app, send = createSend(), signal, now = Date.now }: OAuth2Options, form: Record<string, string>): Promise<OAuth2Tokens> {
+  const secrets = [app.clientSecret, form.code, form.code_verifier, form.refresh_token].filter(value => value !== undefined && value !== '') as string[];
+  const ctx = { provider: provider.name, operation: form.grant_type === 'refresh_token' ? 'renewing the token' : 'signing in', account: {}, send, ...(signal ? { signal } : {}) };
+  const started = now();
+  const answer = await exchange(ctx, {
+    method: 'POST', url: grants({ provider }).tokenUrl(account as never), headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ client_id: app.clientId, ...(app.clientSecret ? { client_secret: app.clientSecret } : {}), redirect_uri: app.redirectUri, ...form }).toString(),
+  }, explain(provider.name, secrets));
+  let said: Record<string, unknown> | null;
+  try { said = JSON.parse(Buffer.from(answer.body).toString('utf8')) as typeof said; } catch { said = null; }
+  // Not even an excerpt goes into the message: half of this body may be a token.
+  const access = said?.access_token;
+  if (typeof access !== 'string' || access === '' || (typeof said?.token_type === 'string' && said.token_type.toLowerCase() !== 'bearer')) {
+    throw new MailError('protocol', `${provider.name} answered ${ctx.operation} without a bearer token.`, { provider: provider.name, status: answer.status });
+  }
+  const lifetime = Number(said?.expires_in);
+  return {
+    accessToken: access, obtainedAt: started,
+    ...(typeof said?.refresh_token === 'string' && said.refresh_token !== '' ? { refreshToken: said.refresh_token } : {}),
+    ...(Number.isFinite(lifetime) && lifetime > 0 ? { expiresAt: started + lifetime * 1000 } : {}),
+    ...(typeof said?.scope === 'string' ? { scope: said.scope } : {}),
+  };
+}
+
+/** RFC 6749 section 5.2, and the plain text that some vendors throttle with. */
+const explain = (provider: string, secrets: readonly string[]): Explain => ({ status, headers, body }) => {
+  let said: { error?: unknown; error_description?: unknown };
+  try { said = (JSON.parse(Buffer.from(body).toString('utf8')) ?? {}) as typeof said; } catch { said = {}; }
+  const words = secrets.reduce((text, secret) => text.replaceAll(secret, '***'),
+    redact([said.error, said.error_description].filter(part => typeof part === 'string' && part !== '').join(': ')));
+  if (status === 429) return { code: 'rate_limited', message: `${provider} gives no new token yet.`, retryAfter: retryAfter(headers) ?? SPACING / 1000 };
+  if (status >= 500) return { code: 'unavailable', message: `${provider} could not give a token (status ${status}).` };
+  if (said.error === 'invalid_grant') return { code: 'unauthorized', message: `Sign in again: ${provider} no longer accepts this sign-in (${words}).` };
+  if (said.error === 'invalid_client' || said.error === 'unauthorized_client') return { code: 'unauthorized', message: `${provider} does not accept the client id and secret (${words}).` };
+  return { code: status === 403 ? 'forbidden' : status === 401 ? 'unauthorized' : 'rejected', message: `${provider} gave no token (${words || `status ${status}`}).` };
+};
+
+/** What a keeper of tokens needs besides: a place where they outlive the process. */
+export interface TokenKeeperOptions extends OAuth2Options {
+  /** Names the account within this host: keepers of the same name renew one at a time. The keeper stands alone unless given. */
+  key?: string;
+  /** What is stored now; asked before every use, because another process may have renewed. */
+  load(): Promise<OAuth2Tokens | undefined>;
+  /** Stores; resolves when the tokens would survive a crash. */
+  save(tokens: OAuth2Tokens): Promise<void>;
+}
+
+/** What keepers of one account share: the renewal under way, tokens that could not be stored yet, and when the vendor may be asked again. */
+interface Keeping { renewing?: Promise<OAuth2Tokens>; unsaved?: OAuth2Tokens; notBefore: number }
+const kept = new Map<string, Keeping>();
+function keepingOf(key: string | undefined): Keeping {
+  const found = (key !== undefined && kept.get(key)) || { notBefore: 0 };
+  if (key !== undefined) kept.set(key, found);
+  return found;
+}
+
+/**
+ * The token function for `ConnectOptions.token`. One renewal at a time per account; new tokens are stored before they are used; before a
+ * renewal and after a refused one the store is asked again, and newer tokens of another process are used instead. Tokens that could not be
+ * stored stay in memory and are stored at the next call. After a 429 the vendor is not asked again before its time.
+ * Throws `unauthorized` ("sign in again") when there is no way on but consent, `rate_limited` when it is too early.
+ */
+export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refused?: string) => Promise<string> {
+  const { provider, load, save, signal, now = Date.now } = options;
+  const state = keepingOf(options.key);
+  let given: string | undefined;
+
+  const usable = ({ expiresAt, obtainedAt }: OAuth2Tokens) => expiresAt === undefined || now() < expiresAt - Math.min(MARGIN, (expiresAt - obtainedAt) / 10);
+  const good = (tokens: OAuth2Tokens, refused: string | undefined) => Boolean(tokens.accessToken) && usable(tokens) && tokens.accessToken !== refused;
+  const differ = (a: OAuth2Tokens, b: OAuth2Tokens) => a.accessToken !== b.accessToken || a.refreshToken !== b.refreshToken;
+  const signIn = (why: string) => new MailError('unauthorized', `Sign in again: ${why}.`, { provider: provider.name });
+
+  const store = async (tokens: OAuth2Tokens) => {
+    state.unsaved = tokens;
+    try {
+      await save(tokens);
+    } catch (error) {
+      const why = [tokens.accessToken, tokens.refreshToken ?? tokens.accessToken].reduce((words, secret) => words.replaceAll(secret, '***'), error instanceof Error ? error.message : '');
+      throw new MailError('unavailable', `The new token of ${provider.name} could not be stored${why ? ` (${redact(why)})` : ''}. It is kept in memory and stored at the next try.`,
+        { provider: provider.name });
+    }
+    state.unsaved = undefined;
+    return tokens;
+  };
+  const stored = async (): Promise<OAuth2Tokens> => {
+    const tokens = await load();
+    if (!tokens?.accessToken && !tokens?.refreshToken) throw signIn('there is no sign-in for this account');
+    return tokens;
+  };
+  /** What another process stores in these moments, when it renewed before us; undefined when nobody did. */
+  const newerThan = async (old: OAuth2Tokens): Promise<OAuth2Tokens | undefined> => {
+    for (let look = 1; ; look++) {
+      const tokens = await load();
+      if (tokens && differ(tokens, old)) return tokens;
+      if (look >= LOOKS) return undefined;
+      await pause(LOOK_EVERY, signal);
+    }
+  };
+  /** Only ever one at a time, so that no older tokens are stored over newer ones. */
+  const renewed = async (refused: string | undefined): Promise<OAuth2Tokens> => {
+    let from = state.unsaved ? await store(state.unsaved) : await stored();
+    while (!good(from, refused)) {
+      if (!from.refreshToken) throw signIn('the sign-in ended and cannot be renewed');
+      const wait = state.notBefore - now();
+      if (wait > 0) throw new MailError('rate_limited', `${provider.name} gives no new token yet.`, { provider: provider.name, retryAfter: wait / 1000 });
+      try {
+        return await refreshTokens({ ...options, refreshToken: from.refreshToken }).then(store);
+      } catch (error) {
+        if (state.unsaved || !isMailError(error) || (error.code !== 'unauthorized' && error.code !== 'rate_limited')) throw error;
+        if (error.code === 'rate_limited') state.notBefore = now() + (error.details.retryAfter ?? SPACING / 1000) * 1000;
+        const newer = await newerThan(from);
+        if (!newer) throw error;
+        from = newer;
+      }
+    }
+    return from;
+  };
+  return async (renew = false, refused) => {
+    // Who does not say which token was refused means the one given out last, or else the one stored now.
+    const bad = renew ? refused ?? given ?? (await load())?.accessToken : undefined;
+    // Twice: a renewal that was under way may end with the very token that was refused here.
+    for (let round = 1; ; round++) {
+      let tokens = !state.renewing && !state.unsaved ? await stored() : undefined;
+      if (!tokens || !good(tokens, bad)) {
+        const soon = tokens;
+        state.renewing ??= renewed(bad).finally(() => { state.renewing = undefined; });
+        tokens = await state.renewing.catch(error => {
+          // What only ends soon still serves while the vendor cannot, or will not yet, give another.
+          const later = isMailError(error) && (error.code === 'rate_limited' || error.code === 'unavailable') && !state.unsaved;
+          if (later && soon?.accessToken && soon.accessToken !== bad && now() < (soon.expiresAt ?? 0)) return soon;
+          throw error;
+        });
+      }
+      if (tokens.accessToken !== bad || round === 2) return given = tokens.accessToken;
+    }
+  };
+}
+
+const random = () => randomBytes(32).toString('base64url');

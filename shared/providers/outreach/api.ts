@@ -1,0 +1,139 @@
+import { JSON_API, parseCollection, parseErrors, parseResource, resourceDocument } from '../../codecs/jsonApi.js';
+import { isMailError, MailError } from '../../errors.js';
+import { text } from '../../fields.js';
+import { base, exchange, pause, query, redact, type Explain, type HttpRequest } from '../../http.js';
+import { pages } from '../../pages.js';
+import type { Context } from '../../provider.js';
+import type { Native } from '../../vocabulary.js';
+
+/** Where the vendor describes its resources. */
+export const DOCS = 'https://developers.outreach.io/api/reference/tag/';
+/** Resources asked for at a time; clients of the vendor report gateway errors for more where a resource is large. */
+const PAGE = 100;
+/** A page of this size is not halved any further when the gateway gives up on it. */
+const SMALLEST_PAGE = 12;
+/** Names of what is never repeated in an error, wherever it stands in a body we sent. */
+const SECRETS = ['password', 'smtpPassword', 'sendgridApiKey', 'secret'];
+
+/** An id as the vendor gives it. Up to 15 digits are sent as exact numbers (RFC 8259 section 6). */
+export const id = <const O extends { required?: true; ref?: string; help?: string; as?: string } = {}>(label: string, options?: O) =>
+  text(label, { pattern: '^[1-9][0-9]{0,14}$', example: '42', ...options } as { pattern: string; example: string } & O);
+
+type Body = Omit<Parameters<typeof resourceDocument>[0], 'type'>;
+
+/** Requests below `/api/v2` of the account's base address, JSON:API both ways. */
+export function api(ctx: Context) {
+  const root = `${base(ctx.account)}/api/v2`;
+  const call = (method: HttpRequest['method'], url: string, { body, secrets = [], signal = ctx.signal, explain = explainWith(secrets) }:
+  { body?: string; secrets?: string[]; signal?: AbortSignal; explain?: Explain } = {}) =>
+    exchange({ ...ctx, signal }, {
+      // The vendor demands the content type of every request, reads included (Making Requests, "Content negotiation").
+      method, url, headers: { accept: JSON_API, 'content-type': JSON_API }, ...(body === undefined ? {} : { body }),
+    }, explain);
+  const write = async (method: 'POST' | 'PATCH', address: string, type: string, data: Body) => {
+    const secrets = SECRETS.map(name => data.attributes?.[name]).filter((value): value is string => typeof value === 'string' && value !== '');
+    return parseResource(ctx, await call(method, root + address, { body: resourceDocument({ type, ...data }), secrets }));
+  };
+  /** One page; halved as long as the gateway gives up on it. The cursor does not depend on the size, so nothing is lost or repeated. */
+  const page = async (url: string, stopped: AbortSignal) => {
+    const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
+    for (let at = url, halved = 0; ; halved++) {
+      const size = Number(new URL(at).searchParams.get('page[size]'));
+      const large = size > SMALLEST_PAGE;
+      try {
+        // A page too large fails the same way when it is asked for again, so `exchange` is told not to.
+        return parseCollection(ctx, await call('GET', at, { signal, ...(large ? { explain: answer => answer.status === 502 ? { code: 'rejected' } : explainWith([])(answer) } : {}) }));
+      } catch (error) {
+        if (!large || !isMailError(error) || error.details.status !== 502) throw error;
+        const smaller = new URL(at);
+        smaller.searchParams.set('page[size]', String(Math.floor(size / 2)));
+        at = smaller.href;
+        await pause(100 * 2 ** halved, signal);
+      }
+    }
+  };
+  const next = (link: unknown, from: string): string | undefined => {
+    if (link === undefined || link === null || link === '') return undefined;
+    const url = typeof link === 'string' && URL.canParse(link, from) ? new URL(link, from) : undefined;
+    const say = (what: string) => new MailError('protocol', `Outreach named a next page ${what}; the list was not read any further.`);
+    if (!url) throw say('that is no address');
+    // The token goes wherever a request goes: a link may never lead it away from the account's own address.
+    if (url.origin !== new URL(root).origin) throw say(`at ${url.origin}, but the account's base address is ${new URL(root).origin}`);
+    if (url.href === new URL(from).href) throw say('that is the same page again');
+    return URL.canParse(link as string) ? link as string : url.href;
+  };
+  return {
+    get: async (address: string, parameters: Readonly<Record<string, unknown>> = {}) =>
+      parseResource(ctx, await call('GET', root + address + query(parameters))),
+    create: (address: string, type: string, data: Body) => write('POST', address, type, data),
+    update: (address: string, type: string, mailboxId: string, data: Body) => write('PATCH', address, type, { ...data, id: Number(mailboxId) }),
+    delete: async (address: string): Promise<void> => { await call('DELETE', root + address); },
+    /** A member action; its answer as it came. */
+    act: (address: string) => call('POST', root + address),
+    /** The first page alone, for counts and headers. */
+    head: async (address: string, parameters: Readonly<Record<string, unknown>>) => {
+      const answer = await call('GET', root + address + query({ ...parameters, 'page[size]': 1 }));
+      return { ...parseCollection(ctx, answer), headers: answer.headers };
+    },
+    /** A collection as a stream: the vendor's own link leads to each next page. */
+    pages: (address: string, parameters: Readonly<Record<string, unknown>>) =>
+      pages<Native, string>(root + address + query({ 'page[size]': PAGE, count: false, ...parameters }), async (url, stopped) => {
+        const { data, links } = await page(url, stopped);
+        const following = next(links.next, url);
+        return { items: data, ...(following === undefined ? {} : { next: following }) };
+      }),
+  };
+}
+
+/**
+ * The vendor's two error bodies: JSON:API from the application, `{"error","description"}` from the edge in front of it. Where 422 points at
+ * an attribute or relationship, its name is that of our field.
+ */
+export const explainWith = (secrets: readonly string[]): Explain => ({ status, headers, body }) => {
+  const clean = (words: string) => secrets.reduce((said, secret) => said.replaceAll(secret, '***'), redact(words));
+  const errors = parseErrors(body);
+  const wait = status === 429 || status === 503 ? waitOf(headers) : undefined;
+  const message = errors?.message ?? edgeWords(body);
+  return {
+    ...(message ? { message: clean(message) } : {}),
+    ...(errors ? { issues: errors.issues.map(({ field, message }) => ({ field, message: clean(message) })) } : {}),
+    ...(wait === undefined ? {} : { retryAfter: wait }),
+  };
+};
+
+function edgeWords(body: Uint8Array): string | undefined {
+  try {
+    const { error, description } = JSON.parse(Buffer.from(body).toString('utf8')) as { error?: unknown; description?: unknown };
+    return [error, description].filter(words => typeof words === 'string' && words).join(' ') || undefined;
+  } catch { return undefined; }
+}
+
+/**
+ * How long to wait, in seconds: `Retry-After`, else `X-RateLimit-Reset`. The vendor states no format, and uses the first for the time of
+ * the second, so seconds, epoch seconds, epoch milliseconds, ISO (UTC unless it says otherwise) and HTTP dates are all read.
+ */
+export function waitOf(headers: Readonly<Record<string, string>>, now = Date.now()): number | undefined {
+  for (const name of ['retry-after', 'x-ratelimit-reset']) {
+    const at = momentOf(headers[name], now);
+    if (at !== undefined) return Math.max(0, (at - now) / 1000);
+  }
+  return undefined;
+}
+
+function momentOf(value: string | undefined, now: number): number | undefined {
+  const said = value?.trim();
+  if (!said) return undefined;
+  if (/^\d+(\.\d+)?$/.test(said)) return Number(said) >= 1e11 ? Number(said) : Number(said) >= 1e9 ? Number(said) * 1000 : now + Number(said) * 1000;
+  const at = Date.parse(/[zZ]$|[+-]\d\d:?\d\d$|GMT$/.test(said) ? said : `${said}Z`);
+  return Number.isNaN(at) ? undefined : at;
+}
+
+/** What an answer's headers say of the hourly limit; `resetAt` is ISO 8601. `Remaining` may hold two numbers, of which the first is the hour's. */
+export function limitsOf(headers: Readonly<Record<string, string>>, now = Date.now()): { limit?: number; remaining?: number; resetAt?: string } {
+  const first = (name: string) => { const found = /^\s*(\d+)/.exec(headers[name] ?? '')?.[1]; return found === undefined ? undefined : Number(found); };
+  const limit = first('x-ratelimit-limit'), remaining = first('x-ratelimit-remaining'), reset = momentOf(headers['x-ratelimit-reset'], now);
+  return {
+    ...(limit === undefined ? {} : { limit }), ...(remaining === undefined ? {} : { remaining }),
+    ...(reset === undefined ? {} : { resetAt: new Date(reset).toISOString() }),
+  };
+}

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { authorization, connect, createSend, exchangeCode, isMailError, MailError, readRedirect, refreshTokens, tokenKeeper, type OAuth2App, type OAuth2Tokens, type Send } from '../../shared/index.js';
+import { outreach as provider } from '../../shared/providers/outreach/index.js';
+import { startOutreach, type OutreachVendor, type Switches } from '../sandbox/outreach.js';
+
+const failure = async (promise: Promise<unknown>): Promise<MailError> => {
+  try { await promise; } catch (error) { assert.ok(isMailError(error), String(error)); return error; }
+  throw new assert.AssertionError({ message: 'nothing was refused' });
+};
+
+describe('oauth2', () => {
+  let vendor: OutreachVendor, app: OAuth2App, disk: OAuth2Tokens | undefined;
+  const start = async (switches: Partial<Switches> = {}) => {
+    vendor = await startOutreach(switches);
+    const { clientId, clientSecret, redirectUri, accessToken, refreshToken } = vendor.account as Record<string, string>;
+    app = { clientId: clientId!, clientSecret: clientSecret!, redirectUri: redirectUri! };
+    disk = { accessToken: accessToken!, refreshToken: refreshToken!, obtainedAt: vendor.now(), expiresAt: vendor.now() + 7_200_000 };
+  };
+  beforeEach(() => start());
+  afterEach(() => vendor.close());
+  const grantsAsked = () => vendor.seen.filter(s => s.path === '/oauth/token').length;
+  const options = () => ({ provider, account: vendor.account, app, now: () => vendor.now() });
+  const keeper = (more: Partial<Parameters<typeof tokenKeeper>[0]> = {}) =>
+    tokenKeeper({ ...options(), load: async () => disk, save: async tokens => { disk = tokens; }, ...more });
+  const secrets = (...more: (string | undefined)[]) => [app.clientSecret, disk?.accessToken, disk?.refreshToken, ...more].filter(s => s !== undefined);
+  const hidesSecrets = (error: MailError, hidden = secrets()) => {
+    const shown = `${error.message} ${error.stack} ${JSON.stringify(error.details)} ${String(error.cause)}`;
+    for (const secret of hidden) assert.ok(!shown.includes(secret), shown);
+  };
+
+  describe('consent', () => {
+    const consent = async (url: string) => (await fetch(url, { redirect: 'manual' })).headers.get('location')!;
+    for (const pkce of [false, true]) {
+      it(`brings tokens ${pkce ? 'with' : 'without'} PKCE`, async () => {
+        const { url, state, verifier } = authorization({ ...options(), pkce });
+        assert.equal(new URL(url).searchParams.has('code_challenge'), pkce);
+        const code = readRedirect(await consent(url), state);
+        const tokens = await exchangeCode({ ...options(), code, ...(verifier ? { verifier } : {}) });
+        assert.equal(tokens.expiresAt! - tokens.obtainedAt, 7_200_000);
+        assert.ok(tokens.refreshToken);
+        await connect(provider, vendor.account, { token: async () => tokens.accessToken }).call('account.check', {});
+      });
+    }
+    it('fails with a wrong verifier, a code used twice, a foreign state, and a refusal', async () => {
+      const { url, state } = authorization({ ...options(), pkce: true });
+      const code = readRedirect(await consent(url), state);
+      const wrong = await failure(exchangeCode({ ...options(), code, verifier: 'other' }));
+      assert.equal(wrong.code, 'unauthorized');
+      hidesSecrets(wrong, secrets(code));
+      assert.throws(() => readRedirect(`https://localhost/callback?code=x&state=${state}x`, state), /not started here/);
+      assert.throws(() => readRedirect(`https://localhost/callback?error=access_denied&state=${state}`, state), (e: MailError) => e.code === 'forbidden');
+      assert.throws(() => readRedirect(`https://localhost/callback?state=${state}`, state), (e: MailError) => e.code === 'protocol');
+    });
+    it('has a new state and verifier each time', () => {
+      const a = authorization({ ...options(), pkce: true }), b = authorization({ ...options(), pkce: true });
+      assert.notEqual(a.state, b.state);
+      assert.notEqual(a.verifier, b.verifier);
+      assert.ok(a.state.length >= 43);
+    });
+  });
+
+  describe('a keeper of tokens', () => {
+    it('gives the stored token without asking anyone, until shortly before its end', async () => {
+      const token = keeper();
+      assert.equal(await token(), disk!.accessToken);
+      assert.equal(grantsAsked(), 0);
+      const old = disk!.accessToken;
+      vendor.advance(7_200_000 - 30_000);
+      assert.notEqual(await token(), old);
+      assert.equal(grantsAsked(), 1);
+    });
+    it('uses tokens of a few seconds nearly to their end', async () => {
+      Object.assign(vendor.switches, { tokenLifetime: 5, grantSpacing: false });
+      const token = keeper();
+      const first = await token(true);
+      vendor.advance(4000);
+      assert.equal(await token(), first);
+      vendor.advance(800);
+      assert.notEqual(await token(), first);
+    });
+    it('stores new tokens before it gives them out', async () => {
+      let done = false;
+      const token = keeper({ save: async tokens => { await new Promise(resolve => setTimeout(resolve, 20)); disk = tokens; done = true; } });
+      const given = await token(true);
+      assert.ok(done);
+      assert.equal(disk!.accessToken, given);
+    });
+    it('renews once for any number of callers who were refused', async () => {
+      const token = keeper(), old = await token();
+      const given = await Promise.all(Array.from({ length: 20 }, () => token(true, old)));
+      assert.equal(new Set(given).size, 1);
+      assert.equal(grantsAsked(), 1);
+    });
+    it('does not throw a new token away for a late refusal of the old one', async () => {
+      const token = keeper(), old = await token(), renewed = await token(true, old);
+      assert.equal(await token(true, old), renewed);
+      assert.equal(grantsAsked(), 1);
+    });
+    it('lets a client with requests under way go on after its token died', async () => {
+      const client = connect(provider, vendor.account, { token: keeper() });
+      await client.call('account.check', {});
+      vendor.revoke();
+      await Promise.all(Array.from({ length: 12 }, () => client.call('account.check', {})));
+      assert.equal(vendor.grants, 1);
+    });
+    it('shares one renewal among keepers of the same account', async () => {
+      const both = [keeper({ key: 'account-1' }), keeper({ key: 'account-1' })], old = disk!.accessToken;
+      const given = await Promise.all(both.map(token => token(true, old)));
+      assert.equal(given[0], given[1]);
+      assert.equal(grantsAsked(), 1);
+    });
+    it('uses what another process has stored meanwhile, instead of renewing', async () => {
+      const token = keeper(), old = await token();
+      const theirs = await refreshTokens({ ...options(), refreshToken: disk!.refreshToken! });
+      disk = theirs;
+      assert.equal(await token(true, old), theirs.accessToken);
+      assert.equal(grantsAsked(), 1);
+    });
+    it('waits a moment for another process that was first but has not stored yet', async () => {
+      const token = keeper(), old = disk!;
+      const theirs = await refreshTokens({ ...options(), refreshToken: old.refreshToken! });
+      setTimeout(() => { disk = theirs; }, 150);
+      assert.equal(await token(true, old.accessToken), theirs.accessToken);
+    });
+    it('keeps a token that could not be stored, says so, and stores it at the next call', async () => {
+      let broken = true;
+      const token = keeper({ save: async tokens => { if (broken) throw new Error(`disk full while writing ${tokens.refreshToken}`); disk = tokens; } });
+      const old = disk!;
+      const error = await failure(token(true, old.accessToken));
+      assert.equal(error.code, 'unavailable');
+      assert.match(error.message, /could not be stored \(disk full/);
+      assert.equal(disk, old);
+      await failure(token());
+      assert.equal(grantsAsked(), 1, 'the new refresh token is not risked by asking again');
+      broken = false;
+      const given = await token();
+      assert.notEqual(given, old.accessToken);
+      assert.equal(disk!.accessToken, given);
+      assert.equal(grantsAsked(), 1);
+      hidesSecrets(error);
+    });
+    it('leaves the vendor alone after a 429 until its time, and says how long', async () => {
+      const token = keeper(), first = await token(true);
+      const early = await failure(token(true, first));
+      assert.deepEqual([early.code, early.details.retryAfter], ['rate_limited', 60]);
+      vendor.advance(20_000);
+      const { retryAfter } = (await failure(token(true, first))).details;
+      assert.ok(retryAfter! > 35 && retryAfter! <= 40, String(retryAfter));
+      assert.equal(grantsAsked(), 2);
+      assert.equal(await token(), first, 'who was not refused may go on');
+      vendor.advance(40_000);
+      assert.notEqual(await token(true, first), first);
+    });
+    it('goes on with a token that ends soon while no other can be had', async () => {
+      const token = keeper(), old = await token();
+      vendor.advance(7_200_000 - 30_000);
+      vendor.fail({ status: 503, path: '/oauth/token' });
+      assert.equal(await token(), old);
+      vendor.fail({ status: 503, path: '/oauth/token' });
+      assert.equal((await failure(token(true, old))).code, 'unavailable', 'but not with one that was refused');
+      assert.notEqual(await token(), old);
+    });
+    it('asks to sign in again when there is no way on', async () => {
+      vendor.advance(15 * 86_400_000);
+      const ended = await failure(keeper()());
+      assert.deepEqual([ended.code, /^Sign in again/.test(ended.message)], ['unauthorized', true]);
+      hidesSecrets(ended);
+      assert.match((await failure(keeper({ load: async () => undefined })())).message, /^Sign in again: there is no sign-in/);
+      assert.match((await failure(keeper({ load: async () => ({ accessToken: 'a', obtainedAt: 0, expiresAt: 1 }) })())).message, /^Sign in again/);
+    });
+    it('tells a wrong secret, a broken vendor and a strange answer apart, without secrets', async () => {
+      const wrong = await failure(keeper({ app: { ...app, clientSecret: 'another-secret-entirely' } })(true));
+      assert.match(wrong.message, /client id and secret/);
+      hidesSecrets(wrong, secrets('another-secret-entirely'));
+      const old = disk!;
+      for (const [fault, code] of [
+        [{ status: 503 }, 'unavailable'], [{ status: 200, body: '<html>' }, 'protocol'], [{ status: 200, body: `{"refresh_token":"${old.refreshToken}"}` }, 'protocol'],
+        [{ status: 400, body: `{"error":"invalid_request","error_description":"bad ${old.refreshToken} ${app.clientSecret}"}` }, 'rejected'],
+        [{ status: 200, body: '{"access_token":"a","token_type":"mac"}' }, 'protocol'],
+      ] as const) {
+        vendor.fail(fault);
+        const error = await failure(keeper()(true));
+        assert.equal(error.code, code, JSON.stringify(fault));
+        hidesSecrets(error);
+      }
+      assert.equal(disk, old, 'nothing was stored');
+    });
+    it('sends a renewal once, even when no answer comes', async () => {
+      vendor.fail({ cut: 'answer' });
+      assert.equal((await failure(keeper()(true))).code, 'unavailable');
+      assert.equal(grantsAsked(), 1);
+    });
+    it('keeps the old refresh token where the vendor gives no new one', async () => {
+      vendor.fail({ status: 200, body: '{"access_token":"a","token_type":"bearer"}' });
+      const old = disk!.refreshToken;
+      assert.equal(await keeper()(true), 'a');
+      assert.deepEqual([disk!.refreshToken, disk!.expiresAt], [old, undefined]);
+    });
+  });
+
+  it('in several processes at once, with slow stores and any interleaving, never loses the newest token', async () => {
+    const plain = createSend();
+    await fc.assert(fc.asyncProperty(
+      fc.scheduler(), fc.integer({ min: 1, max: 3 }), fc.array(fc.record({ process: fc.nat(2), refused: fc.boolean(), late: fc.boolean() }), { minLength: 1, maxLength: 8 }), fc.boolean(),
+      async (scheduler, processes, calls, spacing) => {
+        await vendor.close();
+        await start({ grantSpacing: spacing });
+        const old = disk!.accessToken;
+        const history: string[] = [];
+        // Loading, storing and the way to the vendor each take as long as the scheduler likes; a store holds what was written last.
+        const send: Send = async (request, signal) => { await scheduler.schedule(Promise.resolve(), 'to the vendor'); return plain(request, signal); };
+        const keepers = Array.from({ length: processes }, () => keeper({
+          send,
+          load: async () => { await scheduler.schedule(Promise.resolve(), 'load'); return disk; },
+          save: async tokens => { disk = tokens; history.push(tokens.refreshToken!); await scheduler.schedule(Promise.resolve(), 'save'); },
+        }));
+        let given: string[] = [];
+        const all = Promise.all(calls.map(async ({ process, refused, late }) => {
+          if (late) await scheduler.schedule(Promise.resolve(), 'late');
+          given.push(await keepers[process % processes]!(refused, refused ? old : undefined));
+        }));
+        await Promise.all([all, scheduler.waitFor(all)]);
+        assert.ok(vendor.grants <= 1, `${vendor.grants} grants for one dead token`);
+        assert.equal(history.length, vendor.grants);
+        // The stored refresh token is the one the vendor still takes.
+        vendor.advance(60_000);
+        given = [await keeper()(true, disk!.accessToken)];
+        await connect(provider, vendor.account, { token: async () => given[0]! }).call('account.check', {});
+      },
+    ), { numRuns: 60 });
+  }).timeout(60_000);
+});
