@@ -35,14 +35,14 @@ const STEPS_BACK = 20;
 
 interface Row { rows: Native[]; more: boolean }
 
-/** Requests below the account's base address, JSON both ways. `secrets` are texts that no error may repeat. */
-export function api(ctx: Context, secrets: readonly (string | undefined)[] = []) {
-  const call = async (method: HttpRequest['method'], address: string, body?: unknown, signal = ctx.signal) =>
-    accepted(ctx, await exchange({ ...ctx, signal }, {
+/** Requests below the account's base address, JSON both ways. */
+export function api(ctx: Context) {
+  const call = (method: HttpRequest['method'], address: string, body?: unknown, signal = ctx.signal) =>
+    exchange({ ...ctx, signal }, {
       method, url: base(ctx.account) + address,
       headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }, explain(secrets)));
+    }, explain);
   const read = async (address: string, signal?: AbortSignal): Promise<Row> => rowsOf(ctx, await call('GET', address, undefined, signal));
   const together = (stopped: AbortSignal) => ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
   return {
@@ -75,13 +75,6 @@ export function api(ctx: Context, secrets: readonly (string | undefined)[] = [])
   };
 }
 
-/** A redirect is no answer: a signed request belongs to one address, and a write that was redirected was not done. */
-function accepted(ctx: Context, answer: HttpResponse): HttpResponse {
-  if (answer.status < 300) return answer;
-  throw new MailError('protocol', `Sodium answered with status ${answer.status}${answer.headers.location ? ` and points to ${answer.headers.location.split('?')[0]}` : ''}; `
-    + 'check the base address of the account.', { provider: ctx.provider, operation: ctx.operation, status: answer.status });
-}
-
 function anyOf(ctx: Context, answer: HttpResponse): Native {
   if (answer.status === 204 || Buffer.from(answer.body).toString('utf8').trim() === '') return {};
   const value = parseJson(ctx, answer);
@@ -104,13 +97,6 @@ export const isObject = (value: unknown): value is Native => typeof value === 'o
 export const words = (value: unknown): string | undefined => typeof value === 'string' && value !== '' ? value : undefined;
 export const objects = (value: unknown): Native[] => Array.isArray(value) ? value.filter(isObject) : [];
 
-/** A member that must be there for the object to be of use. Throws `protocol` where it is not. */
-export function must(native: Native, name: string): string {
-  const value = native[name];
-  if ((typeof value === 'string' && value !== '') || typeof value === 'number') return String(value);
-  throw new MailError('protocol', `Sodium's answer has no "${name}" where one was expected.`, { native });
-}
-
 /** The vendor's time with its zone: samples end in Z, and what has no zone is read as UTC, not as the local time of this machine. */
 export const moment = (value: unknown): string | undefined => {
   const said = words(value);
@@ -122,14 +108,11 @@ export const moment = (value: unknown): string | undefined => {
  * Nobody has published the error bodies; a public client reads `message`, the framework's usual ones have `detail`, `title` and `errors`
  * (contract section 5). The first that is there speaks; problems of single fields follow it.
  */
-export const explain = (secrets: readonly (string | undefined)[] = []): Explain => ({ status, body }) => {
+export const explain: Explain = ({ status, body }) => {
   let said: unknown;
   try { said = JSON.parse(Buffer.from(body).toString('utf8')); } catch { return undefined; }
-  const clean = (sentence: string) => {
-    const hidden = secrets.reduce<string>((whole, secret) => secret ? whole.replaceAll(secret, '***') : whole, sentence);
-    // A refused key may be repeated in the refusal. Elsewhere long names are ids, and people need them.
-    return status === 401 ? redact(hidden) : hidden;
-  };
+  // A refused key may be repeated in the refusal, in part too. Elsewhere long names are ids, and people need them.
+  const clean = (sentence: string) => status === 401 ? redact(sentence) : sentence;
   if (!isObject(said)) return typeof said === 'string' && said ? { message: clean(said) } : undefined;
   const issues = issuesOf(said.errors).map(issue => ({ ...issue, message: clean(issue.message) }));
   const first = [said.message, said.detail, said.title].map(words).find(Boolean);

@@ -29,13 +29,7 @@ export const attachments = {
 /** A name from a mail, fit to be a file's name: no folders, no control characters, never empty. */
 const fileName = (name: string): string => (name.split(/[\\/]/).pop() ?? '').replace(/\p{Cc}/gu, '').trim() || 'attachment';
 
-async function start(ctx: Context, url: string): Promise<HttpStream> {
-  const answer = await exchangeStream(ctx, { method: 'GET', url, headers: { accept: '*/*' } }, explain());
-  if (answer.status === 200) return answer;
-  await answer.body[Symbol.asyncIterator]().return?.();
-  throw new MailError('protocol', `Sodium answered a download with status ${answer.status}; check the base address of the account.`,
-    { provider: ctx.provider, operation: ctx.operation, status: answer.status });
-}
+const start = (ctx: Context, url: string): Promise<HttpStream> => exchangeStream(ctx, { method: 'GET', url, headers: { accept: '*/*' } }, explain);
 
 async function* download(ctx: Context, url: string, name: string): AsyncGenerator<Uint8Array> {
   const { body } = await start(ctx, url);

@@ -3,8 +3,8 @@ import { MailError, isMailError } from '../../errors.js';
 import { path, query } from '../../http.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Message, Native, Receipt } from '../../vocabulary.js';
-import { api, connected, inMailbox, inTenant, mailbox, moment, must, objects, tenant, words } from './api.js';
+import { idOf, type Message, type Native, type Receipt } from '../../vocabulary.js';
+import { api, connected, inMailbox, inTenant, mailbox, moment, objects, tenant, words } from './api.js';
 import { asked, chosen, own, queryOf, sortDesc } from './filter.js';
 import { PAGES, toMessage } from './message.js';
 
@@ -20,17 +20,17 @@ export interface Folder { id: string; mailbox?: string; name: string; path?: str
 const toConversation = (native: Native): Conversation => {
   const [code, subject, date] = [words(native.configCode), words(native.subject), moment(native.latestMessageDate)];
   return {
-    id: must(native, 'conversationId'), ...(code ? { mailbox: code } : {}), ...(subject ? { subject } : {}), ...(date ? { date } : {}),
+    id: idOf(native, 'conversationId'), ...(code ? { mailbox: code } : {}), ...(subject ? { subject } : {}), ...(date ? { date } : {}),
     ...(typeof native.messageCount === 'number' ? { messages: native.messageCount } : {}), ...(typeof native.unreadCount === 'number' ? { unread: native.unreadCount } : {}), native,
   };
 };
 const named = (value: unknown, id: string, name: string) =>
-  objects(value).map(one => ({ id: must(one, id), name: words(one[name]) ?? must(one, id) }));
+  objects(value).map(one => ({ id: idOf(one, id), name: words(one[name]) ?? idOf(one, id) }));
 
 export const toFolder = (native: Native): Folder => {
   const [code, where, kind] = [native.configCode, native.path, native.systemFolderType].map(words);
   return {
-    id: must(native, 'uniqueId'), ...(code ? { mailbox: code } : {}), name: words(native.name) ?? where ?? must(native, 'uniqueId'),
+    id: idOf(native, 'uniqueId'), ...(code ? { mailbox: code } : {}), name: words(native.name) ?? where ?? idOf(native, 'uniqueId'),
     ...(where ? { path: where } : {}), ...(kind ? { kind } : {}), native,
   };
 };
@@ -54,7 +54,7 @@ export const conversations = {
       + 'with the latest message. A conversation that gets a message while it is listed moves to the front and may be missed.',
     input: { tenant, ...filters },
     run: (ctx, input) => map(chosen(
-      api(ctx).list(`${inTenant(ctx, input)}/mailbox/conversations`, queryOf(input, 'LatestMessageDate'), row => `${words(row.configCode) ?? ''}/${must(row, 'conversationId')}`),
+      api(ctx).list(`${inTenant(ctx, input)}/mailbox/conversations`, queryOf(input, 'LatestMessageDate'), row => `${words(row.configCode) ?? ''}/${idOf(row, 'conversationId')}`),
       input, 'LatestMessageDate', 'latestMessageDate', 'latestDirection'), toConversation),
   }),
   'conversation.get': operation({

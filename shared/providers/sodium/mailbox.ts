@@ -2,8 +2,8 @@ import type { Issue } from '../../errors.js';
 import { choice, flag, number, onWire, text, type Fields } from '../../fields.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Mailbox, MailboxStatus, Native, Receipt } from '../../vocabulary.js';
-import { api, DOCS, inMailbox, inTenant, isObject, mailbox, must, once, refuse, tenant, words } from './api.js';
+import { idOf, type Mailbox, type MailboxStatus, type Native, type Receipt } from '../../vocabulary.js';
+import { api, DOCS, inMailbox, inTenant, isObject, mailbox, once, refuse, tenant, words } from './api.js';
 
 const PAGES = `${DOCS}/operations/email-configs/`;
 
@@ -16,7 +16,7 @@ const STATUS: Record<string, MailboxStatus> = {
 export const toMailbox = (native: Native): Mailbox => {
   const [email, name, createdAt, updatedAt] = [native.fromEmail, native.fromName, native.createdDate, native.updatedDate].map(words);
   return {
-    id: must(native, 'code'), ...(email ? { email } : {}), ...(name ? { name } : {}), ...(createdAt ? { createdAt } : {}), ...(updatedAt ? { updatedAt } : {}),
+    id: idOf(native, 'code'), ...(email ? { email } : {}), ...(name ? { name } : {}), ...(createdAt ? { createdAt } : {}), ...(updatedAt ? { updatedAt } : {}),
     status: STATUS[String(native.status)] ?? 'unknown', native,
   };
 };
@@ -51,7 +51,7 @@ export const mailboxes = {
     summary: 'List the email configurations of a tenant', effect: 'read', docs: PAGES,
     doubt: 'Configurations of other users that are not shared are left out by the vendor.',
     input: { tenant },
-    run: (ctx, input) => map(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => must(row, 'code')), toMailbox),
+    run: (ctx, input) => map(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => idOf(row, 'code')), toMailbox),
   }),
   'mailbox.get': operation({
     summary: 'Get an email configuration', effect: 'read', docs: PAGES,
@@ -78,7 +78,7 @@ export const mailboxes = {
       if (issues.length) refuse(...issues);
       const settings = providerType === 'Smtp' ? { smtpSettings: onWire(smtp, input) } : isOAuth(providerType) ? { oAuthSettings: onWire(oauth, input) } : {};
       return toMailbox(await once('The configuration may or may not have been made: look at List Mailboxes before you run this again.',
-        () => api(ctx, [input.password]).write('POST', `${inTenant(ctx, input)}/email-configs`, { providerType, fromEmail, fromName, isDefault, isShared, ...settings })));
+        () => api(ctx).write('POST', `${inTenant(ctx, input)}/email-configs`, { providerType, fromEmail, fromName, isDefault, isShared, ...settings })));
     },
   }),
   'mailbox.update': operation({
@@ -89,7 +89,7 @@ export const mailboxes = {
     async run(ctx, input) {
       const address = inMailbox(ctx, input);
       const now = await api(ctx).get(address);
-      const kind = must(now, 'providerType');
+      const kind = idOf(now, 'providerType');
       const { fromEmail, fromName, isDefault = now.isDefault, isShared = now.isShared } = input;
       const host = onWire(smtp, input), grant = onWire(oauth, input);
       const issues: Issue[] = [];
@@ -98,7 +98,7 @@ export const mailboxes = {
       if (!isOAuth(kind)) issues.push(...strangers(oauth, input, kind));
       else if (Object.keys(grant).length && !input.returnUrl) issues.push({ field: 'returnUrl', message: 'Return URL is required with Allow Send and Allow Read.' });
       if (issues.length) refuse(...issues);
-      return toMailbox(await api(ctx, [input.password]).write('PUT', address, {
+      return toMailbox(await api(ctx).write('PUT', address, {
         fromEmail, fromName, isDefault, isShared,
         ...(Object.keys(host).length ? { smtpSettings: { ...(isObject(now.smtpSettings) ? now.smtpSettings : {}), ...host } } : {}),
         ...(Object.keys(grant).length ? { oAuthSettings: { allowSend: now.sendEnabled, allowRead: now.readEnabled, ...grant } } : {}),
@@ -134,7 +134,7 @@ export const mailboxes = {
     run: async (ctx, { returnUrl, ...input }): Promise<{ id: string; authorisationUrl: string; native: Native }> => {
       const native = await api(ctx).act('POST', `${inMailbox(ctx, input)}/reconnect`, { returnUrl });
       const authorisationUrl = words(native.authorisationUrl) ?? words((isObject(native.oAuthStatus) ? native.oAuthStatus : {}).authorisationUrl) ?? words(native.value)
-        ?? must(native, 'authorisationUrl');
+        ?? idOf(native, 'authorisationUrl');
       return { id: input.mailbox, authorisationUrl, native };
     },
   }),

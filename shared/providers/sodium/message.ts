@@ -3,8 +3,8 @@ import { parseAddress } from '../../address.js';
 import { path } from '../../http.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
-import type { Address, Attachment, Message, Native, Receipt } from '../../vocabulary.js';
-import { api, connected, DOCS, inMailbox, inTenant, mailbox, moment, must, objects, once, refuse, tenant, words } from './api.js';
+import { idOf, type Address, type Attachment, type Message, type Native, type Receipt } from '../../vocabulary.js';
+import { api, connected, DOCS, inMailbox, inTenant, mailbox, moment, objects, once, refuse, tenant, words } from './api.js';
 import { asked, chosen, own, queryOf, sortDesc } from './filter.js';
 
 export const PAGES = `${DOCS}/operations/email-mailbox`;
@@ -20,20 +20,20 @@ export function toMessage(native: Native, code?: string): Message {
   const mailbox = words(native.configCode) ?? code, date = moment(native.messageDate);
   const [thread, subject, body, html] = [native.conversationId, native.subject, native.plainTextBody, native.htmlBody].map(words);
   return {
-    id: must(native, 'uniqueId'), ...(mailbox ? { mailbox } : {}), ...(thread ? { thread } : {}), ...(from ? { from } : {}), to: addresses(native.toRecipients),
+    id: idOf(native, 'uniqueId'), ...(mailbox ? { mailbox } : {}), ...(thread ? { thread } : {}), ...(from ? { from } : {}), to: addresses(native.toRecipients),
     ...(native.ccRecipients === undefined ? {} : { cc: addresses(native.ccRecipients) }), ...(subject ? { subject } : {}), ...(date ? { date } : {}),
     ...(typeof native.isRead === 'boolean' ? { read: native.isRead } : {}), ...(body ? { text: body } : {}), ...(html ? { html } : {}),
     ...(native.attachments === undefined ? {} : { attachments: objects(native.attachments).map(toAttachment) }), native,
   };
 }
 const toAttachment = (native: Native): Attachment => ({
-  id: must(native, 'attachmentId'), name: words(native.fileName) ?? 'attachment', type: words(native.contentType) ?? 'application/octet-stream',
+  id: idOf(native, 'attachmentId'), name: words(native.fileName) ?? 'attachment', type: words(native.contentType) ?? 'application/octet-stream',
   ...(typeof native.size === 'number' ? { size: native.size } : {}), ...(typeof native.isInline === 'boolean' ? { inline: native.isInline } : {}),
   ...(words(native.contentId) ? { contentId: native.contentId as string } : {}),
 });
 
 /** Names a row for good: ids are unique within a configuration at least. */
-export const rowId = (row: Native): string => `${words(row.configCode) ?? ''}/${must(row, 'uniqueId')}`;
+export const rowId = (row: Native): string => `${words(row.configCode) ?? ''}/${idOf(row, 'uniqueId')}`;
 
 /** The details of a message. Throws `unauthorized` where the mailbox has to be connected again first. */
 export const details = async (ctx: Context, input: { tenant?: string; mailbox: string; message: string }): Promise<Message> =>
