@@ -51,7 +51,7 @@ export function api(ctx: Context) {
     write: async (method: 'POST' | 'PUT', address: string, body: unknown) => parseObject(ctx, await call(method, address, body)),
     /** A write whose answer is not described: nothing, an object, or a bare value, which then stands under `value`. */
     act: async (method: 'POST' | 'PATCH' | 'DELETE', address: string, body?: unknown) => anyOf(ctx, await call(method, address, body)),
-    /** A list the vendor describes as whole: a bare array, or the `data` of an envelope (both are possible, contract sections 8.13 and 10). */
+    /** A list the vendor describes as whole: a bare array, or the `data` of an envelope (the pages say neither). */
     whole: (address: string) => pages(0, async (_, stopped) => ({ items: (await read(address, together(stopped))).rows })),
     /**
      * A list page by page. The vendor counts by offset over a living list, so each page begins with the last row of the one before: where
@@ -89,7 +89,7 @@ function rowsOf(ctx: Context, answer: HttpResponse): Row {
   }
   if (!isObject(value)) return { rows, more: false };
   const { hasMore, totalCount, offset } = value;
-  // The public client trusts hasMore (contract section 4); the count stands in only where a server leaves it out.
+  // A public client of the API goes by hasMore (schemas/listemailsresponse.html has it); the count stands in only where a server leaves it out.
   return { rows, more: typeof hasMore === 'boolean' ? hasMore : Number(offset ?? 0) + rows.length < Number(totalCount ?? 0) };
 }
 
@@ -106,7 +106,7 @@ export const moment = (value: unknown): string | undefined => {
 
 /**
  * Nobody has published the error bodies; a public client reads `message`, the framework's usual ones have `detail`, `title` and `errors`
- * (contract section 5). The first that is there speaks; problems of single fields follow it.
+ * beside them. The first that is there speaks; problems of single fields follow it.
  */
 export const explain: Explain = ({ status, body }) => {
   let said: unknown;
@@ -145,7 +145,7 @@ const NEVER_LEFT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNRE
 
 /**
  * Runs a write that must not happen twice and has no key to recognise it by. Where its answer is lost or unreadable, the error says
- * that it may or may not have happened, and where to look; it is never tried again (contract section 11, number 8).
+ * that it may or may not have happened, and where to look; it is never tried again: the vendor has no idempotency keys.
  */
 export async function once<T>(inDoubt: string, write: () => Promise<T>): Promise<T> {
   try {
@@ -164,7 +164,7 @@ function neverLeft(error: MailError): boolean {
 }
 
 /**
- * The vendor answers "authorise this mailbox again" with status 200 (contract section 11, number 1). Throws `unauthorized` then, naming
+ * The vendor answers "authorise this mailbox again" with status 200 (schemas/externalmailboxemaildetailresponse.html). Throws `unauthorized` then, naming
  * the configuration and what to do; `lost` says what did not happen.
  */
 export function connected(native: Native, code: string, lost: string): Native {

@@ -3,7 +3,7 @@ import { choice, flag, list, onWire, text, time } from '../../fields.js';
 import type { Native } from '../../vocabulary.js';
 import { moment, objects } from './api.js';
 
-/** The filters that conversations and messages share and the vendor applies: contract sections 8.1 and 8.2. */
+/** The filters that conversations and messages share and the vendor applies (listmailboxconversations.html, listmailboxmessages.html). */
 export const asked = {
   mailbox: list('Mailboxes', text('Mailbox', { ref: 'mailbox' }), { as: 'configCode', help: 'Only these email configurations. Left empty, all that may be read are searched.' }),
   direction: choice('Direction', { Inbound: 'Received', Outbound: 'Sent' }, { help: 'Servers that sort mail into folders no longer know a direction and are refused here; filter by Folder there.' }),

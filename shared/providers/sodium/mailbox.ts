@@ -3,18 +3,18 @@ import { choice, flag, number, onWire, text, type Fields } from '../../fields.js
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Mailbox, type MailboxStatus, type Native, type Receipt } from '../../vocabulary.js';
-import { api, DOCS, inMailbox, inTenant, isObject, mailbox, once, refuse, tenant, words } from './api.js';
+import { api, DOCS, inMailbox, inTenant, isObject, mailbox, moment, once, refuse, tenant, words } from './api.js';
 
 const PAGES = `${DOCS}/operations/email-configs/`;
 
-/** Contract section 6, both generations. Later values are shown as unknown, never guessed. */
+/** The states of the earlier and the later documents (schemas/emailconfigdto.html). Others are shown as unknown, never guessed. */
 const STATUS: Record<string, MailboxStatus> = {
   Active: 'active', PendingOAuthSetup: 'pending', OAuthFailed: 'error', OAuthExpired: 'error', ConnectionError: 'error', Deleting: 'deleting', Deleted: 'deleting',
 };
 
 /** The common part of an email configuration. */
 export const toMailbox = (native: Native): Mailbox => {
-  const [email, name, createdAt, updatedAt] = [native.fromEmail, native.fromName, native.createdDate, native.updatedDate].map(words);
+  const [email, name] = [native.fromEmail, native.fromName].map(words), [createdAt, updatedAt] = [native.createdDate, native.updatedDate].map(moment);
   return {
     id: idOf(native, 'code'), ...(email ? { email } : {}), ...(name ? { name } : {}), ...(createdAt ? { createdAt } : {}), ...(updatedAt ? { updatedAt } : {}),
     status: STATUS[String(native.status)] ?? 'unknown', native,
@@ -48,8 +48,7 @@ const shareFirst: Issue = { field: 'isShared', message: 'A default mailbox must 
 
 export const mailboxes = {
   'mailbox.list': operation({
-    summary: 'List the email configurations of a tenant', effect: 'read', docs: PAGES,
-    doubt: 'Configurations of other users that are not shared are left out by the vendor.',
+    summary: 'List the email configurations of a tenant that are the user\'s own or shared', effect: 'read', docs: PAGES,
     input: { tenant },
     run: (ctx, input) => map(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => idOf(row, 'code')), toMailbox),
   }),
