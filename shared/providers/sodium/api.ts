@@ -85,7 +85,8 @@ function rowsOf(ctx: Context, answer: HttpResponse): Row {
   const value = parseJson(ctx, answer);
   const rows = Array.isArray(value) ? value : isObject(value) ? value.data : undefined;
   if (!Array.isArray(rows) || !rows.every(isObject)) {
-    throw new MailError('protocol', `Sodium answered ${ctx.operation} with something that is not a list.`, { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+    throw new MailError('protocol', `Sodium answered ${ctx.operation} with something that is not a list.`,
+      { provider: ctx.provider, operation: ctx.operation, status: answer.status });
   }
   if (!isObject(value)) return { rows, more: false };
   const { hasMore, totalCount, offset } = value;
@@ -171,5 +172,6 @@ export function connected(native: Native, code: string, lost: string): Native {
   if (native.reconnectRequired !== true) return native;
   const address = words(native.authorisationUrl);
   throw new MailError('unauthorized', `${lost}: the email configuration ${code} has to be authorised again at its mail provider. `
-    + (address ? `Open ${address} in a browser, then run this again.` : 'Run Reconnect (mailbox.reconnect) on it, open the address that gives, then run this again.'), { native });
+    + (address ? `Open ${address} in a browser, then run this again.`
+      : 'Run Reconnect (mailbox.reconnect) on it, open the address that gives, then run this again.'), { native });
 }

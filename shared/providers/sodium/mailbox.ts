@@ -9,7 +9,8 @@ const PAGES = `${DOCS}/operations/email-configs/`;
 
 /** The states of the earlier and the later documents (schemas/emailconfigdto.html). Others are shown as unknown, never guessed. */
 const STATUS: Record<string, MailboxStatus> = {
-  Active: 'active', PendingOAuthSetup: 'pending', OAuthFailed: 'error', OAuthExpired: 'error', ConnectionError: 'error', Deleting: 'deleting', Deleted: 'deleting',
+  Active: 'active', PendingOAuthSetup: 'pending', OAuthFailed: 'error', OAuthExpired: 'error',
+  ConnectionError: 'error', Deleting: 'deleting', Deleted: 'deleting',
 };
 
 /** The common part of an email configuration. */
@@ -33,7 +34,8 @@ const smtp = {
 const oauth = {
   returnUrl: text('Return URL', { format: 'uri', group: 'OAuth', help: 'Where the browser goes after the mailbox has been authorised.' }),
   allowSend: flag('Allow Send', { group: 'OAuth', help: 'Whether mail may be sent. The vendor takes it as true where it is not given.' }),
-  allowRead: flag('Allow Read', { group: 'OAuth', help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
+  allowRead: flag('Allow Read',
+    { group: 'OAuth', help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
 };
 const common = {
   fromName: text('From Name', { clearable: true }),
@@ -59,7 +61,8 @@ export const mailboxes = {
   }),
   'mailbox.create': operation({
     summary: 'Create an email configuration; with OAuth, open authorisationUrl of the answer to connect it', effect: 'write', docs: PAGES,
-    doubt: 'The values of Encryption and the name of the password member are not documented; password is assumed. What SendGrid needs is not documented either.',
+    doubt: 'The values of Encryption and the name of the password member are not documented; password is assumed. '
+      + 'What SendGrid needs is not documented either.',
     input: {
       tenant,
       providerType: choice('Provider Type', { Smtp: 'SMTP', SendGrid: 'SendGrid', Microsoft365: 'Microsoft 365', Google: 'Google' }, { required: true }),
@@ -95,7 +98,8 @@ export const mailboxes = {
       if (isDefault && !isShared && (input.isDefault || input.isShared === false)) issues.push(shareFirst);
       if (kind !== 'Smtp') issues.push(...strangers(smtp, input, kind));
       if (!isOAuth(kind)) issues.push(...strangers(oauth, input, kind));
-      else if (Object.keys(grant).length && !input.returnUrl) issues.push({ field: 'returnUrl', message: 'Return URL is required with Allow Send and Allow Read.' });
+      else if (Object.keys(grant).length && !input.returnUrl)
+        issues.push({ field: 'returnUrl', message: 'Return URL is required with Allow Send and Allow Read.' });
       if (issues.length) refuse(...issues);
       return toMailbox(await api(ctx).write('PUT', address, {
         fromEmail, fromName, isDefault, isShared,
@@ -132,7 +136,8 @@ export const mailboxes = {
     input: { tenant, mailbox, returnUrl: { ...oauth.returnUrl, group: undefined, required: true } },
     run: async (ctx, { returnUrl, ...input }): Promise<{ id: string; authorisationUrl: string; native: Native }> => {
       const native = await api(ctx).act('POST', `${inMailbox(ctx, input)}/reconnect`, { returnUrl });
-      const authorisationUrl = words(native.authorisationUrl) ?? words((isObject(native.oAuthStatus) ? native.oAuthStatus : {}).authorisationUrl) ?? words(native.value)
+      const authorisationUrl = words(native.authorisationUrl) ?? words((isObject(native.oAuthStatus) ? native.oAuthStatus : {}).authorisationUrl)
+        ?? words(native.value)
         ?? idOf(native, 'authorisationUrl');
       return { id: input.mailbox, authorisationUrl, native };
     },
@@ -141,6 +146,7 @@ export const mailboxes = {
     summary: 'Queue a synchronisation of a mailbox; new mail shows some seconds later', effect: 'write',
     docs: `${DOCS}/operations/email-mailbox/triggermailboxsync.html`, orders: ['Trigger Mailbox Sync'],
     input: { tenant, mailbox },
-    run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, outcome: 'queued', native: await api(ctx).act('POST', `${inMailbox(ctx, input)}/sync`) }),
+    run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, outcome: 'queued',
+      native: await api(ctx).act('POST', `${inMailbox(ctx, input)}/sync`) }),
   }),
 } satisfies Operations;

@@ -61,7 +61,8 @@ async function encoded(files: readonly FileValue[] | undefined): Promise<{ fileN
   if (!files) return undefined;
   let total = 0;
   const grow = (by: number) => {
-    if ((total += by) > LARGEST) refuse({ field: 'attachments', message: `The attachments together are larger than ${LARGEST / 1048576} MB; no mail provider takes that much.` });
+    if ((total += by) > LARGEST)
+      refuse({ field: 'attachments', message: `The attachments together are larger than ${LARGEST / 1048576} MB; no mail provider takes that much.` });
   };
   const known = files.reduce((sum, { size = 0 }) => sum + size, 0);
   if (known > LARGEST) grow(known);
@@ -79,7 +80,8 @@ async function newMail(input: Content) {
     refuse({ field: 'htmlBody', message: 'HTML Body or Plain Text Body is required.' });
   }
   const { subject, htmlBody, plainTextBody } = input;
-  return { subject, htmlBody, plainTextBody, to: recipients(input.to), cc: recipients(input.cc), bcc: recipients(input.bcc), attachments: await encoded(input.attachments) };
+  return { subject, htmlBody, plainTextBody, to: recipients(input.to), cc: recipients(input.cc), bcc: recipients(input.bcc),
+    attachments: await encoded(input.attachments) };
 }
 
 const LOOK = 'Look for it among the sent messages (List Messages with Direction "Outbound", or the Sent folder) before you send it again.';
@@ -155,7 +157,8 @@ export const messages = {
     doubt: 'What happens when only some of the messages exist is not documented. The mail provider is told later, so a sync may show the old mark for a while.',
     input: {
       tenant, mailbox,
-      message: list('Messages', text('Message', { format: 'uuid', ref: 'message' }), { required: true, help: 'The ids of messages of this mailbox, one or many.' }),
+      message: list('Messages', text('Message', { format: 'uuid', ref: 'message' }),
+        { required: true, help: 'The ids of messages of this mailbox, one or many.' }),
       read: flag('Read', { required: true, help: 'Whether the messages count as read.' }),
     },
     run: async (ctx, input): Promise<Receipt> => {

@@ -26,7 +26,8 @@ export const messageReceived = feed({
   input: {
     tenant,
     mailbox: list('Mailboxes', text('Mailbox', { ref: 'mailbox' }), { help: 'Only these email configurations. Left empty, all that may be read are watched.' }),
-    syncFirst: flag('Sync First', { help: 'Whether to ask the vendor to synchronise the mailboxes before each look; what that brings is seen at the next one.' }),
+    syncFirst: flag('Sync First',
+      { help: 'Whether to ask the vendor to synchronise the mailboxes before each look; what that brings is seen at the next one.' }),
   },
   /**
    * Each configuration has a watermark of its own: while one is cut off (an expired authorisation is common) the others go on, and what it
@@ -36,7 +37,8 @@ export const messageReceived = feed({
     const before = cursor === undefined ? undefined : read(cursor);
     const named = (input.mailbox ?? []).length > 0;
     const codes = named ? [...new Set(input.mailbox)] : await readable(ctx, input);
-    if (input.syncFirst) await Promise.all(codes.map(code => tolerated(named, () => api(ctx).act('POST', `${inMailbox(ctx, { ...input, mailbox: code })}/sync`))));
+    if (input.syncFirst)
+      await Promise.all(codes.map(code => tolerated(named, () => api(ctx).act('POST', `${inMailbox(ctx, { ...input, mailbox: code })}/sync`))));
     const received = receipts(ctx, input, codes);
     const top = highest(before?.boxes ?? {});
     const start = top === undefined ? before?.from : joining(top);
@@ -76,14 +78,16 @@ const joining = (top: number) => watermarkFrom(new Date(top - OVERLAP).toISOStri
 function read(cursor: string): Cursor {
   try {
     const parsed = JSON.parse(cursor) as Cursor;
-    if (parsed?.v === 1 && typeof parsed.boxes === 'object' && parsed.boxes !== null && [parsed.from ?? '', ...Object.values(parsed.boxes)].every(box => typeof box === 'string')) return parsed;
+    if (parsed?.v === 1 && typeof parsed.boxes === 'object' && parsed.boxes !== null
+      && [parsed.from ?? '', ...Object.values(parsed.boxes)].every(box => typeof box === 'string')) return parsed;
   } catch { /* said below */ }
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
 /** The codes of all configurations whose mail may be read. */
 const readable = async (ctx: Context, input: Where): Promise<string[]> =>
-  (await take(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => idOf(row, 'code')))).filter(row => row.readEnabled === true).map(row => idOf(row, 'code'));
+  (await take(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => idOf(row, 'code'))))
+    .filter(row => row.readEnabled === true).map(row => idOf(row, 'code'));
 
 /** A configuration that was not asked for by name may refuse (deleted meanwhile, not yet connected): its watermark stays, so nothing is lost. */
 async function tolerated<T>(named: boolean, look: () => Promise<T>): Promise<T | undefined> {
