@@ -1,11 +1,16 @@
-import { located, MailError } from './errors.js';
-import type { Batch, Context, Operation, Provider } from './provider.js';
+import { located, MailError, withoutSecrets } from './errors.js';
+import type { Field, Fields } from './fields.js';
+import type { Batch, Context, Feed, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';
 import { validate } from './validate.js';
 import type { Vocabulary } from './vocabulary.js';
 
 /** What a front end brings: the account, a sender, and a way to stop. */
-export interface Host extends Pick<Context, 'resolve' | 'token'> { account: Record<string, unknown>; send: Send; signal?: AbortSignal }
+export interface Host extends Pick<Context, 'resolve' | 'token'> {
+  account: Record<string, unknown>; send: Send; signal?: AbortSignal;
+  /** Values that must not stand in any error, whoever puts them there. */
+  secrets?(): Iterable<string>;
+}
 export interface Client {
   readonly provider: Provider;
   supports(name: string): boolean;
@@ -14,6 +19,8 @@ export interface Client {
   call(name: string, input: Record<string, unknown>): unknown;
   /** The next batch of a feed; see `Feed.since`. */
   since(feed: string, input: Record<string, unknown>, cursor?: string): Promise<Batch>;
+  /** A cursor that begins at a time; undefined where the feed knows no times. See `Feed.from`. */
+  from(feed: string, input: Record<string, unknown>, at: string): Promise<string | undefined>;
   /** Follows a feed that is pushed; resolves at once where the provider has to be asked. See `Feed.watch`. */
   watch(feed: string, input: Record<string, unknown>, changed: () => void): Promise<void>;
 }
@@ -23,7 +30,13 @@ export interface Client {
  * (`others` is the list to name them from). Bad input: `invalid_input`, all problems at once.
  */
 export function createClient(provider: Provider, host: Host, others: readonly Provider[] = []): Client {
-  const context = (operation: string): Context => ({ ...host, provider: provider.name, operation });
+  const { secrets, ...open } = host;
+  const context = (operation: string): Context => ({ ...open, provider: provider.name, operation });
+  /** The error as it leaves: it says where it happened and holds no secret of the account or of the input. */
+  const leaving = (error: unknown, name: string, input: Record<string, unknown>) => {
+    const operation = (Object.hasOwn(provider.operations, name) ? provider.operations : provider.feeds)[name] as { input?: Fields } | undefined;
+    return withoutSecrets(located(error, provider.name, name), [...secrets?.() ?? [], ...secretsIn(operation?.input ?? {}, input)]);
+  };
   const find = <T>(table: Readonly<Record<string, T>>, name: string, what: string): T => {
     if (Object.hasOwn(table, name)) return table[name]!;
     const able = others.filter(other => Object.hasOwn(what === 'feed' ? other.feeds : other.operations, name)).map(other => other.name);
@@ -34,43 +47,44 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
     const operation = find(provider.operations as Readonly<Record<string, Operation>>, name, 'operation');
     return operation.run(context(name), validate(operation.input, input) as never);
   };
+  const onFeed = async <T>(name: string, input: Record<string, unknown>, use: (feed: Feed, ctx: Context, values: Record<string, unknown>) => Promise<T>): Promise<T> => {
+    try {
+      const found = find(provider.feeds, name, 'feed') as Feed;
+      return await use(found, context(name), validate(found.input, input));
+    } catch (error) {
+      throw leaving(error, name, input);
+    }
+  };
   return {
     provider,
     supports: name => Object.hasOwn(provider.operations, name),
     call(name: string, input: Record<string, unknown>) {
       try {
         const result = run(name, input);
-        if (isStream(result)) return placedStream(result, provider.name, name);
-        return Promise.resolve(result).catch(error => { throw located(error, provider.name, name); }) as never;
+        if (isStream(result)) return placedStream(result, error => leaving(error, name, input));
+        return Promise.resolve(result).catch(error => { throw leaving(error, name, input); }) as never;
       } catch (error) {
-        const failed = located(error, provider.name, name);
+        const failed = leaving(error, name, input);
         // A list is refused when it is read, everything else as a rejected promise: callers need only one way to catch.
         return (name.endsWith('.list') ? refusedStream(failed) : Promise.reject(failed)) as never;
       }
     },
-    async since(name, input, cursor) {
-      try {
-        const found = find(provider.feeds, name, 'feed');
-        return await found.since(context(name), validate(found.input, input) as never, cursor);
-      } catch (error) {
-        throw located(error, provider.name, name);
-      }
-    },
-    async watch(name, input, changed) {
-      try {
-        const found = find(provider.feeds, name, 'feed');
-        await found.watch?.(context(name), validate(found.input, input) as never, changed);
-      } catch (error) {
-        throw located(error, provider.name, name);
-      }
-    },
+    since: (name, input, cursor) => onFeed(name, input, (feed, ctx, values) => feed.since(ctx, values as never, cursor)),
+    from: (name, input, at) => onFeed(name, input, async (feed, ctx, values) => feed.from?.(ctx, values as never, at)),
+    watch: (name, input, changed) => onFeed(name, input, async (feed, ctx, values) => feed.watch?.(ctx, values as never, changed)),
   };
 }
 
 const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';
 
-async function* placedStream(source: AsyncIterable<unknown>, provider: string, operation: string) {
-  try { yield* source; } catch (error) { throw located(error, provider, operation); }
+async function* placedStream(source: AsyncIterable<unknown>, leaving: (error: unknown) => unknown) {
+  try { yield* source; } catch (error) { throw leaving(error); }
 }
-// eslint-disable-next-line require-yield -- a stream that fails before its first item is still a stream
+// A stream that fails before its first item is still a stream.
 async function* refusedStream(error: unknown): AsyncGenerator<never> { throw error; }
+
+/** The values of secret fields in an input, such as the password of a mailbox to be made. */
+function secretsIn(fields: Fields, input: Record<string, unknown>): string[] {
+  const isSecret = (field: Field): boolean => field.type === 'text' ? field.secret === true : field.type === 'list' && isSecret(field.of);
+  return Object.entries(fields).filter(([, field]) => isSecret(field)).flatMap(([name]) => input[name]).filter(value => typeof value === 'string');
+}

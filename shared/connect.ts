@@ -36,15 +36,18 @@ export function connect(provider: Provider, account: Readonly<Record<string, unk
   const { token, resolve, signal, ...sending } = options;
   const whole = checkAccount(provider, account);
   const { sign: signer, oauth2 } = provider.auth;
-  const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await token!()}` } });
+  const hidden = new Set(Object.entries(whole).filter(([name, value]) => isSecret(provider.auth.fields, name) && typeof value === 'string').map(([, value]) => value as string));
+  const known = token && (async (renew?: boolean, refused?: string) => { const now = await token(renew, refused); hidden.add(now); return now; });
+  const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await known!()}` } });
+  const refresh = async (refused: HttpRequest) => { await known!(true, refused.headers.authorization?.slice('Bearer '.length)); };
   const send = createSend({
     ...sending,
-    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && token ? { sign: bearer, refresh: async refused => { await token(true, refused.headers.authorization?.slice('Bearer '.length)); } } : {}),
+    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && known ? { sign: bearer, refresh } : {}),
     pacer: pacerFor(accountKey(provider, whole), { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
   const visible = signer || oauth2 ? Object.fromEntries(Object.entries(whole).filter(([name]) => !isSecret(provider.auth.fields, name))) : whole;
-  return createClient(provider, { account: visible, send, resolve, token, signal }, providers);
+  return createClient(provider, { account: visible, send, resolve, token: known, signal, secrets: () => hidden }, providers);
 }
 
 const isSecret = (fields: Fields, name: string) => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };

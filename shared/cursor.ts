@@ -6,11 +6,11 @@ import type { Batch, FeedItem } from './provider.js';
 /** A short name for an id or version inside a cursor; 48 bits make a collision within one mailbox improbable. */
 const short = (text: string) => createHash('sha1').update(text).digest('base64url').slice(0, 8);
 
-/** Reads a cursor of version 1. Throws `invalid_input` for anything else: guessing would lose or repeat. */
-function read<C extends { v: 1 }>(cursor: string): C {
+/** Reads a cursor of version 1 and of the kind wanted. Throws `invalid_input` for anything else: guessing would lose or repeat. */
+function read<C extends { v: 1; seen: Record<string, unknown> }>(cursor: string, isOne: (parsed: C) => boolean): C {
   try {
     const parsed = JSON.parse(cursor) as C;
-    if (parsed?.v === 1) return parsed;
+    if (parsed?.v === 1 && typeof parsed.seen === 'object' && parsed.seen !== null && isOne(parsed)) return parsed;
   } catch { /* said below */ }
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
@@ -30,31 +30,42 @@ export interface Watermark<T> {
 }
 interface WatermarkCursor { v: 1; at: number | null; seen: Record<string, number> }
 
+/** An item dated later than this beyond our own clock does not move the watermark: one false date would hide everything after it. */
+const FALSE_FUTURE = 86_400_000;
+
 /**
  * Notices change by a time that only grows: reads back to the newest time handed over less the overlap, drops what was handed over before.
- * Loses and repeats nothing as long as an item appears within `overlapMs` of the newest one; equal times, any order of arrival and
- * deletions in between are all right, because nothing is counted.
+ * Loses and repeats nothing as long as an item appears within `overlapMs` of the newest one; equal times, any order of arrival, deletions
+ * in between, and items that move to another page while the list is read are all right, because nothing is counted.
  */
 export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest = 5, most = 200 }: Watermark<T>): Promise<Batch<T>> {
-  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : read<WatermarkCursor>(cursor);
-  const found: T[] = [];
+  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : read<WatermarkCursor>(cursor, c => c.at === null || Number.isFinite(c.at));
+  const sane = Date.now() + FALSE_FUTURE;
+  const byName = new Map<string, T>();
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
   for await (const item of newest()) {
     // Without a cursor only the young ones must be known by name, and a few shown.
-    if (cursor === undefined && found.length === 0) floor = at(item) - overlapMs;
-    if (at(item) < floor && (cursor !== undefined || found.length >= latest)) break;
-    found.push(item);
+    if (cursor === undefined && floor === -Infinity && at(item) <= sane) floor = at(item) - overlapMs;
+    if (at(item) < floor && (cursor !== undefined || byName.size >= latest)) break;
+    if (!byName.has(id(item))) byName.set(id(item), item);
   }
-  found.sort((a, b) => at(a) - at(b) || (id(a) < id(b) ? -1 : 1));
+  const found = [...byName.values()].sort((a, b) => at(a) - at(b) || (id(a) < id(b) ? -1 : 1));
   const fresh = cursor === undefined ? found : found.filter(item => !Object.hasOwn(before.seen, short(id(item))));
   const taken = cursor === undefined ? fresh : fresh.slice(0, most);
-  const top = taken.reduce((high, item) => Math.max(high, at(item)), before.at ?? -Infinity);
+  const top = taken.reduce((high, item) => at(item) <= sane ? Math.max(high, at(item)) : high, before.at ?? -Infinity);
   const seen: Record<string, number> = {};
   for (const [name, when] of Object.entries(before.seen)) if (when >= top - overlapMs) seen[name] = when;
   for (const item of taken) if (at(item) >= top - overlapMs) seen[short(id(item))] = at(item);
   const items: FeedItem<T>[] = (cursor === undefined ? taken.slice(-latest) : taken).map(item => ({ id: id(item), item }));
   const after: WatermarkCursor = { v: 1, at: Number.isFinite(top) ? top : null, seen };
   return { items, cursor: JSON.stringify(after), more: taken.length < fresh.length };
+}
+
+/** A cursor that finds everything from a time (ISO 8601) on; `overlapMs` must be the feed's own. Throws `invalid_input` for what is no time. */
+export function watermarkFrom(at: string, overlapMs: number): string {
+  const time = Date.parse(at);
+  if (Number.isNaN(time)) throw new MailError('invalid_input', `"${at}" is no date and time; give one such as 2026-11-21T09:00:00Z.`);
+  return JSON.stringify({ v: 1, at: time + overlapMs, seen: {} } satisfies WatermarkCursor);
 }
 
 /** What happened to an object of a list since the last look. */
@@ -70,7 +81,7 @@ interface SnapshotCursor { v: 1; n: number; seen: Record<string, string> }
  * looks is not seen. The cursor holds every id and a short version, about 30 bytes each.
  */
 export async function snapshot<T>({ cursor, all, id, version, latest = 5, most = 200 }: Snapshot<T>): Promise<Batch<Change<T>>> {
-  const before = cursor === undefined ? undefined : read<SnapshotCursor>(cursor);
+  const before = cursor === undefined ? undefined : read<SnapshotCursor>(cursor, c => Number.isInteger(c.n));
   if (!before) {
     const items = await take(all());
     const seen = Object.fromEntries(items.map(item => [id(item), short(version(item))]));

@@ -22,7 +22,7 @@ const TRIES = 3, LONGEST_WAIT = 30;
 export async function exchange(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpResponse> {
   return attempt(ctx, request, async () => {
     const answer = await whole(await ctx.send(request, ctx.signal), ctx);
-    if (answer.status >= 400) throw failure(ctx, answer, explain);
+    if (answer.status >= 300) throw failure(ctx, answer, explain);
     return answer;
   });
 }
@@ -31,7 +31,7 @@ export async function exchange(ctx: Context, request: HttpRequest, explain?: Exp
 export async function exchangeStream(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpStream> {
   return attempt(ctx, request, async () => {
     const answer = await ctx.send(request, ctx.signal);
-    if (answer.status >= 400) throw failure(ctx, await whole(answer, ctx), explain);
+    if (answer.status >= 300) throw failure(ctx, await whole(answer, ctx), explain);
     return answer;
   });
 }
@@ -67,12 +67,18 @@ async function whole(answer: HttpStream, ctx: Context): Promise<HttpResponse> {
 }
 
 function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailError {
+  const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };
+  // No vendor here redirects; whoever does is not the vendor, and a write sent there was not done.
+  if (answer.status < 400) {
+    return new MailError('protocol', `${ctx.provider} answered with status ${answer.status}${
+      answer.headers.location ? `, pointing to ${origin(answer.headers.location)}` : ''}; check the base address of the account.`, where);
+  }
   const said = explain?.(answer) ?? {};
   const code = said.code ?? codeOfStatus(answer.status);
-  const message = said.message?.trim() || `${ctx.provider} answered with status ${answer.status}${excerpt(answer) ? `: ${excerpt(answer)}` : ''}.`;
+  const message = line(said.message ?? '') || `${ctx.provider} answered with status ${answer.status}${excerpt(answer) ? `: ${excerpt(answer)}` : ''}.`;
   const wait = said.retryAfter ?? (code === 'rate_limited' || code === 'unavailable' ? retryAfter(answer.headers) : undefined);
   return new MailError(code, message, {
-    provider: ctx.provider, operation: ctx.operation, status: answer.status,
+    ...where,
     ...(said.issues?.length ? { issues: said.issues } : {}), ...(wait === undefined ? {} : { retryAfter: wait }),
   });
 }
@@ -86,11 +92,16 @@ export function retryAfter(headers: Record<string, string>, now = Date.now()): n
   return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
 }
 
+/** A vendor's words as one line of at most 500 characters. */
+const line = (words: string) => clip(words.replace(/[\s\p{Cc}]+/gu, ' ').trim(), 500);
+/** Cut between words, so that no half of a secret is left over that nobody would recognise. */
+const clip = (text: string, length: number) => text.length <= length ? text : text.slice(0, length).replace(/\s\S*$/, '');
+
 /** A short piece of a body for an error message: one line, no markup, nothing that looks like a secret. */
 export function excerpt(answer: { body: Uint8Array }, length = 120): string {
   const text = Buffer.from(answer.body.subarray(0, 2048)).toString('utf8')
     .replace(/<[^>]*>/g, ' ').replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').replace(/\s+/g, ' ').trim();
-  return redact(text).slice(0, length);
+  return clip(redact(text), length);
 }
 
 /** Hides what looks like a key, password or token in a text that came from outside. */
@@ -104,6 +115,7 @@ export function path(fixed: TemplateStringsArray, ...parts: (string | number)[])
   return fixed.reduce((address, text, i) => {
     const part = String(parts[i - 1]);
     // A dot segment would be resolved away by every URL parser (RFC 3986 section 5.2.4), encoded or not.
+    if (/\p{Surrogate}/u.test(part)) throw new MailError('invalid_input', 'An id or name must not hold half of a character.');
     if (part === '' || part === '.' || part === '..') {
       throw new MailError('invalid_input', `An id or name must not be ${part === '' ? 'empty' : `"${part}"`}.`);
     }
@@ -133,7 +145,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-const origin = (url: string) => { try { return new URL(url).origin; } catch { return 'the base address'; } };
+const origin = (url: string) => { try { return new URL(url).origin; } catch { return 'another address'; } };
 
 /** The innermost cause of a failed connection, in a few words. */
 function reason(error: unknown): string {

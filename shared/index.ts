@@ -3,6 +3,7 @@ export * from './address.js';
 export * from './auth/oauth2.js';
 export * from './client.js';
 export * from './connect.js';
+export * from './dispatcher.js';
 export * from './errors.js';
 export * from './fields.js';
 export * from './http.js';

@@ -29,18 +29,32 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     starts.push(clock());
     running++;
   };
+  const done = () => { running--; freed?.(); };
   return async (task, signal) => {
+    signal?.throwIfAborted();
     const mine = line.then(() => turn(signal));
     line = mine.catch(() => {});
-    await mine;
+    try {
+      await (signal ? unlessAborted(mine, signal) : mine);
+    } catch (error) {
+      // A turn that came in the same moment is given back.
+      mine.then(done, () => {});
+      throw error;
+    }
     try {
       return await task();
     } finally {
-      running--;
-      freed?.();
+      done();
     }
   };
 }
+
+/** Whoever gives up leaves the line at once, not when its turn would have come. */
+const unlessAborted = (turn: Promise<void>, signal: AbortSignal) => new Promise<void>((resolve, reject) => {
+  const leave = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', leave, { once: true });
+  turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+});
 
 const shared = new Map<string, { pacer: Pacer; pace: string; used: number }>();
 /** The pacer of one account in this process: everything that uses the account shares it. Changing the pace makes a new one. */

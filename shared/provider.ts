@@ -40,8 +40,11 @@ export type Operations =
   & { readonly [list: `${string}.list`]: Operation<any, AsyncIterable<unknown>> }
   & { readonly [name: string]: Operation<any, unknown> };
 
-/** The cursor is the provider's own text; everyone else stores it and hands it back. `id` names an item for good, `item` is what users get. */
-export interface FeedItem<T = unknown> { id: string; item: T }
+/**
+ * The cursor is the provider's own text; everyone else stores it and hands it back. `id` names an item for good, `item` is what users get.
+ * `problem` says that the item could not be read and why: it is shown to the user as a failure, and the rest flows on.
+ */
+export interface FeedItem<T = unknown> { id: string; item: T; problem?: string }
 export interface Batch<T = unknown> { items: FeedItem<T>[]; cursor: string; more: boolean }
 
 /** A way to notice news. */
@@ -50,6 +53,8 @@ export interface Feed<I extends Fields = Fields, T = unknown> {
   input: I;
   /** What came after `cursor`, oldest first. No cursor: the latest few (not to be executed, only shown), and where to continue. */
   since(ctx: Context, input: Values<I>, cursor: string | undefined): Promise<Batch<T>>;
+  /** A cursor that begins at a time (ISO 8601), for "start from a date". Absent where the vendor knows no times. */
+  from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
   /** Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking; resolves when `ctx.signal` aborts. */
   watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
 }

@@ -1,9 +1,10 @@
 import type { Provider } from './provider.js';
 import { outreach } from './providers/outreach/index.js';
+import { rackspace } from './providers/rackspace/index.js';
 import { scaleway } from './providers/scaleway/index.js';
 
 /** All providers, in the order menus show them. */
-export const providers: readonly Provider[] = [outreach, scaleway];
+export const providers: readonly Provider[] = [outreach, rackspace, scaleway];
 
 /** A capability is nothing but a key: who has this one? */
 export const providersFor = (operation: string): readonly Provider[] => providers.filter(provider => Object.hasOwn(provider.operations, operation));

@@ -1,4 +1,4 @@
-import { Agent, request as undiciRequest, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { MailError } from './errors.js';
 import type { HttpRequest, Send } from './http.js';
 import type { Pacer } from './pace.js';
@@ -9,7 +9,7 @@ export interface SendOptions {
   sign?: (request: HttpRequest) => HttpRequest | Promise<HttpRequest>;
   /** Asked once after a 401, with the request as it was signed and refused; then the request is signed and sent again. */
   refresh?: (refused: HttpRequest) => Promise<void>;
-  dispatcher?: Dispatcher;
+  dispatcher?: Dispatcher | Promise<Dispatcher>;
   /** Throws where the host forbids an address; asked before each request. */
   allow?: (url: URL) => Promise<void> | void;
   /** Between two bytes and until the headers, in milliseconds. 30 seconds unless told otherwise. */
@@ -22,9 +22,11 @@ export interface Exchange { method: string; url: string; status?: number; ms: nu
 
 /** Idle connections are kept this long, in milliseconds; vendors close theirs after 60 s or later. */
 const KEEP_ALIVE = 30_000;
+/** The HTTP library, loaded with the first request: evaluating it is most of what the core costs. */
+export const undici = () => import('undici');
 let shared: Agent | undefined;
 /** One pool of kept connections per origin for the life of the process, made on first use. */
-const defaultDispatcher = () => shared ??= new Agent({ keepAliveTimeout: KEEP_ALIVE, connections: 32 });
+const defaultDispatcher = async () => shared ??= new (await undici()).Agent({ keepAliveTimeout: KEEP_ALIVE, connections: 32 });
 
 /** A sender on undici: kept connections, timeouts, abort, pace. Redirects are not followed: a signed request belongs to one address. */
 export function createSend(options: SendOptions = {}): Send {
@@ -38,9 +40,10 @@ export function createSend(options: SendOptions = {}): Send {
       const told = (rest: { status?: number; error?: string }) =>
         observe?.({ method: request.method, url: address.origin + address.pathname, ms: performance.now() - started, ...rest });
       try {
-        const answer = await undiciRequest(request.url, {
+        const { request: exchange } = await undici();
+        const answer = await exchange(request.url, {
           method: request.method, headers: request.headers, body: request.body ?? null, signal: signal ?? null,
-          dispatcher: options.dispatcher ?? defaultDispatcher(), headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
+          dispatcher: await options.dispatcher ?? await defaultDispatcher(), headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
         });
         told({ status: answer.statusCode });
         const headers: Record<string, string> = {};

@@ -60,7 +60,8 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
       if (value === false || value === 'false') return false;
       return complain(`must be true or false, not ${named(value)}.`);
     case 'time': {
-      const at = value instanceof Date ? value : typeof value === 'string' || typeof value === 'number' ? new Date(value) : isMoment(value) ? new Date(value.toMillis()) : undefined;
+      // A text without a year, such as "5", would be taken for some day of 2001.
+      const at = value instanceof Date ? value : (typeof value === 'string' && /\d{4}/.test(value)) || typeof value === 'number' ? new Date(value) : isMoment(value) ? new Date(value.toMillis()) : undefined;
       return at && !Number.isNaN(at.getTime()) ? at.toISOString() : complain('must be a date and time, such as 2026-11-21T09:00:00Z.');
     }
     case 'choice': {
@@ -89,7 +90,8 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
 /** Text for a list: one entry a line, or parted by commas. Addresses may hold commas inside quotes. */
 function splitList(of: Field, value: string): string[] {
   if (of.type === 'text' && of.format === 'address') return splitAddresses(value);
-  return value.split(/[\n,]/).map(part => part.trim()).filter(part => part !== '');
+  // A password may hold commas, so secrets are parted by line only.
+  return value.split(of.type === 'text' && of.secret ? '\n' : /[\n,]/).map(part => part.trim()).filter(part => part !== '');
 }
 
 function misformed(format: TextFormat, text: string): string | undefined {

@@ -1,3 +1,5 @@
+import { MailError } from './errors.js';
+
 /** The vendor's answer, untouched. */
 export type Native = Record<string, unknown>;
 /** `deleting` covers scheduled deletions that can still be taken back. */
@@ -39,6 +41,13 @@ export interface Vocabulary {
   'message.mark':    Op<'message' | 'read', Promise<Receipt>>;  'message.reply':   Op<'message', Promise<Receipt>>;
   'message.send':    Op<'to' | 'subject', Promise<Receipt>>;    'sync.start':      Op<never, Promise<Receipt>>;
 }
+/** The id, or another text no object can be without, in a vendor's answer. Throws `protocol` where there is none: an object without a name was not understood. */
+export function idOf(native: Native, key = 'id'): string {
+  const id = native[key];
+  if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return String(id);
+  throw new MailError('protocol', `The answer was not understood: "${key}" is missing in it.`);
+}
+
 /** `mailbox.get` -> `mailbox`, `get`. */
 export const splitName = (operation: string): [resource: string, verb: string] => {
   const dot = operation.indexOf('.');

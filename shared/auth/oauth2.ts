@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { isMailError, MailError } from '../errors.js';
+import { isMailError, MailError, withoutSecrets } from '../errors.js';
 import { exchange, pause, redact, retryAfter, type Explain, type Send } from '../http.js';
 import type { Provider } from '../provider.js';
 import { createSend } from '../send.js';
@@ -72,7 +72,7 @@ async function grant({ provider, account, app, send = createSend(), signal, now 
   const answer = await exchange(ctx, {
     method: 'POST', url: grants({ provider }).tokenUrl(account as never), headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams({ client_id: app.clientId, ...(app.clientSecret ? { client_secret: app.clientSecret } : {}), redirect_uri: app.redirectUri, ...form }).toString(),
-  }, explain(provider.name, secrets));
+  }, explain(provider.name)).catch((error: unknown) => { throw withoutSecrets(error, secrets); });
   let said: Record<string, unknown> | null;
   try { said = JSON.parse(Buffer.from(answer.body).toString('utf8')) as typeof said; } catch { said = null; }
   // Not even an excerpt goes into the message: half of this body may be a token.
@@ -90,11 +90,10 @@ async function grant({ provider, account, app, send = createSend(), signal, now 
 }
 
 /** RFC 6749 section 5.2, and the plain text that some vendors throttle with. */
-const explain = (provider: string, secrets: readonly string[]): Explain => ({ status, headers, body }) => {
+const explain = (provider: string): Explain => ({ status, headers, body }) => {
   let said: { error?: unknown; error_description?: unknown };
   try { said = (JSON.parse(Buffer.from(body).toString('utf8')) ?? {}) as typeof said; } catch { said = {}; }
-  const words = secrets.reduce((text, secret) => text.replaceAll(secret, '***'),
-    redact([said.error, said.error_description].filter(part => typeof part === 'string' && part !== '').join(': ')));
+  const words = redact([said.error, said.error_description].filter(part => typeof part === 'string' && part !== '').join(': '));
   if (status === 429) return { code: 'rate_limited', message: `${provider} gives no new token yet.`, retryAfter: retryAfter(headers) ?? SPACING / 1000 };
   if (status >= 500) return { code: 'unavailable', message: `${provider} could not give a token (status ${status}).` };
   if (said.error === 'invalid_grant') return { code: 'unauthorized', message: `Sign in again: ${provider} no longer accepts this sign-in (${words}).` };
@@ -142,9 +141,9 @@ export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refu
     try {
       await save(tokens);
     } catch (error) {
-      const why = [tokens.accessToken, tokens.refreshToken ?? tokens.accessToken].reduce((words, secret) => words.replaceAll(secret, '***'), error instanceof Error ? error.message : '');
-      throw new MailError('unavailable', `The new token of ${provider.name} could not be stored${why ? ` (${redact(why)})` : ''}. It is kept in memory and stored at the next try.`,
-        { provider: provider.name });
+      const why = error instanceof Error ? ` (${redact(error.message)})` : '';
+      throw withoutSecrets(new MailError('unavailable', `The new token of ${provider.name} could not be stored${why}. It is kept in memory and stored at the next try.`,
+        { provider: provider.name }), [tokens.accessToken, tokens.refreshToken ?? '']);
     }
     state.unsaved = undefined;
     return tokens;

@@ -7,7 +7,7 @@ import type { Native } from '../vocabulary.js';
 export function parseJson(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse): unknown {
   try {
     return JSON.parse(Buffer.from(answer.body).toString('utf8'), safely);
-  } catch (cause) {
+  } catch {
     const seen = excerpt(answer);
     throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with something that is not JSON${seen ? `: "${seen}"` : ' (an empty body)'}.`,
       { provider: ctx.provider, operation: ctx.operation, status: answer.status });

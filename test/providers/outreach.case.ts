@@ -65,8 +65,9 @@ export const outreach: ProviderCase = {
     'webhook.create': () => ({ url: 'https://hooks.acme.test/in', resource: 'mailing', action: 'bounced', secret: 'hook-secret', payloadVersion: '2' }),
     'webhook.update': async client => ({ webhook: await hook(client), active: false }),
     'webhook.delete': async client => ({ webhook: await hook(client) }),
-    'webhook.verify': () => ({ body: '{}', signature: '0'.repeat(64), secret: 'hook-secret' }),
   },
+  // The sandbox's hour ends in half an hour, told as epoch seconds.
+  throttleWait: 1800,
   unknown: { mailbox: '999999', alias: '999999', mailing: '999999', user: '999999', webhook: '999999' },
   paged: [
     { operation: 'mailbox.list', size: 100 }, { operation: 'alias.list', size: 100 }, { operation: 'alias.list', input: { mailbox: '1' }, size: 100 },

@@ -54,7 +54,8 @@ export interface VendorOptions {
   /** Added to the address for `url`, for vendors whose base has a path. */
   prefix?: string;
   handle(request: Seen, vendor: Vendor): Reply | Promise<Reply>;
-  throttled(): Reply;
+  /** The throttling answer to this request, in the form that it asked for. */
+  throttled(request: Seen): Reply;
 }
 
 const largestBody = 64 * 1024 * 1024;
@@ -98,7 +99,7 @@ export async function startVendor({ id, account, prefix = '', handle, throttled 
     vendor.seen.push(request);
     const fault = pick(request);
     if (fault?.silent) return;
-    if (fault?.throttle) return write(outgoing, throttled());
+    if (fault?.throttle) return write(outgoing, throttled(request));
     if (fault?.status !== undefined) return write(outgoing, { status: fault.status, ...(fault.headers ? { headers: fault.headers } : {}), body: fault.body ?? '' });
     const reply = await handle(request, vendor);
     if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));

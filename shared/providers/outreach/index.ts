@@ -1,4 +1,4 @@
-import { watermark } from '../../cursor.js';
+import { watermark, watermarkFrom } from '../../cursor.js';
 import { text } from '../../fields.js';
 import { base } from '../../http.js';
 import { map } from '../../pages.js';
@@ -53,6 +53,7 @@ export const outreach: Provider = {
         newest: () => map(api(ctx).pages('/mailboxes', mailboxCollection.parameters({ ...input, sort: '-updatedAt', ...updatedSince(cursor) })), toMailbox),
         id: mailbox => `${mailbox.id}@${mailbox.updatedAt}`, at: mailbox => Date.parse(mailbox.updatedAt ?? '') || 0,
       }),
+      from: (_ctx, _input, at) => watermarkFrom(at, OVERLAP),
     }),
   },
 };

@@ -2,7 +2,7 @@ import { choice, onWire, text } from '../../fields.js';
 import { path } from '../../http.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Alias, Native } from '../../vocabulary.js';
+import { idOf, type Alias, type Native } from '../../vocabulary.js';
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/aliases';
@@ -10,7 +10,7 @@ const alias = text('Alias', { required: true, format: 'uuid', ref: 'alias', help
 const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', help: 'The id of the mailbox that receives the mail.' });
 const description = text('Description', { maxLength: 128, clearable: true });
 const toAlias = (native: Native): Alias => ({
-  id: String(native.id), email: String(native.email), mailbox: String(native.mailbox_id),
+  id: idOf(native), email: idOf(native, 'email'), mailbox: idOf(native, 'mailbox_id'),
   ...(native.description ? { description: String(native.description) } : {}), native,
 });
 const filters = {
@@ -51,6 +51,6 @@ export const aliases = {
   'alias.delete': operation({
     summary: 'Delete an alias', effect: 'destroy', docs: DOCS,
     input: { alias },
-    run: async (ctx, input) => { const native = await api(ctx).delete(path`/aliases/${input.alias}`); return { id: String(native.id), native }; },
+    run: async (ctx, input) => { const native = await api(ctx).delete(path`/aliases/${input.alias}`); return { id: idOf(native), native }; },
   }),
 } satisfies Operations;

@@ -1,5 +1,5 @@
 import { parseObject } from '../../codecs/json.js';
-import type { ErrorCode, Issue } from '../../errors.js';
+import { MailError, type ErrorCode, type Issue } from '../../errors.js';
 import { base, exchange, query, type Explain, type HttpRequest } from '../../http.js';
 import { pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
@@ -20,25 +20,40 @@ export function api(ctx: Context) {
     post: (address: string, body: unknown = {}) => call('POST', address, body),
     patch: (address: string, body: unknown) => call('PATCH', address, body),
     delete: (address: string) => call('DELETE', address),
-    /** A collection as a stream. The end is an empty page or `total_count` reached: there is no link (contract section 7). */
-    pages: (address: string, key: string, filters: Record<string, unknown>, size: number) =>
-      pages(1, async (page, stopped) => {
+    /**
+     * A collection as a stream. The end is an empty page or `total_count` reached: there is no link (contract section 7). Objects that come
+     * or go while it is read shift the pages, so none is given twice, and when the total has shrunk the pages before are read again.
+     */
+    pages(address: string, key: string, filters: Record<string, unknown>, size: number) {
+      const given = new Set<unknown>();
+      let before = 0;
+      return pages(1, async (page, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
         const answer = await call('GET', address + query({ ...filters, page, page_size: size }), undefined, signal);
-        const items = (answer[key] ?? []) as Native[];
-        return { items, ...(items.length && page * size < Number(answer.total_count) ? { next: page + 1 } : {}) };
-      }),
+        const items = answer[key], total = Number(answer.total_count);
+        if (!Array.isArray(items) || !Number.isInteger(total)) {
+          throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} without ${Array.isArray(items) ? 'a total_count' : `a list of ${key}`}.`);
+        }
+        const gone = Math.max(0, before - total);
+        before = total;
+        const next = gone && page > 1 ? Math.max(1, page - Math.ceil(gone / size)) : items.length && page * size < total ? page + 1 : undefined;
+        const fresh = (items as Native[]).filter(item => !given.has(item.id));
+        for (const item of fresh) given.add(item.id);
+        return { items: fresh, ...(next ? { next } : {}) };
+      });
+    },
   };
 }
 
 /** The platform's error envelope: branch on `type`, then on the status (contract section 6). */
 const explain: Explain = ({ status, headers, body }) => {
-  let said: { type?: string; message?: string; help_message?: string; details?: Native[]; resource?: string; current_state?: string; reset_seconds?: number };
-  try { said = JSON.parse(Buffer.from(body).toString('utf8')) as typeof said; } catch { said = {}; }
+  let said: null | { type?: string; message?: string; help_message?: string; details?: Native[]; resource?: string; current_state?: string; reset_seconds?: number };
+  try { said = JSON.parse(Buffer.from(body).toString('utf8')) as typeof said; } catch { said = null; }
+  if (typeof said !== 'object' || said === null) said = {};
   const details = Array.isArray(said.details) ? said.details : [];
   const words = [said.message, said.help_message].filter(Boolean).join(': ');
   const wait = Number(said.reset_seconds ?? headers['x-ratelimit-reset']);
-  const code = status === 412 ? 'conflict' : said.type ? CODES[said.type] : undefined;
+  const code = status === 412 ? 'conflict' : said.type && Object.hasOwn(CODES, said.type) ? CODES[said.type] : undefined;
   const issues: Issue[] = said.type === 'invalid_arguments'
     ? details.map(d => ({ field: String(d.argument_name), message: String(d.help_message || d.reason) })) : [];
   const where = said.resource ? ` (${[said.resource, said.current_state].filter(Boolean).join(', ')})` : '';

@@ -2,14 +2,14 @@ import { choice, list, onWire, text } from '../../fields.js';
 import { path } from '../../http.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Native } from '../../vocabulary.js';
+import { idOf, type Native } from '../../vocabulary.js';
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/domains';
 const domain = text('Domain', { required: true, format: 'uuid', ref: 'domain', help: 'The id of the domain.' });
 /** A mail domain; `id` is what the other operations take. */
 export interface Domain { id: string; name: string; status: string; native: Native }
-const toDomain = (native: Native): Domain => ({ id: String(native.id), name: String(native.name), status: String(native.status), native });
+const toDomain = (native: Native): Domain => ({ id: idOf(native), name: idOf(native, 'name'), status: String(native.status), native });
 const filters = {
   statuses: list('Statuses', choice('Status', {
     creating: 'Creating', waiting_validation: 'Waiting for Validation', validating: 'Validating', validation_failed: 'Validation Failed',
@@ -43,7 +43,7 @@ export const domains = {
     summary: 'Delete a domain', effect: 'destroy', docs: DOCS,
     doubt: 'Mailboxes still scheduled for deletion block it; the error the vendor then gives is not documented.',
     input: { domain },
-    run: async (ctx, input) => { const native = await api(ctx).delete(path`/domains/${input.domain}`); return { id: String(native.id), native }; },
+    run: async (ctx, input) => { const native = await api(ctx).delete(path`/domains/${input.domain}`); return { id: idOf(native), native }; },
   }),
   'domain.records': operation({
     summary: 'Get the DNS records a domain needs, and their states', effect: 'read', docs: DOCS,

@@ -1,5 +1,5 @@
 import { headerAuth } from '../../auth/header.js';
-import { watermark } from '../../cursor.js';
+import { watermark, watermarkFrom } from '../../cursor.js';
 import { flag, text } from '../../fields.js';
 import { map, take } from '../../pages.js';
 import { auth, feed, operation, type Provider } from '../../provider.js';
@@ -8,6 +8,8 @@ import { api } from './api.js';
 import { domains } from './domain.js';
 import { mailboxes, toMailbox } from './mailbox.js';
 
+/** How late a change may show up in the list after its time, in milliseconds; the vendor says nothing, a minute is generous for one database. */
+const OVERLAP = 60_000;
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/';
 
 export const scaleway: Provider = {
@@ -16,7 +18,7 @@ export const scaleway: Provider = {
     fields: {
       baseUrl: text('Base URL', { default: 'https://api.scaleway.com', format: 'uri' }),
       secretKey: text('Secret Key', { required: true, secret: true, format: 'uuid', help: 'The secret half of an API key made in the Scaleway console.' }),
-      oldAliasPath: flag('Old Alias Path', { default: false, help: 'Create aliases under their mailbox, as before June 2026.' }),
+      oldAliasPath: flag('Old Alias Path', { default: false, help: 'Whether aliases are created under their mailbox, as before June 2026.' }),
     },
     sign: headerAuth('x-auth-token', 'secretKey'),
   }),
@@ -35,10 +37,11 @@ export const scaleway: Provider = {
       input: { domain_id: text('Domain', { format: 'uuid', ref: 'domain' }) },
       // updated_at moved on every change of state in the recordings (contract section 8); a purged mailbox just disappears.
       since: (ctx, input, cursor) => watermark({
-        cursor, overlapMs: 60_000,
+        cursor, overlapMs: OVERLAP,
         newest: () => map(api(ctx).pages('/mailboxes', 'mailboxes', { ...input, order_by: 'updated_at_desc' }, 100), toMailbox),
         id: mailbox => `${mailbox.id}@${mailbox.updatedAt}`, at: mailbox => Date.parse(mailbox.updatedAt ?? '') || 0,
       }),
+      from: (_ctx, _input, at) => watermarkFrom(at, OVERLAP),
     }),
   },
 };

@@ -3,7 +3,7 @@ import { path } from '../../http.js';
 import { MailError } from '../../errors.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Mailbox, MailboxStatus, Native } from '../../vocabulary.js';
+import { idOf, type Mailbox, type MailboxStatus, type Native } from '../../vocabulary.js';
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/mailboxes';
@@ -21,7 +21,7 @@ const STATES = {
 
 /** The common part of the vendor's mailbox. */
 export const toMailbox = (native: Native): Mailbox => ({
-  id: String(native.id), email: String(native.email), status: STATUS[String(native.status)] ?? 'unknown',
+  id: idOf(native), email: idOf(native, 'email'), status: STATUS[String(native.status)] ?? 'unknown',
   ...(native.created_at ? { createdAt: String(native.created_at) } : {}), ...(native.updated_at ? { updatedAt: String(native.updated_at) } : {}), native,
 });
 
@@ -68,7 +68,7 @@ export const mailboxes = {
     doubt: 'That the vendor creates all or none, and keeps the order, is not documented.',
     input: {
       ...without(creation, 'local_part', 'password'),
-      local_parts: list('Local Parts', text('Local Part', { maxLength: 64 }), { required: true, help: 'One a line, or parted by commas.' }),
+      local_parts: list('Local Parts', text('Local Part', { maxLength: 64 }), { required: true }),
       passwords: list('Passwords', text('Password', { secret: true, minLength: 12, maxLength: 128 }), { required: true, help: 'One for each local part, in the same order.' }),
     },
     async run(ctx, input) {
@@ -94,7 +94,7 @@ export const mailboxes = {
     summary: 'Schedule a mailbox for deletion', effect: 'destroy', docs: DOCS, orders: ['Delete a mailbox by its ID'],
     doubt: 'The mailbox goes for good about ten minutes later; the vendor does not document the time.',
     input: { mailbox },
-    run: async (ctx, input) => { const native = await api(ctx).delete(path`/mailboxes/${input.mailbox}`); return { id: String(native.id), native }; },
+    run: async (ctx, input) => { const native = await api(ctx).delete(path`/mailboxes/${input.mailbox}`); return { id: idOf(native), native }; },
   }),
   'mailbox.restore': operation({
     summary: 'Restore a mailbox scheduled for deletion', effect: 'write', docs: DOCS, orders: ['Restore a mailbox in deletion scheduled status by its ID'],

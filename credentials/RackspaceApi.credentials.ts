@@ -1,0 +1,18 @@
+import type { IAuthenticate, ICredentialTestRequest, ICredentialType, Icon, INodeProperties } from 'n8n-workflow';
+import { credentialProperties, signedBy } from '../nodes/lib/index.js';
+
+export class RackspaceApi implements ICredentialType {
+  name = 'rackspaceApi';
+
+  displayName = 'Rackspace API';
+
+  icon: Icon = { light: 'file:../icons/rackspace.svg', dark: 'file:../icons/rackspace.dark.svg' };
+
+  documentationUrl = 'https://api-wiki.apps.rackspace.com/api-wiki/index.php/Main_Page';
+
+  properties: INodeProperties[] = credentialProperties('rackspace');
+
+  authenticate: IAuthenticate = signedBy('rackspace');
+
+  test: ICredentialTestRequest = { request: { baseURL: '={{$credentials.baseUrl}}', url: '=/{{$credentials.version}}/customers/{{$credentials.customer}}/domains?size=1&offset=0', headers: { accept: 'text/xml' } } };
+}

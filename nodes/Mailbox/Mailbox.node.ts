@@ -1,0 +1,30 @@
+import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { nodeProperties, runItems, searchMethods } from '../lib/index.js';
+
+export class Mailbox implements INodeType {
+  description: INodeTypeDescription = {
+    displayName: 'Mailbox',
+    name: 'mailbox',
+    icon: { light: 'file:../../icons/mailbox.svg', dark: 'file:../../icons/mailbox.dark.svg' },
+    group: ['transform'],
+    version: 1,
+    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
+    description: 'Administer mailboxes and what belongs to them at several mail providers',
+    defaults: { name: 'Mailbox' },
+    usableAsTool: true,
+    inputs: [NodeConnectionTypes.Main],
+    outputs: [NodeConnectionTypes.Main],
+    credentials: [
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
+      { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
+    ],
+    properties: nodeProperties('mailbox'),
+  };
+
+  methods = { listSearch: searchMethods('mailbox') };
+
+  async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+    return runItems(this, 'mailbox');
+  }
+}

@@ -1,0 +1,29 @@
+import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { nodeProperties, runItems, searchMethods } from '../lib/index.js';
+
+export class SpamList implements INodeType {
+  description: INodeTypeDescription = {
+    displayName: 'Spam List',
+    name: 'spamList',
+    icon: { light: 'file:../../icons/spamList.svg', dark: 'file:../../icons/spamList.dark.svg' },
+    group: ['transform'],
+    version: 1,
+    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
+    description: 'Administer who may write to a mailbox: block and safe lists, and spam settings',
+    defaults: { name: 'Spam List' },
+    usableAsTool: true,
+    inputs: [NodeConnectionTypes.Main],
+    outputs: [NodeConnectionTypes.Main],
+    credentials: [
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
+    ],
+    properties: nodeProperties('spamList'),
+  };
+
+  methods = { listSearch: searchMethods('spamList') };
+
+  async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+    return runItems(this, 'spamList');
+  }
+}

@@ -1,0 +1,39 @@
+import type { INodeType, INodeTypeDescription, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { searchMethods, startTrigger, triggerProperties } from '../lib/index.js';
+
+export class SyncTrigger implements INodeType {
+  description: INodeTypeDescription = {
+    displayName: 'Sync Trigger',
+    name: 'syncTrigger',
+    icon: { light: 'file:../../icons/syncTrigger.svg', dark: 'file:../../icons/syncTrigger.dark.svg' },
+    group: ['trigger'],
+    version: 1,
+    subtitle: '={{ $parameter["event"] }}',
+    description: 'Starts the workflow once for each new message or change of a mailbox, without loss or repetition',
+    eventTriggerDescription: 'Waiting for news from the provider',
+    activationMessage: 'The mailbox is being watched. Each new message or change starts one execution; after an interruption the trigger catches up.',
+    triggerPanel: {
+      header: 'Look at the latest messages',
+      executionsHelp: {
+        inactive: 'Fetch a test event to see the latest few messages or changes; nothing is marked or moved. Activate the workflow to be told of each new one.',
+        active: 'Each new message or change starts one execution. Fetching a test event shows the latest few and changes nothing.',
+      },
+      activationHint: 'Once active, this workflow runs for each new message or change, also for those that came while n8n was stopped.',
+    },
+    defaults: { name: 'Sync Trigger' },
+    inputs: [],
+    outputs: [NodeConnectionTypes.Main],
+    credentials: [
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
+      { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
+    ],
+    properties: triggerProperties(),
+  };
+
+  methods = { listSearch: searchMethods('mailbox') };
+
+  async trigger(this: ITriggerFunctions): Promise<ITriggerResponse> {
+    return startTrigger(this);
+  }
+}

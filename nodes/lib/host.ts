@@ -1,0 +1,90 @@
+import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
+import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
+import { credentialOf } from './account.js';
+
+/** The n8n contexts that can open an account. */
+export type Caller = IExecuteFunctions | ILoadOptionsFunctions | ITriggerFunctions;
+type Filter = ReturnType<Caller['helpers']['getSecureEgressFilter']>;
+type Pool = ReturnType<typeof createDispatcher>;
+
+/** One pool for each egress filter n8n hands out; it hands out the same object as long as its rules stay. */
+const pools = new WeakMap<object, Pool>();
+const unfiltered = {};
+function poolFor(filter: Filter | undefined): Pool {
+  const key = filter ?? unfiltered;
+  let pool = pools.get(key);
+  if (!pool) pools.set(key, pool = createDispatcher({ ...(filter ? { lookup: filter.createSecureLookup() as never } : {}), proxies: 'environment' }));
+  return pool;
+}
+
+/** A client and the name its account has in caches. */
+export interface Opened { client: Client; key: string }
+
+/**
+ * Opens the account chosen for an item. What n8n does for its own requests and undici would skip is handed back here by name: the egress
+ * filter, the proxies of the environment, the domains a credential may be sent to, token refresh, and cancellation.
+ */
+export async function openAccount(caller: Caller, providerId: string, itemIndex = 0, signal?: AbortSignal): Promise<Opened> {
+  const provider = providerById(providerId);
+  const type = credentialOf(providerId);
+  let credentials = await ('continueOnFail' in caller ? caller.getCredentials(type, itemIndex) : caller.getCredentials(type));
+  const account = checkAccount(provider, credentials);
+  // n8n before 2.x has no egress filter.
+  const filter = caller.helpers.getSecureEgressFilter?.();
+  const token = async (renew = false) => {
+    if (renew) credentials = { ...credentials, oauthTokenData: await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject };
+    const data = credentials.oauthTokenData as { access_token?: string } | undefined;
+    if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
+    return data.access_token;
+  };
+  const client = connect(provider, account, {
+    dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(provider.auth.oauth2 ? { token } : {}),
+    async allow(url) {
+      const verdict = await filter?.validateUrl(url);
+      if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`, { provider: provider.name });
+      allowedByCredential(credentials, url);
+    },
+    async resolve(host) {
+      const verdict = await filter?.validateUrl(`https://${host}`);
+      if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${host}: ${verdict.error.message}`, { provider: provider.name });
+      if (!filter) return host;
+      return new Promise((done, fail) => filter.createSecureLookup()(host, {}, (error, address) => error ? fail(error) : done(address as string)));
+    },
+  });
+  return { client, key: accountKey(provider, account) };
+}
+
+/** The credential's own "Allowed HTTP Request Domains". `none` is meant for other nodes than this credential's own, as n8n reads it. */
+function allowedByCredential(credentials: ICredentialDataDecryptedObject, url: URL) {
+  if (credentials.allowedHttpRequestDomains !== 'domains') return;
+  if (isDomainAllowed({ url: url.href, allowedDomains: String(credentials.allowedDomains ?? '') })) return;
+  throw new MailError('forbidden', `The credential may not be sent to ${url.host}: its Allowed HTTP Request Domains do not name it.`);
+}
+
+/** What n8n can act on by itself: wait, or ask for other credentials. */
+function failureOf(error: MailError) {
+  const retryAfterMs = error.details.retryAfter === undefined ? {} : { retryAfterMs: Math.ceil(error.details.retryAfter * 1000) };
+  switch (error.code) {
+    case 'rate_limited': return { cause: 'rate-limited' as const, ...retryAfterMs };
+    case 'unavailable': return { cause: 'temporarily-unavailable' as const, ...retryAfterMs };
+    case 'unauthorized': return { cause: 'credential-invalid' as const };
+    default: return undefined;
+  }
+}
+
+/** The one translation of errors: what the user can mend is a NodeOperationError, what the provider said a NodeApiError. */
+export function asNodeError(node: INode, error: unknown, itemIndex?: number, extra = ''): NodeApiError | NodeOperationError {
+  if (error instanceof NodeApiError || error instanceof NodeOperationError) return error;
+  if (!isMailError(error)) return new NodeOperationError(node, error instanceof Error ? error : String(error), { itemIndex, ...(extra ? { description: extra } : {}) });
+  const { provider, operation, issues, status } = error.details;
+  const failure = failureOf(error);
+  const description = [
+    (issues?.length ?? 0) > 1 ? issues!.map(({ field, message }) => field ? `${field}: ${message}` : message).join(' ') : '',
+    nextStep(error), provider && operation ? `(${provider}, ${operation}${status ? `, status ${status}` : ''}.)` : '', extra,
+  ].filter(Boolean).join(' ');
+  const options = { message: error.message, description, itemIndex, ...(failure ? { failure } : {}) };
+  if (error.code === 'invalid_input' || error.code === 'unsupported') return new NodeOperationError(node, error, options);
+  return new NodeApiError(node, { message: error.message, name: error.name, code: error.code, ...(status ? { httpCode: String(status) } : {}) } as JsonObject,
+    { ...options, ...(status ? { httpCode: String(status) } : {}) });
+}

@@ -1,0 +1,10 @@
+/** What the nodes and credentials are made from. */
+export * from './account.js';
+export * from './follow.js';
+export * from './host.js';
+export * from './items.js';
+export * from './owner.js';
+export * from './parameters.js';
+export * from './search.js';
+export * from './trigger.js';
+export * from './words.js';

@@ -1,0 +1,144 @@
+import { Readable } from 'node:stream';
+import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { isFile, isMailError, providerById, splitName, take, type Field, type FileValue, type Operation } from '../../shared/index.js';
+import { asNodeError, openAccount } from './host.js';
+import type { NodeName } from './owner.js';
+import { collectionOf, isPicked, offered } from './parameters.js';
+
+/** How many items are under way at once; the account's pace limits their requests further. */
+const AT_ONCE = 5;
+
+/**
+ * Runs a node: each item with its own parameters and account, a few at a time, results in the order of the items. With continue-on-fail a
+ * failed item becomes an error item; without, the first failure stops what has not begun and says which items were done.
+ */
+export async function runItems(node: IExecuteFunctions, name: NodeName): Promise<INodeExecutionData[][]> {
+  const count = node.getInputData().length, goOn = node.continueOnFail();
+  const results: INodeExecutionData[][] = new Array<INodeExecutionData[]>(count);
+  const cancelled = node.getExecutionCancelSignal?.();
+  const failures: { index: number; error: unknown }[] = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < count && !failures.length && !cancelled?.aborted) {
+      const index = next++;
+      try {
+        results[index] = await runItem(node, name, index, cancelled);
+      } catch (error) {
+        if (cancelled?.aborted) return;
+        if (goOn) { results[index] = [errorItem(node, error, index)]; continue; }
+        failures.push({ index, error });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, worker));
+  // Those under way when the first failed were finished, so there may be several; the lowest is the one to mend first.
+  const failed = failures.sort((a, b) => a.index - b.index)[0];
+  if (failed) {
+    const done = results.reduce<number[]>((all, result, i) => result ? [...all, i] : all, []);
+    const told = count > 1 ? `Of ${count} items ${done.length ? `these were done: ${ranges(done)}` : 'none was done'}; these failed: ${ranges(failures.map(f => f.index))}; the rest was not started.` : '';
+    throw asNodeError(node.getNode(), failed.error, failed.index, told);
+  }
+  const output: INodeExecutionData[] = [];
+  for (const result of results) if (result) for (const item of result) output.push(item);
+  return [output];
+}
+
+async function runItem(node: IExecuteFunctions, name: NodeName, index: number, signal: AbortSignal | undefined): Promise<INodeExecutionData[]> {
+  const provider = providerById(node.getNodeParameter('provider', index) as string);
+  const operationName = `${node.getNodeParameter('resource', index) as string}.${node.getNodeParameter('operation', index) as string}`;
+  const { client } = await openAccount(node, provider.id, index, signal);
+  const operation = offered(name, provider).find(([offeredName]) => offeredName === operationName)?.[1];
+  // An operation of another node, or n8n's own "Custom API Call" entry: the client's refusal says who can.
+  const input = operation ? await readInput(node, provider.id, operationName, operation, index) : {};
+  const result = operation ? client.call(operationName, input) : client.call(`${operationName} in this node`, input);
+  const simple = node.getNodeParameter('simplify', index, true) as boolean;
+  if (isStream(result)) {
+    const limit = (node.getNodeParameter('returnAll', index, false) as boolean) ? Infinity : node.getNodeParameter('limit', index, 50) as number;
+    return Promise.all((await take(result, limit)).map(one => outputItem(node, one, index, simple)));
+  }
+  const value = await result;
+  return Promise.all((Array.isArray(value) ? value : [value]).map(one => outputItem(node, one, index, simple)));
+}
+
+/** The input of an operation from the parameters of an item. A name that the user left empty stays absent. */
+async function readInput(node: IExecuteFunctions, providerId: string, name: string, operation: Operation, index: number): Promise<Record<string, unknown>> {
+  const input: Record<string, unknown> = {};
+  const collection = Object.values(operation.input).some(field => !field.required)
+    ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}, { extractValue: true }) as Record<string, unknown> : {};
+  for (const [key, field] of Object.entries(operation.input)) {
+    const given = field.required ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
+    input[key] = await readFiles(node, field, given, index);
+  }
+  return input;
+}
+
+/** The value inside a resource locator that stands in a collection, where n8n does not take it out. */
+const plain = (value: unknown) => typeof value === 'object' && value !== null && '__rl' in value ? (value as { value?: unknown }).value : value;
+
+/** Names of binary fields become the files they hold. */
+async function readFiles(node: IExecuteFunctions, field: Field, given: unknown, index: number): Promise<unknown> {
+  if (field.type === 'file') return typeof given === 'string' && given !== '' ? inputFile(node, given.trim(), index) : given;
+  if (field.type !== 'list' || field.of.type !== 'file') return given;
+  const names = typeof given === 'string' ? given.split(',').map(name => name.trim()).filter(Boolean) : Array.isArray(given) ? given as unknown[] : [];
+  return Promise.all(names.map(name => typeof name === 'string' ? inputFile(node, name, index) : name));
+}
+
+/** A file of the input item, read as a stream from wherever n8n keeps it. Throws n8n's own clear error when there is none. */
+async function inputFile(node: IExecuteFunctions, field: string, index: number): Promise<FileValue> {
+  const binary = node.helpers.assertBinaryData(index, field);
+  const size = binary.id ? (await node.helpers.getBinaryMetadata(binary.id)).fileSize : Buffer.byteLength(binary.data, 'base64');
+  return {
+    name: binary.fileName ?? field, type: binary.mimeType, size,
+    async *open() {
+      if (!binary.id) { yield Buffer.from(binary.data, 'base64'); return; }
+      yield* await node.helpers.getBinaryStream(binary.id) as AsyncIterable<Uint8Array>;
+    },
+  };
+}
+
+/** One result as an item: files become binary data, streamed into n8n's store; Simplify leaves the vendor's part out. */
+export async function outputItem(
+  node: { helpers: Pick<IExecuteFunctions['helpers'], 'prepareBinaryData'> }, value: unknown, index: number | undefined, simple: boolean,
+): Promise<INodeExecutionData> {
+  const binary: IBinaryKeyData = {};
+  const keep = async (key: string, file: FileValue) => {
+    binary[key] = await node.helpers.prepareBinaryData(Readable.from(file.open()), file.name, file.type);
+    return { fileName: file.name, mimeType: file.type, binary: key, ...(file.size === undefined ? {} : { fileSize: file.size }) };
+  };
+  let json: IDataObject;
+  if (isFile(value)) json = await keep('data', value);
+  else if (value === undefined || value === null) json = { success: true };
+  else if (typeof value !== 'object') json = { value: value as string | number | boolean };
+  else {
+    json = {};
+    for (const [key, one] of Object.entries(value)) {
+      if (simple && key === 'native' && Object.keys(value).length > 1) continue;
+      if (isFile(one)) json[key] = await keep(key, one);
+      else if (Array.isArray(one) && one.some(isFile)) json[key] = await Promise.all(one.map((file, i) => isFile(file) ? keep(`${key}_${i}`, file) : file as IDataObject));
+      else json[key] = one as IDataObject;
+    }
+  }
+  return { json, ...(Object.keys(binary).length ? { binary } : {}), ...(index === undefined ? {} : { pairedItem: { item: index } }) };
+}
+
+/** What a failed item leaves at the (error) output: everything a workflow may want to branch on. */
+function errorItem(node: IExecuteFunctions, error: unknown, index: number): INodeExecutionData {
+  const shown = asNodeError(node.getNode(), error, index);
+  const details = isMailError(error) ? { code: error.code, ...(error.details.provider ? { provider: error.details.provider } : {}), ...(error.details.operation ? { operation: error.details.operation } : {}),
+    ...(error.details.status ? { status: error.details.status } : {}), ...(error.details.issues ? { issues: error.details.issues as unknown as IDataObject[] } : {}),
+    ...(error.details.retryAfter === undefined ? {} : { retryAfter: error.details.retryAfter }) } : {};
+  return { json: { error: shown.message, ...details }, error: shown, pairedItem: { item: index } };
+}
+
+/** 0, 1, 2, 5 -> "0-2, 5". */
+function ranges(numbers: number[]): string {
+  const parts: string[] = [];
+  for (let i = 0; i < numbers.length; i++) {
+    const from = numbers[i]!;
+    while (numbers[i + 1] === numbers[i]! + 1) i++;
+    parts.push(from === numbers[i] ? `${from}` : `${from}-${numbers[i]}`);
+  }
+  return parts.join(', ');
+}
+
+const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';

@@ -1,0 +1,159 @@
+import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
+import { NODES, ownerOf, type NodeName } from './owner.js';
+import { describe, actionOf, title, verbTitle } from './words.js';
+
+/** The names this front end uses itself; no field of an operation may have one of them. */
+export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication'] as const;
+
+/** The operations a node offers at a provider, as [name, operation]. */
+export const offered = (node: NodeName, provider: Provider): [string, Operation][] =>
+  (Object.entries(provider.operations) as [string, Operation][]).filter(([name]) => ownerOf(name) === node);
+
+/** The providers that have something for a node. */
+export const providersOf = (node: NodeName): readonly Provider[] => providers.filter(provider => offered(node, provider).length > 0);
+
+/** The name of the collection that holds an operation's optional fields. */
+export const collectionOf = (verb: string) => verb === 'list' ? 'filters' : verb === 'update' ? 'updateFields' : 'additionalFields';
+const COLLECTION_TITLE = { filters: 'Filters', updateFields: 'Update Fields', additionalFields: 'Additional Fields' };
+const COLLECTION_ADD = { filters: 'Add Filter', updateFields: 'Add Field', additionalFields: 'Add Field' };
+
+/** True where a field is shown as a picker: its resource can be listed at this provider. */
+export const isPicked = (provider: Provider, field: Field): boolean => field.ref !== undefined && field.type === 'text' && Object.hasOwn(provider.operations, `${field.ref}.list`);
+
+/** Whether an operation's answer has a vendor part that Simplify can leave out. */
+const simplifies = (verb: string) => !/^(delete|remove|test|content|source)/.test(verb);
+
+/** All parameters of a node, derived from the operation tables: what is shown, when, and in which order. */
+export function nodeProperties(node: NodeName): INodeProperties[] {
+  const offering = providersOf(node);
+  const properties: INodeProperties[] = [
+    { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description: 'Where the mailboxes are administered' },
+  ];
+  for (const provider of offering) {
+    if (provider.notice) {
+      properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [provider.id] } } });
+    }
+  }
+  for (const provider of offering) properties.push(...providerProperties(node, provider));
+  return properties;
+}
+
+function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
+  const operations = offered(node, provider);
+  const resources = [...new Set(operations.map(([name]) => splitName(name)[0]))];
+  const first = resources.includes(node) ? node : resources[0]!;
+  const properties: INodeProperties[] = [
+    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource)), first), displayOptions: { show: { provider: [provider.id] } } },
+  ];
+  for (const resource of resources) {
+    const own = operations.filter(([name]) => splitName(name)[0] === resource);
+    const verbs = own.map(([name]) => splitName(name)[1]);
+    const show = (shown: string[]) => ({ show: { provider: [provider.id], resource: [resource], operation: shown } });
+    const options = own.map(([name, { summary }]) => {
+      const verb = splitName(name)[1];
+      return { ...option(verbTitle(verb), verb, summary), action: actionOf(name, summary) };
+    });
+    properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]), displayOptions: { show: { provider: [provider.id], resource: [resource] } } });
+    properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([, field]) => field.required)
+      .map(([key, field]) => ({ verb: splitName(name)[1], property: parameter(provider, key, field, true) }))), show));
+    const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
+    if (lists.length) {
+      properties.push(
+        { displayName: 'Return All', name: 'returnAll', type: 'boolean', default: false, displayOptions: show(lists), description: 'Whether to return all results or only up to a given limit' },
+        { displayName: 'Limit', name: 'limit', type: 'number', typeOptions: { minValue: 1 }, default: 50, description: 'Max number of results to return',
+          displayOptions: { show: { ...show(lists).show, returnAll: [false] } } });
+    }
+    const simple = verbs.filter(simplifies);
+    if (simple.length) {
+      properties.push({ displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true, displayOptions: show(simple),
+        description: 'Whether to return a simplified version of the response instead of the raw data' });
+    }
+    properties.push(...merged(own.flatMap(([name, operation]) => {
+      const verb = splitName(name)[1], optional = Object.entries(operation.input).filter(([, field]) => !field.required);
+      if (!optional.length) return [];
+      const collection = collectionOf(verb);
+      return [{ verb, property: {
+        displayName: COLLECTION_TITLE[collection], name: collection, type: 'collection' as const, placeholder: COLLECTION_ADD[collection], default: {},
+        options: sorted(optional.map(([key, field]) => parameter(provider, key, field, false)), 'displayName'),
+      } }];
+    }), show));
+  }
+  return properties;
+}
+
+/** A menu that decides what else is shown, so no expression may stand in it. */
+export const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
+  ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
+
+/** An entry of a menu; a description that only repeats the name is left out. */
+function option(name: string, value: string, help?: string): INodePropertyOptions {
+  const description = describe(help);
+  return description && description !== name ? { name, value, description } : { name, value };
+}
+
+/** Equal parameters of several operations become one that is shown for all of them: half the size of the description. */
+function merged(parts: { verb: string; property: INodeProperties }[], show: (verbs: string[]) => INodeProperties['displayOptions']): INodeProperties[] {
+  const groups = new Map<string, { property: INodeProperties; verbs: string[] }>();
+  for (const { verb, property } of parts) {
+    const key = JSON.stringify(property), group = groups.get(key);
+    if (group) group.verbs.push(verb); else groups.set(key, { property, verbs: [verb] });
+  }
+  return [...groups.values()].map(({ property, verbs }) => ({ ...property, displayOptions: show(verbs) }));
+}
+
+/** One field as an n8n parameter. */
+export function parameter(provider: Provider, name: string, field: Field, standsAlone: boolean): INodeProperties {
+  const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file' ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
+    .filter(Boolean).join(' '));
+  const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}), ...(description && description !== field.label ? { description } : {}) };
+  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' } : {};
+  switch (field.type) {
+    case 'text': {
+      if (isPicked(provider, field)) return picker(common, field, example);
+      const typeOptions = { ...(field.secret ? { password: true } : {}), ...(field.lines ? { rows: field.lines } : {}) };
+      return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example, ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
+    }
+    case 'number': return {
+      ...common, type: 'number', default: typeof field.default === 'number' ? field.default : field.min ?? 0,
+      ...(field.min === undefined && field.max === undefined ? {} : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
+    };
+    case 'flag': return { ...common, type: 'boolean', default: field.default === true, description: whether(description, field.label) };
+    case 'time': return { ...common, type: 'dateTime', default: '' };
+    case 'json': return { ...common, type: 'json', default: '{}' };
+    case 'file': return { ...common, displayName: `${field.label} Field`, type: 'string', default: 'data', description: binary(description, 'Name of the input field that holds the file') };
+    case 'choice': {
+      const options = sorted(Object.entries(field.choices).map(([value, label]) => ({ name: label, value })));
+      return { ...common, type: 'options', options, default: typeof field.default === 'string' ? field.default : options[0]!.value };
+    }
+    case 'list':
+      if (field.of.type === 'choice') return { ...common, type: 'multiOptions', options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
+      if (field.of.type === 'file') return { ...common, displayName: `${field.label} Fields`, type: 'string', default: '', placeholder: 'e.g. data, report', description: binary(description, 'Names of the input fields that hold the files, comma-separated') };
+      return { ...common, type: 'string', default: '', ...example, ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
+  }
+}
+
+function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Field, example: { placeholder?: string }): INodeProperties {
+  return {
+    ...common, type: 'resourceLocator', default: { mode: 'list', value: '' },
+    modes: [
+      { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } },
+      { displayName: 'By ID', name: 'id', type: 'string', ...(example.placeholder ? example : { placeholder: `e.g. the ID of the ${field.label.toLowerCase()}` }) },
+    ],
+  };
+}
+
+const whether = (description: string | undefined, label: string) => description?.startsWith('Whether') ? description : `Whether ${description ? `${description[0]!.toLowerCase()}${description.slice(1)}` : `to set ${label}`}`;
+const binary = (description: string | undefined, fixed: string) => description ? `${fixed}. ${description.replace(/\.?$/, '.')}` : fixed;
+
+/** By label, as n8n shows options; the order of the table where there are fewer than five would be fine too, but one rule is simpler. */
+function sorted<T extends INodePropertyOptions | INodeProperties>(options: T[], by: 'name' | 'displayName' = 'name'): T[] {
+  const label = (option: T) => String((option as unknown as Record<string, unknown>)[by]);
+  return [...options].sort((a, b) => label(a).localeCompare(label(b), 'en'));
+}
+
+/** Every resource that a picker of this node may ask for. */
+export const pickedResources = (node: NodeName): string[] => [...new Set(providersOf(node).flatMap(provider =>
+  offered(node, provider).flatMap(([, { input }]) => Object.values(input).filter(field => isPicked(provider, field)).map(field => field.ref!))))].sort();
+
+export { NODES };

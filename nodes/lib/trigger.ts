@@ -1,0 +1,221 @@
+import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
+import { NodeOperationError } from 'n8n-workflow';
+import { providers, providerById, type Client, type Feed, type FeedItem, type Operation, type Provider } from '../../shared/index.js';
+import { credentialOf } from './account.js';
+import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
+import { asNodeError, openAccount } from './host.js';
+import { outputItem } from './items.js';
+import { isPicked, menu, parameter } from './parameters.js';
+import { describe, title } from './words.js';
+
+/** The providers that have news to follow. */
+export const feedProviders = (): readonly Provider[] => providers.filter(provider => Object.keys(provider.feeds).length > 0);
+
+/** What can be done at the vendor after an execution succeeded, where the provider has it. */
+const AFTERWARDS: Readonly<Record<string, { operation: string; input: Record<string, unknown>; label: string }>> = {
+  markRead: { operation: 'message.mark', input: { read: true }, label: 'Mark as Read' },
+  move: { operation: 'message.move', input: {}, label: 'Move to a Folder' },
+  delete: { operation: 'message.delete', input: {}, label: 'Delete' },
+};
+const afterwards = (provider: Provider) => Object.entries(AFTERWARDS).filter(([, { operation }]) => Object.hasOwn(provider.operations, operation));
+
+/** All parameters of Sync Trigger, derived from the feeds. */
+export function triggerProperties(): INodeProperties[] {
+  const all = feedProviders();
+  const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))), description: 'Where to look for news' }];
+  for (const provider of all) {
+    const feeds = Object.entries(provider.feeds);
+    properties.push({
+      ...menu('Event', 'event', feeds.map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary) })), feeds[0]![0]),
+      displayOptions: { show: { provider: [provider.id] } },
+    });
+    for (const [name, { input }] of feeds) {
+      const show = { show: { provider: [provider.id], event: [name] } };
+      const fields = Object.entries(input as Feed['input']);
+      for (const [key, field] of fields.filter(([, f]) => f.required)) properties.push({ ...parameter(provider, key, field, true), displayOptions: show });
+      const optional = fields.filter(([, f]) => !f.required);
+      if (optional.length) {
+        properties.push({
+          displayName: 'Filters and Content', name: 'filters', type: 'collection', placeholder: 'Add Filter or Content', default: {}, displayOptions: show,
+          options: optional.map(([key, field]) => parameter(provider, key, field, false)).sort((a, b) => a.displayName.localeCompare(b.displayName)),
+        });
+      }
+    }
+  }
+  const able = all.filter(provider => afterwards(provider).length > 0);
+  properties.push(
+    { displayName: 'Start', name: 'start', type: 'options', default: 'now', description: 'Which messages or changes start an execution when the workflow is active',
+      options: [{ name: 'From Now On', value: 'now' }, { name: 'From a Date', value: 'date' }] },
+    { displayName: 'Start Date', name: 'startDate', type: 'dateTime', required: true, default: '', displayOptions: { show: { start: ['date'] } }, description: 'Everything that arrived since then starts an execution' },
+    { displayName: 'Execute', name: 'execute', type: 'options', default: 'each', options: [
+      { name: 'Once for Each Item', value: 'each' }, { name: 'Once for a Batch', value: 'batch', description: 'Everything that is new at one look, up to the batch size' }] },
+    { displayName: 'Batch Size', name: 'batchSize', type: 'number', typeOptions: { minValue: 1, maxValue: 100 }, default: 50, displayOptions: { show: { execute: ['batch'] } }, description: 'How many items one execution gets at most' },
+  );
+  for (const provider of able) {
+    properties.push({
+      displayName: 'After Success', name: 'afterSuccess', type: 'options', default: 'nothing', displayOptions: { show: { provider: [provider.id] } },
+      description: 'What happens to the message at the provider once its execution has succeeded',
+      options: [...afterwards(provider).map(([value, { label }]) => ({ name: label, value })), { name: 'Leave It', value: 'nothing' }].sort((a, b) => a.name.localeCompare(b.name)),
+    });
+  }
+  properties.push(
+    { displayName: 'Folder', name: 'moveTo', type: 'string', required: true, default: '', placeholder: 'e.g. Archive', displayOptions: { show: { afterSuccess: ['move'] } }, description: 'Where the message goes' },
+    { displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true, description: 'Whether to return a simplified version of the response instead of the raw data' },
+    { displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, options: [
+      { displayName: 'Check Every (Seconds)', name: 'interval', type: 'number', typeOptions: { minValue: 10 }, default: 60, description: 'How often to look where the provider does not push, and the safety net where it does' },
+      { displayName: 'Executions at a Time', name: 'concurrent', type: 'number', typeOptions: { minValue: 1, maxValue: 50 }, default: 5, description: 'Items start in order; with 1, each waits for the one before' },
+      { displayName: 'Longest Wait for an Execution (Minutes)', name: 'longest', type: 'number', typeOptions: { minValue: 1 }, default: 60, description: 'After this the trigger goes on without knowing how the execution ended' },
+    ] },
+  );
+  return properties;
+}
+
+/** Running triggers of this process, by workflow and node: a second start replaces the first, also across copies of this file. */
+const RUNNING = Symbol.for('n8n-nodes-mailroom.triggers');
+const running = () => (globalThis as { [RUNNING]?: Map<string, Follower> })[RUNNING] ??= new Map<string, Follower>();
+
+/** Starts the trigger: always succeeds for settings that can work at all, whatever the network does, and supervises itself from then on. */
+export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerResponse> {
+  const settings = readSettings(node);
+  if (node.getMode() === 'manual') {
+    return {
+      manualTriggerFunction: async () => node.emit([await latest(node, settings)]),
+    };
+  }
+  const id = `${node.getWorkflow().id}/${node.getNode().id}`;
+  await running().get(id)?.close();
+  const state = node.getWorkflowStaticData('node') as TriggerState;
+  if (state.scope !== settings.scope) {
+    for (const key of Object.keys(state)) delete state[key as keyof TriggerState];
+    state.scope = settings.scope;
+    // Both are stored with the activation itself, so that mail which comes next is not lost even if this process dies before the first
+    // execution. The time, which depends on this machine's clock, only serves when the provider could not be asked for its own mark.
+    state.startedAt = new Date().toISOString();
+    const mark = settings.startDate ? undefined : await firstMark(node, settings);
+    if (mark !== undefined) state.cursor = mark;
+  }
+  const follower = follow({
+    state, keyPrefix: `${id}\n${settings.scope}`, intervalMs: settings.intervalMs, concurrent: settings.concurrent,
+    ...(settings.batchSize ? { batchSize: settings.batchSize } : {}), ...(settings.startDate ? { startFrom: settings.startDate } : {}),
+    async open(signal) { return sourceOf((await openAccount(node, settings.provider.id, 0, signal)).client, settings); },
+    execute: (items, key) => execute(node, settings, items, key),
+    ...(settings.after ? { acknowledge: (source: Source, item: FeedItem) => acknowledge((source as OpenSource).client, settings, item) } : {}),
+    poisoned: item => fail(node, new NodeOperationError(node.getNode(), `A message could not be read: ${item.problem}`, {
+      description: `${settings.provider.name} holds it as ${item.id}. All other messages go on.` })),
+    outage(event) {
+      if (event.kind === 'over') { node.logger.info(`${settings.provider.name} answers again; nothing was skipped.`); return; }
+      const error = asNodeError(node.getNode(), event.error);
+      fail(node, new NodeOperationError(node.getNode(), event.kind === 'credentials'
+        ? `${settings.provider.name} refuses the account: ${error.message}` : `${settings.provider.name} has not answered since ${event.since.toISOString()}: ${error.message}`, {
+        description: event.kind === 'credentials' ? 'Correct the credential; the trigger tries again every five minutes and skips nothing.'
+          : 'The trigger goes on trying and will catch up. This is said once.' }));
+    },
+    log: (message, details) => node.logger.debug(message, details),
+  });
+  running().set(id, follower);
+  return {
+    closeFunction: async () => {
+      await follower.close();
+      if (running().get(id) === follower) running().delete(id);
+    },
+  };
+}
+
+interface Settings {
+  provider: Provider; event: string; input: Record<string, unknown>; scope: string; simple: boolean;
+  intervalMs: number; concurrent: number; batchSize?: number; startDate?: string; longestMs: number; after?: { operation: string; input: Record<string, unknown> };
+}
+
+/** Reads the parameters once; throws only for what can never work. */
+function readSettings(node: ITriggerFunctions): Settings {
+  const provider = providerById(node.getNodeParameter('provider') as string);
+  const event = node.getNodeParameter('event') as string;
+  const feed = provider.feeds[event] as Feed | undefined;
+  if (!feed) throw new NodeOperationError(node.getNode(), `${provider.name} has no event "${event}".`, { description: 'Choose another event.' });
+  const optional = node.getNodeParameter('filters', {}, { extractValue: true }) as Record<string, unknown>;
+  const input: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(feed.input)) {
+    const value = field.required ? node.getNodeParameter(key, undefined, { extractValue: isPicked(provider, field) }) : optional[key];
+    input[key] = typeof value === 'object' && value !== null && '__rl' in value ? (value as { value?: unknown }).value : value;
+  }
+  const options = node.getNodeParameter('options', {}) as { interval?: number; concurrent?: number; longest?: number };
+  const wanted = node.getNodeParameter('afterSuccess', 'nothing') as string;
+  const after = AFTERWARDS[wanted];
+  // A cursor belongs to what is looked at, not to the filters: changing those must neither lose nor repeat. Folders are the feed's own matter.
+  const where = Object.entries(feed.input).filter(([, field]) => field.ref && field.ref !== 'folder').map(([key]) => [key, input[key] ?? null]);
+  const credential = node.getNode().credentials?.[credentialOf(provider.id)]?.id ?? '';
+  const startDate = node.getNodeParameter('start', 'now') === 'date' ? new Date(node.getNodeParameter('startDate') as string).toISOString() : undefined;
+  return {
+    provider, event, input, scope: JSON.stringify([provider.id, event, credential, where, startDate ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,
+    intervalMs: Math.max(10, options.interval ?? 60) * 1000, concurrent: options.concurrent ?? 5, longestMs: (options.longest ?? 60) * 60_000,
+    ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: node.getNodeParameter('batchSize', 50) as number } : {}),
+    ...(startDate ? { startDate } : {}),
+    ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { folder: node.getNodeParameter('moveTo') } : {}) } } } : {}),
+  };
+}
+
+/** Where the feed stands now, if the provider answers within a few seconds; activation must not hang on a provider that is away. */
+async function firstMark(node: ITriggerFunctions, settings: Settings): Promise<string | undefined> {
+  const signal = AbortSignal.timeout(FIRST_MARK);
+  try {
+    const { client } = await openAccount(node, settings.provider.id, 0, signal);
+    const late = new Promise<undefined>(resolve => signal.addEventListener('abort', () => resolve(undefined), { once: true }));
+    return await Promise.race([client.since(settings.event, settings.input).then(({ cursor }) => cursor), late]);
+  } catch {
+    return undefined;
+  }
+}
+/** Milliseconds. */
+const FIRST_MARK = 8_000;
+
+interface OpenSource extends Source { client: Client }
+const sourceOf = (client: Client, { event, input }: Settings): OpenSource => ({
+  client,
+  since: cursor => client.since(event, input, cursor),
+  from: at => client.from(event, input, at),
+  watch: changed => client.watch(event, input, changed),
+});
+
+/** For the editor's test: the latest few, and the state of things; moves nothing and stores nothing. */
+async function latest(node: ITriggerFunctions, settings: Settings): Promise<INodeExecutionData[]> {
+  try {
+    const { client } = await openAccount(node, settings.provider.id);
+    const { items } = await client.since(settings.event, settings.input);
+    const shown = await Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
+    return shown.length ? shown : [{ json: { note: `${settings.provider.name} answered; there is nothing to show yet.` } }];
+  } catch (error) {
+    throw asNodeError(node.getNode(), error);
+  }
+}
+
+/** One execution, to its end. */
+async function execute(node: ITriggerFunctions, settings: Settings, items: FeedItem[], key: string): Promise<Ended> {
+  const data = await Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
+  const ended = node.helpers.createDeferredPromise<IRun | undefined>();
+  node.emit([data], undefined, ended as never, key);
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<'late'>(resolve => { timer = setTimeout(() => resolve('late'), settings.longestMs); });
+  const run = await Promise.race([ended.promise, tooLong]).finally(() => clearTimeout(timer));
+  if (run === undefined) return 'known';
+  return run !== 'late' && run.status === 'success' ? 'success' : 'error';
+}
+
+/** Marks or moves one message with the provider's own operation; the targets come from the item and the feed's input. */
+async function acknowledge(client: Client, settings: Settings, { item }: FeedItem): Promise<void> {
+  const { operation, input } = settings.after!;
+  const message = item as IDataObject, fields = (settings.provider.operations as Readonly<Record<string, Operation>>)[operation]!.input;
+  const given: Record<string, unknown> = { ...input };
+  for (const key of Object.keys(fields)) {
+    if (key === 'message' || key === 'messages') given[key] = message.id;
+    else if (given[key] === undefined && key in settings.input) given[key] = settings.input[key];
+    else if (given[key] === undefined && fields[key]!.required) given[key] = message[key];
+  }
+  if ('mailbox' in fields && message.mailbox) given.mailbox = message.mailbox;
+  await client.call(operation, given);
+}
+
+/** Makes a failure visible without ending the trigger: `emitError` would close it, double it or kill it. */
+function fail(node: ITriggerFunctions, error: NodeOperationError) {
+  const save = (node as { saveFailedExecution?: (error: NodeOperationError) => void }).saveFailedExecution;
+  if (save) save.call(node, error); else node.logger.error(error.message);
+}

@@ -1,0 +1,26 @@
+import { splitName } from '../../shared/index.js';
+
+/** `rsMailbox` -> `Rs Mailbox`, with the words that have a spelling of their own. */
+export function title(name: string): string {
+  const words = name.replace(/([a-z])([A-Z])/g, '$1 $2').split(/[ _]/);
+  return words.map(word => SPELLED[word.toLowerCase()] ?? word[0]!.toUpperCase() + word.slice(1)).join(' ');
+}
+const SPELLED: Record<string, string> = { ip: 'IP', id: 'ID', url: 'URL', dns: 'DNS', rs: 'Rackspace', ews: 'EWS', html: 'HTML', black: 'Black', berry: 'Berry' };
+
+/** The name of a verb in a menu; n8n calls lists "Get Many". */
+export const verbTitle = (verb: string) => verb === 'list' ? 'Get Many' : title(verb);
+
+/** What stands in n8n's list of actions: "Restore a mailbox". Sentence case, no full stop. */
+export function actionOf(operation: string, summary: string): string {
+  const [, verb] = splitName(operation);
+  const text = summary.replace(/\.$/, '');
+  return verb === 'list' && !/^Get many/i.test(text) ? `Get many ${text.replace(/^List (the )?/, '')}` : text;
+}
+
+/** A description as n8n wants it: no full stop after a single sentence, one after several, nothing at either end. */
+export function describe(text: string | undefined): string | undefined {
+  const trimmed = text?.trim().replace(/\s+/g, ' ');
+  if (!trimmed) return undefined;
+  const bare = trimmed.replace(/\.$/, '');
+  return /\.\s/.test(bare) ? `${bare}.` : bare;
+}

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import { ownerOf, nodeCredentials, NODES, offered, providersOf, RESERVED } from '../../nodes/lib/index.js';
+import { accountFields, providers } from '../../shared/index.js';
+import { builtCredentials, builtNodes, golden, kept } from '../golden.js';
+
+// The lint rules see literals only; what they would say about computed properties is said here.
+const each = (properties: INodeProperties[], look: (property: INodeProperties) => void): void => properties.forEach(property => {
+  look(property);
+  if (property.type === 'collection') each(property.options as INodeProperties[], look);
+});
+const where = (property: INodeProperties) => `${property.displayName} (${property.name}) ${JSON.stringify(property.displayOptions ?? {})}`;
+
+describe('node descriptions', () => {
+  const nodes = builtNodes(), credentials = builtCredentials();
+
+  it('are those that were reviewed; after a wanted change run `npm run golden` and read the difference', () => {
+    const now = golden();
+    for (const [name, text] of Object.entries(now)) assert.equal(text, kept(name), `test/golden/${name}`);
+    assert.deepEqual(readdirSync(join(__dirname, '..', 'golden')).filter(f => /^(node|credential)\./.test(f)).sort(), Object.keys(now).sort());
+  });
+
+  it('stay under 400 kB each', () => {
+    for (const { description } of nodes) assert.ok(JSON.stringify(description).length < 400_000, `${description.name}: ${JSON.stringify(description).length}`);
+  });
+
+  it('list exactly the credentials of the providers they offer, and every credential has a test', () => {
+    for (const { description } of nodes) {
+      const literal = description.credentials ?? [];
+      if ((NODES as readonly string[]).includes(description.name)) assert.deepEqual(literal, nodeCredentials(description.name as (typeof NODES)[number]), description.name);
+      for (const { name, testedBy } of literal) {
+        const type = credentials.find(c => c.name === name);
+        assert.ok(type, `${name} exists`);
+        assert.ok(type.test || testedBy, `${name} is tested`);
+      }
+    }
+  });
+
+  it('offer every operation of every provider in exactly one node', () => {
+    for (const provider of providers) {
+      for (const name of Object.keys(provider.operations)) {
+        const owner = ownerOf(name);
+        const offering = NODES.filter(node => offered(node, provider).some(([one]) => one === name));
+        assert.deepEqual(offering, owner ? [owner] : [], `${provider.id} ${name}`);
+      }
+    }
+    for (const node of NODES) if (providersOf(node).length) assert.ok(nodes.some(n => n.description.name === node), `${node} is a node`);
+  });
+
+  it('use no field name that the front end uses itself, and none with a dot', () => {
+    for (const provider of providers) {
+      for (const [operation, { input }] of Object.entries(provider.operations)) {
+        for (const key of Object.keys(input as object)) {
+          assert.ok(!(RESERVED as readonly string[]).includes(key), `${provider.id} ${operation} ${key}`);
+          assert.match(key, /^[A-Za-z_][A-Za-z0-9_]*$/, `${provider.id} ${operation} ${key}`);
+        }
+      }
+    }
+  });
+
+  for (const { description } of nodes) {
+    it(`${description.displayName}: words, defaults and order are as n8n's rules ask`, () => {
+      each(description.properties, property => {
+        const at = where(property), { description: text } = property;
+        assert.equal(property.displayName, property.displayName.trim(), at);
+        if (property.type !== 'notice') {
+          for (const word of property.displayName.replace(/\([^)]*\)/g, '').split(' ')) {
+            if (word && !/^(a|an|and|as|at|by|for|from|in|is|of|on|or|the|to|with|only|per|not|be|every)$/.test(word)) assert.match(word, /^[A-Z0-9"'/\\<.@:–-]|^(n8n|iOS)/, `${at}: title case`);
+          }
+        }
+        if (text !== undefined) {
+          assert.equal(text, text.trim(), at);
+          assert.notEqual(text, property.displayName, at);
+          assert.doesNotMatch(text, /\s{2}|<br|\n/, at);
+          if (!/\.\s/.test(text)) assert.doesNotMatch(text, /[^.]\.$/, `${at}: no full stop after one sentence: ${text}`);
+          else assert.match(text, /[.)]$/, `${at}: full stop after several sentences: ${text}`);
+          assert.match(text, /^[A-Z0-9"(<@]/, `${at}: begins with a capital: ${text}`);
+        }
+        if (property.type === 'boolean') assert.match(text ?? '', /^Whether /, `${at}: flags say whether`);
+        if (property.type === 'options' || property.type === 'multiOptions') {
+          const options = property.options as INodePropertyOptions[], names = options.map(o => o.name);
+          if (options.length >= 5) assert.deepEqual(names, [...names].sort((a, b) => a.localeCompare(b, 'en')), `${at}: sorted`);
+          assert.equal(new Set(names).size, names.length, `${at}: no name twice`);
+          assert.equal(new Set(options.map(o => o.value)).size, options.length, `${at}: no value twice`);
+          if (property.type === 'options') assert.ok(options.some(o => o.value === property.default), `${at}: default ${String(property.default)} is one of them`);
+          for (const option of options) assert.notEqual(option.description, option.name, `${at}: ${option.name}`);
+        }
+        if (['provider', 'resource', 'operation'].includes(property.name)) assert.equal(property.noDataExpression, true, at);
+        if (property.name === 'operation') for (const option of property.options as INodePropertyOptions[]) assert.ok(option.action, `${at}: ${option.name} has an action`);
+        if (/password|secret|token|apikey|api_key/i.test(property.name) && property.type === 'string' && !/url|expire|pub|_id$|Id$/i.test(property.name)) {
+          assert.equal(property.typeOptions?.password, true, `${at}: hidden`);
+        }
+        if (property.name === 'limit' && property.type === 'number') { assert.equal(property.default, 50); assert.equal(property.typeOptions?.minValue, 1); }
+      });
+    });
+  }
+
+  it('hide every secret of every account', () => {
+    for (const provider of providers) {
+      const type = credentials.find(c => c.name.toLowerCase().startsWith(provider.id.toLowerCase()))!;
+      for (const [name, field] of Object.entries(accountFields(provider))) {
+        if (field.type === 'text' && field.secret) assert.equal(type.properties.find(p => p.name === name)?.typeOptions?.password, true, `${provider.id} ${name}`);
+      }
+    }
+  });
+});

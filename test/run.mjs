@@ -1,0 +1,99 @@
+// The one door to every command. Runs on Node 20 with nothing installed: brings the locked dependencies and the locked Node 24, builds when
+// the sources have changed, then does its job. Plain JavaScript without dependencies, because it runs before there are any.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const [command = '', ...rest] = process.argv.slice(2);
+const quiet = rest.includes('--json');
+const say = text => quiet || console.error(text);
+
+/** Installs a folder's lockfile exactly, once for each content of the lockfile. */
+function install(folder, label) {
+  const lock = join(root, folder, 'package-lock.json');
+  const stamp = join(root, folder, 'node_modules/.mailroom-lock');
+  const want = createHash('sha256').update(readFileSync(lock)).digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
+  say(`Installing ${label} (once) ...`);
+  const done = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: join(root, folder), stdio: ['ignore', 'ignore', 'inherit'] });
+  if (done.status !== 0) fail(`npm ci failed in ${folder || 'the project'}.`);
+  writeFileSync(stamp, want);
+}
+const fail = text => { console.error(text); process.exit(1); };
+
+/** Node 24: the running one if it is new enough, else the locked one. */
+function node24() {
+  const own = join(root, `node_modules/node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}/bin/node${process.platform === 'win32' ? '.exe' : ''}`);
+  if (existsSync(own)) return own;
+  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
+  fail(`There is no packaged Node 24 for ${process.platform} ${process.arch}; run this with Node 24 or newer.`);
+}
+
+/** Runs a program to its end; resolves with its exit code. Ctrl-C reaches the child by itself, as they share the terminal. */
+const run = (program, args, options = {}) => new Promise(resolve => {
+  const child = spawn(program, args, { cwd: root, stdio: 'inherit', ...options });
+  const pass = signal => child.kill(signal);
+  process.on('SIGTERM', pass);
+  process.on('SIGINT', () => {});
+  child.on('exit', (code, signal) => { process.off('SIGTERM', pass); resolve(code ?? (signal ? 1 : 0)); });
+});
+
+/** A fingerprint of everything the build reads. */
+function sources() {
+  const hash = createHash('sha256');
+  const files = ['package.json', 'package-lock.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons'].flatMap(filesBelow)];
+  for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
+  return hash.digest('hex');
+}
+
+/** Every file below a folder, sorted, by its path from the root. */
+function filesBelow(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(entry => entry.isFile() && !entry.parentPath.includes('node_modules'))
+    .map(entry => relative(root, join(entry.parentPath, entry.name))).sort();
+}
+
+install('', 'the locked dependencies');
+const node = node24();
+// The packaged Node comes first on PATH, so that tools started below find it too.
+const env = { ...process.env, PATH: `${join(node, '..')}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH}`, NODE_OPTIONS: '' };
+const on24 = (...args) => run(node, args, { env });
+const tool = (path, ...args) => on24(join('node_modules', path), ...args);
+const script = (file, ...args) => on24('--import', 'tsx', '--disable-warning=ExperimentalWarning', file, ...args);
+
+process.exitCode = await commands(command);
+
+async function buildIfStale() {
+  const stamp = join(root, 'dist/.sources'), now = sources();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return 0;
+  say('Building ...');
+  const code = await on24('esbuild.mjs');
+  if (code === 0) { mkdirSync(join(root, 'dist'), { recursive: true }); writeFileSync(stamp, now); }
+  return code;
+}
+
+async function commands(name) {
+  switch (name) {
+    case 'build': return on24('esbuild.mjs').then(code => { if (code === 0) writeFileSync(join(root, 'dist/.sources'), sources()); return code; });
+    case 'lint': return tool('eslint/bin/eslint.js', '.', '--max-warnings', '0', ...rest);
+    case 'types': return tool('typescript/bin/tsc', '-p', '.');
+    case 'sandbox': return script('test/sandbox/start.ts', ...rest);
+    case 'golden': return (await buildIfStale()) || script('test/golden.ts', '--write');
+    case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
+    case 'package': return (await buildIfStale()) || script('test/package.ts', ...rest);
+    case 'bench': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
+    case 'test': {
+      install('test/engine', "n8n's engine");
+      if (await buildIfStale()) return 1;
+      if (rest.length === 0) {
+        const [lint, types] = await Promise.all([commands('lint'), commands('types')]);
+        if (lint || types) return fail(`${[lint && 'Lint', types && 'Types'].filter(Boolean).join(' and ')} failed; the tests were not run.`);
+      }
+      const files = rest.length ? rest : filesBelow('test').filter(file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file));
+      return script('node_modules/mocha/bin/mocha.js', ...files);
+    }
+    default: return fail(`Unknown command "${name}". See the scripts in package.json.`);
+  }
+}
