@@ -304,7 +304,7 @@ describe('outreach', () => {
     });
     it('are told on request', async () => {
       vendor.switches.dualRemaining = true;
-      const { limit, remaining, resetAt } = await call('account.limits', {});
+      const { limit, remaining, resetAt } = await call('rateLimit.get', {});
       assert.deepEqual([limit, remaining, typeof resetAt], [10_000, 9999, 'string']);
     });
   });
@@ -346,7 +346,7 @@ describe('outreach', () => {
       await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve));
       try {
         const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
-        const hook = await call('webhook.create', { url, resource: 'mailing', action: 'bounced', secret: 'k', payloadVersion: '2' });
+        const hook = await call('webhook.create', { url, eventResource: 'mailing', eventAction: 'bounced', secret: 'k', payloadVersion: '2' });
         assert.equal(hook.event, 'mailing.bounced');
         vendor.change('mailings', 9, { state: 'bounced' }, 'bounced');
         vendor.change('mailings', 9, { state: 'opened' }, 'opened');
@@ -371,8 +371,8 @@ describe('outreach', () => {
     });
     it('refuse plain HTTP for webhooks, and say which actions there are', async () => {
       assert.equal((await failure(call('webhook.create', { url: 'http://example.com/hook' }))).code, 'invalid_input');
-      assert.deepEqual((await failure(call('webhook.create', { url: 'https://example.com/hook', resource: 'mailbox' }))).details.issues?.[0]?.field, 'resource');
-      assert.equal((await list('webhook.list', { resource: 'mailing', active: false, creator: '1', sort: '-action' })).length, 52);
+      assert.deepEqual((await failure(call('webhook.create', { url: 'https://example.com/hook', eventResource: 'mailbox' }))).details.issues?.[0]?.field, 'eventResource');
+      assert.equal((await list('webhook.list', { eventResource: 'mailing', eventAction: 'updated', active: false, creator: '1', sort: '-action' })).length, 52);
     });
   });
 

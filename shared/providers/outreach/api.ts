@@ -22,7 +22,8 @@ type Body = Omit<Parameters<typeof resourceDocument>[0], 'type'>;
 /** Requests below `/api/v2` of the account's base address, JSON:API both ways. */
 export function api(ctx: Context) {
   const root = `${base(ctx.account)}/api/v2`;
-  const call = (method: HttpRequest['method'], url: string, { body, signal = ctx.signal, reading = explain }: { body?: string; signal?: AbortSignal; reading?: Explain } = {}) =>
+  const call = (method: HttpRequest['method'], url: string,
+    { body, signal = ctx.signal, reading = explain }: { body?: string; signal?: AbortSignal; reading?: Explain } = {}) =>
     exchange({ ...ctx, signal }, {
       // The vendor demands the content type of every request, reads included (Making Requests, "Content negotiation").
       method, url, headers: { accept: JSON_API, 'content-type': JSON_API }, ...(body === undefined ? {} : { body }),
@@ -37,7 +38,7 @@ export function api(ctx: Context) {
       const large = size > SMALLEST_PAGE;
       try {
         // A page too large fails the same way when it is asked for again, so `exchange` is told not to.
-        return parseCollection(ctx, await call('GET', at, { signal, ...(large ? { reading: answer => answer.status === 502 ? { code: 'rejected' } : explain(answer) } : {}) }));
+        return parseCollection(ctx, await call('GET', at, { signal, reading: answer => large && answer.status === 502 ? { code: 'rejected' } : explain(answer) }));
       } catch (error) {
         if (!large || !isMailError(error) || error.details.status !== 502) throw error;
         const smaller = new URL(at);
@@ -90,10 +91,13 @@ export const explain: Explain = ({ status, headers, body }) => {
   const message = errors?.message ?? edgeWords(body);
   return {
     ...(message ? { message: redact(message) } : {}),
-    ...(errors ? { issues: errors.issues.map(({ field, message }) => ({ field, message: redact(message) })) } : {}),
+    ...(errors ? { issues: errors.issues.map(({ field, message }) => ({ field: field && (OURS[field] ?? field), message: redact(message) })) } : {}),
     ...(wait === undefined ? {} : { retryAfter: wait }),
   };
 };
+
+/** Attributes of webhooks whose names are taken by front ends, and what their fields are called here. */
+const OURS: Readonly<Record<string, string>> = { resource: 'eventResource', action: 'eventAction' };
 
 function edgeWords(body: Uint8Array): string | undefined {
   try {
