@@ -1,6 +1,7 @@
 // Builds the core once, then the front ends with the core external. Whatever the core imports dynamically becomes a file of its own under
 // dist/shared/lazy, because esbuild splits no CommonJS: so the mail libraries, the HTTP client and the XML parser load on first use only.
 import { build } from 'esbuild';
+import { readFileSync } from 'node:fs';
 import { cp, glob, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -35,25 +36,25 @@ await build({ ...common, entryPoints: [...nodes, ...credentials, 'nodes/lib/inde
 for (const codex of await all('nodes/*/*.node.json')) await cp(join(root, codex), join(root, 'dist', codex));
 await cp(join(root, 'icons'), join(root, 'dist/icons'), { recursive: true });
 
-// What n8n reads instead of evaluating our code when it starts (its lazy package loader).
-const require = createRequire(join(root, 'dist/'));
-const known = { nodes: {}, credentials: {} }, types = { nodes: [], credentials: [] };
-const icon = (value, from) => typeof value === 'string' ? `icons/n8n-nodes-mailroom/${join(dirname(from), value.replace('file:', ''))}` : { light: icon(value.light, from), dark: icon(value.dark, from) };
-for (const file of credentials.sort()) {
-  const path = `dist/${file.replace('.ts', '.js')}`, className = basename(file, '.credentials.ts'), made = new (require(join(root, path))[className])();
-  const used = [];
-  for (const node of nodes) {
-    const name = basename(node, '.node.ts'), { description } = new (require(join(root, `dist/${node.replace('.ts', '.js')}`))[name])();
-    if (description.credentials?.some(c => c.name === made.name)) used.push(description.name);
-  }
-  known.credentials[made.name] = { className, sourcePath: path, ...(made.extends ? { extends: made.extends } : {}), supportedNodes: used };
-  const { icon: picture, ...rest } = made;
-  types.credentials.push({ ...rest, ...(picture ? { iconUrl: icon(picture, path) } : {}), supportedNodes: used });
-}
-for (const file of nodes.sort()) {
-  const path = `dist/${file.replace('.ts', '.js')}`, className = basename(file, '.node.ts'), { description } = new (require(join(root, path))[className])();
-  known.nodes[description.name] = { className, sourcePath: path };
-  const { icon: picture, ...rest } = description;
-  types.nodes.push({ ...rest, iconUrl: icon(picture, path) });
-}
-void known; void types; void mkdir; void writeFile;
+// What n8n reads instead of evaluating our code when it starts (its lazy package loader). A test compares it with n8n's own generator.
+const require = createRequire(join(root, 'package.json'));
+const made = file => { const path = `dist/${file.replace(/\.ts$/, '.js')}`, className = basename(path).split('.')[0]; return { path, className, type: new (require(`./${path}`)[className])() }; };
+const iconUrl = (icon, path) => typeof icon === 'string' ? `icons/n8n-nodes-mailroom/${join(dirname(path), icon.replace('file:', ''))}` : { light: iconUrl(icon.light, path), dark: iconUrl(icon.dark, path) };
+const withIcon = ({ icon, ...rest }, path) => ({ ...rest, iconUrl: iconUrl(icon, path) });
+const codexOf = file => JSON.parse(readFileSync(join(root, file.replace(/\.ts$/, '.json')), 'utf8'));
+const manifest = require('./package.json').n8n;
+const order = (files, listed) => files.sort((a, b) => listed.indexOf(`dist/${a.replace(/\.ts$/, '.js')}`) - listed.indexOf(`dist/${b.replace(/\.ts$/, '.js')}`));
+const builtNodes = order(nodes, manifest.nodes).map(file => ({ file, ...made(file) })), builtCredentials = order(credentials, manifest.credentials).map(made);
+const supported = name => builtNodes.filter(({ type }) => type.description.credentials?.some(c => c.name === name)).map(({ type }) => type.description.name);
+const codexed = (description, file) => {
+  const { categories, subcategories, resources: { primaryDocumentation, credentialDocumentation }, alias } = codexOf(file);
+  return { ...description, codex: { ...(categories ? { categories } : {}), ...(subcategories ? { subcategories } : {}), resources: { primaryDocumentation, credentialDocumentation }, ...(alias ? { alias } : {}) } };
+};
+const json = (name, value) => writeFile(join(root, 'dist', name), JSON.stringify(value));
+await mkdir(join(root, 'dist/known'), { recursive: true });
+await mkdir(join(root, 'dist/types'), { recursive: true });
+await json('known/nodes.json', Object.fromEntries(builtNodes.map(({ type, className, path }) => [type.description.name, { className, sourcePath: path }])));
+await json('known/credentials.json', Object.fromEntries(builtCredentials.map(({ type, className, path }) =>
+  [type.name, { className, sourcePath: path, ...(type.extends ? { extends: type.extends } : {}), supportedNodes: supported(type.name) }])));
+await json('types/nodes.json', builtNodes.map(({ type, path, file }) => ({ ...withIcon(codexed(type.description, file), path), communityNodePackageVersion: require('./package.json').version })));
+await json('types/credentials.json', builtCredentials.map(({ type, path }) => ({ ...withIcon(type, path), ...(type.authenticate ? { authenticate: {} } : {}), supportedNodes: supported(type.name) })));

@@ -29,30 +29,29 @@ export interface Watermark<T> {
   latest?: number; most?: number;
 }
 interface WatermarkCursor { v: 1; at: number | null; seen: Record<string, number> }
-
-/** An item dated later than this beyond our own clock does not move the watermark: one false date would hide everything after it. */
-const FALSE_FUTURE = 86_400_000;
+const readMark = (cursor: string) => read<WatermarkCursor>(cursor, c => c.at === null || Number.isFinite(c.at));
 
 /**
  * Notices change by a time that only grows: reads back to the newest time handed over less the overlap, drops what was handed over before.
  * Loses and repeats nothing as long as an item appears within `overlapMs` of the newest one; equal times, any order of arrival, deletions
- * in between, and items that move to another page while the list is read are all right, because nothing is counted.
+ * in between, and items that move to another page while the list is read are all right, because nothing is counted. An item dated in the
+ * future does not move the mark beyond now, or all that comes before its time would be lost; it stays known by name until then. A wrong
+ * clock here costs memory, never an item.
  */
 export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest = 5, most = 200 }: Watermark<T>): Promise<Batch<T>> {
-  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : read<WatermarkCursor>(cursor, c => c.at === null || Number.isFinite(c.at));
-  const sane = Date.now() + FALSE_FUTURE;
-  const byName = new Map<string, T>();
+  const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : readMark(cursor);
+  const byName = new Map<string, T>(), now = Date.now();
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
   for await (const item of newest()) {
     // Without a cursor only the young ones must be known by name, and a few shown.
-    if (cursor === undefined && floor === -Infinity && at(item) <= sane) floor = at(item) - overlapMs;
+    if (cursor === undefined && byName.size === 0) floor = Math.min(at(item), now) - overlapMs;
     if (at(item) < floor && (cursor !== undefined || byName.size >= latest)) break;
     if (!byName.has(id(item))) byName.set(id(item), item);
   }
   const found = [...byName.values()].sort((a, b) => at(a) - at(b) || (id(a) < id(b) ? -1 : 1));
   const fresh = cursor === undefined ? found : found.filter(item => !Object.hasOwn(before.seen, short(id(item))));
   const taken = cursor === undefined ? fresh : fresh.slice(0, most);
-  const top = taken.reduce((high, item) => at(item) <= sane ? Math.max(high, at(item)) : high, before.at ?? -Infinity);
+  const top = taken.reduce((high, item) => Math.max(high, Math.min(at(item), now)), before.at ?? -Infinity);
   const seen: Record<string, number> = {};
   for (const [name, when] of Object.entries(before.seen)) if (when >= top - overlapMs) seen[name] = when;
   for (const item of taken) if (at(item) >= top - overlapMs) seen[short(id(item))] = at(item);
@@ -67,6 +66,9 @@ export function watermarkFrom(at: string, overlapMs: number): string {
   if (Number.isNaN(time)) throw new MailError('invalid_input', `"${at}" is no date and time; give one such as 2026-11-21T09:00:00Z.`);
   return JSON.stringify({ v: 1, at: time + overlapMs, seen: {} } satisfies WatermarkCursor);
 }
+
+/** How far a cursor of `watermark` has come, in milliseconds since 1970; undefined where it has seen nothing yet. */
+export const watermarkAt = (cursor: string): number | undefined => readMark(cursor).at ?? undefined;
 
 /** What happened to an object of a list since the last look. */
 export interface Change<T> { change: 'created' | 'changed' | 'deleted'; id: string; item?: T }

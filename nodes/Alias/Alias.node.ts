@@ -16,6 +16,7 @@ export class Alias implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
+      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { provider: ['outreach'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
     ],

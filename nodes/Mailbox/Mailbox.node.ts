@@ -16,8 +16,10 @@ export class Mailbox implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
+      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { provider: ['outreach'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
+      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
     ],
     properties: nodeProperties('mailbox'),
   };

@@ -12,6 +12,26 @@ export function credentialProperties(providerId: string): INodeProperties[] {
   return Object.entries(accountFields(provider)).map(([name, field]) => parameter(provider, name, field, field.required === true));
 }
 
+/**
+ * The same for a provider with OAuth 2: what n8n's own OAuth 2 credential asks for is filled in and hidden, the account's fields follow.
+ * The addresses hang on the base address, so that a test server brings its own.
+ */
+export function oauth2Properties(providerId: string): INodeProperties[] {
+  const { oauth2 } = providerById(providerId).auth;
+  const below = (address: string) => `=${address.replace(BASE, '{{ $self["baseUrl"] }}')}`;
+  const hidden = (displayName: string, name: string, value: string): INodeProperties => ({ displayName, name, type: 'hidden', default: value });
+  return [
+    hidden('Grant Type', 'grantType', 'authorizationCode'),
+    hidden('Authorization URL', 'authUrl', below(oauth2!.authorizeUrl({ baseUrl: BASE }))),
+    hidden('Access Token URL', 'accessTokenUrl', below(oauth2!.tokenUrl({ baseUrl: BASE }))),
+    hidden('Scope', 'scope', oauth2!.scopes.join(' ')),
+    hidden('Auth URI Query Parameters', 'authQueryParameters', ''),
+    hidden('Authentication', 'authentication', 'body'),
+    ...credentialProperties(providerId),
+  ];
+}
+const BASE = 'https://base.invalid';
+
 /** What a node lists under `credentials`: one type for each of its providers, shown with that provider. A test compares it with the literal lists. */
 export const nodeCredentials = (node: NodeName): INodeCredentialDescription[] =>
   providersOf(node).map(({ id }) => ({ name: credentialOf(id), required: true, displayOptions: { show: { provider: [id] } } }));

@@ -78,7 +78,7 @@ export function follow(options: FollowOptions): Follower {
       const opened = now();
       try {
         status.attempts++;
-        await connected(await options.open(signal), signal, () => {
+        await connected(await raced(options.open(signal), stop.signal), signal, () => {
           if (status.connectedSince === undefined) status.connectedSince = new Date(now()).toISOString();
           refused = 0; refusalTold = false;
           if (down?.told) options.outage({ kind: 'over', since: new Date(down.since) });
@@ -118,7 +118,7 @@ export function follow(options: FollowOptions): Follower {
 
   /** One connection: catches up, then waits for news, until something breaks. */
   async function connected(source: Source, signal: AbortSignal, good: () => void) {
-    state.cursor ??= await begin(source);
+    state.cursor ??= await raced(begin(source), stop.signal);
     let news = true, wake = () => {};
     const changed = () => { news = true; wake(); };
     let broken: unknown;
@@ -126,7 +126,7 @@ export function follow(options: FollowOptions): Follower {
     while (!signal.aborted) {
       while (news) {
         news = false;
-        const batch = await source.since(state.cursor);
+        const batch = await raced(source.since(state.cursor), stop.signal);
         good();
         status.lastSeen = new Date(now()).toISOString();
         if (batch.items.length) progress();

@@ -28,12 +28,14 @@ export interface Opened { client: Client; key: string }
 export async function openAccount(caller: Caller, providerId: string, itemIndex = 0, signal?: AbortSignal): Promise<Opened> {
   const provider = providerById(providerId);
   const type = credentialOf(providerId);
-  let credentials = await ('continueOnFail' in caller ? caller.getCredentials(type, itemIndex) : caller.getCredentials(type));
+  let credentials = await credentialsOf(caller, type, itemIndex);
   const account = checkAccount(provider, credentials);
   // n8n before 2.x has no egress filter.
   const filter = caller.helpers.getSecureEgressFilter?.();
-  const token = async (renew = false) => {
-    if (renew) credentials = { ...credentials, oauthTokenData: await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject };
+  const token = async (renew = false, refused?: string) => {
+    // Another item may have renewed it meanwhile; n8n stores the newest, so that one is asked for first.
+    if (renew && refused !== undefined) credentials = await credentialsOf(caller, type, itemIndex);
+    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject };
     const data = credentials.oauthTokenData as { access_token?: string } | undefined;
     if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
     return data.access_token;
@@ -54,6 +56,10 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   });
   return { client, key: accountKey(provider, account) };
 }
+
+/** The chosen credential, decrypted; per item where the caller has items, because its values may be expressions. */
+const credentialsOf = (caller: Caller, type: string, itemIndex: number): Promise<ICredentialDataDecryptedObject> =>
+  'continueOnFail' in caller ? caller.getCredentials(type, itemIndex) : caller.getCredentials(type);
 
 /** The credential's own "Allowed HTTP Request Domains". `none` is meant for other nodes than this credential's own, as n8n reads it. */
 function allowedByCredential(credentials: ICredentialDataDecryptedObject, url: URL) {

@@ -7,7 +7,7 @@ export type NodeName = (typeof NODES)[number];
 /** Which node offers an operation. Total: what no other node is for, Mailbox shows. */
 export function ownerOf(operation: string): NodeName | undefined {
   const [resource, verb] = splitName(operation);
-  if (resource === 'account') return undefined;                       // the credential's test
+  if (operation === 'account.check') return undefined;                // the credential's test
   if (resource === 'alias') return 'alias';
   if (/spam/i.test(resource)) return 'spamList';
   if (resource === 'message' && ['send', 'sendFrom', 'reply', 'forward'].includes(verb)) return 'send';

@@ -1,4 +1,4 @@
-import { watermark, watermarkFrom } from '../../cursor.js';
+import { watermark, watermarkAt, watermarkFrom } from '../../cursor.js';
 import { text } from '../../fields.js';
 import { base } from '../../http.js';
 import { map } from '../../pages.js';
@@ -63,10 +63,8 @@ export const outreach: Provider = {
   },
 };
 
-/** The filter that keeps a poll small. A cursor that cannot be read is left to `watermark`, which refuses it. */
+/** The filter that keeps a poll small: nothing older than the watermark looks at. */
 function updatedSince(cursor: string | undefined): { updatedAtFrom?: string } {
-  try {
-    const { at } = JSON.parse(cursor ?? 'null') as { at: number | null };
-    return at === null ? {} : { updatedAtFrom: new Date(at - OVERLAP).toISOString() };
-  } catch { return {}; }
+  const at = cursor === undefined ? undefined : watermarkAt(cursor);
+  return at === undefined ? {} : { updatedAtFrom: new Date(at - OVERLAP).toISOString() };
 }

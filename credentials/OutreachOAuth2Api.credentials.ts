@@ -1,0 +1,20 @@
+import type { ICredentialTestRequest, ICredentialType, Icon, INodeProperties } from 'n8n-workflow';
+import { oauth2Properties } from '../nodes/lib/index.js';
+
+export class OutreachOAuth2Api implements ICredentialType {
+  name = 'outreachOAuth2Api';
+
+  extends = ['oAuth2Api'];
+
+  displayName = 'Outreach OAuth2 API';
+
+  icon: Icon = { light: 'file:../icons/outreach.svg', dark: 'file:../icons/outreach.dark.svg' };
+
+  documentationUrl = 'https://developers.outreach.io/api/oauth/';
+
+  properties: INodeProperties[] = oauth2Properties('outreach');
+
+  test: ICredentialTestRequest = {
+    request: { baseURL: '={{$credentials.baseUrl}}', url: '/api/v2/mailboxes?page[size]=1', headers: { 'content-type': 'application/vnd.api+json' } },
+  };
+}

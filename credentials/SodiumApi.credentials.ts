@@ -1,0 +1,18 @@
+import type { IAuthenticate, ICredentialTestRequest, ICredentialType, Icon, INodeProperties } from 'n8n-workflow';
+import { credentialProperties, signedBy } from '../nodes/lib/index.js';
+
+export class SodiumApi implements ICredentialType {
+  name = 'sodiumApi';
+
+  displayName = 'Sodium API';
+
+  icon: Icon = { light: 'file:../icons/sodium.svg', dark: 'file:../icons/sodium.dark.svg' };
+
+  documentationUrl = 'https://sodiumhq.com/docs/api/guides/authentication';
+
+  properties: INodeProperties[] = credentialProperties('sodium');
+
+  authenticate: IAuthenticate = signedBy('sodium');
+
+  test: ICredentialTestRequest = { request: { baseURL: '={{$credentials.baseUrl}}', url: '/tenants' } };
+}

@@ -1,0 +1,29 @@
+import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { nodeProperties, runItems, searchMethods } from '../lib/index.js';
+
+export class Send implements INodeType {
+  description: INodeTypeDescription = {
+    displayName: 'Send',
+    name: 'send',
+    icon: { light: 'file:../../icons/send.svg', dark: 'file:../../icons/send.dark.svg' },
+    group: ['output'],
+    version: 1,
+    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
+    description: 'Send and reply to mail',
+    defaults: { name: 'Send' },
+    usableAsTool: true,
+    inputs: [NodeConnectionTypes.Main],
+    outputs: [NodeConnectionTypes.Main],
+    credentials: [
+      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
+    ],
+    properties: nodeProperties('send'),
+  };
+
+  methods = { listSearch: searchMethods('send') };
+
+  async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+    return runItems(this, 'send');
+  }
+}

@@ -1,0 +1,147 @@
+import type { Issue } from '../../errors.js';
+import { choice, flag, number, onWire, text, type Fields } from '../../fields.js';
+import { map } from '../../pages.js';
+import { operation, type Operations } from '../../provider.js';
+import type { Mailbox, MailboxStatus, Native, Receipt } from '../../vocabulary.js';
+import { api, DOCS, inMailbox, inTenant, isObject, mailbox, must, once, refuse, tenant, words } from './api.js';
+
+const PAGES = `${DOCS}/operations/email-configs/`;
+
+/** Contract section 6, both generations. Later values are shown as unknown, never guessed. */
+const STATUS: Record<string, MailboxStatus> = {
+  Active: 'active', PendingOAuthSetup: 'pending', OAuthFailed: 'error', OAuthExpired: 'error', ConnectionError: 'error', Deleting: 'deleting', Deleted: 'deleting',
+};
+
+/** The common part of an email configuration. */
+export const toMailbox = (native: Native): Mailbox => {
+  const [email, name, createdAt, updatedAt] = [native.fromEmail, native.fromName, native.createdDate, native.updatedDate].map(words);
+  return {
+    id: must(native, 'code'), ...(email ? { email } : {}), ...(name ? { name } : {}), ...(createdAt ? { createdAt } : {}), ...(updatedAt ? { updatedAt } : {}),
+    status: STATUS[String(native.status)] ?? 'unknown', native,
+  };
+};
+
+const smtp = {
+  host: text('Host', { format: 'host', group: 'SMTP', example: 'smtp.example.com' }),
+  port: number('Port', { min: 1, max: 65535, group: 'SMTP', example: '587' }),
+  encryption: choice('Encryption', { None: 'None', StartTls: 'STARTTLS', SslTls: 'SSL/TLS' },
+    { open: true, group: 'SMTP', help: 'The vendor does not publish the values; others than those offered are passed on as they are.' }),
+  requiresAuthentication: flag('Requires Authentication', { group: 'SMTP', help: 'Whether the server asks for a user name and password.' }),
+  username: text('User Name', { group: 'SMTP', clearable: true }),
+  password: text('Password', { secret: true, group: 'SMTP', help: 'The vendor never shows it again.' }),
+};
+const oauth = {
+  returnUrl: text('Return URL', { format: 'uri', group: 'OAuth', help: 'Where the browser goes after the mailbox has been authorised.' }),
+  allowSend: flag('Allow Send', { group: 'OAuth', help: 'Whether mail may be sent. The vendor takes it as true where it is not given.' }),
+  allowRead: flag('Allow Read', { group: 'OAuth', help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
+};
+const common = {
+  fromName: text('From Name', { clearable: true }),
+  isDefault: flag('Is Default', { help: 'Whether the tenant sends from here when no mailbox is named. A default mailbox must be shared.' }),
+  isShared: flag('Is Shared', { help: 'Whether every user of the tenant may use it.' }),
+};
+
+const strangers = (fields: Fields, input: Readonly<Record<string, unknown>>, kind: string): Issue[] =>
+  Object.keys(onWire(fields, input)).map(field => ({ field, message: `${fields[field]!.label} does not belong to a configuration of the kind ${kind}.` }));
+const isOAuth = (providerType: unknown) => providerType === 'Microsoft365' || providerType === 'Google';
+const shareFirst: Issue = { field: 'isShared', message: 'A default mailbox must be shared: set Is Shared too.' };
+
+export const mailboxes = {
+  'mailbox.list': operation({
+    summary: 'List the email configurations of a tenant', effect: 'read', docs: PAGES,
+    doubt: 'Configurations of other users that are not shared are left out by the vendor.',
+    input: { tenant },
+    run: (ctx, input) => map(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => must(row, 'code')), toMailbox),
+  }),
+  'mailbox.get': operation({
+    summary: 'Get an email configuration', effect: 'read', docs: PAGES,
+    input: { tenant, mailbox },
+    run: async (ctx, input) => toMailbox(await api(ctx).get(inMailbox(ctx, input))),
+  }),
+  'mailbox.create': operation({
+    summary: 'Create an email configuration; with OAuth, open authorisationUrl of the answer to connect it', effect: 'write', docs: PAGES,
+    doubt: 'The values of Encryption and the name of the password member are not documented; password is assumed. What SendGrid needs is not documented either.',
+    input: {
+      tenant,
+      providerType: choice('Provider Type', { Smtp: 'SMTP', SendGrid: 'SendGrid', Microsoft365: 'Microsoft 365', Google: 'Google' }, { required: true }),
+      fromEmail: text('From Email', { required: true, format: 'email' }),
+      ...common, ...smtp, ...oauth,
+    },
+    async run(ctx, input) {
+      const { providerType, fromEmail, fromName, isDefault, isShared } = input;
+      const issues: Issue[] = [];
+      if (isDefault && !isShared) issues.push(shareFirst);
+      if (providerType !== 'Smtp') issues.push(...strangers(smtp, input, providerType));
+      else if (!input.host) issues.push({ field: 'host', message: 'Host is required for SMTP.' });
+      if (!isOAuth(providerType)) issues.push(...strangers(oauth, input, providerType));
+      else if (!input.returnUrl) issues.push({ field: 'returnUrl', message: `Return URL is required for ${providerType}.` });
+      if (issues.length) refuse(...issues);
+      const settings = providerType === 'Smtp' ? { smtpSettings: onWire(smtp, input) } : isOAuth(providerType) ? { oAuthSettings: onWire(oauth, input) } : {};
+      return toMailbox(await once('The configuration may or may not have been made: look at List Mailboxes before you run this again.',
+        () => api(ctx, [input.password]).write('POST', `${inTenant(ctx, input)}/email-configs`, { providerType, fromEmail, fromName, isDefault, isShared, ...settings })));
+    },
+  }),
+  'mailbox.update': operation({
+    summary: 'Change an email configuration', effect: 'write', docs: PAGES,
+    doubt: 'Whether a PUT without a member keeps or resets it is documented for the From Name only, so the configuration is read first and its flags and settings '
+      + 'are sent along. Whether the SMTP password stays when it is not sent is not documented.',
+    input: { tenant, mailbox, fromEmail: text('From Email', { format: 'email' }), ...common, ...smtp, ...oauth },
+    async run(ctx, input) {
+      const address = inMailbox(ctx, input);
+      const now = await api(ctx).get(address);
+      const kind = must(now, 'providerType');
+      const { fromEmail, fromName, isDefault = now.isDefault, isShared = now.isShared } = input;
+      const host = onWire(smtp, input), grant = onWire(oauth, input);
+      const issues: Issue[] = [];
+      if (isDefault && !isShared && (input.isDefault || input.isShared === false)) issues.push(shareFirst);
+      if (kind !== 'Smtp') issues.push(...strangers(smtp, input, kind));
+      if (!isOAuth(kind)) issues.push(...strangers(oauth, input, kind));
+      else if (Object.keys(grant).length && !input.returnUrl) issues.push({ field: 'returnUrl', message: 'Return URL is required with Allow Send and Allow Read.' });
+      if (issues.length) refuse(...issues);
+      return toMailbox(await api(ctx, [input.password]).write('PUT', address, {
+        fromEmail, fromName, isDefault, isShared,
+        ...(Object.keys(host).length ? { smtpSettings: { ...(isObject(now.smtpSettings) ? now.smtpSettings : {}), ...host } } : {}),
+        ...(Object.keys(grant).length ? { oAuthSettings: { allowSend: now.sendEnabled, allowRead: now.readEnabled, ...grant } } : {}),
+      }));
+    },
+  }),
+  'mailbox.delete': operation({
+    summary: 'Delete an email configuration', effect: 'destroy', docs: PAGES,
+    doubt: 'The page was not available; the vendor refuses to delete the tenant\'s default while there are others.',
+    input: { tenant, mailbox },
+    run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, native: await api(ctx).act('DELETE', inMailbox(ctx, input)) }),
+  }),
+  'mailbox.test': operation({
+    summary: 'Send one test mail through an email configuration', effect: 'write', docs: PAGES,
+    doubt: 'What the answer holds is not documented; any answer that is not an error counts as sent.',
+    input: {
+      tenant, mailbox,
+      recipientEmail: text('Recipient Email', { required: true, format: 'email' }),
+      recipientName: text('Recipient Name'),
+      subject: text('Subject', { help: 'Left empty, the vendor writes "Test Email - Configuration Verification".' }),
+      htmlBody: text('HTML Body', { format: 'html', lines: 6 }),
+      plainTextBody: text('Plain Text Body', { lines: 6 }),
+    },
+    run: async (ctx, { tenant: code, mailbox: id, ...body }): Promise<Receipt> => {
+      const address = `${inMailbox(ctx, { tenant: code, mailbox: id })}/test`;
+      return { id, outcome: 'done', native: await once('The test mail may or may not have been sent.', () => api(ctx).act('POST', address, body)) };
+    },
+  }),
+  'mailbox.reconnect': operation({
+    summary: 'Start the authorisation of an OAuth email configuration again; open authorisationUrl of the answer', effect: 'write', docs: PAGES,
+    doubt: 'Whether the answer is the whole configuration or only its OAuth status is not documented; both are read.',
+    input: { tenant, mailbox, returnUrl: { ...oauth.returnUrl, group: undefined, required: true } },
+    run: async (ctx, { returnUrl, ...input }): Promise<{ id: string; authorisationUrl: string; native: Native }> => {
+      const native = await api(ctx).act('POST', `${inMailbox(ctx, input)}/reconnect`, { returnUrl });
+      const authorisationUrl = words(native.authorisationUrl) ?? words((isObject(native.oAuthStatus) ? native.oAuthStatus : {}).authorisationUrl) ?? words(native.value)
+        ?? must(native, 'authorisationUrl');
+      return { id: input.mailbox, authorisationUrl, native };
+    },
+  }),
+  'sync.start': operation({
+    summary: 'Queue a synchronisation of a mailbox; new mail shows some seconds later', effect: 'write',
+    docs: `${DOCS}/operations/email-mailbox/triggermailboxsync.html`, orders: ['Trigger Mailbox Sync'],
+    input: { tenant, mailbox },
+    run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, outcome: 'queued', native: await api(ctx).act('POST', `${inMailbox(ctx, input)}/sync`) }),
+  }),
+} satisfies Operations;
