@@ -39,9 +39,10 @@ export function connect(provider: Provider, account: Readonly<Record<string, unk
   const hidden = new Set(Object.entries(whole).filter(([name, value]) => isSecret(provider.auth.fields, name) && typeof value === 'string').map(([, value]) => value as string));
   const known = token && (async (renew?: boolean, refused?: string) => { const now = await token(renew, refused); hidden.add(now); return now; });
   const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await known!()}` } });
+  const refresh = async (refused: HttpRequest) => { await known!(true, refused.headers.authorization?.slice('Bearer '.length)); };
   const send = createSend({
     ...sending,
-    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && known ? { sign: bearer, refresh: async refused => { await known(true, refused.headers.authorization?.slice('Bearer '.length)); } } : {}),
+    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && known ? { sign: bearer, refresh } : {}),
     pacer: pacerFor(accountKey(provider, whole), { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.

@@ -9,7 +9,7 @@ import type { Native } from '../../vocabulary.js';
 import { api, DOCS as REFERENCE, id } from './api.js';
 import { collection } from './collection.js';
 
-const DOCS = `${REFERENCE}Webhook`, GUIDE = 'https://developers.outreach.io/api/webhooks';
+const DOCS = `${REFERENCE}Webhook`;
 /** A webhook; `event` is resource and action as the deliveries name them, such as `mailing.bounced`. */
 export interface Webhook { id: string; event: string; url?: string; active?: boolean; native: Native }
 
@@ -22,18 +22,18 @@ const toWebhook = (native: Native): Webhook => {
 };
 
 // The guide's table. Mailboxes and aliases are not in it: their changes have to be asked for.
-const resource = choice('Resource', {
+const eventResource = choice('Event Resource', {
   '*': 'All', account: 'Account', call: 'Call', emailAddress: 'Email Address', import: 'Import', kaiaRecording: 'Kaia Recording', mailing: 'Mailing',
   opportunity: 'Opportunity', opportunityProspectRole: 'Opportunity Prospect Role', prospect: 'Prospect', sequence: 'Sequence', sequenceState: 'Sequence State',
   task: 'Task', user: 'User',
-}, { open: true });
-const action = choice('Action', {
+}, { open: true, as: 'resource', help: 'What is watched; the vendor has no events for mailboxes and aliases.' });
+const eventAction = choice('Event Action', {
   '*': 'All', advanced: 'Advanced', bounced: 'Bounced', completed: 'Completed', created: 'Created', delivered: 'Delivered', destroyed: 'Destroyed', finished: 'Finished',
   opened: 'Opened', replied: 'Replied', updated: 'Updated',
-}, { open: true, help: 'Not every resource has every action; the vendor\'s guide lists them.' });
+}, { open: true, as: 'action', help: 'Not every resource has every action; the vendor\'s guide lists them.' });
 const webhook = id('Webhook', { required: true, ref: 'webhook', help: 'The id of the webhook.' });
 const settings = {
-  resource, action,
+  eventResource, eventAction,
   url: text('URL', {
     // The vendor delivers over HTTPS only; plain HTTP is let through to this machine, for those who test against a pretend vendor.
     format: 'uri', maxLength: 1024, pattern: '^(?:https://|http://(?:127\\.0\\.0\\.1|localhost)(?:[:/]|$))', example: 'https://example.com/hook',
@@ -50,7 +50,8 @@ const listed = collection({
     payloadVersion: 'Payload Version', resource: 'Resource', updatedAt: 'Updated At', url: 'URL',
   },
   filters: {
-    resource, action, active: flag('Active', { help: 'Whether to list only those that are active (true) or only those that are not (false).' }),
+    eventResource: { ...eventResource, as: '[resource]' }, eventAction: { ...eventAction, as: '[action]' },
+    active: flag('Active', { help: 'Whether to list only those that are active (true) or only those that are not (false).' }),
     creator: id('Creator', { ref: 'user', as: '[creator][id]' }), updater: id('Updater', { ref: 'user', as: '[updater][id]' }),
   },
   times: {}, sorts: { resource: 'Resource', action: 'Action', active: 'Active' },
@@ -58,7 +59,7 @@ const listed = collection({
 
 /**
  * True when a delivery came from the vendor: `signature` is its header `Outreach-Webhook-Signature`, the lower-case hex HMAC-SHA256 of
- * the body exactly as it arrived, keyed by the webhook's secret (guide "Webhooks"). Compared in constant time.
+ * the body exactly as it arrived, keyed by the webhook's secret (https://developers.outreach.io/api/webhooks). Compared in constant time.
  */
 export function verifySignature(body: string | Uint8Array, signature: string | undefined, secret: string): boolean {
   if (!signature || !secret) return false;
@@ -97,15 +98,5 @@ export const webhooks = {
     summary: 'Delete a webhook', effect: 'destroy', docs: DOCS,
     input: { webhook },
     run: async (ctx, input) => { await api(ctx).delete(path`/webhooks/${input.webhook}`); return { id: input.webhook, native: {} }; },
-  }),
-  'webhook.verify': operation({
-    summary: 'Check the signature of a delivery', effect: 'read', docs: GUIDE,
-    doubt: 'No request is made: body and signature must be given exactly as they arrived.',
-    input: {
-      body: text('Body', { required: true, lines: 6, help: 'The body as it arrived, before anything parsed it.' }),
-      signature: text('Signature', { required: true, help: 'The header Outreach-Webhook-Signature.' }),
-      secret: text('Secret', { required: true, secret: true, maxLength: 255, help: 'The secret the webhook was created with.' }),
-    },
-    run: async (_, input) => ({ valid: verifySignature(input.body, input.signature, input.secret) }),
   }),
 } satisfies Operations;
