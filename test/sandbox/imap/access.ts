@@ -75,7 +75,7 @@ export const accessCommands: Record<string, CommandEntry> = {
         session.enabled.add(name).add('CONDSTORE');
         fresh.push(name);
       } while (!args.over());
-      tell(session, `ENABLED${fresh.map(name => ` ${name}`).join('')}`);
+      if (fresh.length > 0) tell(session, `ENABLED ${fresh.join(' ')}`);
       return 'OK Enabled.';
     },
   },

@@ -34,7 +34,8 @@ const macros: Record<string, string[]> = {
   ALL: ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'ENVELOPE'], FAST: ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE'],
   FULL: ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'ENVELOPE', 'BODY'],
 };
-const literal = (name: string, bytes: Buffer | undefined): (string | Buffer)[] => bytes ? [`${name} {${bytes.length}}\r\n`, bytes] : [`${name} NIL`];
+const literal = (name: string, bytes: Buffer): (string | Buffer)[] => [`${name} {${bytes.length}}\r\n`, bytes];
+const bare = new Set(['UID', 'FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'MODSEQ', 'EMAILID', 'THREADID']);
 
 function readItem(session: Session, args: Cursor): Item {
   const name = args.run(/[A-Za-z0-9.]/).toUpperCase();
@@ -80,8 +81,9 @@ function bodySection(args: Cursor, peek: boolean): Item {
   return {
     name, marksSeen: !peek,
     value(row) {
-      const whole = section(row, path, what, fields);
-      return literal(name, whole && partial ? whole.subarray(partial[0], partial[0] + partial[1]) : whole);
+      // A section that is not there has no bytes, as Dovecot answers; RFC 3501 does not say.
+      const whole = section(row, path, what, fields) ?? Buffer.alloc(0);
+      return literal(name, partial ? whole.subarray(partial[0], partial[0] + partial[1]) : whole);
     },
   };
 }
@@ -145,18 +147,19 @@ export const fetchCommand: CommandEntry = {
     if (andVanished && since === undefined) refuse('BAD', 'VANISHED needs CHANGEDSINCE');
     if (since !== undefined) session.enabled.add('CONDSTORE');
     const add = (name: string) => { if (!items.some(i => i.name === name)) items.unshift(simple[name]!); };
-    if (since !== undefined) add('MODSEQ');
+    if (since !== undefined && !items.some(i => i.name === 'MODSEQ')) items.push(simple.MODSEQ!);
     if (uid) add('UID');
     if (andVanished) {
       const gone = vanished(selected.mailbox, since!);
       if (gone.length > 0) tell(session, `VANISHED (EARLIER) ${compactSet(gone)}`);
     }
     const marks = !selected.readOnly && items.some(i => i.marksSeen), showsFlags = items.some(i => i.name === 'FLAGS');
+    const readsContent = items.some(i => !bare.has(i.name));
     let missing = false;
     for (const place of chosen) {
       const message = selected.view[place]!;
       if (since !== undefined && message.modseq <= since) continue;
-      if (selected.removed.has(message)) { missing = true; continue; }
+      if (readsContent && selected.removed.has(message)) { missing = true; continue; }
       const fault = server.rowFault(session.command, session.account!.name, message.uid);
       if (fault) {
         fault.before?.();
@@ -175,7 +178,7 @@ export const fetchCommand: CommandEntry = {
       };
       const newlySeen = marks && !message.flags.includes('\\Seen');
       if (newlySeen) { server.store.setFlags(selected.mailbox, message, [...message.flags, '\\Seen']); selected.changed.delete(message); }
-      const shown = newlySeen && !showsFlags ? [...items, simple.FLAGS!] : items;
+      const shown = newlySeen && !showsFlags ? [simple.FLAGS!, ...items] : items;
       const out: (string | Buffer)[] = [`* ${place + 1} FETCH (`];
       shown.forEach((item, i) => { if (i > 0) out.push(' '); out.push(...item.value(row)); });
       out.push(')\r\n');

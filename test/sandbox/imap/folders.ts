@@ -1,6 +1,6 @@
 import { compactSet, imapName, imapString, inSet, refuse, type Cursor, type NumberSet } from './cursor.js';
 import { decodeName, encodeName, nameMatcher } from './names.js';
-import { enter, flagList, mailboxOf, tell, unselect, type CommandEntry, type Session } from './session.js';
+import { enter, flagList, knownFlags, mailboxOf, permanentFlags, tell, unselect, type CommandEntry, type Session } from './session.js';
 import { placeOf, properName, type Mailbox } from './store.js';
 
 const wireName = (name: string) => imapName(encodeName(name));
@@ -51,6 +51,10 @@ const list: CommandEntry = {
     for (const option of choose) if (!['SUBSCRIBED', 'SPECIAL-USE', 'REMOTE', 'RECURSIVEMATCH'].includes(option)) refuse('BAD', `Unknown LIST selection option ${option}`);
     if ((choose.includes('SPECIAL-USE') || returns.includes('SPECIAL-USE')) && !server.has('SPECIAL-USE')) refuse('BAD', 'SPECIAL-USE is not supported');
     if (patterns.length === 1 && patterns[0] === '') { tell(session, `LIST (\\Noselect) "${separator}" ""`); return 'OK List completed.'; }
+    // Extended LIST gives what was asked for (RFC 5258 3.2, RFC 6154 2); the plain one gives everything.
+    const extended = choose.length > 0 || returns.length > 0;
+    const showChildren = server.has('CHILDREN') && (!extended || returns.includes('CHILDREN'));
+    const showUse = server.has('SPECIAL-USE') && (!extended || returns.includes('SPECIAL-USE') || choose.includes('SPECIAL-USE'));
     const matchers = patterns.map(p => nameMatcher(reference + (/[&]/.test(p) ? decodeName(p) : p), separator));
     for (const { name, mailbox } of tree(account.mailboxes, separator)) {
       if (!matchers.some(m => m(name))) continue;
@@ -58,9 +62,9 @@ const list: CommandEntry = {
       if (choose.includes('SPECIAL-USE') && !mailbox?.specialUse) continue;
       const children = [...account.mailboxes.keys()].some(other => other.startsWith(name + separator));
       const marks = [
-        ...(mailbox ? [] : ['\\Noselect']), ...(server.has('CHILDREN') ? [children ? '\\HasChildren' : '\\HasNoChildren'] : []),
+        ...(mailbox ? [] : ['\\Noselect']), ...(showChildren ? [children ? '\\HasChildren' : '\\HasNoChildren'] : []),
         ...(mailbox?.subscribed && (choose.includes('SUBSCRIBED') || returns.includes('SUBSCRIBED')) ? ['\\Subscribed'] : []),
-        ...(mailbox?.specialUse && server.has('SPECIAL-USE') ? [mailbox.specialUse] : []),
+        ...(mailbox?.specialUse && showUse ? [mailbox.specialUse] : []),
       ];
       tell(session, `LIST (${marks.join(' ')}) "${separator}" ${wireName(name)}`);
       if (statusOf && mailbox) tell(session, status(mailbox, statusOf));
@@ -108,9 +112,10 @@ const select = (readOnly: boolean): CommandEntry => ({
     unselect(session);
     if (before && server.has('QRESYNC')) tell(session, 'OK [CLOSED] Previous mailbox closed.');
     const mailbox = mailboxOf(session, name), selected = enter(session, mailbox, readOnly);
-    const flags = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...mailbox.keywords];
+    const flags = knownFlags(mailbox);
+    selected.toldKeywords = mailbox.keywords.size;
     tell(session, `FLAGS (${flags.join(' ')})`);
-    tell(session, `OK [PERMANENTFLAGS (${readOnly ? '' : [...flags, ...(server.options.keywords === false ? [] : ['\\*'])].join(' ')})] ${readOnly ? 'Read-only mailbox.' : 'Flags permitted.'}`);
+    tell(session, permanentFlags(session, selected));
     tell(session, `${selected.view.length} EXISTS`);
     tell(session, `${selected.view.length - placeOf(selected.view, selected.recentFrom)} RECENT`);
     const unseen = selected.view.findIndex(m => !m.flags.includes('\\Seen'));
@@ -173,8 +178,9 @@ export const folderCommands: Record<string, CommandEntry> = {
       args.space(); const name = folderName(args);
       args.space(); const items = readStatusItems(session, args);
       args.end();
-      tell(session, status(mailboxOf(session, name), items));
-      return 'OK Status completed.';
+      const mailbox = mailboxOf(session, name);
+      tell(session, status(mailbox, items));
+      return session.selected?.mailbox === mailbox ? 'OK [CLIENTBUG] Status on selected mailbox completed.' : 'OK Status completed.';
     },
   },
   CREATE: {

@@ -2,7 +2,7 @@ import { compactSet, refuse, type Cursor } from './cursor.js';
 import { fetchCommand, places } from './fetch.js';
 import { decodeName } from './names.js';
 import { parseSearch, type Candidate } from './search.js';
-import { flagList, isRecent, mailboxOf, sync, tell, unselect, type CommandEntry, type Selected, type Session } from './session.js';
+import { flagList, isRecent, mailboxOf, sync, tell, tellKeywords, unselect, type CommandEntry, type Selected, type Session } from './session.js';
 import { properName, type Mailbox, type Message } from './store.js';
 
 const writable = (selected: Selected) => { if (selected.readOnly) refuse('NO', '[READ-ONLY] Mailbox is read-only'); };
@@ -47,7 +47,6 @@ const search: CommandEntry = {
       parsed: () => server.parsed(candidate.message),
     };
     selected.view.forEach((message, place) => {
-      if (selected.removed.has(message)) return;
       candidate.message = message; candidate.number = place + 1; candidate.recent = isRecent(selected, message);
       if (!test(candidate)) return;
       found.push(uid ? message.uid : place + 1);
@@ -97,6 +96,7 @@ const store: CommandEntry = {
       const others = selected.changed.has(message);
       const next = action[1] === '+' ? [...message.flags, ...flags] : action[1] === '-' ? message.flags.filter(f => !lower.includes(f.toLowerCase())) : flags;
       server.store.setFlags(selected.mailbox, message, next);
+      tellKeywords(session);
       if (action[2] && others) continue;
       selected.changed.delete(message);
       const modseq = session.enabled.has('CONDSTORE') ? ` MODSEQ (${message.modseq})` : '', id = uid ? `UID ${message.uid} ` : '';

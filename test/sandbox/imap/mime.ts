@@ -184,7 +184,8 @@ export function bodyStructure(part: Part, bytes: Buffer, extended: boolean): str
   const tail = () => `${disposition()} ${language()} ${imapString(value('content-location'))}`;
   if (part.type === 'multipart') {
     // A multipart must have parts: one without any is shown with one empty text, as Dovecot does.
-    const inner = part.children.map(child => bodyStructure(child, bytes, extended)).join('') || '("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)';
+    const empty = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0${extended ? ' NIL NIL NIL NIL' : ''})`;
+    const inner = part.children.map(child => bodyStructure(child, bytes, extended)).join('') || empty;
     return `(${inner} ${imapString(part.subtype)}${extended ? ` ${parameterList(part.params)} ${tail()}` : ''})`;
   }
   const plain = part.type === 'text' && !part.params.some(([name]) => name === 'charset');

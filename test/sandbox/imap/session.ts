@@ -13,6 +13,8 @@ export interface Selected {
   added: Set<Message>; removed: Set<Message>; changed: Set<Message>;
   /** UIDs from here are \Recent for this session. */
   recentFrom: number;
+  /** How many keywords of the folder this session was told of. */
+  toldKeywords: number;
   watcher: Watcher;
 }
 export interface Session {
@@ -173,7 +175,7 @@ export function enter(session: Session, mailbox: Mailbox, readOnly: boolean): Se
     setImmediate(() => { if (session.idling && !session.server.trouble.deafIdle) { sync(session, true); void session.wire.flush(); } });
   };
   const selected: Selected = {
-    mailbox, readOnly, view: mailbox.messages.slice(), added: new Set(), removed: new Set(), changed: new Set(), recentFrom: mailbox.recentFrom,
+    mailbox, readOnly, view: mailbox.messages.slice(), added: new Set(), removed: new Set(), changed: new Set(), recentFrom: mailbox.recentFrom, toldKeywords: mailbox.keywords.size,
     watcher: {
       added(message) { selected.added.add(message); nudge(); },
       removed(message) { if (!selected.added.delete(message)) { selected.removed.add(message); selected.changed.delete(message); } nudge(); },
@@ -195,6 +197,19 @@ export const isRecent = (selected: Selected, message: Message) => message.uid >=
 /** FLAGS of a message as this session sees them. */
 export const flagList = (selected: Selected, message: Message): string =>
   `FLAGS (${(isRecent(selected, message) ? [...message.flags, '\\Recent'] : message.flags).join(' ')})`;
+
+/** All flags a message in that folder may have. */
+export const knownFlags = (mailbox: Mailbox) => ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...mailbox.keywords];
+export const permanentFlags = ({ server }: Session, { mailbox, readOnly }: Selected): string => readOnly ? 'OK [PERMANENTFLAGS ()] Read-only mailbox.'
+  : `OK [PERMANENTFLAGS (${[...knownFlags(mailbox), ...(server.options.keywords === false ? [] : ['\\*'])].join(' ')})] Flags permitted.`;
+/** Tells of keywords that are new in the folder, before the first FETCH that shows one. */
+export function tellKeywords(session: Session) {
+  const { selected } = session;
+  if (!selected || selected.toldKeywords === selected.mailbox.keywords.size) return;
+  selected.toldKeywords = selected.mailbox.keywords.size;
+  tell(session, `FLAGS (${knownFlags(selected.mailbox).join(' ')})`);
+  tell(session, permanentFlags(session, selected));
+}
 
 /** Tells what has changed: EXPUNGE or VANISHED (if allowed now), EXISTS and RECENT, FETCH of flags. */
 export function sync(session: Session, mayExpunge: boolean) {
@@ -220,6 +235,7 @@ export function sync(session: Session, mayExpunge: boolean) {
     tell(session, `${selected.view.length} EXISTS`);
     tell(session, `${selected.view.length - placeOf(selected.view, selected.recentFrom)} RECENT`);
   }
+  if (selected.changed.size > 0 || mayExpunge) tellKeywords(session);
   for (const message of selected.changed) {
     const extra = `${session.enabled.has('CONDSTORE') ? ` MODSEQ (${message.modseq})` : ''}`;
     tell(session, `${placeOf(selected.view, message.uid) + 1} FETCH (${session.enabled.has('QRESYNC') || session.command.startsWith('UID ') ? `UID ${message.uid} ` : ''}${flagList(selected, message)}${extra})`);

@@ -69,7 +69,7 @@ const known = new Map<string, readonly string[]>();
 export function flagSet(flags: Iterable<string>): readonly string[] {
   const tidy = new Map<string, string>();
   for (const flag of flags) if (flag.toLowerCase() !== '\\recent') tidy.set(flag.toLowerCase(), systemFlags.find(f => f.toLowerCase() === flag.toLowerCase()) ?? flag);
-  const list = [...tidy.values()].sort(), key = list.join(' ');
+  const list = [...tidy.values()].sort((a, b) => Number(b.startsWith('\\')) - Number(a.startsWith('\\')) || (a < b ? -1 : 1)), key = list.join(' ');
   const found = known.get(key) ?? Object.freeze(list);
   known.set(key, found);
   return found;
