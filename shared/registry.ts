@@ -1,8 +1,9 @@
 import type { Provider } from './provider.js';
+import { imap } from './providers/imap/index.js';
 import { scaleway } from './providers/scaleway/index.js';
 
 /** All providers, in the order menus show them. */
-export const providers: readonly Provider[] = [scaleway];
+export const providers: readonly Provider[] = [scaleway, imap];
 
 /** A capability is nothing but a key: who has this one? */
 export const providersFor = (operation: string): readonly Provider[] => providers.filter(provider => Object.hasOwn(provider.operations, operation));
