@@ -3,7 +3,7 @@ import { pause, redact } from '../../http.js';
 import type { Context } from '../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
-import { imapLibrary, type ImapFlow, type MailboxObject } from './libraries.js';
+import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from './libraries.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;
@@ -227,7 +227,8 @@ export async function connect(ctx: Context, end: Endpoint, renew = false): Promi
     disableAutoIdle: true, disableCompression: true, clientInfo: { name: 'Mailroom', vendor: false, version: false, 'support-url': false },
     connectionTimeout: 30_000, greetingTimeout: 20_000, socketTimeout: 10 * 60_000,
     maxLiteralSize: 256 * 1024 * 1024,
-    logger: { trace: quiet, debug: quiet, info: quiet, error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } },
+    // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
+    logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
   client.on('error', quiet);
@@ -373,6 +374,12 @@ function startLoop(hub: Hub, end: Endpoint) {
       startLoop(hub, end);
     } else ended(hub.watchers.size ? error : undefined);
   });
+}
+
+/** Calls the watchers of a folder after a while, if any are left by then. */
+export function remind(ctx: Context, folder: string, ms: number): void {
+  const hub = hubOf(ctx);
+  setTimeout(() => tell(hub, folder), ms).unref();
 }
 
 /** Calls the watchers of a folder; all of them where none is named. */

@@ -133,7 +133,7 @@ export function uidSet(uids: readonly number[]): string {
 /** The numbers of a sequence set without `*`; at most `most` of them. */
 export function uidsOf(set: string, most = 10_000_000): number[] {
   const uids: number[] = [];
-  for (const range of set.split(',')) {
+  for (const range of set === '' ? [] : set.split(',')) {
     const [a, b = a] = range.split(':').map(Number);
     for (let uid = Math.min(a!, b!); uid <= Math.max(a!, b!) && uids.length < most; uid++) uids.push(uid);
   }

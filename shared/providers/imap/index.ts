@@ -2,6 +2,7 @@ import { operation, type Provider } from '../../provider.js';
 import { account } from './account.js';
 import { changing } from './change.js';
 import { checkAccount } from './check.js';
+import { messageReceived } from './feed.js';
 import { folders } from './folder.js';
 import { reading } from './message.js';
 
@@ -18,5 +19,5 @@ export const imap: Provider = {
     }),
     ...folders, ...reading, ...changing,
   },
-  feeds: {},
+  feeds: { messageReceived },
 };
