@@ -27,6 +27,9 @@ const PRESETS = {
   scaleway: { imap: tls('imap.mailbox.scw.eu', 993), smtp: tls('smtp.mailbox.scw.eu', 465) },
 } as const satisfies Record<string, Preset>;
 
+/** Hosts that keep a copy by themselves, where no preset was chosen. */
+const SAVES_SENT = /(^|\.)(gmail\.com|googlemail\.com|office365\.com|outlook\.com)$/i;
+
 /** What an account is asked for. */
 export const account = auth({
   fields: {
@@ -95,7 +98,7 @@ export function settingsOf(ctx: Context): Settings {
   // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one.
   const key = createHash('sha256').update(JSON.stringify([imap, smtp])).digest('base64url');
   const address = [values.user, values.smtpUser].find(user => user && parseAddress(user)?.email === user);
-  const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? false, ...(imap ? { imap } : {}), ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
+  const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}), ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
   known.set(ctx.account, settings);
   return settings;
 }

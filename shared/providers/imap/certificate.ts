@@ -90,7 +90,7 @@ export const isCertificateError = (error: unknown): boolean => {
 /** The refusal of a certificate, with the fingerprint a user may vouch for. */
 export async function certificateRefused(endpoint: Endpoint, address: string, error: unknown): Promise<MailError> {
   const shown = await peerCertificate(endpoint, address).catch(() => undefined);
-  const words = (error as Error).message.replace(/\.$/, '');
+  const words = (error as Error).message.replace(/; if the root CA.*$/s, '').replace(/\.$/, '');
   return new MailError('unavailable',
     `The certificate of ${endpoint.side} at ${endpoint.host}:${endpoint.port} is not trusted: ${words}.`
     + (shown?.fingerprint256 ? ` If it is yours, put its SHA-256 fingerprint ${shown.fingerprint256} into Allowed Certificate.` : ''), { cause: error });

@@ -5,6 +5,7 @@ import { checkAccount } from './check.js';
 import { messageReceived } from './feed.js';
 import { folders } from './folder.js';
 import { reading } from './message.js';
+import { sending } from './send.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
 export const imap: Provider = {
@@ -17,7 +18,7 @@ export const imap: Provider = {
       summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
       run: checkAccount,
     }),
-    ...folders, ...reading, ...changing,
+    ...folders, ...reading, ...changing, ...sending,
   },
   feeds: { messageReceived },
 };

@@ -16,3 +16,5 @@ export const smtpLibrary = async () => await import('nodemailer');
 export const composerLibrary = async () => (await import('nodemailer/lib/mail-composer')).default;
 /** The parser for messages that the server could not take apart. */
 export const parserLibrary = async () => await import('postal-mime');
+/** One bare SMTP connection, to ask a server what it can do. */
+export const smtpConnectionLibrary = async () => (await import('nodemailer/lib/smtp-connection')).default;
