@@ -70,7 +70,10 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
       }
     },
     since: (name, input, cursor) => onFeed(name, input, (feed, ctx, values) => feed.since(ctx, values as never, cursor)),
-    from: (name, input, at) => onFeed(name, input, async (feed, ctx, values) => feed.from?.(ctx, values as never, at)),
+    from: (name, input, at) => onFeed(name, input, async (feed, ctx, values) => {
+      if (Number.isNaN(Date.parse(at))) throw new MailError('invalid_input', `"${at}" is no date and time; give one such as 2026-11-21T09:00:00Z.`);
+      return feed.from?.(ctx, values as never, at);
+    }),
     watch: (name, input, changed) => onFeed(name, input, async (feed, ctx, values) => feed.watch?.(ctx, values as never, changed)),
   };
 }

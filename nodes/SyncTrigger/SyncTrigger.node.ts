@@ -26,9 +26,10 @@ export class SyncTrigger implements INodeType {
     outputs: [NodeConnectionTypes.Main],
     credentials: [
       { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { provider: ['outreach'] } } },
+      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
-      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
+      { name: 'contextIoApi', required: true, displayOptions: { show: { provider: ['contextIo'] } } },
     ],
     properties: triggerProperties(),
   };

@@ -47,6 +47,9 @@ const COMMON: Record<keyof Vocabulary, ((result: Values) => string[]) | undefine
 /** The results that are worth nothing without the vendor's answer. */
 const READABLE = new Set<unknown>([mailbox, alias, message]);
 
+/** Only the check of a signature is done without the vendor. */
+const atHome = (operation: string) => splitName(operation)[1] === 'verify';
+
 /** Every provider with a base address speaks HTTP and has to pass the suite. */
 export const speaksHttp = (provider: Provider): boolean => Object.hasOwn(provider.auth.fields, 'baseUrl');
 
@@ -142,7 +145,7 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
           const result = client.call(name, input);
           assert.equal(isStream(result), name.endsWith('.list'), 'a list streams, everything else is a promise');
           const value = isStream(result) ? await take(result, 120) : await result;
-          assert.ok(vendor.seen.length > 0, 'nothing was asked of the vendor');
+          assert.equal(vendor.seen.length > 0, !atHome(name), 'nothing was asked of the vendor, or something of an operation that needs no vendor');
           if (!Object.hasOwn(COMMON, name)) return;
           const shape = COMMON[name as keyof Vocabulary];
           if (!shape) return assert.equal(value, undefined);
@@ -274,7 +277,7 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
         assert.ok(vendor.seen.length >= 2);
       });
 
-      for (const [name, op] of operations) {
+      for (const [name, op] of operations.filter(([operation]) => !atHome(operation))) {
         it(`${name}: a garbled answer is never taken for a result`, async () => {
           const input = await example(name);
           vendor.fail({ malformed: true, times: 100 });

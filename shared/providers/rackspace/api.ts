@@ -25,8 +25,8 @@ export function api(ctx: Context) {
     return exchange({ ...ctx, signal }, {
       method, url,
       headers: { accept, ...(body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }) },
-      // An empty text, not nothing: a POST or PUT without Content-Length is answered with 411 by the vendor's web server.
-      ...(body !== undefined ? { body } : method === 'GET' || method === 'DELETE' ? {} : { body: '' }),
+      // Without a body the sender still names a length of 0 on POST and PUT; the vendor's web server would answer 411 otherwise.
+      ...(body === undefined ? {} : { body }),
     }, explain(xml, Object.keys(form ?? {})));
   };
   const read = async (url: string, signal?: AbortSignal) => decode(ctx, await call('GET', url, undefined, signal));

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { map, pages, take } from '../../shared/index.js';
+
+/** A list of `total` numbers in pages of `size`, and what was asked for. */
+function counted(total: number, size: number) {
+  const asked: number[] = [], signals: AbortSignal[] = [];
+  const stream = () => pages(0, async (at, signal) => {
+    asked.push(at); signals.push(signal);
+    await Promise.resolve();
+    const items = Array.from({ length: Math.max(0, Math.min(size, total - at)) }, (_, i) => at + i);
+    return { items, ...(at + size < total ? { next: at + size } : {}) };
+  });
+  return { asked, signals, stream };
+}
+
+describe('pages', () => {
+  it('gives every item once, in order, and asks for every page once', async () => {
+    await fc.assert(fc.asyncProperty(fc.nat(60), fc.integer({ min: 1, max: 12 }), async (total, size) => {
+      const { asked, stream } = counted(total, size);
+      assert.deepEqual(await take(stream()), Array.from({ length: total }, (_, i) => i));
+      assert.deepEqual(asked, Array.from({ length: Math.max(1, Math.ceil(total / size)) }, (_, i) => i * size));
+    }));
+  });
+  it('asks at most one page ahead of the reader, and none before half of a page is read', async () => {
+    await fc.assert(fc.asyncProperty(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1, max: 12 }), async (wanted, size) => {
+      const { asked, stream } = counted(100, size);
+      await take(stream(), wanted);
+      if (wanted === 0) return assert.equal(asked.length, 0);
+      const read = Math.ceil(wanted / size);
+      assert.ok(asked.length <= read + 1, `${wanted} of pages of ${size} took ${asked.length} requests`);
+      if ((wanted - 1) % size < Math.floor(size / 2)) assert.equal(asked.length, read);
+    }));
+  });
+  it('fetches nothing before it is read', () => {
+    const { asked, stream } = counted(10, 2);
+    stream();
+    assert.equal(asked.length, 0);
+  });
+  it('aborts the page under way when the reader stops', async () => {
+    const { signals, stream } = counted(100, 4);
+    await take(stream(), 3);
+    assert.equal(signals.length, 2);
+    assert.ok(signals.every(signal => signal.aborted));
+  });
+  it('does not leave a failed page ahead unhandled, and fails when it is reached', async () => {
+    const failing = () => pages(0, async at => { if (at) throw new Error('page 2'); return { items: [1, 2, 3, 4], next: 1 }; });
+    assert.deepEqual(await take(failing(), 4), [1, 2, 3, 4]);
+    await assert.rejects(take(failing()), /page 2/);
+  });
+  it('goes on over empty pages', async () => {
+    const stream = pages(0, async at => ({ items: at === 2 ? ['x'] : [], ...(at < 3 ? { next: at + 1 } : {}) }));
+    assert.deepEqual(await take(stream), ['x']);
+  });
+});
+
+describe('take and map', () => {
+  it('take tells the source to stop, also when none are wanted', async () => {
+    let stopped = 0;
+    const source = async function* () { try { for (let i = 0; ; i++) yield i; } finally { stopped++; } };
+    assert.deepEqual(await take(source(), 3), [0, 1, 2]);
+    assert.equal(stopped, 1);
+    assert.deepEqual(await take(source(), 0), []);
+  });
+  it('map changes each item and passes the stop on', async () => {
+    let stopped = false;
+    const source = async function* () { try { for (let i = 0; ; i++) yield i; } finally { stopped = true; } };
+    assert.deepEqual(await take(map(source(), async i => i * 2), 3), [0, 2, 4]);
+    assert.ok(stopped);
+  });
+});
