@@ -41,8 +41,9 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
     if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
     return data.access_token;
   };
+  const id = caller.getNode().credentials?.[type]?.id ?? '';
   const client = connect(provider, account, {
-    dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
+    key: id, dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
     async allow(url) {
       const verdict = await filter?.validateUrl(url);
       if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`, { provider: provider.name });
@@ -55,7 +56,7 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
       return new Promise((done, fail) => filter.createSecureLookup()(host, {}, (error, address) => error ? fail(error) : done(address as string)));
     },
   });
-  return { client, key: accountKey(provider, account) };
+  return { client, key: `${accountKey(provider, account)} ${id}` };
 }
 
 /** How the node was told to sign in; undefined where it does not ask. */
