@@ -136,7 +136,7 @@ describe('architecture', () => {
       it(`${provider.name}: every operation says what it follows`, () => {
         for (const [name, op] of Object.entries(provider.operations as Readonly<Record<string, Operation>>)) {
           assert.match(name, /^[a-z]\w*\.[a-z]\w*$/);
-          assert.match(op.docs, /^https:\/\/\S+$/, name);
+          assert.match(op.docs, /^(?:https:\/\/\S+|RFC \d+[^.]*(?:\.\d[^.]*)*)$/, name);
           assert.match(op.summary, /^[A-Z].*[^.]$/, name);
           if (op.doubt !== undefined) assert.match(op.doubt, /^\S.*\.$/s, `${name}: a doubt is a sentence`);
           if (splitName(name)[1] === 'delete') assert.equal(op.effect, 'destroy', `${name} asks first`);
