@@ -610,7 +610,7 @@ describe('Context.IO, what is particular to it', () => {
       const { items, cursor } = await own.since('messageReceived', { mailbox: TROUBLED });
       assert.deepEqual(items, []);
       const ids: string[] = [], now = Math.floor(its.now() / 1000);
-      for (let i = 0; i < 730; i++) ids.push(await deliver(its, { account: TROUBLED, indexed: now - (730 - i) * 100, date: now - i }));
+      for (let i = 0; i < 730; i++) ids.push(await deliver(its, { account: TROUBLED, indexed: now - (730 - i) * 100, date: now - (730 - i) * 100 }));
       const news = await follow(own, { mailbox: TROUBLED }, cursor);
       assert.deepEqual(news.ids, ids);
     }));
