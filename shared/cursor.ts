@@ -35,8 +35,8 @@ const readMark = (cursor: string) => read<WatermarkCursor>(cursor, c => c.at ===
  * Notices change by a time that only grows: reads back to the newest time handed over less the overlap, drops what was handed over before.
  * Loses and repeats nothing as long as an item appears within `overlapMs` of the newest one; equal times, any order of arrival, deletions
  * in between, and items that move to another page while the list is read are all right, because nothing is counted. An item dated in the
- * future does not move the mark beyond now, or all that comes before its time would be lost; it stays known by name until then. A wrong
- * clock here costs memory, never an item.
+ * future does not move the mark, or all that comes before its time would be lost; it stays known by name until then. A clock here that is
+ * late costs memory and reading, never an item.
  */
 export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest = 5, most = 200 }: Watermark<T>): Promise<Batch<T>> {
   const before: WatermarkCursor = cursor === undefined ? { v: 1, at: null, seen: {} } : readMark(cursor);
@@ -44,14 +44,16 @@ export async function watermark<T>({ cursor, newest, id, at, overlapMs, latest =
   let floor = before.at === null ? -Infinity : before.at - overlapMs;
   for await (const item of newest(Number.isFinite(floor) ? floor : undefined)) {
     // Without a cursor only the young ones must be known by name, and a few shown.
-    if (cursor === undefined && byName.size === 0) floor = Math.min(at(item), now) - overlapMs;
+    if (cursor === undefined && floor === -Infinity && at(item) <= now) floor = at(item) - overlapMs;
     if (at(item) < floor && (cursor !== undefined || byName.size >= latest)) break;
     if (!byName.has(id(item))) byName.set(id(item), item);
   }
   const found = [...byName.values()].sort((a, b) => at(a) - at(b) || (id(a) < id(b) ? -1 : 1));
   const fresh = cursor === undefined ? found : found.filter(item => !Object.hasOwn(before.seen, short(id(item))));
   const taken = cursor === undefined ? fresh : fresh.slice(0, most);
-  const top = taken.reduce((high, item) => Math.max(high, Math.min(at(item), now)), before.at ?? -Infinity);
+  const past = taken.filter(item => at(item) <= now).reduce((high, item) => Math.max(high, at(item)), before.at ?? -Infinity);
+  // A first look that found nothing but the future has everything by name, and may begin at now.
+  const top = cursor === undefined && taken.length && past === -Infinity ? now : past;
   const seen: Record<string, number> = {};
   for (const [name, when] of Object.entries(before.seen)) if (when >= top - overlapMs) seen[name] = when;
   for (const item of taken) if (at(item) >= top - overlapMs) seen[short(id(item))] = at(item);

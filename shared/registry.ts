@@ -1,12 +1,13 @@
 import type { Provider } from './provider.js';
 import { contextIo } from './providers/contextIo/index.js';
+import { imap } from './providers/imap/index.js';
 import { outreach } from './providers/outreach/index.js';
 import { rackspace } from './providers/rackspace/index.js';
 import { scaleway } from './providers/scaleway/index.js';
 import { sodium } from './providers/sodium/index.js';
 
 /** All providers, in the order menus show them. */
-export const providers: readonly Provider[] = [outreach, sodium, rackspace, scaleway, contextIo];
+export const providers: readonly Provider[] = [outreach, sodium, rackspace, scaleway, imap, contextIo];
 
 /** A capability is nothing but a key: who has this one? */
 export const providersFor = (operation: string): readonly Provider[] => providers.filter(provider => Object.hasOwn(provider.operations, operation));

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { isMailError, MailError } from '../errors.js';
+import { isMailError, MailError, withoutSecrets } from '../errors.js';
 import { exchange, pause, redact, retryAfter, type Explain, type Send } from '../http.js';
 import type { Provider } from '../provider.js';
 import { createSend } from '../send.js';
@@ -40,7 +40,9 @@ Pick<OAuth2Options, 'provider' | 'account' | 'app'> & { pkce?: boolean; scopes?:
 { url: string; state: string; verifier?: string } {
   const oauth2 = grants({ provider });
   const url = new URL(oauth2.authorizeUrl(account as never));
-  const asked: Record<string, string> = { response_type: 'code', client_id: app.clientId, redirect_uri: app.redirectUri, scope: (scopes ?? oauth2.scopes).join(' '), state };
+  const asked: Record<string, string> = {
+    response_type: 'code', client_id: app.clientId, redirect_uri: app.redirectUri, scope: (scopes ?? oauth2.scopes).join(' '), state,
+  };
   if (pkce) Object.assign(asked, { code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256' });
   for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
   return { url: url.href, state, ...(pkce ? { verifier } : {}) };
@@ -65,14 +67,19 @@ export const exchangeCode = (options: OAuth2Options & { code: string; verifier?:
 export const refreshTokens = (options: OAuth2Options & { refreshToken: string }): Promise<OAuth2Tokens> =>
   grant(options, { grant_type: 'refresh_token', refresh_token: options.refreshToken }).then(tokens => ({ refreshToken: options.refreshToken, ...tokens }));
 
-async function grant({ provider, account, app, send = createSend(), signal, now = Date.now }: OAuth2Options, form: Record<string, string>): Promise<OAuth2Tokens> {
+async function grant(options: OAuth2Options, form: Record<string, string>): Promise<OAuth2Tokens> {
+  const { provider, account, app, send = createSend(), signal, now = Date.now } = options;
   const secrets = [app.clientSecret, form.code, form.code_verifier, form.refresh_token].filter(value => value !== undefined && value !== '') as string[];
-  const ctx = { provider: provider.name, operation: form.grant_type === 'refresh_token' ? 'renewing the token' : 'signing in', account: {}, send, ...(signal ? { signal } : {}) };
+  const operation = form.grant_type === 'refresh_token' ? 'renewing the token' : 'signing in';
+  const ctx = { provider: provider.name, operation, account: {}, send, ...(signal ? { signal } : {}) };
   const started = now();
   const answer = await exchange(ctx, {
-    method: 'POST', url: grants({ provider }).tokenUrl(account as never), headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ client_id: app.clientId, ...(app.clientSecret ? { client_secret: app.clientSecret } : {}), redirect_uri: app.redirectUri, ...form }).toString(),
-  }, explain(provider.name, secrets));
+    method: 'POST', url: grants({ provider }).tokenUrl(account as never),
+    headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({
+      client_id: app.clientId, ...(app.clientSecret ? { client_secret: app.clientSecret } : {}), redirect_uri: app.redirectUri, ...form,
+    }).toString(),
+  }, explain(provider.name)).catch((error: unknown) => { throw withoutSecrets(error, secrets); });
   let said: Record<string, unknown> | null;
   try { said = JSON.parse(Buffer.from(answer.body).toString('utf8')) as typeof said; } catch { said = null; }
   // Not even an excerpt goes into the message: half of this body may be a token.
@@ -90,15 +97,16 @@ async function grant({ provider, account, app, send = createSend(), signal, now 
 }
 
 /** RFC 6749 section 5.2, and the plain text that some vendors throttle with. */
-const explain = (provider: string, secrets: readonly string[]): Explain => ({ status, headers, body }) => {
+const explain = (provider: string): Explain => ({ status, headers, body }) => {
   let said: { error?: unknown; error_description?: unknown };
   try { said = (JSON.parse(Buffer.from(body).toString('utf8')) ?? {}) as typeof said; } catch { said = {}; }
-  const words = secrets.reduce((text, secret) => text.replaceAll(secret, '***'),
-    redact([said.error, said.error_description].filter(part => typeof part === 'string' && part !== '').join(': ')));
+  const words = redact([said.error, said.error_description].filter(part => typeof part === 'string' && part !== '').join(': '));
   if (status === 429) return { code: 'rate_limited', message: `${provider} gives no new token yet.`, retryAfter: retryAfter(headers) ?? SPACING / 1000 };
   if (status >= 500) return { code: 'unavailable', message: `${provider} could not give a token (status ${status}).` };
   if (said.error === 'invalid_grant') return { code: 'unauthorized', message: `Sign in again: ${provider} no longer accepts this sign-in (${words}).` };
-  if (said.error === 'invalid_client' || said.error === 'unauthorized_client') return { code: 'unauthorized', message: `${provider} does not accept the client id and secret (${words}).` };
+  if (said.error === 'invalid_client' || said.error === 'unauthorized_client') {
+    return { code: 'unauthorized', message: `${provider} does not accept the client id and secret (${words}).` };
+  }
   return { code: status === 403 ? 'forbidden' : status === 401 ? 'unauthorized' : 'rejected', message: `${provider} gave no token (${words || `status ${status}`}).` };
 };
 
@@ -132,7 +140,8 @@ export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refu
   const state = keepingOf(options.key);
   let given: string | undefined;
 
-  const usable = ({ expiresAt, obtainedAt }: OAuth2Tokens) => expiresAt === undefined || now() < expiresAt - Math.min(MARGIN, (expiresAt - obtainedAt) / 10);
+  const usable = ({ expiresAt, obtainedAt }: OAuth2Tokens) =>
+    expiresAt === undefined || now() < expiresAt - Math.min(MARGIN, (expiresAt - obtainedAt) / 10);
   const good = (tokens: OAuth2Tokens, refused: string | undefined) => Boolean(tokens.accessToken) && usable(tokens) && tokens.accessToken !== refused;
   const differ = (a: OAuth2Tokens, b: OAuth2Tokens) => a.accessToken !== b.accessToken || a.refreshToken !== b.refreshToken;
   const signIn = (why: string) => new MailError('unauthorized', `Sign in again: ${why}.`, { provider: provider.name });
@@ -142,9 +151,9 @@ export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refu
     try {
       await save(tokens);
     } catch (error) {
-      const why = [tokens.accessToken, tokens.refreshToken ?? tokens.accessToken].reduce((words, secret) => words.replaceAll(secret, '***'), error instanceof Error ? error.message : '');
-      throw new MailError('unavailable', `The new token of ${provider.name} could not be stored${why ? ` (${redact(why)})` : ''}. It is kept in memory and stored at the next try.`,
-        { provider: provider.name });
+      const why = error instanceof Error ? ` (${redact(error.message)})` : '';
+      throw withoutSecrets(new MailError('unavailable', `The new token of ${provider.name} could not be stored${why}. It is kept in memory and stored at the next try.`,
+        { provider: provider.name }), [tokens.accessToken, tokens.refreshToken ?? '']);
     }
     state.unsaved = undefined;
     return tokens;
@@ -169,7 +178,9 @@ export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refu
     while (!good(from, refused)) {
       if (!from.refreshToken) throw signIn('the sign-in ended and cannot be renewed');
       const wait = state.notBefore - now();
-      if (wait > 0) throw new MailError('rate_limited', `${provider.name} gives no new token yet.`, { provider: provider.name, retryAfter: wait / 1000 });
+      if (wait > 0) {
+        throw new MailError('rate_limited', `${provider.name} gives no new token yet.`, { provider: provider.name, retryAfter: wait / 1000 });
+      }
       try {
         return await refreshTokens({ ...options, refreshToken: from.refreshToken }).then(store);
       } catch (error) {

@@ -21,8 +21,6 @@ export interface ProviderCase {
   token?(vendor: Vendor): (renew?: boolean, refused?: string) => Promise<string>;
   /** A request that any account may make and that reads, for the tests of failing answers. `account.check` unless given. */
   probe?: { operation: string; input: Record<string, unknown> };
-  /** For OAuth 2 providers: the access token now, as `ConnectOptions.token` wants it; `renew` gets a new one after a refusal. */
-  token?(vendor: Vendor): (renew?: boolean) => Promise<string>;
   /** Lets the vendor finish what it does in the background, such as a scheduled deletion. */
   settle?(vendor: Vendor): void | Promise<void>;
   /** The wait that the sandbox's throttling answer asks for, in seconds, where the vendor gives one. */

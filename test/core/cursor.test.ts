@@ -118,6 +118,18 @@ describe('watermark', () => {
     list.push({ id: 'later', at: Date.now() - 1000 });
     assert.deepEqual((await follow(began.cursor, at => look(list, at))).ids, ['later']);
   });
+  it('a list that is all in the future, because the clock here is late, loses and repeats nothing', async () => {
+    const ahead = Date.now() + 3_600_000, list: Item[] = Array.from({ length: 8 }, (_, i) => ({ id: `a${i}`, at: ahead + i * 2 * OVERLAP }));
+    let { cursor } = await look(list);
+    const told: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      list.push({ id: `n${i}`, at: ahead + 30 * OVERLAP + i * 2 * OVERLAP });
+      const news = await follow(cursor, at => look(list, at, { most: 1 }));
+      told.push(...news.ids);
+      cursor = news.cursor;
+    }
+    assert.deepEqual(told, ['n0', 'n1', 'n2', 'n3', 'n4']);
+  });
   it('begins at a time, exactly', async () => {
     const at = Date.parse('2026-11-21T09:00:00Z');
     const items = [-1, 0, 1].map(offset => ({ id: `i${offset}`, at: at + offset }));
@@ -166,6 +178,12 @@ describe('snapshot', () => {
         assert.equal(new Set(items.map(item => item.id)).size, items.length, 'one object was told twice');
       }
     }), { numRuns: 300 });
+  });
+  it('hands over at most so many at once, deletions too', async () => {
+    const things = Array.from({ length: 9 }, (_, i) => ({ id: `t${i}`, version: '0' }));
+    const { cursor } = await compare(things);
+    const batch = await compare([{ id: 't0', version: '1' }], cursor, 4);
+    assert.deepEqual([batch.items.length, batch.more], [4, true]);
   });
   it('the same change happening again is news again', async () => {
     const { cursor } = await compare([{ id: 'a', version: '0' }]);

@@ -27,7 +27,7 @@ const fresh = () => `new${++serial}@acme.test`;
 const made = async (client: Client): Promise<string> => (await client.call('mailbox.create', { email: fresh(), user: '2' })).id;
 const linked = (vendor: Vendor, yes: boolean) => { (vendor as OutreachVendor).rows.mailboxes.get(3)!.hidden.linked = yes; return { mailbox: '3' }; };
 const hook = async (client: Client): Promise<string> =>
-  ((await client.call('webhook.create', { url: `https://hooks.acme.test/${++serial}`, resource: 'mailing', action: 'bounced' })) as { id: string }).id;
+  ((await client.call('webhook.create', { url: `https://hooks.acme.test/${++serial}`, eventResource: 'mailing', eventAction: 'bounced' })) as { id: string }).id;
 
 export const outreach: ProviderCase = {
   id: 'outreach',
@@ -36,7 +36,7 @@ export const outreach: ProviderCase = {
   token: tokenFor,
   examples: {
     'account.check': () => ({}),
-    'account.limits': () => ({}),
+    'rateLimit.get': () => ({}),
     'mailbox.list': () => ({}),
     'mailbox.count': () => ({}),
     'mailbox.get': () => ({ mailbox: '1' }),
@@ -62,11 +62,13 @@ export const outreach: ProviderCase = {
     'user.get': () => ({ user: '1' }),
     'webhook.list': () => ({}),
     'webhook.get': () => ({ webhook: '1' }),
-    'webhook.create': () => ({ url: 'https://hooks.acme.test/in', resource: 'mailing', action: 'bounced', secret: 'hook-secret', payloadVersion: '2' }),
+    'webhook.create': () => ({ url: 'https://hooks.acme.test/in', eventResource: 'mailing', eventAction: 'bounced', secret: 'hook-secret', payloadVersion: '2' }),
     'webhook.update': async client => ({ webhook: await hook(client), active: false }),
     'webhook.delete': async client => ({ webhook: await hook(client) }),
     'webhook.verify': () => ({ body: '{}', signature: '0'.repeat(64), secret: 'hook-secret' }),
   },
+  // The sandbox's hour ends in half an hour, told as epoch seconds.
+  throttleWait: 1800,
   unknown: { mailbox: '999999', alias: '999999', mailing: '999999', user: '999999', webhook: '999999' },
   paged: [
     { operation: 'mailbox.list', size: 100 }, { operation: 'alias.list', size: 100 }, { operation: 'alias.list', input: { mailbox: '1' }, size: 100 },

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { connect, isMailError, MailError, take, type Client, type Mailbox } from '../../shared/index.js';
 import { attributes, readable, writable } from '../../shared/providers/outreach/attributes.js';
-import { explainWith, limitsOf, waitOf } from '../../shared/providers/outreach/api.js';
+import { explain, limitsOf, waitOf } from '../../shared/providers/outreach/api.js';
 import { outreach, verifySignature } from '../../shared/providers/outreach/index.js';
 import { toMailbox } from '../../shared/providers/outreach/mailbox.js';
 import { MAILBOX, startOutreach, type OutreachVendor, type Switches } from '../sandbox/outreach.js';
@@ -252,12 +252,12 @@ describe('outreach', () => {
       assert.deepEqual([refused.code, refused.message], ['unauthorized', 'Invalid JWT token. The JWT token could not be decoded.']);
     });
     it('spell their text detail or details', () => {
-      const said = (member: string) => explainWith([])(bodyOf(JSON.stringify({ errors: [{ id: 'x', title: 'Unsupported Media Type', [member]: 'Use the other one.' }] })))?.message;
+      const said = (member: string) => explain(bodyOf(JSON.stringify({ errors: [{ id: 'x', title: 'Unsupported Media Type', [member]: 'Use the other one.' }] })))?.message;
       assert.equal(said('detail'), 'Unsupported Media Type: Use the other one.');
       assert.equal(said('details'), 'Unsupported Media Type: Use the other one.');
     });
     it('point at attributes, relationships, or nothing', () => {
-      const issues = (pointer: string) => explainWith([])(bodyOf(JSON.stringify({ errors: [{ detail: 'x', source: { pointer } }] })))?.issues;
+      const issues = (pointer: string) => explain(bodyOf(JSON.stringify({ errors: [{ detail: 'x', source: { pointer } }] })))?.issues;
       assert.deepEqual(issues('/data/attributes/name'), [{ field: 'name', message: 'x' }]);
       assert.deepEqual(issues('/data/relationships/user/data'), [{ field: 'user', message: 'x' }]);
       assert.deepEqual(issues('/data'), []);
@@ -304,7 +304,7 @@ describe('outreach', () => {
     });
     it('are told on request', async () => {
       vendor.switches.dualRemaining = true;
-      const { limit, remaining, resetAt } = await call('account.limits', {});
+      const { limit, remaining, resetAt } = await call('rateLimit.get', {});
       assert.deepEqual([limit, remaining, typeof resetAt], [10_000, 9999, 'string']);
     });
   });
@@ -346,7 +346,7 @@ describe('outreach', () => {
       await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve));
       try {
         const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
-        const hook = await call('webhook.create', { url, resource: 'mailing', action: 'bounced', secret: 'k', payloadVersion: '2' });
+        const hook = await call('webhook.create', { url, eventResource: 'mailing', eventAction: 'bounced', secret: 'k', payloadVersion: '2' });
         assert.equal(hook.event, 'mailing.bounced');
         vendor.change('mailings', 9, { state: 'bounced' }, 'bounced');
         vendor.change('mailings', 9, { state: 'opened' }, 'opened');
@@ -356,6 +356,7 @@ describe('outreach', () => {
         const { body, signature } = got[0]!;
         assert.equal(verifySignature(body, signature, 'k'), true);
         assert.deepEqual(await call('webhook.verify', { body: body.toString(), signature, secret: 'k' }), { valid: true });
+        assert.deepEqual(await call('webhook.verify', { body: `${body.toString()} `, signature, secret: 'k' }), { valid: false });
         assert.equal(verifySignature(`${body.toString()} `, signature, 'k'), false);
         assert.equal(verifySignature(body, signature, 'other'), false);
         assert.equal(verifySignature(body, signature!.slice(1), 'k'), false);
@@ -371,8 +372,8 @@ describe('outreach', () => {
     });
     it('refuse plain HTTP for webhooks, and say which actions there are', async () => {
       assert.equal((await failure(call('webhook.create', { url: 'http://example.com/hook' }))).code, 'invalid_input');
-      assert.deepEqual((await failure(call('webhook.create', { url: 'https://example.com/hook', resource: 'mailbox' }))).details.issues?.[0]?.field, 'resource');
-      assert.equal((await list('webhook.list', { resource: 'mailing', active: false, creator: '1', sort: '-action' })).length, 52);
+      assert.deepEqual((await failure(call('webhook.create', { url: 'https://example.com/hook', eventResource: 'mailbox' }))).details.issues?.[0]?.field, 'eventResource');
+      assert.equal((await list('webhook.list', { eventResource: 'mailing', eventAction: 'updated', active: false, creator: '1', sort: '-action' })).length, 52);
     });
   });
 

@@ -12,8 +12,6 @@ export const DOCS = 'https://developers.outreach.io/api/reference/tag/';
 const PAGE = 100;
 /** A page of this size is not halved any further when the gateway gives up on it. */
 const SMALLEST_PAGE = 12;
-/** Names of what is never repeated in an error, wherever it stands in a body we sent. */
-const SECRETS = ['password', 'smtpPassword', 'sendgridApiKey', 'secret'];
 
 /** An id as the vendor gives it. Up to 15 digits are sent as exact numbers (RFC 8259 section 6). */
 export const id = <const O extends { required?: true; ref?: string; help?: string; as?: string } = {}>(label: string, options?: O) =>
@@ -24,16 +22,14 @@ type Body = Omit<Parameters<typeof resourceDocument>[0], 'type'>;
 /** Requests below `/api/v2` of the account's base address, JSON:API both ways. */
 export function api(ctx: Context) {
   const root = `${base(ctx.account)}/api/v2`;
-  const call = (method: HttpRequest['method'], url: string, { body, secrets = [], signal = ctx.signal, explain = explainWith(secrets) }:
-  { body?: string; secrets?: string[]; signal?: AbortSignal; explain?: Explain } = {}) =>
+  const call = (method: HttpRequest['method'], url: string,
+    { body, signal = ctx.signal, reading = explain }: { body?: string; signal?: AbortSignal; reading?: Explain } = {}) =>
     exchange({ ...ctx, signal }, {
       // The vendor demands the content type of every request, reads included (Making Requests, "Content negotiation").
       method, url, headers: { accept: JSON_API, 'content-type': JSON_API }, ...(body === undefined ? {} : { body }),
-    }, explain);
-  const write = async (method: 'POST' | 'PATCH', address: string, type: string, data: Body) => {
-    const secrets = SECRETS.map(name => data.attributes?.[name]).filter((value): value is string => typeof value === 'string' && value !== '');
-    return parseResource(ctx, await call(method, root + address, { body: resourceDocument({ type, ...data }), secrets }));
-  };
+    }, reading);
+  const write = async (method: 'POST' | 'PATCH', address: string, type: string, data: Body) =>
+    parseResource(ctx, await call(method, root + address, { body: resourceDocument({ type, ...data }) }));
   /** One page; halved as long as the gateway gives up on it. The cursor does not depend on the size, so nothing is lost or repeated. */
   const page = async (url: string, stopped: AbortSignal) => {
     const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
@@ -42,7 +38,7 @@ export function api(ctx: Context) {
       const large = size > SMALLEST_PAGE;
       try {
         // A page too large fails the same way when it is asked for again, so `exchange` is told not to.
-        return parseCollection(ctx, await call('GET', at, { signal, ...(large ? { explain: answer => answer.status === 502 ? { code: 'rejected' } : explainWith([])(answer) } : {}) }));
+        return parseCollection(ctx, await call('GET', at, { signal, reading: answer => large && answer.status === 502 ? { code: 'rejected' } : explain(answer) }));
       } catch (error) {
         if (!large || !isMailError(error) || error.details.status !== 502) throw error;
         const smaller = new URL(at);
@@ -66,7 +62,7 @@ export function api(ctx: Context) {
     get: async (address: string, parameters: Readonly<Record<string, unknown>> = {}) =>
       parseResource(ctx, await call('GET', root + address + query(parameters))),
     create: (address: string, type: string, data: Body) => write('POST', address, type, data),
-    update: (address: string, type: string, mailboxId: string, data: Body) => write('PATCH', address, type, { ...data, id: Number(mailboxId) }),
+    update: (address: string, type: string, of: string, data: Body) => write('PATCH', address, type, { ...data, id: Number(of) }),
     delete: async (address: string): Promise<void> => { await call('DELETE', root + address); },
     /** A member action; its answer as it came. */
     act: (address: string) => call('POST', root + address),
@@ -89,17 +85,19 @@ export function api(ctx: Context) {
  * The vendor's two error bodies: JSON:API from the application, `{"error","description"}` from the edge in front of it. Where 422 points at
  * an attribute or relationship, its name is that of our field.
  */
-export const explainWith = (secrets: readonly string[]): Explain => ({ status, headers, body }) => {
-  const clean = (words: string) => secrets.reduce((said, secret) => said.replaceAll(secret, '***'), redact(words));
+export const explain: Explain = ({ status, headers, body }) => {
   const errors = parseErrors(body);
   const wait = status === 429 || status === 503 ? waitOf(headers) : undefined;
   const message = errors?.message ?? edgeWords(body);
   return {
-    ...(message ? { message: clean(message) } : {}),
-    ...(errors ? { issues: errors.issues.map(({ field, message }) => ({ field, message: clean(message) })) } : {}),
+    ...(message ? { message: redact(message) } : {}),
+    ...(errors ? { issues: errors.issues.map(({ field, message }) => ({ field: field && (OURS[field] ?? field), message: redact(message) })) } : {}),
     ...(wait === undefined ? {} : { retryAfter: wait }),
   };
 };
+
+/** Attributes of webhooks whose names are taken by front ends, and what their fields are called here. */
+const OURS: Readonly<Record<string, string>> = { resource: 'eventResource', action: 'eventAction' };
 
 function edgeWords(body: Uint8Array): string | undefined {
   try {

@@ -28,8 +28,12 @@ export const attributes = {
     exchange_online: 'Exchange Online', exchange_server: 'Exchange Server', gmail: 'Gmail', gmail_api: 'Gmail API', google_oauth2: 'Google OAuth 2',
     intermedia: 'Intermedia', office365_oauth2: 'Office 365 OAuth 2', microsoft_hma_oauth2: 'Microsoft HMA OAuth 2', office_365: 'Office 365', rackspace: 'Rackspace',
   }, { ...IDENTITY, open: true, ...emptied, help: 'Other values pass too; without one, sending and syncing are guessed from the EWS, IMAP and SMTP values.' })),
-  authId: rw(number('Auth ID', { ...IDENTITY, ...whole, help: 'The id of the authorization behind the mailbox. Outreach sets it itself; change it only when its support says so.' })),
-  emailHash: rw(text('Email Hash', { ...IDENTITY, maxLength: 255, help: 'The hash of the address. Outreach sets it itself; change it only when its support says so.' })),
+  authId: rw(number('Auth ID', {
+    ...IDENTITY, ...whole, help: 'The id of the authorization behind the mailbox. Outreach sets it itself; change it only when its support says so.',
+  })),
+  emailHash: rw(text('Email Hash', {
+    ...IDENTITY, maxLength: 255, help: 'The hash of the address. Outreach sets it itself; change it only when its support says so.',
+  })),
 
   imapHost: rw(text('IMAP Host', { ...IMAP, format: 'host', maxLength: 255, example: 'imap.gmail.com', ...emptied, help: 'The server for syncing.' })),
   imapPort: rw(number('IMAP Port', { ...IMAP, ...port, example: '993' })),
@@ -39,23 +43,35 @@ export const attributes = {
   smtpPort: rw(number('SMTP Port', { ...SMTP, ...port, example: '587' })),
   smtpSsl: rw(flag('SMTP SSL', { ...SMTP, help: 'Whether the SMTP connection uses TLS.' })),
   smtpUsername: rw(text('SMTP Username', { ...SMTP, maxLength: 255, ...emptied, help: 'Only for a separate SMTP account; leave it empty otherwise.' })),
-  smtpPassword: wo(text('SMTP Password', { ...SMTP, secret: true, maxLength: 65_535, help: 'Only for a separate SMTP account; it is never shown again.' })),
+  smtpPassword: wo(text('SMTP Password', {
+    ...SMTP, secret: true, maxLength: 65_535, help: 'Only for a separate SMTP account; it is never shown again.',
+  })),
 
-  ewsEndpoint: rw(text('EWS Endpoint', { ...EXCHANGE, format: 'uri', maxLength: 255, example: 'https://mail.example.com/EWS/Exchange.asmx', ...emptied, help: 'The address of Exchange Web Services.' })),
+  ewsEndpoint: rw(text('EWS Endpoint', {
+    ...EXCHANGE, format: 'uri', maxLength: 255, example: 'https://mail.example.com/EWS/Exchange.asmx', ...emptied, help: 'The address of Exchange Web Services.',
+  })),
   ewsSslVerifyMode: rw(choice('EWS SSL Verify Mode', {
     '0': 'None', '1': 'Verify Peer', '2': 'Fail if There Is No Peer Certificate', '4': 'Verify Client Once',
   }, { ...EXCHANGE, wire: Number, help: 'How certificates of the EWS connection are checked.' })),
   exchangeVersion: rw(choice('Exchange Version', same(
     'Exchange2007', 'Exchange2007_SP1', 'Exchange2010', 'Exchange2010_SP1', 'Exchange2010_SP2', 'Exchange2013', 'Exchange2013_SP1'), EXCHANGE)),
 
-  sendgridApiKey: wo(text('SendGrid API Key', { ...SENDGRID, secret: true, maxLength: 65_535, help: 'The key of the SendGrid account used for sending; it is never shown again.' })),
-  sendgridWebhookUrl: ro(text('SendGrid Webhook URL', { ...SENDGRID, help: 'Enter it in the settings of the SendGrid account, so that bounces and spam reports are counted.' })),
+  sendgridApiKey: wo(text('SendGrid API Key', {
+    ...SENDGRID, secret: true, maxLength: 65_535, help: 'The key of the SendGrid account used for sending; it is never shown again.',
+  })),
+  sendgridWebhookUrl: ro(text('SendGrid Webhook URL', {
+    ...SENDGRID, help: 'Enter it in the settings of the SendGrid account, so that bounces and spam reports are counted.',
+  })),
 
   sendThreshold: rw(number('Send Threshold', { ...LIMITS, ...whole, help: 'How many messages may be sent per Send Period; 2 is recommended.' })),
   sendPeriod: rw(number('Send Period', { ...LIMITS, ...whole, help: 'In seconds, for Send Threshold; 60 is recommended.' })),
   sendMaxRetries: rw(number('Send Max Retries', { ...LIMITS, ...whole, help: 'How often a failed delivery is tried again.' })),
-  maxMailingsPerDay: rw(number('Max Mailings per Day', { ...LIMITS, ...whole, help: 'How many messages Outreach may send in a day; 500 is recommended.' })),
-  maxMailingsPerWeek: rw(number('Max Mailings per Week', { ...LIMITS, ...whole, help: 'How many messages Outreach may send in a week; 5000 is recommended.' })),
+  maxMailingsPerDay: rw(number('Max Mailings per Day', {
+    ...LIMITS, ...whole, help: 'How many messages Outreach may send in a day; 500 is recommended.',
+  })),
+  maxMailingsPerWeek: rw(number('Max Mailings per Week', {
+    ...LIMITS, ...whole, help: 'How many messages Outreach may send in a week; 5000 is recommended.',
+  })),
   maxEmailsPerDay: rw(number('Max Emails per Day', { ...LIMITS, ...whole, help: 'How many messages may come in and go out in a day.' })),
 
   sendMethod: rw(choice('Send Method', { ews: 'EWS', sendgrid: 'SendGrid', smtp: 'SMTP' }, { ...SYNC, help: 'How messages are sent.' })),
@@ -65,15 +81,21 @@ export const attributes = {
   syncDisabled: rw(flag('Sync Disabled', { ...SYNC, help: 'Whether syncing is switched off.' })),
   syncActiveFrequency: rw(number('Sync Active Frequency', { ...SYNC, ...whole, help: 'Seconds between syncs while the user is at work in Outreach.' })),
   syncPassiveFrequency: rw(number('Sync Passive Frequency', { ...SYNC, ...whole, help: 'Seconds between syncs while the user is away.' })),
-  syncOutreachFolder: rw(flag('Sync Outreach Folder', { ...SYNC, help: 'Whether the folder "Outreach" is synced instead of the inbox, which only Exchange2007_SP1 allows.' })),
+  syncOutreachFolder: rw(flag('Sync Outreach Folder', {
+    ...SYNC, help: 'Whether the folder "Outreach" is synced instead of the inbox, which only Exchange2007_SP1 allows.',
+  })),
   prospectEmailExclusions: rw(text('Prospect Email Exclusions', {
     ...SYNC, lines: 6, maxLength: 65_535, example: '*@example.com', ...emptied, help: 'Patterns of addresses that are kept out of syncing, one a line.',
   })),
   validateSend: wo(flag('Validate Send', { ...SYNC, help: 'Whether to save only if the mailbox can send with these settings.' })),
   validateSync: wo(flag('Validate Sync', { ...SYNC, help: 'Whether to save only if the mailbox can sync with these settings.' })),
 
-  emailSignature: rw(text('Email Signature', { ...SIGNATURE, format: 'html', lines: 8, maxLength: 65_535, ...emptied, help: 'The HTML at the end of each message.' })),
-  optOutMessage: rw(text('Opt-Out Message', { ...SIGNATURE, lines: 3, maxLength: 512, ...emptied, help: 'What the page says that a reader sees after the unsubscribe link.' })),
+  emailSignature: rw(text('Email Signature', {
+    ...SIGNATURE, format: 'html', lines: 8, maxLength: 65_535, ...emptied, help: 'The HTML at the end of each message.',
+  })),
+  optOutMessage: rw(text('Opt-Out Message', {
+    ...SIGNATURE, lines: 3, maxLength: 512, ...emptied, help: 'What the page says that a reader sees after the unsubscribe link.',
+  })),
   optOutSignature: rw(text('Opt-Out Signature', {
     ...SIGNATURE, format: 'html', lines: 3, maxLength: 512, ...emptied, help: 'The HTML below the signature; %unsubscribe_url% stands for the link.',
   })),

@@ -28,7 +28,9 @@ export function collection<const F extends Fields>({ type, filters, times, sorts
     ranges[`${name}To`] = time(`${label} To`, { group: 'Filters', help: 'This moment is included.' });
   }
   const orders = Object.fromEntries(Object.entries({ ...times, ...sorts }).flatMap(([name, label]) =>
-    name in times ? [[name, `${label}, Oldest First`], [`-${name}`, `${label}, Newest First`]] : [[name, `${label}, Ascending`], [`-${name}`, `${label}, Descending`]]));
+    name in times
+      ? [[name, `${label}, Oldest First`], [`-${name}`, `${label}, Newest First`]]
+      : [[name, `${label}, Ascending`], [`-${name}`, `${label}, Descending`]]));
   const sparse = {
     fields: list('Fields', choice('Field', readable, open ? { open } : {}), {
       group: 'Answer', help: 'Only these attributes are returned; all of them when none is chosen.',
@@ -37,7 +39,9 @@ export function collection<const F extends Fields>({ type, filters, times, sorts
   };
   const filtering = {
     ...(Object.fromEntries(Object.entries(filters).map(([name, field]) => [name, { group: 'Filters', ...field }])) as unknown as F),
-    ids: list('IDs', id('ID'), { group: 'Filters', maxItems: 200, help: 'Only those with one of these ids.', wire: (ids: string[]) => ids.join(','), as: '[id]' }),
+    ids: list('IDs', id('ID'), {
+      group: 'Filters', maxItems: 200, help: 'Only those with one of these ids.', wire: (ids: string[]) => ids.join(','), as: '[id]',
+    }),
     ...ranges,
   };
   const sorted = { sort: choice('Sort', orders, { group: 'Answer', help: 'The vendor chooses the order when this is left out.' }) };

@@ -1,4 +1,4 @@
-import { watermark } from '../../cursor.js';
+import { watermark, watermarkFrom } from '../../cursor.js';
 import { text } from '../../fields.js';
 import { base } from '../../http.js';
 import { map } from '../../pages.js';
@@ -21,7 +21,11 @@ const OVERLAP = 120_000;
 export const outreach: Provider = {
   id: 'outreach', name: 'Outreach', docs: `${GUIDE}reference/`,
   auth: auth({
-    fields: { baseUrl: text('Base URL', { default: 'https://api.outreach.io', format: 'uri', help: 'Change it only for a test server; tokens are asked for there too.' }) },
+    fields: {
+      baseUrl: text('Base URL', {
+        default: 'https://api.outreach.io', format: 'uri', help: 'Change it only for a test server; tokens are asked for there too.',
+      }),
+    },
     oauth2: {
       authorizeUrl: account => `${base(account)}/oauth/authorize`,
       tokenUrl: account => `${base(account)}/oauth/token`,
@@ -36,7 +40,7 @@ export const outreach: Provider = {
       summary: 'Check the account', effect: 'read', docs: `${GUIDE}making-requests`, input: {},
       run: async ctx => { await api(ctx).head('/mailboxes', { 'fields[mailbox]': 'email' }); },
     }),
-    'account.limits': operation({
+    'rateLimit.get': operation({
       summary: 'Get what is left of this hour\'s requests', effect: 'read', docs: `${GUIDE}getting-started`, input: {},
       doubt: 'The format of the reset time is not published; epoch seconds and ISO times are read. The request itself counts.',
       run: async ctx => limitsOf((await api(ctx).head('/mailboxes', { 'fields[mailbox]': 'email' })).headers),
@@ -50,17 +54,12 @@ export const outreach: Provider = {
       input: { user: id('User', { ref: 'user', help: 'Only the mailboxes of this user.' }) },
       since: (ctx, input, cursor) => watermark({
         cursor, overlapMs: OVERLAP,
-        newest: () => map(api(ctx).pages('/mailboxes', mailboxCollection.parameters({ ...input, sort: '-updatedAt', ...updatedSince(cursor) })), toMailbox),
+        newest: floor => map(api(ctx).pages('/mailboxes', mailboxCollection.parameters({
+          ...input, sort: '-updatedAt', ...(floor === undefined ? {} : { updatedAtFrom: new Date(floor).toISOString() }),
+        })), toMailbox),
         id: mailbox => `${mailbox.id}@${mailbox.updatedAt}`, at: mailbox => Date.parse(mailbox.updatedAt ?? '') || 0,
       }),
+      from: (_ctx, _input, at) => watermarkFrom(at, OVERLAP),
     }),
   },
 };
-
-/** The filter that keeps a poll small. A cursor that cannot be read is left to `watermark`, which refuses it. */
-function updatedSince(cursor: string | undefined): { updatedAtFrom?: string } {
-  try {
-    const { at } = JSON.parse(cursor ?? 'null') as { at: number | null };
-    return at === null ? {} : { updatedAtFrom: new Date(at - OVERLAP).toISOString() };
-  } catch { return {}; }
-}

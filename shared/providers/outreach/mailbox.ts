@@ -56,12 +56,14 @@ export const mailboxCollection = collection({
 
 const relationships = (owner: string | undefined) => owner === undefined ? {} : { relationships: { user: { type: 'user', id: Number(owner) } } };
 const receipt = (of: string, native: Native = {}): Receipt => ({ id: of, native });
-const act = async (ctx: Context, of: string, action: 'testSend' | 'testSync') => toMailbox(parseResource(ctx, await api(ctx).act(path`/mailboxes/${of}/actions/${action}`)));
+const act = async (ctx: Context, of: string, action: 'testSend' | 'testSync') =>
+  toMailbox(parseResource(ctx, await api(ctx).act(path`/mailboxes/${of}/actions/${action}`)));
 const link = async (ctx: Context, of: string, action: 'linkEwsMasterAccount' | 'unlinkEwsMasterAccount') => {
   await api(ctx).act(path`/mailboxes/${of}/actions/${action}`);
   return receipt(of);
 };
-const LINKING = 'What must be so before, and the vendor\'s words when it is not, are not published; the action is thought to need the scope mailboxes.write.';
+const LINKING = 'What must be so before, and the vendor\'s words when it is not, are not published; '
+  + 'the action is thought to need the scope mailboxes.write.';
 
 export const mailboxes = {
   'mailbox.list': operation({
@@ -94,17 +96,21 @@ export const mailboxes = {
   }),
   'mailbox.update': operation({
     summary: 'Change a mailbox', effect: 'write', docs: DOCS, orders: ['Update a Mailbox'],
-    doubt: 'The vendor has no conditional writes: the last one wins. That null takes a text away is the general rule, not said of each attribute; numbers and flags cannot be taken away.',
+    doubt: 'The vendor has no conditional writes: the last one wins. That null takes a text away is the general rule, not said of each attribute; '
+      + 'numbers and flags cannot be taken away.',
     input: { mailbox, ...writable, user },
     async run(ctx, { mailbox: of, user: owner, ...values }) {
       const changes = onWire(writable, values);
-      if (!Object.keys(changes).length && owner === undefined) throw new MailError('invalid_input', 'There is nothing to change: give at least one attribute or a user.');
+      if (!Object.keys(changes).length && owner === undefined) {
+        throw new MailError('invalid_input', 'There is nothing to change: give at least one attribute or a user.');
+      }
       return toMailbox(await api(ctx).update(path`/mailboxes/${of}`, 'mailbox', of, { attributes: changes, ...relationships(owner) }));
     },
   }),
   'mailbox.delete': operation({
     summary: 'Delete a mailbox', effect: 'destroy', docs: DOCS, orders: ['Delete an Existing Mailbox by ID'],
-    doubt: 'The vendor\'s help says that drafted and scheduled mailings vanish and that sequences through the mailbox stop; whether it refuses while in use is not published.',
+    doubt: 'The vendor\'s help says that drafted and scheduled mailings vanish and that sequences through the mailbox stop; '
+      + 'whether it refuses while in use is not published.',
     input: { mailbox },
     run: async (ctx, input) => { await api(ctx).delete(path`/mailboxes/${input.mailbox}`); return receipt(input.mailbox); },
   }),

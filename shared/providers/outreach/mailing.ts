@@ -44,19 +44,25 @@ const listed = collection({
   sorts: { state: 'State', mailingType: 'Mailing Type', messageId: 'Message ID', notifyThreadStatus: 'Notify Thread Status' },
   filters: {
     ...(Object.fromEntries(Object.entries(RELATED).map(([name, label]) =>
-      [name, id(label, { as: `[${name}][id]`, ...(name === 'mailbox' || name === 'user' ? { ref: name } : {}), help: `Only the mailings of this ${label.toLowerCase()}.` })]),
+      [name, id(label, {
+        as: `[${name}][id]`, ...(name === 'mailbox' || name === 'user' ? { ref: name } : {}), help: `Only the mailings of this ${label.toLowerCase()}.`,
+      })]),
     ) as Record<Related, ReturnType<typeof id>>),
     state: list('States', choice('State', STATES), { help: 'Only mailings in one of these states.', wire: (states: string[]) => states.join(',') }),
     mailingType: choice('Mailing Type', { sequence: 'Sequence', single: 'Single', campaign: 'Campaign' }),
     notifyThreadStatus: choice('Notify Thread Status', { pending: 'Pending', sent: 'Sent', skipped: 'Skipped' }),
-    messageId: text('Message ID', { maxLength: 998, pattern: '^[^,]*$', example: '<1@example.com>', help: 'Only the mailing with this Message-ID; the filter takes a comma for "or", so it may hold none.' }),
+    messageId: text('Message ID', {
+      maxLength: 998, pattern: '^[^,]*$', example: '<1@example.com>',
+      help: 'Only the mailing with this Message-ID; the filter takes a comma for "or", so it may hold none.',
+    }),
   },
 });
 
 export const mailings = {
   'mailing.list': operation({
     summary: 'List mailings', effect: 'read', docs: DOCS,
-    doubt: 'Large pages are reported to fail at the vendor\'s gateway because each holds its HTML; the page is halved then, and Fields makes it small from the start.',
+    doubt: 'Large pages are reported to fail at the vendor\'s gateway because each mailing holds its HTML; the page is halved then, '
+      + 'and Fields makes it small from the start.',
     input: listed.input,
     run: (ctx, input) => map(api(ctx).pages('/mailings', listed.parameters(input)), toMailing),
   }),

@@ -8,9 +8,12 @@ import { api, DOCS as REFERENCE, id } from './api.js';
 
 const DOCS = `${REFERENCE}Mailbox`;
 const LONGEST = 65_535;
-const DOUBT = 'The vendor has no conditional writes. A change made by others between our last look and our write, usually some milliseconds, is overwritten unseen.';
+const DOUBT = 'The vendor has no conditional writes. A change made by others between our last look and our write, usually some milliseconds, '
+  + 'is overwritten unseen.';
 const mailbox = id('Mailbox', { required: true, ref: 'mailbox', help: 'The id of the mailbox.' });
-const pattern = text('Pattern', { required: true, maxLength: 320, pattern: '^[^\\s,;]+$', example: '*@example.com', help: 'An address, or a pattern with * for any part of it.' });
+const pattern = text('Pattern', {
+  required: true, maxLength: 320, pattern: '^[^\\s,;]+$', example: '*@example.com', help: 'An address, or a pattern with * for any part of it.',
+});
 /** One pattern of addresses that a mailbox keeps out of syncing. */
 export interface SpamPattern { mailbox: string; pattern: string }
 
@@ -84,13 +87,16 @@ export const spamPatterns = {
     doubt: `${DOUBT} A pattern that is there already, in any case, is left alone.`,
     input: { mailbox, pattern },
     run: (ctx, input) => rewrite(ctx, input.mailbox, input.pattern, exclusions =>
-      patternsOf(exclusions).some(is(input.pattern)) ? undefined : exclusions.trim() === '' ? input.pattern : `${exclusions.replace(/\s+$/, '')}\n${input.pattern}`),
+      patternsOf(exclusions).some(is(input.pattern)) ? undefined
+        : exclusions.trim() === '' ? input.pattern : `${exclusions.replace(/\s+$/, '')}\n${input.pattern}`),
   }),
   'spamPattern.remove': operation({
     summary: 'Let an address pattern be synced again', effect: 'destroy', docs: DOCS, doubt: DOUBT,
     input: { mailbox, pattern },
     run: (ctx, input) => rewrite(ctx, input.mailbox, input.pattern, exclusions => {
-      if (!patternsOf(exclusions).some(is(input.pattern))) throw new MailError('not_found', `Mailbox ${input.mailbox} does not exclude "${input.pattern}".`);
+      if (!patternsOf(exclusions).some(is(input.pattern))) {
+        throw new MailError('not_found', `Mailbox ${input.mailbox} does not exclude "${input.pattern}".`);
+      }
       return removed(exclusions, input.pattern);
     }),
   }),

@@ -22,18 +22,18 @@ const toWebhook = (native: Native): Webhook => {
 };
 
 // The guide's table. Mailboxes and aliases are not in it: their changes have to be asked for.
-const resource = choice('Resource', {
+const eventResource = choice('Event Resource', {
   '*': 'All', account: 'Account', call: 'Call', emailAddress: 'Email Address', import: 'Import', kaiaRecording: 'Kaia Recording', mailing: 'Mailing',
   opportunity: 'Opportunity', opportunityProspectRole: 'Opportunity Prospect Role', prospect: 'Prospect', sequence: 'Sequence', sequenceState: 'Sequence State',
   task: 'Task', user: 'User',
-}, { open: true });
-const action = choice('Action', {
+}, { open: true, as: 'resource', help: 'What is watched; the vendor has no events for mailboxes and aliases.' });
+const eventAction = choice('Event Action', {
   '*': 'All', advanced: 'Advanced', bounced: 'Bounced', completed: 'Completed', created: 'Created', delivered: 'Delivered', destroyed: 'Destroyed', finished: 'Finished',
   opened: 'Opened', replied: 'Replied', updated: 'Updated',
-}, { open: true, help: 'Not every resource has every action; the vendor\'s guide lists them.' });
+}, { open: true, as: 'action', help: 'Not every resource has every action; the vendor\'s guide lists them.' });
 const webhook = id('Webhook', { required: true, ref: 'webhook', help: 'The id of the webhook.' });
 const settings = {
-  resource, action,
+  eventResource, eventAction,
   url: text('URL', {
     // The vendor delivers over HTTPS only; plain HTTP is let through to this machine, for those who test against a pretend vendor.
     format: 'uri', maxLength: 1024, pattern: '^(?:https://|http://(?:127\\.0\\.0\\.1|localhost)(?:[:/]|$))', example: 'https://example.com/hook',
@@ -50,7 +50,8 @@ const listed = collection({
     payloadVersion: 'Payload Version', resource: 'Resource', updatedAt: 'Updated At', url: 'URL',
   },
   filters: {
-    resource, action, active: flag('Active', { help: 'Whether to list only those that are active (true) or only those that are not (false).' }),
+    eventResource: { ...eventResource, as: '[resource]' }, eventAction: { ...eventAction, as: '[action]' },
+    active: flag('Active', { help: 'Whether to list only those that are active (true) or only those that are not (false).' }),
     creator: id('Creator', { ref: 'user', as: '[creator][id]' }), updater: id('Updater', { ref: 'user', as: '[updater][id]' }),
   },
   times: {}, sorts: { resource: 'Resource', action: 'Action', active: 'Active' },

@@ -35,14 +35,14 @@ const STEPS_BACK = 20;
 
 interface Row { rows: Native[]; more: boolean }
 
-/** Requests below the account's base address, JSON both ways. `secrets` are texts that no error may repeat. */
-export function api(ctx: Context, secrets: readonly (string | undefined)[] = []) {
-  const call = async (method: HttpRequest['method'], address: string, body?: unknown, signal = ctx.signal) =>
-    accepted(ctx, await exchange({ ...ctx, signal }, {
+/** Requests below the account's base address, JSON both ways. */
+export function api(ctx: Context) {
+  const call = (method: HttpRequest['method'], address: string, body?: unknown, signal = ctx.signal) =>
+    exchange({ ...ctx, signal }, {
       method, url: base(ctx.account) + address,
       headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }, explain(secrets)));
+    }, explain);
   const read = async (address: string, signal?: AbortSignal): Promise<Row> => rowsOf(ctx, await call('GET', address, undefined, signal));
   const together = (stopped: AbortSignal) => ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
   return {
@@ -51,7 +51,7 @@ export function api(ctx: Context, secrets: readonly (string | undefined)[] = [])
     write: async (method: 'POST' | 'PUT', address: string, body: unknown) => parseObject(ctx, await call(method, address, body)),
     /** A write whose answer is not described: nothing, an object, or a bare value, which then stands under `value`. */
     act: async (method: 'POST' | 'PATCH' | 'DELETE', address: string, body?: unknown) => anyOf(ctx, await call(method, address, body)),
-    /** A list the vendor describes as whole: a bare array, or the `data` of an envelope (both are possible, contract sections 8.13 and 10). */
+    /** A list the vendor describes as whole: a bare array, or the `data` of an envelope (the pages say neither). */
     whole: (address: string) => pages(0, async (_, stopped) => ({ items: (await read(address, together(stopped))).rows })),
     /**
      * A list page by page. The vendor counts by offset over a living list, so each page begins with the last row of the one before: where
@@ -75,13 +75,6 @@ export function api(ctx: Context, secrets: readonly (string | undefined)[] = [])
   };
 }
 
-/** A redirect is no answer: a signed request belongs to one address, and a write that was redirected was not done. */
-function accepted(ctx: Context, answer: HttpResponse): HttpResponse {
-  if (answer.status < 300) return answer;
-  throw new MailError('protocol', `Sodium answered with status ${answer.status}${answer.headers.location ? ` and points to ${answer.headers.location.split('?')[0]}` : ''}; `
-    + 'check the base address of the account.', { provider: ctx.provider, operation: ctx.operation, status: answer.status });
-}
-
 function anyOf(ctx: Context, answer: HttpResponse): Native {
   if (answer.status === 204 || Buffer.from(answer.body).toString('utf8').trim() === '') return {};
   const value = parseJson(ctx, answer);
@@ -92,24 +85,18 @@ function rowsOf(ctx: Context, answer: HttpResponse): Row {
   const value = parseJson(ctx, answer);
   const rows = Array.isArray(value) ? value : isObject(value) ? value.data : undefined;
   if (!Array.isArray(rows) || !rows.every(isObject)) {
-    throw new MailError('protocol', `Sodium answered ${ctx.operation} with something that is not a list.`, { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+    throw new MailError('protocol', `Sodium answered ${ctx.operation} with something that is not a list.`,
+      { provider: ctx.provider, operation: ctx.operation, status: answer.status });
   }
   if (!isObject(value)) return { rows, more: false };
   const { hasMore, totalCount, offset } = value;
-  // The public client trusts hasMore (contract section 4); the count stands in only where a server leaves it out.
+  // A public client of the API goes by hasMore (schemas/listemailsresponse.html has it); the count stands in only where a server leaves it out.
   return { rows, more: typeof hasMore === 'boolean' ? hasMore : Number(offset ?? 0) + rows.length < Number(totalCount ?? 0) };
 }
 
 export const isObject = (value: unknown): value is Native => typeof value === 'object' && value !== null && !Array.isArray(value);
 export const words = (value: unknown): string | undefined => typeof value === 'string' && value !== '' ? value : undefined;
 export const objects = (value: unknown): Native[] => Array.isArray(value) ? value.filter(isObject) : [];
-
-/** A member that must be there for the object to be of use. Throws `protocol` where it is not. */
-export function must(native: Native, name: string): string {
-  const value = native[name];
-  if ((typeof value === 'string' && value !== '') || typeof value === 'number') return String(value);
-  throw new MailError('protocol', `Sodium's answer has no "${name}" where one was expected.`, { native });
-}
 
 /** The vendor's time with its zone: samples end in Z, and what has no zone is read as UTC, not as the local time of this machine. */
 export const moment = (value: unknown): string | undefined => {
@@ -120,16 +107,13 @@ export const moment = (value: unknown): string | undefined => {
 
 /**
  * Nobody has published the error bodies; a public client reads `message`, the framework's usual ones have `detail`, `title` and `errors`
- * (contract section 5). The first that is there speaks; problems of single fields follow it.
+ * beside them. The first that is there speaks; problems of single fields follow it.
  */
-export const explain = (secrets: readonly (string | undefined)[] = []): Explain => ({ status, body }) => {
+export const explain: Explain = ({ status, body }) => {
   let said: unknown;
   try { said = JSON.parse(Buffer.from(body).toString('utf8')); } catch { return undefined; }
-  const clean = (sentence: string) => {
-    const hidden = secrets.reduce<string>((whole, secret) => secret ? whole.replaceAll(secret, '***') : whole, sentence);
-    // A refused key may be repeated in the refusal. Elsewhere long names are ids, and people need them.
-    return status === 401 ? redact(hidden) : hidden;
-  };
+  // A refused key may be repeated in the refusal, in part too. Elsewhere long names are ids, and people need them.
+  const clean = (sentence: string) => status === 401 ? redact(sentence) : sentence;
   if (!isObject(said)) return typeof said === 'string' && said ? { message: clean(said) } : undefined;
   const issues = issuesOf(said.errors).map(issue => ({ ...issue, message: clean(issue.message) }));
   const first = [said.message, said.detail, said.title].map(words).find(Boolean);
@@ -162,7 +146,7 @@ const NEVER_LEFT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNRE
 
 /**
  * Runs a write that must not happen twice and has no key to recognise it by. Where its answer is lost or unreadable, the error says
- * that it may or may not have happened, and where to look; it is never tried again (contract section 11, number 8).
+ * that it may or may not have happened, and where to look; it is never tried again: the vendor has no idempotency keys.
  */
 export async function once<T>(inDoubt: string, write: () => Promise<T>): Promise<T> {
   try {
@@ -181,12 +165,13 @@ function neverLeft(error: MailError): boolean {
 }
 
 /**
- * The vendor answers "authorise this mailbox again" with status 200 (contract section 11, number 1). Throws `unauthorized` then, naming
+ * The vendor answers "authorise this mailbox again" with status 200 (schemas/externalmailboxemaildetailresponse.html). Throws `unauthorized` then, naming
  * the configuration and what to do; `lost` says what did not happen.
  */
 export function connected(native: Native, code: string, lost: string): Native {
   if (native.reconnectRequired !== true) return native;
   const address = words(native.authorisationUrl);
   throw new MailError('unauthorized', `${lost}: the email configuration ${code} has to be authorised again at its mail provider. `
-    + (address ? `Open ${address} in a browser, then run this again.` : 'Run Reconnect (mailbox.reconnect) on it, open the address that gives, then run this again.'), { native });
+    + (address ? `Open ${address} in a browser, then run this again.`
+      : 'Run Reconnect (mailbox.reconnect) on it, open the address that gives, then run this again.'), { native });
 }

@@ -9,13 +9,15 @@ export const attachments = {
   'attachment.get': operation({
     summary: 'Download an attachment, also an inline image', effect: 'read', docs: `${PAGES}/getmailboxmessageattachment.html`, orders: ['Get Attachment'],
     doubt: 'The download is not documented to carry the file\'s name, so name and type come from the message, which is read first.',
-    input: { tenant, mailbox, message, attachment: text('Attachment', { required: true, ref: 'attachment', help: 'The id of the attachment, as the message lists it.' }) },
+    input: { tenant, mailbox, message,
+      attachment: text('Attachment', { required: true, ref: 'attachment', help: 'The id of the attachment, as the message lists it.' }) },
     async run(ctx, input): Promise<FileValue> {
       const url = base(ctx.account) + inMailbox(ctx, input) + path`/messages/${input.message}/attachments/${input.attachment}`;
       const known = (await details(ctx, input)).attachments?.find(one => one.id === input.attachment);
       if (known) {
         // No size: what providers give there counts their own wrapping too.
-        return { name: fileName(known.name), type: known.type, ...(known.contentId ? { contentId: known.contentId } : {}), open: () => download(ctx, url, known.name) };
+        return { name: fileName(known.name), type: known.type, ...(known.contentId ? { contentId: known.contentId } : {}),
+          open: () => download(ctx, url, known.name) };
       }
       // Gmail names an attachment differently each time a message is read, and older names still work: only the download itself can tell.
       const { headers, body } = await start(ctx, url);
@@ -29,13 +31,7 @@ export const attachments = {
 /** A name from a mail, fit to be a file's name: no folders, no control characters, never empty. */
 const fileName = (name: string): string => (name.split(/[\\/]/).pop() ?? '').replace(/\p{Cc}/gu, '').trim() || 'attachment';
 
-async function start(ctx: Context, url: string): Promise<HttpStream> {
-  const answer = await exchangeStream(ctx, { method: 'GET', url, headers: { accept: '*/*' } }, explain());
-  if (answer.status === 200) return answer;
-  await answer.body[Symbol.asyncIterator]().return?.();
-  throw new MailError('protocol', `Sodium answered a download with status ${answer.status}; check the base address of the account.`,
-    { provider: ctx.provider, operation: ctx.operation, status: answer.status });
-}
+const start = (ctx: Context, url: string): Promise<HttpStream> => exchangeStream(ctx, { method: 'GET', url, headers: { accept: '*/*' } }, explain);
 
 async function* download(ctx: Context, url: string, name: string): AsyncGenerator<Uint8Array> {
   const { body } = await start(ctx, url);

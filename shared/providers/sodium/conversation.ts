@@ -3,8 +3,8 @@ import { MailError, isMailError } from '../../errors.js';
 import { path, query } from '../../http.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Message, Native, Receipt } from '../../vocabulary.js';
-import { api, connected, inMailbox, inTenant, mailbox, moment, must, objects, tenant, words } from './api.js';
+import { idOf, type Message, type Native, type Receipt } from '../../vocabulary.js';
+import { api, connected, inMailbox, inTenant, mailbox, moment, objects, tenant, words } from './api.js';
 import { asked, chosen, own, queryOf, sortDesc } from './filter.js';
 import { PAGES, toMessage } from './message.js';
 
@@ -12,7 +12,8 @@ import { PAGES, toMessage } from './message.js';
 export interface Conversation { id: string; mailbox?: string; subject?: string; date?: string; messages?: number; unread?: number; native: Native }
 /** A thread with its messages, oldest first, which have no text here, and with whom and what it is linked to. */
 export interface WholeConversation {
-  id: string; mailbox: string; messages: Message[]; participants: string[]; clients: { id: string; name: string }[]; tasks: { id: string; name: string }[]; native: Native;
+  id: string; mailbox: string; messages: Message[]; participants: string[];
+  clients: { id: string; name: string }[]; tasks: { id: string; name: string }[]; native: Native;
 }
 /** A folder of a mailbox; `path` says where it is. */
 export interface Folder { id: string; mailbox?: string; name: string; path?: string; kind?: string; native: Native }
@@ -20,17 +21,18 @@ export interface Folder { id: string; mailbox?: string; name: string; path?: str
 const toConversation = (native: Native): Conversation => {
   const [code, subject, date] = [words(native.configCode), words(native.subject), moment(native.latestMessageDate)];
   return {
-    id: must(native, 'conversationId'), ...(code ? { mailbox: code } : {}), ...(subject ? { subject } : {}), ...(date ? { date } : {}),
-    ...(typeof native.messageCount === 'number' ? { messages: native.messageCount } : {}), ...(typeof native.unreadCount === 'number' ? { unread: native.unreadCount } : {}), native,
+    id: idOf(native, 'conversationId'), ...(code ? { mailbox: code } : {}), ...(subject ? { subject } : {}), ...(date ? { date } : {}),
+    ...(typeof native.messageCount === 'number' ? { messages: native.messageCount } : {}),
+    ...(typeof native.unreadCount === 'number' ? { unread: native.unreadCount } : {}), native,
   };
 };
 const named = (value: unknown, id: string, name: string) =>
-  objects(value).map(one => ({ id: must(one, id), name: words(one[name]) ?? must(one, id) }));
+  objects(value).map(one => ({ id: idOf(one, id), name: words(one[name]) ?? idOf(one, id) }));
 
 export const toFolder = (native: Native): Folder => {
   const [code, where, kind] = [native.configCode, native.path, native.systemFolderType].map(words);
   return {
-    id: must(native, 'uniqueId'), ...(code ? { mailbox: code } : {}), name: words(native.name) ?? where ?? must(native, 'uniqueId'),
+    id: idOf(native, 'uniqueId'), ...(code ? { mailbox: code } : {}), name: words(native.name) ?? where ?? idOf(native, 'uniqueId'),
     ...(where ? { path: where } : {}), ...(kind ? { kind } : {}), native,
   };
 };
@@ -54,14 +56,17 @@ export const conversations = {
       + 'with the latest message. A conversation that gets a message while it is listed moves to the front and may be missed.',
     input: { tenant, ...filters },
     run: (ctx, input) => map(chosen(
-      api(ctx).list(`${inTenant(ctx, input)}/mailbox/conversations`, queryOf(input, 'LatestMessageDate'), row => `${words(row.configCode) ?? ''}/${must(row, 'conversationId')}`),
+      api(ctx).list(`${inTenant(ctx, input)}/mailbox/conversations`, queryOf(input, 'LatestMessageDate'),
+        row => `${words(row.configCode) ?? ''}/${idOf(row, 'conversationId')}`),
       input, 'LatestMessageDate', 'latestMessageDate', 'latestDirection'), toConversation),
   }),
   'conversation.get': operation({
-    summary: 'Get a conversation: its messages, participants, clients and tasks', effect: 'read', docs: `${PAGES}/getmailboxconversation.html`, orders: ['Get Conversation'],
+    summary: 'Get a conversation: its messages, participants, clients and tasks', effect: 'read',
+    docs: `${PAGES}/getmailboxconversation.html`, orders: ['Get Conversation'],
     input: { tenant, mailbox, conversation },
     async run(ctx, input): Promise<WholeConversation> {
-      const native = connected(await api(ctx).get(inMailbox(ctx, input) + path`/conversations/${input.conversation}`), input.mailbox, 'The conversation was not read');
+      const native = connected(await api(ctx).get(inMailbox(ctx, input) + path`/conversations/${input.conversation}`),
+        input.mailbox, 'The conversation was not read');
       if (!Array.isArray(native.messages)) throw new MailError('protocol', 'Sodium\'s answer has no "messages" where a conversation was expected.', { native });
       return {
         id: input.conversation, mailbox: input.mailbox, messages: objects(native.messages).map(row => toMessage(row, input.mailbox)),
@@ -88,14 +93,16 @@ export const conversations = {
   }),
   'folder.list': operation({
     summary: 'List the folders of the mailboxes', effect: 'read', docs: `${PAGES}/listmailboxfolders.html`,
-    doubt: 'Only the later documents have folders; a server of the earlier ones answers "not found". Whether the answer is a bare list or an envelope is not documented; both are read.',
+    doubt: 'Only the later documents have folders; a server of the earlier ones answers "not found". '
+      + 'Whether the answer is a bare list or an envelope is not documented; both are read.',
     input: { tenant, ...where },
     async *run(ctx, input): AsyncGenerator<Folder> {
       try {
         yield* map(api(ctx).whole(`${inTenant(ctx, input)}/mailbox/folders${query(onWire(where, input))}`), toFolder);
       } catch (error) {
         if (!isMailError(error) || error.code !== 'not_found') throw error;
-        throw new MailError('not_found', `${error.message} Either the tenant or mailbox is not there, or this Sodium server does not have folders yet.`, { ...error.details, cause: error });
+        throw new MailError('not_found', `${error.message} Either the tenant or mailbox is not there, or this Sodium server does not have folders yet.`,
+          { ...error.details, cause: error });
       }
     },
   }),

@@ -3,10 +3,12 @@ import { choice, flag, list, onWire, text, time } from '../../fields.js';
 import type { Native } from '../../vocabulary.js';
 import { moment, objects } from './api.js';
 
-/** The filters that conversations and messages share and the vendor applies: contract sections 8.1 and 8.2. */
+/** The filters that conversations and messages share and the vendor applies (listmailboxconversations.html, listmailboxmessages.html). */
 export const asked = {
-  mailbox: list('Mailboxes', text('Mailbox', { ref: 'mailbox' }), { as: 'configCode', help: 'Only these email configurations. Left empty, all that may be read are searched.' }),
-  direction: choice('Direction', { Inbound: 'Received', Outbound: 'Sent' }, { help: 'Servers that sort mail into folders no longer know a direction and are refused here; filter by Folder there.' }),
+  mailbox: list('Mailboxes', text('Mailbox', { ref: 'mailbox' }),
+    { as: 'configCode', help: 'Only these email configurations. Left empty, all that may be read are searched.' }),
+  direction: choice('Direction', { Inbound: 'Received', Outbound: 'Sent' },
+    { help: 'Servers that sort mail into folders no longer know a direction and are refused here; filter by Folder there.' }),
   search: text('Search', { help: 'Matches the subject and the sender\'s name and address.' }),
   participantEmail: list('Participant Emails', text('Participant Email', { format: 'email' }), { help: 'From, To or Cc is one of these addresses.' }),
   participantDomain: list('Participant Domains', text('Participant Domain', { format: 'host' }), { help: 'From, To or Cc is in one of these domains.' }),
@@ -17,7 +19,8 @@ export const own = {
   after: time('After', { help: 'Only mail of this time or later. Compared here: with the newest first, reading stops at the first older one.' }),
   before: time('Before', { help: 'Only mail before this time. Compared here, row by row.' }),
 };
-export const sortDesc = flag('Sort Descending', { help: 'Whether to sort from the last to the first. Left empty, times come newest first and names from A to Z.' });
+export const sortDesc = flag('Sort Descending',
+  { help: 'Whether to sort from the last to the first. Left empty, times come newest first and names from A to Z.' });
 
 type Wanted = { folder?: string; after?: string; before?: string; direction?: string; sortDesc?: boolean; sortBy?: string };
 
@@ -39,7 +42,8 @@ export async function* chosen(rows: AsyncIterable<Native>, input: Wanted, byDate
   for await (const row of rows) {
     // Later documents have no direction any more; a server of theirs ignores the parameter and would answer with everything.
     if (input.direction !== undefined && row[direction] === undefined) {
-      throw new MailError('unsupported', 'This Sodium server does not say which mail was received and which was sent, so it cannot be filtered by direction; filter by folder.');
+      throw new MailError('unsupported',
+        'This Sodium server does not say which mail was received and which was sent, so it cannot be filtered by direction; filter by folder.');
     }
     if (input.folder !== undefined && !Array.isArray(row.folders)) {
       throw new MailError('unsupported', 'This Sodium server does not say in which folder its mail is, so it cannot be filtered by folder.');

@@ -2,21 +2,22 @@ import type { Issue } from '../../errors.js';
 import { choice, flag, number, onWire, text, type Fields } from '../../fields.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Mailbox, MailboxStatus, Native, Receipt } from '../../vocabulary.js';
-import { api, DOCS, inMailbox, inTenant, isObject, mailbox, must, once, refuse, tenant, words } from './api.js';
+import { idOf, type Mailbox, type MailboxStatus, type Native, type Receipt } from '../../vocabulary.js';
+import { api, DOCS, inMailbox, inTenant, isObject, mailbox, moment, once, refuse, tenant, words } from './api.js';
 
 const PAGES = `${DOCS}/operations/email-configs/`;
 
-/** Contract section 6, both generations. Later values are shown as unknown, never guessed. */
+/** The states of the earlier and the later documents (schemas/emailconfigdto.html). Others are shown as unknown, never guessed. */
 const STATUS: Record<string, MailboxStatus> = {
-  Active: 'active', PendingOAuthSetup: 'pending', OAuthFailed: 'error', OAuthExpired: 'error', ConnectionError: 'error', Deleting: 'deleting', Deleted: 'deleting',
+  Active: 'active', PendingOAuthSetup: 'pending', OAuthFailed: 'error', OAuthExpired: 'error',
+  ConnectionError: 'error', Deleting: 'deleting', Deleted: 'deleting',
 };
 
 /** The common part of an email configuration. */
 export const toMailbox = (native: Native): Mailbox => {
-  const [email, name, createdAt, updatedAt] = [native.fromEmail, native.fromName, native.createdDate, native.updatedDate].map(words);
+  const [email, name] = [native.fromEmail, native.fromName].map(words), [createdAt, updatedAt] = [native.createdDate, native.updatedDate].map(moment);
   return {
-    id: must(native, 'code'), ...(email ? { email } : {}), ...(name ? { name } : {}), ...(createdAt ? { createdAt } : {}), ...(updatedAt ? { updatedAt } : {}),
+    id: idOf(native, 'code'), ...(email ? { email } : {}), ...(name ? { name } : {}), ...(createdAt ? { createdAt } : {}), ...(updatedAt ? { updatedAt } : {}),
     status: STATUS[String(native.status)] ?? 'unknown', native,
   };
 };
@@ -33,7 +34,8 @@ const smtp = {
 const oauth = {
   returnUrl: text('Return URL', { format: 'uri', group: 'OAuth', help: 'Where the browser goes after the mailbox has been authorised.' }),
   allowSend: flag('Allow Send', { group: 'OAuth', help: 'Whether mail may be sent. The vendor takes it as true where it is not given.' }),
-  allowRead: flag('Allow Read', { group: 'OAuth', help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
+  allowRead: flag('Allow Read',
+    { group: 'OAuth', help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
 };
 const common = {
   fromName: text('From Name', { clearable: true }),
@@ -48,10 +50,9 @@ const shareFirst: Issue = { field: 'isShared', message: 'A default mailbox must 
 
 export const mailboxes = {
   'mailbox.list': operation({
-    summary: 'List the email configurations of a tenant', effect: 'read', docs: PAGES,
-    doubt: 'Configurations of other users that are not shared are left out by the vendor.',
+    summary: 'List the email configurations of a tenant that are the user\'s own or shared', effect: 'read', docs: PAGES,
     input: { tenant },
-    run: (ctx, input) => map(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => must(row, 'code')), toMailbox),
+    run: (ctx, input) => map(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => idOf(row, 'code')), toMailbox),
   }),
   'mailbox.get': operation({
     summary: 'Get an email configuration', effect: 'read', docs: PAGES,
@@ -60,7 +61,8 @@ export const mailboxes = {
   }),
   'mailbox.create': operation({
     summary: 'Create an email configuration; with OAuth, open authorisationUrl of the answer to connect it', effect: 'write', docs: PAGES,
-    doubt: 'The values of Encryption and the name of the password member are not documented; password is assumed. What SendGrid needs is not documented either.',
+    doubt: 'The values of Encryption and the name of the password member are not documented; password is assumed. '
+      + 'What SendGrid needs is not documented either.',
     input: {
       tenant,
       providerType: choice('Provider Type', { Smtp: 'SMTP', SendGrid: 'SendGrid', Microsoft365: 'Microsoft 365', Google: 'Google' }, { required: true }),
@@ -78,7 +80,7 @@ export const mailboxes = {
       if (issues.length) refuse(...issues);
       const settings = providerType === 'Smtp' ? { smtpSettings: onWire(smtp, input) } : isOAuth(providerType) ? { oAuthSettings: onWire(oauth, input) } : {};
       return toMailbox(await once('The configuration may or may not have been made: look at List Mailboxes before you run this again.',
-        () => api(ctx, [input.password]).write('POST', `${inTenant(ctx, input)}/email-configs`, { providerType, fromEmail, fromName, isDefault, isShared, ...settings })));
+        () => api(ctx).write('POST', `${inTenant(ctx, input)}/email-configs`, { providerType, fromEmail, fromName, isDefault, isShared, ...settings })));
     },
   }),
   'mailbox.update': operation({
@@ -89,16 +91,17 @@ export const mailboxes = {
     async run(ctx, input) {
       const address = inMailbox(ctx, input);
       const now = await api(ctx).get(address);
-      const kind = must(now, 'providerType');
+      const kind = idOf(now, 'providerType');
       const { fromEmail, fromName, isDefault = now.isDefault, isShared = now.isShared } = input;
       const host = onWire(smtp, input), grant = onWire(oauth, input);
       const issues: Issue[] = [];
       if (isDefault && !isShared && (input.isDefault || input.isShared === false)) issues.push(shareFirst);
       if (kind !== 'Smtp') issues.push(...strangers(smtp, input, kind));
       if (!isOAuth(kind)) issues.push(...strangers(oauth, input, kind));
-      else if (Object.keys(grant).length && !input.returnUrl) issues.push({ field: 'returnUrl', message: 'Return URL is required with Allow Send and Allow Read.' });
+      else if (Object.keys(grant).length && !input.returnUrl)
+        issues.push({ field: 'returnUrl', message: 'Return URL is required with Allow Send and Allow Read.' });
       if (issues.length) refuse(...issues);
-      return toMailbox(await api(ctx, [input.password]).write('PUT', address, {
+      return toMailbox(await api(ctx).write('PUT', address, {
         fromEmail, fromName, isDefault, isShared,
         ...(Object.keys(host).length ? { smtpSettings: { ...(isObject(now.smtpSettings) ? now.smtpSettings : {}), ...host } } : {}),
         ...(Object.keys(grant).length ? { oAuthSettings: { allowSend: now.sendEnabled, allowRead: now.readEnabled, ...grant } } : {}),
@@ -133,8 +136,9 @@ export const mailboxes = {
     input: { tenant, mailbox, returnUrl: { ...oauth.returnUrl, group: undefined, required: true } },
     run: async (ctx, { returnUrl, ...input }): Promise<{ id: string; authorisationUrl: string; native: Native }> => {
       const native = await api(ctx).act('POST', `${inMailbox(ctx, input)}/reconnect`, { returnUrl });
-      const authorisationUrl = words(native.authorisationUrl) ?? words((isObject(native.oAuthStatus) ? native.oAuthStatus : {}).authorisationUrl) ?? words(native.value)
-        ?? must(native, 'authorisationUrl');
+      const authorisationUrl = words(native.authorisationUrl) ?? words((isObject(native.oAuthStatus) ? native.oAuthStatus : {}).authorisationUrl)
+        ?? words(native.value)
+        ?? idOf(native, 'authorisationUrl');
       return { id: input.mailbox, authorisationUrl, native };
     },
   }),
@@ -142,6 +146,7 @@ export const mailboxes = {
     summary: 'Queue a synchronisation of a mailbox; new mail shows some seconds later', effect: 'write',
     docs: `${DOCS}/operations/email-mailbox/triggermailboxsync.html`, orders: ['Trigger Mailbox Sync'],
     input: { tenant, mailbox },
-    run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, outcome: 'queued', native: await api(ctx).act('POST', `${inMailbox(ctx, input)}/sync`) }),
+    run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, outcome: 'queued',
+      native: await api(ctx).act('POST', `${inMailbox(ctx, input)}/sync`) }),
   }),
 } satisfies Operations;

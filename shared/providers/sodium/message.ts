@@ -3,8 +3,8 @@ import { parseAddress } from '../../address.js';
 import { path } from '../../http.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
-import type { Address, Attachment, Message, Native, Receipt } from '../../vocabulary.js';
-import { api, connected, DOCS, inMailbox, inTenant, mailbox, moment, must, objects, once, refuse, tenant, words } from './api.js';
+import { idOf, type Address, type Attachment, type Message, type Native, type Receipt } from '../../vocabulary.js';
+import { api, connected, DOCS, inMailbox, inTenant, mailbox, moment, objects, once, refuse, tenant, words } from './api.js';
 import { asked, chosen, own, queryOf, sortDesc } from './filter.js';
 
 export const PAGES = `${DOCS}/operations/email-mailbox`;
@@ -20,20 +20,20 @@ export function toMessage(native: Native, code?: string): Message {
   const mailbox = words(native.configCode) ?? code, date = moment(native.messageDate);
   const [thread, subject, body, html] = [native.conversationId, native.subject, native.plainTextBody, native.htmlBody].map(words);
   return {
-    id: must(native, 'uniqueId'), ...(mailbox ? { mailbox } : {}), ...(thread ? { thread } : {}), ...(from ? { from } : {}), to: addresses(native.toRecipients),
+    id: idOf(native, 'uniqueId'), ...(mailbox ? { mailbox } : {}), ...(thread ? { thread } : {}), ...(from ? { from } : {}), to: addresses(native.toRecipients),
     ...(native.ccRecipients === undefined ? {} : { cc: addresses(native.ccRecipients) }), ...(subject ? { subject } : {}), ...(date ? { date } : {}),
     ...(typeof native.isRead === 'boolean' ? { read: native.isRead } : {}), ...(body ? { text: body } : {}), ...(html ? { html } : {}),
     ...(native.attachments === undefined ? {} : { attachments: objects(native.attachments).map(toAttachment) }), native,
   };
 }
 const toAttachment = (native: Native): Attachment => ({
-  id: must(native, 'attachmentId'), name: words(native.fileName) ?? 'attachment', type: words(native.contentType) ?? 'application/octet-stream',
+  id: idOf(native, 'attachmentId'), name: words(native.fileName) ?? 'attachment', type: words(native.contentType) ?? 'application/octet-stream',
   ...(typeof native.size === 'number' ? { size: native.size } : {}), ...(typeof native.isInline === 'boolean' ? { inline: native.isInline } : {}),
   ...(words(native.contentId) ? { contentId: native.contentId as string } : {}),
 });
 
 /** Names a row for good: ids are unique within a configuration at least. */
-export const rowId = (row: Native): string => `${words(row.configCode) ?? ''}/${must(row, 'uniqueId')}`;
+export const rowId = (row: Native): string => `${words(row.configCode) ?? ''}/${idOf(row, 'uniqueId')}`;
 
 /** The details of a message. Throws `unauthorized` where the mailbox has to be connected again first. */
 export const details = async (ctx: Context, input: { tenant?: string; mailbox: string; message: string }): Promise<Message> =>
@@ -61,7 +61,8 @@ async function encoded(files: readonly FileValue[] | undefined): Promise<{ fileN
   if (!files) return undefined;
   let total = 0;
   const grow = (by: number) => {
-    if ((total += by) > LARGEST) refuse({ field: 'attachments', message: `The attachments together are larger than ${LARGEST / 1048576} MB; no mail provider takes that much.` });
+    if ((total += by) > LARGEST)
+      refuse({ field: 'attachments', message: `The attachments together are larger than ${LARGEST / 1048576} MB; no mail provider takes that much.` });
   };
   const known = files.reduce((sum, { size = 0 }) => sum + size, 0);
   if (known > LARGEST) grow(known);
@@ -79,7 +80,8 @@ async function newMail(input: Content) {
     refuse({ field: 'htmlBody', message: 'HTML Body or Plain Text Body is required.' });
   }
   const { subject, htmlBody, plainTextBody } = input;
-  return { subject, htmlBody, plainTextBody, to: recipients(input.to), cc: recipients(input.cc), bcc: recipients(input.bcc), attachments: await encoded(input.attachments) };
+  return { subject, htmlBody, plainTextBody, to: recipients(input.to), cc: recipients(input.cc), bcc: recipients(input.bcc),
+    attachments: await encoded(input.attachments) };
 }
 
 const LOOK = 'Look for it among the sent messages (List Messages with Direction "Outbound", or the Sent folder) before you send it again.';
@@ -155,7 +157,8 @@ export const messages = {
     doubt: 'What happens when only some of the messages exist is not documented. The mail provider is told later, so a sync may show the old mark for a while.',
     input: {
       tenant, mailbox,
-      message: list('Messages', text('Message', { format: 'uuid', ref: 'message' }), { required: true, help: 'The ids of messages of this mailbox, one or many.' }),
+      message: list('Messages', text('Message', { format: 'uuid', ref: 'message' }),
+        { required: true, help: 'The ids of messages of this mailbox, one or many.' }),
       read: flag('Read', { required: true, help: 'Whether the messages count as read.' }),
     },
     run: async (ctx, input): Promise<Receipt> => {

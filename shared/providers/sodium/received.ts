@@ -4,8 +4,8 @@ import { flag, list, text } from '../../fields.js';
 import { query } from '../../http.js';
 import { map, take } from '../../pages.js';
 import { feed, type Batch, type Context } from '../../provider.js';
-import type { Message, Native } from '../../vocabulary.js';
-import { api, inMailbox, inTenant, moment, must, objects, tenant, words } from './api.js';
+import { idOf, type Message, type Native } from '../../vocabulary.js';
+import { api, inMailbox, inTenant, moment, objects, tenant, words } from './api.js';
 import { toFolder } from './conversation.js';
 import { rowId, toMessage } from './message.js';
 
@@ -18,7 +18,7 @@ const OVERLAP = 24 * 60 * 60 * 1000;
 const LATEST = 5;
 
 type Where = { tenant?: string; mailbox?: string[] };
-/** One watermark for each email configuration, by its code; `from` is where those begin that have none yet. */
+/** One watermark for each email configuration, by its code; `from` is the one of those that have none yet. */
 interface Cursor { v: 1; boxes: Record<string, string>; from?: string }
 
 export const messageReceived = feed({
@@ -26,7 +26,8 @@ export const messageReceived = feed({
   input: {
     tenant,
     mailbox: list('Mailboxes', text('Mailbox', { ref: 'mailbox' }), { help: 'Only these email configurations. Left empty, all that may be read are watched.' }),
-    syncFirst: flag('Sync First', { help: 'Whether to ask the vendor to synchronise the mailboxes before each look; what that brings is seen at the next one.' }),
+    syncFirst: flag('Sync First',
+      { help: 'Whether to ask the vendor to synchronise the mailboxes before each look; what that brings is seen at the next one.' }),
   },
   /**
    * Each configuration has a watermark of its own: while one is cut off (an expired authorisation is common) the others go on, and what it
@@ -36,17 +37,18 @@ export const messageReceived = feed({
     const before = cursor === undefined ? undefined : read(cursor);
     const named = (input.mailbox ?? []).length > 0;
     const codes = named ? [...new Set(input.mailbox)] : await readable(ctx, input);
-    if (input.syncFirst) await Promise.all(codes.map(code => tolerated(named, () => api(ctx).act('POST', `${inMailbox(ctx, { ...input, mailbox: code })}/sync`))));
+    if (input.syncFirst)
+      await Promise.all(codes.map(code => tolerated(named, () => api(ctx).act('POST', `${inMailbox(ctx, { ...input, mailbox: code })}/sync`))));
     const received = receipts(ctx, input, codes);
     const top = highest(before?.boxes ?? {});
-    const start = top === undefined ? before?.from && watermarkFrom(before.from, OVERLAP) : joining(top);
+    const start = top === undefined ? before?.from : joining(top);
     const boxes: Record<string, string> = { ...before?.boxes };
     const found: { code: string; row: Native }[] = [];
     let more = false;
     await Promise.all(codes.map(async code => {
       const look = await tolerated(named, () => watermark<Native>({
         cursor: before && (before.boxes[code] ?? start),
-        overlapMs: OVERLAP, latest: LATEST, id: row => must(row, 'uniqueId'), at: dateOf,
+        overlapMs: OVERLAP, latest: LATEST, id: row => idOf(row, 'uniqueId'), at: dateOf,
         newest: () => only(api(ctx).list(`${inTenant(ctx, input)}/mailbox/messages`,
           { configCode: code, direction: 'Inbound', sortBy: 'MessageDate', sortDesc: true }, rowId), received),
       }));
@@ -60,11 +62,11 @@ export const messageReceived = feed({
       const newest = highest(boxes);
       if (newest !== undefined) for (const [code, box] of Object.entries(boxes)) if (watermarkAt(box) === undefined) boxes[code] = joining(newest);
     }
-    found.sort((a, b) => dateOf(a.row) - dateOf(b.row) || (must(a.row, 'uniqueId') < must(b.row, 'uniqueId') ? -1 : 1));
+    found.sort((a, b) => dateOf(a.row) - dateOf(b.row) || (idOf(a.row, 'uniqueId') < idOf(b.row, 'uniqueId') ? -1 : 1));
     const items = (before ? found : found.slice(-LATEST)).map(({ code, row }) => toMessage(row, code)).map(item => ({ id: item.id, item }));
     return { items, cursor: JSON.stringify({ v: 1, boxes, ...(before?.from ? { from: before.from } : {}) } satisfies Cursor), more };
   },
-  from: (_ctx, _input, at) => JSON.stringify({ v: 1, boxes: {}, from: at } satisfies Cursor),
+  from: (_ctx, _input, at) => JSON.stringify({ v: 1, boxes: {}, from: watermarkFrom(at, OVERLAP) } satisfies Cursor),
 });
 
 const dateOf = (row: Native): number => Date.parse(moment(row.messageDate) ?? '');
@@ -76,14 +78,16 @@ const joining = (top: number) => watermarkFrom(new Date(top - OVERLAP).toISOStri
 function read(cursor: string): Cursor {
   try {
     const parsed = JSON.parse(cursor) as Cursor;
-    if (parsed?.v === 1 && typeof parsed.boxes === 'object' && parsed.boxes !== null && Object.values(parsed.boxes).every(box => typeof box === 'string')) return parsed;
+    if (parsed?.v === 1 && typeof parsed.boxes === 'object' && parsed.boxes !== null
+      && [parsed.from ?? '', ...Object.values(parsed.boxes)].every(box => typeof box === 'string')) return parsed;
   } catch { /* said below */ }
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
 /** The codes of all configurations whose mail may be read. */
 const readable = async (ctx: Context, input: Where): Promise<string[]> =>
-  (await take(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => must(row, 'code')))).filter(row => row.readEnabled === true).map(row => must(row, 'code'));
+  (await take(api(ctx).list(`${inTenant(ctx, input)}/email-configs`, {}, row => idOf(row, 'code'))))
+    .filter(row => row.readEnabled === true).map(row => idOf(row, 'code'));
 
 /** A configuration that was not asked for by name may refuse (deleted meanwhile, not yet connected): its watermark stays, so nothing is lost. */
 async function tolerated<T>(named: boolean, look: () => Promise<T>): Promise<T | undefined> {

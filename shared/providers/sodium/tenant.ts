@@ -2,12 +2,12 @@ import { text, time } from '../../fields.js';
 import { path } from '../../http.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
-import type { Native, Receipt } from '../../vocabulary.js';
-import { api, DOCS, inTenant, must, once, tenant, words } from './api.js';
+import { idOf, type Native, type Receipt } from '../../vocabulary.js';
+import { api, DOCS, inTenant, once, tenant, words } from './api.js';
 
 /** A tenant, a task: `id` is what the other operations take, the vendor's code. */
 export interface Named { id: string; name: string; native: Native }
-const toNamed = (native: Native): Named => ({ id: must(native, 'code'), name: words(native.name) ?? must(native, 'code'), native });
+const toNamed = (native: Native): Named => ({ id: idOf(native, 'code'), name: words(native.name) ?? idOf(native, 'code'), native });
 
 /** A key of the API. `secret` is there once, in the answer that made it. */
 export interface Key { id: string; name?: string; expiryDate?: string; secret?: string; native: Native }
@@ -15,7 +15,7 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 /** The members are not published: the id is a GUID, so the first one that looks like it is taken. */
 const toKey = (native: Native): Key => {
   const said = (...names: string[]) => names.map(name => words(native[name]));
-  const id = said('id', 'code', 'uniqueId', 'key').find(value => value && UUID.test(value)) ?? must(native, 'id');
+  const id = said('id', 'code', 'uniqueId', 'key').find(value => value && UUID.test(value)) ?? idOf(native, 'id');
   const secret = said('secret', 'apiKey', 'key', 'value', 'token').find(value => value && value !== id);
   const [name, expiryDate] = said('name', 'expiryDate');
   return { id, ...(name ? { name } : {}), ...(expiryDate ? { expiryDate } : {}), ...(secret ? { secret } : {}), native };
@@ -44,7 +44,7 @@ export const tenants = {
     summary: 'List tasks', effect: 'read', docs: `${DOCS}/operations/tasks/`,
     doubt: 'The filter by client is known from a public client of the API, not from its documents.',
     input: { tenant, clientCode: text('Client Code', { help: 'Only tasks of this client.' }) },
-    run: (ctx, { clientCode, ...input }) => map(api(ctx).list(`${inTenant(ctx, input)}/tasks`, { clientCode }, row => must(row, 'code')), toNamed),
+    run: (ctx, { clientCode, ...input }) => map(api(ctx).list(`${inTenant(ctx, input)}/tasks`, { clientCode }, row => idOf(row, 'code')), toNamed),
   }),
   'key.list': operation({
     summary: 'List the API keys of the key\'s user', effect: 'read', docs: KEYS,

@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { parseAddress } from '../../address.js';
+import { MailError } from '../../errors.js';
+import { choice, number, text, type Values } from '../../fields.js';
+import { auth, type Context } from '../../provider.js';
+
+export type Security = 'tls' | 'starttls' | 'none';
+const SECURITY = { tls: 'TLS from the Start', starttls: 'STARTTLS', none: 'None (This Machine Only)' } as const;
+
+interface Side { host: string; port: number; security: Security }
+interface Preset { imap: Side; smtp: Side; savesSent?: boolean }
+const tls = (host: string, port: number): Side => ({ host, port, security: 'tls' });
+const starttls = (host: string): Side => ({ host, port: 587, security: 'starttls' });
+
+/**
+ * Hosts and ports as the makers publish them. `savesSent`: the server itself keeps a copy of what is sent (Gmail, Exchange Online).
+ * Microsoft offers no implicit TLS for submission; the others do (RFC 8314 section 3.3).
+ */
+const PRESETS = {
+  rackspace: { imap: tls('secure.emailsrvr.com', 993), smtp: tls('secure.emailsrvr.com', 465) },
+  gmail: { imap: tls('imap.gmail.com', 993), smtp: tls('smtp.gmail.com', 465), savesSent: true },
+  microsoft365: { imap: tls('outlook.office365.com', 993), smtp: starttls('smtp.office365.com'), savesSent: true },
+  yahoo: { imap: tls('imap.mail.yahoo.com', 993), smtp: tls('smtp.mail.yahoo.com', 465) },
+  icloud: { imap: tls('imap.mail.me.com', 993), smtp: starttls('smtp.mail.me.com') },
+  fastmail: { imap: tls('imap.fastmail.com', 993), smtp: tls('smtp.fastmail.com', 465) },
+  scaleway: { imap: tls('imap.mailbox.scw.eu', 993), smtp: tls('smtp.mailbox.scw.eu', 465) },
+} as const satisfies Record<string, Preset>;
+
+/** Hosts that keep a copy by themselves, where no preset was chosen. */
+const SAVES_SENT = /(^|\.)(gmail\.com|googlemail\.com|office365\.com|outlook\.com)$/i;
+
+/** What an account is asked for. */
+export const account = auth({
+  fields: {
+    preset: choice('Provider', {
+      custom: 'Other', rackspace: 'Rackspace Email', gmail: 'Gmail', microsoft365: 'Microsoft 365', yahoo: 'Yahoo Mail', icloud: 'iCloud Mail',
+      fastmail: 'Fastmail', scaleway: 'Scaleway Mailbox',
+    }, { default: 'custom', help: 'Fills in hosts and ports wherever they are left empty.' }),
+    user: text('User', { required: true, maxLength: 320, example: 'ann@example.com', help: 'The login name, for most providers the whole address.' }),
+    authentication: choice('Authentication', { password: 'Password', oauth2: 'OAuth 2' }, { default: 'password' }),
+    password: text('Password', { secret: true, maxLength: 1000, help: 'For Gmail, Yahoo and iCloud this is an app password.' }),
+    imapHost: text('IMAP Host', { format: 'host', group: 'IMAP', example: 'imap.example.com', help: 'Leave it empty for an account that only sends.' }),
+    imapPort: number('IMAP Port', { min: 1, max: 65535, group: 'IMAP', help: 'Usually 993 with TLS and 143 with STARTTLS.' }),
+    imapSecurity: choice('IMAP Security', SECURITY, { group: 'IMAP' }),
+    smtpHost: text('SMTP Host', { format: 'host', group: 'SMTP', example: 'smtp.example.com', help: 'Leave it empty for an account that only reads.' }),
+    smtpPort: number('SMTP Port', { min: 1, max: 65535, group: 'SMTP', help: 'Usually 465 with TLS and 587 with STARTTLS.' }),
+    smtpSecurity: choice('SMTP Security', SECURITY, { group: 'SMTP' }),
+    smtpUser: text('SMTP User', { maxLength: 320, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
+    smtpPassword: text('SMTP Password', { secret: true, maxLength: 1000, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
+    allowedCertificate: text('Allowed Certificate', {
+      lines: 6, maxLength: 20_000, group: 'Security',
+      help: 'A certificate to accept beside those the system trusts, as PEM text or as its SHA-256 fingerprint.',
+    }),
+  },
+  oauth2Choice: {
+    field: 'authentication', value: 'oauth2', by: 'preset',
+    grants: {
+      // https://developers.google.com/workspace/gmail/imap/xoauth2-protocol; offline access is what brings a refresh token.
+      gmail: {
+        authorizeUrl: 'https://accounts.google.com/o/oauth2/v2/auth', tokenUrl: 'https://oauth2.googleapis.com/token',
+        scopes: ['https://mail.google.com/'], parameters: 'access_type=offline&prompt=consent',
+      },
+      // https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+      microsoft365: {
+        authorizeUrl: 'https://login.microsoftonline.com/common/oauth2/v2.0/authorize', tokenUrl: 'https://login.microsoftonline.com/common/oauth2/v2.0/token',
+        scopes: ['https://outlook.office.com/IMAP.AccessAsUser.All', 'https://outlook.office.com/SMTP.Send', 'offline_access'],
+      },
+    },
+  },
+});
+
+/** One side of an account, ready to connect. */
+export interface Endpoint extends Side { side: 'IMAP' | 'SMTP'; user: string; password: string; oauth2: boolean; allowed?: Allowed }
+/** A certificate the user vouches for: its SHA-256 fingerprint in lower-case hex, and its PEM where that was given. */
+export interface Allowed { fingerprint?: string; pem?: string }
+/** An account as the operations use it. `key` names it for shared connections: it changes with every secret and reveals none. */
+export interface Settings { key: string; user: string; imap?: Endpoint; smtp?: Endpoint; savesSent: boolean; address?: string }
+
+const known = new WeakMap<object, Settings>();
+
+/** Reads and checks the account. Throws `invalid_input` before anything is sent. */
+export function settingsOf(ctx: Context): Settings {
+  const found = known.get(ctx.account);
+  if (found) return found;
+  const values = ctx.account as Values<typeof account.fields>;
+  const preset: Preset | undefined = values.preset === 'custom' ? undefined : PRESETS[values.preset];
+  const refuse = (field: string, message: string) => { throw new MailError('invalid_input', message, { issues: [{ field, message }] }); };
+  const allowed = allowedOf(values.allowedCertificate, refuse);
+  const oauth2 = values.authentication === 'oauth2';
+  const side = (name: 'IMAP' | 'SMTP'): Endpoint | undefined => {
+    const own = name === 'IMAP'
+      ? { host: values.imapHost, port: values.imapPort, security: values.imapSecurity }
+      : { host: values.smtpHost, port: values.smtpPort, security: values.smtpSecurity };
+    const given = preset?.[name === 'IMAP' ? 'imap' : 'smtp'];
+    const host = own.host ?? given?.host;
+    if (!host) return undefined;
+    const from = own.host ? undefined : given;
+    const security = own.security ?? from?.security ?? (own.port === 143 || own.port === 587 || own.port === 25 ? 'starttls' : 'tls');
+    const port = own.port ?? from?.port ?? (name === 'IMAP' ? (security === 'tls' ? 993 : 143) : (security === 'tls' ? 465 : 587));
+    if (security === 'none' && !isLoopback(host)) {
+      refuse(name === 'IMAP' ? 'imapSecurity' : 'smtpSecurity',
+        `Without TLS the password would cross the network readable, so ${name} may only be used that way on this machine (localhost), not with ${host}.`);
+    }
+    const user = name === 'SMTP' && values.smtpUser ? values.smtpUser : values.user;
+    const password = (name === 'SMTP' && values.smtpPassword ? values.smtpPassword : values.password) ?? '';
+    const own2 = oauth2 && !(name === 'SMTP' && values.smtpPassword);
+    if (!own2 && password === '') refuse('password', 'Password is required unless OAuth 2 is chosen.');
+    return { side: name, host, port, security, user, password, oauth2: own2, ...(allowed ? { allowed } : {}) };
+  };
+  const imap = side('IMAP'), smtp = side('SMTP');
+  if (!imap && !smtp) refuse('imapHost', 'The account has neither an IMAP host nor an SMTP host.');
+  // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one.
+  const key = createHash('sha256').update(JSON.stringify([imap, smtp])).digest('base64url');
+  const address = [values.user, values.smtpUser].find(user => user && parseAddress(user)?.email === user);
+  const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}), ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
+  known.set(ctx.account, settings);
+  return settings;
+}
+
+/** The side of the account an operation needs. Throws `invalid_input` where the account has none. */
+export function endpoint(ctx: Context, side: 'imap' | 'smtp'): Endpoint {
+  const found = settingsOf(ctx)[side];
+  if (!found) {
+    const name = side.toUpperCase();
+    throw new MailError('invalid_input', `The account has no ${name} host, so it cannot ${side === 'imap' ? 'read' : 'send'} mail.`,
+      { issues: [{ field: `${side}Host`, message: `${name} Host is required for this.` }] });
+  }
+  return found;
+}
+
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+function allowedOf(given: string | undefined, refuse: (field: string, message: string) => void): Allowed | undefined {
+  const value = given?.trim();
+  if (!value) return undefined;
+  if (value.includes('-----BEGIN CERTIFICATE-----')) return { pem: value };
+  const hex = value.replace(/^sha-?256[:=/ ]*/i, '').replace(/[\s:]/g, '').toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(hex)) return { fingerprint: hex };
+  refuse('allowedCertificate', 'Allowed Certificate must be PEM text or a SHA-256 fingerprint of 64 hexadecimal digits.');
+  return undefined;
+}

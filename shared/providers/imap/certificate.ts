@@ -1,0 +1,97 @@
+import { connect, isIP, type Socket } from 'node:net';
+import * as tls from 'node:tls';
+import { MailError } from '../../errors.js';
+import type { Endpoint } from './account.js';
+
+/** How long the look at a server's certificate may take, in milliseconds. */
+const DEADLINE = 10_000;
+
+/** What `tls.connect` must know about an endpoint: names for the check, and the certificate the user vouches for, if any. */
+export async function tlsOptions(endpoint: Endpoint, address: string): Promise<tls.ConnectionOptions> {
+  const name = isIP(endpoint.host) ? {} : { servername: endpoint.host };
+  const { allowed } = endpoint;
+  if (!allowed) return name;
+  let pem = allowed.pem;
+  if (!pem) {
+    // Node checks nothing by fingerprint, so the certificate is read first; the connection proper then trusts exactly this one.
+    const shown = await peerCertificate(endpoint, address);
+    if (hex(shown.fingerprint256) !== allowed.fingerprint) return name;
+    pem = `-----BEGIN CERTIFICATE-----\n${shown.raw.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  }
+  let fingerprint: string;
+  try {
+    const { X509Certificate } = await import('node:crypto');
+    fingerprint = hex(new X509Certificate(pem).fingerprint256);
+  } catch (error) {
+    throw new MailError('invalid_input', 'Allowed Certificate is not a readable certificate.',
+      { issues: [{ field: 'allowedCertificate', message: 'Allowed Certificate is not a readable certificate.' }], cause: error });
+  }
+  return {
+    ...name,
+    // A leaf certificate is a trust anchor only with the partial chain allowed; the usual authorities stay trusted beside it.
+    secureContext: tls.createSecureContext({ ca: [...tls.rootCertificates, pem], allowPartialTrustChain: true } as tls.SecureContextOptions),
+    checkServerIdentity: (host, certificate) => hex(certificate.fingerprint256) === fingerprint ? undefined : tls.checkServerIdentity(host, certificate),
+  };
+}
+
+const hex = (fingerprint: string | undefined) => (fingerprint ?? '').replace(/:/g, '').toLowerCase();
+
+/** The certificate a server shows, unchecked. Nothing secret is sent. */
+export async function peerCertificate(endpoint: Endpoint, address: string): Promise<tls.PeerCertificate> {
+  let socket: Socket | undefined;
+  const timer = setTimeout(() => socket?.destroy(new Error('no answer in time')), DEADLINE);
+  try {
+    socket = connect({ host: address, port: endpoint.port });
+    if (endpoint.security === 'starttls') await upgrade(socket, endpoint.side);
+    const secure = tls.connect({ socket, ...(isIP(endpoint.host) ? {} : { servername: endpoint.host }), rejectUnauthorized: false });
+    await new Promise<void>((resolve, reject) => secure.once('secureConnect', resolve).once('error', reject).once('close', () => reject(new Error('closed'))));
+    return secure.getPeerCertificate(true);
+  } finally {
+    clearTimeout(timer);
+    socket?.destroy();
+  }
+}
+
+/** Asks for STARTTLS in the least that each protocol allows (RFC 3501 section 6.2.1, RFC 3207). */
+async function upgrade(socket: Socket, side: Endpoint['side']): Promise<void> {
+  const steps: readonly [send: string, until: RegExp][] = side === 'IMAP'
+    ? [['', /^\* (OK|PREAUTH)/], ['a STARTTLS', /^a OK/i]]
+    : [['', /^220 /], ['EHLO [127.0.0.1]', /^250 /], ['STARTTLS', /^220 /]];
+  let text = '', step = 0;
+  await new Promise<void>((resolve, reject) => {
+    const stop = (error?: Error) => {
+      socket.removeListener('data', read).removeListener('error', stop).removeListener('close', closed);
+      if (error) reject(error); else resolve();
+    };
+    const closed = () => stop(new Error('closed'));
+    const read = (data: Buffer) => {
+      text += data.toString('latin1');
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const line = text.slice(0, end).trim();
+        text = text.slice(end + 1);
+        if (!steps[step]![1].test(line)) {
+          if (/^(a (NO|BAD)|[45]\d\d |\* BYE)/i.test(line)) return stop(new Error(`STARTTLS refused: ${line.slice(0, 100)}`));
+          continue;
+        }
+        if (++step === steps.length) return stop();
+        socket.write(`${steps[step]![0]}\r\n`);
+      }
+    };
+    socket.on('data', read).once('error', stop).once('close', closed);
+  });
+}
+
+/** True for a failure of Node's own check of a certificate. */
+export const isCertificateError = (error: unknown): boolean => {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH)/.test(code);
+};
+
+/** The refusal of a certificate, with the fingerprint a user may vouch for. */
+export async function certificateRefused(endpoint: Endpoint, address: string, error: unknown): Promise<MailError> {
+  const shown = await peerCertificate(endpoint, address).catch(() => undefined);
+  const words = (error as Error).message.replace(/; if the root CA.*$/s, '').replace(/\.$/, '');
+  return new MailError('unavailable',
+    `The certificate of ${endpoint.side} at ${endpoint.host}:${endpoint.port} is not trusted: ${words}.`
+    + (shown?.fingerprint256 ? ` If it is yours, put its SHA-256 fingerprint ${shown.fingerprint256} into Allowed Certificate.` : ''), { cause: error });
+}

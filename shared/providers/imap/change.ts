@@ -1,0 +1,218 @@
+import { isMailError, MailError } from '../../errors.js';
+import { choice, file, flag, list, text, time } from '../../fields.js';
+import { operation, type Context, type Operations } from '../../provider.js';
+import type { Receipt } from '../../vocabulary.js';
+import { granted, opened, withFolder, withImap } from './connection.js';
+import { uidSet } from './content.js';
+import { folderFor } from './folder.js';
+import { gone, messageId, placeOf, RESET, type Place } from './identity.js';
+import type { ImapFlow } from './libraries.js';
+import { folderField, messagesField, uidSearch } from './message.js';
+
+/** What became of one message: `id` as given, `newId` where it is now. */
+interface Outcome { id: string; done: boolean; newId?: string; error?: string; code?: string }
+
+/** The largest message that can be uploaded: the library wants it in memory. In bytes. */
+const LARGEST_UPLOAD = 64 * 1024 * 1024;
+
+/** The ids given, each once. Throws `invalid_input` for none, before anything is sent. */
+function targets(input: { message?: string; messages?: string[] }): { id: string; place: Place }[] {
+  const ids = [...new Set([...(input.message ? [input.message] : []), ...(input.messages ?? [])])];
+  if (!ids.length) throw new MailError('invalid_input', 'No message is named.', { issues: [{ field: 'message', message: 'Message is required.' }] });
+  return ids.map(id => ({ id, place: placeOf(id, input.messages?.includes(id) ? 'messages' : 'message') }));
+}
+
+type Change = (client: ImapFlow, set: string, uids: number[], folder: string) => Promise<Map<number, string> | undefined>;
+
+/**
+ * Changes messages folder by folder. What is not there is said of each message; where only one was named it is the error of the whole.
+ * `change` may tell the new ids.
+ */
+async function each(ctx: Context, input: { message?: string; messages?: string[] }, change: Change, native: Record<string, unknown> = {}): Promise<Receipt> {
+  const all = targets(input);
+  const outcomes = new Map<string, Outcome>();
+  const fail = (id: string, error: MailError) => outcomes.set(id, { id, done: false, error: error.message, code: error.code });
+  const byFolder = new Map<string, typeof all>();
+  for (const one of all) byFolder.set(one.place.folder, [...byFolder.get(one.place.folder) ?? [], one]);
+  let first: unknown;
+  for (const [folder, named] of byFolder) {
+    try {
+      await withFolder(ctx, folder, async (client, mailbox) => {
+        const valid = named.filter(one => {
+          if (one.place.uidValidity === String(mailbox.uidValidity)) return true;
+          fail(one.id, gone(one.id, RESET));
+          return false;
+        });
+        if (!valid.length) return;
+        const wanted = valid.map(one => one.place.uid).sort((a, b) => a - b);
+        // A command for a UID that is gone succeeds and does nothing (RFC 9051 section 6.4.9), so what is there is asked for first.
+        const there = new Set(await uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: uidSet(wanted) }]));
+        const uids = wanted.filter(uid => there.has(uid));
+        for (const one of valid) if (!there.has(one.place.uid)) fail(one.id, gone(one.id));
+        if (!uids.length) return;
+        const moved = await change(client, uidSet(uids), uids, folder);
+        for (const one of valid) {
+          if (!there.has(one.place.uid)) continue;
+          const newId = moved?.get(one.place.uid);
+          outcomes.set(one.id, { id: one.id, done: true, ...(newId ? { newId } : {}) });
+        }
+      }, { write: true, fresh: true });
+    } catch (error) {
+      ctx.signal?.throwIfAborted();
+      if (!isMailError(error)) throw error;
+      first ??= error;
+      for (const one of named) if (!outcomes.has(one.id)) fail(one.id, error);
+    }
+  }
+  const results = all.map(one => outcomes.get(one.id) ?? { id: one.id, done: false, error: 'Nothing was said about it.' });
+  if (results.length === 1 && !results[0]!.done) throw first ?? new MailError((results[0]!.code ?? 'not_found') as 'not_found', results[0]!.error!);
+  if (first && results.every(one => !one.done)) throw first;
+  const one = results.length === 1 ? results[0]! : undefined;
+  return { ...(one ? { id: one.newId ?? one.id } : {}), native: { ...native, changed: results.filter(r => r.done).length, results } };
+}
+
+/** The flags of a folder that can be kept; a server drops others without a word (RFC 9051 section 7.1, PERMANENTFLAGS). */
+function keepable(client: ImapFlow, flags: readonly string[]) {
+  const kept = client.mailbox ? client.mailbox.permanentFlags : undefined;
+  const refused = kept && !kept.has('\\*') ? flags.filter(flag => ![...kept].some(one => one.toLowerCase() === flag.toLowerCase())) : [];
+  if (refused.length) throw new MailError('unsupported', `This folder cannot keep ${refused.join(', ')}.`);
+}
+
+const store = async (client: ImapFlow, set: string, add: readonly string[], remove: readonly string[]) => {
+  keepable(client, add);
+  if (add.length) await granted(client, client.messageFlagsAdd(set, [...add], { uid: true, silent: true }));
+  if (remove.length) await granted(client, client.messageFlagsRemove(set, [...remove], { uid: true, silent: true }));
+};
+
+const SYSTEM = /^\\(seen|answered|flagged|deleted|draft)$/i;
+function flagName(name: string): string {
+  const system = name.startsWith('\\') ? name : /^(seen|answered|flagged|deleted|draft)$/i.test(name) ? `\\${name}` : undefined;
+  if (system) {
+    if (SYSTEM.test(system)) return `\\${system[1]!.toUpperCase()}${system.slice(2).toLowerCase()}`;
+    throw new MailError('invalid_input', `There is no flag "${name}"; those with a backslash are \\Seen, \\Answered, \\Flagged, \\Deleted and \\Draft.`);
+  }
+  return name;
+}
+
+/** Names for what a copy or move left in the target: from COPYUID (RFC 4315), or found again by Message-ID where the server has none. */
+async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: string, move: boolean): Promise<Map<number, string>> {
+  const set = uidSet(uids);
+  const ids = new Map<number, string>();
+  const named = new Map<number, string>();
+  const uidplus = client.capabilities.has('UIDPLUS') || client.enabled.has('IMAP4REV2');
+  if (!uidplus) for await (const row of client.fetch(set, { uid: true, envelope: true }, { uid: true })) if (row.envelope?.messageId) named.set(row.uid, row.envelope.messageId);
+  const status = uidplus ? undefined : await client.status(target, { uidNext: true, uidValidity: true });
+  let result;
+  if (!move) result = await granted(client, client.messageCopy(set, target, { uid: true }));
+  else if (client.capabilities.has('MOVE') || client.enabled.has('IMAP4REV2')) result = await granted(client, client.messageMove(set, target, { uid: true }));
+  else {
+    // Without MOVE: copy, mark, and expunge exactly these. A plain EXPUNGE would take what others marked (RFC 6851 section 3.3).
+    result = await granted(client, client.messageCopy(set, target, { uid: true }));
+    await expunge(client, set);
+  }
+  if (result.uidMap?.size) {
+    for (const [from, to] of result.uidMap) ids.set(from, messageId({ folder: result.destination, uidValidity: String(result.uidValidity), uid: to }));
+    const missing = uids.filter(uid => !ids.has(uid));
+    if (missing.length) throw new MailError('rejected', `The server reports ${uids.length - missing.length} of ${uids.length} messages as ${move ? 'moved' : 'copied'}; missing are UIDs ${uidSet(missing)}.`);
+    return ids;
+  }
+  if (status && status.uidNext) {
+    const mailbox = await opened(client, target, { fresh: true });
+    const arrived = await uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: `${status.uidNext}:*` }]);
+    const news = arrived.filter(uid => uid >= status.uidNext!);
+    if (news.length < uids.length) throw new MailError('rejected', `Only ${news.length} of ${uids.length} messages are in "${target}" after the ${move ? 'move' : 'copy'}.`);
+    for await (const row of client.fetch(uidSet(news), { uid: true, envelope: true }, { uid: true })) {
+      for (const [from, name] of named) if (name === row.envelope?.messageId && !ids.has(from)) { ids.set(from, messageId({ folder: mailbox.path, uidValidity: String(mailbox.uidValidity), uid: row.uid })); break; }
+    }
+  }
+  ctx.signal?.throwIfAborted();
+  return ids;
+}
+
+/** Deletes exactly these. Throws `unsupported` where a server can only expunge everything that anyone marked. */
+async function expunge(client: ImapFlow, set: string): Promise<void> {
+  if (!client.capabilities.has('UIDPLUS') && !client.enabled.has('IMAP4REV2')) {
+    const marked = await uidSearch(client, [{ type: 'ATOM', value: 'DELETED' }]);
+    if (marked.length) throw new MailError('unsupported', 'This server can only remove all messages marked as deleted at once, and others are marked besides these. Empty the folder in a mail program first.');
+  }
+  await granted(client, client.messageDelete(set, { uid: true }));
+}
+
+const target = text('Target Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' });
+
+/** The operations that change messages. */
+export const changing = {
+  'message.mark': operation({
+    summary: 'Mark messages as read or unread', effect: 'write', docs: 'RFC 9051 section 6.4.6',
+    input: { ...messagesField, read: flag('Read', { default: true, help: 'Whether the messages are marked as read.' }) },
+    run: (ctx, { read, ...input }) => each(ctx, input, async (client, set) => { await store(client, set, read ? ['\\Seen'] : [], read ? [] : ['\\Seen']); return undefined; }),
+  }),
+  'message.flag': operation({
+    summary: 'Add or remove flags and keywords', effect: 'write', docs: 'RFC 9051 sections 2.3.2 and 6.4.6',
+    input: {
+      ...messagesField,
+      flags: list('Flags', text('Flag', { maxLength: 100, pattern: '^\\\\?[!#-&+-Z^-z|}~]+$' }), { required: true, maxItems: 50, help: 'Flagged, Answered, Seen, Draft, Deleted, or keywords of your own.' }),
+      change: choice('Change', { add: 'Add', remove: 'Remove' }, { default: 'add' }),
+    },
+    run: (ctx, { flags, change, ...input }) => {
+      const names = flags.map(flagName);
+      return each(ctx, input, async (client, set) => { await store(client, set, change === 'add' ? names : [], change === 'add' ? [] : names); return undefined; }, { flags: names });
+    },
+  }),
+  'message.move': operation({
+    summary: 'Move messages to another folder', effect: 'write', docs: 'RFC 6851, RFC 4315',
+    input: { ...messagesField, target },
+    run: (ctx, { target, ...input }) => each(ctx, input, (client, _set, uids, folder) => {
+      if (folder === target) throw new MailError('invalid_input', `The messages are in "${target}" already.`, { issues: [{ field: 'target', message: 'This is the folder the messages are in.' }] });
+      return copyTo(ctx, client, uids, target, true);
+    }, { target }),
+  }),
+  'message.copy': operation({
+    summary: 'Copy messages to another folder', effect: 'write', docs: 'RFC 9051 section 6.4.7, RFC 4315',
+    input: { ...messagesField, target },
+    run: (ctx, { target, ...input }) => each(ctx, input, (client, _set, uids) => copyTo(ctx, client, uids, target, false), { target }),
+  }),
+  'message.delete': operation({
+    summary: 'Move messages to the trash, or delete them for ever', effect: 'destroy', docs: 'RFC 4315 section 2.1, RFC 6154',
+    doubt: 'At Gmail a message deleted in a label only loses that label, unless it is deleted in the trash.',
+    input: { ...messagesField, forever: flag('Forever', { default: false, help: 'Whether the messages are removed at once instead of being moved to the trash.' }) },
+    run: (ctx, { forever, ...input }) => each(ctx, input, async (client, set, uids, folder) => {
+      const trash = forever ? undefined : await folderFor(client, 'trash');
+      if (!forever && !trash) throw new MailError('not_found', 'This account has no trash folder; choose Forever to remove the messages at once.');
+      if (trash && trash !== folder) return copyTo(ctx, client, uids, trash, true);
+      await expunge(client, set);
+      return undefined;
+    }),
+  }),
+  'message.append': operation({
+    summary: 'Put a message into a folder', effect: 'write', docs: 'RFC 9051 section 6.3.12, RFC 4315',
+    input: {
+      ...folderField, file: file('Message File', { required: true, help: 'A message with headers and body (RFC 5322), at most 64 MB.' }),
+      flags: list('Flags', text('Flag', { maxLength: 100, pattern: '^\\\\?[!#-&+-Z^-z|}~]+$' }), { maxItems: 50 }),
+      received: time('Received At', { help: 'What the folder shows as the time of arrival; now unless given.' }),
+    },
+    run: async (ctx, { folder, file, flags = [], received }): Promise<Receipt> => {
+      const names = flags.map(flagName);
+      const pieces: Uint8Array[] = [];
+      let size = 0;
+      for await (const piece of file.open()) {
+        pieces.push(piece);
+        size += piece.byteLength;
+        if (size > LARGEST_UPLOAD) throw new MailError('invalid_input', `The message is larger than ${LARGEST_UPLOAD / 1048576} MB.`, { issues: [{ field: 'file', message: 'The message is too large.' }] });
+      }
+      // CRLF is what a literal must hold (RFC 5322 section 2.1); files from disk often have bare line feeds.
+      const bytes = Buffer.concat(pieces, size);
+      if (!size) throw new MailError('invalid_input', 'The message file is empty.', { issues: [{ field: 'file', message: 'The file is empty.' }] });
+      const put = await append(ctx, folder, bytes.includes('\r\n') ? bytes : Buffer.from(bytes.toString('latin1').replace(/\n/g, '\r\n'), 'latin1'), names, received);
+      return { ...(put.id ? { id: put.id } : {}), native: { ...put, size } };
+    },
+  }),
+} satisfies Operations;
+
+/** Uploads a message; `id` is there where the server tells it (UIDPLUS) or it could be found. */
+export async function append(ctx: Context, folder: string, bytes: Buffer, flags: readonly string[], received?: string): Promise<{ folder: string; id?: string }> {
+  return withImap(ctx, async client => {
+    const put = await granted(client, client.append(folder, bytes, [...flags], received ? new Date(received) : undefined));
+    return { folder: put.destination, ...(put.uid && put.uidValidity ? { id: messageId({ folder: put.destination, uidValidity: String(put.uidValidity), uid: put.uid }) } : {}) };
+  });
+}

@@ -1,0 +1,470 @@
+import { MailError, isMailError } from '../../errors.js';
+import { pause, redact } from '../../http.js';
+import type { Context } from '../../provider.js';
+import { endpoint, settingsOf, type Endpoint } from './account.js';
+import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
+import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from './libraries.js';
+
+/** A connection nobody used for this long is closed, in milliseconds. */
+const IDLE_CLOSE = 5_000;
+/** The same while somebody waits for news, which will be fetched: fewer logins. */
+const WATCHED_CLOSE = 60_000;
+/** A connection that was quiet for this long is probed before it is trusted again. */
+const PROBE_AFTER = 10_000;
+/** A probe must be answered within this time. */
+export const PROBE_DEADLINE = 10_000;
+/** A command during which not one byte arrives for this long is given up. Searching the text of a large folder may be silent for long. */
+const SILENCE = 90_000;
+/** Logins after a connection that failed start at least this far apart. */
+const LOGIN_GAP = 1_000;
+
+/** What a refused command left in the library's log: many of its calls only answer `false`. */
+const refusals = new WeakMap<ImapFlow, unknown>();
+
+/** Everything one account shares in this process. One connection works off all commands in turn; a second one at most waits for news. */
+interface Hub {
+  key: string; line: Promise<unknown>; waiting: number;
+  client?: ImapFlow; usedAt: number; closing?: NodeJS.Timeout;
+  lastLogin: number; failed: boolean;
+  /** Set once the server refused a second connection: news is then asked for on the first one. */
+  single: boolean;
+  watchers: Set<Watcher>; loop?: Promise<void>; wake?: () => void; idle?: ImapFlow;
+}
+interface Watcher { ctx: Context; folders: readonly string[]; changed(): void; fail(error: unknown): void }
+
+const hubs = new Map<string, Hub>();
+
+function hubOf(ctx: Context): Hub {
+  const { key } = settingsOf(ctx);
+  let hub = hubs.get(key);
+  if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: 0, failed: false, single: false, watchers: new Set() });
+  return hub;
+}
+
+/** How many connections this process holds now; for tests and for a host that wants to know. */
+export const openConnections = (): number =>
+  [...hubs.values()].reduce((sum, hub) => sum + (hub.client?.usable ? 1 : 0) + (hub.idle?.usable ? 1 : 0), 0);
+
+/** Closes every connection at once, whatever is under way; for a host that ends. */
+export function closeConnections(): void {
+  for (const hub of hubs.values()) {
+    clearTimeout(hub.closing);
+    hub.client?.close();
+    hub.idle?.close();
+    hub.wake?.();
+  }
+}
+
+export interface Use {
+  /** The task only reads: it may be begun again when a kept connection turns out to be dead. */
+  reads?: boolean;
+  /** See SILENCE. */
+  silence?: number;
+}
+
+/**
+ * Runs a task on the account's connection when its turn comes. Tasks run one after the other, in the order they came, so a long list is
+ * cut into windows and others get their turn in between. The connection goes back in every case; it is destroyed when `ctx.signal` aborts.
+ */
+export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promise<T>, use: Use = {}): Promise<T> {
+  const end = endpoint(ctx, 'imap');
+  const hub = hubOf(ctx);
+  return inTurn(hub, ctx.signal, async () => {
+    for (let tried = 1; ; tried++) {
+      ctx.signal?.throwIfAborted();
+      const kept = hub.client?.usable === true;
+      const client = await ready(hub, ctx, end);
+      const received = () => client.stats().received;
+      let heard = received(), heardAt = performance.now(), silent = false;
+      const watch = setInterval(() => {
+        const now = received();
+        if (now !== heard) { heard = now; heardAt = performance.now(); }
+        else if (performance.now() - heardAt > (use.silence ?? SILENCE)) { silent = true; client.close(); }
+      }, Math.min(5_000, (use.silence ?? SILENCE) / 4));
+      const stop = () => client.close();
+      ctx.signal?.addEventListener('abort', stop, { once: true });
+      try {
+        refusals.delete(client);
+        return await run(client);
+      } catch (error) {
+        ctx.signal?.throwIfAborted();
+        if (silent) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`, { cause: error });
+        if (kept && tried === 1 && use.reads && isLost(client, error)) continue;
+        throw imapError(error, end);
+      } finally {
+        clearInterval(watch);
+        ctx.signal?.removeEventListener('abort', stop);
+        hub.usedAt = performance.now();
+        if (!client.usable && !ctx.signal?.aborted) hub.failed = true;
+      }
+    }
+  });
+}
+
+/** The same with a folder opened; `write` for tasks that change it. `fresh` opens it again even if it is open, so that everything new is seen. */
+export async function withFolder<T>(
+  ctx: Context, path: string, run: (client: ImapFlow, mailbox: MailboxObject) => Promise<T>, use: Use & { write?: boolean; fresh?: boolean } = {},
+): Promise<T> {
+  return withImap(ctx, async client => run(client, await opened(client, path, use)), use);
+}
+
+/** Opens a folder unless it is open in the way wanted. */
+export async function opened(client: ImapFlow, path: string, { write = false, fresh = false }: { write?: boolean; fresh?: boolean } = {}): Promise<MailboxObject> {
+  const current = client.mailbox;
+  if (current && current.path === path && !!current.readOnly === !write && !fresh) return current;
+  const mailbox = await client.mailboxOpen(path, { readOnly: !write });
+  if (!mailbox) throw new MailError('protocol', `The folder "${path}" could not be opened.`);
+  if (write && mailbox.readOnly) throw new MailError('forbidden', `The folder "${path}" may only be read.`);
+  return mailbox;
+}
+
+/** The result of a library call that answers a refusal with `false`; the refusal itself is thrown. */
+export async function granted<T>(client: ImapFlow, call: Promise<T>): Promise<Exclude<T, false | undefined>> {
+  refusals.delete(client);
+  const result = await call;
+  if (result === false || result === undefined) throw refusals.get(client) ?? new MailError('rejected', 'The IMAP server refused the command without a reason.');
+  return result as Exclude<T, false | undefined>;
+}
+
+async function inTurn<T>(hub: Hub, signal: AbortSignal | undefined, task: () => Promise<T>): Promise<T> {
+  const before = hub.line;
+  let free!: () => void;
+  hub.line = new Promise<void>(resolve => { free = resolve; });
+  hub.waiting++;
+  clearTimeout(hub.closing);
+  let stop: (() => void) | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      signal?.throwIfAborted();
+      stop = () => reject(signal!.reason as Error);
+      signal?.addEventListener('abort', stop, { once: true });
+      void before.then(() => resolve());
+    });
+    return await task();
+  } finally {
+    if (stop) signal?.removeEventListener('abort', stop);
+    void before.then(free);
+    if (--hub.waiting === 0) rest(hub);
+  }
+}
+
+/** Closes the connection after a while, and forgets the account once nothing of it is left. */
+function rest(hub: Hub) {
+  clearTimeout(hub.closing);
+  hub.closing = setTimeout(() => {
+    if (hub.waiting) return;
+    const { client } = hub;
+    hub.client = undefined;
+    if (client?.usable) void leave(client);
+    if (!hub.watchers.size && performance.now() - hub.lastLogin > LOGIN_GAP) hubs.delete(hub.key);
+  }, hub.watchers.size ? WATCHED_CLOSE : IDLE_CLOSE);
+}
+
+/** Says goodbye, but waits no longer than two seconds for the answer. */
+async function leave(client: ImapFlow): Promise<void> {
+  const timer = setTimeout(() => client.close(), 2_000);
+  await client.logout().catch(() => {});
+  clearTimeout(timer);
+  client.close();
+}
+
+async function ready(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
+  const kept = hub.client;
+  if (kept?.usable) {
+    if (performance.now() - hub.usedAt < PROBE_AFTER || await alive(kept)) return kept;
+    kept.close();
+  }
+  hub.client = undefined;
+  try {
+    return hub.client = await login(hub, ctx, end);
+  } catch (error) {
+    // The waiting connection took the last place the server gives this account: work comes first, news is then asked for in between.
+    if (!isMailError(error) || error.code !== 'rate_limited' || !hub.idle) throw error;
+    hub.single = true;
+    hub.idle.close();
+    await pause(200, ctx.signal);
+    return hub.client = await login(hub, ctx, end);
+  }
+}
+
+/** True when the server answers a NOOP in time. */
+export async function alive(client: ImapFlow): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>(resolve => { timer = setTimeout(() => resolve(false), PROBE_DEADLINE); });
+  const answered = client.noop().then(() => client.usable, () => false);
+  try { return await Promise.race([answered, late]); } finally { clearTimeout(timer); }
+}
+
+/** A new connection, logged in. A refused OAuth 2 token is renewed once. */
+async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
+  for (let renewed = false; ; renewed = true) {
+    const early = hub.lastLogin + LOGIN_GAP - performance.now();
+    if (hub.failed && !renewed && early > 0) await pause(early, ctx.signal);
+    hub.lastLogin = performance.now();
+    try {
+      const client = await connect(ctx, end, renewed);
+      hub.failed = false;
+      return client;
+    } catch (error) {
+      hub.failed = true;
+      ctx.signal?.throwIfAborted();
+      if (end.oauth2 && !renewed && isMailError(error) && error.code === 'unauthorized') continue;
+      throw error;
+    }
+  }
+}
+
+/** Connects once and logs in. Throws a `MailError` that names side, host and port. */
+export async function connect(ctx: Context, end: Endpoint, renew = false): Promise<ImapFlow> {
+  const { ImapFlow } = await imapLibrary();
+  const address = await addressOf(ctx, end);
+  const quiet = () => {};
+  const client: ImapFlow = new ImapFlow({
+    host: address, port: end.port, secure: end.security === 'tls', doSTARTTLS: end.security === 'starttls',
+    ...(address === end.host ? {} : { servername: end.host }),
+    tls: end.security === 'none' ? {} : await tlsOptions(end, address),
+    auth: end.oauth2 ? { user: end.user, accessToken: await tokenOf(ctx, end, renew) } : { user: end.user, pass: end.password },
+    disableAutoIdle: true, disableCompression: true, clientInfo: { name: 'Mailroom', vendor: false, version: false, 'support-url': false },
+    connectionTimeout: 30_000, greetingTimeout: 20_000, socketTimeout: 10 * 60_000,
+    maxLiteralSize: 256 * 1024 * 1024,
+    // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
+    logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
+  });
+  // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
+  client.on('error', quiet);
+  const stop = () => client.close();
+  ctx.signal?.addEventListener('abort', stop, { once: true });
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    client.close();
+    ctx.signal?.throwIfAborted();
+    if (isCertificateError(error)) throw await certificateRefused(end, address, error);
+    throw imapError(error, end);
+  } finally {
+    ctx.signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** The address to connect to, after the host's own rules. */
+export async function addressOf(ctx: Context, end: Endpoint): Promise<string> {
+  try {
+    return await (ctx.resolve?.(end.host) ?? end.host);
+  } catch (error) {
+    if (isMailError(error)) throw error;
+    throw new MailError('unavailable', `${end.side}: ${end.host} has no address to connect to: ${wordsOf(error)}.`, { cause: error });
+  }
+}
+
+/** The access token of the account. Throws `unauthorized` where the host gives none. */
+export async function tokenOf(ctx: Context, end: Endpoint, renew: boolean): Promise<string> {
+  if (!ctx.token) throw new MailError('unauthorized', `${end.side} at ${end.host} is set to OAuth 2, but no access token is at hand. Connect the account first.`);
+  return ctx.token(renew);
+}
+
+const LIMITS = /too many|maximum number|connection limit|simultaneous|rate limit|throttl/i;
+const TEMPORARY = /temporar|try again|later|unavailable|not available|internal|in progress|backend|timeout|timed out/i;
+
+interface LibraryError {
+  code?: string; message?: string; responseStatus?: string; responseText?: string; response?: unknown; serverResponseCode?: string; reason?: string;
+  authenticationFailed?: boolean; mailboxMissing?: boolean; throttleReset?: number; tlsFailed?: boolean; oauthError?: { status?: string; error?: string };
+}
+
+/** True when the connection went away under a command. */
+export const isLost = (client: ImapFlow, error: unknown): boolean =>
+  !client.usable && !isMailError(error) && (error as LibraryError)?.responseStatus === undefined;
+
+/** True when the server answered NO or BAD to one command: the connection goes on. */
+export const isRefused = (error: unknown): boolean => (error as LibraryError)?.responseStatus !== undefined;
+
+/** The server's words about a failure, without anything that looks like a secret. */
+export function wordsOf(error: unknown): string {
+  const e = error as LibraryError;
+  const said = e?.responseText ?? (typeof e?.response === 'string' ? e.response : undefined) ?? e?.reason ?? e?.message ?? String(error);
+  return redact(said.replace(/^[0-9A-F]+ (NO|BAD)\s+/, '').replace(/\s+/g, ' ').replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '').trim()).replace(/\.$/, '').slice(0, 300);
+}
+
+/** The response code of a refusal that the library left unread, as it does for FETCH. */
+function codeOf(response: unknown): string | undefined {
+  const value = (response as { attributes?: { section?: { value?: unknown }[] }[] } | undefined)?.attributes?.[0]?.section?.[0]?.value;
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** What a failure of the IMAP library means: by the response code where there is one (RFC 5530), never by the library's own flag alone. */
+export function imapError(error: unknown, end: Endpoint): MailError {
+  if (isMailError(error)) return error;
+  const e = error as LibraryError;
+  const where = `${end.side} at ${end.host}:${end.port}`;
+  const code = (e.serverResponseCode ?? codeOf(e.response))?.toUpperCase();
+  const said = wordsOf(error);
+  const details = { cause: error, ...(code ? { native: { responseCode: code } } : {}) };
+  if (e.code === 'ETHROTTLE') return new MailError('rate_limited', `${where} asks for a break: ${said}.`, { ...details, retryAfter: Math.ceil((e.throttleReset ?? 0) / 1000) });
+  const limited = code === 'LIMIT' || code === 'INUSE' || (!code && LIMITS.test(said));
+  if (e.authenticationFailed) {
+    // LIMIT, UNAVAILABLE and the like say nothing about the password (RFC 5530 section 3), although the library flags every NO alike.
+    if (limited) return new MailError('rate_limited', `${where} accepts no further connection of this account: ${said}.`, details);
+    if (code === 'UNAVAILABLE' || code === 'SERVERBUG' || code === 'CONTACTADMIN' || (!code && TEMPORARY.test(said))) {
+      return new MailError('unavailable', `${where} cannot log anyone in now: ${said}.`, details);
+    }
+    return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
+  }
+  if (/^Unsupported authentication mechanism/.test(e.message ?? '')) {
+    return new MailError('unauthorized', `${where} offers no way of logging in that works with ${end.oauth2 ? 'an OAuth 2 token' : 'a password'}.`, details);
+  }
+  if (e.responseStatus !== undefined) {
+    if (e.mailboxMissing || code === 'NONEXISTENT' || code === 'TRYCREATE') return new MailError('not_found', `The folder does not exist: ${said}.`, details);
+    if (code === 'ALREADYEXISTS') return new MailError('conflict', `${where} answered: ${said}.`, details);
+    if (code === 'NOPERM') return new MailError('forbidden', `${where} answered: ${said}.`, details);
+    if (limited) return new MailError('rate_limited', `${where} answered: ${said}.`, details);
+    if (code === 'UNAVAILABLE' || code === 'SERVERBUG') return new MailError('unavailable', `${where} answered: ${said}.`, details);
+    return new MailError('rejected', `${where} answered: ${said}.`, details);
+  }
+  if (e.code === 'NotFound') return new MailError('not_found', `${said}.`, details);
+  if (e.tlsFailed) return new MailError('unavailable', `${where} could not be reached over TLS: ${said}.`, details);
+  if (limited && e.reason) return new MailError('rate_limited', `${where} closed the connection: ${said}.`, details);
+  if (e.code === 'LiteralTooLarge' || e.code === 'LineTooLarge' || e.code === 'ParserError' || e.code === 'ResponseProcessingFailed') {
+    return new MailError('protocol', `${where} sent something that is not IMAP: ${said}.`, details);
+  }
+  return new MailError('unavailable', `${where} did not answer: ${[e.code, said].filter(Boolean).join(', ')}.`, details);
+}
+
+/** Between two probes of a waiting connection, and between two looks at folders nobody waits on, in milliseconds. */
+const PROBE_EVERY = 30_000, OTHERS_EVERY = 60_000, POLL_EVERY = 15_000;
+
+/**
+ * Calls `changed` when one of the folders may hold something new, until `ctx.signal` aborts. All watchers of an account share one
+ * connection, which idles on the first folder of the first (RFC 2177); the other folders are asked for by STATUS. Rejects when that
+ * connection dies, so that the caller decides when to come back.
+ */
+export async function watchFolders(ctx: Context, folders: readonly string[], changed: () => void): Promise<void> {
+  const end = endpoint(ctx, 'imap');
+  const hub = hubOf(ctx);
+  if (ctx.signal?.aborted) return;
+  let leaveHub: () => void = () => {};
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const watcher: Watcher = { ctx, folders, changed, fail: reject };
+      hub.watchers.add(watcher);
+      const stop = () => resolve();
+      ctx.signal?.addEventListener('abort', stop, { once: true });
+      leaveHub = () => {
+        ctx.signal?.removeEventListener('abort', stop);
+        hub.watchers.delete(watcher);
+        if (!hub.watchers.size) hub.idle?.close();
+        hub.wake?.();
+        if (!hub.waiting) rest(hub);
+      };
+      if (!hub.loop) startLoop(hub, end);
+      else { changed(); hub.wake?.(); }
+    });
+  } finally {
+    leaveHub();
+  }
+}
+
+function startLoop(hub: Hub, end: Endpoint) {
+  const ended = (error?: unknown) => {
+    hub.loop = undefined;
+    const failed = error === undefined ? undefined : imapError(error, end);
+    if (failed) for (const watcher of [...hub.watchers]) watcher.fail(failed);
+    // Someone came while the loop was ending.
+    else if (hub.watchers.size) startLoop(hub, end);
+  };
+  hub.loop = (hub.single ? poll(hub) : follow(hub, end)).then(() => ended(), error => {
+    const refused = isMailError(error) && error.code === 'rate_limited';
+    if (hub.watchers.size && (refused || hub.single)) {
+      // No second connection to be had: ask on the first one.
+      hub.single = true;
+      hub.loop = undefined;
+      startLoop(hub, end);
+    } else ended(hub.watchers.size ? error : undefined);
+  });
+}
+
+/** Calls the watchers of a folder after a while, if any are left by then. */
+export function remind(ctx: Context, folder: string, ms: number): void {
+  const hub = hubOf(ctx);
+  setTimeout(() => tell(hub, folder), ms).unref();
+}
+
+/** Calls the watchers of a folder; all of them where none is named. */
+const tell = (hub: Hub, folder?: string) => {
+  for (const watcher of [...hub.watchers]) if (folder === undefined || watcher.folders.includes(folder)) watcher.changed();
+};
+
+async function follow(hub: Hub, end: Endpoint): Promise<void> {
+  const first = [...hub.watchers][0];
+  if (!first) return;
+  const client = await login(hub, first.ctx, end);
+  if (!hub.watchers.size) return void await leave(client);
+  hub.idle = client;
+  const closed = new Promise<never>((_, reject) => client.once('close', () =>
+    reject(new MailError('unavailable', `${end.side} at ${end.host}:${end.port} closed the connection that waited for new mail.`))));
+  closed.catch(() => {});
+  let main = '';
+  client.on('exists', () => tell(hub, main));
+  const seen = new Map<string, string>();
+  let idles = client.capabilities.has('IDLE') || client.capabilities.has('IMAP4rev2');
+  let othersAt = 0;
+  try {
+    while (hub.watchers.size) {
+      const watchers = [...hub.watchers];
+      const wanted = watchers[0]!.folders[0] ?? 'INBOX';
+      if (main !== wanted || !idles) {
+        const mailbox = await Promise.race([client.mailboxOpen(wanted, { readOnly: true }), closed]);
+        const state = `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
+        // Whatever came before this moment was not announced to us.
+        if (main !== wanted || seen.get(wanted) !== state) { main = wanted; tell(hub, main); }
+        seen.set(wanted, state);
+      }
+      // Folders that somebody's news depends on alone are asked for more often.
+      const urgent = watchers.slice(1).some(watcher => watcher.folders[0] !== main);
+      if (performance.now() - othersAt >= (urgent ? POLL_EVERY : OTHERS_EVERY) - 1_000) {
+        othersAt = performance.now();
+        for (const folder of new Set(watchers.flatMap(watcher => watcher.folders))) {
+          if (folder === main) continue;
+          const status = await Promise.race([client.status(folder, { uidNext: true, uidValidity: true, messages: true }).catch(() => false as const), closed]);
+          const state = status ? `${status.uidValidity}/${status.uidNext}/${status.messages}` : 'gone';
+          if (seen.get(folder) !== state) { seen.set(folder, state); tell(hub, folder); }
+        }
+      }
+      // An IDLE that the server ends is begun again; one that it refuses makes it a server without.
+      if (idles) client.idle().then(ended => { if (ended === false) idles = false; hub.wake?.(); }, () => {});
+      await Promise.race([closed, new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, idles && !urgent ? PROBE_EVERY : POLL_EVERY);
+        hub.wake = () => { clearTimeout(timer); resolve(); };
+      })]);
+      if (hub.watchers.size && !await Promise.race([alive(client), closed])) {
+        throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} did not answer a probe within ${PROBE_DEADLINE / 1000} s.`);
+      }
+    }
+  } finally {
+    hub.idle = undefined;
+    hub.wake = undefined;
+    // Nothing waits for an answer here, so nothing can hold up whoever stops watching.
+    client.close();
+  }
+}
+
+/** Without a connection of its own: asks for the state of the folders now and then, between other work. */
+async function poll(hub: Hub): Promise<void> {
+  const seen = new Map<string, string>();
+  while (hub.watchers.size) {
+    const watchers = [...hub.watchers];
+    for (const folder of new Set(watchers.flatMap(watcher => watcher.folders))) {
+      const state = await withImap({ ...watchers[0]!.ctx, signal: undefined }, async client => {
+        // STATUS of the open folder is not to be trusted (RFC 3501 section 6.3.10), opening it again is.
+        const mailbox = await client.mailboxOpen(folder, { readOnly: true });
+        return `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
+      }, { reads: true, silence: 30_000 });
+      if (seen.get(folder) !== state) { seen.set(folder, state); tell(hub, folder); }
+    }
+    if (!hub.watchers.size) break;
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, POLL_EVERY);
+      hub.wake = () => { clearTimeout(timer); resolve(); };
+    });
+  }
+  hub.wake = undefined;
+}

@@ -1,0 +1,197 @@
+import type { FileValue } from '../../fields.js';
+import type { Context } from '../../provider.js';
+import type { Address, Attachment, Message } from '../../vocabulary.js';
+import { opened, withFolder } from './connection.js';
+import { decodeStream, headerFields, readableText } from './decode.js';
+import { gone, messageId, RESET, type Place } from './identity.js';
+import type { FetchMessageObject, FetchQueryObject, ImapFlow } from './libraries.js';
+import { nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
+
+/** A message as this provider gives it: where it is, and its files where they were asked for. */
+export interface ImapMessage extends Message {
+  folder: string;
+  attachments?: (Attachment & { content?: FileValue })[];
+  /** The whole message as it came, where that was asked for. */
+  raw?: FileValue;
+  /** Why a part of this message is not here. */
+  error?: string;
+  /** The server cannot give this message; what is known of it is in the other fields. */
+  unreadable?: true;
+}
+
+/** What a list shows: no byte of a body is sent for it. */
+export const SUMMARY = { uid: true, flags: true, internalDate: true, size: true, envelope: true, bodyStructure: true, threadId: true, labels: true } as const satisfies FetchQueryObject;
+/** The same without the two items a server works out from the message, for messages it stumbles over. */
+export const BARE = { uid: true, flags: true, internalDate: true, size: true } as const satisfies FetchQueryObject;
+
+/** One text longer than this is cut, in bytes on the wire; the rest is in the attachment of the same number. */
+export const LONGEST_TEXT = 2 * 1024 * 1024;
+/** Large things are asked for in pieces of this size: few round trips, little memory. */
+const PIECE = 4 * 1024 * 1024;
+
+const addresses = (list: { name?: string; address?: string }[] | undefined): Address[] => {
+  const out: Address[] = [];
+  for (const { name, address } of list ?? []) if (address) out.push(name ? { email: address, name } : { email: address });
+  return out;
+};
+
+const iso = (date: Date | string | undefined): string | undefined => {
+  if (date === undefined) return undefined;
+  const at = date instanceof Date ? date : new Date(date);
+  return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
+};
+
+/** When the server took the message, in milliseconds; NaN where it did not say. */
+export const arrivedAt = (row: FetchMessageObject): number => row.internalDate === undefined ? NaN : new Date(row.internalDate).getTime();
+
+/** A message from what the server told of it. */
+export function toMessage(row: FetchMessageObject, folder: string, uidValidity: string, shape: Outline | undefined): ImapMessage {
+  const { envelope } = row;
+  const from = addresses(envelope?.from)[0], cc = addresses(envelope?.cc);
+  const date = iso(envelope?.date) ?? iso(row.internalDate);
+  const flags = row.flags ? [...row.flags] : [];
+  const message: ImapMessage = {
+    id: messageId({ folder, uidValidity, uid: row.uid }), folder, to: addresses(envelope?.to), read: flags.includes('\\Seen'),
+    native: {
+      folder, uidValidity, uid: row.uid, flags, size: row.size, internalDate: iso(row.internalDate),
+      ...(envelope ? { messageId: envelope.messageId, ...(envelope.inReplyTo ? { inReplyTo: envelope.inReplyTo } : {}), envelope } : {}),
+      ...(row.bodyStructure ? { bodyStructure: row.bodyStructure } : {}),
+      ...(row.modseq === undefined ? {} : { modseq: String(row.modseq) }), ...(row.emailId ? { emailId: row.emailId } : {}), ...(row.labels ? { labels: [...row.labels] } : {}),
+    },
+  };
+  if (from) message.from = from;
+  if (cc.length) message.cc = cc;
+  if (envelope?.subject !== undefined) message.subject = envelope.subject;
+  if (date) message.date = date;
+  if (row.threadId) message.thread = row.threadId;
+  if (shape) message.attachments = shape.attachments.map(toAttachment);
+  return message;
+}
+
+/** Some parts of one message; `whole` asks for the header too. */
+export interface Wanted { uid: number; parts: Part[]; header: boolean }
+export interface Got { uid: number; parts: Map<string, Buffer>; header?: Buffer }
+
+/**
+ * Fetches parts of many messages, one FETCH for all that look alike; calls back as each arrives. A message that is gone has no call.
+ * `begin` hears which messages are asked for before each FETCH, so that a caller knows what was under way when a connection died.
+ */
+export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>, begin?: (uids: number[]) => void): Promise<void> {
+  const alike = new Map<string, Wanted[]>();
+  for (const one of wanted) {
+    if (!one.parts.length && !one.header) { await each({ uid: one.uid, parts: new Map() }); continue; }
+    const shape = `${one.header ? 'h' : ''}${one.parts.map(part => `${part.part}${part.size > LONGEST_TEXT ? '<' : ''}`).join(',')}`;
+    const same = alike.get(shape);
+    if (same) same.push(one); else alike.set(shape, [one]);
+  }
+  for (const group of alike.values()) {
+    const { parts, header } = group[0]!;
+    const uids = group.map(one => one.uid).sort((a, b) => a - b);
+    begin?.(uids);
+    const query: FetchQueryObject = {
+      uid: true, ...(header ? { headers: true } : {}),
+      ...(parts.length ? { bodyParts: parts.map(part => part.size > LONGEST_TEXT ? { key: part.part, start: 0, maxLength: LONGEST_TEXT } : part.part) } : {}),
+    };
+    for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
+      // Rows without what was asked for are news about flags (RFC 9051 section 7.5.2).
+      if (!row.bodyParts && !row.headers) continue;
+      await each({ uid: row.uid, parts: row.bodyParts ?? new Map(), ...(row.headers ? { header: row.headers } : {}) });
+    }
+  }
+}
+
+/** Puts fetched texts and headers into a message. */
+export function fill(message: ImapMessage, shape: Outline, got: Got): void {
+  const read = (parts: Part[]) => {
+    const texts: string[] = [];
+    for (const part of parts) {
+      const bytes = got.parts.get(part.part);
+      if (!bytes) continue;
+      texts.push(readableText(part, bytes));
+      if (part.size > LONGEST_TEXT) message.native.textCut = true;
+    }
+    return texts.length ? texts.join('\n') : undefined;
+  };
+  const text = read(shape.texts), html = read(shape.htmls);
+  if (text !== undefined) message.text = text;
+  if (html !== undefined) message.html = html;
+  if (got.header) message.native.headers = headerFields(got.header);
+}
+
+/** `1:3,7` from sorted numbers (RFC 9051 section 9, sequence-set). */
+export function uidSet(uids: readonly number[]): string {
+  const ranges: string[] = [];
+  for (let i = 0; i < uids.length;) {
+    let end = i;
+    while (end + 1 < uids.length && uids[end + 1] === uids[end]! + 1) end++;
+    ranges.push(end === i ? String(uids[i]) : `${uids[i]}:${uids[end]}`);
+    i = end + 1;
+  }
+  return ranges.join(',');
+}
+
+/** The numbers of a sequence set without `*`; at most `most` of them. */
+export function uidsOf(set: string, most = 10_000_000): number[] {
+  const uids: number[] = [];
+  for (const range of set === '' ? [] : set.split(',')) {
+    const [a, b = a] = range.split(':').map(Number);
+    for (let uid = Math.min(a!, b!); uid <= Math.max(a!, b!) && uids.length < most; uid++) uids.push(uid);
+  }
+  return uids.sort((x, y) => x - y);
+}
+
+/** The undecoded bytes of one part, or of the whole message where no part is named, in pieces; others use the connection between two of them. */
+export async function* bytesOf(ctx: Context, place: Place, part?: string): AsyncGenerator<Buffer> {
+  for (let start = 0; ;) {
+    const at = start;
+    const piece = await inPlace(ctx, place, async client => {
+      const query: FetchQueryObject = part === undefined
+        ? { uid: true, source: { start: at, maxLength: PIECE } } : { uid: true, bodyParts: [{ key: part, start: at, maxLength: PIECE }] };
+      const row = await rowOf(client, place, query);
+      return row ? part === undefined ? row.source : row.bodyParts?.get(part.toLowerCase()) : undefined;
+    });
+    if (!piece) {
+      if (at > 0) return;
+      throw gone(messageId(place), part === undefined ? undefined : 'it, or this part of it, was moved or deleted');
+    }
+    if (piece.length) yield piece;
+    start += piece.length;
+    if (piece.length < PIECE) return;
+  }
+}
+
+/** Runs a reading task in the folder of a message. Throws `not_found` when the folder is not the one the id was made in. */
+export async function inPlace<T>(ctx: Context, place: Place, run: (client: ImapFlow) => Promise<T>): Promise<T> {
+  return withFolder(ctx, place.folder, async (client, mailbox) => {
+    if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+    return run(client);
+  }, { reads: true });
+}
+
+/** A part as a file that is fetched when it is opened. */
+export const partFile = (ctx: Context, place: Place, part: Part): FileValue => ({
+  name: nameOf(part), type: part.type, ...(part.encoding === 'base64' || part.encoding === 'quoted-printable' ? {} : { size: part.size }),
+  ...(part.contentId ? { contentId: part.contentId } : {}),
+  open: () => decodeStream(bytesOf(ctx, place, part.part), part.encoding),
+});
+
+/** The whole message as a file, as the server has it. RFC822.SIZE is not given on: Exchange only estimates it. */
+export const sourceFile = (ctx: Context, place: Place, name = 'message.eml'): FileValue =>
+  ({ name, type: 'message/rfc822', open: () => bytesOf(ctx, place) });
+
+/** What the server tells of one message. A folder that was open before may not show the newest yet, so it is opened again before one is called missing. */
+export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObject): Promise<FetchMessageObject | undefined> {
+  const row = await client.fetchOne(String(place.uid), query, { uid: true });
+  if (row) return row;
+  const mailbox = await opened(client, place.folder, { fresh: true });
+  if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+  return (mailbox.exists && await client.fetchOne(String(place.uid), query, { uid: true })) || undefined;
+}
+
+/** The one message an id names, with its structure. Throws `not_found`. */
+export async function summaryOf(client: ImapFlow, place: Place, query: FetchQueryObject = SUMMARY): Promise<{ row: FetchMessageObject; shape: Outline | undefined }> {
+  // A row that the library cannot read, as of a structure too deep, is dropped by it; the bare facts it can read.
+  const row = await rowOf(client, place, query) ?? (query === SUMMARY ? await rowOf(client, place, BARE) : undefined);
+  if (!row) throw gone(messageId(place));
+  return { row, shape: outline(row.bodyStructure) };
+}

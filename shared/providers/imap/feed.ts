@@ -1,0 +1,514 @@
+import { createHash } from 'node:crypto';
+import { MailError, isMailError } from '../../errors.js';
+import { choice, flag, list, number, text, time, fileOf, type Values } from '../../fields.js';
+import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
+import { endpoint } from './account.js';
+import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, wordsOf } from './connection.js';
+import {
+  arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
+} from './content.js';
+import { messageId } from './identity.js';
+import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
+import { LARGEST_PARSED, takeApart, uidSearch } from './message.js';
+import { decoded } from './decode.js';
+import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
+
+/** A window: so many messages, and so many bytes of them, are handed over at once. */
+const MOST = 100, MOST_SUMMARIES = 500, WINDOW_BYTES = 8 * 1024 * 1024;
+/** Files up to this size come with their message; larger ones are fetched when they are opened. In bytes. */
+const AT_ONCE = 512 * 1024;
+/** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
+const KNOWN = 400, LATE = 200;
+/** Announced messages that never come are asked for again after 1, 2 and 4 seconds; messages that break the connection are tried three times. */
+const TRIES = 3;
+/** Not one byte for this long during a command: the connection is dead. In milliseconds. */
+const SILENCE = 30_000;
+const DAY = 86_400_000;
+
+const input = {
+  folders: list('Folders', text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' }), { maxItems: 20, default: ['INBOX'], help: 'News of the first one arrives at once, of the others within a minute.' }),
+  from: text('From', { maxLength: 500, group: 'Filters', help: 'Only messages whose sender contains this.' }),
+  subject: text('Subject', { maxLength: 500, group: 'Filters', help: 'Only messages whose subject contains this.' }),
+  unseen: flag('Unread Only', { group: 'Filters', help: 'Whether messages that were read elsewhere meanwhile are left out.' }),
+  hasAttachment: flag('Has Attachment', { group: 'Filters', help: 'Whether only messages with an attachment come, or only those without.' }),
+  largerThan: number('Larger Than', { min: 0, group: 'Filters', help: 'In bytes.' }),
+  smallerThan: number('Smaller Than', { min: 1, group: 'Filters', help: 'In bytes.' }),
+  fetch: choice('Fetch', { envelope: 'Envelope Only', text: 'Text and HTML', full: 'Text, HTML and Attachments', raw: 'Raw Message' }, { default: 'text' }),
+  attachmentLimit: number('Attachment Limit', { min: 0, default: 25 * 1024 * 1024, help: 'Attachments larger than this, in bytes, are described but not fetched.' }),
+  startFrom: time('Start From', { help: 'Messages received since then come as well when the feed is first started.' }),
+};
+type Input = Values<typeof input>;
+
+/** What is kept of a folder between two looks. Short names, because the cursor is stored with every message. */
+interface FolderState {
+  /** UIDVALIDITY; highest UID handed over; UIDs up to `base` were there before us. */
+  val: string; last: number; base: number;
+  /** UIDs handed over among the last 200, as a set. */
+  seen?: string;
+  /** Hashes of Message-IDs, six bytes each in base64, oldest first. */
+  ring?: string;
+  /** When the newest message handed over had arrived. */
+  at?: number;
+  /** Announced but not delivered: UID, tries, when to try again. */
+  gaps?: [uid: number, tries: number, due: number][];
+  /** UIDs during whose FETCH the connection broke, and how often. */
+  strikes?: [uid: number, times: number][];
+  /** The first look goes back to a date: up to this UID older messages are left out. */
+  from?: { until: number; since: number };
+  /** The folder was created anew: up to this UID mail known from before is left out. `n` hashes of the ring are from before. */
+  reset?: { until: number; after?: number; n: number; known: number; fresh: number };
+}
+interface Cursor { v: 1; folders: Record<string, FolderState> }
+
+/** Something that happened to no message in particular, for whoever keeps a log. */
+export interface NotedBatch extends Batch<ImapMessage> { notes?: string[] }
+
+/** Tells of each message that arrives in the folders. */
+export const messageReceived = feed({
+  summary: 'A message arrived in a folder',
+  input,
+  since: (ctx, values, cursor) => since(ctx, values, cursor),
+  watch: (ctx, values, changed) => watchFolders(ctx, foldersOf(values), changed),
+});
+
+const foldersOf = (values: Input): string[] => [...new Set(values.folders.map(folder => folder.toUpperCase() === 'INBOX' ? 'INBOX' : folder))];
+
+function readCursor(cursor: string): Cursor {
+  try {
+    const parsed = JSON.parse(cursor) as Cursor;
+    if (parsed?.v === 1 && typeof parsed.folders === 'object' && parsed.folders) return parsed;
+  } catch { /* said below */ }
+  throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
+}
+
+async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<NotedBatch> {
+  const before = cursor === undefined ? undefined : readCursor(cursor);
+  const folders = foldersOf(values);
+  const states: Record<string, FolderState> = {};
+  for (const folder of folders) if (before?.folders[folder]) states[folder] = structuredClone(before.folders[folder]);
+  const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
+  let more = false, worked = 0, failed: unknown;
+  for (const folder of folders) {
+    if (more) break;
+    try {
+      const known = states[folder];
+      if (!known) {
+        const first = await baseline(ctx, folder, values, cursor === undefined && items.length < 5);
+        states[folder] = first.state;
+        items.push(...first.items);
+        if (cursor !== undefined && !first.behind) notes.push(`The folder "${folder}" is new here; its messages count from now on.`);
+        if (first.behind) more = true;
+      } else {
+        const looked = await look(ctx, folder, values, known);
+        states[folder] = looked.state;
+        items.push(...looked.items);
+        notes.push(...looked.notes);
+        if (looked.more) more = true;
+      }
+      worked++;
+    } catch (error) {
+      // One folder that was deleted must not silence the others.
+      if (!isMailError(error) || error.code !== 'not_found') throw error;
+      failed ??= error;
+      notes.push(`The folder "${folder}" cannot be read: ${error.message}`);
+    }
+  }
+  if (!worked && failed) throw failed;
+  return { items, cursor: JSON.stringify({ v: 1, folders: states } satisfies Cursor), more, ...(notes.length ? { notes } : {}) };
+}
+
+/** The first look at a folder: where news begins, and the latest few to show. */
+async function baseline(ctx: Context, folder: string, values: Input, show: boolean): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
+  return withFolder(ctx, folder, async (client, mailbox) => {
+    const uidValidity = String(mailbox.uidValidity);
+    const rows: FetchMessageObject[] = [];
+    if (mailbox.exists) {
+      for await (const row of client.fetch(`${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true })) if (row.envelope) rows.push(row);
+    }
+    rows.sort((a, b) => a.uid - b.uid);
+    // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
+    const last = mailbox.uidNext ? mailbox.uidNext - 1 : rows.at(-1)?.uid ?? 0;
+    const state: FolderState = { val: uidValidity, last, base: last };
+    if (values.startFrom && mailbox.exists) {
+      const from = Date.parse(values.startFrom);
+      const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
+      let first: number | undefined;
+      if (near.length) for await (const row of client.fetch(uidSet(near), { uid: true, internalDate: true }, { uid: true })) if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid;
+      if (first !== undefined) Object.assign(state, { last: first - 1, base: first - 1, from: { until: last, since: from } });
+    }
+    const known = rows.filter(row => row.uid <= state.last);
+    if (known.length) {
+      state.ring = ringOf(known.map(hashOf));
+      const at = Math.max(...known.map(arrivedAt).filter(time => !Number.isNaN(time)));
+      if (Number.isFinite(at)) state.at = at;
+    }
+    const items: FeedItem<ImapMessage>[] = [];
+    if (show && rows.length) {
+      const track = newTrack();
+      const found = await collect(ctx, client, mailbox, folder, rows.slice(-5).map(row => row.uid), values, track);
+      for (const { uid, message } of found.done) if (message) items.push({ id: itemId(folder, uidValidity, uid), item: message });
+    }
+    return { state, items, behind: state.last < last };
+  }, { fresh: true, reads: true, silence: SILENCE });
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+/** SINCE knows days only, in a time zone of the server's own. */
+const dayBefore = (at: number) => { const d = new Date(at - DAY); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
+const itemId = (folder: string, uidValidity: string, uid: number) => `${folder}/${uidValidity}/${uid}`;
+
+/** What was asked for and what came, so that a broken connection can be laid at a message's door. */
+interface Track { asked: number[]; came: Set<number>; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
+const newTrack = (): Track => ({ asked: [], came: new Set(), finished: new Map(), rows: new Map() });
+
+interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
+
+/** A folder's state with its packed parts opened, while a look is under way. */
+interface Work { s: FolderState; ring: string[]; seen: Set<number> }
+
+async function look(ctx: Context, folder: string, values: Input, s: FolderState): Promise<Looked> {
+  const w: Work = { s, ring: hashesOf(s.ring), seen: new Set(uidsOf(s.seen ?? '')) };
+  const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
+  let more = false;
+  await withFolder(ctx, folder, async (client, opening) => {
+    let mailbox = opening;
+    // Spurious values have been seen, so the folder is opened once more before anything is made of it.
+    if (String(mailbox.uidValidity) !== s.val) mailbox = await opened(client, folder, { fresh: true });
+    if (String(mailbox.uidValidity) !== s.val) notes.push(await begunAnew(client, mailbox, folder, w));
+    const { uids, beyond } = await news(client, mailbox, w, notes, folder);
+    if (!uids.length) { more = beyond; return; }
+    const struck = new Map(s.strikes);
+    const most = values.fetch === 'envelope' ? MOST_SUMMARIES : MOST;
+    let window = uids.slice(0, most);
+    const dangerous = window.findIndex(uid => struck.has(uid));
+    // A message that broke a connection is fetched alone, so that it harms no other.
+    if (dangerous >= 0) window = dangerous === 0 ? window.slice(0, 1) : window.slice(0, dangerous);
+    const track = newTrack();
+    const place = { folder, uidValidity: s.val };
+    const handOver = (uid: number, message: ImapMessage | undefined) => {
+      const row = track.rows.get(uid);
+      done(w, uid, row);
+      struck.delete(uid);
+      if (message && wanted(w, row)) items.push({ id: itemId(folder, s.val, uid), item: message });
+    };
+    try {
+      const found = await collect(ctx, client, mailbox, folder, window, values, track);
+      for (const { uid, message } of found.done) handOver(uid, message);
+      for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
+      more = beyond || window.length < uids.length || found.cut;
+    } catch (error) {
+      ctx.signal?.throwIfAborted();
+      if (!isLost(client, error) || !track.asked.length) throw error;
+      // What was complete is handed over as far as it is the beginning of the window.
+      let uid: number | undefined;
+      for (uid of window) {
+        if (!track.finished.has(uid)) break;
+        handOver(uid, track.finished.get(uid));
+      }
+      const suspect = track.asked.find(one => !track.came.has(one)) ?? window.find(one => !track.finished.has(one));
+      if (suspect !== undefined) {
+        const times = (struck.get(suspect) ?? 0) + 1;
+        const why = `the connection broke ${times} times while it was fetched: ${wordsOf(error)}`;
+        if (times < TRIES) struck.set(suspect, times);
+        else handOver(suspect, unreadable({ ...place, uid: suspect }, track.rows.get(suspect), `The server cannot deliver this message; ${why}.`));
+      }
+      more = true;
+    }
+    s.strikes = [...struck];
+    if (!s.strikes.length) delete s.strikes;
+  }, { fresh: true, reads: true, silence: SILENCE });
+  finish(w, notes, folder);
+  return { state: s, items, notes, more };
+}
+
+/** True unless the message is one of those a first look or a new life of the folder leaves out. */
+function wanted({ s, ring }: Work, row: FetchMessageObject | undefined): boolean {
+  if (!row) return true;
+  if (s.from && row.uid <= s.from.until && arrivedAt(row) < s.from.since) return false;
+  if (s.reset && row.uid <= s.reset.until) {
+    const hash = hashOf(row), at = arrivedAt(row);
+    const known = row.envelope && ring.lastIndexOf(hash, s.reset.n - 1) >= 0;
+    if (known || (s.reset.after !== undefined && at < s.reset.after)) { s.reset.known++; return false; }
+    s.reset.fresh++;
+    ring.push(hash);
+  }
+  return true;
+}
+
+/** Notes that a UID was dealt with. */
+function done({ s, ring, seen }: Work, uid: number, row: FetchMessageObject | undefined) {
+  seen.add(uid);
+  s.last = Math.max(s.last, uid);
+  if (s.gaps) s.gaps = s.gaps.filter(([one]) => one !== uid);
+  if (!row) return;
+  const at = arrivedAt(row);
+  if (!Number.isNaN(at) && !(at <= (s.at ?? -Infinity))) s.at = Math.min(at, Date.now());
+  if (row.envelope && !s.reset) ring.push(hashOf(row));
+}
+
+/** An announced message that did not come: asked for again later, while the others go on; at last it is said so. */
+function postpone(ctx: Context, w: Work, folder: string, uid: number, items: FeedItem<ImapMessage>[]) {
+  const { s } = w;
+  const tries = (s.gaps?.find(([one]) => one === uid)?.[1] ?? 0) + 1;
+  done(w, uid, undefined);
+  if (tries > TRIES) {
+    items.push({ id: itemId(folder, s.val, uid), item: unreadable({ folder, uidValidity: s.val, uid }, undefined, 'The server lists this message but does not deliver it.') });
+    return;
+  }
+  const wait = 1000 * 2 ** (tries - 1);
+  (s.gaps ??= []).push([uid, tries, Date.now() + wait]);
+  remind(ctx, folder, wait);
+}
+
+const unreadable = (place: { folder: string; uidValidity: string; uid: number }, row: FetchMessageObject | undefined, error: string): ImapMessage =>
+  ({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure)) : { id: messageId(place), folder: place.folder, to: [], native: { ...place } }), unreadable: true, error });
+
+/** Ends what has an end: the first look back, and the look at a folder created anew. */
+function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
+  if (s.from && s.last >= s.from.until) delete s.from;
+  if (s.reset && s.last >= s.reset.until) {
+    notes.push(`The folder "${folder}" was created anew: ${s.reset.known} messages were known, ${s.reset.fresh} are new.`);
+    delete s.reset;
+  }
+  if (s.gaps && !s.gaps.length) delete s.gaps;
+  s.ring = ringOf(s.reset ? ring : ring.slice(-KNOWN));
+  s.seen = uidSet([...seen].filter(uid => uid > s.last - LATE && uid > s.base && uid <= s.last).sort((a, b) => a - b));
+}
+
+/** UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest. */
+async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: string, { s, ring, seen }: Work): Promise<string> {
+  const known = ring.length;
+  const highest = mailbox.uidNext ? mailbox.uidNext - 1 : undefined;
+  let lowest: number | undefined, top = 0;
+  if (known && mailbox.exists) {
+    for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
+      lowest = Math.min(lowest ?? Infinity, row.uid);
+      top = Math.max(top, row.uid);
+    }
+  }
+  const until = highest ?? top;
+  const { at } = s;
+  seen.clear();
+  for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
+  Object.assign(s, { val: String(mailbox.uidValidity), last: until, base: until, ...(at === undefined ? {} : { at }) } satisfies FolderState);
+  if (!known) return `The folder "${folder}" was created anew before any message of it was known here; its messages count from now on.`;
+  if (lowest === undefined) return `The folder "${folder}" was created anew and is empty.`;
+  s.last = s.base = lowest - 1;
+  s.reset = { until, ...(at === undefined ? {} : { after: at - DAY }), n: known, known: 0, fresh: 0 };
+  return `The folder "${folder}" was created anew; known mail is being recognised.`;
+}
+
+/** UIDs to hand over now, in order: gaps whose time has come, late ones, new ones. Asked for in stretches, so that 100,000 waiting messages cost little. */
+async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work, notes: string[], folder: string): Promise<{ uids: number[]; beyond: boolean }> {
+  if (!mailbox.exists) { delete s.gaps; return { uids: [], beyond: false }; }
+  const find = async (set: string) => uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: set }]);
+  const now = Date.now();
+  const due = (s.gaps ?? []).filter(([, , at]) => at <= now).map(([uid]) => uid);
+  const uids = new Set<number>();
+  if (due.length) {
+    const there = new Set(await find(uidSet([...due].sort((a, b) => a - b))));
+    for (const uid of due) {
+      if (there.has(uid)) { uids.add(uid); continue; }
+      s.gaps = s.gaps!.filter(([one]) => one !== uid);
+      notes.push(`Message ${uid} of "${folder}" was moved or deleted before it could be read.`);
+    }
+  }
+  const low = Math.max(s.base + 1, s.last - LATE + 1);
+  const top = mailbox.uidNext ? mailbox.uidNext - 1 : undefined;
+  let stretch = 1000, high: number;
+  for (; ; stretch *= 8) {
+    high = Math.min(s.last + stretch, 4294967295);
+    const open = top === undefined || high >= top;
+    if (top !== undefined && low > top) break;
+    // A range up to * always finds the last message, even one below its beginning (RFC 3501 section 6.4.8).
+    const found = (await find(`${low}:${open ? '*' : high}`)).filter(uid => uid >= low && !seen.has(uid));
+    for (const uid of found) uids.add(uid);
+    if (open) { high = Infinity; break; }
+    if (found.length) break;
+  }
+  return { uids: [...uids].sort((a, b) => a - b), beyond: top !== undefined && high < top };
+}
+
+interface Collected { done: { uid: number; message: ImapMessage | undefined }[]; missing: number[]; cut: boolean }
+
+/**
+ * Fetches messages as the feed wants them. In order; `cut` when the bytes were too many and the rest must wait. A message that is left out by
+ * a filter is done without a message. Refusals of one message become errors in that message; everything else is thrown.
+ */
+async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, folder: string, asked: number[], values: Input, track: Track): Promise<Collected> {
+  const uidValidity = String(mailbox.uidValidity);
+  const errors = new Map<number, string>();
+  await summaries(ctx, client, asked, track, errors);
+  const missing: number[] = [], chosen: { uid: number; row: FetchMessageObject | undefined; shape: Outline | undefined; message: ImapMessage | undefined }[] = [];
+  let bytes = 0, cut = false;
+  for (const uid of asked) {
+    const row = track.rows.get(uid);
+    const error = errors.get(uid);
+    if (!row && !error) { missing.push(uid); continue; }
+    const shape = outline(row?.bodyStructure);
+    if (row && !passes(values, row, shape)) { chosen.push({ uid, row, shape, message: undefined }); track.finished.set(uid, undefined); continue; }
+    const cost = row ? costOf(values, row, shape) : 0;
+    if (bytes > 0 && bytes + cost > WINDOW_BYTES) { cut = true; break; }
+    bytes += cost;
+    const message = row ? toMessage(row, folder, uidValidity, shape) : unreadable({ folder, uidValidity, uid }, undefined, '');
+    if (error) { message.error = error; if (!row?.envelope) message.unreadable = true; }
+    chosen.push({ uid, row, shape, message });
+    if (values.fetch === 'envelope' || !row || error) track.finished.set(uid, message);
+  }
+  // Missing ones beyond the cut are not known to be missing yet in their turn.
+  const end = cut ? chosen.at(-1)!.uid : Infinity;
+  if (values.fetch !== 'envelope') {
+    const open = chosen.filter(one => one.message && one.row && !errors.has(one.uid)) as { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage }[];
+    await contents(ctx, client, open, folder, uidValidity, values, track);
+  }
+  const done = chosen.map(({ uid, message, shape }) => {
+    // The filter could not tell before the message was taken apart.
+    const late = message && !shape && values.hasAttachment !== undefined && !message.error && !!message.attachments?.length !== values.hasAttachment;
+    return { uid, message: late ? undefined : message };
+  });
+  return { done, missing: missing.filter(uid => uid <= end), cut };
+}
+
+/** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
+async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>): Promise<void> {
+  const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
+    track.asked = uids;
+    track.came = new Set();
+    for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
+      if (row.size === undefined) continue;
+      track.rows.set(row.uid, row);
+      track.came.add(row.uid);
+    }
+  };
+  try {
+    await get(asked, SUMMARY);
+  } catch (error) {
+    refusedOne(ctx, error);
+    for (const uid of asked) {
+      if (track.rows.has(uid)) continue;
+      try { await get([uid], SUMMARY); } catch (error) {
+        refusedOne(ctx, error);
+        errors.set(uid, `The server refuses to tell what this message is: ${wordsOf(error)}.`);
+        try { await get([uid], BARE); } catch (error) { refusedOne(ctx, error); }
+      }
+    }
+  }
+  // The library drops a row that it cannot read; without the complicated items it can.
+  const without = asked.filter(uid => !track.rows.has(uid) && !errors.has(uid));
+  if (without.length) {
+    try { await get(without, BARE); } catch (error) { refusedOne(ctx, error); }
+  }
+}
+
+/** Passes for a refusal of what was asked; throws whatever says more about the server or the connection than about one message. */
+function refusedOne(ctx: Context, error: unknown) {
+  if (!isRefused(error)) throw error;
+  const code = imapError(error, endpoint(ctx, 'imap')).code;
+  if (code === 'rate_limited' || code === 'unavailable') throw error;
+}
+
+function passes(values: Input, row: FetchMessageObject, shape: Outline | undefined): boolean {
+  const has = (text: string | undefined, part: string) => (text ?? '').toLowerCase().includes(part.toLowerCase());
+  if (values.unseen && row.flags?.has('\\Seen')) return false;
+  if (values.largerThan !== undefined && !((row.size ?? 0) > values.largerThan)) return false;
+  if (values.smallerThan !== undefined && !((row.size ?? 0) < values.smallerThan)) return false;
+  if (row.envelope) {
+    if (values.from && !row.envelope.from?.some(one => has(`${one.name ?? ''} <${one.address ?? ''}>`, values.from!))) return false;
+    if (values.subject && !has(row.envelope.subject, values.subject)) return false;
+  }
+  return values.hasAttachment === undefined || !shape || shape.attachments.length > 0 === values.hasAttachment;
+}
+
+const textsOf = (shape: Outline): Part[] => [...shape.texts, ...shape.htmls];
+const filesOf = (shape: Outline, values: Input): Part[] => values.fetch === 'full' ? shape.attachments.filter(part => part.size <= AT_ONCE && decodedSize(part) <= values.attachmentLimit).slice(0, 100) : [];
+
+/** How many bytes of a message a window would hold. */
+function costOf(values: Input, row: FetchMessageObject, shape: Outline | undefined): number {
+  if (values.fetch === 'envelope') return 0;
+  if (values.fetch === 'raw') return (row.size ?? 0) <= AT_ONCE ? row.size ?? 0 : 0;
+  if (!shape) return Math.min(row.size ?? 0, LARGEST_PARSED);
+  return 4096 + [...textsOf(shape).map(part => Math.min(part.size, LONGEST_TEXT)), ...filesOf(shape, values).map(part => part.size)].reduce((sum, size) => sum + size, 0);
+}
+
+type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage };
+
+async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track): Promise<void> {
+  const byUid = new Map(open.map(one => [one.uid, one]));
+  const begin = (uids: number[]) => { track.asked = uids; track.came = new Set(); };
+  const finished = (one: Open) => { track.came.add(one.uid); track.finished.set(one.uid, one.message); };
+  const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
+  for (const one of open) {
+    const place = { folder, uidValidity, uid: one.uid };
+    if (values.fetch === 'raw') { one.message.raw = sourceFile(ctx, place, `message-${one.uid}.eml`); if ((one.row.size ?? 0) > AT_ONCE) track.finished.set(one.uid, one.message); continue; }
+    if (!one.shape) {
+      if ((one.row.size ?? 0) > LARGEST_PARSED) {
+        one.message.error = `The server cannot tell how this message is made up, and it is larger than ${LARGEST_PARSED / 1048576} MB; only its source can be had.`;
+        track.finished.set(one.uid, one.message);
+      }
+      continue;
+    }
+    if (values.fetch === 'full') {
+      one.message.attachments = one.shape.attachments.map(part => ({ ...toAttachment(part), ...(decodedSize(part) <= values.attachmentLimit ? { content: partFile(ctx, place, part) } : {}) }));
+    }
+  }
+  const parts: Wanted[] = values.fetch === 'raw' ? [] : open.filter(one => one.shape).map(one => ({ uid: one.uid, parts: [...textsOf(one.shape!), ...filesOf(one.shape!, values)], header: true }));
+  const take = (got: Got) => {
+    const one = byUid.get(got.uid);
+    if (!one?.shape) return;
+    try {
+      fill(one.message, one.shape, got);
+      if (values.fetch === 'full') {
+        for (const [i, part] of one.shape.attachments.entries()) {
+          const bytes = got.parts.get(part.part);
+          if (!bytes) continue;
+          const file = fileOf(nameOf(part), part.type, decoded(bytes, part.encoding));
+          if (part.contentId) file.contentId = part.contentId;
+          Object.assign(one.message.attachments![i]!, { size: file.size, content: file });
+        }
+      }
+    } catch (error) {
+      one.message.error = `The message could not be read: ${(error as Error).message}`;
+    }
+    finished(one);
+  };
+  const whole = async (uids: number[]) => {
+    begin(uids);
+    for await (const row of client.fetch(uidSet(uids), { uid: true, source: true }, { uid: true })) {
+      const one = byUid.get(row.uid);
+      if (!one || !row.source) continue;
+      if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
+      else await takeApart(row.source, one.message);
+      if (values.fetch !== 'full' && one.message.attachments) one.message.attachments = one.message.attachments.map(({ content: _content, ...described }) => described);
+      finished(one);
+    }
+  };
+  await alone(ctx, open, track, () => fetchParts(client, parts, take, begin), uid => fetchParts(client, parts.filter(one => one.uid === uid), take, begin));
+  if (wholes.length) await alone(ctx, wholes, track, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
+}
+
+/** Everything at once; when the server refuses that, one by one, so that a single bad message is found and the others come. */
+async function alone(ctx: Context, open: readonly Open[], track: Track, all: () => Promise<void>, single: (uid: number) => Promise<void>): Promise<void> {
+  try {
+    await all();
+  } catch (error) {
+    refusedOne(ctx, error);
+    for (const one of open) {
+      if (track.finished.has(one.uid)) continue;
+      try { await single(one.uid); } catch (error) {
+        refusedOne(ctx, error);
+        one.message.error = `The server refuses to give the content of this message: ${wordsOf(error)}.`;
+        one.message.unreadable = true;
+        track.finished.set(one.uid, one.message);
+      }
+    }
+  }
+}
+
+/** Names a message by its Message-ID, or by what else stays the same when a folder is created anew; 48 bits. */
+function hashOf(row: FetchMessageObject): string {
+  const e = row.envelope;
+  const name = e?.messageId || JSON.stringify([e?.date, e?.from?.[0]?.address, e?.subject, row.size]);
+  return createHash('sha1').update(name).digest().subarray(0, 6).toString('base64');
+}
+const ringOf = (hashes: readonly string[]): string => hashes.join('');
+const hashesOf = (ring: string | undefined): string[] => ring?.match(/.{8}/g) ?? [];

@@ -1,0 +1,24 @@
+import { operation, type Provider } from '../../provider.js';
+import { account } from './account.js';
+import { changing } from './change.js';
+import { checkAccount } from './check.js';
+import { messageReceived } from './feed.js';
+import { folders } from './folder.js';
+import { reading } from './message.js';
+import { sending } from './send.js';
+
+/** Mail itself, at any host: IMAP to read, SMTP to send. */
+export const imap: Provider = {
+  id: 'imap', name: 'IMAP and SMTP', docs: 'https://www.rfc-editor.org/rfc/rfc9051',
+  auth: account,
+  // There are no requests to count; commands go one after the other over one connection (see connection.ts).
+  pace: { concurrent: 5, perMinute: 6000 },
+  operations: {
+    'account.check': operation({
+      summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
+      run: checkAccount,
+    }),
+    ...folders, ...reading, ...changing, ...sending,
+  },
+  feeds: { messageReceived },
+};

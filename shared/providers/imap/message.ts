@@ -1,0 +1,243 @@
+import { MailError } from '../../errors.js';
+import { flag, number, text, time, list, type FileValue } from '../../fields.js';
+import { pages } from '../../pages.js';
+import { operation, type Context, type Operations } from '../../provider.js';
+import type { Message } from '../../vocabulary.js';
+import { withFolder } from './connection.js';
+import {
+  arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, bytesOf, summaryOf, toMessage, uidSet, uidsOf, type ImapMessage,
+} from './content.js';
+import { placeOf, type Place } from './identity.js';
+import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
+import { parseMessage } from './parse.js';
+import { outline, toAttachment } from './structure.js';
+
+/** Messages of a list that are fetched at once. */
+export const WINDOW = 250;
+/** A message whose structure cannot be used is read whole to be taken apart, up to this many bytes. */
+export const LARGEST_PARSED = 10 * 1024 * 1024;
+
+export const messageField = { message: text('Message', { required: true, maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47', help: 'The id of the message as message.list gives it.' }) };
+
+const words = (label: string) => text(label, { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search' });
+const SEARCH = {
+  from: words('From'), to: words('To'), cc: words('Cc'), subject: words('Subject'),
+  text: text('Text', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search', help: 'Words anywhere in the message; may be slow on servers without an index.' }),
+  since: time('Since', { group: 'Search', help: 'When the server received the message, at the earliest.' }),
+  before: time('Before', { group: 'Search', help: 'When the server received the message, before this moment.' }),
+  seen: flag('Seen', { group: 'Search', help: 'Whether the message is marked as read.' }),
+  flagged: flag('Flagged', { group: 'Search', help: 'Whether the message is flagged.' }),
+  answered: flag('Answered', { group: 'Search', help: 'Whether the message is marked as answered.' }),
+  larger: number('Larger Than', { min: 0, max: 4294967295, group: 'Search', help: 'In bytes.' }),
+  smaller: number('Smaller Than', { min: 0, max: 4294967295, group: 'Search', help: 'In bytes.' }),
+  header: text('Header Name', { maxLength: 100, pattern: '^[!-9;-~]+$', group: 'Search', example: 'List-Id' }),
+  headerValue: text('Header Value', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search', help: 'What the header contains; empty finds every message that has it.' }),
+  raw: text('Search Keys', { maxLength: 2000, pattern: '^\\P{Cc}*$', group: 'Search', example: 'OR FLAGGED KEYWORD urgent', help: 'Search keys as the protocol spells them, added to the others.' }),
+};
+type Search = { [K in keyof typeof SEARCH]?: (typeof SEARCH)[K] extends { type: 'number' } ? number : (typeof SEARCH)[K] extends { type: 'flag' } ? boolean : string };
+
+const DAY = 86_400_000;
+
+/** UIDs that match, in rising order. Days are the finest a server knows (RFC 9051 section 6.4.4); the caller compares times. */
+async function search(client: ImapFlow, s: Search): Promise<number[]> {
+  const keys: Token[] = [];
+  const add = (key: string, value?: string | number) => {
+    keys.push({ type: 'ATOM', value: key });
+    if (value !== undefined) keys.push({ type: typeof value === 'number' ? 'ATOM' : 'STRING', value: String(value) });
+  };
+  for (const name of ['from', 'to', 'cc', 'subject', 'text'] as const) if (s[name]) add(name.toUpperCase(), s[name]);
+  // A day earlier and later: servers compare in a time zone of their own and leave the clock out.
+  if (s.since) keys.push({ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: day(Date.parse(s.since) - DAY) });
+  if (s.before) keys.push({ type: 'ATOM', value: 'BEFORE' }, { type: 'ATOM', value: day(Date.parse(s.before) + 2 * DAY) });
+  for (const name of ['seen', 'flagged', 'answered'] as const) if (s[name] !== undefined) add(`${s[name] ? '' : 'UN'}${name.toUpperCase()}`);
+  if (s.larger !== undefined) add('LARGER', s.larger);
+  if (s.smaller !== undefined) add('SMALLER', s.smaller);
+  if (s.header) { add('HEADER', s.header); keys.push({ type: 'STRING', value: s.headerValue ?? '' }); }
+  if (s.raw) keys.push(...tokens(s.raw));
+  if (!keys.length) add('ALL');
+  // Servers with UTF8=ACCEPT or IMAP4rev2 take UTF-8 as it is and may refuse the word CHARSET (RFC 6855 section 3).
+  const foreign = /[^\x20-\x7e]/.test(JSON.stringify(s)) && !client.enabled.has('UTF8=ACCEPT') && !client.enabled.has('IMAP4REV2');
+  return uidSearch(client, [...(foreign ? [{ type: 'ATOM', value: 'CHARSET' }, { type: 'ATOM', value: 'UTF-8' }] as Token[] : []), ...keys]);
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const day = (at: number) => { const d = new Date(at); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
+
+type Token = { type: 'ATOM' | 'STRING' | 'SEQUENCE'; value: string } | Token[];
+interface Untagged { attributes?: { value?: unknown }[] }
+interface Raw { exec(command: string, attributes: Token[], options: { untagged: Record<string, (answer: Untagged) => Promise<void>> }): Promise<{ next(): void }> }
+
+/** UID SEARCH with keys as they are; the library's own search knows neither raw keys nor tells why a search was refused. */
+export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number[]> {
+  const found = new Set<number>();
+  const compact = client.capabilities.has('ESEARCH') || client.enabled.has('IMAP4REV2');
+  const answer = await (client as unknown as Raw).exec('UID SEARCH', [...(compact ? [{ type: 'ATOM', value: 'RETURN' }, [{ type: 'ATOM', value: 'ALL' }]] as Token[] : []), ...keys], {
+    untagged: {
+      SEARCH: async ({ attributes = [] }) => { for (const { value } of attributes) if (/^[1-9]\d{0,9}$/.test(String(value))) found.add(Number(value)); },
+      ESEARCH: async ({ attributes = [] }) => {
+        const at = attributes.findIndex(attribute => String(attribute?.value).toUpperCase() === 'ALL');
+        const set = at < 0 ? undefined : attributes[at + 1]?.value;
+        if (typeof set === 'string' && /^[\d:,]+$/.test(set)) for (const uid of uidsOf(set)) found.add(uid);
+      },
+    },
+  });
+  answer.next();
+  return [...found].sort((a, b) => a - b);
+}
+
+/** Search keys taken apart, so that each is sent as what it is and none can begin a second command. Throws `invalid_input`. */
+function tokens(raw: string): Token[] {
+  const bad = (message: string) => new MailError('invalid_input', `Search Keys: ${message}`, { issues: [{ field: 'raw', message }] });
+  const open: Token[][] = [[]];
+  for (const [, quoted, mark, word] of raw.matchAll(/"((?:[^"\\]|\\.)*)"|([()"])|([^\s()"]+)/g)) {
+    const here = open[open.length - 1]!;
+    if (word !== undefined) here.push({ type: /^(\*|\d+)([:,](\*|\d+))*$/.test(word) ? 'SEQUENCE' : 'ATOM', value: word });
+    else if (mark === '(') open.push([]);
+    else if (mark === ')') { if (open.length < 2) throw bad('a closing bracket has no opening one.'); open.pop(); open[open.length - 1]!.push(here); }
+    else if (mark === '"') throw bad('a quotation mark is not closed.');
+    else here.push({ type: 'STRING', value: quoted!.replace(/\\(.)/g, '$1') });
+  }
+  if (open.length > 1) throw bad('an opening bracket is not closed.');
+  return open[0]!;
+}
+
+interface At { uids?: number[]; end: number; uidValidity?: string }
+
+async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { folder: string }): AsyncGenerator<Message> {
+  if (criteria.raw) tokens(criteria.raw);
+  const since = criteria.since ? Date.parse(criteria.since) : -Infinity, before = criteria.before ? Date.parse(criteria.before) : Infinity;
+  yield* pages<Message, At>({ end: Infinity }, (at, signal) => {
+    const both = ctx.signal ? AbortSignal.any([ctx.signal, signal]) : signal;
+    return withFolder({ ...ctx, signal: both }, folder, async (client, mailbox) => {
+      const uidValidity = String(mailbox.uidValidity);
+      if (at.uidValidity && at.uidValidity !== uidValidity) throw new MailError('conflict', `The folder "${folder}" was created anew while it was listed; list it again.`);
+      const uids = at.uids ?? (mailbox.exists ? await search(client, criteria) : []);
+      const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW);
+      const rows = new Map<number, FetchMessageObject>();
+      const asked = uids.slice(begin, end);
+      if (asked.length) for await (const row of client.fetch(uidSet(asked), SUMMARY, { uid: true })) if (row.size !== undefined) rows.set(row.uid, row);
+      // Messages whose structure the library cannot read are listed with the bare facts; read singly they are taken apart here.
+      const missing = asked.filter(uid => !rows.has(uid));
+      if (missing.length) for await (const row of client.fetch(uidSet(missing), BARE, { uid: true })) if (row.size !== undefined) rows.set(row.uid, row);
+      const items: Message[] = [];
+      for (const uid of asked.reverse()) {
+        const row = rows.get(uid);
+        if (!row) continue;
+        const arrived = arrivedAt(row);
+        if (arrived < since || arrived >= before) continue;
+        items.push(toMessage(row, mailbox.path, uidValidity, outline(row.bodyStructure)));
+      }
+      return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity } } : {}) };
+    }, { reads: true, fresh: at.uids === undefined });
+  });
+}
+
+/** A message with its texts and headers. */
+export async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
+  const { message, broken } = await inPlace(ctx, place, async client => {
+    const { row, shape } = await summaryOf(client, place).catch(async error => {
+      // A server may stumble over the structure of a message it can still send.
+      if ((error as { responseStatus?: string }).responseStatus === undefined) throw error;
+      return summaryOf(client, place, BARE);
+    });
+    const message = toMessage(row, place.folder, place.uidValidity, shape);
+    if (!shape) return { message, broken: true };
+    await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: true }], got => fill(message, shape, got));
+    return { message, broken: false };
+  });
+  if (broken) await readWhole(ctx, place, message);
+  return message;
+}
+
+/** Takes a message apart that the server could not, and says so where that is not possible either. */
+export async function readWhole(ctx: Context, place: Place, message: ImapMessage): Promise<void> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of bytesOf(ctx, place)) {
+    pieces.push(piece);
+    size += piece.length;
+    if (size > LARGEST_PARSED) { message.error = `The server cannot tell how this message is made up, and it is larger than ${LARGEST_PARSED / 1048576} MB; only its source can be had.`; return; }
+  }
+  await takeApart(Buffer.concat(pieces, size), message);
+}
+
+/** Fills a message from its source; a parser that fails leaves an error in it. */
+export async function takeApart(source: Buffer, message: ImapMessage): Promise<void> {
+  try {
+    const parsed = await parseMessage(source);
+    if (parsed.text !== undefined) message.text = parsed.text;
+    if (parsed.html !== undefined) message.html = parsed.html;
+    message.from ??= parsed.from;
+    message.subject ??= parsed.subject;
+    message.attachments = parsed.attachments.map(({ id, file, inline }) => ({
+      id, name: file.name, type: file.type, size: file.size, ...(inline ? { inline } : {}), ...(file.contentId ? { contentId: file.contentId } : {}), content: file,
+    }));
+    if (parsed.messageId) message.native.messageId ??= parsed.messageId;
+  } catch (error) {
+    message.error = `The message could not be taken apart: ${(error as Error).message}`;
+  }
+}
+
+const bare = (message: ImapMessage): ImapMessage => {
+  if (message.attachments) message.attachments = message.attachments.map(({ content: _content, ...described }) => described);
+  return message;
+};
+
+async function attachment(ctx: Context, place: Place, id: string): Promise<FileValue> {
+  if (/^m\d+$/.test(id)) {
+    const message = { native: {}, to: [] } as unknown as ImapMessage;
+    await readWhole(ctx, place, message);
+    const found = message.attachments?.find(one => one.id === id)?.content;
+    if (found) return found;
+  } else {
+    const { shape } = await inPlace(ctx, place, client => summaryOf(client, place));
+    const part = shape && [...shape.attachments, ...shape.texts, ...shape.htmls].find(one => one.part === id);
+    if (part) return partFile(ctx, place, part);
+  }
+  throw new MailError('not_found', `The message has no attachment "${id}".`, { issues: [{ field: 'attachment', message: 'There is no such attachment.' }] });
+}
+
+export const folderField = { folder: text('Folder', { default: 'INBOX', maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' }) };
+
+/** The operations that read messages. */
+export const reading = {
+  'message.list': operation({
+    summary: 'List or search the messages of a folder, newest first', effect: 'read', docs: 'RFC 9051 sections 6.4.4 and 6.4.5',
+    doubt: 'What a server counts as a match of words differs: whole words, parts of words, with or without accents.',
+    input: { ...folderField, ...SEARCH },
+    run: (ctx, input) => listMessages(ctx, input as Search & { folder: string }),
+  }),
+  'message.get': operation({
+    summary: 'Read a message: texts, headers, and what is attached', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    input: messageField,
+    run: async (ctx, { message }) => bare(await readMessage(ctx, placeOf(message))),
+  }),
+  'message.source': operation({
+    summary: 'Download a whole message as it was sent', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    input: messageField,
+    run: async (ctx, { message }): Promise<FileValue> => {
+      const place = placeOf(message);
+      await inPlace(ctx, place, client => summaryOf(client, place, { uid: true, size: true }));
+      return sourceFile(ctx, place, `message-${place.uid}.eml`);
+    },
+  }),
+  'attachment.list': operation({
+    summary: 'List the attachments of a message', effect: 'read', docs: 'RFC 9051 section 7.5.2',
+    input: messageField,
+    async *run(ctx, { message }) { yield* bare(await readMessage(ctx, placeOf(message))).attachments ?? []; },
+  }),
+  'attachment.get': operation({
+    summary: 'Download an attachment', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    input: { ...messageField, attachment: text('Attachment', { required: true, maxLength: 100, pattern: '^[m0-9][0-9.]*$', ref: 'attachment', example: '2', help: 'The id of the attachment as message.get gives it.' }) },
+    run: (ctx, { message, attachment: id }) => attachment(ctx, placeOf(message), id),
+  }),
+} satisfies Operations;
+
+/** One message or several, by id. */
+export const messagesField = {
+  ...messageField,
+  message: text('Message', { maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47', help: 'The id of the message as message.list gives it.' }),
+  messages: list('Messages', text('Message', { maxLength: 2000, ref: 'message' }), { maxItems: 10_000, help: 'Several ids; each gets its own outcome.' }),
+};
+export { toAttachment };
+export type { MailboxObject };

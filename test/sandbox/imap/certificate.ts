@@ -1,0 +1,49 @@
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+
+const der = (tag: number, ...parts: Buffer[]): Buffer => {
+  const body = Buffer.concat(parts), length = body.length;
+  const head = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...head]), body]);
+};
+const sequence = (...parts: Buffer[]) => der(0x30, ...parts);
+const oid = (dotted: string): Buffer => {
+  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
+  const bytes = [first * 40 + second];
+  for (const number of rest) {
+    const groups = [number & 0x7f];
+    for (let left = number >> 7; left > 0; left >>= 7) groups.unshift((left & 0x7f) | 0x80);
+    bytes.push(...groups);
+  }
+  return der(0x06, Buffer.from(bytes));
+};
+const time = (date: Date) => der(0x18, Buffer.from(date.toISOString().replace(/[-:T]/g, '').replace(/\.\d+Z/, 'Z')));
+
+/** A key and a self-signed X.509 certificate in PEM. */
+export interface Certificate { key: string; cert: string }
+
+/**
+ * A fresh P-256 key with a certificate for localhost, 127.0.0.1 and ::1 (RFC 5280), so that no private key lies in the repository.
+ * `days` may be negative for a certificate that has expired.
+ */
+export function selfSigned({ name = 'localhost', days = 3650 }: { name?: string; days?: number } = {}): Certificate {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const algorithm = sequence(oid('1.2.840.10045.4.3.2'));
+  const subject = sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, Buffer.from(name)))));
+  const until = Date.now() + days * 86_400_000;
+  const names = sequence(
+    der(0x82, Buffer.from(name)), der(0x87, Buffer.from([127, 0, 0, 1])), der(0x87, Buffer.from([...Array<number>(15).fill(0), 1])));
+  const extension = (id: string, value: Buffer) => sequence(oid(id), der(0x04, value));
+  const body = sequence(
+    der(0xa0, der(0x02, Buffer.from([2]))),
+    der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
+    algorithm, subject,
+    sequence(time(new Date(Math.min(Date.now(), until) - 86_400_000)), time(new Date(until))),
+    subject,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    der(0xa3, sequence(extension('2.5.29.17', names), extension('2.5.29.19', sequence(der(0x01, Buffer.from([0xff])))))));
+  const signed = sequence(body, algorithm, der(0x03, Buffer.from([0]), sign('sha256', body, privateKey)));
+  return {
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    cert: `-----BEGIN CERTIFICATE-----\n${signed.toString('base64').replace(/.{64}/g, '$&\n').trimEnd()}\n-----END CERTIFICATE-----\n`,
+  };
+}

@@ -1,0 +1,229 @@
+import { compactSet, imapName, imapString, inSet, refuse, type Cursor, type NumberSet } from './cursor.js';
+import { decodeName, encodeName, nameMatcher } from './names.js';
+import { enter, flagList, knownFlags, mailboxOf, permanentFlags, tell, unselect, type CommandEntry, type Session } from './session.js';
+import { placeOf, properName, type Mailbox } from './store.js';
+
+const wireName = (name: string) => imapName(encodeName(name));
+const folderName = (args: Cursor) => properName(decodeName(args.astring()));
+const uses = ['\\All', '\\Archive', '\\Drafts', '\\Flagged', '\\Junk', '\\Sent', '\\Trash'];
+
+const statusItems = ['MESSAGES', 'RECENT', 'UIDNEXT', 'UIDVALIDITY', 'UNSEEN', 'HIGHESTMODSEQ', 'SIZE', 'MAILBOXID'];
+function readStatusItems(session: Session, args: Cursor): string[] {
+  return args.list(() => {
+    const item = args.atom().toUpperCase();
+    const needs = { HIGHESTMODSEQ: 'CONDSTORE', SIZE: 'STATUS=SIZE', MAILBOXID: 'OBJECTID' }[item];
+    if (!statusItems.includes(item) || (needs && !session.server.has(needs))) refuse('BAD', `Unknown STATUS item ${item}`);
+    if (item === 'HIGHESTMODSEQ') session.enabled.add('CONDSTORE');
+    return item;
+  }, { empty: false });
+}
+function status(mailbox: Mailbox, items: string[]): string {
+  const value: Record<string, () => string | number> = {
+    MESSAGES: () => mailbox.messages.length, UIDNEXT: () => mailbox.uidNext, UIDVALIDITY: () => mailbox.uidValidity,
+    RECENT: () => mailbox.messages.length - placeOf(mailbox.messages, mailbox.recentFrom),
+    UNSEEN: () => mailbox.messages.reduce((n, m) => n + (m.flags.includes('\\Seen') ? 0 : 1), 0),
+    HIGHESTMODSEQ: () => String(mailbox.highestModseq), SIZE: () => mailbox.messages.reduce((n, m) => n + m.size, 0), MAILBOXID: () => `(F${mailbox.uidValidity})`,
+  };
+  return `STATUS ${wireName(mailbox.name)} (${items.map(item => `${item} ${value[item]!()}`).join(' ')})`;
+}
+
+const list: CommandEntry = {
+  state: 'in',
+  run(session, args) {
+    const { server } = session, { separator } = server.store, account = session.account!;
+    args.space();
+    const choose = args.at('(') && server.has('LIST-EXTENDED') ? args.list(() => args.atom().toUpperCase()) : [];
+    if (choose.length > 0) args.space();
+    const reference = decodeName(args.astring());
+    args.space();
+    const patterns = args.at('(') ? args.list(() => args.listPattern(), { empty: false }) : [args.listPattern()];
+    let returns: string[] = [], statusOf: string[] | undefined;
+    if (!args.over()) {
+      args.space(); args.word('RETURN'); args.space();
+      returns = args.list(() => {
+        const option = args.atom().toUpperCase();
+        if (option === 'STATUS' && server.has('LIST-STATUS')) { args.space(); statusOf = readStatusItems(session, args); }
+        else if (!['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'].includes(option)) refuse('BAD', `Unknown LIST return option ${option}`);
+        return option;
+      });
+    }
+    args.end();
+    for (const option of choose) if (!['SUBSCRIBED', 'SPECIAL-USE', 'REMOTE', 'RECURSIVEMATCH'].includes(option)) refuse('BAD', `Unknown LIST selection option ${option}`);
+    if ((choose.includes('SPECIAL-USE') || returns.includes('SPECIAL-USE')) && !server.has('SPECIAL-USE')) refuse('BAD', 'SPECIAL-USE is not supported');
+    if (patterns.length === 1 && patterns[0] === '') { tell(session, `LIST (\\Noselect) "${separator}" ""`); return 'OK List completed.'; }
+    // Extended LIST gives what was asked for (RFC 5258 3.2, RFC 6154 2); the plain one gives everything.
+    const extended = choose.length > 0 || returns.length > 0;
+    const showChildren = server.has('CHILDREN') && (!extended || returns.includes('CHILDREN'));
+    const showUse = server.has('SPECIAL-USE') && (!extended || returns.includes('SPECIAL-USE') || choose.includes('SPECIAL-USE'));
+    const matchers = patterns.map(p => nameMatcher(reference + (/[&]/.test(p) ? decodeName(p) : p), separator));
+    for (const { name, mailbox } of tree(account.mailboxes, separator)) {
+      if (!matchers.some(m => m(name))) continue;
+      if (choose.includes('SUBSCRIBED') && !mailbox?.subscribed) continue;
+      if (choose.includes('SPECIAL-USE') && !mailbox?.specialUse) continue;
+      const children = [...account.mailboxes.keys()].some(other => other.startsWith(name + separator));
+      const marks = [
+        ...(mailbox ? [] : ['\\Noselect']), ...(showChildren ? [children ? '\\HasChildren' : '\\HasNoChildren'] : []),
+        ...(mailbox?.subscribed && (choose.includes('SUBSCRIBED') || returns.includes('SUBSCRIBED')) ? ['\\Subscribed'] : []),
+        ...(mailbox?.specialUse && showUse ? [mailbox.specialUse] : []),
+      ];
+      tell(session, `LIST (${marks.join(' ')}) "${separator}" ${wireName(name)}`);
+      if (statusOf && mailbox) tell(session, status(mailbox, statusOf));
+    }
+    return 'OK List completed.';
+  },
+};
+/** Folders with the parents that were never created themselves, sorted, INBOX first. */
+function tree(mailboxes: Map<string, Mailbox>, separator: string): { name: string; mailbox: Mailbox | undefined }[] {
+  const names = new Set(mailboxes.keys());
+  for (const name of mailboxes.keys()) for (let at = name.indexOf(separator); at > 0; at = name.indexOf(separator, at + 1)) names.add(name.slice(0, at));
+  return [...names].sort((a, b) => a === 'INBOX' ? -1 : b === 'INBOX' ? 1 : a < b ? -1 : 1).map(name => ({ name, mailbox: mailboxes.get(name) }));
+}
+
+const select = (readOnly: boolean): CommandEntry => ({
+  state: 'in',
+  run(session, args) {
+    const { server } = session;
+    args.space();
+    const name = folderName(args);
+    let resync: { validity: number; modseq: bigint; known: NumberSet | undefined } | undefined;
+    if (!args.over()) {
+      args.space();
+      args.list(() => {
+        const option = args.atom().toUpperCase();
+        if (option === 'CONDSTORE' && server.has('CONDSTORE')) session.enabled.add('CONDSTORE');
+        else if (option === 'QRESYNC' && server.has('QRESYNC')) {
+          if (!session.enabled.has('QRESYNC')) refuse('BAD', 'QRESYNC not enabled');
+          args.space(); args.need('(');
+          const validity = args.number(); args.space();
+          const modseq = args.bigint();
+          let known: NumberSet | undefined;
+          if (args.take(' ')) {
+            if (!args.at('(')) known = args.numberSet();
+            if ((known === undefined || args.take(' ')) && args.at('(')) { args.need('('); args.numberSet(); args.space(); args.numberSet(); args.need(')'); }
+          }
+          args.need(')');
+          resync = { validity, modseq, known };
+        } else refuse('BAD', `Unknown SELECT parameter ${option}`);
+      }, { empty: false });
+    }
+    args.end();
+    // A failed SELECT leaves no folder selected (RFC 3501 6.3.1).
+    const before = session.selected;
+    unselect(session);
+    if (before && server.has('QRESYNC')) tell(session, 'OK [CLOSED] Previous mailbox closed.');
+    const mailbox = mailboxOf(session, name), selected = enter(session, mailbox, readOnly);
+    const flags = knownFlags(mailbox);
+    selected.toldKeywords = mailbox.keywords.size;
+    tell(session, `FLAGS (${flags.join(' ')})`);
+    tell(session, permanentFlags(session, selected));
+    tell(session, `${selected.view.length} EXISTS`);
+    tell(session, `${selected.view.length - placeOf(selected.view, selected.recentFrom)} RECENT`);
+    const unseen = selected.view.findIndex(m => !m.flags.includes('\\Seen'));
+    if (unseen >= 0) tell(session, `OK [UNSEEN ${unseen + 1}] First unseen.`);
+    tell(session, `OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs valid`);
+    if (server.options.uidNext !== false) tell(session, `OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID`);
+    if (server.has('CONDSTORE')) tell(session, `OK [HIGHESTMODSEQ ${mailbox.highestModseq}] Highest`);
+    if (server.has('OBJECTID')) tell(session, `OK [MAILBOXID (F${mailbox.uidValidity})] Ok`);
+    if (resync && resync.validity === mailbox.uidValidity) {
+      const { modseq, known } = resync;
+      const gone = vanished(mailbox, modseq).filter(uid => !known || inSet(known, uid, mailbox.uidNext - 1));
+      if (gone.length > 0) tell(session, `VANISHED (EARLIER) ${compactSet(gone)}`);
+      selected.view.forEach((message, place) => {
+        if (message.modseq <= modseq || (known && !inSet(known, message.uid, mailbox.uidNext - 1))) return;
+        tell(session, `${place + 1} FETCH (UID ${message.uid} ${flagList(selected, message)} MODSEQ (${message.modseq}))`);
+      });
+    }
+    return readOnly ? 'OK [READ-ONLY] Examine completed.' : 'OK [READ-WRITE] Select completed.';
+  },
+});
+/** UIDs expunged after that modification sequence, ascending. */
+export const vanished = (mailbox: Mailbox, modseq: bigint): number[] =>
+  mailbox.expunged.filter(e => e.modseq > modseq).map(e => e.uid).sort((a, b) => a - b);
+
+const subscription = (wanted: boolean): CommandEntry => ({
+  state: 'in',
+  run(session, args) {
+    args.space();
+    const name = folderName(args);
+    args.end();
+    if (wanted) mailboxOf(session, name).subscribed = true;
+    else { const mailbox = session.account!.mailboxes.get(name); if (mailbox) mailbox.subscribed = false; }
+    return wanted ? 'OK Subscribe completed.' : 'OK Unsubscribe completed.';
+  },
+});
+
+/** Commands on folders. */
+export const folderCommands: Record<string, CommandEntry> = {
+  LIST: list, SELECT: select(false), EXAMINE: select(true), SUBSCRIBE: subscription(true), UNSUBSCRIBE: subscription(false),
+  LSUB: {
+    state: 'in',
+    run(session, args) {
+      const { separator } = session.server.store;
+      args.space(); const reference = decodeName(args.astring());
+      args.space(); const pattern = args.listPattern();
+      args.end();
+      const matches = nameMatcher(reference + (/[&]/.test(pattern) ? decodeName(pattern) : pattern), separator);
+      for (const { name, mailbox } of tree(session.account!.mailboxes, separator))
+        if (mailbox?.subscribed && matches(name)) tell(session, `LSUB () "${separator}" ${wireName(name)}`);
+      return 'OK Lsub completed.';
+    },
+  },
+  NAMESPACE: {
+    state: 'in', needs: 'NAMESPACE',
+    run(session, args) { args.end(); tell(session, `NAMESPACE (("" ${imapString(session.server.store.separator)})) NIL NIL`); return 'OK Namespace completed.'; },
+  },
+  STATUS: {
+    state: 'in',
+    run(session, args) {
+      args.space(); const name = folderName(args);
+      args.space(); const items = readStatusItems(session, args);
+      args.end();
+      const mailbox = mailboxOf(session, name);
+      tell(session, status(mailbox, items));
+      return session.selected?.mailbox === mailbox ? 'OK [CLIENTBUG] Status on selected mailbox completed.' : 'OK Status completed.';
+    },
+  },
+  CREATE: {
+    state: 'in',
+    run(session, args) {
+      const { separator } = session.server.store;
+      args.space();
+      const given = folderName(args), name = given.endsWith(separator) ? given.slice(0, -separator.length) : given;
+      let use: string | undefined;
+      if (!args.over()) {
+        args.space(); args.need('('); args.word('USE'); args.space();
+        [use] = args.list(() => args.flag());
+        args.need(')');
+        if (!uses.includes(use ?? '')) refuse('NO', '[USEATTR] Not a known special use');
+      }
+      args.end();
+      if (name === '' || name.split(separator).includes('')) refuse('NO', '[CANNOT] Invalid mailbox name: empty part');
+      const mailbox = session.server.store.create(session.account!, name, use);
+      return `OK ${session.server.has('OBJECTID') ? `[MAILBOXID (F${mailbox.uidValidity})] ` : ''}Create completed.`;
+    },
+  },
+  DELETE: {
+    state: 'in',
+    run(session, args) {
+      args.space(); const name = folderName(args);
+      args.end();
+      if (name === 'INBOX') refuse('NO', '[CANNOT] INBOX can\'t be deleted.');
+      const mailbox = mailboxOf(session, name);
+      // Deleting the folder one has selected only closes it; others are told with BYE.
+      if (session.selected?.mailbox === mailbox) unselect(session);
+      session.server.store.remove(session.account!, name);
+      return 'OK Delete completed.';
+    },
+  },
+  RENAME: {
+    state: 'in',
+    run(session, args) {
+      args.space(); const from = folderName(args);
+      args.space(); const to = folderName(args);
+      args.end();
+      if (to.startsWith(from + session.server.store.separator)) refuse('NO', '[CANNOT] Can\'t rename a mailbox below itself.');
+      session.server.store.rename(session.account!, from, to);
+      return 'OK Rename completed.';
+    },
+  },
+};

@@ -1,0 +1,208 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { accessCommands, capabilities } from './access.js';
+import { selfSigned, type Certificate } from './certificate.js';
+import { folderCommands } from './folders.js';
+import { messageCommands } from './messages.js';
+import { parseMime, type Part } from './mime.js';
+import { decodeName } from './names.js';
+import { converse, unselect, type Inner, type Session } from './session.js';
+import { bytesOf, createStore, properName, type Mailbox, type Message, type Store, type StoreOptions } from './store.js';
+import { faultList, type Trouble } from './trouble.js';
+import { wire } from './wire.js';
+
+export interface ImapOptions extends StoreOptions {
+  /** Whose mail is served; a new empty store unless given. */
+  store?: Store;
+  /** Capabilities not offered: IDLE, MOVE, UIDPLUS, CONDSTORE (takes QRESYNC with it), SPECIAL-USE, LITERAL+, STARTTLS, AUTH=PLAIN … */
+  without?: readonly string[];
+  /** Capabilities offered beyond the usual: OBJECTID. */
+  offer?: readonly string[];
+  /** False: no login before TLS (LOGINDISABLED, PRIVACYREQUIRED). */
+  plaintext?: boolean;
+  /** False: PERMANENTFLAGS without `\*`, and keywords are dropped. */
+  keywords?: boolean;
+  /** False: SELECT does not tell UIDNEXT, as a few servers do. */
+  uidNext?: boolean;
+  name?: string;
+  certificate?: Certificate;
+  /** Largest message for APPEND in bytes; 100 MiB unless given. */
+  maxMessageBytes?: number;
+  /** Silence after which the server says BYE, in milliseconds; 30 minutes unless given (RFC 9051 5.4). */
+  autologoutMs?: number;
+  /** Ports to listen on; free ones unless given. */
+  port?: number; tlsPort?: number;
+}
+
+/** What clients did, for assertions. Times in milliseconds since 1970. */
+export interface ImapRecord {
+  connections: { id: number; at: number; tls: boolean; closedAt: number | undefined }[];
+  /** Every try, refused ones too. */
+  logins: { at: number; user: string; method: string; ok: boolean; connection: number }[];
+  /** The latest 20,000 commands, without passwords and literals. */
+  commands: { at: number; connection: number; user: string | undefined; name: string; line: string }[];
+}
+
+export interface ImapServer {
+  host: string;
+  /** Clear text with STARTTLS, and implicit TLS. */
+  port: number; tlsPort: number;
+  /** The server's own certificate in PEM, for `tls.ca`. */
+  ca: string;
+  store: Store; trouble: Trouble; seen: ImapRecord;
+  /** Connections open now. */
+  open(): number;
+  /** Commands of that name since the last `forget`. */
+  count(name: string): number;
+  /** The most login tries within any span of `ms` milliseconds. */
+  busiest(ms: number): number;
+  forget(): void;
+  /** A folder of a user; undefined if there is none. `encoded` for a name in modified UTF-7. */
+  folder(user: string, name: string, encoded?: boolean): Mailbox | undefined;
+  close(): Promise<void>;
+}
+
+const commands = { ...accessCommands, ...folderCommands, ...messageCommands };
+const defaultOff = ['OBJECTID'];
+
+/** An in-memory IMAP4rev1 server (RFC 3501 and extensions) on loopback that follows the rules strictly and breaks them on command. */
+export async function startImap(options: ImapOptions = {}): Promise<ImapServer> {
+  const store = options.store ?? createStore(options), certificate = options.certificate ?? selfSigned();
+  const sessions = new Set<Session>(), raw = new Set<Socket>(), faults = faultList();
+  const seen: ImapRecord = { connections: [], logins: [], commands: [] };
+  const counts = new Map<string, number>();
+  const host = '127.0.0.1', cache = new Map<Message, { part: Part; bytes: Buffer }>();
+  const off = new Set([...options.without ?? [], ...defaultOff.filter(c => !options.offer?.includes(c))].map(c => c.toUpperCase()));
+  if (off.has('CONDSTORE')) off.add('QRESYNC');
+  let nextSession = 1, swallowNew = false, cached = 0;
+
+  const trouble: Trouble = {
+    deafIdle: false, userLimit: Infinity, connectionLimit: Infinity,
+    fail: faults.add,
+    mend() {
+      faults.clear();
+      Object.assign(trouble, { deafIdle: false, userLimit: Infinity, connectionLimit: Infinity });
+      swallowNew = false;
+      for (const socket of deaf) socket.destroy();
+    },
+    halfOpen(andNew = false) { swallowNew = andNew; for (const session of sessions) swallow(session); },
+    drop(how = 'reset') {
+      for (const session of [...sessions]) {
+        session.over = true;
+        if (typeof how === 'object') { session.wire.write(`* BYE ${how.bye}\r\n`); void session.wire.flush().then(() => session.wire.end()); }
+        else if (how === 'fin') session.wire.end();
+        else session.wire.reset();
+      }
+    },
+    async away() {
+      const closing = [plain, secure].map(s => new Promise<void>(resolve => s.close(() => resolve())));
+      for (const socket of raw) socket.resetAndDestroy();
+      await Promise.all(closing);
+    },
+    async back() { await listen(plain, server.port); await listen(secure, server.tlsPort); },
+    expireTokens(user) {
+      for (const account of store.accounts.values()) if (!user || account.name === user) for (const token of account.tokens.keys()) account.tokens.set(token, 0);
+    },
+  };
+  const deaf = new Set<Socket>();
+  const swallow = (session: Session) => { deaf.add(session.wire.socket); session.wire.swallow(); unselect(session); };
+
+  const server: ImapServer & Inner = {
+    host, port: 0, tlsPort: 0, ca: certificate.cert, store, trouble, seen, options,
+    open: () => sessions.size,
+    count: name => counts.get(name.toUpperCase()) ?? 0,
+    busiest(ms) {
+      let most = 0;
+      for (let from = 0, to = 0; to < seen.logins.length; to++) {
+        while (seen.logins[to]!.at - seen.logins[from]!.at >= ms) from++;
+        most = Math.max(most, to - from + 1);
+      }
+      return most;
+    },
+    forget() { seen.connections.length = 0; seen.logins.length = 0; seen.commands.length = 0; counts.clear(); },
+    folder: (user, name, encoded) => store.accounts.get(user)?.mailboxes.get(properName(encoded ? decodeName(name) : name)),
+    async close() {
+      const closing = [plain, secure].filter(s => s.listening).map(s => new Promise<void>(resolve => s.close(() => resolve())));
+      for (const socket of raw) socket.destroy();
+      await Promise.all(closing);
+    },
+    has: capability => !off.has(capability),
+    fault: faults.command, rowFault: faults.row,
+    parsed(message) {
+      const found = cache.get(message);
+      if (found) return found;
+      const bytes = bytesOf(message), made = { part: parseMime(bytes), bytes };
+      cache.set(message, made);
+      cached += bytes.length;
+      // A few recent messages stay parsed: clients ask for structure first and for parts of the same message next.
+      while (cache.size > 1 && (cached > 16 * 1024 * 1024 || cache.size > 64)) {
+        const [oldest, { bytes: dropped }] = cache.entries().next().value!;
+        cache.delete(oldest);
+        cached -= dropped.length;
+      }
+      return made;
+    },
+    async startTls(session) {
+      session.upgrade = false;
+      const socket = session.wire.detach(), tls = new TLSSocket(socket, { isServer: true, ...certificate, ...{ allowHalfOpen: true } });
+      session.wire.replace(tls);
+      session.secure = true;
+      await new Promise<void>(resolve => { tls.once('secure', () => resolve()).once('close', () => resolve()); });
+    },
+    note(session, name, line) {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      if (seen.commands.length >= 20_000) seen.commands.splice(0, 1000);
+      seen.commands.push({ at: Date.now(), connection: session.id, user: session.account?.name, name, line: name.startsWith('AUTH') ? name : line.slice(0, 500) });
+    },
+    login(session, user, method, ok) { seen.logins.push({ at: Date.now(), user, method, ok, connection: session.id }); },
+    loggedIn: user => [...sessions].filter(s => s.account?.name === user).length,
+  };
+
+  function accept(socket: Socket, tcp: Socket, tls: boolean) {
+    const entry = { id: nextSession++, at: Date.now(), tls, closedAt: undefined as number | undefined };
+    seen.connections.push(entry);
+    const session: Session = {
+      id: entry.id, server, secure: tls, account: undefined, selected: undefined, enabled: new Set(), idling: false, failures: 0, command: '', tag: '', over: false, upgrade: false,
+      wire: wire(socket, tcp, () => { entry.closedAt = Date.now(); unselect(session); sessions.delete(session); deaf.delete(session.wire.socket); }),
+    };
+    sessions.add(session);
+    socket.setTimeout(options.autologoutMs ?? 30 * 60_000, () => {
+      session.over = true;
+      session.wire.write('* BYE Disconnected for inactivity.\r\n');
+      void session.wire.flush().then(() => session.wire.end());
+    });
+    void greet(session);
+  }
+  async function greet(session: Session) {
+    const fault = faults.command('GREETING');
+    fault?.before?.();
+    if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
+    if (swallowNew || fault?.silent) return void swallow(session);
+    if (fault?.close) return void (fault.close === 'reset' ? session.wire.reset() : session.wire.end());
+    const refused = fault?.bye ?? fault?.reply ?? (sessions.size > trouble.connectionLimit ? '[UNAVAILABLE] Maximum number of connections reached, try again later' : undefined);
+    session.wire.write(refused === undefined ? `* OK [CAPABILITY ${capabilities(session)}] ${options.name ?? 'Mailroom sandbox'} ready.\r\n` : `* BYE ${refused}\r\n`);
+    await session.wire.flush();
+    if (refused !== undefined) return void session.wire.end();
+    await converse(session, commands);
+  }
+
+  const byPort = new Map<number | undefined, Socket>();
+  const track = (socket: Socket) => {
+    const port = socket.remotePort;
+    raw.add(socket);
+    byPort.set(port, socket);
+    socket.on('error', () => {}).on('close', () => { raw.delete(socket); if (byPort.get(port) === socket) byPort.delete(port); });
+  };
+  const plain = createServer({ allowHalfOpen: true, noDelay: true }, socket => { track(socket); accept(socket, socket, false); });
+  const secure = createTlsServer({ ...certificate, allowHalfOpen: true, noDelay: true }, socket => accept(socket, byPort.get(socket.remotePort) ?? socket, true));
+  secure.on('connection', track).on('tlsClientError', () => {});
+  const listen = (what: Server, port: number) => new Promise<void>((resolve, reject) => {
+    what.once('error', reject);
+    what.listen(port, host, () => { what.off('error', reject); resolve(); });
+  });
+  await listen(plain, options.port ?? 0);
+  await listen(secure, options.tlsPort ?? 0);
+  server.port = (plain.address() as AddressInfo).port;
+  server.tlsPort = (secure.address() as AddressInfo).port;
+  return server;
+}

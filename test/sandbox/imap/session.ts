@@ -1,0 +1,244 @@
+import { cursor, isRefusal, refuse, type CommandParts, type Cursor, compactSet } from './cursor.js';
+import type { ImapServer, ImapOptions } from './server.js';
+import type { Part } from './mime.js';
+import { placeOf, type Account, type Mailbox, type Message, type Watcher } from './store.js';
+import type { ImapFault } from './trouble.js';
+import type { Wire } from './wire.js';
+
+/** A selected folder as one session sees it: changes by others wait until they may be told. */
+export interface Selected {
+  mailbox: Mailbox; readOnly: boolean;
+  /** The messages by their numbers; expunged ones stay until EXPUNGE was sent. */
+  view: Message[];
+  added: Set<Message>; removed: Set<Message>; changed: Set<Message>;
+  /** UIDs from here are \Recent for this session. */
+  recentFrom: number;
+  /** How many keywords of the folder this session was told of. */
+  toldKeywords: number;
+  watcher: Watcher;
+}
+export interface Session {
+  id: number; server: ImapServer & Inner; wire: Wire; secure: boolean;
+  account: Account | undefined; selected: Selected | undefined;
+  /** What ENABLE or a use of it has switched on: CONDSTORE, QRESYNC. */
+  enabled: Set<string>;
+  idling: boolean; failures: number;
+  /** The command being answered, with UID in front where it was. */
+  command: string; tag: string;
+  /** No further commands are read. */
+  over: boolean;
+  /** TLS begins once the answer to STARTTLS was sent. */
+  upgrade: boolean;
+}
+/** What the sessions of one server share, hidden from tests. */
+export interface Inner {
+  options: ImapOptions;
+  has(capability: string): boolean;
+  fault(command: string, user?: string): ImapFault | undefined;
+  rowFault(command: string, user: string | undefined, uid: number): ImapFault | undefined;
+  parsed(message: Message): { part: Part; bytes: Buffer };
+  startTls(session: Session): Promise<void>;
+  note(session: Session, command: string, line: string): void;
+  login(session: Session, user: string, method: string, ok: boolean): void;
+  /** Logins of that user now open. */
+  loggedIn(user: string): number;
+}
+/** One command: reads its arguments and gives the tagged answer (`OK …`), after any untagged ones were written. */
+export type Command = (session: Session, args: Cursor, uid: boolean) => string | Promise<string>;
+export interface CommandEntry {
+  run: Command; state: 'any' | 'start' | 'in' | 'selected';
+  /** Absent from the server unless this capability is offered. */
+  needs?: string; uid?: boolean;
+  /** EXPUNGE may not be told during this one (RFC 3501 7.4.1), unless it is addressed by UID. */
+  keepNumbers?: boolean;
+}
+
+/** Untagged line. */
+export const tell = (session: Session, text: string) => session.wire.write(`* ${text}\r\n`);
+/** The folder of a name the client sent, or NO. */
+export const mailboxOf = (session: Session, name: string, code = 'NONEXISTENT'): Mailbox =>
+  session.account!.mailboxes.get(name) ?? refuse('NO', `[${code}] Mailbox doesn't exist: ${name.replace(/[^\x20-\x7e]/g, '?')}`);
+
+/** Reads and answers commands until the connection ends. */
+export async function converse(session: Session, commands: Record<string, CommandEntry>): Promise<void> {
+  const { wire, server } = session;
+  try {
+    while (!session.over && !wire.socket.destroyed) {
+      const read = await readCommand(session);
+      if (!read) break;
+      await answer(session, commands, read.tag, read.name, read.parts);
+      await wire.flush();
+      if (session.upgrade) await server.startTls(session);
+    }
+  } catch (error) {
+    tell(session, `BYE ${error instanceof Error ? error.message : 'Internal error'}`);
+    if (!wire.socket.destroyed && !isRefusal(error) && !/^(Too long|Line ends)/.test((error as Error).message)) console.error('sandbox imap:', error);
+    await wire.flush();
+  }
+  unselect(session);
+  wire.end();
+}
+
+async function readCommand(session: Session): Promise<{ tag: string; name: string; parts: CommandParts } | undefined> {
+  const { wire, server } = session;
+  for (;;) {
+    const first = await wire.line();
+    if (first === undefined) return undefined;
+    const parts: CommandParts = [first];
+    const head = /^([^\x00-\x20\x7f-\xff(){%*"\\+]+) (UID [A-Za-z]+|[A-Za-z0-9]+)(?= |$)/i.exec(first);
+    if (!head) { wire.write(`${/^[^\x00-\x20\x7f-\xff(){%*"\\+]+(?= |$)/.exec(first)?.[0] ?? '*'} BAD Error in IMAP command: tag and command expected\r\n`); await fail(session); continue; }
+    const tag = head[1]!, name = head[2]!.toUpperCase();
+    let refused = '';
+    for (let line = first; ;) {
+      const announced = /\{(\d+)(\+?)\}$/.exec(line);
+      if (!announced) break;
+      const size = Number(announced[1]), instant = announced[2] === '+';
+      const limit = name === 'APPEND' ? server.options.maxMessageBytes ?? 100 * 1024 * 1024 : session.account ? 1024 * 1024 : 8192;
+      if (instant && !server.has('LITERAL+')) throw Object.assign(new Error('Non-synchronising literal is not supported'), { kind: 'BAD' });
+      const why = refused || (size > limit ? 'NO [TOOBIG] Literal is too large' : name === 'APPEND' ? appendRefusal(session, parts) : '');
+      if (why && !instant) { wire.write(`${tag} ${why}\r\n`); await wire.flush(); refused = 'told'; break; }
+      if (why) { refused = why; await wire.skip(size); parts.push(Buffer.alloc(0)); }
+      else {
+        if (!instant) { wire.write('+ OK\r\n'); await wire.flush(); }
+        const bytes = await wire.bytes(size);
+        if (!bytes) return undefined;
+        parts.push(bytes);
+      }
+      const next = await wire.line();
+      if (next === undefined) return undefined;
+      parts.push(line = next);
+    }
+    if (refused === 'told') continue;
+    parts[0] = first.slice(head[0].length);
+    server.note(session, name, name === 'LOGIN' ? `${tag} LOGIN` : first);
+    if (refused) { wire.write(`${tag} ${refused}\r\n`); await wire.flush(); continue; }
+    return { tag, name, parts };
+  }
+}
+/** Refuses an APPEND to a folder that is not there before its literal is sent. */
+function appendRefusal(session: Session, parts: CommandParts): string {
+  if (!session.account || parts.length !== 1) return '';
+  const name = /^\S+ APPEND (?:"((?:[^"\\]|\\.)*)"|([^ "{]+)) /i.exec(parts[0] as string);
+  const folder = name?.[1]?.replace(/\\(.)/g, '$1') ?? name?.[2];
+  if (folder === undefined || session.server.folder(session.account.name, folder, true)) return '';
+  return 'NO [TRYCREATE] Mailbox does not exist';
+}
+async function fail(session: Session) {
+  if (++session.failures >= 20) { tell(session, 'BYE Too many invalid IMAP commands.'); session.over = true; }
+  await session.wire.flush();
+}
+
+async function answer(session: Session, commands: Record<string, CommandEntry>, tag: string, name: string, parts: CommandParts): Promise<void> {
+  const { wire, server } = session;
+  session.command = name; session.tag = tag;
+  const fault = server.fault(name, session.account?.name);
+  fault?.before?.();
+  if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
+  if (fault?.silent) { wire.swallow(); return; }
+  if (fault?.bye !== undefined) { tell(session, `BYE ${fault.bye}`); session.over = true; return; }
+  if (fault?.close) { session.over = true; if (fault.close === 'reset') wire.reset(); return; }
+  if (fault?.reply !== undefined) {
+    if (name === 'LOGIN' || name === 'AUTHENTICATE') server.login(session, '', name, false);
+    wire.write(`${tag} ${fault.reply}\r\n`); return;
+  }
+  const byUid = name.startsWith('UID '), base = byUid ? name.slice(4) : name, entry = commands[base];
+  let result: string;
+  try {
+    if (!entry || (byUid && !entry.uid) || (entry.needs && !server.has(entry.needs)) || (byUid && base === 'EXPUNGE' && !server.has('UIDPLUS')))
+      refuse('BAD', `Error in IMAP command ${name}: Unknown command.`);
+    if (entry!.state === 'start' && session.account) refuse('BAD', `Error in IMAP command ${name}: Already authenticated`);
+    if ((entry!.state === 'in' || entry!.state === 'selected') && !session.account) refuse('BAD', `Error in IMAP command ${name}: Please login first`);
+    if (entry!.state === 'selected' && !session.selected) refuse('BAD', `Error in IMAP command ${name}: No mailbox selected`);
+    result = await entry!.run(session, cursor(parts), byUid);
+    session.failures = 0;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    result = `${error.kind} ${error.message}`;
+    if (error.kind === 'BAD') session.failures++;
+  }
+  if (fault?.cut === 'answer') { session.over = true; wire.swallow(); wire.socket.destroy(); return; }
+  if (base !== 'IDLE' || !server.trouble.deafIdle) sync(session, byUid || !entry?.keepNumbers);
+  wire.write(`${tag} ${result}\r\n`);
+  if (session.failures >= 20) await fail(session);
+}
+
+/** Leaves the selected folder. */
+export function unselect(session: Session) {
+  if (session.selected) session.selected.mailbox.watchers.delete(session.selected.watcher);
+  session.selected = undefined;
+}
+
+/** Takes a folder into view; changes from now on wait in the sets. */
+export function enter(session: Session, mailbox: Mailbox, readOnly: boolean): Selected {
+  const nudge = () => {
+    if (!session.idling || session.server.trouble.deafIdle) return;
+    setImmediate(() => { if (session.idling && !session.server.trouble.deafIdle) { sync(session, true); void session.wire.flush(); } });
+  };
+  const selected: Selected = {
+    mailbox, readOnly, view: mailbox.messages.slice(), added: new Set(), removed: new Set(), changed: new Set(), recentFrom: mailbox.recentFrom, toldKeywords: mailbox.keywords.size,
+    watcher: {
+      added(message) { selected.added.add(message); nudge(); },
+      removed(message) { if (!selected.added.delete(message)) { selected.removed.add(message); selected.changed.delete(message); } nudge(); },
+      changed(message) { if (!selected.added.has(message)) selected.changed.add(message); nudge(); },
+      gone(why) {
+        if (session.selected !== selected) return;
+        tell(session, `BYE ${why}`);
+        session.over = true;
+        void session.wire.flush().then(() => session.wire.end());
+      },
+    },
+  };
+  if (!readOnly) mailbox.recentFrom = mailbox.uidNext;
+  mailbox.watchers.add(selected.watcher);
+  session.selected = selected;
+  return selected;
+}
+export const isRecent = (selected: Selected, message: Message) => message.uid >= selected.recentFrom;
+/** FLAGS of a message as this session sees them. */
+export const flagList = (selected: Selected, message: Message): string =>
+  `FLAGS (${(isRecent(selected, message) ? [...message.flags, '\\Recent'] : message.flags).join(' ')})`;
+
+/** All flags a message in that folder may have. */
+export const knownFlags = (mailbox: Mailbox) => ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...mailbox.keywords];
+export const permanentFlags = ({ server }: Session, { mailbox, readOnly }: Selected): string => readOnly ? 'OK [PERMANENTFLAGS ()] Read-only mailbox.'
+  : `OK [PERMANENTFLAGS (${[...knownFlags(mailbox), ...(server.options.keywords === false ? [] : ['\\*'])].join(' ')})] Flags permitted.`;
+/** Tells of keywords that are new in the folder, before the first FETCH that shows one. */
+export function tellKeywords(session: Session) {
+  const { selected } = session;
+  if (!selected || selected.toldKeywords === selected.mailbox.keywords.size) return;
+  selected.toldKeywords = selected.mailbox.keywords.size;
+  tell(session, `FLAGS (${knownFlags(selected.mailbox).join(' ')})`);
+  tell(session, permanentFlags(session, selected));
+}
+
+/** Tells what has changed: EXPUNGE or VANISHED (if allowed now), EXISTS and RECENT, FETCH of flags. */
+export function sync(session: Session, mayExpunge: boolean) {
+  const selected = session.selected;
+  if (!selected) return;
+  if (mayExpunge && selected.removed.size > 0) {
+    if (session.enabled.has('QRESYNC')) tell(session, `VANISHED ${compactSet([...selected.removed].map(m => m.uid).sort((a, b) => a - b))}`);
+    const left: Message[] = [];
+    for (const message of selected.view) {
+      if (!selected.removed.has(message)) left.push(message);
+      else if (!session.enabled.has('QRESYNC')) tell(session, `${left.length + 1} EXPUNGE`);
+    }
+    selected.view = left;
+    selected.removed.clear();
+  }
+  if (selected.added.size > 0) {
+    for (const message of selected.added) {
+      const place = placeOf(selected.view, message.uid);
+      if (place === selected.view.length) selected.view.push(message); else selected.view.splice(place, 0, message);
+    }
+    selected.added.clear();
+    if (!selected.readOnly) selected.mailbox.recentFrom = selected.mailbox.uidNext;
+    tell(session, `${selected.view.length} EXISTS`);
+    tell(session, `${selected.view.length - placeOf(selected.view, selected.recentFrom)} RECENT`);
+  }
+  if (selected.changed.size > 0 || mayExpunge) tellKeywords(session);
+  for (const message of selected.changed) {
+    const extra = `${session.enabled.has('CONDSTORE') ? ` MODSEQ (${message.modseq})` : ''}`;
+    tell(session, `${placeOf(selected.view, message.uid) + 1} FETCH (${session.enabled.has('QRESYNC') || session.command.startsWith('UID ') ? `UID ${message.uid} ` : ''}${flagList(selected, message)}${extra})`);
+  }
+  selected.changed.clear();
+}
