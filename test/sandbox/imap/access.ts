@@ -115,7 +115,7 @@ export const accessCommands: Record<string, CommandEntry> = {
       args.end();
       plain(session);
       const { accounts } = session.server.store;
-      if (!session.server.has(`AUTH=${method}`)) refuse('NO', '[CANNOT] Unsupported authentication mechanism.');
+      if (!['PLAIN', 'LOGIN', 'XOAUTH2'].includes(method) || !session.server.has(`AUTH=${method}`)) refuse('NO', '[CANNOT] Unsupported authentication mechanism.');
       if (method === 'PLAIN') {
         const [as = '', user = '', password, rest] = (initial ?? await ask(session, '')).split('\0');
         if (password === undefined || rest !== undefined) refuse('BAD', 'Invalid PLAIN response');

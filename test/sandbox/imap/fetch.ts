@@ -179,6 +179,8 @@ export const fetchCommand: CommandEntry = {
       const newlySeen = marks && !message.flags.includes('\\Seen');
       if (newlySeen) { server.store.setFlags(selected.mailbox, message, [...message.flags, '\\Seen']); selected.changed.delete(message); }
       const shown = newlySeen && !showsFlags ? [simple.FLAGS!, ...items] : items;
+      // Flags shown here need not be told again; rows without them leave an extra FETCH row for the end, as RFC 3501 7.4.2 allows.
+      if (showsFlags) selected.changed.delete(message);
       const out: (string | Buffer)[] = [`* ${place + 1} FETCH (`];
       shown.forEach((item, i) => { if (i > 0) out.push(' '); out.push(...item.value(row)); });
       out.push(')\r\n');
