@@ -1,4 +1,5 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { SMTPServer, type SMTPServerAddress, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
 import { selfSigned, type Certificate } from './imap/certificate.js';
 import type { Store } from './imap/store.js';
@@ -87,6 +88,11 @@ export interface Delivery {
   isLocal(address: string): boolean;
   deliver(account: string, bytes: Buffer, folder?: { name: string; flags: string[] }): void;
 }
+
+// smtp-server asks a TLS socket for its protocol after a connection was torn down in the middle of the handshake, and Node 24 crashes on
+// that (SIGSEGV in SSL_get_version). Tests tear down connections at any moment.
+const { getProtocol } = TLSSocket.prototype;
+TLSSocket.prototype.getProtocol = function (this: TLSSocket) { return this.destroyed ? null : getProtocol.call(this); };
 
 const refusal = (responseCode: number, text: string) => Object.assign(new Error(text), { responseCode });
 
