@@ -12,7 +12,8 @@ export function capabilities({ server, account, secure }: Session): string {
 }
 
 const plain = (session: Session) => {
-  if (!session.secure && session.server.options.plaintext === false) refuse('NO', '[PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.');
+  if (session.secure || session.server.options.plaintext !== false) return;
+  refuse('NO', '[PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.');
 };
 function enter(session: Session, user: string, method: string, proven: boolean): string {
   const { server } = session, account = server.store.accounts.get(user);
