@@ -51,6 +51,8 @@ function sources() {
 
 /** Every file below a folder, sorted, by its path from the root. */
 function filesBelow(folder) {
+  // The extension's folder is not there in every tree.
+  if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(entry => entry.isFile() && !entry.parentPath.includes('node_modules'))
     .map(entry => relative(root, join(entry.parentPath, entry.name))).sort();
 }
