@@ -4,13 +4,10 @@ import { closeConnections, openConnections } from '../../shared/providers/imap/c
 import { decodeStream, textOf, unquote, words } from '../../shared/providers/imap/decode.js';
 import { messageId, placeOf } from '../../shared/providers/imap/identity.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
+import { accountOf } from './imapAccount.js';
 import { bigMail, letter, manyAttachments, oddities, type Oddity } from '../sandbox/corpus.js';
 
 type Any = any;
-export const accountOf = (mail: Mail, n = 0, more: Record<string, unknown> = {}) => ({
-  user: `u${n}@test.local`, password: `pass${n}`, imapHost: 'localhost', imapPort: mail.imap.tlsPort, smtpHost: 'localhost', smtpPort: mail.smtp.tlsPort,
-  allowedCertificate: mail.ca, ...more,
-});
 const imap = providerById('imap');
 const clientOf = (mail: Mail, n = 0, more: Record<string, unknown> = {}, options = {}): Client => connect(imap, accountOf(mail, n, more), { resolve: async () => '127.0.0.1', ...options });
 const refusedWith = (code: string, words = /./) => (error: unknown) => {

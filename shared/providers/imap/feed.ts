@@ -19,8 +19,10 @@ const MOST = 100, MOST_SUMMARIES = 500, WINDOW_BYTES = 8 * 1024 * 1024;
 const AT_ONCE = 512 * 1024;
 /** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
 const KNOWN = 400, LATE = 200;
-/** Announced messages that never come are asked for again after 1, 2 and 4 seconds; messages that break the connection are tried three times. */
+/** Announced messages that never come are asked for again after 1, 2 and 4 seconds. */
 const TRIES = 3;
+/** A message is set aside when the connection broke so often while it was fetched alone. */
+const STRIKES = 2;
 /** Not one byte for this long during a command: the connection is dead. In milliseconds. */
 const SILENCE = 30_000;
 const DAY = 86_400_000;
@@ -51,7 +53,9 @@ interface FolderState {
   at?: number;
   /** Announced but not delivered: UID, tries, when to try again. */
   gaps?: [uid: number, tries: number, due: number][];
-  /** UIDs during whose FETCH the connection broke, and how often. */
+  /** The connection broke during a window: up to this UID messages are fetched one by one, to find the one that does it. */
+  careful?: number;
+  /** UIDs during whose own FETCH the connection broke, and how often. */
   strikes?: [uid: number, times: number][];
   /** The first look goes back to a date: up to this UID older messages are left out. */
   from?: { until: number; since: number };
@@ -157,9 +161,9 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const dayBefore = (at: number) => { const d = new Date(at - DAY); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
 const itemId = (folder: string, uidValidity: string, uid: number) => `${folder}/${uidValidity}/${uid}`;
 
-/** What was asked for and what came, so that a broken connection can be laid at a message's door. */
-interface Track { asked: number[]; came: Set<number>; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
-const newTrack = (): Track => ({ asked: [], came: new Set(), finished: new Map(), rows: new Map() });
+/** What came so far, for when the connection breaks; `asked` once a FETCH was under way. */
+interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
+const newTrack = (): Track => ({ asked: false, finished: new Map(), rows: new Map() });
 
 interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
 
@@ -179,41 +183,44 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     if (!uids.length) { more = beyond; return; }
     const struck = new Map(s.strikes);
     const most = values.fetch === 'envelope' ? MOST_SUMMARIES : MOST;
-    let window = uids.slice(0, most);
-    const dangerous = window.findIndex(uid => struck.has(uid));
-    // A message that broke a connection is fetched alone, so that it harms no other.
-    if (dangerous >= 0) window = dangerous === 0 ? window.slice(0, 1) : window.slice(0, dangerous);
-    const track = newTrack();
-    const place = { folder, uidValidity: s.val };
-    const handOver = (uid: number, message: ImapMessage | undefined) => {
-      const row = track.rows.get(uid);
-      done(w, uid, row);
-      struck.delete(uid);
-      if (message && wanted(w, row)) items.push({ id: itemId(folder, s.val, uid), item: message });
-    };
-    try {
-      const found = await collect(ctx, client, mailbox, folder, window, values, track);
-      for (const { uid, message } of found.done) handOver(uid, message);
-      for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
-      more = beyond || window.length < uids.length || found.cut;
-    } catch (error) {
-      ctx.signal?.throwIfAborted();
-      if (!isLost(client, error) || !track.asked.length) throw error;
-      // What was complete is handed over as far as it is the beginning of the window.
-      let uid: number | undefined;
-      for (uid of window) {
-        if (!track.finished.has(uid)) break;
-        handOver(uid, track.finished.get(uid));
+    const careful = s.careful !== undefined && uids[0]! <= s.careful;
+    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, most);
+    let asked = 0;
+    for (const part of careful ? window.map(uid => [uid]) : [window]) {
+      const track = newTrack();
+      const handOver = (uid: number, message: ImapMessage | undefined) => {
+        const row = track.rows.get(uid);
+        done(w, uid, row);
+        struck.delete(uid);
+        if (message && wanted(w, row)) items.push({ id: itemId(folder, s.val, uid), item: message });
+      };
+      try {
+        const found = await collect(ctx, client, mailbox, folder, part, values, track);
+        for (const { uid, message } of found.done) handOver(uid, message);
+        for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
+        asked += found.cut ? 0 : part.length;
+      } catch (error) {
+        ctx.signal?.throwIfAborted();
+        if (!isLost(client, error) || !track.asked) throw error;
+        // What was complete is handed over as far as it is the beginning of the window.
+        for (const uid of part) {
+          if (!track.finished.has(uid)) break;
+          handOver(uid, track.finished.get(uid));
+        }
+        const uid = part[0]!;
+        // A reset also swallows what was on its way, so a window does not tell which message it was; a message fetched alone does.
+        if (part.length > 1) s.careful = part.at(-1)!;
+        else if (!track.finished.has(uid)) {
+          const times = (struck.get(uid) ?? 0) + 1;
+          struck.set(uid, times);
+          if (times >= STRIKES) handOver(uid, unreadable({ folder, uidValidity: s.val, uid }, track.rows.get(uid), `The server cannot deliver this message: the connection broke whenever it was fetched (${wordsOf(error)}).`));
+        }
+        asked = -1;
+        break;
       }
-      const suspect = track.asked.find(one => !track.came.has(one)) ?? window.find(one => !track.finished.has(one));
-      if (suspect !== undefined) {
-        const times = (struck.get(suspect) ?? 0) + 1;
-        const why = `the connection broke ${times} times while it was fetched: ${wordsOf(error)}`;
-        if (times < TRIES) struck.set(suspect, times);
-        else handOver(suspect, unreadable({ ...place, uid: suspect }, track.rows.get(suspect), `The server cannot deliver this message; ${why}.`));
-      }
-      more = true;
     }
+    more = beyond || asked < uids.length;
+    if (s.careful !== undefined && s.last >= s.careful) delete s.careful;
     s.strikes = [...struck];
     if (!s.strikes.length) delete s.strikes;
   }, { fresh: true, reads: true, silence: SILENCE });
@@ -372,12 +379,10 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
 async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
-    track.asked = uids;
-    track.came = new Set();
+    track.asked = true;
     for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
       if (row.size === undefined) continue;
       track.rows.set(row.uid, row);
-      track.came.add(row.uid);
     }
   };
   try {
@@ -434,8 +439,7 @@ type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; 
 
 async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track): Promise<void> {
   const byUid = new Map(open.map(one => [one.uid, one]));
-  const begin = (uids: number[]) => { track.asked = uids; track.came = new Set(); };
-  const finished = (one: Open) => { track.came.add(one.uid); track.finished.set(one.uid, one.message); };
+  const finished = (one: Open) => { track.finished.set(one.uid, one.message); };
   const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
   for (const one of open) {
     const place = { folder, uidValidity, uid: one.uid };
@@ -472,7 +476,6 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
     finished(one);
   };
   const whole = async (uids: number[]) => {
-    begin(uids);
     for await (const row of client.fetch(uidSet(uids), { uid: true, source: true }, { uid: true })) {
       const one = byUid.get(row.uid);
       if (!one || !row.source) continue;
@@ -482,7 +485,7 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       finished(one);
     }
   };
-  await alone(ctx, open, track, () => fetchParts(client, parts, take, begin), uid => fetchParts(client, parts.filter(one => one.uid === uid), take, begin));
+  await alone(ctx, open, track, () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await alone(ctx, wholes, track, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
 }
 
