@@ -68,6 +68,14 @@ export interface Auth<F extends Fields = Fields> {
   sign?(request: HttpRequest, account: Values<F>, clock?: Clock): HttpRequest | Promise<HttpRequest>;
   /** Authorization code grant (RFC 6749 section 4.1); addresses may hang on the account's base address. */
   oauth2?: { authorizeUrl(account: Values<F>): string; tokenUrl(account: Values<F>): string; scopes: readonly string[] };
+  /**
+   * For providers that log in themselves and may use OAuth 2 instead of a password: the field and value that say so, and the well-known
+   * grants by the value of another field. An account without one of these brings its own addresses.
+   */
+  oauth2Choice?: {
+    field: string; value: string; by: string;
+    grants: Readonly<Record<string, { authorizeUrl: string; tokenUrl: string; scopes: readonly string[]; parameters?: string }>>;
+  };
 }
 /** Fixed time (milliseconds since 1970) and nonce, for tests of signatures. */
 export interface Clock { now: number; nonce: string }

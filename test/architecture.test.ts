@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
-import { credentialOf } from '../nodes/lib/index.js';
+import { credentialTypes } from '../nodes/lib/index.js';
 import { providers, splitName, type Field, type Fields, type Operation, type Provider } from '../shared/index.js';
 import { speaksHttp } from './contract/suite.js';
 import { ORDERS } from './orders.js';
@@ -89,7 +89,7 @@ describe('architecture', () => {
   for (const provider of providers) {
     describe(`${provider.name} has all its pieces`, () => {
       const { id } = provider;
-      const type = credentialOf(id), file = `${type[0]!.toUpperCase()}${type.slice(1)}`;
+      const { type } = credentialTypes(id)[0]!, file = `${type[0]!.toUpperCase()}${type.slice(1)}`;
       it('a folder with index and reference page', () => {
         for (const part of ['index.ts', 'REFERENCE.md']) assert.ok(existsSync(join(ROOT, 'shared/providers', id, part)), `shared/providers/${id}/${part}`);
       });
@@ -136,7 +136,7 @@ describe('architecture', () => {
       it(`${provider.name}: every operation says what it follows`, () => {
         for (const [name, op] of Object.entries(provider.operations as Readonly<Record<string, Operation>>)) {
           assert.match(name, /^[a-z]\w*\.[a-z]\w*$/);
-          assert.match(op.docs, /^https:\/\/\S+$/, name);
+          assert.match(op.docs, /^(?:https:\/\/\S+|RFC \d+[^.]*(?:\.\d[^.]*)*)$/, name);
           assert.match(op.summary, /^[A-Z].*[^.]$/, name);
           if (op.doubt !== undefined) assert.match(op.doubt, /^\S.*\.$/s, `${name}: a doubt is a sentence`);
           if (splitName(name)[1] === 'delete') assert.equal(op.effect, 'destroy', `${name} asks first`);

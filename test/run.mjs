@@ -80,7 +80,7 @@ async function commands(name) {
     case 'lint': return tool('eslint/bin/eslint.js', '.', '--max-warnings', '0', ...rest);
     case 'types': return tool('typescript/bin/tsc', '-p', '.');
     case 'sandbox': return script('test/sandbox/start.ts', ...rest);
-    case 'golden': return (await buildIfStale()) || script('test/golden.ts', '--write');
+    case 'golden': return (await buildIfStale()) || await script('test/golden.ts', '--write') || script('test/reference.ts', '--write');
     case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
     case 'package': return (await buildIfStale()) || script('test/package.ts', ...rest);
     case 'bench': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);

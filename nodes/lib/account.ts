@@ -1,15 +1,35 @@
-import type { ICredentialDataDecryptedObject, IHttpRequestOptions, INodeCredentialDescription, INodeProperties } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, IHttpRequestOptions, INodeCredentialDescription, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { accountFields, checkAccount, providerById, type HttpRequest } from '../../shared/index.js';
-import { parameter, providersOf } from './parameters.js';
-import type { NodeName } from './owner.js';
+import { menu, parameter } from './parameters.js';
 
-/** The type of credential that holds an account of a provider. */
-export const credentialOf = (providerId: string): string => providerById(providerId).auth.oauth2 ? `${providerId}OAuth2Api` : `${providerId}Api`;
+/** How an account may sign in, where a node asks. */
+export type SignIn = 'password' | 'oauth2';
+
+/** The types of credential that hold an account of a provider: one, or two where the user may choose between password and OAuth 2. */
+export function credentialTypes(providerId: string): { type: string; signIn?: SignIn }[] {
+  const { oauth2, oauth2Choice } = providerById(providerId).auth;
+  if (oauth2Choice) return [{ type: `${providerId}Api`, signIn: 'password' }, { type: `${providerId}OAuth2Api`, signIn: 'oauth2' }];
+  return [{ type: oauth2 ? `${providerId}OAuth2Api` : `${providerId}Api` }];
+}
+
+/** What an account adds to a credential of one type: the way to sign in, which the type itself decides. */
+export function accountOf(providerId: string, type: string, credentials: ICredentialDataDecryptedObject): Record<string, unknown> {
+  const choice = providerById(providerId).auth.oauth2Choice;
+  if (!choice) return credentials;
+  const { [choice.field]: _, ...rest } = credentials;
+  return type.endsWith('OAuth2Api') ? { ...rest, [choice.field]: choice.value } : rest;
+}
 
 /** The fields of an account as the properties of its credential type. */
 export function credentialProperties(providerId: string): INodeProperties[] {
   const provider = providerById(providerId);
-  return Object.entries(accountFields(provider)).map(([name, field]) => parameter(provider, name, field, field.required === true));
+  return Object.entries(accountFields(provider)).filter(([name]) => name !== provider.auth.oauth2Choice?.field).map(([name, field]) => {
+    const property = parameter(provider, name, field, field.required === true);
+    if (field.required || field.default !== undefined) return property;
+    // Left empty means that the provider decides; a menu needs an entry for that, a number an empty default.
+    if (field.type === 'number') return { ...property, default: '' };
+    return field.type === 'choice' ? { ...property, options: [{ name: 'Automatic', value: '' }, ...property.options as INodePropertyOptions[]], default: '' } : property;
+  });
 }
 
 /**
@@ -32,9 +52,40 @@ export function oauth2Properties(providerId: string): INodeProperties[] {
 }
 const BASE = 'https://base.invalid';
 
-/** What a node lists under `credentials`: one type for each of its providers, shown with that provider. A test compares it with the literal lists. */
-export const nodeCredentials = (node: NodeName): INodeCredentialDescription[] =>
-  providersOf(node).map(({ id }) => ({ name: credentialOf(id), required: true, displayOptions: { show: { provider: [id] } } }));
+/** For a provider that takes OAuth 2 in place of a password: the well-known grants are filled in, others can be typed. */
+export function oauth2ChoiceProperties(providerId: string): INodeProperties[] {
+  const { by, grants } = providerById(providerId).auth.oauth2Choice!;
+  type Grant = (typeof grants)[string];
+  const pick = (of: (grant: Grant) => string, custom: string) =>
+    `={{ (${JSON.stringify(Object.fromEntries(Object.entries(grants).map(([value, grant]) => [value, of(grant)])))})[$self["${by}"]] ?? ${custom} }}`;
+  const hidden = (displayName: string, name: string, value: string): INodeProperties => ({ displayName, name, type: 'hidden', default: value });
+  const own = (displayName: string, name: string, placeholder: string): INodeProperties =>
+    ({ displayName, name, type: 'string', default: '', placeholder, displayOptions: { hide: { [by]: Object.keys(grants) } } });
+  return [
+    hidden('Grant Type', 'grantType', 'authorizationCode'),
+    hidden('Authorization URL', 'authUrl', pick(grant => grant.authorizeUrl, '$self["ownAuthUrl"]')),
+    hidden('Access Token URL', 'accessTokenUrl', pick(grant => grant.tokenUrl, '$self["ownTokenUrl"]')),
+    hidden('Scope', 'scope', pick(grant => grant.scopes.join(' '), '$self["ownScope"]')),
+    hidden('Auth URI Query Parameters', 'authQueryParameters', pick(grant => grant.parameters ?? '', '""')),
+    hidden('Authentication', 'authentication', 'body'),
+    ...credentialProperties(providerId).filter(({ name }) => name !== 'password'),
+    own('OAuth Authorization URL', 'ownAuthUrl', 'e.g. https://login.example.com/authorize'),
+    own('OAuth Token URL', 'ownTokenUrl', 'e.g. https://login.example.com/token'),
+    own('OAuth Scope', 'ownScope', 'e.g. mail'),
+  ];
+}
+
+/** What a node lists under `credentials`: the types of its providers, each shown with its provider. A test compares it with the literal lists. */
+export const nodeCredentials = (providerIds: readonly string[]): INodeCredentialDescription[] =>
+  providerIds.flatMap(id => credentialTypes(id).map(({ type, signIn }) => ({
+    name: type, required: true, ...(signIn ? { testedBy: 'checkAccount' } : {}), displayOptions: { show: { provider: [id], ...(signIn ? { authentication: [signIn] } : {}) } } })));
+
+/** The question how to sign in, for the providers that leave a choice. */
+export const signInProperties = (providerIds: readonly string[]): INodeProperties[] =>
+  providerIds.filter(id => credentialTypes(id).length > 1).map(id => ({
+    ...menu('Authentication', 'authentication', [{ name: 'Password', value: 'password' }, { name: 'OAuth2', value: 'oauth2' }], 'password'),
+    displayOptions: { show: { provider: [id] } },
+  }));
 
 /** Signs a request of n8n's own HTTP Request node (and of the credential test) as the provider wants it. */
 export const signedBy = (providerId: string) => async (credentials: ICredentialDataDecryptedObject, options: IHttpRequestOptions): Promise<IHttpRequestOptions> => {

@@ -1,7 +1,7 @@
 import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
-import type { ICredentialDataDecryptedObject, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
 import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
-import { credentialOf } from './account.js';
+import { accountOf, credentialTypes, type SignIn } from './account.js';
 
 /** The n8n contexts that can open an account. */
 export type Caller = IExecuteFunctions | ILoadOptionsFunctions | ITriggerFunctions;
@@ -27,9 +27,10 @@ export interface Opened { client: Client; key: string }
  */
 export async function openAccount(caller: Caller, providerId: string, itemIndex = 0, signal?: AbortSignal): Promise<Opened> {
   const provider = providerById(providerId);
-  const type = credentialOf(providerId);
+  const types = credentialTypes(providerId);
+  const type = (types.find(one => one.signIn === signInOf(caller, itemIndex)) ?? types[0]!).type;
   let credentials = await credentialsOf(caller, type, itemIndex);
-  const account = checkAccount(provider, credentials);
+  const account = checkAccount(provider, accountOf(providerId, type, credentials));
   // n8n before 2.x has no egress filter.
   const filter = caller.helpers.getSecureEgressFilter?.();
   const token = async (renew = false, refused?: string) => {
@@ -40,8 +41,9 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
     if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
     return data.access_token;
   };
+  const id = caller.getNode().credentials?.[type]?.id ?? '';
   const client = connect(provider, account, {
-    dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(provider.auth.oauth2 ? { token } : {}),
+    key: id, dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
     async allow(url) {
       const verdict = await filter?.validateUrl(url);
       if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`, { provider: provider.name });
@@ -54,7 +56,14 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
       return new Promise((done, fail) => filter.createSecureLookup()(host, {}, (error, address) => error ? fail(error) : done(address as string)));
     },
   });
-  return { client, key: accountKey(provider, account) };
+  return { client, key: `${accountKey(provider, account)} ${id}` };
+}
+
+/** How the node was told to sign in; undefined where it does not ask. */
+function signInOf(caller: Caller, itemIndex: number): SignIn | undefined {
+  const value = 'getCurrentNodeParameter' in caller ? caller.getCurrentNodeParameter('authentication')
+    : 'continueOnFail' in caller ? caller.getNodeParameter('authentication', itemIndex, undefined) : caller.getNodeParameter('authentication', undefined);
+  return value === 'oauth2' || value === 'password' ? value : undefined;
 }
 
 /** The chosen credential, decrypted; per item where the caller has items, because its values may be expressions. */
@@ -67,6 +76,21 @@ function allowedByCredential(credentials: ICredentialDataDecryptedObject, url: U
   if (isDomainAllowed({ url: url.href, allowedDomains: String(credentials.allowedDomains ?? '') })) return;
   throw new MailError('forbidden', `The credential may not be sent to ${url.host}: its Allowed HTTP Request Domains do not name it.`);
 }
+
+/** The test of credentials that n8n cannot test with a request, because they open sockets. Named in `testedBy`. */
+export const credentialTests = {
+  async checkAccount(this: ICredentialTestFunctions, { data, type }: ICredentialsDecrypted): Promise<INodeCredentialTestResult> {
+    const providerId = type.replace(/(OAuth2)?Api$/, '');
+    try {
+      const provider = providerById(providerId);
+      const token = (data?.oauthTokenData as { access_token?: string } | undefined)?.access_token;
+      await connect(provider, accountOf(providerId, type, data ?? {}), token ? { token: async () => token } : {}).call('account.check', {});
+      return { status: 'OK', message: 'The account answers on both sides.' };
+    } catch (error) {
+      return { status: 'Error', message: error instanceof Error ? error.message : String(error) };
+    }
+  },
+};
 
 /** What n8n can act on by itself: wait, or ask for other credentials. */
 function failureOf(error: MailError) {

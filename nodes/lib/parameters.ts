@@ -1,5 +1,6 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
+import { signInProperties } from './account.js';
 import { NODES, ownerOf, type NodeName } from './owner.js';
 import { describe, actionOf, title, verbTitle } from './words.js';
 
@@ -35,6 +36,7 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
       properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [provider.id] } } });
     }
   }
+  properties.push(...signInProperties(offering.map(({ id }) => id)));
   for (const provider of offering) properties.push(...providerProperties(node, provider));
   return properties;
 }

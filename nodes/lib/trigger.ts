@@ -1,7 +1,7 @@
 import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
 import { providers, providerById, type Client, type Feed, type FeedItem, type Operation, type Provider } from '../../shared/index.js';
-import { credentialOf } from './account.js';
+import { credentialTypes, signInProperties } from './account.js';
 import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
@@ -23,6 +23,7 @@ const afterwards = (provider: Provider) => Object.entries(AFTERWARDS).filter(([,
 export function triggerProperties(): INodeProperties[] {
   const all = feedProviders();
   const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))), description: 'Where to look for news' }];
+  properties.push(...signInProperties(all.map(({ id }) => id)));
   for (const provider of all) {
     const feeds = Object.entries(provider.feeds);
     properties.push({
@@ -143,7 +144,7 @@ function readSettings(node: ITriggerFunctions): Settings {
   const after = AFTERWARDS[wanted];
   // A cursor belongs to what is looked at, not to the filters: changing those must neither lose nor repeat. Folders are the feed's own matter.
   const where = Object.entries(feed.input).filter(([, field]) => field.ref && field.ref !== 'folder').map(([key]) => [key, input[key] ?? null]);
-  const credential = node.getNode().credentials?.[credentialOf(provider.id)]?.id ?? '';
+  const credential = credentialTypes(provider.id).map(({ type }) => node.getNode().credentials?.[type]?.id ?? '').join('/');
   const startDate = node.getNodeParameter('start', 'now') === 'date' ? new Date(node.getNodeParameter('startDate') as string).toISOString() : undefined;
   return {
     provider, event, input, scope: JSON.stringify([provider.id, event, credential, where, startDate ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,

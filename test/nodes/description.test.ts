@@ -29,7 +29,7 @@ describe('node descriptions', () => {
   it('list exactly the credentials of the providers they offer, and every credential has a test', () => {
     for (const { description } of nodes) {
       const literal = description.credentials ?? [];
-      if ((NODES as readonly string[]).includes(description.name)) assert.deepEqual(literal, nodeCredentials(description.name as (typeof NODES)[number]), description.name);
+      if ((NODES as readonly string[]).includes(description.name)) assert.deepEqual(literal, nodeCredentials(providersOf(description.name as (typeof NODES)[number]).map(({ id }) => id)), description.name);
       for (const { name, testedBy } of literal) {
         const type = credentials.find(c => c.name === name);
         assert.ok(type, `${name} exists`);

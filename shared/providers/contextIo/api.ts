@@ -133,7 +133,7 @@ function read(native: Native, parts?: Parts): { code?: ErrorCode; message?: stri
     if (typeof secret === 'string' && secret !== '') words = words.replaceAll(secret, '***');
   }
   // A connection log is what went over the wire to the mail server, logins included.
-  words = redact(words.replace(/signature base string.*/is, '').replace(/\b(LOGIN\s+\S+|AUTHENTICATE\s+\S+)\s+\S+/gi, '$1 ***')).replace(/\s+/g, ' ').trim();
+  words = redact(words.replace(/signature base string.*/is, '').replace(/\b(LOGIN[ \t]+\S+|AUTHENTICATE[ \t]+\S+)[ \t]+[^\r\n]+/gi, '$1 ***')).replace(/\s+/g, ' ').trim();
   return words ? { message: words.length > 400 ? `${words.slice(0, 400)}…` : words } : {};
 }
 

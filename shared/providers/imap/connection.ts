@@ -95,7 +95,7 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
         clearInterval(watch);
         ctx.signal?.removeEventListener('abort', stop);
         hub.usedAt = performance.now();
-        if (!client.usable) hub.failed = true;
+        if (!client.usable && !ctx.signal?.aborted) hub.failed = true;
       }
     }
   });
@@ -199,7 +199,7 @@ export async function alive(client: ImapFlow): Promise<boolean> {
 async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
   for (let renewed = false; ; renewed = true) {
     const early = hub.lastLogin + LOGIN_GAP - performance.now();
-    if (hub.failed && early > 0) await pause(early, ctx.signal);
+    if (hub.failed && !renewed && early > 0) await pause(early, ctx.signal);
     hub.lastLogin = performance.now();
     try {
       const client = await connect(ctx, end, renewed);
@@ -285,12 +285,18 @@ export function wordsOf(error: unknown): string {
   return redact(said.replace(/^[0-9A-F]+ (NO|BAD)\s+/, '').replace(/\s+/g, ' ').replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '').trim()).replace(/\.$/, '').slice(0, 300);
 }
 
+/** The response code of a refusal that the library left unread, as it does for FETCH. */
+function codeOf(response: unknown): string | undefined {
+  const value = (response as { attributes?: { section?: { value?: unknown }[] }[] } | undefined)?.attributes?.[0]?.section?.[0]?.value;
+  return typeof value === 'string' ? value : undefined;
+}
+
 /** What a failure of the IMAP library means: by the response code where there is one (RFC 5530), never by the library's own flag alone. */
 export function imapError(error: unknown, end: Endpoint): MailError {
   if (isMailError(error)) return error;
   const e = error as LibraryError;
   const where = `${end.side} at ${end.host}:${end.port}`;
-  const code = e.serverResponseCode?.toUpperCase();
+  const code = (e.serverResponseCode ?? codeOf(e.response))?.toUpperCase();
   const said = wordsOf(error);
   const details = { cause: error, ...(code ? { native: { responseCode: code } } : {}) };
   if (e.code === 'ETHROTTLE') return new MailError('rate_limited', `${where} asks for a break: ${said}.`, { ...details, retryAfter: Math.ceil((e.throttleReset ?? 0) / 1000) });

@@ -1,7 +1,7 @@
 import type { FileValue } from '../../fields.js';
 import type { Context } from '../../provider.js';
 import type { Address, Attachment, Message } from '../../vocabulary.js';
-import { withFolder } from './connection.js';
+import { opened, withFolder } from './connection.js';
 import { decodeStream, headerFields, readableText } from './decode.js';
 import { gone, messageId, RESET, type Place } from './identity.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from './libraries.js';
@@ -147,7 +147,7 @@ export async function* bytesOf(ctx: Context, place: Place, part?: string): Async
     const piece = await inPlace(ctx, place, async client => {
       const query: FetchQueryObject = part === undefined
         ? { uid: true, source: { start: at, maxLength: PIECE } } : { uid: true, bodyParts: [{ key: part, start: at, maxLength: PIECE }] };
-      const row = await client.fetchOne(String(place.uid), query, { uid: true });
+      const row = await rowOf(client, place, query);
       return row ? part === undefined ? row.source : row.bodyParts?.get(part.toLowerCase()) : undefined;
     });
     if (!piece) {
@@ -179,9 +179,19 @@ export const partFile = (ctx: Context, place: Place, part: Part): FileValue => (
 export const sourceFile = (ctx: Context, place: Place, name = 'message.eml'): FileValue =>
   ({ name, type: 'message/rfc822', open: () => bytesOf(ctx, place) });
 
+/** What the server tells of one message. A folder that was open before may not show the newest yet, so it is opened again before one is called missing. */
+export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObject): Promise<FetchMessageObject | undefined> {
+  const row = await client.fetchOne(String(place.uid), query, { uid: true });
+  if (row) return row;
+  const mailbox = await opened(client, place.folder, { fresh: true });
+  if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+  return (mailbox.exists && await client.fetchOne(String(place.uid), query, { uid: true })) || undefined;
+}
+
 /** The one message an id names, with its structure. Throws `not_found`. */
 export async function summaryOf(client: ImapFlow, place: Place, query: FetchQueryObject = SUMMARY): Promise<{ row: FetchMessageObject; shape: Outline | undefined }> {
-  const row = await client.fetchOne(String(place.uid), query, { uid: true });
+  // A row that the library cannot read, as of a structure too deep, is dropped by it; the bare facts it can read.
+  const row = await rowOf(client, place, query) ?? (query === SUMMARY ? await rowOf(client, place, BARE) : undefined);
   if (!row) throw gone(messageId(place));
   return { row, shape: outline(row.bodyStructure) };
 }

@@ -10,7 +10,7 @@ import type { Address, Receipt } from '../../vocabulary.js';
 import { endpoint, settingsOf } from './account.js';
 import { append } from './change.js';
 import { granted, withFolder, withImap, addressOf } from './connection.js';
-import { fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, toMessage } from './content.js';
+import { fetchParts, fill, inPlace, partFile, rowOf, sourceFile, SUMMARY, toMessage } from './content.js';
 import { headerFields } from './decode.js';
 import { folderFor } from './folder.js';
 import { gone, placeOf, RESET, type Place } from './identity.js';
@@ -239,7 +239,7 @@ interface Parent { from?: Address; replyTo: Address[]; to: Address[]; cc: Addres
 
 async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Parent> {
   return inPlace(ctx, place, async client => {
-    const row = await client.fetchOne(String(place.uid), { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence'] }, { uid: true });
+    const row = await rowOf(client, place, { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence'] });
     if (!row) throw gone(placeId(place));
     const shape = outline(row.bodyStructure);
     const message = toMessage(row, place.folder, place.uidValidity, shape);
