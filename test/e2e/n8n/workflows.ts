@@ -62,7 +62,7 @@ export async function readExecution(host: Host, home: string, executionId: strin
 
 /** Executions of a workflow, newest first. */
 export async function executionsOf(host: Host, workflowId: string): Promise<{ id: string; status: string; mode: string }[]> {
-  const found = await host.rest('GET', `/executions?limit=250&filter=${encodeURIComponent(JSON.stringify({ workflowId }))}`);
+  const found = await host.rest('GET', `/executions?limit=100&filter=${encodeURIComponent(JSON.stringify({ workflowId }))}`);
   return found.results as { id: string; status: string; mode: string }[];
 }
 
