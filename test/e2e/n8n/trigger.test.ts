@@ -78,6 +78,7 @@ describe('Sync Trigger in n8n', function () {
     await host.start();
     await host.login();
     await exactly('every message once, those under way included', 90_000);
+    assert.ok((await executionsOf(host, id)).some(({ status }) => status === 'crashed'), 'an interrupted execution is shown as such, not run again behind the back');
   });
 
   it('goes on after the package was updated', async () => {
