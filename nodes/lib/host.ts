@@ -62,7 +62,6 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
 /** How the node was told to sign in; undefined where it does not ask. n8n takes an undefined fallback for none and throws. */
 function signInOf(caller: Caller, itemIndex: number): SignIn | undefined {
   const value = 'getCurrentNodeParameter' in caller ? caller.getCurrentNodeParameter('authentication')
-    // Without a fallback n8n throws for nodes whose provider does not ask.
     : 'continueOnFail' in caller ? caller.getNodeParameter('authentication', itemIndex, '') : caller.getNodeParameter('authentication', '');
   return value === 'oauth2' || value === 'password' ? value : undefined;
 }
