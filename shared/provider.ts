@@ -39,7 +39,11 @@ export type Operations =
 
 /** The cursor is the provider's own text; everyone else stores it and hands it back. `id` names an item for good, `item` is what users get. */
 export interface FeedItem<T = unknown> { id: string; item: T }
-export interface Batch<T = unknown> { items: FeedItem<T>[]; cursor: string; more: boolean }
+export interface Batch<T = unknown> {
+  items: FeedItem<T>[]; cursor: string; more: boolean;
+  /** What happened to no item in particular, in sentences for a log: a folder was created anew, a message vanished before it could be read. */
+  notes?: string[];
+}
 
 /** A way to notice news. */
 export interface Feed<I extends Fields = Fields, T = unknown> {
