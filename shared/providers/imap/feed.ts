@@ -64,9 +64,6 @@ interface FolderState {
 }
 interface Cursor { v: 1; folders: Record<string, FolderState> }
 
-/** Something that happened to no message in particular, for whoever keeps a log. */
-export interface NotedBatch extends Batch<ImapMessage> { notes?: string[] }
-
 /** Tells of each message that arrives in the folders. */
 export const messageReceived = feed({
   summary: 'A message arrived in a folder',
@@ -85,7 +82,7 @@ function readCursor(cursor: string): Cursor {
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
-async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<NotedBatch> {
+async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<Batch<ImapMessage>> {
   const before = cursor === undefined ? undefined : readCursor(cursor);
   const folders = foldersOf(values);
   const states: Record<string, FolderState> = {};
@@ -131,7 +128,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
-    const last = mailbox.uidNext ? mailbox.uidNext - 1 : rows.at(-1)?.uid ?? 0;
+    const last = Math.max((mailbox.uidNext || 1) - 1, rows.at(-1)?.uid ?? 0);
     const state: FolderState = { val: uidValidity, last, base: last };
     if (values.startFrom && mailbox.exists) {
       const from = Date.parse(values.startFrom);
@@ -285,15 +282,14 @@ function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
 /** UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest. */
 async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: string, { s, ring, seen }: Work): Promise<string> {
   const known = ring.length;
-  const highest = mailbox.uidNext ? mailbox.uidNext - 1 : undefined;
   let lowest: number | undefined, top = 0;
-  if (known && mailbox.exists) {
+  if (mailbox.exists && (known || !mailbox.uidNext)) {
     for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
       lowest = Math.min(lowest ?? Infinity, row.uid);
       top = Math.max(top, row.uid);
     }
   }
-  const until = highest ?? top;
+  const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
   seen.clear();
   for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
@@ -325,8 +321,8 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   let stretch = 1000, high: number;
   for (; ; stretch *= 8) {
     high = Math.min(s.last + stretch, 4294967295);
+    // UIDNEXT may be old or missing, so the last stretch goes to the end of the folder whatever it says.
     const open = top === undefined || high >= top;
-    if (top !== undefined && low > top) break;
     // A range up to * always finds the last message, even one below its beginning (RFC 3501 section 6.4.8).
     const found = (await find(`${low}:${open ? '*' : high}`)).filter(uid => uid >= low && !seen.has(uid));
     for (const uid of found) uids.add(uid);
