@@ -302,7 +302,7 @@ export function wrapped(line: string, indent = '      '): string[] {
 }
 
 async function main() {
-  const json = process.argv.includes('--json'), colour = process.stdout.isTTY && !process.env.NO_COLOR;
+  const json = process.argv.includes('--json'), colour = (process.stdout.isTTY || process.env.FORCE_COLOR) && !process.env.NO_COLOR;
   const paint = (code: number, text: string) => colour ? `\x1b[${code}m${text}\x1b[0m` : text;
   const print = (text: string) => process.stdout.write(`${text}\n`);
   // A reader that has seen enough, as `head` does, is no failure worth a stack.
