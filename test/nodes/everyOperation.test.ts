@@ -135,7 +135,7 @@ describe('every operation of every provider', function () {
       const { providers, createClient, createSend, checkAccount } = script()('n8n-nodes-mailroom') as typeof Core;
       const provider = providers.find(known => known.id === id)!, { accessToken } = vendors.get(id)!.account;
       const account = checkAccount(provider, vendors.get(id)!.account);
-      const sign = provider.auth.sign ? (request: Core.HttpRequest) => provider.auth.sign!(request, account)
+      const sign = provider.auth.sign ? (request: Core.HttpRequest) => provider.auth.sign!(request, account as never)
         : (request: Core.HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${String(accessToken)}` } });
       return createClient(provider, { account, send: createSend({ sign }) });
     }
