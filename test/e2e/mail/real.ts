@@ -270,7 +270,7 @@ smtputf8_enable = no
     },
     async renumber(user) {
       const phone = await lab.phone(user);
-      const { uidValidity } = await phone.status('INBOX', { uidValidity: true });
+      const status = await phone.status('INBOX', { uidValidity: true }), uidValidity = status && status.uidValidity;
       await phone.logout();
       const done = spawnSync(DOVEADM, ['-c', at('dovecot/dovecot.conf'), 'mailbox', 'update', '--uid-validity', String(Number(uidValidity) + 7), '-u', user.user, 'INBOX'], { ...asMailUser, encoding: 'utf8' });
       if (done.status !== 0) throw new Error(done.stderr);
