@@ -15,9 +15,8 @@ const escaped = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt
 function pieces(line: string): { at: number; text: string; ink: string }[] {
   const found: { at: number; text: string; ink: string }[] = [];
   let at = 0, ink = '';
-  // eslint-disable-next-line no-control-regex -- escape codes are what is taken apart here
   for (const part of line.split(/(\x1b\[\d+m)/)) {
-    const code = /^\x1b\[(\d+)m$/.exec(part)?.[1]; // eslint-disable-line no-control-regex
+    const code = /^\x1b\[(\d+)m$/.exec(part)?.[1];
     if (code) { ink = INK[code] ?? ''; continue; }
     // Words apart, so that columns stay where they are in whatever font the reader has.
     for (const word of part.matchAll(/\S+(?: \S+)*/g)) found.push({ at: at + word.index, text: word[0], ink });
