@@ -1,7 +1,7 @@
 import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
 import { providers, providerById, type Client, type Feed, type FeedItem, type Operation, type Provider } from '../../shared/index.js';
-import { credentialTypes, signInProperties } from './account.js';
+import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.js';
 import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
@@ -23,7 +23,7 @@ const afterwards = (provider: Provider) => Object.entries(AFTERWARDS).filter(([,
 export function triggerProperties(): INodeProperties[] {
   const all = feedProviders();
   const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))), description: 'Where to look for news' }];
-  properties.push(...signInProperties(all.map(({ id }) => id)));
+  properties.push(...signInProperties(all.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of all) {
     const feeds = Object.entries(provider.feeds);
     properties.push({
