@@ -29,7 +29,7 @@ const simplifies = (verb: string) => !/^(delete|remove|test|content|source)/.tes
 export function nodeProperties(node: NodeName): INodeProperties[] {
   const offering = providersOf(node);
   const properties: INodeProperties[] = [
-    actionsMenu(node, offering),
+    ...editorIndex(node, offering),
     { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description: 'Where the mailboxes are administered' },
   ];
   for (const provider of offering) {
@@ -43,14 +43,29 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
 }
 
 /**
- * What the editor's list of actions is made from. It matches resources and operations by value alone, so the resources of all providers would
- * get the operations of the first one. This menu, which no version of the node shows, names each pair once; the menu of operations of a pair
- * carries the same name beside the resource's own, and a click sets the provider, the resource and the operation.
+ * What n8n's editor reads to list actions and to name new nodes; none of it is ever shown. It joins resources and operations by value alone, so
+ * with several providers all would get the actions of the first one. Instead:
+ * - a menu that names each pair of provider and resource once; the menu of operations of a pair carries the same name beside the resource's own,
+ *   and a click sets the provider, the resource and the operation;
+ * - an `operation` without options, found first for the plain names, so that these add no actions;
+ * - before it, for a version that does not exist and which the list of actions therefore skips, the operations of each resource at all
+ *   providers, from which the editor takes names and n8n the descriptions of tools.
  */
-const actionsMenu = (node: NodeName, offering: readonly Provider[]): INodeProperties => ({
-  ...menu('Resource', 'resource', offering.flatMap(provider => resourcesOf(node, provider).map(resource => ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) })))),
-  displayOptions: { show: { '@version': [0] } },
-});
+function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProperties[] {
+  const pairs = offering.flatMap(provider => resourcesOf(node, provider).map(resource => ({ provider, resource })));
+  const resources = [...new Set(pairs.map(({ resource }) => resource))];
+  const never = { provider: [''] };
+  const named = resources.map((resource): INodeProperties => {
+    const operations = new Map(offering.flatMap(provider => offered(node, provider)).filter(([name]) => splitName(name)[0] === resource).reverse());
+    const options = [...operations].map(([name, { summary }]) => ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actionOf(name, summary) }));
+    return { ...menu('Operation', 'operation', options), displayOptions: { show: { ...never, '@version': [0], resource: [resource] } } };
+  });
+  return [
+    { ...menu('Resource', 'resource', pairs.map(({ provider, resource }) => ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) }))), displayOptions: { show: never } },
+    ...named,
+    { displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show: { ...never, resource: resources } } },
+  ];
+}
 const pairOf = (provider: Provider, resource: string) => `${provider.id}/${resource}`;
 const resourcesOf = (node: NodeName, provider: Provider) => [...new Set(offered(node, provider).map(([name]) => splitName(name)[0]))];
 
@@ -63,7 +78,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
   const resources = resourcesOf(node, provider);
   const first = resources.includes(node) ? node : resources[0]!;
   const properties: INodeProperties[] = [
-    { ...menu('Resource Type', 'resource', resources.map(resource => option(title(resource), resource)), first), displayOptions: { show: { provider: [provider.id] } } },
+    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource)), first), displayOptions: { show: { provider: [provider.id] } } },
   ];
   for (const resource of resources) {
     const own = operations.filter(([name]) => splitName(name)[0] === resource);

@@ -27,7 +27,8 @@ export function triggerProperties(): INodeProperties[] {
   for (const provider of all) {
     const feeds = Object.entries(provider.feeds);
     properties.push({
-      ...menu('Event', 'event', feeds.map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary) })), feeds[0]![0]),
+      // Not "Event": of such menus n8n's list of triggers shows the first provider's only.
+      ...menu('Watch For', 'event', feeds.map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary) })), feeds[0]![0]),
       displayOptions: { show: { provider: [provider.id] } },
     });
     for (const [name, { input }] of feeds) {
