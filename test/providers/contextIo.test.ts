@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { connect, fileOf, isFile, isMailError, take, type Client, type FileValue, type MailError, type Message } from '../../shared/index.js';
 import { checkCallback, tokenMemory } from '../../shared/providers/contextIo/callback.js';
 import { contextIo } from '../../shared/providers/contextIo/index.js';
-import { callsMade, deliver, GMAIL_SOURCE, MAIN, MAIN_EMAIL, mailServers, PASSWORD, PLAIN_SOURCE, startContextIo, TROUBLED, vanish } from '../sandbox/contextIo.js';
+import { callsMade, deliver, GMAIL_SOURCE, MAIN, MAIN_EMAIL, mailServers, PASSWORD, PLAIN_SOURCE, startContextIo, TROUBLED,
+  vanish } from '../sandbox/contextIo.js';
 import type { Vendor } from '../sandbox/vendor.js';
 
 type Native = Record<string, unknown>;
@@ -57,18 +58,21 @@ describe('Context.IO, what is particular to it', () => {
       assert.deepEqual([ann!.id, ann!.email, others.length], [MAIN, MAIN_EMAIL, 0]);
       assert.match(ann!.createdAt, /^\d{4}-.*Z$/);
       const refused = await all<{ status: string; native: Native }>(client.call('mailbox.list', { status: 'INVALID_CREDENTIALS' }));
-      assert.ok(refused.length > 10 && refused.every(one => one.status === 'error' && (one.native.sources as Native[]).every(s => s.status === 'INVALID_CREDENTIALS')));
+      assert.ok(refused.length > 10 && refused.every(one => one.status === 'error'
+        && (one.native.sources as Native[]).every(s => s.status === 'INVALID_CREDENTIALS')));
       await all(client.call('mailbox.list', { status_ok: '0' }), 1);
       assert.equal(last().query.get('status_ok'), '0');
       assert.equal((await failing(client.call('mailbox.list', { status: 'BROKEN' }))).code, 'invalid_input');
     });
 
     it('the common status is the worst of its sources', async () => {
-      const status = async (native: Native) => { answer({ id: 'x', email_addresses: [], sources: [], suspended: null, ...native }); return (await client.call('mailbox.get', { mailbox })).status; };
+      const status = async (native: Native) => { answer({ id: 'x', email_addresses: [], sources: [], suspended: null,
+        ...native }); return (await client.call('mailbox.get', { mailbox })).status; };
       const sources = (...names: string[]) => ({ sources: names.map(name => ({ status: name })) });
       assert.equal(await status({}), 'pending');
       assert.equal(await status(sources('OK', 'OK')), 'active');
-      for (const bad of ['INVALID_CREDENTIALS', 'CONNECTION_IMPOSSIBLE', 'NO_ACCESS_TO_ALL_MAIL']) assert.equal(await status(sources('OK', 'DISABLED', bad)), 'error');
+      for (const bad of ['INVALID_CREDENTIALS', 'CONNECTION_IMPOSSIBLE',
+        'NO_ACCESS_TO_ALL_MAIL']) assert.equal(await status(sources('OK', 'DISABLED', bad)), 'error');
       assert.equal(await status(sources('OK', 'TEMP_DISABLED')), 'disabled');
       assert.equal(await status({ ...sources('OK'), suspended: 1400000000 }), 'disabled');
       assert.equal(await status(sources('SOMETHING_NEW')), 'unknown');
@@ -82,9 +86,11 @@ describe('Context.IO, what is particular to it', () => {
     });
 
     it('\'mailbox.create\' with a source makes both in one call', async () => {
-      const made = await client.call('mailbox.create', { email: 'carol@example.com', ...carol, sync_flags: true, sync_folders: ['All', 'Trash'], callback_url: 'http://127.0.0.1:9/' });
+      const made = await client.call('mailbox.create', { email: 'carol@example.com', ...carol, sync_flags: true, sync_folders: ['All', 'Trash'],
+        callback_url: 'http://127.0.0.1:9/' });
       assert.deepEqual(form(), {
-        email: 'carol@example.com', type: 'IMAP', server: 'imap.example.com', username: 'carol', use_ssl: '1', port: '993', password: PASSWORD, sync_flags: '1', sync_folders: 'All,Trash', callback_url: 'http://127.0.0.1:9/',
+        email: 'carol@example.com', type: 'IMAP', server: 'imap.example.com', username: 'carol', use_ssl: '1', port: '993', password: PASSWORD,
+          sync_flags: '1', sync_folders: 'All,Trash', callback_url: 'http://127.0.0.1:9/',
       });
       assert.equal((made.native.source as Native).label, 'carol::imap.example.com');
       assert.equal(made.status, 'active');
@@ -118,7 +124,8 @@ describe('Context.IO, what is particular to it', () => {
     });
 
     it('hides a login in a log even when it is another one than was sent', async () => {
-      answer({ success: false, feedback_code: 'x', connection_log: 'C: a1 LOGIN ann "other secret"\r\nC: a2 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\nS: NO' }, 400);
+      answer({ success: false, feedback_code: 'x', connection_log: 'C: a1 LOGIN ann "other secret"\r\nC: a2 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\nS: NO' },
+        400);
       const error = await failing(client.call('mailbox.create', { email: 'carol@example.com', ...carol }));
       assert.equal(error.message, 'x: C: a1 LOGIN ann *** C: a2 AUTHENTICATE PLAIN *** S: NO');
     });
@@ -134,7 +141,8 @@ describe('Context.IO, what is particular to it', () => {
     it('\'mailbox.get\' and \'mailbox.delete\' of what is gone are not_found', async () => {
       const { id } = await client.call('mailbox.create', { email: 'gone@example.com' });
       assert.deepEqual((await client.call('mailbox.delete', { mailbox: id })).native, { success: true });
-      for (const name of ['mailbox.get', 'mailbox.delete'] as const) assert.deepEqual([(await failing(client.call(name, { mailbox: id }))).code], ['not_found']);
+      for (const name of ['mailbox.get', 'mailbox.delete'] as const) assert.deepEqual([(await failing(client.call(name, { mailbox: id }))).code],
+        ['not_found']);
     });
   });
 
@@ -144,7 +152,8 @@ describe('Context.IO, what is particular to it', () => {
       const error = await failing(stranger.call('mailbox.create', { email: 'secret.address@example.com', ...carol }));
       assert.equal(error.code, 'unauthorized');
       assert.match(error.message, /^Invalid signature \(code 105\): /);
-      for (const part of ['base string', 'imap.example.com', 'correct', 'oauth', 'secret.address']) assert.ok(!error.message.includes(part), `${part} in ${error.message}`);
+      for (const part of ['base string', 'imap.example.com', 'correct', 'oauth',
+        'secret.address']) assert.ok(!error.message.includes(part), `${part} in ${error.message}`);
       answer({ type: 'error', value: 'Something is wrong with oauth. Signature base string should be GET&password%3Dx', code: 7 }, 401);
       assert.equal((await failing(client.call('account.check', {}))).message, 'Something is wrong with oauth.');
     });
@@ -169,7 +178,8 @@ describe('Context.IO, what is particular to it', () => {
     });
 
     it('every status has its code, and the vendor\'s words', async () => {
-      for (const [status, code] of [[400, 'rejected'], [402, 'rejected'], [403, 'forbidden'], [404, 'not_found'], [405, 'unsupported'], [429, 'rate_limited'], [500, 'unavailable'], [503, 'unavailable']] as const) {
+      for (const [status, code] of [[400, 'rejected'], [402, 'rejected'], [403, 'forbidden'], [404, 'not_found'], [405, 'unsupported'],
+        [429, 'rate_limited'], [500, 'unavailable'], [503, 'unavailable']] as const) {
         answer({ type: 'error', value: `Words for ${status}` }, status);
         const error = await failing(client.call('mailbox.delete', { mailbox }));
         assert.deepEqual([error.code, error.message, error.details.status], [code, `Words for ${status}`, status]);
@@ -254,7 +264,8 @@ describe('Context.IO, what is particular to it', () => {
     });
 
     it('counts are numbers, also where the vendor sends texts', async () => {
-      const folders = await all<{ messages: number; unseen: number; native: Native }>(client.call('folder.list', { mailbox, source: GMAIL_SOURCE, include_extended_counts: true }));
+      const folders = await all<{ messages: number; unseen: number; native: Native }>(client.call('folder.list',
+        { mailbox, source: GMAIL_SOURCE, include_extended_counts: true }));
       assert.ok(folders.some(folder => typeof folder.native.nb_messages === 'string'));
       assert.ok(folders.every(folder => typeof folder.messages === 'number' && typeof folder.unseen === 'number'));
       answer([{ name: 'INBOX', nb_messages: '' }]);
@@ -320,22 +331,26 @@ describe('Context.IO, what is particular to it', () => {
   describe('messages', () => {
     it('every filter goes out in the vendor\'s spelling', async () => {
       await all(client.call('message.list', {
-        mailbox, subject: '/a,b/', from: ['a@example.com', 'example.org'], folder: '\\Starred', source, file_name: '*.pdf', file_size_min: 1, date_after: '2018-01-01T00:00:00Z', indexed_before: '2030-01-01T00:00:00+01:00',
+        mailbox, subject: '/a,b/', from: ['a@example.com', 'example.org'], folder: '\\Starred', source, file_name: '*.pdf', file_size_min: 1,
+          date_after: '2018-01-01T00:00:00Z', indexed_before: '2030-01-01T00:00:00+01:00',
         include_body: true, include_flags: false, include_headers: 'raw', body_type: 'text/plain', sort_order: 'asc',
       }));
       assert.deepEqual(Object.fromEntries(last().query), {
-        subject: '/a,b/', from: 'a@example.com,example.org', folder: '\\Starred', source, file_name: '*.pdf', file_size_min: '1', date_after: '1514764800', indexed_before: '1893452400',
+        subject: '/a,b/', from: 'a@example.com,example.org', folder: '\\Starred', source, file_name: '*.pdf', file_size_min: '1', date_after: '1514764800',
+          indexed_before: '1893452400',
         include_body: '1', include_flags: '0', include_headers: 'raw', body_type: 'text/plain', sort_order: 'asc', limit: '100', offset: '0',
       });
       assert.equal((await failing(client.call('message.list', { mailbox, from: ['a@example.com, b@example.com', 'x,y'] }))).code, 'invalid_input');
     });
 
     it('are read whole: people, times, flags, bodies, attachments', async () => {
-      const id = await deliver(vendor, { subject: 'Grüße', from: { email: 'p@example.org', name: 'Pé' }, text: 'Hello', date: 1400000000, files: [{ name: 'ä b.pdf', type: 'application/pdf', content: Buffer.from('pdf') }] });
+      const id = await deliver(vendor, { subject: 'Grüße', from: { email: 'p@example.org', name: 'Pé' }, text: 'Hello', date: 1400000000,
+        files: [{ name: 'ä b.pdf', type: 'application/pdf', content: Buffer.from('pdf') }] });
       const read = await client.call('message.get', { mailbox, message: id });
       const { native, attachments, ...common } = read;
       assert.deepEqual(common, {
-        id, mailbox, from: { email: 'p@example.org', name: 'Pé' }, to: common.to, ...(common.cc ? { cc: common.cc } : {}), subject: 'Grüße', date: '2014-05-13T16:53:20.000Z', read: false, text: 'Hello', html: common.html,
+        id, mailbox, from: { email: 'p@example.org', name: 'Pé' }, to: common.to, ...(common.cc ? { cc: common.cc } : {}), subject: 'Grüße',
+          date: '2014-05-13T16:53:20.000Z', read: false, text: 'Hello', html: common.html,
       });
       assert.deepEqual([attachments![0]!.name, attachments![0]!.type, attachments![0]!.size], ['ä b.pdf', 'application/pdf', 3]);
       for (const name of [String(native.email_message_id), id]) assert.equal((await client.call('message.get', { mailbox, message: name })).id, id);
@@ -345,7 +360,8 @@ describe('Context.IO, what is particular to it', () => {
     });
 
     it('take empty lists for empty maps, and flags in either form', async () => {
-      const read = async (native: Native) => { answer({ message_id: 'm', addresses: [], person_info: [], files: [], ...native }); return await client.call('message.get', { mailbox, message: 'm' }); };
+      const read = async (native: Native) => { answer({ message_id: 'm', addresses: [], person_info: [], files: [],
+        ...native }); return await client.call('message.get', { mailbox, message: 'm' }); };
       const { native: _native, ...bare } = await read({ date: 0 });
       assert.deepEqual(bare, { id: 'm', mailbox, to: [] });
       assert.equal((await read({ flags: ['\\Seen'] })).read, true);
@@ -359,7 +375,8 @@ describe('Context.IO, what is particular to it', () => {
       await client.call('message.mark', { ...target, read: true });
       assert.deepEqual(form(), { seen: '1' });
       await client.call('message.setFlags', { ...target, flagged: true, answered: false });
-      assert.deepEqual((await client.call('message.flags', target) as { native: Native }).native, { seen: true, answered: false, flagged: true, deleted: false, draft: false });
+      assert.deepEqual((await client.call('message.flags', target) as { native: Native }).native,
+        { seen: true, answered: false, flagged: true, deleted: false, draft: false });
       await client.call('message.mark', { ...target, read: false });
       assert.equal((await client.call('message.flags', target) as { read: boolean }).read, false);
       assert.equal((await failing(client.call('message.setFlags', target))).code, 'invalid_input');
@@ -384,7 +401,8 @@ describe('Context.IO, what is particular to it', () => {
 
     it('\'message.append\' puts a whole message in, unchanged', async () => {
       const raw = Buffer.from('From: Ann <ann@example.com>\r\nTo: bob@example.com\r\nSubject: Appended with \u00fc\r\nMessage-ID: <appended@example.com>\r\n\r\nBody & more=1\r\n', 'utf8');
-      await client.call('message.append', { mailbox, dst_source: source, dst_folder: 'Sent', content: fileOf('a.eml', 'message/rfc822', raw), flag_seen: true });
+      await client.call('message.append', { mailbox, dst_source: source, dst_folder: 'Sent', content: fileOf('a.eml', 'message/rfc822', raw),
+        flag_seen: true });
       assert.match(last().headers['content-type']!, /^multipart\/form-data; boundary=/);
       const target = { mailbox, message: '<appended@example.com>' };
       const found = await client.call('message.get', target);
@@ -416,7 +434,8 @@ describe('Context.IO, what is particular to it', () => {
     });
 
     it('a long thread is read to its end, and one that comes whole is not read for ever', async () => {
-      const page = (from: number, count: number) => ({ email_message_ids: [], messages: Array.from({ length: count }, (_, i) => ({ message_id: `m${from + i}`, subject: 'S' })) });
+      const page = (from: number, count: number) => ({ email_message_ids: [],
+        messages: Array.from({ length: count }, (_, i) => ({ message_id: `m${from + i}`, subject: 'S' })) });
       for (const body of [page(0, 100), page(100, 100), page(200, 1)]) answer(body);
       assert.equal((await client.call('message.thread', { mailbox, message: 'm0' }) as { messages: unknown[] }).messages.length, 201);
       assert.deepEqual(vendor.seen.map(seen => seen.query.get('offset')), ['0', '100', '200']);
@@ -460,17 +479,20 @@ describe('Context.IO, what is particular to it', () => {
       const server = createServer((request, response) => {
         const parts: Buffer[] = [];
         request.on('data', (part: Buffer) => parts.push(part));
-        request.on('end', () => { const body = Buffer.concat(parts); calls.push({ path: request.url!, body, payload: JSON.parse(body.toString()) as Native }); response.writeHead(its.status).end(); });
+        request.on('end', () => { const body = Buffer.concat(parts); calls.push({ path: request.url!, body,
+          payload: JSON.parse(body.toString()) as Native }); response.writeHead(its.status).end(); });
       });
       await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-      return { calls, its, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => new Promise(resolve => { server.closeAllConnections(); server.close(resolve); }) };
+      return { calls, its, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        close: () => new Promise(resolve => { server.closeAllConnections(); server.close(resolve); }) };
     };
 
     it('tell of matching mail with a signature that holds, for one account and for all', () => apart(async (its, own) => {
       const ear = await listen();
       try {
         const urls = { callback_url: `${ear.url}/hook`, failure_notif_url: `${ear.url}/failed` };
-        const made = await own.call('webhook.create', { mailbox, ...urls, filter_from: ['boss@example.org'], filter_subject: '/^urgent/i', include_body: true }) as { id: string };
+        const made = await own.call('webhook.create', { mailbox, ...urls, filter_from: ['boss@example.org'], filter_subject: '/^urgent/i',
+          include_body: true }) as { id: string };
         await own.call('webhook.create', { ...urls, callback_url: `${ear.url}/app` });
         await deliver(its, { subject: 'Urgent: now', from: { email: 'boss@example.org' } });
         await deliver(its, { subject: 'Not so', from: { email: 'boss@example.org' } });
@@ -530,8 +552,10 @@ describe('Context.IO, what is particular to it', () => {
     it('a call is refused with its reason', () => {
       const refused = (change: Native, more: Partial<typeof rules & { maxAgeMs: number }> = {}) => { const verdict = checkCallback(JSON.stringify({ ...sample, ...change }), { ...rules, ...more }); return verdict.ok ? 'taken' : verdict.reason; };
       for (const [change, reason] of [
-        [{ signature: sample.signature.replace('e', 'f') }, 'signature'], [{ signature: sample.signature.toUpperCase() }, 'signature'], [{ signature: '' }, 'signature'], [{ signature: 7 }, 'unreadable'],
-        [{ token: `${sample.token}0` }, 'signature'], [{ token: '' }, 'unreadable'], [{ timestamp: 1467254578 }, 'signature'], [{ timestamp: '1467254577' }, 'unreadable'], [{ timestamp: 1.5 }, 'unreadable'],
+        [{ signature: sample.signature.replace('e', 'f') }, 'signature'], [{ signature: sample.signature.toUpperCase() }, 'signature'],
+          [{ signature: '' }, 'signature'], [{ signature: 7 }, 'unreadable'],
+        [{ token: `${sample.token}0` }, 'signature'], [{ token: '' }, 'unreadable'], [{ timestamp: 1467254578 }, 'signature'],
+          [{ timestamp: '1467254577' }, 'unreadable'], [{ timestamp: 1.5 }, 'unreadable'],
       ] as const) assert.equal(refused(change), reason, JSON.stringify(change));
       for (const body of ['', 'null', '[]', '7', '{']) assert.deepEqual(checkCallback(body, rules), { ok: false, reason: 'unreadable' });
       assert.equal(refused({}, { consumerSecret: 'another' }), 'signature');
@@ -553,7 +577,8 @@ describe('Context.IO, what is particular to it', () => {
 
   describe('connect tokens, providers, discovery', () => {
     it('the owner\'s browser connects a mailbox, and the token names the account without its secrets', async () => {
-      const made = await client.call('connectToken.create', { callback_url: 'https://app.example.com/back?x=1', email: 'carol@example.com', first_name: 'Carol' }) as { id: string; url: string };
+      const made = await client.call('connectToken.create', { callback_url: 'https://app.example.com/back?x=1', email: 'carol@example.com',
+        first_name: 'Carol' }) as { id: string; url: string };
       const page = await fetch(made.url, { redirect: 'manual' });
       assert.deepEqual([page.status, (await page.text()).includes('<form')], [200, true]);
       const done = await fetch(made.url, { method: 'POST', body: new URLSearchParams({ password: PASSWORD }), redirect: 'manual' });
@@ -579,7 +604,8 @@ describe('Context.IO, what is particular to it', () => {
       assert.deepEqual({ ...await client.call('discovery.get', { email: 'bob@example.com' }) as Native, native: undefined },
         { email: 'bob@example.com', found: true, server: 'imap.example.com', port: 993, username: 'bob', use_ssl: true, native: undefined });
       assert.equal(last().query.get('source_type'), 'IMAP');
-      assert.deepEqual(await client.call('discovery.get', { email: 'bob@nowhere.test' }), { email: 'bob@nowhere.test', found: false, native: { email: 'bob@nowhere.test', found: false } });
+      assert.deepEqual(await client.call('discovery.get', { email: 'bob@nowhere.test' }),
+        { email: 'bob@nowhere.test', found: false, native: { email: 'bob@nowhere.test', found: false } });
     });
   });
 
@@ -610,7 +636,7 @@ describe('Context.IO, what is particular to it', () => {
       const { items, cursor } = await own.since('messageReceived', { mailbox: TROUBLED });
       assert.deepEqual(items, []);
       const ids: string[] = [], now = Math.floor(its.now() / 1000);
-      for (let i = 0; i < 730; i++) ids.push(await deliver(its, { account: TROUBLED, indexed: now - (730 - i) * 100, date: now - i }));
+      for (let i = 0; i < 730; i++) ids.push(await deliver(its, { account: TROUBLED, indexed: now - (730 - i) * 100, date: now - (730 - i) * 100 }));
       const news = await follow(own, { mailbox: TROUBLED }, cursor);
       assert.deepEqual(news.ids, ids);
     }));
@@ -628,7 +654,8 @@ describe('Context.IO, what is particular to it', () => {
       const gone = [ids[249]!, ids[248]!, ids[100]!], { seen } = its;
       let pages = 0;
       // After the first page the newest two go, so the second begins two further on.
-      its.seen = new Proxy(seen, { get(target, key) { return key === 'push' ? (one: never) => { if (++pages === 2) for (const id of gone) vanish(its, id); return target.push(one); } : Reflect.get(target, key) as unknown; } });
+      its.seen = new Proxy(seen, { get(target, key) { return key === 'push'
+        ? (one: never) => { if (++pages === 2) for (const id of gone) vanish(its, id); return target.push(one); } : Reflect.get(target, key) as unknown; } });
       const news = await follow(own, { mailbox: TROUBLED }, cursor);
       for (const id of ids.filter(one => !gone.includes(one))) assert.ok(news.ids.includes(id), `${id} was lost`);
       assert.equal(new Set(news.ids).size, news.ids.length);
@@ -656,7 +683,8 @@ describe('Context.IO, what is particular to it', () => {
     it('repeats and loses nothing over arrival orders, equal times, late appearances and deletions', function () {
       this.timeout(60_000);
       const step = fc.oneof(
-        { weight: 4, arbitrary: fc.record({ kind: fc.constant('arrive' as const), age: fc.integer({ min: 0, max: 280 }), dated: fc.integer({ min: 0, max: 10 ** 9 }) }) },
+        { weight: 4, arbitrary: fc.record({ kind: fc.constant('arrive' as const), age: fc.integer({ min: 0, max: 280 }),
+          dated: fc.integer({ min: 0, max: 10 ** 9 }) }) },
         { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), which: fc.nat() }) },
         { weight: 1, arbitrary: fc.record({ kind: fc.constant('pass' as const), seconds: fc.integer({ min: 0, max: 400 }) }) },
         { weight: 2, arbitrary: fc.record({ kind: fc.constant('look' as const) }) },

@@ -70,7 +70,8 @@ export function api(ctx: Context) {
         yield* body;
       } catch (cause) {
         ctx.signal?.throwIfAborted();
-        throw new MailError('unavailable', `${ctx.provider} broke the content off before its end.`, { provider: ctx.provider, operation: ctx.operation, cause });
+        throw new MailError('unavailable', `${ctx.provider} broke the content off before its end.`,
+          { provider: ctx.provider, operation: ctx.operation, cause });
       }
     },
     /**
@@ -133,7 +134,8 @@ function read(native: Native, parts?: Parts): { code?: ErrorCode; message?: stri
     if (typeof secret === 'string' && secret !== '') words = words.replaceAll(secret, '***');
   }
   // A connection log is what went over the wire to the mail server, logins included.
-  words = redact(words.replace(/signature base string.*/is, '').replace(/\b(LOGIN[ \t]+\S+|AUTHENTICATE[ \t]+\S+)[ \t]+[^\r\n]+/gi, '$1 ***')).replace(/\s+/g, ' ').trim();
+  words = words.replace(/signature base string.*/is, '').replace(/\b(LOGIN[ \t]+\S+|AUTHENTICATE[ \t]+\S+)[ \t]+[^\r\n]+/gi, '$1 ***');
+  words = redact(words).replace(/\s+/g, ' ').trim();
   return words ? { message: words.length > 400 ? `${words.slice(0, 400)}…` : words } : {};
 }
 
@@ -150,7 +152,8 @@ function withoutSecrets<T>(value: T): T {
 export function named(ctx: Context, native: Native, key: string): string {
   const id = native[key];
   if (typeof id === 'string' && id !== '') return id;
-  throw new MailError('protocol', `${ctx.provider} said that it was done but named no ${key}; look before you try again.`, { provider: ctx.provider, operation: ctx.operation });
+  throw new MailError('protocol', `${ctx.provider} said that it was done but named no ${key}; look before you try again.`,
+    { provider: ctx.provider, operation: ctx.operation });
 }
 
 /** Something to change must be given. Throws `invalid_input` when all of `values` are absent, naming what could be. */

@@ -88,8 +88,8 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
         return await run(client);
       } catch (error) {
         ctx.signal?.throwIfAborted();
-        if (silent) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`, { cause: error });
         if (kept && tried === 1 && use.reads && isLost(client, error)) continue;
+        if (silent) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`, { cause: error });
         throw imapError(error, end);
       } finally {
         clearInterval(watch);
