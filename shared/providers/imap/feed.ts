@@ -63,9 +63,6 @@ interface FolderState {
 }
 interface Cursor { v: 1; folders: Record<string, FolderState> }
 
-/** Something that happened to no message in particular, for whoever keeps a log. */
-export interface NotedBatch extends Batch<ImapMessage> { notes?: string[] }
-
 /** Tells of each message that arrives in the folders. */
 export const messageReceived = feed({
   summary: 'A message arrived in a folder',
@@ -85,7 +82,7 @@ function readCursor(cursor: string): Cursor {
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
-async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<NotedBatch> {
+async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<Batch<ImapMessage>> {
   const before = cursor === undefined ? undefined : readCursor(cursor);
   const folders = foldersOf(values);
   const states: Record<string, FolderState> = {};
