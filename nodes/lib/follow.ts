@@ -274,7 +274,8 @@ export function follow(options: FollowOptions): Follower {
     seen: status,
     async close() {
       stop.abort();
-      await Promise.race([loop, sleep(CLOSING)]);
+      const over = new AbortController();
+      await Promise.race([loop.finally(() => over.abort()), sleep(CLOSING, over.signal)]);
     },
   };
 }

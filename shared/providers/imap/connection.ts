@@ -426,7 +426,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
   client.on('exists', () => tell(hub, main));
   const seen = new Map<string, string>();
   let idles = client.capabilities.has('IDLE') || client.capabilities.has('IMAP4rev2');
-  let othersAt = 0;
+  let othersAt = 0, timer: NodeJS.Timeout | undefined;
   try {
     while (hub.watchers.size) {
       const watchers = [...hub.watchers];
@@ -452,7 +452,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
       // An IDLE that the server ends is begun again; one that it refuses makes it a server without.
       if (idles) client.idle().then(ended => { if (ended === false) idles = false; hub.wake?.(); }, () => {});
       await Promise.race([closed, new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, idles && !urgent ? PROBE_EVERY : POLL_EVERY);
+        timer = setTimeout(resolve, idles && !urgent ? PROBE_EVERY : POLL_EVERY);
         hub.wake = () => { clearTimeout(timer); resolve(); };
       })]);
       if (hub.watchers.size && !await Promise.race([alive(client), closed])) {
@@ -462,6 +462,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
       }
     }
   } finally {
+    clearTimeout(timer);
     hub.idle = undefined;
     hub.wake = undefined;
     // Nothing waits for an answer here, so nothing can hold up whoever stops watching.
