@@ -45,7 +45,11 @@ export type Operations =
  * `problem` says that the item could not be read and why: it is shown to the user as a failure, and the rest flows on.
  */
 export interface FeedItem<T = unknown> { id: string; item: T; problem?: string }
-export interface Batch<T = unknown> { items: FeedItem<T>[]; cursor: string; more: boolean }
+export interface Batch<T = unknown> {
+  items: FeedItem<T>[]; cursor: string; more: boolean;
+  /** What happened to no item in particular, in sentences for a log: a folder was created anew, a message vanished before it could be read. */
+  notes?: string[];
+}
 
 /** A way to notice news. */
 export interface Feed<I extends Fields = Fields, T = unknown> {

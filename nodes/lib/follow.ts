@@ -30,6 +30,8 @@ export interface FollowOptions {
   poisoned(item: FeedItem): void;
   outage(event: { kind: 'long' | 'credentials'; error: unknown; since: Date } | { kind: 'over'; since: Date }): void;
   log(message: string, details?: Record<string, unknown>): void;
+  /** What the feed has to say besides its items, such as a folder that was created anew. */
+  note?(message: string): void;
   /** One execution per item, or one per batch of at most this many. */
   batchSize?: number;
   /** Executions under way at once; items start in order. */
@@ -128,6 +130,7 @@ export function follow(options: FollowOptions): Follower {
         news = false;
         const batch = await raced(source.since(state.cursor), stop.signal);
         good();
+        for (const note of batch.notes ?? []) options.note?.(note);
         status.lastSeen = new Date(now()).toISOString();
         if (batch.items.length) progress();
         await deliver(source, batch, signal);

@@ -36,7 +36,7 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   const token = async (renew = false, refused?: string) => {
     // Another item may have renewed it meanwhile; n8n stores the newest, so that one is asked for first.
     if (renew && refused !== undefined) credentials = await credentialsOf(caller, type, itemIndex);
-    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject };
+    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await renewed(caller, provider.name, type) };
     const data = credentials.oauthTokenData as { access_token?: string } | undefined;
     if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
     return data.access_token;
@@ -57,6 +57,20 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
     },
   });
   return { client, key: `${accountKey(provider, account)} ${id}` };
+}
+
+/** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
+async function renewed(caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> {
+  try {
+    return await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject;
+  } catch (error) {
+    const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
+    if (failure?.cause === 'credential-invalid') throw new MailError('unauthorized', message, { provider });
+    if (code === 'EAUTH') throw new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
+    // Vendors that space grants do so by about a minute.
+    if (status === 429) throw new MailError('rate_limited', `${provider} gives no new token yet.`, { provider, status, retryAfter: 60 });
+    throw new MailError('unavailable', `${provider} could not give a new token${status || response?.status ? ` (status ${status || response!.status})` : ''}.`, { provider });
+  }
 }
 
 /** How the node was told to sign in; undefined where it does not ask. n8n takes an undefined fallback for none and throws. */

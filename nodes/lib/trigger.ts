@@ -112,6 +112,7 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
           : 'The trigger goes on trying and will catch up. This is said once.' }));
     },
     log: (message, details) => node.logger.debug(message, details),
+    note: message => node.logger.info(message),
   });
   running().set(id, follower);
   return {

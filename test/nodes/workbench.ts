@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { INodeExecutionData, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { connect, isFile, type Client, type FileValue, type Provider } from '../../shared/index.js';
@@ -102,4 +105,51 @@ export async function until(check: () => boolean, what: string, ms = 5000): Prom
     if (performance.now() > end) throw new Error(`${what}: it did not happen within ${ms} ms`);
     await new Promise(resolve => setTimeout(resolve, 2));
   }
+}
+
+export interface Gate {
+  url: string;
+  /** What passed or waits, oldest first. */
+  seen: { method: string; path: string; headers: Record<string, unknown> }[];
+  /** Requests under way now, the most at any moment, and TCP connections made. */
+  active: number; most: number; connections: number;
+  /** Requests that match wait here until they are let through. */
+  hold?: (path: string) => boolean;
+  held: { path: string; release(): void }[];
+  /** Called with each piece of an answer's body; the next one follows when it resolves. */
+  slowly?: (piece: Buffer) => Promise<void>;
+  close(): Promise<void>;
+}
+/** A door in front of a pretend vendor: counts what passes, and lets tests decide the order of answers instead of sleeping. */
+export async function openGate(target: string): Promise<Gate> {
+  const sockets = new Set<Socket>(), agent = new Agent({ keepAlive: true });
+  const gate = { seen: [], active: 0, most: 0, connections: 0, held: [] } as unknown as Gate;
+  const server = createServer((incoming, outgoing) => void pass(incoming, outgoing).catch(() => outgoing.destroy()));
+  async function pass(incoming: IncomingMessage, outgoing: ServerResponse) {
+    const path = incoming.url ?? '/', { origin } = new URL(target);
+    gate.seen.push({ method: incoming.method!, path, headers: incoming.headers });
+    gate.most = Math.max(gate.most, ++gate.active);
+    outgoing.on('close', () => { gate.active--; });
+    if (gate.hold?.(path)) await new Promise<void>(release => gate.held.push({ path, release }));
+    const onward = request(origin + path, { method: incoming.method, headers: incoming.headers, agent });
+    incoming.pipe(onward);
+    const [answer] = await once(onward, 'response') as [IncomingMessage];
+    outgoing.writeHead(answer.statusCode!, answer.headers);
+    for await (const piece of answer as AsyncIterable<Buffer>) { outgoing.write(piece); await gate.slowly?.(piece); }
+    outgoing.end();
+  }
+  server.keepAliveTimeout = 60_000;
+  server.on('connection', socket => { gate.connections++; sockets.add(socket); socket.on('close', () => sockets.delete(socket)); });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const own = new URL(target);
+  own.port = String((server.address() as AddressInfo).port);
+  gate.url = own.href.replace(/\/$/, '');
+  gate.close = async () => {
+    for (const { release } of gate.held) release();
+    agent.destroy();
+    for (const socket of sockets) socket.destroy();
+    await new Promise(resolve => server.close(resolve));
+  };
+  return gate;
 }

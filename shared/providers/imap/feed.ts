@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { MailError, isMailError } from '../../errors.js';
-import { choice, flag, list, number, text, time, fileOf, type Values } from '../../fields.js';
+import { choice, flag, list, number, text, fileOf, type Values } from '../../fields.js';
 import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
 import { endpoint } from './account.js';
 import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, wordsOf } from './connection.js';
@@ -37,7 +37,6 @@ const input = {
   smallerThan: number('Smaller Than', { min: 1, group: 'Filters', help: 'In bytes.' }),
   fetch: choice('Fetch', { envelope: 'Envelope Only', text: 'Text and HTML', full: 'Text, HTML and Attachments', raw: 'Raw Message' }, { default: 'text' }),
   attachmentLimit: number('Attachment Limit', { min: 0, default: 25 * 1024 * 1024, help: 'Attachments larger than this, in bytes, are described but not fetched.' }),
-  startFrom: time('Start From', { help: 'Messages received since then come as well when the feed is first started.' }),
 };
 type Input = Values<typeof input>;
 
@@ -64,14 +63,12 @@ interface FolderState {
 }
 interface Cursor { v: 1; folders: Record<string, FolderState> }
 
-/** Something that happened to no message in particular, for whoever keeps a log. */
-export interface NotedBatch extends Batch<ImapMessage> { notes?: string[] }
-
 /** Tells of each message that arrives in the folders. */
 export const messageReceived = feed({
   summary: 'A message arrived in a folder',
   input,
   since: (ctx, values, cursor) => since(ctx, values, cursor),
+  from: (ctx, values, at) => beginAt(ctx, values, Date.parse(at)),
   watch: (ctx, values, changed) => watchFolders(ctx, foldersOf(values), changed),
 });
 
@@ -85,7 +82,7 @@ function readCursor(cursor: string): Cursor {
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
-async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<NotedBatch> {
+async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<Batch<ImapMessage>> {
   const before = cursor === undefined ? undefined : readCursor(cursor);
   const folders = foldersOf(values);
   const states: Record<string, FolderState> = {};
@@ -121,8 +118,24 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
   return { items, cursor: JSON.stringify({ v: 1, folders: states } satisfies Cursor), more, ...(notes.length ? { notes } : {}) };
 }
 
-/** The first look at a folder: where news begins, and the latest few to show. */
-async function baseline(ctx: Context, folder: string, values: Input, show: boolean): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
+/** A cursor that begins at a time: INTERNALDATE, which counts in whole seconds. Folders that do not exist yet count from when they do. */
+async function beginAt(ctx: Context, values: Input, at: number): Promise<string> {
+  const states: Record<string, FolderState> = {};
+  let missing: unknown;
+  for (const folder of foldersOf(values)) {
+    try {
+      states[folder] = (await baseline(ctx, folder, values, false, Math.floor(at / 1000) * 1000)).state;
+    } catch (error) {
+      if (!isMailError(error) || error.code !== 'not_found') throw error;
+      missing ??= error;
+    }
+  }
+  if (missing && !Object.keys(states).length) throw missing;
+  return JSON.stringify({ v: 1, folders: states } satisfies Cursor);
+}
+
+/** The first look at a folder: where news begins (`from` milliseconds, or now), and the latest few to show. */
+async function baseline(ctx: Context, folder: string, values: Input, show: boolean, from?: number): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
   return withFolder(ctx, folder, async (client, mailbox) => {
     const uidValidity = String(mailbox.uidValidity);
     const rows: FetchMessageObject[] = [];
@@ -131,10 +144,9 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
-    const last = mailbox.uidNext ? mailbox.uidNext - 1 : rows.at(-1)?.uid ?? 0;
+    const last = Math.max((mailbox.uidNext || 1) - 1, rows.at(-1)?.uid ?? 0);
     const state: FolderState = { val: uidValidity, last, base: last };
-    if (values.startFrom && mailbox.exists) {
-      const from = Date.parse(values.startFrom);
+    if (from !== undefined && mailbox.exists) {
       const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
       let first: number | undefined;
       if (near.length) for await (const row of client.fetch(uidSet(near), { uid: true, internalDate: true }, { uid: true })) if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid;
@@ -150,7 +162,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     if (show && rows.length) {
       const track = newTrack();
       const found = await collect(ctx, client, mailbox, folder, rows.slice(-5).map(row => row.uid), values, track);
-      for (const { uid, message } of found.done) if (message) items.push({ id: itemId(folder, uidValidity, uid), item: message });
+      for (const { uid, message } of found.done) if (message) items.push(itemOf(folder, uidValidity, uid, message));
     }
     return { state, items, behind: state.last < last };
   }, { fresh: true, reads: true, silence: SILENCE });
@@ -159,7 +171,8 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 /** SINCE knows days only, in a time zone of the server's own. */
 const dayBefore = (at: number) => { const d = new Date(at - DAY); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
-const itemId = (folder: string, uidValidity: string, uid: number) => `${folder}/${uidValidity}/${uid}`;
+const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapMessage): FeedItem<ImapMessage> =>
+  ({ id: `${folder}/${uidValidity}/${uid}`, item: message, ...(message.unreadable ? { problem: message.error || 'The server does not deliver it.' } : {}) });
 
 /** What came so far, for when the connection breaks; `asked` once a FETCH was under way. */
 interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
@@ -192,7 +205,7 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         const row = track.rows.get(uid);
         done(w, uid, row);
         struck.delete(uid);
-        if (message && wanted(w, row)) items.push({ id: itemId(folder, s.val, uid), item: message });
+        if (message && wanted(w, row)) items.push(itemOf(folder, s.val, uid, message));
       };
       try {
         const found = await collect(ctx, client, mailbox, folder, part, values, track);
@@ -259,7 +272,7 @@ function postpone(ctx: Context, w: Work, folder: string, uid: number, items: Fee
   const tries = (s.gaps?.find(([one]) => one === uid)?.[1] ?? 0) + 1;
   done(w, uid, undefined);
   if (tries > TRIES) {
-    items.push({ id: itemId(folder, s.val, uid), item: unreadable({ folder, uidValidity: s.val, uid }, undefined, 'The server lists this message but does not deliver it.') });
+    items.push(itemOf(folder, s.val, uid, unreadable({ folder, uidValidity: s.val, uid }, undefined, 'The server lists this message but does not deliver it.')));
     return;
   }
   const wait = 1000 * 2 ** (tries - 1);
@@ -285,15 +298,14 @@ function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
 /** UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest. */
 async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: string, { s, ring, seen }: Work): Promise<string> {
   const known = ring.length;
-  const highest = mailbox.uidNext ? mailbox.uidNext - 1 : undefined;
   let lowest: number | undefined, top = 0;
-  if (known && mailbox.exists) {
+  if (mailbox.exists && (known || !mailbox.uidNext)) {
     for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
       lowest = Math.min(lowest ?? Infinity, row.uid);
       top = Math.max(top, row.uid);
     }
   }
-  const until = highest ?? top;
+  const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
   seen.clear();
   for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
@@ -325,8 +337,8 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   let stretch = 1000, high: number;
   for (; ; stretch *= 8) {
     high = Math.min(s.last + stretch, 4294967295);
+    // UIDNEXT may be old or missing, so the last stretch goes to the end of the folder whatever it says.
     const open = top === undefined || high >= top;
-    if (top !== undefined && low > top) break;
     // A range up to * always finds the last message, even one below its beginning (RFC 3501 section 6.4.8).
     const found = (await find(`${low}:${open ? '*' : high}`)).filter(uid => uid >= low && !seen.has(uid));
     for (const uid of found) uids.add(uid);
