@@ -80,8 +80,8 @@ describe('the editor', function () {
     await editor.run();
     await editor.shot('sync-trigger-fetched');
     assert.match((await editor.spot('output-panel').first().textContent())!, /VAT return/);
-    await editor.page.locator('button:visible', { hasText: 'Add Option' }).last().click();
-    await editor.page.locator('.el-select-dropdown__item:visible, [role=option]:visible', { hasText: 'Check Every' }).first().click();
+    await editor.spot('collection-parameter-add').last().click();
+    await editor.page.locator('.el-select-dropdown__item:visible, [role=option]:visible, [role=menuitem]:visible', { hasText: 'Check Every' }).first().click();
     await editor.spot('parameter-input-interval').first().locator('input').first().fill('10');
     await editor.closeNode();
     await editor.shot('sync-trigger-canvas');

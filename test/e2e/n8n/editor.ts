@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium as systemBrowser } from './install.js';
+import { eventually } from './processes.js';
 import { OWNER, type Host } from './host.js';
 
 // The browser library comes with the pinned n8n, so its types are not at hand here; what is used of it is small.
@@ -80,7 +81,15 @@ export async function openEditor(host: Host, home: string): Promise<Editor> {
       await page.locator('[data-test-id="rlc-item"]:visible', { hasText: wanted }).first().click();
     },
     async run() {
+      const last = async () => Math.max(0, ...((await host.rest('GET', '/executions?limit=5')).results as { id: string }[]).map(({ id }) => Number(id)));
+      const before = await last();
       await spot('node-execute-button').first().click();
+      await eventually('the execution to end', async () => {
+        const id = await last();
+        return id > before && !['new', 'running', 'waiting'].includes((await host.rest('GET', `/executions/${id}`)).status as string);
+      }, 30_000);
+      // What the editor shows follows what n8n has.
+      await page.locator('[data-test-id="node-execute-button"]:not([disabled])', { hasText: 'Execute step' }).first().waitFor();
       await page.locator('[data-test-id="output-panel"]', { hasText: /\d+ items?/ }).first().waitFor();
     },
     async closeNode() {
