@@ -45,7 +45,11 @@ export type Operations =
  * `problem` says that the item could not be read and why: it is shown to the user as a failure, and the rest flows on.
  */
 export interface FeedItem<T = unknown> { id: string; item: T; problem?: string }
-export interface Batch<T = unknown> { items: FeedItem<T>[]; cursor: string; more: boolean }
+export interface Batch<T = unknown> {
+  items: FeedItem<T>[]; cursor: string; more: boolean;
+  /** What happened to no item in particular, in sentences for a log: a folder was created anew, a message vanished before it could be read. */
+  notes?: string[];
+}
 
 /** A way to notice news. */
 export interface Feed<I extends Fields = Fields, T = unknown> {
@@ -55,7 +59,10 @@ export interface Feed<I extends Fields = Fields, T = unknown> {
   since(ctx: Context, input: Values<I>, cursor: string | undefined): Promise<Batch<T>>;
   /** A cursor that begins at a time (ISO 8601), for "start from a date". Absent where the vendor knows no times. */
   from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
-  /** Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking; resolves when `ctx.signal` aborts. */
+  /**
+   * Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking, the first time as soon as it listens; resolves
+   * when `ctx.signal` aborts.
+   */
   watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
 }
 /** Infers the input type of a feed from its fields. */

@@ -74,9 +74,8 @@ export interface Got { uid: number; parts: Map<string, Buffer>; header?: Buffer 
 
 /**
  * Fetches parts of many messages, one FETCH for all that look alike; calls back as each arrives. A message that is gone has no call.
- * `begin` hears which messages are asked for before each FETCH, so that a caller knows what was under way when a connection died.
  */
-export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>, begin?: (uids: number[]) => void): Promise<void> {
+export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>): Promise<void> {
   const alike = new Map<string, Wanted[]>();
   for (const one of wanted) {
     if (!one.parts.length && !one.header) { await each({ uid: one.uid, parts: new Map() }); continue; }
@@ -87,7 +86,6 @@ export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], ea
   for (const group of alike.values()) {
     const { parts, header } = group[0]!;
     const uids = group.map(one => one.uid).sort((a, b) => a - b);
-    begin?.(uids);
     const query: FetchQueryObject = {
       uid: true, ...(header ? { headers: true } : {}),
       ...(parts.length ? { bodyParts: parts.map(part => part.size > LONGEST_TEXT ? { key: part.part, start: 0, maxLength: LONGEST_TEXT } : part.part) } : {}),
