@@ -98,8 +98,10 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const consequence = consequenceOf(operation);
       return consequence ? [{ verb: splitName(name)[1], property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence', type: 'notice' as const, default: '' } }] : [];
     }), show));
+    // What an operation acts on stands first, whatever other operations share.
+    const acting = (field: Field) => isPicked(provider, field) ? 0 : 1;
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([, field]) => field.required)
-      .map(([key, field]) => ({ verb: splitName(name)[1], property: parameter(provider, key, field, true) }))), show));
+      .map(([key, field]) => ({ verb: splitName(name)[1], field, property: parameter(provider, key, field, true) }))).sort((a, b) => acting(a.field) - acting(b.field)), show));
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
     if (destructive.length) {
       properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
@@ -161,7 +163,8 @@ export function parameter(provider: Provider, name: string, field: Field, stands
   const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file' ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
     .filter(Boolean).join(' '));
   const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}), ...(description && description !== field.label ? { description } : {}) };
-  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' } : {};
+  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' }
+    : field.type === 'list' && field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email') ? { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` } : {};
   switch (field.type) {
     case 'text': {
       if (isPicked(provider, field)) return picker(common, field, example);
