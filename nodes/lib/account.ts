@@ -28,7 +28,7 @@ export function credentialProperties(providerId: string): INodeProperties[] {
     if (field.required || field.default !== undefined) return property;
     // Left empty means that the provider decides; a menu needs an entry for that, a number an empty default.
     if (field.type === 'number') return { ...property, default: '' };
-    return field.type === 'choice' ? { ...property, options: [{ name: 'Automatic', value: '' }, ...property.options as INodePropertyOptions[]], default: '' } : property;
+    return field.type === 'choice' ? { ...property, options: [{ name: 'Automatic', value: '' }, ...(property.options as INodePropertyOptions[]).filter(({ value }) => value !== '')] } : property;
   });
 }
 

@@ -2,7 +2,7 @@ import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { NODES, ownerOf, type NodeName } from './owner.js';
-import { describe, actionOf, title, verbTitle } from './words.js';
+import { actionOf, describe, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
 export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication', 'credentials', 'options', 'consequence', 'allowDestructive'] as const;
@@ -77,8 +77,12 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
   const operations = offered(node, provider);
   const resources = resourcesOf(node, provider);
   const first = resources.includes(node) ? node : resources[0]!;
+  const subject = (resource: string) => {
+    const seen = operations.find(([name]) => name === `${resource}.list`) ?? operations.find(([name]) => name === `${resource}.get`);
+    return seen && subjectOf(resource, seen[1].summary);
+  };
   const properties: INodeProperties[] = [
-    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource)), first), displayOptions: { show: { provider: [provider.id] } } },
+    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource, subject(resource))), first), displayOptions: { show: { provider: [provider.id] } } },
   ];
   for (const resource of resources) {
     const own = operations.filter(([name]) => splitName(name)[0] === resource);
@@ -165,16 +169,19 @@ export function parameter(provider: Provider, name: string, field: Field, stands
       return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example, ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
     }
     case 'number': return {
-      ...common, type: 'number', default: typeof field.default === 'number' ? field.default : field.min ?? 0,
+      ...common, type: 'number', default: typeof field.default === 'number' ? field.default : Number(field.example ?? field.min ?? 0),
       ...(field.min === undefined && field.max === undefined ? {} : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
     };
-    case 'flag': return { ...common, type: 'boolean', default: field.default === true, description: whether(description, field.label) };
+    case 'flag': return { ...common, type: 'boolean', default: (field.default ?? field.suggest ?? false) === true, description: whether(description, field.label) };
     case 'time': return { ...common, type: 'dateTime', default: '' };
     case 'json': return { ...common, type: 'json', default: '{}' };
     case 'file': return { ...common, displayName: `${field.label} Field`, type: 'string', default: 'data', description: binary(description, 'Name of the input field that holds the file') };
     case 'choice': {
       const options = sorted(Object.entries(field.choices).map(([value, label]) => ({ name: label, value })));
-      return { ...common, type: 'options', options, default: typeof field.default === 'string' ? field.default : options[0]!.value };
+      if (typeof field.default === 'string') return { ...common, type: 'options', options, default: field.default };
+      if (options.length === 1) return { ...common, type: 'options', options, default: options[0]!.value };
+      // The alphabet must not choose: it lets through nothing but safelists. Empty is refused where it is required, and left out elsewhere.
+      return { ...common, type: 'options', options: [{ name: field.clearable ? '[None]' : '[Not Chosen]', value: '' }, ...options], default: '' };
     }
     case 'list':
       if (field.of.type === 'choice') return { ...common, type: 'multiOptions', options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
