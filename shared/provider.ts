@@ -47,7 +47,7 @@ export type Operations =
 export interface FeedItem<T = unknown> { id: string; item: T; problem?: string }
 export interface Batch<T = unknown> {
   items: FeedItem<T>[]; cursor: string; more: boolean;
-  /** What happened to no item in particular and a person may want to know. */
+  /** What happened to no item in particular, in sentences for a log: a folder was created anew, a message vanished before it could be read. */
   notes?: string[];
 }
 

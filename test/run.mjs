@@ -44,13 +44,15 @@ const run = (program, args, options = {}) => new Promise(resolve => {
 /** A fingerprint of everything the build reads. */
 function sources() {
   const hash = createHash('sha256');
-  const files = ['package.json', 'package-lock.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons'].flatMap(filesBelow)];
+  const files = ['package.json', 'package-lock.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
   for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
 
 /** Every file below a folder, sorted, by its path from the root. */
 function filesBelow(folder) {
+  // The extension's folder is not there in every tree.
+  if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(entry => entry.isFile() && !entry.parentPath.includes('node_modules'))
     .map(entry => relative(root, join(entry.parentPath, entry.name))).sort();
 }
@@ -84,6 +86,8 @@ async function commands(name) {
     case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
     case 'package': return (await buildIfStale()) || script('test/package.ts', ...rest);
     case 'bench': install('test/bench', 'what is measured beside it'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
+    case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
+    case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
     case 'test': {
       install('test/engine', "n8n's engine");
       if (await buildIfStale()) return 1;
@@ -92,7 +96,7 @@ async function commands(name) {
         if (lint || types) return fail(`${[lint && 'Lint', types && 'Types'].filter(Boolean).join(' and ')} failed; the tests were not run.`);
       }
       const files = rest.length ? rest : filesBelow('test').filter(file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file));
-      return script('node_modules/mocha/bin/mocha.js', ...files);
+      return script('node_modules/mocha/bin/mocha.js', '--timeout', '10000', ...files);
     }
     default: return fail(`Unknown command "${name}". See the scripts in package.json.`);
   }

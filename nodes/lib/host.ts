@@ -36,7 +36,7 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   const token = async (renew = false, refused?: string) => {
     // Another item may have renewed it meanwhile; n8n stores the newest, so that one is asked for first.
     if (renew && refused !== undefined) credentials = await credentialsOf(caller, type, itemIndex);
-    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject };
+    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await renewed(caller, provider.name, type) };
     const data = credentials.oauthTokenData as { access_token?: string } | undefined;
     if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
     return data.access_token;
@@ -59,10 +59,23 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   return { client, key: `${accountKey(provider, account)} ${id}` };
 }
 
-/** How the node was told to sign in; undefined where it does not ask. */
+/** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
+const renewed = (caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> =>
+  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => Promise.reject(notRenewed(provider, error)));
+
+function notRenewed(provider: string, error: unknown): MailError {
+  const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
+  if (failure?.cause === 'credential-invalid') return new MailError('unauthorized', message, { provider });
+  if (code === 'EAUTH') return new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
+  // Vendors that space grants do so by about a minute.
+  if (status === 429) return new MailError('rate_limited', `${provider} gives no new token yet.`, { provider, status, retryAfter: 60 });
+  return new MailError('unavailable', `${provider} could not give a new token${status || response?.status ? ` (status ${status || response!.status})` : ''}.`, { provider });
+}
+
+/** How the node was told to sign in; undefined where it does not ask. n8n takes an undefined fallback for none and throws. */
 function signInOf(caller: Caller, itemIndex: number): SignIn | undefined {
   const value = 'getCurrentNodeParameter' in caller ? caller.getCurrentNodeParameter('authentication')
-    : 'continueOnFail' in caller ? caller.getNodeParameter('authentication', itemIndex, undefined) : caller.getNodeParameter('authentication', undefined);
+    : 'continueOnFail' in caller ? caller.getNodeParameter('authentication', itemIndex, '') : caller.getNodeParameter('authentication', '');
   return value === 'oauth2' || value === 'password' ? value : undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
 import { isMailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
-import { credentialTypes, signInProperties } from './account.js';
+import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.js';
 import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
@@ -23,11 +23,12 @@ const afterwards = (provider: Provider) => Object.entries(AFTERWARDS).filter(([,
 export function triggerProperties(): INodeProperties[] {
   const all = feedProviders();
   const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))), description: 'Where to look for news' }];
-  properties.push(...signInProperties(all.map(({ id }) => id)));
+  properties.push(...signInProperties(all.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of all) {
     const feeds = Object.entries(provider.feeds);
     properties.push({
-      ...menu('Event', 'event', feeds.map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary) })), feeds[0]![0]),
+      // Not "Event": of such menus n8n's list of triggers shows the first provider's only.
+      ...menu('Watch For', 'event', feeds.map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary) })), feeds[0]![0]),
       displayOptions: { show: { provider: [provider.id] } },
     });
     for (const [name, { input }] of feeds) {

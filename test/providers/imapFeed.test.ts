@@ -14,7 +14,7 @@ const USER = 'u0@test.local';
 async function follow(client: Client, input: Record<string, unknown>, cursor: string, patience = 40): Promise<{ items: { id: string; item: Any }[]; cursor: string; notes: string[]; errors: MailError[] }> {
   const items: { id: string; item: Any }[] = [], notes: string[] = [], errors: MailError[] = [];
   for (let rounds = 0; rounds < 500; rounds++) {
-    let batch: Batch & { notes?: string[] };
+    let batch: Batch;
     try {
       batch = await client.since('messageReceived', input, cursor);
     } catch (error) {

@@ -202,7 +202,7 @@ describe('SMTP', function () {
     assert.ok(performance.now() - begun < 1500);
   });
 
-  it('goes twenty times as fast as one connection a message at a round trip of 30 ms', async () => {
+  it('uses its connections side by side, so that a round trip of 30 ms costs little', async () => {
     await start();
     const proxy = await startFaultProxy(mail.smtp.tlsPort);
     try {
@@ -212,7 +212,7 @@ describe('SMTP', function () {
       const begun = performance.now();
       await Promise.all(Array.from({ length: 100 }, () => send({}, far)));
       const rate = 100_000 / (performance.now() - begun);
-      assert.ok(rate > 30, `${rate.toFixed(0)} a second`);
+      assert.ok(rate > 45, `${rate.toFixed(0)} a second`);
     } finally { closePools(); await proxy.close(); }
   });
 });

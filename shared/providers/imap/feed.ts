@@ -144,7 +144,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
-    const last = mailbox.uidNext ? mailbox.uidNext - 1 : rows.at(-1)?.uid ?? 0;
+    const last = Math.max((mailbox.uidNext || 1) - 1, rows.at(-1)?.uid ?? 0);
     const state: FolderState = { val: uidValidity, last, base: last };
     if (from !== undefined && mailbox.exists) {
       const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
@@ -298,15 +298,14 @@ function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
 /** UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest. */
 async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: string, { s, ring, seen }: Work): Promise<string> {
   const known = ring.length;
-  const highest = mailbox.uidNext ? mailbox.uidNext - 1 : undefined;
   let lowest: number | undefined, top = 0;
-  if (known && mailbox.exists) {
+  if (mailbox.exists && (known || !mailbox.uidNext)) {
     for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
       lowest = Math.min(lowest ?? Infinity, row.uid);
       top = Math.max(top, row.uid);
     }
   }
-  const until = highest ?? top;
+  const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
   seen.clear();
   for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
@@ -338,8 +337,8 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   let stretch = 1000, high: number;
   for (; ; stretch *= 8) {
     high = Math.min(s.last + stretch, 4294967295);
+    // UIDNEXT may be old or missing, so the last stretch goes to the end of the folder whatever it says.
     const open = top === undefined || high >= top;
-    if (top !== undefined && low > top) break;
     // A range up to * always finds the last message, even one below its beginning (RFC 3501 section 6.4.8).
     const found = (await find(`${low}:${open ? '*' : high}`)).filter(uid => uid >= low && !seen.has(uid));
     for (const uid of found) uids.add(uid);
