@@ -260,7 +260,8 @@ export function follow(options: FollowOptions): Follower {
     try { await options.acknowledge!(source, item); } catch (error) {
       const away = isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited') && owed.length < MOST;
       if (away) owed.push({ id: item.id, item: bare(item.item) });
-      options.log(`The execution succeeded, but marking the message ${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`, { item: item.id });
+      const what = `The execution succeeded, but marking, moving or deleting the message ${item.id} ${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`;
+      if (away) options.log(what); else options.warn?.(what);
     }
   }
 
