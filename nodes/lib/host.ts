@@ -60,17 +60,16 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
 }
 
 /** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
-async function renewed(caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> {
-  try {
-    return await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject;
-  } catch (error) {
-    const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
-    if (failure?.cause === 'credential-invalid') throw new MailError('unauthorized', message, { provider });
-    if (code === 'EAUTH') throw new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
-    // Vendors that space grants do so by about a minute.
-    if (status === 429) throw new MailError('rate_limited', `${provider} gives no new token yet.`, { provider, status, retryAfter: 60 });
-    throw new MailError('unavailable', `${provider} could not give a new token${status || response?.status ? ` (status ${status || response!.status})` : ''}.`, { provider });
-  }
+const renewed = (caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> =>
+  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => Promise.reject(notRenewed(provider, error)));
+
+function notRenewed(provider: string, error: unknown): MailError {
+  const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
+  if (failure?.cause === 'credential-invalid') return new MailError('unauthorized', message, { provider });
+  if (code === 'EAUTH') return new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
+  // Vendors that space grants do so by about a minute.
+  if (status === 429) return new MailError('rate_limited', `${provider} gives no new token yet.`, { provider, status, retryAfter: 60 });
+  return new MailError('unavailable', `${provider} could not give a new token${status || response?.status ? ` (status ${status || response!.status})` : ''}.`, { provider });
 }
 
 /** How the node was told to sign in; undefined where it does not ask. n8n takes an undefined fallback for none and throws. */

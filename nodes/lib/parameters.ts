@@ -1,11 +1,11 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
-import { signInProperties } from './account.js';
+import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { NODES, ownerOf, type NodeName } from './owner.js';
 import { actionOf, describe, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
-export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication'] as const;
+export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication', 'credentials', 'options', 'consequence', 'allowDestructive'] as const;
 
 /** The operations a node offers at a provider, as [name, operation]. */
 export const offered = (node: NodeName, provider: Provider): [string, Operation][] =>
@@ -29,6 +29,7 @@ const simplifies = (verb: string) => !/^(delete|remove|test|content|source)/.tes
 export function nodeProperties(node: NodeName): INodeProperties[] {
   const offering = providersOf(node);
   const properties: INodeProperties[] = [
+    ...editorIndex(node, offering),
     { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description: 'Where the mailboxes are administered' },
   ];
   for (const provider of offering) {
@@ -36,14 +37,45 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
       properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [provider.id] } } });
     }
   }
-  properties.push(...signInProperties(offering.map(({ id }) => id)));
+  properties.push(...signInProperties(offering.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of offering) properties.push(...providerProperties(node, provider));
   return properties;
 }
 
+/**
+ * What n8n's editor reads to list actions and to name new nodes; none of it is ever shown. It joins resources and operations by value alone, so
+ * with several providers all would get the actions of the first one. Instead:
+ * - a menu that names each pair of provider and resource once; the menu of operations of a pair carries the same name beside the resource's own,
+ *   and a click sets the provider, the resource and the operation;
+ * - an `operation` without options, found first for the plain names, so that these add no actions;
+ * - before it, for a version that does not exist and which the list of actions therefore skips, the operations of each resource at all
+ *   providers, from which the editor takes names and n8n the descriptions of tools.
+ */
+function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProperties[] {
+  const pairs = offering.flatMap(provider => resourcesOf(node, provider).map(resource => ({ provider, resource })));
+  const resources = [...new Set(pairs.map(({ resource }) => resource))];
+  const never = { provider: [''] };
+  const named = resources.map((resource): INodeProperties => {
+    const operations = new Map(offering.flatMap(provider => offered(node, provider)).filter(([name]) => splitName(name)[0] === resource).reverse());
+    const options = [...operations].map(([name, { summary }]) => ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actionOf(name, summary) }));
+    return { ...menu('Operation', 'operation', options), displayOptions: { show: { ...never, '@version': [0], resource: [resource] } } };
+  });
+  return [
+    { ...menu('Resource', 'resource', pairs.map(({ provider, resource }) => ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) }))), displayOptions: { show: never } },
+    ...named,
+    { displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show: { ...never, resource: resources } } },
+  ];
+}
+const pairOf = (provider: Provider, resource: string) => `${provider.id}/${resource}`;
+const resourcesOf = (node: NodeName, provider: Provider) => [...new Set(offered(node, provider).map(([name]) => splitName(name)[0]))];
+
+/** What must be known before an operation runs: that it destroys, replaces, or shows something only once. Its summary says so; nothing where it is harmless. */
+export const consequenceOf = ({ effect, summary }: Operation): string | undefined =>
+  effect === 'destroy' || (effect === 'write' && /\b(replace|exactly these|this once|schedule|for good|in one call)\b/i.test(summary)) ? `${summary.replace(/\.$/, '')}.` : undefined;
+
 function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
   const operations = offered(node, provider);
-  const resources = [...new Set(operations.map(([name]) => splitName(name)[0]))];
+  const resources = resourcesOf(node, provider);
   const first = resources.includes(node) ? node : resources[0]!;
   const subject = (resource: string) => {
     const seen = operations.find(([name]) => name === `${resource}.list`) ?? operations.find(([name]) => name === `${resource}.get`);
@@ -60,9 +92,19 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const verb = splitName(name)[1];
       return { ...option(verbTitle(verb), verb, summary), action: actionOf(name, summary) };
     });
-    properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]), displayOptions: { show: { provider: [provider.id], resource: [resource] } } });
+    properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]),
+      displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] } } });
+    properties.push(...merged(own.flatMap(([name, operation]) => {
+      const consequence = consequenceOf(operation);
+      return consequence ? [{ verb: splitName(name)[1], property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence', type: 'notice' as const, default: '' } }] : [];
+    }), show));
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([, field]) => field.required)
       .map(([key, field]) => ({ verb: splitName(name)[1], property: parameter(provider, key, field, true) }))), show));
+    const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
+    if (destructive.length) {
+      properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
+        displayOptions: { show: { '@tool': [true], ...show(destructive).show } }, description: 'Whether an AI agent may run this operation, which removes something' });
+    }
     const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
     if (lists.length) {
       properties.push(
@@ -84,6 +126,12 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
         options: sorted(optional.map(([key, field]) => parameter(provider, key, field, false)), 'displayName'),
       } }];
     }), show));
+    const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => splitName(name)[1]);
+    if (changing.length) {
+      properties.push({ displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, displayOptions: show(changing), options: [
+        { displayName: 'Dry Run', name: 'dryRun', type: 'boolean', default: false, description: 'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.' },
+      ] });
+    }
   }
   return properties;
 }

@@ -113,7 +113,7 @@ describe('node descriptions', () => {
           for (const option of options) assert.notEqual(option.description, option.name, `${at}: ${option.name}`);
         }
         if (['provider', 'resource', 'operation'].includes(property.name)) assert.equal(property.noDataExpression, true, at);
-        if (property.name === 'operation') for (const option of property.options as INodePropertyOptions[]) assert.ok(option.action, `${at}: ${option.name} has an action`);
+        if (property.name === 'operation' && property.type === 'options') for (const option of property.options as INodePropertyOptions[]) assert.ok(option.action, `${at}: ${option.name} has an action`);
         if (/password|secret|token|apikey|api_key/i.test(property.name) && property.type === 'string' && !/url|expire|pub|_id$|Id$/i.test(property.name)) {
           assert.equal(property.typeOptions?.password, true, `${at}: hidden`);
         }

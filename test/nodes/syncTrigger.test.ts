@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { openEngine, type Engine } from '../engine/engine.js';
 import { embeddedLab, type Lab } from '../e2e/mail/lab.js';
 import { scenarios, type Times } from '../e2e/mail/scenarios.js';
+import { endAll } from '../e2e/mail/watch.js';
 
 const packageDir = join(import.meta.dirname, '../..');
 
@@ -26,7 +27,7 @@ describe('Sync Trigger over IMAP, embedded servers', function () {
       running.set(name, run);
     }
   });
-  after(async () => { await Promise.allSettled(running.values()); await Promise.all(labs.map(lab => lab.close())); });
+  after(async () => { await Promise.allSettled(running.values()); await endAll(); await Promise.all(labs.map(lab => lab.close())); });
 
   for (const name of Object.keys(scenarios)) it(name, () => running.get(name)!);
 });

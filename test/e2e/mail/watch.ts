@@ -50,6 +50,11 @@ export interface WatchOptions {
 }
 
 let count = 0;
+const open = new Set<Watched>();
+/** Ends what failed tests left behind. */
+export async function endAll(): Promise<void> {
+  await Promise.allSettled([...open].map(async w => { open.delete(w); await w.active.deactivate(); await w.proxy.close(); }));
+}
 /** Starts a Sync Trigger in n8n's engine on a fresh user of the lab, and waits until it stands in its place. */
 export async function watch(engine: Engine, lab: Lab, name: string, { parameters = {}, kind, before, user = lab.user(kind) }: WatchOptions = {}): Promise<Watched> {
   const id = `${name}-${++count}`;
@@ -76,6 +81,7 @@ export async function watch(engine: Engine, lab: Lab, name: string, { parameters
     },
     async restart(more = {}) { w.active = await engine.activate(file(more), { retryDelays: [] }); },
     async finish({ failed = [], logins } = {}) {
+      open.delete(w);
       const began = performance.now();
       await w.active.deactivate();
       const took = performance.now() - began;
@@ -91,6 +97,7 @@ export async function watch(engine: Engine, lab: Lab, name: string, { parameters
   };
   await before?.(w);
   await w.restart();
+  open.add(w);
   return w;
 }
 
