@@ -1,5 +1,6 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../shared/index.js';
 import { actionsAt, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, labelOf, NOTHING_BOUND, operationOf, searchField, singlesAt, type Binding, type Branch } from './tables.js';
+import { secretsOf } from './values.js';
 import { t, title } from './words.js';
 
 /** An account as the tree sees it; `values` are its open values, never secrets. */
@@ -27,13 +28,15 @@ export interface ModelOptions {
   open(account: string): Promise<Client>;
   /** Told which branch changed; undefined means the accounts themselves. */
   changed(node: Node | undefined): void;
+  /** Told when rows were read that the view asked for itself. */
+  loaded?(node: BranchNode): void;
   /** How many rows a page of the tree has. */
   page?: number;
 }
 export type Model = ReturnType<typeof createModel>;
 
 /** What the tree shows and how far it has read: holds pages, failures and filters, knows nothing of VS Code. */
-export function createModel({ accounts, open, changed, page = 100 }: ModelOptions) {
+export function createModel({ accounts, open, changed, loaded, page = 100 }: ModelOptions) {
   const nodes = new Map<string, Node>();
   /** The same object for the same id, for as long as it is shown: VS Code matches rows by identity. */
   const keep = <N extends Node>(made: N, update?: (old: N) => void): N => {
@@ -83,7 +86,7 @@ export function createModel({ accounts, open, changed, page = 100 }: ModelOption
   }
 
   async function rowsOf(node: BranchNode): Promise<Node[]> {
-    if (!node.rows && !node.failed) await load(node);
+    if (!node.rows && !node.failed) { await load(node); loaded?.(node); }
     const note = (kind: NoteNode['note'], label: string): NoteNode => {
       const made = keep<NoteNode>({ kind: 'note', note: kind, id: `${node.id}#${kind}`, parent: node, account: node.account, of: node, label }, old => { old.label = label; });
       made.error = kind === 'problem' ? node.failed : undefined;
@@ -184,10 +187,11 @@ export function createModel({ accounts, open, changed, page = 100 }: ModelOption
     parent: (node: Node): Node | undefined => node.parent,
     /** Whether a row can be opened in the tree. */
     expandable: (node: Node): boolean => node.kind === 'item' ? mayHaveChildren(node) : node.kind !== 'single' && node.kind !== 'note',
-    async more(node: BranchNode, all = false): Promise<void> {
-      node.pages = all ? Infinity : Math.ceil((node.rows?.length ?? 0) / page) + 1;
+    /** One more page. `quiet`: the caller shows it, after many of them. */
+    async more(node: BranchNode, quiet?: 'quiet'): Promise<void> {
+      node.pages = Math.ceil((node.rows?.length ?? 0) / page) + 1;
       await load(node);
-      changed(node);
+      if (!quiet) changed(node);
     },
     async filter(node: BranchNode, filter: BranchNode['filter']): Promise<void> {
       node.filter = filter;
@@ -210,6 +214,7 @@ export function createModel({ accounts, open, changed, page = 100 }: ModelOption
     },
     /** Every row loaded so far, for the gathering of those that need attention. */
     loaded: (): ItemNode[] => [...nodes.values()].filter((node): node is ItemNode => node.kind === 'item'),
+    branches: (): BranchNode[] => [...nodes.values()].filter((node): node is BranchNode => node.kind === 'branch'),
     get size() { return nodes.size; },
   };
 }
@@ -229,7 +234,8 @@ export function contextOf(node: Node): string {
       const actions = actionsOn(provider, node.resource, node.binding), own = actions.filter(name => splitName(name)[0] === node.resource);
       const mail = isMail(node.resource);
       return ['item', node.resource, mail ? 'mail' : 'object', ...can(own), ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
-        ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []),
+        ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []), ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
+        ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
         ...(isEntryOwner(provider, node) ? ['can.editEntries'] : [])].join(';');
     }
     case 'single': return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : [])].join(';');

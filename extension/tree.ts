@@ -11,12 +11,10 @@ const STATE = 'mailroom-state';
 export interface TreeParts {
   model: Model;
   icon(provider: string): { light: vscode.Uri; dark: vscode.Uri };
-  /** A failure says so in the account's row too. */
-  failed(account: string): string | undefined;
 }
 
 /** Maps the model to rows; holds nothing itself. */
-export function createTree({ model, icon, failed }: TreeParts) {
+export function createTree({ model, icon }: TreeParts) {
   const emitter = new vscode.EventEmitter<Node | undefined>();
   const provider: vscode.TreeDataProvider<Node> = {
     onDidChangeTreeData: emitter.event,
@@ -33,12 +31,7 @@ export function createTree({ model, icon, failed }: TreeParts) {
     const description = describe(node);
     if (description) item.description = description;
     switch (node.kind) {
-      case 'account': {
-        item.iconPath = icon(node.account.provider.id);
-        const trouble = failed(node.account.id);
-        if (trouble) item.description = trouble;
-        break;
-      }
+      case 'account': item.iconPath = icon(node.account.provider.id); break;
       case 'branch': case 'choice': item.iconPath = new vscode.ThemeIcon(iconOf(node.branch.resource, node)); break;
       case 'single':
         item.iconPath = new vscode.ThemeIcon('settings');
