@@ -61,7 +61,10 @@ export interface Feed<I extends Fields = Fields, T = unknown> {
   since(ctx: Context, input: Values<I>, cursor: string | undefined): Promise<Batch<T>>;
   /** A cursor that begins at a time (ISO 8601), for "start from a date". Absent where the vendor knows no times. */
   from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
-  /** Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking; resolves when `ctx.signal` aborts. */
+  /**
+   * Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking, the first time as soon as it listens; resolves
+   * when `ctx.signal` aborts.
+   */
   watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
 }
 /** Infers the input type of a feed from its fields. */

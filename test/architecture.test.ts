@@ -75,6 +75,19 @@ describe('architecture', () => {
     }
   });
 
+  it('whatever is type-checked imports only what `npm test` installs: a fresh clone has nothing else', () => {
+    const { devDependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<string, object>;
+    // The engine's own parts come with it; its lockfile names them.
+    const lock = JSON.parse(read('test/engine/package-lock.json')) as { packages: object };
+    const everywhere = Object.keys({ ...devDependencies, ...peerDependencies, vscode: {} }), engine = Object.keys(lock.packages).map(name => name.replace(/^node_modules\//, ''));
+    const packageOf = (name: string) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/');
+    const isOwn = (name: string) => /\.\w+$|^(?:shared|nodes|credentials|extension|test)\//.test(name);
+    const missing = [...sources, ...filesBelow('test')].flatMap(path => imports(path)
+      .filter(name => !isOwn(name) && !builtin.has(name) && ![...everywhere, ...path.startsWith('test/engine/') ? engine : []].includes(packageOf(name)))
+      .map(name => `${path} imports ${name}`));
+    assert.deepEqual(missing, []);
+  });
+
   it('nothing but tables names a provider: no front end asks which one it has', () => {
     for (const path of filesBelow('nodes')) {
       for (const { id } of providers) assert.ok(!read(path).includes(`'${id}'`) || /\.node\.ts$/.test(path), `${path} names ${id}`);

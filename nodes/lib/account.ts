@@ -28,7 +28,7 @@ export function credentialProperties(providerId: string): INodeProperties[] {
     if (field.required || field.default !== undefined) return property;
     // Left empty means that the provider decides; a menu needs an entry for that, a number an empty default.
     if (field.type === 'number') return { ...property, default: '' };
-    return field.type === 'choice' ? { ...property, options: [{ name: 'Automatic', value: '' }, ...property.options as INodePropertyOptions[]], default: '' } : property;
+    return field.type === 'choice' ? { ...property, options: [{ name: 'Automatic', value: '' }, ...(property.options as INodePropertyOptions[]).filter(({ value }) => value !== '')] } : property;
   });
 }
 
@@ -75,10 +75,13 @@ export function oauth2ChoiceProperties(providerId: string): INodeProperties[] {
   ];
 }
 
-/** What a node lists under `credentials`: the types of its providers, each shown with its provider. A test compares it with the literal lists. */
+/**
+ * What a node lists under `credentials`: the types of its providers, each shown with its provider. A test compares it with the literal lists.
+ * The conditions begin with a slash, which means the same to n8n; without it n8n's editor takes the parameter for a way to sign in and hides it.
+ */
 export const nodeCredentials = (providerIds: readonly string[]): INodeCredentialDescription[] =>
   providerIds.flatMap(id => credentialTypes(id).map(({ type, signIn }) => ({
-    name: type, required: true, ...(signIn ? { testedBy: 'checkAccount' } : {}), displayOptions: { show: { provider: [id], ...(signIn ? { authentication: [signIn] } : {}) } } })));
+    name: type, required: true, ...(signIn ? { testedBy: 'checkAccount' } : {}), displayOptions: { show: { '/provider': [id], ...(signIn ? { '/authentication': [signIn] } : {}) } } })));
 
 /** The question how to sign in, for the providers that leave a choice. */
 export const signInProperties = (providerIds: readonly string[]): INodeProperties[] =>
@@ -86,6 +89,9 @@ export const signInProperties = (providerIds: readonly string[]): INodePropertie
     ...menu('Authentication', 'authentication', [{ name: 'Password', value: 'password' }, { name: 'OAuth2', value: 'oauth2' }], 'password'),
     displayOptions: { show: { provider: [id] } },
   }));
+
+/** Where the editor shows the choice of the credential: after what decides its type. */
+export const CREDENTIALS_HERE: INodeProperties = { displayName: 'Credentials', name: 'credentials', type: 'credentials', default: '' };
 
 /** What n8n's helpers hand to a credential: its newer form of request, or the older one that the HTTP Request node still uses. */
 type Unsigned = IHttpRequestOptions & { uri?: string; form?: string | IDataObject };

@@ -62,9 +62,9 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
 
 /** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
 const renewed = (caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> =>
-  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => { throw renewalError(provider, error); });
+  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => Promise.reject(notRenewed(provider, error)));
 
-function renewalError(provider: string, error: unknown): MailError {
+function notRenewed(provider: string, error: unknown): MailError {
   const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
   if (failure?.cause === 'credential-invalid') return new MailError('unauthorized', message, { provider });
   if (code === 'EAUTH') return new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
