@@ -102,3 +102,6 @@ export function chain(name: string, ...nodes: WorkflowNode[]): WorkflowJson {
 export const byId = (value: string) => ({ __rl: true, mode: 'id', value });
 /** The account of a pretend vendor as n8n would store it. */
 export const accountOf = (vendor: Vendor): Record<string, unknown> => vendor.account;
+/** An OAuth 2 account as it is after its owner has connected it. */
+export const signedIn = (account: Record<string, unknown>): Record<string, unknown> =>
+  ({ ...account, oauthTokenData: { access_token: account.accessToken ?? 'ended', refresh_token: account.refreshToken, token_type: 'bearer' } });
