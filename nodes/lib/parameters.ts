@@ -98,9 +98,11 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const consequence = consequenceOf(operation);
       return consequence ? [{ verb: splitName(name)[1], property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence', type: 'notice' as const, default: '' } }] : [];
     }), show));
-    const alone = (fieldsOf: typeof requiredFields) => merged(own.flatMap(([name, operation]) => fieldsOf(name, operation)
-      .map(([key, field]) => ({ verb: splitName(name)[1], property: parameter(provider, key, field, field.required === true) }))), show);
-    properties.push(...alone(requiredFields), ...alone(mailFields));
+    // What an operation acts on stands first, whatever other operations share; then what else is required, then what makes a mail.
+    const place = (key: string, field: Field) => !field.required ? 2 + MAIL.indexOf(key) : isPicked(provider, field) ? 0 : 1;
+    properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
+      .map(([key, field]) => ({ verb: splitName(name)[1], place: place(key, field), property: parameter(provider, key, field, field.required === true) })))
+      .sort((one, other) => one.place - other.place), show));
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
     if (destructive.length) {
       properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
@@ -152,9 +154,6 @@ const MAIL = ['to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'att
 /** Whether a field stands in the form by itself, not in the collection of further fields. */
 export const standsAlone = (operation: string, name: string, field: Field): boolean =>
   field.required === true || (ownerOf(operation) === 'send' && MAIL.includes(name));
-const requiredFields = (_operation: string, { input }: Operation): [string, Field][] => Object.entries(input).filter(([, field]) => field.required);
-const mailFields = (operation: string, { input }: Operation): [string, Field][] =>
-  MAIL.flatMap((name): [string, Field][] => { const field = input[name]; return field && !field.required && standsAlone(operation, name, field) ? [[name, field]] : []; });
 
 /** Equal parameters of several operations become one that is shown for all of them: half the size of the description. */
 function merged(parts: { verb: string; property: INodeProperties }[], show: (verbs: string[]) => INodeProperties['displayOptions']): INodeProperties[] {
@@ -171,7 +170,8 @@ export function parameter(provider: Provider, name: string, field: Field, stands
   const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file' ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
     .filter(Boolean).join(' '));
   const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}), ...(description && description !== field.label ? { description } : {}) };
-  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' } : {};
+  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' }
+    : field.type === 'list' && field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email') ? { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` } : {};
   switch (field.type) {
     case 'text': {
       if (isPicked(provider, field)) return picker(common, field, example);

@@ -80,7 +80,7 @@ describe('node descriptions', () => {
     assert.deepEqual(form('imap', 'send').slice(0, 5), ['to', 'subject', 'text', 'html', 'attachments']);
     assert.deepEqual(form('sodium', 'send').slice(0, 5), ['to', 'subject', 'plainTextBody', 'htmlBody', 'attachments']);
     assert.deepEqual(form('imap', 'reply').slice(0, 4), ['message', 'text', 'html', 'attachments']);
-    assert.deepEqual(form('sodium', 'reply').slice(0, 3), ['mailbox', 'message', 'htmlBody']);
+    assert.deepEqual(form('sodium', 'reply').slice(0, 5), ['mailbox', 'message', 'htmlBody', 'plainTextBody', 'attachments']);
   });
 
   it('use no field name that the front end uses itself, and none with a dot', () => {

@@ -51,7 +51,8 @@ describe('running a node', function () {
       assert.equal(json(await run('mailbox.list', { limit: 7 })).length, 7);
       assert.equal(vendor.seen.length, 1);
       assert.equal(json(await run('mailbox.list', {})).length, 50);
-      assert.equal(json(await run('mailbox.list', { limit: '={{ $json.n }}' }, [{ json: { n: 1 } }, { json: { n: 2 } }])).length, 3);
+      const each = await run('mailbox.list', { limit: '={{ $json.n }}' }, [{ json: { n: 1 } }, { json: { n: 2 } }]);
+      assert.deepEqual(each.items('Node').map(item => item.pairedItem), [0, 1, 1].map(item => ({ item })), 'each entry is paired with the item that asked');
     });
     it('filters reach the vendor', async () => {
       const found = json(await run('mailbox.list', { returnAll: true, filters: { search: 'user01', statuses: ['ready'] } }));
