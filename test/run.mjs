@@ -86,6 +86,9 @@ async function commands(name) {
     case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
     case 'package': return (await buildIfStale()) || script('test/package.ts', ...rest);
     case 'bench': install('test/bench', 'what is measured beside it'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
+    case 'test:e2e':
+      install('test/engine', "n8n's engine");
+      return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/mail').filter(file => file.endsWith('.test.ts'))));
     case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
     case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
     case 'test': {
