@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type * as N8nImap from '@n8n/imap';
 import type { Client } from '../../shared/index.js';
-import { follow } from '../../nodes/lib/follow.js';
+import type * as Follow from '../../nodes/lib/follow.js';
 
 /** One contender a process: reads its settings, does its work, prints its figures. */
 interface Settings { port: number; smtpPort: number; user: string; password: string; ca: string; messages: number; fetch?: string; count?: number }
@@ -13,10 +13,19 @@ const settings = JSON.parse(json) as Settings;
 // The bundle stands in .cache; what is measured is loaded from where it is installed.
 const load = createRequire(join(process.cwd(), 'test/bench/package.json'));
 
-let peak = 0;
-const sample = () => { peak = Math.max(peak, process.memoryUsage.rss()); };
+// What the process held at its worst, and how much of that was V8's heap and the buffers beside it.
+let peak = 0, heap = 0, buffers = 0;
+const sample = () => {
+  const now = process.memoryUsage();
+  peak = Math.max(peak, now.rss);
+  heap = Math.max(heap, now.heapUsed);
+  buffers = Math.max(buffers, now.arrayBuffers);
+};
 setInterval(sample, 10).unref();
 const now = () => performance.timeOrigin + performance.now();
+
+/** Processor time since a mark, in milliseconds. */
+const spent = (mark: NodeJS.CpuUsage) => { const { user, system } = process.cpuUsage(mark); return { cpuMs: (user + system) / 1000 }; };
 
 function spread(times: number[]) {
   const sorted = [...times].sort((a, b) => a - b);
@@ -73,7 +82,7 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
   // As n8n's Email Trigger does it in its "resolved" format: search and fetch twenty, parse each whole, mark them, search again.
   async n8nResolved() {
     const { simpleParser } = load('mailparser') as { simpleParser(source: Buffer): Promise<{ subject?: string }> };
-    const client = await n8nImap(), began = performance.now();
+    const client = await n8nImap(), began = performance.now(), cpu = process.cpuUsage();
     let last = 0, count = 0;
     while (count < settings.messages) {
       const found = (await client.search({ seen: false, uid: `${last + 1}:*` }, { uid: true, source: true }, 20)).filter(m => m.uid > last);
@@ -83,7 +92,7 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     }
     const ms = performance.now() - began;
     client.end();
-    return { count, ms };
+    return { count, ms, ...spent(cpu) };
   },
   async mailroomFeed() {
     const client = mailroom();
@@ -95,8 +104,8 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     global.gc?.();
     await new Promise(resolve => setTimeout(resolve, 100));
     const idleRss = process.memoryUsage.rss();
-    peak = idleRss;
-    const began = performance.now();
+    peak = heap = buffers = 0;
+    const began = performance.now(), cpu = process.cpuUsage();
     let count = 0;
     for (;;) {
       const batch = await client.since('messageReceived', input, cursor);
@@ -104,7 +113,7 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
       cursor = batch.cursor;
       if (!batch.more) break;
     }
-    return { count, ms: performance.now() - began, idleRss };
+    return { count, ms: performance.now() - began, ...spent(cpu), idleRss };
   },
   async rawIdle() {
     const c = await rawImap(), times: number[] = [];
@@ -149,6 +158,8 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     const times: number[] = [];
     let finish = () => {};
     const done = new Promise<void>(resolve => { finish = resolve; });
+    // Loaded here only: the front end must not stand in the memory of the others.
+    const { follow } = require('./follow.cjs') as typeof Follow;
     const trigger = follow({
       state: {}, keyPrefix: 'bench', intervalMs: 60_000, concurrent: 5,
       async open() {
@@ -207,7 +218,6 @@ const BODY = 'A line of text that says nothing much but fills the message.\r\n'.
 
 void CONTENDERS[name]!().then(figures => {
   sample();
-  const { user, system } = process.cpuUsage();
-  console.log(JSON.stringify({ rss: peak, cpuMs: (user + system) / 1000, ...figures }));
+  console.log(JSON.stringify({ rss: peak, heap, buffers, ...figures }));
   process.exit(0);
 }, error => { console.error(name, error); process.exit(1); });

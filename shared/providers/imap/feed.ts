@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { MailError, isMailError } from '../../errors.js';
 import { choice, flag, list, number, text, fileOf, type Values } from '../../fields.js';
 import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
@@ -9,6 +9,7 @@ import {
 } from './content.js';
 import { messageId } from './identity.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
+import { fetchRows } from './rows.js';
 import { LARGEST_PARSED, takeApart, uidSearch } from './message.js';
 import { decoded } from './decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
@@ -392,10 +393,7 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
 async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
     track.asked = true;
-    for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
-      if (row.size === undefined) continue;
-      track.rows.set(row.uid, row);
-    }
+    await fetchRows(client, uidSet(uids), query, row => { if (row.size !== undefined) track.rows.set(row.uid, row); });
   };
   try {
     await get(asked, SUMMARY);
@@ -488,14 +486,14 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
     finished(one);
   };
   const whole = async (uids: number[]) => {
-    for await (const row of client.fetch(uidSet(uids), { uid: true, source: true }, { uid: true })) {
+    await fetchRows(client, uidSet(uids), { uid: true, source: true }, async row => {
       const one = byUid.get(row.uid);
-      if (!one || !row.source) continue;
+      if (!one || !row.source) return;
       if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
       else await takeApart(row.source, one.message);
       if (values.fetch !== 'full' && one.message.attachments) one.message.attachments = one.message.attachments.map(({ content: _content, ...described }) => described);
       finished(one);
-    }
+    });
   };
   await alone(ctx, open, track, () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await alone(ctx, wholes, track, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
@@ -523,7 +521,7 @@ async function alone(ctx: Context, open: readonly Open[], track: Track, all: () 
 function hashOf(row: FetchMessageObject): string {
   const e = row.envelope;
   const name = e?.messageId || JSON.stringify([e?.date, e?.from?.[0]?.address, e?.subject, row.size]);
-  return createHash('sha1').update(name).digest().subarray(0, 6).toString('base64');
+  return hash('sha1', name, 'base64').slice(0, 8);
 }
 const ringOf = (hashes: readonly string[]): string => hashes.join('');
 const hashesOf = (ring: string | undefined): string[] => ring?.match(/.{8}/g) ?? [];
