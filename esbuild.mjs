@@ -67,3 +67,14 @@ await json('known/credentials.json', Object.fromEntries(builtCredentials.map(({ 
   [type.name, { className, sourcePath: path, ...(type.extends ? { extends: type.extends } : {}), supportedNodes: supported(type.name) }])));
 await json('types/nodes.json', builtNodes.map(({ type, path, file }) => ({ ...withIcon(codexed(type.description, file), path), communityNodePackageVersion: require('./package.json').version })));
 await json('types/credentials.json', builtCredentials.map(({ type, path }) => ({ ...withIcon(type, path), ...(type.authenticate ? { authenticate: {} } : {}), supportedNodes: supported(type.name) })));
+
+// The VS Code front end: one bundle for the host, with the core outside as for the nodes, and one for each page. What it loads on first use
+// only (the pages' hosts) stays in the bundle, which is small; the heavy parts are the core's own lazy files.
+await build({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode'], plugins: [outside], minifyIdentifiers: true });
+const pageFiles = await all('extension/form/page/*.page.ts');
+if (pageFiles.length) {
+  await build({
+    bundle: true, platform: 'browser', format: 'iife', target: 'chrome128', minify: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: root,
+    entryPoints: [...pageFiles, 'extension/form/page/style.css'], outdir: 'dist/extension/pages', outbase: 'extension/form/page', entryNames: '[name]',
+  });
+}

@@ -9,6 +9,8 @@ export interface Context {
   signal?: AbortSignal;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
+  /** Tells sign-ins apart that look the same from here; what one of them opened is not lent to another. */
+  key?: string;
   /** For providers that open sockets: the address to connect to for a host name, after the host's own checks (n8n's egress filter). */
   resolve?: (host: string) => Promise<string>;
   /**
@@ -59,7 +61,10 @@ export interface Feed<I extends Fields = Fields, T = unknown> {
   since(ctx: Context, input: Values<I>, cursor: string | undefined): Promise<Batch<T>>;
   /** A cursor that begins at a time (ISO 8601), for "start from a date". Absent where the vendor knows no times. */
   from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
-  /** Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking; resolves when `ctx.signal` aborts. */
+  /**
+   * Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking, the first time as soon as it listens; resolves
+   * when `ctx.signal` aborts.
+   */
   watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
 }
 /** Infers the input type of a feed from its fields. */

@@ -51,6 +51,13 @@ const RULES: readonly Rule[] = [
 ];
 
 describe('architecture', () => {
+  it('the package has the name n8n looks for, and no dependency that would be installed with it', () => {
+    const manifest = JSON.parse(read('package.json')) as { name: string; dependencies?: object; overrides?: object };
+    assert.match(manifest.name, /^n8n-nodes-[a-z0-9-]+$/);
+    assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
+    assert.equal(manifest.overrides, undefined);
+  });
+
   const sources = ['shared', 'nodes', 'credentials', 'extension'].flatMap(folder => filesBelow(folder));
 
   for (const path of sources) {
@@ -73,6 +80,19 @@ describe('architecture', () => {
         assert.doesNotMatch((statement.moduleSpecifier as ts.StringLiteral).text, /^(?:undici|fast-xml-parser|imapflow|nodemailer|postal-mime)(?:\/|$)/, `${path} loads it at once`);
       }
     }
+  });
+
+  it('whatever is type-checked imports only what `npm test` installs: a fresh clone has nothing else', () => {
+    const { devDependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<string, object>;
+    // The engine's own parts come with it; its lockfile names them.
+    const lock = JSON.parse(read('test/engine/package-lock.json')) as { packages: object };
+    const everywhere = Object.keys({ ...devDependencies, ...peerDependencies, vscode: {} }), engine = Object.keys(lock.packages).map(name => name.replace(/^node_modules\//, ''));
+    const packageOf = (name: string) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/');
+    const isOwn = (name: string) => /\.\w+$|^(?:shared|nodes|credentials|extension|test)\//.test(name);
+    const missing = [...sources, ...filesBelow('test')].flatMap(path => imports(path)
+      .filter(name => !isOwn(name) && !builtin.has(name) && ![...everywhere, ...path.startsWith('test/engine/') ? engine : []].includes(packageOf(name)))
+      .map(name => `${path} imports ${name}`));
+    assert.deepEqual(missing, []);
   });
 
   it('nothing but tables names a provider: no front end asks which one it has', () => {

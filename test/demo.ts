@@ -290,6 +290,8 @@ const fit = (text: string, width: number) => text.length > width ? `${text.slice
 export const tableRow = (cells: readonly (string | number)[]) =>
   cells.map((cell, i) => typeof cell === 'number' ? String(cell).padStart(columns[i]![1]) : fit(cell, columns[i]![1]).padEnd(columns[i]![1])).join('  ').trimEnd();
 
+const header = () => columns.map(([title, width]) => ['items', 'requests', 'ms'].includes(title) ? title.padStart(width) : title.padEnd(width)).join('  ').trimEnd();
+
 /** Lines of at most 100 columns; what does not fit goes on below, under its own beginning. */
 export function wrapped(line: string, indent = '      '): string[] {
   const lines: string[] = [];
@@ -310,7 +312,7 @@ async function main() {
   const began = performance.now();
   const { ok, steps } = await runDemo({
     packageDir: join(here, '..'),
-    story: name => { if (!json) print(`\n${paint(1, name)}\n\n${paint(2, tableRow(columns.map(([title]) => title)))}`); },
+    story: name => { if (!json) print(`\n${paint(1, name)}\n\n${paint(2, header())}`); },
     out: step => print(json ? JSON.stringify(step)
       : tableRow([step.step, step.node, step.operation, step.provider, step.items, step.requests, step.ms, '']) + `  ${step.ok ? paint(32, 'ok') : paint(31, 'FAILED')}`),
     trouble: (_step, lines) => { for (const line of lines.flatMap(one => wrapped(one))) (json ? process.stderr : process.stdout).write(`${paint(31, line)}\n`); },

@@ -16,9 +16,9 @@ export class Send implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
-      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
-      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { provider: ['imap'], authentication: ['password'] } } },
-      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { provider: ['imap'], authentication: ['oauth2'] } } },
+      { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
+      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
+      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
     ],
     properties: nodeProperties('send'),
   };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
 import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
 import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
@@ -61,9 +62,9 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
 
 /** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
 const renewed = (caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> =>
-  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => { throw renewalError(provider, error); });
+  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => Promise.reject(notRenewed(provider, error)));
 
-function renewalError(provider: string, error: unknown): MailError {
+function notRenewed(provider: string, error: unknown): MailError {
   const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
   if (failure?.cause === 'credential-invalid') return new MailError('unauthorized', message, { provider });
   if (code === 'EAUTH') return new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
@@ -97,7 +98,8 @@ export const credentialTests = {
     try {
       const provider = providerById(providerId);
       const token = (data?.oauthTokenData as { access_token?: string } | undefined)?.access_token;
-      await connect(provider, accountOf(providerId, type, data ?? {}), token ? { token: async () => token } : {}).call('account.check', {});
+      // A connection of its own: one that is kept would prove nothing about this token.
+      await connect(provider, accountOf(providerId, type, data ?? {}), { key: randomUUID(), ...(token ? { token: async () => token } : {}) }).call('account.check', {});
       return { status: 'OK', message: 'The account answers on both sides.' };
     } catch (error) {
       return { status: 'Error', message: error instanceof Error ? error.message : String(error) };

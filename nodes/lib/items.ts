@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
+import { NodeOperationError } from 'n8n-workflow';
 import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { isFile, isMailError, MailError, nextStep, providerById, splitName, take, type Field, type FileValue, type Operation } from '../../shared/index.js';
+import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
 import { collectionOf, isPicked, offered } from './parameters.js';
@@ -57,15 +59,33 @@ async function runItem(node: IExecuteFunctions, name: NodeName, index: number, s
       : `${provider.name} has no operation "${operationName}" in this node.`, { provider: provider.name, operation: operationName });
   }
   const { client } = await openAccount(node, provider.id, index, signal);
-  const result = client.call(operationName, await readInput(node, provider.id, operationName, operation, index));
-  const simple = node.getNodeParameter('simplify', index, true) as boolean;
+  const input = await readInput(node, provider.id, operationName, operation, index);
+  const options = operation.effect === 'read' ? {} : node.getNodeParameter('options', index, {}) as { dryRun?: unknown };
+  if (isOn(options.dryRun)) return [await outputItem(node, await dryRun(client, operationName, operation, input), index, false)];
+  if (operation.effect === 'destroy' && isToolNode(node) && !isOn(node.getNodeParameter('allowDestructive', index, false))) {
+    throw new NodeOperationError(node.getNode(), 'This operation removes something, and AI agents may not run it here.',
+      { itemIndex: index, description: 'Turn on Allow Destructive Operation in this tool to permit it. With Dry Run, under Options, an agent can say what would happen.' });
+  }
+  const result = client.call(operationName, input);
+  const simple = isOn(node.getNodeParameter('simplify', index, true));
   if (isStream(result)) {
-    const limit = (node.getNodeParameter('returnAll', index, false) as boolean) ? Infinity : node.getNodeParameter('limit', index, 50) as number;
+    const limit = isOn(node.getNodeParameter('returnAll', index, false)) ? Infinity : limitOf(node.getNodeParameter('limit', index, 50));
     return Promise.all((await take(result, limit)).map(one => outputItem(node, one, index, simple)));
   }
   const value = await result;
   return Promise.all((Array.isArray(value) ? value : [value]).map(one => outputItem(node, one, index, simple)));
 }
+
+/** An agent, or an expression, may give a flag as text. */
+const isOn = (value: unknown) => value === true || value === 'true';
+/** The same for numbers; what is no number of one or more is refused before anything is read. */
+function limitOf(value: unknown): number {
+  const limit = Number(value);
+  if (!Number.isInteger(limit) || limit < 1) throw new MailError('invalid_input', 'Limit must be a whole number of at least 1.', { issues: [{ field: 'limit', message: 'Limit must be a whole number of at least 1.' }] });
+  return limit;
+}
+/** n8n gives the node another type where an agent runs it. */
+const isToolNode = (node: IExecuteFunctions) => node.getNode().type.endsWith('Tool');
 
 /** The input of an operation from the parameters of an item. A name that the user left empty stays absent. */
 async function readInput(node: IExecuteFunctions, providerId: string, name: string, operation: Operation, index: number): Promise<Record<string, unknown>> {
@@ -103,6 +123,8 @@ async function inputFile(node: IExecuteFunctions, field: string, index: number):
   };
 }
 
+const holdsFile = (value: unknown): value is { content: FileValue } => typeof value === 'object' && value !== null && isFile((value as { content?: unknown }).content);
+
 /** One result as an item: files become binary data, streamed into n8n's store; Simplify leaves the vendor's part out. */
 export async function outputItem(
   node: { helpers: Pick<IExecuteFunctions['helpers'], 'prepareBinaryData'> }, value: unknown, index: number | undefined, simple: boolean,
@@ -112,6 +134,8 @@ export async function outputItem(
     binary[key] = await node.helpers.prepareBinaryData(Readable.from(file.open()), file.name, file.type);
     return { fileName: file.name, mimeType: file.type, binary: key, ...(file.size === undefined ? {} : { fileSize: file.size }) };
   };
+  // A part that says what it is and holds its file, as attachments do: the file becomes binary data, the rest stays beside its name.
+  const unfold = async (key: string, { content, ...rest }: { content: FileValue }): Promise<IDataObject> => ({ ...rest, ...await keep(key, content) });
   let json: IDataObject;
   if (isFile(value)) json = await keep('data', value);
   else if (value === undefined || value === null) json = { success: true };
@@ -121,6 +145,7 @@ export async function outputItem(
     for (const [key, one] of Object.entries(value)) {
       if (simple && key === 'native' && Object.keys(value).length > 1) continue;
       if (isFile(one)) json[key] = await keep(key, one);
+      else if (Array.isArray(one) && one.some(holdsFile)) json[key] = await Promise.all(one.map((part, i) => holdsFile(part) ? unfold(`${key.replace(/s$/, '')}_${i}`, part) : part as IDataObject));
       else if (Array.isArray(one) && one.some(isFile)) json[key] = await Promise.all(one.map((file, i) => isFile(file) ? keep(`${key}_${i}`, file) : file as IDataObject));
       else json[key] = one as IDataObject;
     }

@@ -28,7 +28,7 @@ function pieces(line: string): { at: number; text: string; ink: string }[] {
 const { stdout, status } = spawnSync(process.execPath, ['--import', 'tsx', join(import.meta.dirname, '..', 'demo.ts')], { env: { ...process.env, FORCE_COLOR: '1' }, encoding: 'utf8' });
 if (status !== 0) throw new Error(`The demo failed; there is nothing to show.\n${stdout}`);
 const lines = ['\x1b[2m$\x1b[0m \x1b[1mnpm run demo\x1b[0m', ...stdout.replace(/\n+$/, '').split('\n')];
-const width = Math.ceil(MARGIN * 2 + 96 * CELL), height = BAR + lines.length * LINE + MARGIN - 4;
+const width = Math.ceil(MARGIN * 2 + 98 * CELL), height = BAR + lines.length * LINE + MARGIN - 4;
 const drawn = lines.flatMap((line, row) => pieces(line).map(({ at, text, ink }) =>
   `<text x="${(MARGIN + at * CELL).toFixed(1)}" y="${BAR + row * LINE + SIZE}" textLength="${(text.length * CELL).toFixed(1)}"${ink ? ` class="${ink}"` : ''}>${escaped(text)}</text>`));
 writeFileSync(join(import.meta.dirname, 'demo.svg'), `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="What npm run demo prints">

@@ -158,7 +158,7 @@ export const messages = {
   }),
   'message.mark': operation({
     summary: 'Mark a message as read or unread', effect: 'write', docs: `${DOCS}/flags`,
-    input: { ...target, read: flag('Read', { required: true, help: 'Whether the message is to be marked as read.' }) },
+    input: { ...target, read: flag('Read', { required: true, suggest: true, help: 'Whether the message is to be marked as read.' }) },
     run: async (ctx, { mailbox: account, message: id, read }) =>
       ({ id, native: await api(ctx).write('POST', path`/accounts/${account}/messages/${id}/flags`, { form: { seen: bit.wire(read) } }) }),
   }),

@@ -56,7 +56,7 @@ const syncing = {
 const server = {
   server: text('Server', { required: true, format: 'host', example: 'imap.example.com', help: 'The name of the IMAP server.' }),
   username: text('Username', { required: true, help: 'The name to log in with at the mail server.' }),
-  use_ssl: flag('Use SSL', { required: true, ...bit, help: 'Whether the connection to the mail server is encrypted.' }),
+  use_ssl: flag('Use SSL', { required: true, ...bit, suggest: true, help: 'Whether the connection to the mail server is encrypted.' }),
   port: number('Port', { required: true, min: 1, max: 65535, example: '993' }),
 };
 const origin_ip = text('Origin IP', { format: 'ip', help: 'The address of the user, where the mail server wants to know it.' });

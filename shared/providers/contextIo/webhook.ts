@@ -51,7 +51,7 @@ const urls = {
 };
 const creation = { ...urls, ...filters, ...contents, ...more };
 const changes = {
-  active: flag('Active', { ...bit, help: 'Whether the webhook works; switch it on again after a failure.' }),
+  active: flag('Active', { ...bit, suggest: true, help: 'Whether the webhook works; switch it on again after a failure.' }),
   callback_url: { ...urls.callback_url, required: undefined }, failure_notif_url: { ...urls.failure_notif_url, required: undefined }, ...filters, ...contents,
 };
 

@@ -40,7 +40,7 @@ const settings = {
     help: 'Where events are delivered. Any HTTP status counts as received, so the receiver must not fail.',
   }),
   secret: text('Secret', { secret: true, maxLength: 255, help: 'The key that signs deliveries; without one they are not signed.' }),
-  active: flag('Active', { help: 'Whether events are delivered.' }),
+  active: flag('Active', { suggest: true, help: 'Whether events are delivered.' }),
   payloadVersion: choice('Payload Version', { '1': 'Version 1', '2': 'Version 2, with Values Before the Change' }, { wire: Number }),
 };
 const listed = collection({
