@@ -131,16 +131,18 @@ export function make(control: Control, around: Around): Made {
     element.id = id;
     return element;
   }
-  const labelled = (): HTMLLabelElement => {
+  function labelled(): HTMLLabelElement {
     const element = document.createElement('label');
     element.htmlFor = id;
     element.textContent = label;
     return element;
-  };
-  const describing = (element: HTMLElement): Inner['describe'] => (ids, bad) => {
-    if (ids) element.setAttribute('aria-describedby', ids); else element.removeAttribute('aria-describedby');
-    element.setAttribute('aria-invalid', String(Boolean(bad)));
-  };
+  }
+  function describing(element: HTMLElement): Inner['describe'] {
+    return (ids, bad) => {
+      if (ids) element.setAttribute('aria-describedby', ids); else element.removeAttribute('aria-describedby');
+      element.setAttribute('aria-invalid', String(Boolean(bad)));
+    };
+  }
 
   function choice(): Inner {
     const element = native(document.createElement('select'));
