@@ -64,7 +64,7 @@ export function make(control: Control, around: Around): Made {
     element.append(label);
     if (control.kind === 'secret') { element.setAttribute('type', 'password'); element.setAttribute('autocomplete', 'new-password'); }
     if (control.kind === 'number') element.setAttribute('inputmode', 'numeric');
-    if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 3 : 6); element.setAttribute('resize', 'vertical'); }
+    if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 2 : 6); element.setAttribute('resize', 'vertical'); }
     const example = control.example ?? (control.kind === 'lines' ? w('One per line') : undefined);
     if (example) element.placeholder = example;
     const read = (): unknown => {
