@@ -195,17 +195,16 @@ export function follow(options: FollowOptions): Follower {
 
   /** What an execution begins with; undefined when the item was set aside because it cannot be read. Throws when it should be tried again. */
   async function prepared(item: FeedItem): Promise<{ value: unknown } | undefined> {
-    try {
-      return { value: await options.prepare?.(item) };
-    } catch (error) {
-      if (!isMailError(error) || error.code === 'unauthorized' || error.code === 'forbidden') throw error;
-      const times = (strikes.get(item.id) ?? 0) + 1;
-      strikes.set(item.id, times);
-      if (times < (error.code === 'unavailable' || error.code === 'rate_limited' ? BREAKS : REFUSALS)) throw error;
-      strikes.delete(item.id);
-      options.poisoned({ ...item, problem: error.message });
-      return undefined;
-    }
+    const made = await (async () => ({ value: await options.prepare?.(item) }))().catch((error: unknown) => ({ error }));
+    if (!('error' in made)) return made;
+    const { error } = made;
+    if (!isMailError(error) || error.code === 'unauthorized' || error.code === 'forbidden') throw error;
+    const times = (strikes.get(item.id) ?? 0) + 1;
+    strikes.set(item.id, times);
+    if (times < (error.code === 'unavailable' || error.code === 'rate_limited' ? BREAKS : REFUSALS)) throw error;
+    strikes.delete(item.id);
+    options.poisoned({ ...item, problem: error.message });
+    return undefined;
   }
 
   async function singles(source: Source, items: FeedItem[], ended: (item: FeedItem) => void, signal: AbortSignal) {
@@ -261,7 +260,8 @@ export function follow(options: FollowOptions): Follower {
     try { await options.acknowledge!(source, item); } catch (error) {
       const away = isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited') && owed.length < MOST;
       if (away) owed.push({ id: item.id, item: bare(item.item) });
-      options.log(`The execution succeeded, but marking the message ${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`, { item: item.id });
+      const what = `The execution succeeded, but marking, moving or deleting the message ${item.id} ${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`;
+      if (away) options.log(what); else options.warn?.(what);
     }
   }
 

@@ -5,7 +5,7 @@ import { isFile, isMailError, MailError, nextStep, providerById, splitName, take
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
-import { collectionOf, isPicked, offered } from './parameters.js';
+import { collectionOf, isPicked, offered, standsAlone } from './parameters.js';
 
 /** How many items are under way at once; the account's pace limits their requests further. */
 const AT_ONCE = 5;
@@ -90,10 +90,10 @@ const isToolNode = (node: IExecuteFunctions) => node.getNode().type.endsWith('To
 /** The input of an operation from the parameters of an item. A name that the user left empty stays absent. */
 async function readInput(node: IExecuteFunctions, providerId: string, name: string, operation: Operation, index: number): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = {};
-  const collection = Object.values(operation.input).some(field => !field.required)
+  const collection = Object.entries(operation.input).some(([key, field]) => !standsAlone(name, key, field))
     ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}, { extractValue: true }) as Record<string, unknown> : {};
   for (const [key, field] of Object.entries(operation.input)) {
-    const given = field.required ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
+    const given = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
     input[key] = await readFiles(node, field, given, index);
   }
   return input;
@@ -123,6 +123,8 @@ async function inputFile(node: IExecuteFunctions, field: string, index: number):
   };
 }
 
+const holdsFile = (value: unknown): value is { content: FileValue } => typeof value === 'object' && value !== null && isFile((value as { content?: unknown }).content);
+
 /** One result as an item: files become binary data, streamed into n8n's store; Simplify leaves the vendor's part out. */
 export async function outputItem(
   node: { helpers: Pick<IExecuteFunctions['helpers'], 'prepareBinaryData'> }, value: unknown, index: number | undefined, simple: boolean,
@@ -132,6 +134,8 @@ export async function outputItem(
     binary[key] = await node.helpers.prepareBinaryData(Readable.from(file.open()), file.name, file.type);
     return { fileName: file.name, mimeType: file.type, binary: key, ...(file.size === undefined ? {} : { fileSize: file.size }) };
   };
+  // A part that says what it is and holds its file, as attachments do: the file becomes binary data, the rest stays beside its name.
+  const unfold = async (key: string, { content, ...rest }: { content: FileValue }): Promise<IDataObject> => ({ ...rest, ...await keep(key, content) });
   let json: IDataObject;
   if (isFile(value)) json = await keep('data', value);
   else if (value === undefined || value === null) json = { success: true };
@@ -141,6 +145,7 @@ export async function outputItem(
     for (const [key, one] of Object.entries(value)) {
       if (simple && key === 'native' && Object.keys(value).length > 1) continue;
       if (isFile(one)) json[key] = await keep(key, one);
+      else if (Array.isArray(one) && one.some(holdsFile)) json[key] = await Promise.all(one.map((part, i) => holdsFile(part) ? unfold(`${key.replace(/s$/, '')}_${i}`, part) : part as IDataObject));
       else if (Array.isArray(one) && one.some(isFile)) json[key] = await Promise.all(one.map((file, i) => isFile(file) ? keep(`${key}_${i}`, file) : file as IDataObject));
       else json[key] = one as IDataObject;
     }

@@ -131,6 +131,12 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
 const describeItem = ({ from, subject, date }: Partial<Message>) =>
   [from?.email && ` from ${from.email}`, subject && ` about "${subject}"`, date && ` of ${date}`].filter(Boolean).join('');
 
+/** What a provider calls the folder a message is moved to. */
+const destination = (provider: Provider): string => {
+  const { input } = (provider.operations as Readonly<Record<string, Operation>>)['message.move']!;
+  return ['target', 'dst_folder', 'folder'].find(name => Object.hasOwn(input, name))!;
+};
+
 interface Settings {
   provider: Provider; event: string; input: Record<string, unknown>; scope: string; simple: boolean;
   intervalMs: number; concurrent: number; batchSize?: number; startDate?: string; longestMs: number; after?: { operation: string; input: Record<string, unknown> };
@@ -160,7 +166,7 @@ function readSettings(node: ITriggerFunctions): Settings {
     intervalMs: Math.max(10, options.interval ?? 60) * 1000, concurrent: options.concurrent ?? 5, longestMs: (options.longest ?? 60) * 60_000,
     ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: node.getNodeParameter('batchSize', 50) as number } : {}),
     ...(startDate ? { startDate } : {}),
-    ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { folder: node.getNodeParameter('moveTo') } : {}) } } } : {}),
+    ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { [destination(provider)]: node.getNodeParameter('moveTo') } : {}) } } } : {}),
   };
 }
 
@@ -215,7 +221,7 @@ async function acknowledge(client: Client, settings: Settings, { item }: FeedIte
   const message = item as IDataObject, fields = (settings.provider.operations as Readonly<Record<string, Operation>>)[operation]!.input;
   const given: Record<string, unknown> = { ...input };
   for (const key of Object.keys(fields)) {
-    if (key === 'message' || key === 'messages') given[key] = message.id;
+    if (key === 'message') given[key] = message.id;
     else if (given[key] === undefined && key in settings.input) given[key] = settings.input[key];
     else if (given[key] === undefined && fields[key]!.required) given[key] = message[key];
   }

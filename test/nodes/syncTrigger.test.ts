@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openEngine, type Engine } from '../engine/engine.js';
+import { features } from '../e2e/mail/features.js';
 import { embeddedLab, type Lab } from '../e2e/mail/lab.js';
 import { scenarios, type Times } from '../e2e/mail/scenarios.js';
 import { endAll } from '../e2e/mail/watch.js';
@@ -8,6 +9,8 @@ const packageDir = join(import.meta.dirname, '../..');
 
 /** Stand-ins for the times of the run against real servers: what takes minutes there takes seconds here. */
 const times: Times = { away: [3], interval: 10, backlog: 600, found: 35_000 };
+
+const all = { ...scenarios, ...features };
 
 describe('Sync Trigger over IMAP, embedded servers', function () {
   this.timeout(60_000);
@@ -19,7 +22,7 @@ describe('Sync Trigger over IMAP, embedded servers', function () {
     engine = await openEngine({ packageDir });
     const shared = await embeddedLab();
     labs.push(shared);
-    for (const [name, scenario] of Object.entries(scenarios)) {
+    for (const [name, scenario] of Object.entries(all)) {
       const lab = name.includes('one connection') ? await embeddedLab() : shared;
       if (lab !== shared) labs.push(lab);
       const run = scenario(engine, lab, times);
@@ -29,5 +32,5 @@ describe('Sync Trigger over IMAP, embedded servers', function () {
   });
   after(async () => { await Promise.allSettled(running.values()); await endAll(); await Promise.all(labs.map(lab => lab.close())); });
 
-  for (const name of Object.keys(scenarios)) it(name, () => running.get(name)!);
+  for (const name of Object.keys(all)) it(name, () => running.get(name)!);
 });

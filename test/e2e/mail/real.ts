@@ -262,7 +262,12 @@ smtputf8_enable = no
       }
     },
     phone: user => phoneOf(imapPort, { user: user.user, password: passwords.get(user.user)! }),
-    async setPassword({ user }, password) { passwords.set(user, password); writeUsers(); },
+    async setPassword({ user }, password) { 
+      passwords.set(user, password);
+      writeUsers();
+      // Dovecot looks at the file's time, in whole seconds.
+      await new Promise(resolve => setTimeout(resolve, 1_100));
+    },
     async poison(user) {
       const files = ['new', 'cur'].flatMap(sub => { const path = join(inbox(user), sub); return existsSync(path) ? readdirSync(path).map(name => join(path, name)) : []; });
       // Dovecot closes the connection when it cannot open the file of a message.

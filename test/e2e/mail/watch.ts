@@ -37,6 +37,9 @@ export interface Watched {
   /** Waits until exactly these were executed, each once, and stays a moment to see that no more comes. */
   expect(subjects: readonly string[], ms?: number, linger?: number): Promise<void>;
   until(check: () => boolean, ms: number, what: string): Promise<void>;
+  untilAsync(check: () => Promise<boolean>, ms: number, what: string): Promise<void>;
+  /** The workflow as it is activated. */
+  file(): WorkflowFile;
   /** Activates the same workflow again, as after a restart of n8n or by a second start. */
   restart(parameters?: object): Promise<void>;
   /** Ends it and checks what must hold after any fault: closed in time, logins within bounds, nothing complained but what was expected. */
@@ -47,6 +50,12 @@ export interface WatchOptions {
   /** Runs before the trigger is activated. */
   before?(watched: Watched): Promise<void> | void;
   user?: User;
+  /** Another port than the lab's. */
+  target?: number;
+  oauth2?: boolean;
+  /** More of the credential. */
+  credential?: object;
+  workflow?(file: WorkflowFile): WorkflowFile;
 }
 
 let count = 0;
@@ -56,13 +65,13 @@ export async function endAll(): Promise<void> {
   await Promise.allSettled([...open].map(async w => { open.delete(w); await w.active.deactivate(); await w.proxy.close(); }));
 }
 /** Starts a Sync Trigger in n8n's engine on a fresh user of the lab, and waits until it stands in its place. */
-export async function watch(engine: Engine, lab: Lab, name: string, { parameters = {}, kind, before, user = lab.user(kind) }: WatchOptions = {}): Promise<Watched> {
+export async function watch(engine: Engine, lab: Lab, name: string, { parameters = {}, kind, before, user = lab.user(kind), target = lab.imapPort, oauth2 = false, credential = {}, workflow = file => file }: WatchOptions = {}): Promise<Watched> {
   const id = `${name}-${++count}`;
-  const proxy = await startFaultProxy(lab.imapPort);
-  await engine.saveCredential(id, { type: 'imapApi', data: accountData(lab, user, proxy.port) });
-  const file = (more: object = {}) => workflowOf(id, id, { ...parameters, ...more });
+  const proxy = await startFaultProxy(target);
+  await engine.saveCredential(id, { type: oauth2 ? 'imapOAuth2Api' : 'imapApi', data: { ...accountData(lab, user, proxy.port), ...(oauth2 ? { password: undefined } : {}), ...credential } });
+  const file = (more: object = {}) => workflow(workflowOf(id, id, { ...parameters, ...more }, { oauth2 }));
   const w: Watched = {
-    lab, user, proxy, engine, id, active: undefined as unknown as Active,
+    lab, user, proxy, engine, id, file, active: undefined as unknown as Active,
     async send(...letters) { for (const one of letters) await lab.deliver(user, letter(typeof one === 'string' ? { subject: one } : one)); },
     got: () => w.active.executions.flatMap(subjectsOf),
     async until(check, ms, what) {
@@ -70,6 +79,12 @@ export async function watch(engine: Engine, lab: Lab, name: string, { parameters
         if (performance.now() > end) throw new Error(`${id}: ${what} did not happen within ${ms} ms. Executed: ${JSON.stringify(w.got().slice(-20))}; errors: ${w.active.errors.map(String).join()}; failed: ${w.active.failed.map(String).join()}; `
           + `logins ${proxy.seen.logins.length}, connections ${proxy.seen.connections.length}`);
         await wait(20);
+      }
+    },
+    async untilAsync(check, ms, what) {
+      for (const end = performance.now() + ms; !await check();) {
+        if (performance.now() > end) throw new Error(`${id}: ${what} did not happen within ${ms} ms.`);
+        await wait(100);
       }
     },
     async expect(subjects, ms = 15_000, linger = 300) {
