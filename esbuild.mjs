@@ -33,7 +33,7 @@ const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all 
 const partOf = entry => [...lazy.values()].find(other => entry.startsWith(`${other}/`));
 for (const [name, entry] of lazy) {
   const within = partOf(entry);
-  if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports=require("./${basename(within)}.js")[${JSON.stringify(entry)}];\n`); continue; }
+  if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
   const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
   await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
 }
