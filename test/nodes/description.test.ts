@@ -74,6 +74,15 @@ describe('node descriptions', () => {
     assert.deepEqual(['blackBerry', 'activeSync', 'oauthProvider'].map(title), ['BlackBerry', 'ActiveSync', 'OAuth Provider']);
   });
 
+  it('show what an operation acts on by itself, though it may be left empty for several at once', () => {
+    const mailbox = nodes.find(n => n.description.name === 'mailbox')!.description.properties;
+    for (const operation of ['mark', 'flag', 'move', 'copy', 'delete']) {
+      const form = mailbox.filter(({ displayOptions: { show } = {} }) => show?.provider?.includes('imap') && show.resource?.includes('message') && show.operation?.includes(operation));
+      const [first] = form.filter(({ type }) => type !== 'notice' && type !== 'options');
+      assert.deepEqual([first?.name, first?.type, first?.required], ['message', 'resourceLocator', undefined], operation);
+    }
+  });
+
   it('show what makes a mail by itself, in the order of a form, whatever the provider can do without', () => {
     const form = (id: string, operation: string) => nodes.find(n => n.description.name === 'send')!.description.properties
       .filter(p => p.displayOptions?.show?.provider?.includes(id) && p.displayOptions.show.operation?.includes(operation)).map(p => p.name);
