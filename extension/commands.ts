@@ -165,7 +165,7 @@ export function registerCommands(parts: Parts): void {
   const uriOf = (node: ItemNode | SingleNode): vscode.Uri | undefined => {
     const { provider } = node.account;
     if (!editingOf(provider, node.resource, node.binding) || !operationOf(provider, `${node.resource}.get`)) return undefined;
-    return documentUri({ account: node.account.id, resource: node.resource, refs: { ...node.binding.refs }, choices: { ...node.binding.choices } }, node.kind === 'single' ? `${node.label} ${node.parent && node.parent.kind === 'item' ? node.parent.label : ''}`.trim() : node.label);
+    return documentUri({ account: node.account.id, resource: node.resource, refs: { ...node.binding.refs }, choices: { ...node.binding.choices } }, node.account.name, node.kind === 'single' ? `${node.label} ${node.parent && node.parent.kind === 'item' ? node.parent.label : ''}`.trim() : node.label);
   };
   register('openJson', async (node: unknown) => {
     const one = need(isNode(node) ? node : view.selection[0], SELECT());
@@ -270,7 +270,7 @@ export function registerCommands(parts: Parts): void {
   register('showDocumentForm', async (uri: unknown) => { const one = documentOf(uri); if (one) await vscode.commands.executeCommand('vscode.openWith', one, 'mailroom.form'); });
   register('compareServer', async (uri: unknown) => {
     const one = documentOf(uri);
-    if (one) await vscode.commands.executeCommand('vscode.diff', one.with({ scheme: 'mailroom-server', query: String(Date.now()) }), one, t('{0}: Server ↔ Yours', one.path.split('/').at(-1) ?? ''));
+    if (one) await vscode.commands.executeCommand('vscode.diff', one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', one.path.split('/').at(-1) ?? ''));
   });
   register('reloadDocument', async (uri: unknown) => { const one = documentOf(uri); if (one) await documents.reload(one); });
   register('documentAction', async (uri: vscode.Uri, action: string) => {

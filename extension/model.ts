@@ -35,6 +35,10 @@ export interface ModelOptions {
 }
 export type Model = ReturnType<typeof createModel>;
 
+/** Above so many rows the plain order of letters is used: comparing as people do is ten times slower. */
+const MANY = 5000;
+const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
+
 /** What the tree shows and how far it has read: holds pages, failures and filters, knows nothing of VS Code. */
 export function createModel({ accounts, open, changed, loaded, page = 100 }: ModelOptions) {
   const nodes = new Map<string, Node>();
@@ -102,7 +106,8 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
 
   /** By name, except mail, which stays in the order of the server. */
   const sorted = (rows: readonly ItemNode[]): ItemNode[] => rows.length && isMail(rows[0]!.resource) ? [...rows]
-    : rows.map(row => [row.label.toLowerCase(), row] as const).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, row]) => row);
+    : rows.length > MANY ? rows.map(row => [row.label.toLowerCase(), row] as const).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, row]) => row)
+      : [...rows].sort((a, b) => byName.compare(a.label, b.label));
 
   /** Reads until as many pages are there as `node.pages` says. One reading at a time; a refresh makes an older one void. */
   function load(node: BranchNode): Promise<void> {
@@ -231,7 +236,7 @@ export function contextOf(node: Node): string {
         ...(isEntryList(provider, node.branch.resource) ? ['can.editEntries'] : [])].join(';');
     }
     case 'item': {
-      const actions = actionsOn(provider, node.resource, node.binding), own = actions.filter(name => splitName(name)[0] === node.resource);
+      const actions = actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item)), own = actions.filter(name => splitName(name)[0] === node.resource);
       const mail = isMail(node.resource);
       return ['item', node.resource, mail ? 'mail' : 'object', ...can(own), ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
         ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []), ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
@@ -282,6 +287,8 @@ export function stateLabel(status: string): string {
     default: return title(status).toLowerCase();
   }
 }
+/** What was not deleted cannot be restored. */
+export const makesSense = (operation: string, item: Readonly<Record<string, unknown>>): boolean => splitName(operation)[1] !== 'restore' || statusOf(item) !== 'active';
 /** True for what the user should look at: something failed, or is about to be lost. */
 export const needsAttention = (node: ItemNode): boolean => /mailbox$/i.test(node.resource) && ['error', 'deleting'].includes(statusOf(node.item) ?? '');
 

@@ -5,7 +5,7 @@ import type { Lab } from './lab.js';
 import { range, wait, watch, type Watched } from './watch.js';
 
 /** How long things take: real times for the run against real servers, stand-ins for `npm test`. */
-export interface Times { away: readonly number[]; interval: number; backlog: number; found: number }
+export interface Times { away: readonly number[]; interval: number; backlog: number; found: number; patient?: boolean }
 
 /** One fault: 0 lost, 0 repeated, logins within bounds, nothing unhandled, closed in time. `Watched.finish` checks the latter for all. */
 export type Scenario = (engine: Engine, lab: Lab, times: Times) => Promise<void>;
@@ -186,6 +186,21 @@ export const scenarios: Record<string, Scenario> = {
     await w.expect(['first', 'a']);
     assert.match(failed.join(), /refuses the account/);
     await w.finish();
+  },
+  'a password refused for a while is tried every five minutes, and nothing is skipped': async (engine, lab, times) => {
+    const w = await watch(engine, lab, 'patience');
+    await ready(w);
+    await lab.setPassword(w.user, 'changed');
+    w.proxy.reset();
+    await w.send('a');
+    await w.until(() => w.active.failed.length === 1, 15_000, 'the complaint');
+    const before = w.proxy.seen.logins.length;
+    await lab.setPassword(w.user, w.user.password);
+    // Only the run that has the time waits for the next try.
+    if (times.patient) await w.expect(['first', 'a'], 320_000);
+    else await wait(2_000);
+    assert.ok(w.proxy.seen.logins.length - before <= 3);
+    await w.finish({ failed: [/refuses the account/] });
   },
   'a burst, then silence, then one more': async (engine, lab) => {
     const w = await watch(engine, lab, 'burst');
