@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { actionOf, ownerOf, nodeCredentials, NODES, offered, parameter, providersOf, RESERVED, title } from '../../nodes/lib/index.js';
@@ -61,6 +61,27 @@ describe('node descriptions', () => {
       }
     }
     assert.deepEqual(wrong, []);
+  });
+
+  it('have a place for every parameter of the workflows that come with them: n8n drops others without a word', () => {
+    const lost: string[] = [];
+    for (const folder of ['demo', 'templates']) {
+      for (const file of readdirSync(join(__dirname, '..', folder)).filter(name => name.endsWith('.json'))) {
+        const workflow = JSON.parse(readFileSync(join(__dirname, '..', folder, file), 'utf8')) as { nodes: { name: string; type: string; parameters: Record<string, unknown> }[] };
+        for (const { name, type, parameters } of workflow.nodes.filter(node => node.type.startsWith('n8n-nodes-mailroom.'))) {
+          const { description } = nodes.find(node => `n8n-nodes-mailroom.${node.description.name}` === type)!;
+          const shown = description.properties.filter(({ displayOptions: { show = {} } = {} }) => Object.entries(show).every(([key, values]) =>
+            !['provider', 'resource', 'operation', 'event'].includes(key) || (values as unknown[]).includes(parameters[key])));
+          for (const [key, value] of Object.entries(parameters)) {
+            const places = shown.filter(property => property.name === key);
+            if (!places.length) lost.push(`${file}, ${name}: ${key}`);
+            const inner = places.filter(place => place.type === 'collection').flatMap(place => (place.options as INodeProperties[]).map(option => option.name));
+            if (inner.length) for (const one of Object.keys(value as object)) if (!inner.includes(one)) lost.push(`${file}, ${name}: ${key}.${one}`);
+          }
+        }
+      }
+    }
+    assert.deepEqual(lost, []);
   });
 
   it('say what a resource is at a vendor whose own word is another', () => {
