@@ -227,6 +227,20 @@ export const features: Record<string, Scenario> = {
       await w.finish();
     }));
   },
+  'a message sent by the Send node starts the workflow': async (engine, lab) => {
+    const w = await watch(engine, lab, 'sent');
+    const run = await engine.run({
+      nodes: [
+        { id: '1', name: 'Start', type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, position: [0, 0], parameters: {} },
+        { id: '2', name: 'Send', type: 'n8n-nodes-mailroom.send', typeVersion: 1, position: [0, 0], credentials: { imapApi: { id: w.id, name: w.id } },
+          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'send', additionalFields: { to: w.user.user, subject: 'By SMTP', text: 'Hello.' } } },
+      ],
+      connections: { Start: { main: [[{ node: 'Send', type: 'main', index: 0 }]] } },
+    }, { start: 'Start' });
+    assert.equal(run.status, 'success', run.error?.message);
+    await w.expect(['By SMTP'], 20_000);
+    await w.finish();
+  },
   'executions need nothing of the process that found the message (queue mode)': async (engine, lab) => {
     const w = await watch(engine, lab, 'queue', { parameters: { simplify: true } });
     await w.send('a');

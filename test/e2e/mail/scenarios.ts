@@ -113,6 +113,17 @@ export const scenarios: Record<string, Scenario> = {
     await w.expect([...range(20), 'while away', 'after', 'at last'], 30_000);
     await w.finish();
   },
+  'UIDVALIDITY changes while messages share a Message-ID': async (engine, lab) => {
+    const w = await watch(engine, lab, 'validityIds'), same = (subject: string) => ({ subject, messageId: '<shared@gen.test.local>' });
+    await w.send(same('one'), 'other');
+    await w.expect(['one', 'other']);
+    w.proxy.refuse();
+    await w.send(same('two'));
+    await lab.renumber(w.user);
+    w.proxy.pass();
+    await w.expect(['one', 'other', 'two'], 30_000);
+    await w.finish();
+  },
   'half of the folder is expunged while it is read': async (engine, lab) => {
     const w = await watch(engine, lab, 'expunge', { parameters: { start: 'date', startDate: '2020-01-01T00:00:00Z' }, before: async one => {
       await one.send(...range(300));
