@@ -29,7 +29,14 @@ const splitLazy = {
 await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
 // `export *` leaves the default export out, which is all that a CommonJS module made of one class has.
 const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all from ${JSON.stringify(entry)}; export default all.default ?? all;`;
-for (const [name, entry] of lazy) await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: whole(entry), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
+// A package is bundled once: what else is imported of it stands in the file of the package, and a file of its own only points there.
+const partOf = entry => [...lazy.values()].find(other => entry.startsWith(`${other}/`));
+for (const [name, entry] of lazy) {
+  const within = partOf(entry);
+  if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports=require("./${basename(within)}.js")[${JSON.stringify(entry)}];\n`); continue; }
+  const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
+  await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
+}
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.
 const outside = { name: 'outside', setup: b => b.onResolve({ filter: /(shared|lib)\/index\.js$/ }, args => args.kind === 'entry-point' ? undefined : { path: args.path, external: true }) };
@@ -60,3 +67,14 @@ await json('known/credentials.json', Object.fromEntries(builtCredentials.map(({ 
   [type.name, { className, sourcePath: path, ...(type.extends ? { extends: type.extends } : {}), supportedNodes: supported(type.name) }])));
 await json('types/nodes.json', builtNodes.map(({ type, path, file }) => ({ ...withIcon(codexed(type.description, file), path), communityNodePackageVersion: require('./package.json').version })));
 await json('types/credentials.json', builtCredentials.map(({ type, path }) => ({ ...withIcon(type, path), ...(type.authenticate ? { authenticate: {} } : {}), supportedNodes: supported(type.name) })));
+
+// The VS Code front end: one bundle for the host, with the core outside as for the nodes, and one for each page. What it loads on first use
+// only (the pages' hosts) stays in the bundle, which is small; the heavy parts are the core's own lazy files.
+await build({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode'], plugins: [outside], minifyIdentifiers: true });
+const pageFiles = await all('extension/form/page/*.page.ts');
+if (pageFiles.length) {
+  await build({
+    bundle: true, platform: 'browser', format: 'iife', target: 'chrome128', minify: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: root,
+    entryPoints: [...pageFiles, 'extension/form/page/style.css'], outdir: 'dist/extension/pages', outbase: 'extension/form/page', entryNames: '[name]',
+  });
+}

@@ -9,6 +9,8 @@ export interface Context {
   signal?: AbortSignal;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
+  /** Tells sign-ins apart that look the same from here; what one of them opened is not lent to another. */
+  key?: string;
   /** For providers that open sockets: the address to connect to for a host name, after the host's own checks (n8n's egress filter). */
   resolve?: (host: string) => Promise<string>;
   /**

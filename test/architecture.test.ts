@@ -51,6 +51,13 @@ const RULES: readonly Rule[] = [
 ];
 
 describe('architecture', () => {
+  it('the package has the name n8n looks for, and no dependency that would be installed with it', () => {
+    const manifest = JSON.parse(read('package.json')) as { name: string; dependencies?: object; overrides?: object };
+    assert.match(manifest.name, /^n8n-nodes-[a-z0-9-]+$/);
+    assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
+    assert.equal(manifest.overrides, undefined);
+  });
+
   const sources = ['shared', 'nodes', 'credentials', 'extension'].flatMap(folder => filesBelow(folder));
 
   for (const path of sources) {

@@ -1,4 +1,4 @@
-import type { ICredentialDataDecryptedObject, IHttpRequestOptions, INodeCredentialDescription, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, IDataObject, IHttpRequestOptions, INodeCredentialDescription, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { accountFields, checkAccount, providerById, type HttpRequest } from '../../shared/index.js';
 import { menu, parameter } from './parameters.js';
 
@@ -93,24 +93,34 @@ export const signInProperties = (providerIds: readonly string[]): INodePropertie
 /** Where the editor shows the choice of the credential: after what decides its type. */
 export const CREDENTIALS_HERE: INodeProperties = { displayName: 'Credentials', name: 'credentials', type: 'credentials', default: '' };
 
-/** Signs a request of n8n's own HTTP Request node (and of the credential test) as the provider wants it. */
-export const signedBy = (providerId: string) => async (credentials: ICredentialDataDecryptedObject, options: IHttpRequestOptions): Promise<IHttpRequestOptions> => {
-  const provider = providerById(providerId);
-  const address = new URL(options.url, options.baseURL ? `${options.baseURL.replace(/\/+$/, '')}/` : undefined);
-  if (options.baseURL && !/^https?:/.test(options.url)) address.href = options.baseURL.replace(/\/+$/, '') + (options.url.startsWith('/') ? '' : '/') + options.url;
-  for (const [name, value] of Object.entries(options.qs ?? {})) for (const one of Array.isArray(value) ? value : [value]) address.searchParams.append(name, String(one));
-  const body = bodyText(options.body);
-  const request: HttpRequest = {
-    method: (options.method ?? 'GET') as HttpRequest['method'], url: address.href,
-    headers: Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)])), ...(body === undefined ? {} : { body }),
-  };
-  const signed = await provider.auth.sign!(request, checkAccount(provider, credentials) as never);
-  const { baseURL: _base, qs: _qs, ...rest } = options;
-  return { ...rest, url: signed.url, headers: { ...options.headers, ...signed.headers } };
-};
+/** What n8n's helpers hand to a credential: its newer form of request, or the older one that the HTTP Request node still uses. */
+type Unsigned = IHttpRequestOptions & { uri?: string; form?: string | IDataObject };
 
-/** What will stand on the wire, for signers that cover the body; undefined where none does (streams, multipart). */
-function bodyText(body: IHttpRequestOptions['body']): string | undefined {
-  if (typeof body === 'string') return body;
-  return body instanceof URLSearchParams ? body.toString() : undefined;
+/**
+ * Signs a request of n8n's own HTTP Request node (and of the credential test) as the provider wants it. The query goes into the address and a
+ * form is written out, so that what is sent is what was signed.
+ */
+export const signedBy = (providerId: string) => async (credentials: ICredentialDataDecryptedObject, options: Unsigned): Promise<IHttpRequestOptions> => {
+  const provider = providerById(providerId);
+  const { baseURL, qs, form: _, uri, ...rest } = options, asked = options.url ?? uri;
+  const address = new URL(baseURL && !/^https?:/.test(asked) ? `${baseURL.replace(/\/+$/, '')}/${asked.replace(/^\//, '')}` : asked);
+  for (const [name, value] of pairs(qs ?? {})) address.searchParams.append(name, value);
+  const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]));
+  const body = bodyText(options, headers['content-type'] ?? '');
+  if (body !== undefined && typeof options.body !== 'string') headers['content-type'] ??= FORM;
+  const request: HttpRequest = { method: (options.method ?? 'GET').toUpperCase() as HttpRequest['method'], url: address.href, headers, ...(body === undefined ? {} : { body }) };
+  const signed = await provider.auth.sign!(request, checkAccount(provider, credentials) as never);
+  return { ...rest, url: signed.url, ...(uri === undefined ? {} : { uri: signed.url }), headers: signed.headers, ...(body === undefined ? {} : { body }) };
+};
+const FORM = 'application/x-www-form-urlencoded';
+
+/** What will stand on the wire, for signers that cover the body; undefined where none does (JSON, streams, multipart). */
+function bodyText({ body, form }: Unsigned, type: string): string | undefined {
+  if (typeof form === 'string' || typeof body === 'string') return typeof form === 'string' ? form : body as string;
+  if (body instanceof URLSearchParams) return body.toString();
+  const values = form ?? (type.toLowerCase().startsWith(FORM) ? body as IDataObject | undefined : undefined);
+  return values && new URLSearchParams(pairs(values)).toString();
 }
+/** Names and values as text; a list repeats its name, what is absent is left out. */
+const pairs = (values: object): [string, string][] => Object.entries(values).flatMap(([name, value]) =>
+  (Array.isArray(value) ? value : [value]).filter(one => one !== undefined && one !== null).map((one): [string, string] => [name, String(one)]));

@@ -193,19 +193,18 @@ export function follow(options: FollowOptions): Follower {
     delete state.batchName;
   }
 
-  /** What an execution begins with; undefined when the item was set aside because it cannot be read. Rejects when it should be tried again. */
+  /** What an execution begins with; undefined when the item was set aside because it cannot be read. Throws when it should be tried again. */
   async function prepared(item: FeedItem): Promise<{ value: unknown } | undefined> {
-    try {
-      return { value: await options.prepare?.(item) };
-    } catch (error) {
-      if (!isMailError(error) || error.code === 'unauthorized' || error.code === 'forbidden') return Promise.reject(error as Error);
-      const times = (strikes.get(item.id) ?? 0) + 1;
-      strikes.set(item.id, times);
-      if (times < (error.code === 'unavailable' || error.code === 'rate_limited' ? BREAKS : REFUSALS)) return Promise.reject(error);
-      strikes.delete(item.id);
-      options.poisoned({ ...item, problem: error.message });
-      return undefined;
-    }
+    const made = await (async () => ({ value: await options.prepare?.(item) }))().catch((error: unknown) => ({ error }));
+    if (!('error' in made)) return made;
+    const { error } = made;
+    if (!isMailError(error) || error.code === 'unauthorized' || error.code === 'forbidden') throw error;
+    const times = (strikes.get(item.id) ?? 0) + 1;
+    strikes.set(item.id, times);
+    if (times < (error.code === 'unavailable' || error.code === 'rate_limited' ? BREAKS : REFUSALS)) throw error;
+    strikes.delete(item.id);
+    options.poisoned({ ...item, problem: error.message });
+    return undefined;
   }
 
   async function singles(source: Source, items: FeedItem[], ended: (item: FeedItem) => void, signal: AbortSignal) {

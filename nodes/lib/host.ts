@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
 import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
 import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
@@ -97,7 +98,8 @@ export const credentialTests = {
     try {
       const provider = providerById(providerId);
       const token = (data?.oauthTokenData as { access_token?: string } | undefined)?.access_token;
-      await connect(provider, accountOf(providerId, type, data ?? {}), token ? { token: async () => token } : {}).call('account.check', {});
+      // A connection of its own: one that is kept would prove nothing about this token.
+      await connect(provider, accountOf(providerId, type, data ?? {}), { key: randomUUID(), ...(token ? { token: async () => token } : {}) }).call('account.check', {});
       return { status: 'OK', message: 'The account answers on both sides.' };
     } catch (error) {
       return { status: 'Error', message: error instanceof Error ? error.message : String(error) };

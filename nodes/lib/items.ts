@@ -5,7 +5,7 @@ import { isFile, isMailError, MailError, nextStep, providerById, splitName, take
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
-import { collectionOf, isPicked, offered } from './parameters.js';
+import { collectionOf, isPicked, offered, standsAlone } from './parameters.js';
 
 /** How many items are under way at once; the account's pace limits their requests further. */
 const AT_ONCE = 5;
@@ -90,10 +90,10 @@ const isToolNode = (node: IExecuteFunctions) => node.getNode().type.endsWith('To
 /** The input of an operation from the parameters of an item. A name that the user left empty stays absent. */
 async function readInput(node: IExecuteFunctions, providerId: string, name: string, operation: Operation, index: number): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = {};
-  const collection = Object.values(operation.input).some(field => !field.required)
+  const collection = Object.entries(operation.input).some(([key, field]) => !standsAlone(name, key, field))
     ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}, { extractValue: true }) as Record<string, unknown> : {};
   for (const [key, field] of Object.entries(operation.input)) {
-    const given = field.required ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
+    const given = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
     input[key] = await readFiles(node, field, given, index);
   }
   return input;

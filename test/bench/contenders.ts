@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { Client } from '../../shared/index.js';
-import { follow } from '../../nodes/lib/follow.js';
+import type * as Follow from '../../nodes/lib/follow.js';
 
 /** What is used of `@n8n/imap`. Its own types are there only where the bench is installed, and types are checked without it. */
 interface N8nImap {
@@ -20,10 +20,19 @@ const settings = JSON.parse(json) as Settings;
 // The bundle stands in .cache; what is measured is loaded from where it is installed.
 const load = createRequire(join(process.cwd(), 'test/bench/package.json'));
 
-let peak = 0;
-const sample = () => { peak = Math.max(peak, process.memoryUsage.rss()); };
+// What the process held at its worst, and how much of that was V8's heap and the buffers beside it.
+let peak = 0, heap = 0, buffers = 0;
+const sample = () => {
+  const now = process.memoryUsage();
+  peak = Math.max(peak, now.rss);
+  heap = Math.max(heap, now.heapUsed);
+  buffers = Math.max(buffers, now.arrayBuffers);
+};
 setInterval(sample, 10).unref();
 const now = () => performance.timeOrigin + performance.now();
+
+/** Processor time since a mark, in milliseconds. */
+const spent = (mark: NodeJS.CpuUsage) => { const { user, system } = process.cpuUsage(mark); return { cpuMs: (user + system) / 1000 }; };
 
 function spread(times: number[]) {
   const sorted = [...times].sort((a, b) => a - b);
@@ -80,7 +89,7 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
   // As n8n's Email Trigger does it in its "resolved" format: search and fetch twenty, parse each whole, mark them, search again.
   async n8nResolved() {
     const { simpleParser } = load('mailparser') as { simpleParser(source: Buffer): Promise<{ subject?: string }> };
-    const client = await n8nImap(), began = performance.now();
+    const client = await n8nImap(), began = performance.now(), cpu = process.cpuUsage();
     let last = 0, count = 0;
     while (count < settings.messages) {
       const found = (await client.search({ seen: false, uid: `${last + 1}:*` }, { uid: true, source: true }, 20)).filter(m => m.uid > last);
@@ -90,7 +99,7 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     }
     const ms = performance.now() - began;
     client.end();
-    return { count, ms };
+    return { count, ms, ...spent(cpu) };
   },
   async mailroomFeed() {
     const client = mailroom();
@@ -102,8 +111,8 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     global.gc?.();
     await new Promise(resolve => setTimeout(resolve, 100));
     const idleRss = process.memoryUsage.rss();
-    peak = idleRss;
-    const began = performance.now();
+    peak = heap = buffers = 0;
+    const began = performance.now(), cpu = process.cpuUsage();
     let count = 0;
     for (;;) {
       const batch = await client.since('messageReceived', input, cursor);
@@ -111,7 +120,7 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
       cursor = batch.cursor;
       if (!batch.more) break;
     }
-    return { count, ms: performance.now() - began, idleRss };
+    return { count, ms: performance.now() - began, ...spent(cpu), idleRss };
   },
   async rawIdle() {
     const c = await rawImap(), times: number[] = [];
@@ -156,6 +165,8 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     const times: number[] = [];
     let finish = () => {};
     const done = new Promise<void>(resolve => { finish = resolve; });
+    // Loaded here only: the front end must not stand in the memory of the others.
+    const { follow } = createRequire(__filename)('./follow.cjs') as typeof Follow;
     const trigger = follow({
       state: {}, keyPrefix: 'bench', intervalMs: 60_000, concurrent: 5,
       async open() {
@@ -214,7 +225,6 @@ const BODY = 'A line of text that says nothing much but fills the message.\r\n'.
 
 void CONTENDERS[name]!().then(figures => {
   sample();
-  const { user, system } = process.cpuUsage();
-  console.log(JSON.stringify({ rss: peak, cpuMs: (user + system) / 1000, ...figures }));
+  console.log(JSON.stringify({ rss: peak, heap, buffers, ...figures }));
   process.exit(0);
 }, error => { console.error(name, error); process.exit(1); });

@@ -74,6 +74,15 @@ describe('node descriptions', () => {
     assert.deepEqual(['blackBerry', 'activeSync', 'oauthProvider'].map(title), ['BlackBerry', 'ActiveSync', 'OAuth Provider']);
   });
 
+  it('show what makes a mail by itself, in the order of a form, whatever the provider can do without', () => {
+    const form = (id: string, operation: string) => nodes.find(n => n.description.name === 'send')!.description.properties
+      .filter(p => p.displayOptions?.show?.provider?.includes(id) && p.displayOptions.show.operation?.includes(operation)).map(p => p.name);
+    assert.deepEqual(form('imap', 'send').slice(0, 5), ['to', 'subject', 'text', 'html', 'attachments']);
+    assert.deepEqual(form('sodium', 'send').slice(0, 5), ['to', 'subject', 'plainTextBody', 'htmlBody', 'attachments']);
+    assert.deepEqual(form('imap', 'reply').slice(0, 4), ['message', 'text', 'html', 'attachments']);
+    assert.deepEqual(form('sodium', 'reply').slice(0, 5), ['mailbox', 'message', 'htmlBody', 'plainTextBody', 'attachments']);
+  });
+
   it('use no field name that the front end uses itself, and none with a dot', () => {
     for (const provider of providers) {
       for (const [operation, { input }] of Object.entries(provider.operations)) {

@@ -5,6 +5,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { ICredentialDataDecryptedObject, INodeExecutionData } from 'n8n-workflow';
 import { openAccount, type Caller } from '../../nodes/lib/index.js';
 import { openEngine, type Engine, type EngineOptions, type SavedCredential } from '../engine/engine.js';
+import { startMail, type Mail } from '../sandbox/mail.js';
 import { startOutreach, type OutreachVendor, type Switches } from '../sandbox/outreach.js';
 import { seededId, startScaleway } from '../sandbox/scaleway.js';
 import type { Vendor } from '../sandbox/vendor.js';
@@ -188,6 +189,34 @@ describe("what n8n's own requests obey, ours obey too", function () {
       await engine.saveCredential(account.type, { ...account, data: { ...account.data, oauthTokenData: undefined } });
       assert.match((await run('get', { mailbox: byId }, 1)).error!.message, /not connected/);
     });
+  });
+});
+
+describe('accounts that open sockets', function () {
+  this.timeout(10_000);
+  let mail: Mail, base: Record<string, unknown>;
+  before(async () => {
+    mail = await startMail();
+    base = { user: 'u0@test.local', imapHost: 'localhost', imapPort: mail.imap.tlsPort, smtpHost: 'localhost', smtpPort: mail.smtp.tlsPort, allowedCertificate: mail.ca };
+  });
+  after(() => mail.close());
+  const folders = (engine: Engine, type: string, id = type) => engine.run(line({
+    name: 'Node', type: mailbox, parameters: { provider: 'imap', authentication: type === 'imapApi' ? 'password' : 'oauth2', resource: 'folder', operation: 'list' }, account: { type, id, data: {} } }));
+  const withPassword = (more: Partial<EngineOptions> = {}) => openEngine({ packageDir, credentials: { imapApi: { type: 'imapApi', data: { ...base, password: 'pass0' } } }, ...more });
+
+  it('obey the egress filter too', async () => {
+    const { error } = await folders(await withPassword({ guard: {} }), 'imapApi');
+    assert.match(error?.message ?? '', /n8n's network rules forbid localhost/);
+    const allowed = await folders(await withPassword({ guard: { allow: ['localhost', '127.0.0.0/8', '::1/128'] } }), 'imapApi');
+    assert.equal(allowed.status, 'success', allowed.error?.message);
+  });
+  it('a wrong token does not get in over the connection of a good one', async () => {
+    const oauth = (access_token: string) => ({ type: 'imapOAuth2Api', data: { ...base, oauthTokenData: { access_token, refresh_token: 'r', token_type: 'Bearer' } } });
+    const engine = await openEngine({ packageDir, credentials: { good: oauth(mail.token('u0@test.local')), wrong: oauth('a-token-of-nobody') } });
+    const good = await folders(engine, 'imapOAuth2Api', 'good');
+    assert.equal(good.status, 'success', good.error?.message);
+    assert.ok(good.items('Node').length > 0);
+    assert.equal((await folders(engine, 'imapOAuth2Api', 'wrong')).status, 'error');
   });
 });
 

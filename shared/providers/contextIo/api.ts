@@ -3,7 +3,7 @@ import { parseJson, parseObject } from '../../codecs/json.js';
 import { MailError, type ErrorCode } from '../../errors.js';
 import type { Fields } from '../../fields.js';
 import { base, exchange, exchangeStream, query, redact, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
-import { pages } from '../../pages.js';
+import { byOffset } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
@@ -74,28 +74,13 @@ export function api(ctx: Context) {
           { provider: ctx.provider, operation: ctx.operation, cause });
       }
     },
-    /**
-     * A list by offset as a stream. `id` names an item: what an arrival pushed onto the next page is handed on once. A page that answers
-     * another offset with the same items is `protocol`, or the list would never end. `key` is where a wrapped list stands.
-     */
-    async *pages<T = Native>(address: string, filters: Parts['query'], id: (item: T) => string, key?: string): AsyncGenerator<T> {
-      const known = new Set<string>();
-      let first: string | undefined;
-      for await (const item of pages(0, async (offset, stopped) => {
+    /** A list by offset as a stream; `id` names an item, `key` is where a wrapped list stands. */
+    pages: <T = Native>(address: string, filters: Parts['query'], id: (item: T) => string, key?: string): AsyncGenerator<T> =>
+      byOffset<T>({ size: LIMIT, id, fetch: async (offset, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
-        const items = await list(address, { ...filters, limit: LIMIT, offset }, signal, key) as T[];
-        if (items.length && id(items[0]!) === first) {
-          throw new MailError('protocol', `${ctx.provider} gives the same page whatever the offset, so the list cannot be read to its end.`);
-        }
-        first = items.length ? id(items[0]!) : undefined;
-        return { items, ...(items.length === LIMIT ? { next: offset + LIMIT } : {}) };
-      })) {
-        const name = id(item);
-        if (known.has(name)) continue;
-        known.add(name);
-        yield item;
-      }
-    },
+        const rows = await list(address, { ...filters, limit: LIMIT, offset }, signal, key) as T[];
+        return { rows, more: rows.length === LIMIT };
+      } }),
   };
 }
 

@@ -110,8 +110,9 @@ export function settingsOf(ctx: Context): Settings {
   };
   const imap = side('IMAP'), smtp = side('SMTP');
   if (!imap && !smtp) refuse('imapHost', 'The account has neither an IMAP host nor an SMTP host.');
-  // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one.
-  const key = createHash('sha256').update(JSON.stringify([imap, smtp])).digest('base64url');
+  // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one, and nobody's
+  // token one made with another's.
+  const key = createHash('sha256').update(JSON.stringify([imap, smtp, ...(oauth2 ? [ctx.key] : [])])).digest('base64url');
   const address = [values.user, values.smtpUser].find(user => user && parseAddress(user)?.email === user);
   const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}), ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
   known.set(ctx.account, settings);

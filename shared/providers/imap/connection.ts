@@ -4,6 +4,7 @@ import type { Context } from '../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from './libraries.js';
+import { quicken } from './rows.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;
@@ -251,6 +252,7 @@ export async function connect(ctx: Context, end: Endpoint, renew = false): Promi
     // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
+  quicken(client);
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
   client.on('error', quiet);
   const stop = () => client.close();

@@ -1,20 +1,21 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { MailError, isMailError } from '../../errors.js';
 import { choice, flag, list, number, text, fileOf, type Values } from '../../fields.js';
 import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
 import { endpoint } from './account.js';
-import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, wordsOf } from './connection.js';
+import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from './connection.js';
 import {
   arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
 } from './content.js';
 import { messageId } from './identity.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
+import { fetchRows } from './rows.js';
 import { LARGEST_PARSED, takeApart, uidSearch } from './message.js';
 import { decoded } from './decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
 
 /** A window: so many messages, and so many bytes of them, are handed over at once. */
-const MOST = 100, MOST_SUMMARIES = 500, WINDOW_BYTES = 8 * 1024 * 1024;
+const MOST = 100, MOST_SUMMARIES = 200, WINDOW_BYTES = 1024 * 1024;
 /** Files up to this size come with their message; larger ones are fetched when they are opened. In bytes. */
 const AT_ONCE = 512 * 1024;
 /** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
@@ -176,9 +177,25 @@ const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapM
 
 /** What came so far, for when the connection breaks; `asked` once a FETCH was under way. */
 interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
-const newTrack = (): Track => ({ asked: false, finished: new Map(), rows: new Map() });
+const newTrack = (rows: Track['rows'] = new Map()): Track => ({ asked: false, finished: new Map(), rows });
 
 interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
+
+/**
+ * What a look found beyond its window, so that the next one need not open the folder and ask again. Good for the very state the look ended
+ * with, on the same connection, as long as the folder stays open there; flags may have changed since, hence not for long.
+ */
+interface Rest { folder: string; state: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number }
+const rests = new WeakMap<ImapFlow, Rest>();
+/** In milliseconds. */
+const REST_FOR = 10_000;
+
+function restOf(client: ImapFlow, folder: string, state: string): Rest | undefined {
+  const rest = rests.get(client);
+  rests.delete(client);
+  const open = client.mailbox && client.mailbox.path === folder && client.mailbox.readOnly;
+  return rest && open && rest.folder === folder && rest.state === state && performance.now() - rest.at < REST_FOR ? rest : undefined;
+}
 
 /** A folder's state with its packed parts opened, while a look is under way. */
 interface Work { s: FolderState; ring: string[]; seen: Set<number> }
@@ -186,21 +203,26 @@ interface Work { s: FolderState; ring: string[]; seen: Set<number> }
 async function look(ctx: Context, folder: string, values: Input, s: FolderState): Promise<Looked> {
   const w: Work = { s, ring: hashesOf(s.ring), seen: new Set(uidsOf(s.seen ?? '')) };
   const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
-  let more = false;
-  await withFolder(ctx, folder, async (client, opening) => {
-    let mailbox = opening;
+  const before = JSON.stringify(s);
+  let more = false, keep: { client: ImapFlow; rest: Omit<Rest, 'state'> } | undefined;
+  await withImap(ctx, async client => {
+    const rest = restOf(client, folder, before);
+    let mailbox = await opened(client, folder, { fresh: !rest });
     // Spurious values have been seen, so the folder is opened once more before anything is made of it.
     if (String(mailbox.uidValidity) !== s.val) mailbox = await opened(client, folder, { fresh: true });
     if (String(mailbox.uidValidity) !== s.val) notes.push(await begunAnew(client, mailbox, folder, w));
-    const { uids, beyond } = await news(client, mailbox, w, notes, folder);
+    const { uids, beyond } = rest ?? await news(client, mailbox, w, notes, folder);
     if (!uids.length) { more = beyond; return; }
+    const rows = rest?.rows ?? new Map<number, FetchMessageObject>(), at = rest?.at ?? performance.now();
     const struck = new Map(s.strikes);
     const most = values.fetch === 'envelope' ? MOST_SUMMARIES : MOST;
     const careful = s.careful !== undefined && uids[0]! <= s.careful;
-    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, most);
+    // What is told of the next ones already is handed over before more is asked for.
+    const told = uids.findIndex(uid => !rows.has(uid));
+    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, told < 0 ? rows.size : told || most);
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
-      const track = newTrack();
+      const track = newTrack(careful ? undefined : rows);
       const handOver = (uid: number, message: ImapMessage | undefined) => {
         const row = track.rows.get(uid);
         done(w, uid, row);
@@ -212,6 +234,11 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         for (const { uid, message } of found.done) handOver(uid, message);
         for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
         asked += found.cut ? 0 : part.length;
+        if (!careful) {
+          const dealt = found.cut ? uids.indexOf(found.done.at(-1)!.uid) + 1 : part.length;
+          for (const uid of uids.slice(0, dealt)) rows.delete(uid);
+          keep = { client, rest: { folder, uids: uids.slice(dealt), rows, beyond, at } };
+        }
       } catch (error) {
         ctx.signal?.throwIfAborted();
         if (!isLost(client, error) || !track.asked) throw error;
@@ -236,8 +263,9 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     if (s.careful !== undefined && s.last >= s.careful) delete s.careful;
     s.strikes = [...struck];
     if (!s.strikes.length) delete s.strikes;
-  }, { fresh: true, reads: true, silence: SILENCE });
+  }, { reads: true, silence: SILENCE });
   finish(w, notes, folder);
+  if (keep?.rest.uids.length) rests.set(keep.client, { ...keep.rest, state: JSON.stringify(s) });
   return { state: s, items, notes, more };
 }
 
@@ -398,16 +426,15 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
 async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
     track.asked = true;
-    for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
-      if (row.size === undefined) continue;
-      track.rows.set(row.uid, row);
-    }
+    await fetchRows(client, uidSet(uids), query, row => { if (row.size !== undefined) track.rows.set(row.uid, row); });
   };
+  const unknown = asked.filter(uid => !track.rows.has(uid));
+  if (!unknown.length) return;
   try {
-    await get(asked, SUMMARY);
+    await get(unknown, SUMMARY);
   } catch (error) {
     refusedOne(ctx, error);
-    for (const uid of asked) {
+    for (const uid of unknown) {
       if (track.rows.has(uid)) continue;
       try { await get([uid], SUMMARY); } catch (error) {
         refusedOne(ctx, error);
@@ -494,14 +521,14 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
     finished(one);
   };
   const whole = async (uids: number[]) => {
-    for await (const row of client.fetch(uidSet(uids), { uid: true, source: true }, { uid: true })) {
+    await fetchRows(client, uidSet(uids), { uid: true, source: true }, async row => {
       const one = byUid.get(row.uid);
-      if (!one || !row.source) continue;
+      if (!one || !row.source) return;
       if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
       else await takeApart(row.source, one.message);
       if (values.fetch !== 'full' && one.message.attachments) one.message.attachments = one.message.attachments.map(({ content: _content, ...described }) => described);
       finished(one);
-    }
+    });
   };
   await alone(ctx, open, track, () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await alone(ctx, wholes, track, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
@@ -529,7 +556,7 @@ async function alone(ctx: Context, open: readonly Open[], track: Track, all: () 
 function hashOf(row: FetchMessageObject): string {
   const e = row.envelope;
   const name = e?.messageId || JSON.stringify([e?.date, e?.from?.[0]?.address, e?.subject, row.size]);
-  return createHash('sha1').update(name).digest().subarray(0, 6).toString('base64');
+  return hash('sha1', name, 'base64').slice(0, 8);
 }
 const ringOf = (hashes: readonly string[]): string => hashes.join('');
 const hashesOf = (ring: string | undefined): string[] => ring?.match(/.{8}/g) ?? [];

@@ -1,0 +1,161 @@
+import * as vscode from 'vscode';
+import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider } from '../shared/index.js';
+import { fieldsOf, isSecretField, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
+import { openForm } from './askForm.js';
+import type { Values } from './form/messages.js';
+import { t } from './words.js';
+
+/** Asks for the secrets of an account that does not remember them, one box each. Undefined when the user gives up. */
+export async function askSecrets(account: StoredAccount): Promise<Secrets | undefined> {
+  const provider = providers.find(({ id }) => id === account.provider);
+  if (!provider) return undefined;
+  if (provider.auth.oauth2) {
+    const picked = await vscode.window.showInformationMessage(t('{0} needs a sign-in in the browser.', account.name), t('Sign In'));
+    if (!picked) return undefined;
+    const tokens = await signIn(provider, account, undefined);
+    return tokens ? { tokens } : undefined;
+  }
+  const fields = fieldsOf(provider), secret: Secrets = {};
+  const wanted = Object.entries(fields).filter(([name, field]) => isSecretField(fields, name) && (field.required || name === 'password'));
+  for (const [i, [name, field]] of wanted.entries()) {
+    const given = await vscode.window.showInputBox({
+      title: wanted.length > 1 ? `${account.name} (${i + 1}/${wanted.length})` : account.name, prompt: [field.label, field.help].filter(Boolean).join('. '), password: true, ignoreFocusOut: true,
+      validateInput: value => check(fields, name, value),
+    });
+    if (given === undefined) return undefined;
+    secret[name] = given;
+  }
+  return wanted.length ? secret : undefined;
+}
+
+/** What is wrong with one value, in a sentence; undefined where nothing is. */
+export function check(fields: Fields, name: string, value: unknown): string | undefined {
+  try { validate({ [name]: fields[name]! }, { [name]: value }); return undefined; } catch (error) { return (error as Error).message || t('This value is not accepted.'); }
+}
+
+/** The sign-in under way: the browser comes back with its state. */
+const returns = new Map<string, (address: string) => void>();
+export const uriHandler: vscode.UriHandler = {
+  handleUri(uri) {
+    // One harmless path, and only for a sign-in that was started here.
+    if (uri.path !== '/oauth') return;
+    const state = new URLSearchParams(uri.query).get('state');
+    if (state) returns.get(state)?.(uri.toString(true));
+  },
+};
+let extensionId = 'mailroom.mailroom';
+export const setExtensionId = (id: string): void => { extensionId = id; };
+const ownRedirect = (): string => `${vscode.env.uriScheme}://${extensionId}/oauth`;
+
+/** The grant in the browser. The address it comes back to is ours, or pasted by the user where no link reaches this window. Undefined when the user gives up. */
+export async function signIn(provider: Provider, account: StoredAccount, clientSecret: string | undefined): Promise<OAuth2Tokens | undefined> {
+  const redirectUri = String(account.values.redirectUri || ownRedirect());
+  const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
+  const { url, state, verifier } = authorization({ provider, account: account.values, app, pkce: account.values.pkce === true });
+  if (!await vscode.env.openExternal(vscode.Uri.parse(url, true))) return undefined;
+  const address = await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true }, (_, token) =>
+    new Promise<string | undefined>(resolve => {
+      const box = vscode.window.createInputBox();
+      const end = (value: string | undefined) => { returns.delete(state); box.dispose(); resolve(value); };
+      returns.set(state, end);
+      token.onCancellationRequested(() => end(undefined));
+      box.title = t('Sign in at {0}', provider.name);
+      box.prompt = t('Go on in the browser. If it does not come back here by itself, paste the address it ended at ({0}…).', redirectUri);
+      box.ignoreFocusOut = true;
+      box.onDidAccept(() => { try { readRedirect(box.value, state); end(box.value); } catch (error) { box.validationMessage = (error as Error).message; } });
+      box.show();
+    }));
+  if (!address) return undefined;
+  return exchangeCode({ provider, account: account.values, app, code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
+}
+
+const REMEMBER = (): Fields => ({
+  accountName: { type: 'text', label: t('Name of the Account'), maxLength: 80, group: t('This Account'), help: t('What stands in the tree. The name of the provider unless given.') },
+  remember: {
+    type: 'choice', label: t('Remember Secrets'), required: true, default: 'keep', group: t('This Account'),
+    choices: { keep: t('Keep in the secret store'), session: t('For this session'), never: t('Never, ask again after ten minutes of rest') },
+    help: t('Secrets are kept in VS Code’s encrypted store only, never in settings or files.'),
+  },
+});
+
+/** The form of an account, new or there already: fields from the table, checked against the vendor before it is stored. */
+export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provider: Provider, before?: StoredAccount, log?: vscode.LogOutputChannel): void {
+  const own = fieldsOf(provider), extra = REMEMBER();
+  // A secret that is stored already need not be given again.
+  const fields: Fields = { ...Object.fromEntries(Object.entries(own).map(([name, field]) => [name, before && isSecretField(own, name) ? { ...field, required: false } : field])), ...extra };
+  const shown: Values = Object.fromEntries(Object.entries(own).filter(([name]) => !isSecretField(own, name)).map(([name, field]) => [name, before?.values[name] ?? field.default ?? null]));
+  openForm({
+    extension, identity: `account ${before?.id ?? provider.id}`, icon: 'account', title: before ? t('Edit {0}', before.name) : t('Add {0} Account', provider.name),
+    subtitle: before ? provider.name : t('The account is checked before it is added.'),
+    ...(provider.notice ? { notice: provider.notice } : provider.auth.oauth2 ? { notice: t('Register this redirect address with the vendor: {0}', ownRedirect()) } : {}),
+    fields, values: { ...shown, accountName: before?.name ?? null, remember: before?.remember ?? 'keep' }, submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
+    general: t('Access'), keepsSecrets: before !== undefined,
+    groups: groups => groups.map(group => group.title === 'Pace' ? { ...group, folded: true } : group),
+    run: async given => {
+      const { accountName, remember, ...values } = given;
+      const known = before ? await accounts.secretsOf(before.id) ?? {} : {};
+      const { open, secret } = parted(own, values);
+      validate(own, { ...without(known, 'tokens'), ...open, ...secret });
+      const account: StoredAccount = {
+        id: before?.id ?? accounts.newId(), name: typeof accountName === 'string' && accountName.trim() ? accountName.trim() : freeName(accounts, provider.name, before?.id), provider: provider.id,
+        values: open, remember: remember as Remember,
+      };
+      let secrets: Secrets = { ...known, ...secret };
+      if (provider.auth.oauth2 && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
+        const tokens = await signIn(provider, account, secrets.clientSecret as string | undefined);
+        if (!tokens) throw new MailError('unauthorized', t('The sign-in was not finished.'));
+        secrets = { ...secrets, tokens };
+      }
+      try { await accounts.check(account, secrets); } catch (error) {
+        log?.warn(`${account.name}: ${(error as Error).message}`);
+        if (isMailError(error) && error.details.issues?.length) throw error;
+        const picked = await vscode.window.showWarningMessage(t('The check of the account failed.'), { modal: true, detail: (error as Error).message }, t('Save Anyway'));
+        if (!picked) throw error;
+      }
+      await accounts.save(account, secrets);
+      vscode.window.setStatusBarMessage(t('$(check) {0} is saved', account.name), 5000);
+      return true;
+    },
+  });
+}
+const without = (values: Values, name: string): Values => Object.fromEntries(Object.entries(values).filter(([key]) => key !== name));
+/** A name that no other account has. */
+function freeName(accounts: Accounts, wanted: string, except?: string): string {
+  const taken = new Set(accounts.all().filter(({ id }) => id !== except).map(({ name }) => name));
+  for (let i = 1; ; i++) { const name = i === 1 ? wanted : `${wanted} ${i}`; if (!taken.has(name)) return name; }
+}
+
+/** Picks a provider, then shows its form. */
+export async function addAccount(extension: vscode.Uri, accounts: Accounts, log: vscode.LogOutputChannel): Promise<void> {
+  const picked = await vscode.window.showQuickPick(providers.map(provider => ({
+    label: provider.name, provider, description: provider.auth.oauth2 ? 'OAuth 2' : '', detail: provider.notice ?? '',
+    iconPath: { light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.svg`), dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.dark.svg`) },
+  })), { title: t('Add Account'), placeHolder: t('Where are the mailboxes?'), matchOnDetail: true, ignoreFocusOut: true });
+  if (picked) openAccountForm(extension, accounts, picked.provider, undefined, log);
+}
+
+/** Adds accounts of the sandbox: from the lines it prints, or those of the environment. */
+export async function addSandboxAccount(accounts: Accounts): Promise<void> {
+  const given = await vscode.window.showInputBox({
+    title: t('Add Sandbox Account'), ignoreFocusOut: true, placeHolder: '{"id":"…","account":{…}}',
+    prompt: t('Run “npm run sandbox” in a clone of Mailroom and paste one of the lines it prints. Nothing real is touched.'),
+    validateInput: value => !value || readSandboxLine(value) ? undefined : t('This is no line of the sandbox.'),
+  });
+  const read = given ? readSandboxLine(given) : undefined;
+  if (!read) return;
+  await accounts.save({ ...read.account, id: accounts.newId(), name: freeName(accounts, read.account.name) }, read.secrets);
+}
+
+export async function importAccounts(accounts: Accounts): Promise<void> {
+  const [file] = await vscode.window.showOpenDialog({ title: t('Import Accounts'), filters: { JSON: ['json'] }, openLabel: t('Import') }) ?? [];
+  if (!file) return;
+  const found = readExport(Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8'));
+  for (const account of found) await accounts.save({ ...account, name: freeName(accounts, account.name) }, undefined);
+  void vscode.window.showInformationMessage(found.length === 1 ? t('One account was imported; its secrets are asked for when it is opened.') : t('{0} accounts were imported; their secrets are asked for when they are opened.', found.length));
+}
+export async function exportAccounts(accounts: Accounts): Promise<void> {
+  const where = await vscode.window.showSaveDialog({ title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export') });
+  if (!where) return;
+  await vscode.workspace.fs.writeFile(where, Buffer.from(writeExport(accounts.all().filter(({ id }) => !accounts.isLent(id)))));
+  void vscode.window.showInformationMessage(t('The accounts were exported without their secrets.'));
+}

@@ -1,0 +1,254 @@
+import { randomUUID } from 'node:crypto';
+import type { Memento, SecretStorage } from 'vscode';
+import {
+  accountFields, connect, createDispatcher, MailError, providers, tokenKeeper, validate,
+  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider,
+} from '../shared/index.js';
+import type { AccountInfo } from './model.js';
+import { t } from './words.js';
+
+/** What becomes of an account's secrets: kept in VS Code's store, until the window closes, or asked for again after a rest. */
+export type Remember = 'keep' | 'session' | 'never';
+/** An account as it is stored; nothing of it is secret. */
+export interface StoredAccount { id: string; name: string; provider: string; values: Record<string, unknown>; remember: Remember }
+export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens };
+/** One pool of connections for all accounts, through the proxies of the environment. */
+let shared: ReturnType<typeof createDispatcher> | undefined;
+const pool = () => shared ??= createDispatcher({ proxies: 'environment' });
+
+export type Accounts = ReturnType<typeof createAccounts>;
+
+export interface AccountsOptions {
+  state: Pick<Memento, 'get' | 'update'>;
+  secrets: Pick<SecretStorage, 'get' | 'store' | 'delete' | 'onDidChange'>;
+  /** Asks for the secrets of an account whose secrets are not remembered; undefined when the user gives up. */
+  ask(account: StoredAccount): Promise<Secrets | undefined>;
+  /** Told when the list or one account changed. */
+  changed(account?: string): void;
+  observe(account: StoredAccount, seen: Exchange): void;
+  /** Told once when the system's secret store does not answer. */
+  storeFailed(error: unknown): void;
+  /** Lines of `npm run sandbox`: accounts that are there without being stored. */
+  sandbox?: string;
+}
+
+const INDEX = 'accounts';
+/** Secrets that are never to be remembered are forgotten after this rest, in milliseconds. */
+const REST = 10 * 60_000;
+
+/** The fields of an account beyond those of the provider: the app registration that OAuth 2 needs. */
+export const OAUTH_FIELDS = {
+  clientId: { type: 'text', label: 'Client ID', required: true, group: 'OAuth 2', help: 'Of the app registered with the vendor.' },
+  clientSecret: { type: 'text', label: 'Client Secret', secret: true, group: 'OAuth 2', help: 'Left empty for an app that has none.' },
+  pkce: { type: 'flag', label: 'PKCE', group: 'OAuth 2', help: 'Whether to send a code challenge (RFC 7636). Not every vendor knows it.' },
+} as const satisfies Fields;
+
+/** Everything an account of a provider is asked for here. */
+export const fieldsOf = (provider: Provider): Fields => ({ ...accountFields(provider), ...(provider.auth.oauth2 ? OAUTH_FIELDS : {}) });
+
+export const isSecretField = (fields: Fields, name: string): boolean => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };
+/** Parts the values of an account form into what may be stored openly and what may not. */
+export function parted(fields: Fields, values: Readonly<Record<string, unknown>>): { open: Record<string, unknown>; secret: Record<string, unknown> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
+  return {
+    open: Object.fromEntries(entries.filter(([name]) => !isSecretField(fields, name))),
+    secret: Object.fromEntries(entries.filter(([name]) => isSecretField(fields, name))),
+  };
+}
+
+/** The accounts of this user: stores them, opens clients for them, forgets them. */
+export function createAccounts({ state, secrets, ask, changed, observe, storeFailed, sandbox }: AccountsOptions) {
+  const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>(), asking = new Map<string, Promise<Secrets | undefined>>();
+  const clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
+  const lent = sandboxAccounts(sandbox);
+  let told = false;
+
+  const stored = (): StoredAccount[] => state.get<StoredAccount[]>(INDEX, []).filter(one => typeof one?.id === 'string' && typeof one.provider === 'string');
+  const all = (): StoredAccount[] => [...stored(), ...lent.map(({ account }) => account)];
+  const find = (id: string): StoredAccount => {
+    const found = all().find(one => one.id === id);
+    if (!found) throw new MailError('not_found', t('This account is no longer there.'));
+    return found;
+  };
+  const providerOf = (account: StoredAccount): Provider | undefined => providers.find(({ id }) => id === account.provider);
+  const secretKey = (id: string) => `account:${id}`;
+  const forgetClient = (id: string) => { clients.delete(id); reading.delete(id); };
+
+  async function readSecrets(account: StoredAccount): Promise<Secrets | undefined> {
+    const own = lent.find(one => one.account.id === account.id);
+    if (own) return own.secrets;
+    const here = session.get(account.id);
+    if (here) return here;
+    if (account.remember !== 'keep') return undefined;
+    // Each read is a hop to another process; those under way are shared.
+    const under = reading.get(account.id) ?? (async () => {
+      try {
+        const text = await secrets.get(secretKey(account.id));
+        return text ? JSON.parse(text) as Secrets : undefined;
+      } catch (error) { failed(error); return undefined; }
+    })().finally(() => reading.delete(account.id));
+    reading.set(account.id, under);
+    return under;
+  }
+  function failed(error: unknown) { if (!told) { told = true; storeFailed(error); } }
+
+  async function writeSecrets(account: StoredAccount, values: Secrets): Promise<void> {
+    const own = lent.find(one => one.account.id === account.id);
+    if (own) { own.secrets = values; return; }
+    if (account.remember === 'keep') {
+      try {
+        await secrets.store(secretKey(account.id), JSON.stringify(values));
+        session.delete(account.id);
+        return;
+      } catch (error) { failed(error); }
+    } else await Promise.resolve(secrets.delete(secretKey(account.id))).catch(() => {});
+    session.set(account.id, values);
+  }
+
+  /** The secrets, from wherever they are remembered, else from the user. Questions for one account are asked once at a time. */
+  async function secretsFor(account: StoredAccount): Promise<Secrets> {
+    const known = await readSecrets(account);
+    if (known) return known;
+    const question = asking.get(account.id) ?? ask(account).finally(() => asking.delete(account.id));
+    asking.set(account.id, question);
+    const given = await question;
+    if (!given) throw new MailError('unauthorized', t('The secret of this account is missing. Sign in.'), { provider: providerOf(account)?.name ?? account.provider });
+    await writeSecrets(account, given);
+    return given;
+  }
+
+  async function make(account: StoredAccount, options: ConnectOptions): Promise<Client> {
+    const provider = providerOf(account);
+    if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
+    const known = needsSecrets(provider, account) ? await secretsFor(account) : await readSecrets(account) ?? {};
+    const { tokens: _, ...values } = known;
+    const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: String(account.values.redirectUri ?? '') };
+    const oauth = provider.auth.oauth2 ? tokenKeeper({
+      provider, account: account.values, app, key: account.id,
+      load: async () => (await readSecrets(account))?.tokens,
+      save: async tokens => writeSecrets(account, { ...await readSecrets(account), tokens }),
+    }) : undefined;
+    return connect(provider, { ...account.values, ...values }, {
+      observe: seen => observe(account, seen), dispatcher: pool(), ...(oauth ? { token: oauth } : {}), ...options,
+    });
+  }
+
+  /** The client of an account; one for all who bring no signal of their own. */
+  async function open(id: string, signal?: AbortSignal): Promise<Client> {
+    const account = find(id);
+    if (account.remember === 'never') {
+      clearTimeout(resting.get(id));
+      const timer = setTimeout(() => { session.delete(id); forgetClient(id); }, REST);
+      timer.unref?.();
+      resting.set(id, timer);
+    }
+    if (signal) return make(account, { signal });
+    let client = clients.get(id);
+    if (!client) {
+      client = make(account, {});
+      clients.set(id, client);
+      client.catch(() => { if (clients.get(id) === client) clients.delete(id); });
+    }
+    return client;
+  }
+
+  const watching = secrets.onDidChange(({ key }) => {
+    const id = key.startsWith('account:') ? key.slice('account:'.length) : undefined;
+    if (id !== undefined && stored().some(one => one.id === id)) { forgetClient(id); changed(id); }
+  });
+
+  return {
+    list: (): AccountInfo[] => all().flatMap(account => { const provider = providerOf(account); return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : []; }),
+    find, all, open,
+    isLent: (id: string) => lent.some(one => one.account.id === id),
+    /** Whether an account's secrets are at hand without asking anybody. */
+    has: async (id: string) => Boolean(await readSecrets(find(id))),
+    /** Checks an account that is not stored yet. */
+    async check(account: StoredAccount, secret: Secrets, signal?: AbortSignal): Promise<void> {
+      const provider = providerOf(account)!, { tokens: _, ...values } = secret;
+      const client = connect(provider, { ...account.values, ...values }, {
+        observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
+        ...(provider.auth.oauth2 ? { token: async () => secret.tokens?.accessToken ?? '' } : {}),
+      });
+      await client.call('account.check', {});
+    },
+    newId: () => randomUUID(),
+    secretsOf: (id: string) => readSecrets(find(id)),
+    /** Stores an account, new or changed: secrets first, then the index, so that a crash leaves no account without them. */
+    async save(account: StoredAccount, secret: Secrets | undefined): Promise<void> {
+      const provider = providerOf(account);
+      if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
+      forgetClient(account.id);
+      if (secret) await writeSecrets(account, secret);
+      const others = stored();
+      const at = others.findIndex(one => one.id === account.id);
+      await state.update(INDEX, at < 0 ? [...others, account] : others.map(one => one.id === account.id ? account : one));
+      changed(at < 0 ? undefined : account.id);
+    },
+    async remove(id: string): Promise<void> {
+      forgetClient(id);
+      session.delete(id);
+      const own = lent.findIndex(one => one.account.id === id);
+      if (own >= 0) lent.splice(own, 1);
+      else {
+        await state.update(INDEX, stored().filter(one => one.id !== id));
+        await Promise.resolve(secrets.delete(secretKey(id))).catch(failed);
+      }
+      changed();
+    },
+    forgetClient,
+    dispose() { watching.dispose(); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
+  };
+}
+
+const needsSecrets = (provider: Provider, account: StoredAccount): boolean =>
+  Boolean(provider.auth.oauth2) || Object.entries(provider.auth.fields as Fields).some(([name, field]) => isSecretField(provider.auth.fields as Fields, name) && field.required)
+  || (Object.keys(provider.auth.fields as Fields).some(name => isSecretField(provider.auth.fields as Fields, name)) && account.values.authentication !== 'oauth2');
+
+/** Accounts from the lines that the sandbox prints. A line that is not understood is left out. */
+export function sandboxAccounts(lines: string | undefined): { account: StoredAccount; secrets: Secrets }[] {
+  return (lines ?? '').split('\n').flatMap(line => {
+    const read = readSandboxLine(line);
+    return read ? [{ account: { ...read.account, id: `sandbox-${read.account.provider}` }, secrets: read.secrets }] : [];
+  });
+}
+
+/** One line of `npm run sandbox`: `{"id": provider, "account": {...}}`. Undefined where it is none. */
+export function readSandboxLine(line: string): { account: Omit<StoredAccount, 'id'>; secrets: Secrets } | undefined {
+  try {
+    const { id, account: given } = JSON.parse(line) as { id: string; account: Record<string, unknown> };
+    const provider = providers.find(one => one.id === id);
+    if (!provider || typeof given !== 'object' || given === null) return undefined;
+    const { accessToken, refreshToken, redirectUri, ...rest } = given;
+    const { open, secret } = parted(fieldsOf(provider), rest);
+    const tokens = typeof accessToken === 'string' ? { tokens: { accessToken, obtainedAt: Date.now(), ...(typeof refreshToken === 'string' ? { refreshToken } : {}) } } : {};
+    return {
+      account: { name: t('{0} Sandbox', provider.name), provider: provider.id, values: { ...open, ...(redirectUri ? { redirectUri } : {}) }, remember: 'session' },
+      secrets: { ...secret, ...tokens },
+    };
+  } catch { return undefined; }
+}
+
+/** The accounts of a file, checked: anything but accounts of providers known here is refused with its reason. Never holds secrets. */
+export function readExport(text: string): StoredAccount[] {
+  let parsed: unknown;
+  try { parsed = JSON.parse(text); } catch { throw new MailError('invalid_input', t('The file is not JSON.')); }
+  const list = (parsed as { accounts?: unknown })?.accounts;
+  if (!Array.isArray(list)) throw new MailError('invalid_input', t('The file has no list of accounts.'));
+  return list.map((one: Record<string, unknown>, i) => {
+    const provider = providers.find(({ id }) => id === one?.provider);
+    if (!provider) throw new MailError('invalid_input', t('Account {0} names no provider known here.', i + 1));
+    const fields = fieldsOf(provider);
+    const { open } = parted(fields, typeof one.values === 'object' && one.values !== null ? one.values as Record<string, unknown> : {});
+    // Secrets and what they are needed for are asked for later; all else is checked now.
+    const checked = validate(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, { ...field, required: false }])), Object.fromEntries(Object.entries(open).filter(([name]) => Object.hasOwn(fields, name))));
+    return { id: randomUUID(), name: typeof one.name === 'string' && one.name ? one.name : provider.name, provider: provider.id, values: checked, remember: one.remember === 'session' || one.remember === 'never' ? one.remember : 'keep' };
+  });
+}
+/** The text of an export: everything but ids and secrets. */
+export const writeExport = (accounts: readonly StoredAccount[]): string => `${JSON.stringify({
+  mailroom: 1, accounts: accounts.map(account => {
+    const provider = providers.find(({ id }) => id === account.provider);
+    return { name: account.name, provider: account.provider, remember: account.remember, values: provider ? parted(fieldsOf(provider), account.values).open : {} };
+  }),
+}, null, 2)}\n`;

@@ -1,0 +1,358 @@
+import * as vscode from 'vscode';
+import { splitName, take } from '../shared/index.js';
+import { addAccount, addSandboxAccount, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
+import type { Accounts } from './accounts.js';
+import { documentUri, type Documents } from './documents.js';
+import { isDocument } from './editor.js';
+import { exportList } from './export.js';
+import type { Values } from './form/messages.js';
+import type { RequestLog } from './log.js';
+import type { AccountNode, BranchNode, ItemNode, Model, Node, NoteNode, SingleNode } from './model.js';
+import { isEntryList } from './model.js';
+import { targetOf, type Operator, type Target } from './operate.js';
+import { mailboxesOf, openOverview } from './overview.js';
+import { openPanel } from './panels.js';
+import { isCancel, type Problems } from './problems.js';
+import { actionsAt, actionsFor, actionsOn, idOfItem, inputFrom, isMail, nodeFor, operationOf, searchField } from './tables.js';
+import type { createAttention, createTree } from './tree.js';
+import { editingOf, secretsOf } from './values.js';
+import { inSentence, plural, t, title } from './words.js';
+
+export interface Parts {
+  context: vscode.ExtensionContext; accounts: Accounts; model: Model; tree: ReturnType<typeof createTree>; view: vscode.TreeView<Node>; attention: ReturnType<typeof createAttention>;
+  problems: Problems; requests: RequestLog; log: vscode.LogOutputChannel; operator: Operator; documents: Documents;
+  compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>;
+}
+/** What stands on which command: the verbs of operations that have a place in menus. */
+const VERBS: Readonly<Record<string, readonly string[]>> = {
+  restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'], link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'],
+};
+
+/** Registers every command through one function: a log line, one error handling, no double run, all arguments passed on. */
+export function registerCommands(parts: Parts): void {
+  const { context, accounts, model, tree, view, attention, problems, requests, log, operator, documents } = parts;
+  const extension = context.extensionUri;
+  const running = new Set<string>();
+  const register = (name: string, run: (...args: any[]) => unknown) => {
+    context.subscriptions.push(vscode.commands.registerCommand(`mailroom.${name}`, async (...args: unknown[]) => {
+      const first = args[0] as Node | undefined, key = `${name} ${first?.id ?? String(args[0] ?? '')}`;
+      if (running.has(key)) return undefined;
+      running.add(key);
+      log.debug(`mailroom.${name}`);
+      try { return await run(...args); } catch (error) {
+        await problems.tell('', error, { ...(first?.account ? { account: first.account.id } : {}) });
+        return undefined;
+      } finally { running.delete(key); }
+    }));
+  };
+  const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && 'kind' in value && 'account' in value;
+  /** The rows a command is for: the selection, when the row clicked belongs to it. From the palette, the selection too. */
+  const chosen = (node: unknown, nodes: unknown): Node[] => Array.isArray(nodes) && nodes.length ? nodes.filter(isNode) : isNode(node) ? [node] : [...view.selection];
+  const items = (node: unknown, nodes: unknown): ItemNode[] => chosen(node, nodes).filter((one): one is ItemNode => one.kind === 'item');
+  const inView = <T>(work: () => Thenable<T>) => vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
+  /** Asks for what a command is about, when it was not called on a row. */
+  const accountFor = async (node: unknown): Promise<string | undefined> => {
+    if (typeof node === 'string') return node;
+    if (isNode(node)) return node.account.id;
+    const all = accounts.list();
+    if (all.length <= 1) return all[0]?.id;
+    return (await vscode.window.showQuickPick(all.map(({ id, name, provider }) => ({ label: name, description: provider.name, id })), { placeHolder: t('Which account?') }))?.id;
+  };
+  const branchFor = (node: unknown): BranchNode | undefined => {
+    const one = isNode(node) ? node : view.selection[0];
+    return one?.kind === 'branch' ? one : one?.kind === 'note' ? one.of : undefined;
+  };
+  const need = <T>(value: T | undefined, sentence: string): T | undefined => { if (value === undefined) void vscode.window.showInformationMessage(sentence); return value; };
+  const SELECT = () => t('Select a row in the Mailroom view first.');
+
+  // Accounts
+  register('addAccount', () => addAccount(extension, accounts, log));
+  register('addSandboxAccount', () => addSandboxAccount(accounts));
+  register('editAccount', async (node: unknown) => {
+    const id = await accountFor(node);
+    if (id === undefined) return;
+    if (accounts.isLent(id)) { void vscode.window.showInformationMessage(t('This account comes from the environment and cannot be edited.')); return; }
+    const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)?.provider;
+    if (provider) openAccountForm(extension, accounts, provider, account, log);
+  });
+  register('testAccount', async (node: unknown) => {
+    const id = await accountFor(node);
+    if (id === undefined) return;
+    const { name } = accounts.find(id);
+    await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Testing {0}', name), cancellable: true }, async (_, token) => {
+      const stop = new AbortController();
+      token.onCancellationRequested(() => stop.abort());
+      try {
+        await (await accounts.open(id, stop.signal)).call('account.check', {});
+        void vscode.window.showInformationMessage(t('{0} works.', name));
+      } catch (error) { if (!stop.signal.aborted) await problems.tell(name, error, { account: id }); }
+    });
+  });
+  register('signIn', async (node: unknown) => {
+    const id = await accountFor(node);
+    if (id === undefined) return;
+    const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)!.provider;
+    if (!provider.auth.oauth2) { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
+    const known = await accounts.secretsOf(id) ?? {};
+    const tokens = await signIn(provider, account, known.clientSecret as string | undefined);
+    if (tokens) { await accounts.save(account, { ...known, tokens }); void vscode.window.showInformationMessage(t('{0} is signed in.', account.name)); }
+  });
+  register('renameAccount', async (node: unknown) => {
+    const id = await accountFor(node);
+    if (id === undefined || accounts.isLent(id)) return;
+    const account = accounts.find(id);
+    const name = await vscode.window.showInputBox({ title: t('Rename Account'), value: account.name, prompt: t('What stands in the tree'), validateInput: value => value.trim() ? undefined : t('A name is needed.') });
+    if (name?.trim()) await accounts.save({ ...account, name: name.trim() }, undefined);
+  });
+  register('removeAccount', async (node: unknown) => {
+    const id = await accountFor(node);
+    if (id === undefined) return;
+    const { name } = accounts.find(id), button = t('Remove Account');
+    if (await vscode.window.showWarningMessage(t('Remove the account “{0}” from VS Code?', name), { modal: true, detail: t('Its secrets are deleted here. Nothing changes at the provider.') }, button) === button) await accounts.remove(id);
+  });
+  register('importAccounts', () => importAccounts(accounts));
+  register('exportAccounts', () => exportAccounts(accounts));
+
+  // Tree
+  register('refresh', async (node: unknown) => {
+    const one = isNode(node) ? node.kind === 'note' ? node.of : node : undefined;
+    await inView(async () => { if (one) await model.refresh(one); else { for (const root of model.children() as AccountNode[]) await model.refresh(root); tree.fire(undefined); } });
+  });
+  register('loadMore', (node: unknown) => { const branch = need(branchFor(node), SELECT()); return branch && inView(() => model.more(branch)); });
+  register('loadAll', async (node: unknown) => {
+    const branch = need(branchFor(node), SELECT());
+    if (!branch) return;
+    await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Loading all {0}', branch.label), cancellable: true }, async (progress, token) => {
+      while (branch.rest && !token.isCancellationRequested) {
+        for (let i = 0; i < 10 && branch.rest && !token.isCancellationRequested; i++) await model.more(branch, 'quiet');
+        progress.report({ message: t('{0} so far', branch.rows?.length ?? 0) });
+      }
+      tree.fire(branch);
+      attention.fire();
+    });
+  });
+  register('filter', async (node: unknown) => {
+    const branch = need(branchFor(node), SELECT());
+    if (!branch) return;
+    const operation = operationOf(branch.account.provider, branch.branch.operation)!, server = searchField(operation);
+    const text = await vscode.window.showInputBox({
+      title: t('Filter {0}', branch.label), value: branch.filter?.text ?? '', placeHolder: server ? operation.input[server]!.label : t('Part of the name'),
+      prompt: server ? t('Searched by {0}. Empty shows everything.', branch.account.provider.name) : t('{0} cannot search here, so the list is read and compared. Empty shows everything.', branch.account.provider.name),
+    });
+    if (text !== undefined) await inView(() => model.filter(branch, text.trim() ? { text: text.trim() } : undefined));
+  });
+  register('filterForm', (node: unknown) => {
+    const branch = need(branchFor(node), SELECT());
+    if (!branch) return;
+    const operation = operationOf(branch.account.provider, branch.branch.operation)!, known = inputFrom(branch.account.provider, branch.branch.operation, branch.binding);
+    parts.askFilter(targetOf(branch), Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined)), branch.filter?.input ?? {}, async input => {
+      await inView(() => model.filter(branch, Object.keys(input).length ? { input } : undefined));
+    });
+  });
+  register('clearFilter', (node: unknown) => { const branch = branchFor(node); return branch && inView(() => model.filter(branch, undefined)); });
+
+  // Objects
+  register('open', async (node: unknown) => {
+    const one = need(isNode(node) ? node : view.selection[0], SELECT());
+    if (!one) return;
+    if (one.kind === 'item' && isMail(one.resource)) { await parts.read(targetOf(one)); return; }
+    if (one.kind !== 'item' && one.kind !== 'single') return;
+    if (one.kind === 'item' && isEntryList(one.account.provider, one.resource)) { await vscode.commands.executeCommand('mailroom.editLists', one.parent?.parent ?? one.parent); return; }
+    const uri = uriOf(one);
+    if (uri) await vscode.commands.executeCommand('vscode.openWith', uri, 'mailroom.form', { preview: true });
+    else await vscode.commands.executeCommand('mailroom.openJson', one);
+  });
+  const uriOf = (node: ItemNode | SingleNode): vscode.Uri | undefined => {
+    const { provider } = node.account;
+    if (!editingOf(provider, node.resource, node.binding) || !operationOf(provider, `${node.resource}.get`)) return undefined;
+    return documentUri({ account: node.account.id, resource: node.resource, refs: { ...node.binding.refs }, choices: { ...node.binding.choices } }, node.account.name, node.kind === 'single' ? `${node.label} ${node.parent && node.parent.kind === 'item' ? node.parent.label : ''}`.trim() : node.label);
+  };
+  register('openJson', async (node: unknown) => {
+    const one = need(isNode(node) ? node : view.selection[0], SELECT());
+    if (one?.kind !== 'item' && one?.kind !== 'single') return;
+    const { provider } = one.account, get = `${one.resource}.get`;
+    const value = await inView(async () => operationOf(provider, get) ? (await accounts.open(one.account.id)).call(get, inputFrom(provider, get, one.binding)) as Promise<unknown> : Promise.resolve((one as ItemNode).item));
+    await parts.showJson(one.label || title(one.resource), value);
+  });
+  register('copyId', async (node: unknown, nodes: unknown) => {
+    const all = items(node, nodes);
+    await vscode.env.clipboard.writeText(all.map(one => idOfItem(one.item)).join('\n'));
+    vscode.window.setStatusBarMessage(t('$(check) Copied'), 3000);
+  });
+  register('copyNode', async (node: unknown, nodes: unknown) => {
+    const all = items(node, nodes);
+    if (!all.length) return;
+    await vscode.env.clipboard.writeText(JSON.stringify(n8nNodes(all), null, 2));
+    void vscode.window.showInformationMessage(t('Copied. Paste it into an n8n canvas.'));
+  });
+  register('actions', async (node: unknown, nodes: unknown) => {
+    const [first, ...rest] = chosen(node, nodes);
+    if (!need(first, SELECT())) return;
+    const { provider } = first!.account, target = targetOf(first!);
+    const names = first!.kind === 'account' ? actionsFor(provider) : first!.kind === 'branch' || first!.kind === 'choice' ? actionsAt(provider, target.resource, target.binding) : actionsOn(provider, target.resource, target.binding);
+    const picked = await vscode.window.showQuickPick(names.map(name => ({ label: operationOf(provider, name)!.summary, description: name, name })), { title: [target.label, rest.length ? t('and {0} more', rest.length) : ''].filter(Boolean).join(' '), placeHolder: t('What to do?'), matchOnDescription: true });
+    if (!picked) return;
+    if (isSending(picked.name)) { parts.compose(target, picked.name); return; }
+    if (splitName(picked.name)[1] === 'update' && first!.kind === 'item' && uriOf(first as ItemNode)) { await vscode.commands.executeCommand('mailroom.open', first); return; }
+    await operator.runMany([first!, ...rest].map(targetOf), picked.name);
+  });
+  const isSending = (name: string) => /^message\.(send|sendFrom|reply|forward)$/.test(name);
+  register('create', async (node: unknown) => {
+    const one = need(isNode(node) ? node : view.selection[0], SELECT());
+    if (!one || (one.kind !== 'branch' && one.kind !== 'choice')) return;
+    const name = actionsAt(one.account.provider, one.branch.resource, one.binding).find(action => ['create', 'add'].includes(splitName(action)[1]));
+    if (name) await operator.run(targetOf(one), name);
+  });
+  register('delete', async (node: unknown, nodes: unknown) => {
+    const all = items(node, nodes), first = all[0];
+    if (!need(first, SELECT())) return;
+    const verb = ['delete', 'remove'].find(one => operationOf(first!.account.provider, `${first!.resource}.${one}`));
+    if (verb) await operator.runMany(all.filter(one => one.resource === first!.resource).map(targetOf), `${first!.resource}.${verb}`);
+  });
+  for (const [command, verbs] of Object.entries(VERBS)) {
+    register(command, async (node: unknown, nodes: unknown) => {
+      const all = items(node, nodes), first = all[0];
+      if (!need(first, SELECT())) return;
+      const verb = verbs.find(one => operationOf(first!.account.provider, `${first!.resource}.${one}`));
+      if (verb) await operator.runMany(all.filter(one => one.resource === first!.resource).map(targetOf), `${first!.resource}.${verb}`);
+    });
+  }
+  register('syncNow', async (node: unknown, nodes: unknown) => { const all = items(node, nodes); if (all.length) await operator.runMany(all.map(targetOf), 'sync.start'); });
+  for (const [command, read] of [['markRead', true], ['markUnread', false]] as const) {
+    register(command, (node: unknown, nodes: unknown) => { const all = items(node, nodes); return all.length ? operator.runMany(all.map(targetOf), 'message.mark', { read }) : undefined; });
+  }
+  register('reply', (node: unknown) => { const [one] = items(node, undefined); if (one) parts.compose(targetOf(one), 'message.reply'); });
+  register('compose', async (node: unknown) => {
+    const one = isNode(node) ? node : undefined;
+    const able = accounts.list().filter(({ provider }) => operationOf(provider, 'message.send'));
+    const account = one?.account ?? (able.length > 1 ? able.find(({ name }) => name === undefined) ?? (await vscode.window.showQuickPick(able.map(entry => ({ label: entry.name, description: entry.provider.name, entry })), { placeHolder: t('Send from which account?') }))?.entry : able[0]);
+    if (!need(account, t('No account can send. Add one that can, such as IMAP and SMTP.'))) return;
+    const target: Target = one ? targetOf(one) : { account: account!, resource: '', binding: { refs: {}, choices: {} }, label: account!.name };
+    const from = one?.kind === 'item' && operationOf(account!.provider, 'message.sendFrom') ? 'message.sendFrom' : 'message.send';
+    parts.compose(target, from);
+  });
+  register('changePassword', async (node: unknown) => {
+    const [one] = items(node, undefined);
+    if (one) await password(targetOf(one));
+  });
+  /** A new secret, typed twice into boxes; it never touches a document. */
+  async function password(target: Target): Promise<void> {
+    const { provider } = target.account, secrets = Object.entries(secretsOf(provider, target.resource));
+    const entry = secrets.length > 1 ? (await vscode.window.showQuickPick(secrets.map(([key, field]) => ({ label: field.label, key, field })), { title: target.label })) : secrets[0] && { key: secrets[0][0], field: secrets[0][1] };
+    if (!entry) return;
+    const { key, field } = entry;
+    const box = (prompt: string, complain: (value: string) => string | undefined) => vscode.window.showInputBox({ title: `${field.label} · ${target.label}`, prompt, password: true, ignoreFocusOut: true, validateInput: complain });
+    const first = await box([t('The new value'), field.help].filter(Boolean).join('. '), value => check({ [key]: { ...field, required: true } }, key, value));
+    if (first === undefined) return;
+    if (await box(t('The same once more'), value => value === first ? undefined : t('The two differ.')) === undefined) return;
+    await operator.run(target, `${target.resource}.update`, { [key]: first });
+  }
+  register('editLists', (node: unknown) => {
+    const one = need(isNode(node) ? node : view.selection[0], SELECT());
+    if (!one) return;
+    const { provider } = one.account;
+    if (one.kind === 'choice' || one.kind === 'branch') {
+      if (!isEntryList(provider, one.branch.resource)) return;
+      const owner = one.kind === 'branch' && one.parent?.kind === 'choice' ? one.parent.parent : one.parent;
+      if (owner) parts.editLists(targetOf(owner), one.branch.resource);
+    } else if (one.kind === 'item') {
+      const branch = (model.children(one) as Node[]).find(child => (child.kind === 'choice' || child.kind === 'branch') && isEntryList(provider, child.branch.resource));
+      if (branch && (branch.kind === 'choice' || branch.kind === 'branch')) parts.editLists(targetOf(one), branch.branch.resource);
+    }
+  });
+
+  // Documents
+  const documentOf = (uri: unknown): vscode.Uri | undefined => {
+    const given = uri instanceof vscode.Uri ? uri : (vscode.window.tabGroups.activeTabGroup.activeTab?.input as { uri?: vscode.Uri } | undefined)?.uri;
+    return isDocument(given) ? given : undefined;
+  };
+  register('showDocumentJson', async (uri: unknown) => { const one = documentOf(uri); if (one) await vscode.commands.executeCommand('vscode.openWith', one, 'default', vscode.ViewColumn.Beside); });
+  register('showDocumentForm', async (uri: unknown) => { const one = documentOf(uri); if (one) await vscode.commands.executeCommand('vscode.openWith', one, 'mailroom.form'); });
+  register('compareServer', async (uri: unknown) => {
+    const one = documentOf(uri);
+    if (one) await vscode.commands.executeCommand('vscode.diff', one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', one.path.split('/').at(-1) ?? ''));
+  });
+  register('reloadDocument', async (uri: unknown) => { const one = documentOf(uri); if (one) await documents.reload(one); });
+  register('documentAction', async (uri: vscode.Uri, action: string) => {
+    const loaded = await documents.load(uri), account = accounts.list().find(({ id }) => id === loaded.account);
+    if (!account) return;
+    const target: Target = { account, resource: loaded.place.resource, binding: loaded.binding, label: uri.path.split('/').at(-1)!.replace(/\.mailroom$/, '') };
+    if (action === 'json') { await vscode.commands.executeCommand('mailroom.showDocumentJson', uri); return; }
+    if (action === 'password') { await password(target); return; }
+    if (await operator.run(target, action)) { if (!['delete', 'remove'].includes(splitName(action)[1])) await documents.reload(uri); }
+  });
+
+  // For developers and administrators
+  register('showLog', () => log.show());
+  register('showRequests', () => {
+    const post = () => made?.connected.post({ type: 'requests', lines: [...requests.lines()] });
+    let timer: NodeJS.Timeout | undefined;
+    const stop = requests.listen(() => { timer ??= setTimeout(() => { timer = undefined; post(); }, 300); });
+    const made = openPanel({ page: 'requests', extension, identity: 'requests', title: t('Mailroom Requests'), icon: 'pulse', ready: post, onClosed: () => { stop(); clearTimeout(timer); }, answer(ask) { if (ask.do === 'clear') requests.clear(); post(); return undefined; } });
+    if (!made) stop();
+  });
+  register('overview', async (node: unknown) => {
+    const id = await accountFor(node), account = accounts.list().find(one => one.id === id);
+    if (account) openOverview(extension, accounts, account);
+  });
+  register('export', async (node: unknown) => {
+    const branch = branchFor(node);
+    if (branch) {
+      const { provider } = branch.account, { operation } = branch.branch;
+      await exportList(`${branch.account.name} ${branch.label}`, async function* (signal) { yield* (await accounts.open(branch.account.id, signal)).call(operation, { ...inputFrom(provider, operation, branch.binding), ...branch.filter?.input }) as AsyncIterable<Values>; });
+      return;
+    }
+    const id = await accountFor(node), account = accounts.list().find(one => one.id === id);
+    if (account) await exportList(t('Mailboxes of {0}', account.name), async function* (signal) { for await (const { resource, item } of mailboxesOf(account, accounts, signal)) yield { kind: inSentence(title(resource)), ...item }; });
+  });
+  register('checkAll', async () => {
+    const all = accounts.list();
+    await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true }, async (progress, token) => {
+      for (const account of all) {
+        if (token.isCancellationRequested) return;
+        progress.report({ message: account.name, increment: 100 / Math.max(1, all.length) });
+        try { await lookThrough(account.id, token); } catch (error) { if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id }); }
+      }
+    });
+    tree.fire(undefined);
+    attention.fire();
+  });
+  /** Loads every branch of mailboxes of an account, also those below its domains. */
+  async function lookThrough(id: string, token: vscode.CancellationToken): Promise<void> {
+    const root = model.find(id);
+    if (!root) return;
+    const walk = async (node: Node, depth: number): Promise<void> => {
+      for (const child of await model.children(node)) {
+        if (token.isCancellationRequested) return;
+        if (child.kind !== 'branch') continue;
+        const boxes = /mailbox$/i.test(child.branch.resource), holds = depth === 0 && /^(domain|tenant)$/.test(child.branch.resource);
+        if (!boxes && !holds) continue;
+        await model.children(child);
+        for (let pages = 0; child.rest && pages < 50 && !token.isCancellationRequested; pages++) await model.more(child, 'quiet');
+        if (holds) for (const item of child.rows ?? []) await walk(item, depth + 1);
+      }
+    };
+    await walk(root, 0);
+  }
+  void take; void plural;
+}
+export interface Parts { askFilter(target: Target, fields: Readonly<Record<string, import('../shared/index.js').Field>>, values: Values, run: (input: Values) => Promise<void>): void }
+
+/** Rows as nodes of n8n, ready to be pasted into its canvas. */
+export function n8nNodes(rows: readonly ItemNode[]): unknown {
+  return {
+    nodes: rows.map((row, i) => {
+      const { provider } = row.account, operation = `${row.resource}.get`, found = operationOf(provider, operation), input = inputFrom(provider, operation, row.binding);
+      const parameters: Values = { provider: provider.id, resource: row.resource, operation: 'get' };
+      for (const [name, value] of Object.entries(input)) {
+        const field = found!.input[name]!;
+        const picked = field.ref !== undefined && field.type === 'text' && operationOf(provider, `${field.ref}.list`) !== undefined;
+        const shown = picked ? { __rl: true, mode: 'id', value } : value;
+        if (field.required) parameters[name] = shown; else parameters.additionalFields = { ...parameters.additionalFields as Values, [name]: shown };
+      }
+      return { parameters, type: `n8n-nodes-mailroom.${nodeFor(operation)}`, typeVersion: 1, position: [0, 160 * i], name: `${title(row.resource)} ${row.label}`.slice(0, 60) };
+    }),
+    connections: {},
+  };
+}
+export type { NoteNode };

@@ -1,0 +1,96 @@
+import * as vscode from 'vscode';
+import { splitName, type Fields } from '../shared/index.js';
+import type { Accounts } from './accounts.js';
+import { SCHEME, type Documents, type Loaded } from './documents.js';
+import type { Action, FormModel } from './form/messages.js';
+import { render } from './form/render.js';
+import { makesSense, stateLabel, statusOf } from './model.js';
+import { connectPage } from './panels.js';
+import { actionsOn, labelOf, operationOf } from './tables.js';
+import { readText, same, secretsOf, textOf, type Values } from './values.js';
+import { inSentence, t, title } from './words.js';
+
+export interface EditorOptions {
+  extension: vscode.Uri; accounts: Accounts; documents: Documents;
+  /** Runs what a button of the form stands for. */
+  act(uri: vscode.Uri, action: string): Promise<void>;
+  /** Lets the user pick an object for a field. */
+  pick(one: Loaded, field: string, values: Values): Promise<string | undefined>;
+}
+
+/** The form over an object's document. The document is the truth: every change is an edit of it, so undo, the dirty mark and hot exit are VS Code's. */
+export function createEditor({ extension, accounts, documents, act, pick }: EditorOptions): vscode.CustomTextEditorProvider {
+  return {
+    async resolveCustomTextEditor(document, panel) {
+      const { uri } = document;
+      let one: Loaded;
+      try { one = await documents.load(uri); } catch (error) {
+        one = undefined as never;
+        panel.webview.options = {};
+        panel.webview.html = `<p>${(error as Error).message.replace(/[&<>]/g, c => `&#${c.charCodeAt(0)};`)}</p>`;
+        return;
+      }
+      const values = (): { values: Values; readonly?: string } => {
+        try { return { values: readText(document.getText()) }; } catch (error) { return { values: one.values, readonly: t('{0} Correct it in the JSON view; until then the form only shows what was saved.', (error as Error).message) }; }
+      };
+      const form = (): FormModel => {
+        const now = values();
+        const provider = accounts.list().find(({ id }) => id === one.place.account)?.provider;
+        return {
+          mode: 'document', title: labelOf(one.place.resource, one.item), subtitle: [title(one.place.resource), statusOf(one.item) && stateLabel(statusOf(one.item)!), accounts.list().find(({ id }) => id === one.place.account)?.name].filter(Boolean).join(' · '),
+          groups: render(one.editing.fields, { pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General') }),
+          values: now.values, base: one.values, issues: one.issues, actions: provider ? actions(one, provider) : [], ...(now.readonly ? { readonly: now.readonly } : {}),
+        };
+      };
+      const connected = connectPage(panel.webview, panel.onDidDispose, {
+        page: 'form', title: document.fileName, extension,
+        ready: () => connected.post({ type: 'form', form: form() }),
+        async answer(ask) {
+          switch (ask.do) {
+            case 'edit': await edit(ask.field, ask.value); return undefined;
+            case 'action': await act(uri, ask.action); return undefined;
+            case 'pick': return pick(one, ask.field, ask.values);
+            default: return undefined;
+          }
+        },
+      });
+      async function edit(field: string, value: unknown): Promise<void> {
+        const fields = one.editing.fields as Fields;
+        if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
+        const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
+        if (same(now[field], value) || text === document.getText()) return;
+        const change = new vscode.WorkspaceEdit();
+        change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
+        if (!await vscode.workspace.applyEdit(change)) throw new Error(t('The change could not be put into the document.'));
+      }
+      const post = () => connected.post({ type: 'values', ...values(), base: one.values, issues: one.issues });
+      const listening = [
+        vscode.workspace.onDidChangeTextDocument(event => { if (event.document.uri.toString() === uri.toString()) post(); }),
+        vscode.workspace.onDidSaveTextDocument(saved => { if (saved.uri.toString() === uri.toString()) connected.post({ type: 'form', form: form() }); }),
+        documents.problems(changed => { if (changed.query === uri.query) { const again = documents.get(uri); if (again) one = again; post(); } }),
+      ];
+      panel.onDidDispose(() => {
+        for (const one of listening) one.dispose();
+        // Another view of the same document (JSON beside) still needs what was read.
+        if (!vscode.window.tabGroups.all.some(group => group.tabs.some(tab => (tab.input as { uri?: vscode.Uri } | undefined)?.uri?.toString() === uri.toString()))) documents.forget(uri);
+      });
+    },
+  };
+}
+
+/** The buttons of a form: what can be done with the object, short names first. */
+function actions(one: Loaded, provider: Parameters<typeof actionsOn>[0]): Action[] {
+  const destroys = (resource: string, verb: string) => operationOf(provider, `${resource}.${verb}`)?.effect === 'destroy';
+  const own = actionsOn(provider, one.place.resource, one.binding).map(name => splitName(name)).filter(([resource, verb]) => resource === one.place.resource && verb !== 'update' && makesSense(`${resource}.${verb}`, one.item))
+    // What destroys stands last, away from the harmless ones.
+    .sort(([a, x], [b, y]) => Number(destroys(a, x)) - Number(destroys(b, y)));
+  const most = own.filter(([a, x]) => !destroys(a, x)).slice(0, 4), last = own.filter(([a, x]) => destroys(a, x)).slice(0, 1);
+  const found: Action[] = [];
+  if (Object.keys(secretsOf(provider, one.place.resource)).length) found.push({ id: 'password', label: t('Change Password…') });
+  for (const [resource, verb] of most) found.push({ id: `${resource}.${verb}`, label: title(verb) });
+  found.push({ id: 'json', label: t('JSON') });
+  for (const [resource, verb] of last) found.push({ id: `${resource}.${verb}`, label: `${title(verb)}…` });
+  return found;
+}
+export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;
+export { inSentence };

@@ -1,0 +1,120 @@
+import * as vscode from 'vscode';
+import { askSecrets, setExtensionId, uriHandler } from './accountForm.js';
+import { createAccounts } from './accounts.js';
+import { openForm } from './askForm.js';
+import { registerCommands } from './commands.js';
+import { createComposer } from './compose.js';
+import { createDocuments, SCHEME } from './documents.js';
+import { createEditor } from './editor.js';
+import { createListsEditor } from './lists.js';
+import { createRequestLog } from './log.js';
+import { createModel, type BranchNode, type ItemNode, type Node } from './model.js';
+import { createOperator, type Target } from './operate.js';
+import { createProblems } from './problems.js';
+import { createReader } from './reader.js';
+import { createReadOnly } from './readOnly.js';
+import { idOfItem, operationOf } from './tables.js';
+import { createAttention, createTree, stateDecorations } from './tree.js';
+import { splitName } from './values.js';
+import { t, translateWith } from './words.js';
+
+/** Wires the parts together and registers them; nothing is fetched, read or asked here. */
+export function activate(context: vscode.ExtensionContext): void {
+  translateWith((message, ...args) => vscode.l10n.t(message, ...args));
+  setExtensionId(context.extension.id);
+  const own = <D extends vscode.Disposable>(one: D): D => { context.subscriptions.push(one); return one; };
+  const extension = context.extensionUri;
+  const log = own(vscode.window.createOutputChannel('Mailroom', { log: true }));
+  const problems = createProblems(log), requests = createRequestLog(log);
+  const icon = (provider: string) => ({ light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`), dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`) });
+  const accounts = own(createAccounts({
+    state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets,
+    changed: account => { const node = account === undefined ? undefined : model.find(account); void (node ? model.refresh(node) : undefined); tree.fire(undefined); },
+    observe: (account, seen) => requests.observe(account.name, seen),
+    storeFailed: error => {
+      log.error(t('The secret store does not answer.'), String(error));
+      void vscode.window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
+        .then(picked => picked === undefined ? undefined : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
+    },
+  }));
+  const model = createModel({
+    accounts: () => accounts.list(), open: id => accounts.open(id),
+    changed: node => { tree.fire(node); counted(); },
+    loaded: () => counted(),
+  });
+  const tree = own(createTree({ model, icon }));
+  const attention = own(createAttention(model));
+  const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
+  const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
+  own(view.onDidChangeSelection(({ selection }) => void vscode.commands.executeCommand('setContext', 'mailroom.selected', selection.length > 0)));
+  own(vscode.window.registerFileDecorationProvider(stateDecorations()));
+
+  /** The badge counts only what needs the user. */
+  let timer: NodeJS.Timeout | undefined;
+  const counted = () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      const count = attention.rows().length;
+      attentionView.badge = count ? { value: count, tooltip: count === 1 ? t('One mailbox needs attention') : t('{0} mailboxes need attention', count) } : undefined;
+      attentionView.message = count ? undefined : t('Nothing needs attention among the mailboxes loaded so far.');
+      attention.fire();
+    }, 100);
+  };
+  own({ dispose: () => clearTimeout(timer) });
+
+  const readOnly = own(createReadOnly());
+  const showJson = (label: string, value: unknown) => readOnly.show(`${label}.json`, 'json', async () => `${JSON.stringify(value, (_, one: unknown) => typeof one === 'function' ? undefined : one, 2)}\n`);
+  const documents = own(createDocuments({
+    accounts,
+    saved: (place, answer) => {
+      const node = model.loaded().filter(one => one.account.id === place.account && one.resource === place.resource && idOfItem(one.item) === place.refs[place.resource]);
+      for (const one of node) if (typeof answer === 'object' && answer !== null && idOfItem(answer as Record<string, unknown>) === idOfItem(one.item)) model.update(one, answer as Record<string, unknown>);
+    },
+    conflicted: (uri, fields) => void vscode.window.showWarningMessage(t('{0} changed on the server meanwhile. Nothing was overwritten.', fields.join(', ')), t('Compare'))
+      .then(picked => picked ? vscode.commands.executeCommand('mailroom.compareServer', uri) : undefined),
+  }));
+  own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
+  own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
+
+  /** What a write leaves to be shown: the smallest branch that may look different now. */
+  const done = (target: Target, name: string, answer: unknown) => {
+    const [resource, verb] = splitName(name), { node } = target;
+    log.info(`${target.account.name}: ${name} done`);
+    const effect = operationOf(target.account.provider, name)?.effect;
+    if (effect === 'read') return;
+    const branches = model.branches().filter(one => one.account.id === target.account.id && one.branch.resource === resource && one.rows);
+    if (node?.kind === 'item' && resource === node.resource && !['create', 'add', 'delete', 'remove', 'move'].includes(verb)) {
+      if (name === 'message.mark' || verb === 'mark') { void model.refresh(node.parent); return; }
+      if (typeof answer === 'object' && answer !== null && 'native' in answer && idOfItem(answer as Record<string, unknown>) === idOfItem(node.item) && ('status' in answer || 'email' in answer)) { model.update(node, answer as Record<string, unknown>); return; }
+      void model.refresh(node.parent);
+      return;
+    }
+    if (['delete', 'remove'].includes(verb) && node?.kind === 'item' && !operationOf(target.account.provider, `${resource}.restore`)) { model.remove(node); return; }
+    for (const branch of branches) void model.refresh(branch);
+  };
+  const operator = createOperator({ extension, accounts, model, problems, showJson, done });
+  const compose = createComposer({ extension, accounts, operator, state: context.globalState, log });
+  const read = createReader({ extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text), reply: target => compose(target, 'message.reply') });
+  const editLists = createListsEditor({ extension, accounts, operator, showJson, changed: target => {
+    for (const branch of model.branches()) if (branch.rows && branch.account.id === target.account.id && target.node && branch.id.startsWith(`${target.node.id}/`)) void model.refresh(branch);
+  } });
+  own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
+    extension, accounts, documents,
+    act: async (uri, action) => { await vscode.commands.executeCommand('mailroom.documentAction', uri, action); },
+    pick: async (one, field, values) => {
+      const account = accounts.list().find(({ id }) => id === one.account);
+      return account ? operator.pickFor({ account, resource: one.place.resource, binding: one.binding, label: '' }, one.editing.fields[field]!, values) : undefined;
+    },
+  }), { supportsMultipleEditorsPerDocument: true }));
+  own(vscode.window.registerUriHandler(uriHandler));
+
+  registerCommands({
+    context, accounts, model, tree, view, attention, problems, requests, log, operator, documents, compose, read, editLists, showJson,
+    askFilter: (target, fields, values, run) => openForm({
+      extension, identity: `filter ${target.node?.id ?? ''}`, icon: 'filter', title: t('Filter {0}', target.label), subtitle: target.account.name, fields, values, submit: t('Apply'), general: t('Filters'),
+      pickable: ref => operationOf(target.account.provider, `${ref}.list`) !== undefined, pick: (field, now) => operator.pickFor(target, fields[field]!, now),
+      run: async input => { await run(input); return true; },
+    }),
+  });
+}
+export type { BranchNode, ItemNode };

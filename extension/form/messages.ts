@@ -1,0 +1,121 @@
+/** One control of a form, as the page needs it; made from a field by `render.ts`. */
+export interface Control {
+  name: string; label: string; kind: 'text' | 'area' | 'number' | 'flag' | 'choice' | 'choices' | 'time' | 'lines' | 'json' | 'secret' | 'files';
+  help?: string; example?: string; required?: boolean; clearable?: boolean; options?: { value: string; label: string }[]; open?: boolean; rows?: number;
+  min?: number; max?: number; fraction?: boolean; maxLength?: number; many?: boolean;
+  /** A button beside it offers a list to pick from. */
+  pick?: boolean;
+}
+export interface Group { title?: string; controls: Control[]; folded?: boolean }
+export type Values = Record<string, unknown>;
+export interface FormIssue { field?: string; message: string }
+export interface Action { id: string; label: string; primary?: boolean }
+/** A form as the page shows it. `document`: every change is an edit of a document; `ask`: everything goes at once, with a button. */
+export interface FormModel {
+  mode: 'document' | 'ask'; title: string; subtitle?: string; notice?: string; groups: Group[]; values: Values; issues: FormIssue[]; actions: Action[];
+  submit?: string; readonly?: string;
+  /** What was read, in documents: values that differ are marked. */
+  base?: Values;
+}
+
+export interface MailPart { id: string; name: string; type: string; size?: number; inline?: boolean }
+/** A message as the reader shows it; without `loaded` only its head is known. */
+export interface MailView {
+  id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; loaded: boolean; text?: string; html?: string;
+  inline: Record<string, string>; attachments: MailPart[]; images: boolean; problem?: string;
+}
+export interface ReaderModel {
+  title: string; facts: { label: string; value: string }[]; messages: MailView[]; preferHtml: boolean;
+  can: { reply: boolean; mark: boolean; source: boolean; headers: boolean; attachments: boolean; remove: boolean; move: boolean; link: boolean };
+}
+
+export interface ListColumn { id: string; label: string; entries: string[]; loading: boolean; problem?: string; more?: boolean }
+export interface EntryResult { value: string; message?: string }
+export interface ListsModel { title: string; subtitle?: string; columns: ListColumn[]; example?: string; help?: string; canCopy: boolean }
+
+export interface Bar { label: string; value: number; tone: 'good' | 'warn' | 'bad' | 'plain' }
+export interface Chart { title: string; note?: string; bars: Bar[]; total?: string }
+export interface OverviewModel { title: string; subtitle: string; charts: Chart[]; rows: { label: string; status: string; tone: Bar['tone']; detail: string }[]; busy: boolean; note?: string }
+export interface RequestLine { at: number; account: string; method: string; origin: string; path: string; status?: number; error?: string; ms: number; attempt: number }
+
+/** What the host tells a page. */
+export type ToPage =
+  | { type: 'words'; words: Record<string, string> }
+  | { type: 'form'; form: FormModel }
+  | { type: 'values'; values: Values; base?: Values; issues: FormIssue[]; readonly?: string }
+  | { type: 'reader'; reader: ReaderModel }
+  | { type: 'mail'; mail: MailView }
+  | { type: 'lists'; lists: ListsModel }
+  | { type: 'column'; column: ListColumn }
+  | { type: 'overview'; overview: OverviewModel }
+  | { type: 'requests'; lines: RequestLine[] }
+  | { type: 'reply'; id: number; ok: true; value?: unknown }
+  | { type: 'reply'; id: number; ok: false; message: string; issues?: FormIssue[] };
+
+/** What a page may ask of the host. */
+export type Ask =
+  | { do: 'edit'; field: string; value: unknown }
+  | { do: 'submit'; values: Values }
+  | { do: 'draft'; values: Values }
+  | { do: 'cancel' }
+  | { do: 'action'; action: string }
+  | { do: 'pick'; field: string; values: Values }
+  | { do: 'files'; field: string }
+  | { do: 'unfile'; field: string; index: number }
+  | { do: 'read'; message: string }
+  | { do: 'images'; message: string }
+  | { do: 'link'; url: string }
+  | { do: 'attachment'; message: string; attachment: string; how: 'save' | 'preview' }
+  | { do: 'mail'; message: string; what: 'reply' | 'markRead' | 'markUnread' | 'delete' | 'move' | 'source' | 'headers' | 'linkTask' | 'json' }
+  | { do: 'add'; column: string; values: string[] }
+  | { do: 'remove'; column: string; values: string[] }
+  | { do: 'copy'; column: string; values: string[] }
+  | { do: 'reload'; column?: string }
+  | { do: 'clear' };
+/** What a page sends: that it is ready, or a request with its number. */
+export type ToHost = { type: 'ready' } | { type: 'ask'; id: number; ask: Ask };
+
+type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
+const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
+  edit: { field: 'string', value: 'any' }, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
+  pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
+  read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' }, attachment: { message: 'string', attachment: 'string', how: ['save', 'preview'] },
+  mail: { message: 'string', what: ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'json'] },
+  add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' }, copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {},
+};
+/** No text of a page is longer, in characters. */
+const LONGEST = 2_000_000;
+
+/** The message if it has exactly the shape of one, else undefined: a page is input, not a friend. */
+export function readToHost(given: unknown): ToHost | undefined {
+  if (!isObject(given)) return undefined;
+  if (given.type === 'ready') return { type: 'ready' };
+  const { ask, id } = given;
+  if (given.type !== 'ask' || !Number.isSafeInteger(id) || !isObject(ask) || typeof ask.do !== 'string' || !Object.hasOwn(SHAPES, ask.do)) return undefined;
+  const shape = SHAPES[ask.do as Ask['do']];
+  if (Object.keys(ask).some(key => key !== 'do' && !Object.hasOwn(shape, key))) return undefined;
+  return Object.entries(shape).every(([key, kind]) => isKind(ask[key], kind)) ? { type: 'ask', id: id as number, ask: ask as unknown as Ask } : undefined;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+function isKind(value: unknown, kind: Kind): boolean {
+  if (typeof kind !== 'string') return typeof value === 'string' && kind.includes(value);
+  switch (kind) {
+    case 'string': return typeof value === 'string' && value.length <= LONGEST;
+    case 'string?': return value === undefined || isKind(value, 'string');
+    case 'number': return Number.isSafeInteger(value);
+    case 'strings': return Array.isArray(value) && value.length <= 10_000 && value.every(one => isKind(one, 'string'));
+    case 'values': return isObject(value) && Object.values(value).every(one => isKind(one, 'any'));
+    case 'any': return value === null || value === undefined || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)) || isKind(value, 'string') || isKind(value, 'strings');
+  }
+}
+
+/** Every text that pages show by themselves; the host sends them in the user's language. */
+export const PAGE_WORDS = [
+  'Save', 'Cancel', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches', 'Working…', 'Done', 'More', 'Correct the marked fields.',
+  'From', 'To', 'Cc', 'Date', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source', 'Headers', 'Link Task…', 'Open as JSON',
+  'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments', 'This message has no text.', 'Loading…', 'Message text', 'Unread', 'Show message',
+  'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…', 'No entries', '{0} entries', '{0} of {1} entries', '{0} added, {1} refused', '{0} removed, {1} refused', 'Reload', 'Refused', 'Select {0}',
+  'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.', 'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Show', 'Requests',
+  'not set (unchanged)', 'Leave empty to keep the present one', 'Yes', 'No', 'Undecided', 'Bold values were changed.', 'changed',
+] as const;

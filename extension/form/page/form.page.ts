@@ -1,0 +1,129 @@
+import { make, toolkitButton, type Made } from '../controls.js';
+import type { FormIssue, FormModel, Values } from '../messages.js';
+import { announce, ask, errorText, h, main, Refusal, remember, remembered, start, w } from './page.js';
+
+const root = main('form');
+let form: FormModel | undefined, base: Values = {};
+let controls = new Map<string, Made>();
+const pending = new Map<string, { value: unknown; timer: number }>();
+/** A pause in typing that makes one step of undo, in milliseconds. */
+const PAUSE = 250;
+
+const send = (field: string, value: unknown) => void ask({ do: 'edit', field, value }).catch(error => announce(errorText(error), true));
+function flush(): void {
+  for (const [field, { value, timer }] of pending) { clearTimeout(timer); pending.delete(field); send(field, value); }
+}
+// Ctrl or Cmd comes before the S of "save": what was typed is in the document by then.
+window.addEventListener('keydown', event => { if (event.ctrlKey || event.metaKey) flush(); }, true);
+window.addEventListener('blur', flush);
+
+function changed(name: string, value: unknown, done: boolean): void {
+  mark(name, value);
+  if (form?.mode === 'ask') { controls.get(name)?.invalid(undefined); draft(); return; }
+  const before = pending.get(name);
+  if (before) { clearTimeout(before.timer); pending.delete(name); }
+  if (done) { send(name, value); return; }
+  pending.set(name, { value, timer: window.setTimeout(() => { pending.delete(name); send(name, value); }, PAUSE) });
+}
+let drafting = 0;
+/** Only what is no secret is kept as a draft. */
+function draft(): void {
+  clearTimeout(drafting);
+  drafting = window.setTimeout(() => { if (form?.actions.some(({ id }) => id === 'draft')) void ask({ do: 'draft', values: collect(false) }).catch(() => {}); }, 400);
+}
+const collect = (secrets: boolean): Values => Object.fromEntries((form?.groups ?? []).flatMap(group => group.controls)
+  .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files').map(control => [control.name, controls.get(control.name)?.get() ?? null]));
+
+function mark(name: string, value: unknown): void {
+  if (form?.mode !== 'document') return;
+  const differs = JSON.stringify(value ?? null) !== JSON.stringify(base[name] ?? null) && !(value === '' && base[name] === null);
+  const element = controls.get(name)?.element;
+  element?.classList.toggle('changed', differs);
+  if (differs) element?.setAttribute('title', w('changed')); else element?.removeAttribute('title');
+}
+
+function show(model: FormModel): void {
+  const focused = (document.activeElement as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
+  form = model;
+  base = model.base ?? {};
+  controls = new Map();
+  const around = {
+    words: w, changed, keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
+    pick: (name: string) => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => { if (value !== undefined && value !== null) { controls.get(name)?.set(value); changed(name, controls.get(name)?.get(), true); } }).catch(error => announce(errorText(error), true)),
+    files: (name: string) => void ask({ do: 'files', field: name }).then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(error => announce(errorText(error), true)),
+    unfile: (name: string, index: number) => void ask({ do: 'unfile', field: name, index }).then(value => controls.get(name)?.set(value)).catch(error => announce(errorText(error), true)),
+  };
+  const count = model.groups.reduce((sum, group) => sum + (group.folded ? 0 : group.controls.length), 0);
+  const sections = model.groups.map(group => {
+    const made = group.controls.map(control => { const one = make(control, around); controls.set(control.name, one); return one.element; });
+    if (group.folded) return h('details', { class: 'group', ...((remembered<{ open: string[] }>().open ?? []).includes(group.title ?? '') ? { open: true } : {}), on: { toggle: (event: Event) => {
+      const open = new Set(remembered<{ open: string[] }>().open ?? []);
+      if ((event.currentTarget as HTMLDetailsElement).open) open.add(group.title ?? ''); else open.delete(group.title ?? '');
+      remember({ open: [...open] });
+    } } }, h('summary', {}, group.title ?? w('More')), h('div', { class: 'grid' }, ...made));
+    return h('section', { class: 'group' }, group.title ? h('h2', {}, group.title) : undefined, h('div', { class: 'grid' }, ...made));
+  });
+  const nothing = h('p', { class: 'empty', hidden: true }, w('No setting matches'));
+  const search = count > 14 ? h('input', { type: 'search', class: 'search', placeholder: w('Search settings'), 'aria-label': w('Search settings'), on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value) } }) : undefined;
+  function narrow(text: string): void {
+    const wanted = text.trim().toLowerCase();
+    let any = false;
+    for (const [i, group] of model.groups.entries()) {
+      let some = false;
+      for (const control of group.controls) {
+        const hit = !wanted || `${control.label} ${control.name} ${control.help ?? ''} ${group.title ?? ''}`.toLowerCase().includes(wanted);
+        controls.get(control.name)!.element.hidden = !hit;
+        some ||= hit;
+      }
+      sections[i]!.hidden = !some;
+      if (wanted && some && sections[i] instanceof HTMLDetailsElement) (sections[i] as HTMLDetailsElement).open = true;
+      any ||= some;
+    }
+    nothing.hidden = any;
+  }
+  const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => { flush(); void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true)); }));
+  const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted()) : undefined;
+  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => void ask({ do: 'cancel' })) : undefined;
+  root.replaceChildren(
+    h('header', {}, h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined), h('div', { class: 'actions' }, ...buttons)),
+    ...(model.notice ? [h('p', { class: 'notice' }, model.notice)] : []), h('p', { class: 'notice bad', id: 'trouble', hidden: true }),
+    ...(search ? [search] : []), h('form', { novalidate: true, on: { submit: (event: Event) => event.preventDefault(), keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && submit) void submitted(); } } }, ...sections, nothing),
+    ...(submit ? [h('footer', {}, submit, cancel)] : []),
+  );
+  fill(model.values, model.issues, model.readonly);
+  async function submitted(): Promise<void> {
+    submit!.setAttribute('disabled', '');
+    announce(w('Working…'));
+    try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
+      issues(error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }]);
+      announce(errorText(error), true);
+    } finally { submit!.removeAttribute('disabled'); }
+  }
+  if (focused) controls.get(focused)?.focus();
+  else if (model.mode === 'ask') requestAnimationFrame(() => controls.get(model.groups[0]?.controls[0]?.name ?? '')?.focus());
+}
+
+function fill(values: Values, problems: FormIssue[], readonly?: string): void {
+  for (const [name, control] of controls) {
+    if (!pending.has(name)) control.set(values[name]);
+    control.disabled(readonly !== undefined);
+    mark(name, pending.has(name) ? pending.get(name)!.value : values[name]);
+  }
+  issues(problems, readonly);
+}
+
+function issues(problems: FormIssue[], readonly?: string): void {
+  const byField = new Map(problems.filter(one => one.field !== undefined).map(one => [one.field!, one.message]));
+  for (const [name, control] of controls) control.invalid(byField.get(name));
+  const rest = problems.filter(one => one.field === undefined || !controls.has(one.field)).map(one => one.message);
+  const trouble = document.getElementById('trouble')!;
+  trouble.textContent = [readonly, ...rest].filter(Boolean).join(' ');
+  trouble.hidden = trouble.textContent === '';
+  const first = [...controls].find(([name]) => byField.has(name));
+  if (first && form?.mode === 'ask') { first[1].element.closest('details')?.setAttribute('open', ''); first[1].focus(); }
+}
+
+start(message => {
+  if (message.type === 'form') show(message.form);
+  if (message.type === 'values') { if (message.base) base = message.base; fill(message.values, message.issues, message.readonly); }
+});

@@ -1,0 +1,97 @@
+import type { EntryResult, ListColumn, ListsModel } from '../messages.js';
+import { announce, ask, button, errorText, h, main, remember, remembered, start, w } from './page.js';
+
+const root = main('lists');
+let model: ListsModel | undefined;
+const drawn = new Map<string, { update(column: ListColumn): void }>();
+/** No more rows are drawn at once; the filter finds the others. */
+const SHOWN = 500;
+
+function show(lists: ListsModel): void {
+  model = lists;
+  root.classList.add('wide');
+  drawn.clear();
+  root.replaceChildren(
+    h('header', {}, h('div', { class: 'head' }, h('h1', {}, lists.title), h('p', { class: 'subtitle' }, lists.subtitle)), h('div', { class: 'actions' }, button(w('Reload'), () => void ask({ do: 'reload' }), { secondary: true }))),
+    ...(lists.help ? [h('p', { class: 'help lead' }, lists.help)] : []), h('div', { class: 'columns' }, ...lists.columns.map(draw)),
+  );
+}
+
+function draw(first: ListColumn): HTMLElement {
+  let column = first, filter = '';
+  const picked = new Set<string>();
+  const drafts = remembered<{ drafts: Record<string, string> }>().drafts ?? {};
+  const count = h('span', { class: 'badge' });
+  const box = h('textarea', { rows: 2, 'aria-label': w('Add to {0}', column.label), placeholder: [model?.columns.length === 1 ? model.example : undefined, w('Paste one entry per line')].filter(Boolean).join('\n'), on: {
+    input: () => remember({ drafts: { ...remembered<{ drafts: Record<string, string> }>().drafts, [column.id]: box.value } }),
+    keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); void add(); } },
+  } });
+  box.value = drafts[column.id] ?? '';
+  const results = h('ul', { class: 'results', hidden: true });
+  const addButton = button(w('Add'), () => void add());
+  addButton.setAttribute('aria-label', w('Add to {0}', column.label));
+  const list = h('ul', { 'aria-label': column.label, tabindex: '0' }), problem = h('p', { class: 'complaint', hidden: true });
+  const search = h('input', { type: 'search', placeholder: w('Filter'), 'aria-label': w('Filter entries of {0}', column.label), on: { input: () => { filter = search.value.trim().toLowerCase(); paint(); } } });
+  const all = h('input', { type: 'checkbox', on: { change: () => { for (const one of visible()) if (all.checked) picked.add(one); else picked.delete(one); paint(); } } });
+  const allLabel = h('label', { class: 'all' }, all, w('Select all'));
+  const remove = button(w('Remove Selected'), () => void removeThem(), { secondary: true }), copy = button(w('Copy To…'), () => void ask({ do: 'copy', column: column.id, values: [...picked] }).catch(error => announce(errorText(error), true)), { secondary: true });
+  const visible = () => column.entries.filter(one => !filter || one.toLowerCase().includes(filter));
+
+  function paint(): void {
+    for (const one of picked) if (!column.entries.includes(one)) picked.delete(one);
+    const rows = visible();
+    count.textContent = column.loading ? '…' : String(column.entries.length);
+    count.setAttribute('aria-label', w('{0} entries', column.entries.length));
+    list.replaceChildren(...rows.slice(0, SHOWN).map(entry => {
+      const check = h('input', { type: 'checkbox', on: { change: () => { if (check.checked) picked.add(entry); else picked.delete(entry); tools(); } } });
+      check.checked = picked.has(entry);
+      return h('li', {}, h('label', {}, check, entry));
+    }));
+    if (rows.length > SHOWN) list.append(h('li', { class: 'muted' }, w('{0} of {1} entries', SHOWN, rows.length)));
+    if (!rows.length && !column.problem) list.append(h('li', { class: 'empty' }, column.loading ? w('Loading…') : w('No entries')));
+    problem.textContent = column.problem ?? '';
+    problem.hidden = !column.problem;
+    search.hidden = column.entries.length < 8 && !filter;
+    tools();
+  }
+  function tools(): void {
+    remove.disabled = copy.disabled = picked.size === 0;
+    const rows = visible();
+    all.checked = rows.length > 0 && rows.every(one => picked.has(one));
+    allLabel.hidden = rows.length === 0;
+  }
+  function told(done: EntryResult[], words: '{0} added, {1} refused' | '{0} removed, {1} refused'): void {
+    const refused = done.filter(one => one.message !== undefined);
+    results.replaceChildren(...refused.map(one => h('li', {}, `${one.value}: ${one.message}`)));
+    results.hidden = refused.length === 0;
+    announce(w(words, done.length - refused.length, refused.length), refused.length > 0);
+  }
+  async function add(): Promise<void> {
+    const values = box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one !== '');
+    if (!values.length) { box.focus(); return; }
+    addButton.disabled = true;
+    announce(w('Working…'));
+    try {
+      const done = await ask({ do: 'add', column: column.id, values }) as EntryResult[];
+      // What was refused stays in the box, to be corrected.
+      box.value = done.filter(one => one.message !== undefined).map(one => one.value).join('\n');
+      box.dispatchEvent(new Event('input'));
+      told(done, '{0} added, {1} refused');
+    } catch (error) { announce(errorText(error), true); } finally { addButton.disabled = false; box.focus(); }
+  }
+  async function removeThem(): Promise<void> {
+    const values = [...picked];
+    remove.disabled = true;
+    announce(w('Working…'));
+    try { told(await ask({ do: 'remove', column: column.id, values }) as EntryResult[], '{0} removed, {1} refused'); } catch (error) { announce(errorText(error), true); } finally { picked.clear(); paint(); list.focus(); }
+  }
+  drawn.set(column.id, { update(now) { column = now; paint(); } });
+  paint();
+  return h('section', { class: 'column', 'data-column': column.id }, h('h2', {}, column.label, count), box, addButton, results, problem, search,
+    h('div', { class: 'bar' }, allLabel, remove, model?.canCopy ? copy : undefined), list);
+}
+
+start(message => {
+  if (message.type === 'lists') show(message.lists);
+  if (message.type === 'column') drawn.get(message.column.id)?.update(message.column);
+});

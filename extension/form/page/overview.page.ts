@@ -1,0 +1,35 @@
+import type { Chart, OverviewModel } from '../messages.js';
+import { ask, button, h, main, start, w } from './page.js';
+
+const root = main('overview');
+const SVG = 'http://www.w3.org/2000/svg';
+const shape = (name: string, attributes: Record<string, string | number>, text?: string): SVGElement => {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  if (text !== undefined) element.textContent = text;
+  return element;
+};
+
+/** Bars with their numbers; the figures are in the text too, so the picture needs no reading aloud. */
+function chart({ title, note, bars, total }: Chart): HTMLElement {
+  const most = Math.max(1, ...bars.map(bar => bar.value)), height = bars.length * 34 + 2;
+  const picture = shape('svg', { viewBox: `0 0 320 ${height}`, role: 'img', 'aria-label': `${title}: ${bars.map(bar => `${bar.label} ${bar.value}`).join(', ')}` });
+  bars.forEach((bar, i) => {
+    const y = i * 34;
+    picture.append(shape('text', { x: 0, y: y + 12 }, bar.label), shape('text', { x: 320, y: y + 12, 'text-anchor': 'end' }, bar.value.toLocaleString()),
+      shape('rect', { x: 0, y: y + 17, width: 320, height: 8, rx: 4, class: 'track' }), shape('rect', { x: 0, y: y + 17, width: Math.max(bar.value ? 3 : 0, 320 * bar.value / most), height: 8, rx: 4, class: bar.tone }));
+  });
+  return h('figure', { class: 'chart' }, h('h2', {}, title), total ? h('p', { class: 'total' }, total) : undefined, picture as unknown as HTMLElement, note ? h('figcaption', { class: 'help' }, note) : undefined);
+}
+
+function show({ title, subtitle, charts, rows, busy, note }: OverviewModel): void {
+  root.replaceChildren(
+    h('header', {}, h('div', { class: 'head' }, h('h1', {}, title), h('p', { class: 'subtitle' }, subtitle)), h('div', { class: 'actions' }, button(w('Refresh'), () => void ask({ do: 'reload' }), { secondary: true, disabled: busy }))),
+    ...(note ? [h('p', { class: 'notice' }, note)] : []), h('div', { class: 'charts' }, ...charts.map(chart)),
+    h('h2', {}, w('Needs attention')),
+    rows.length ? h('table', {}, h('thead', {}, h('tr', {}, ...['Mailbox', 'State', 'Details'].map(name => h('th', { scope: 'col' }, w(name))))),
+      h('tbody', {}, ...rows.map(row => h('tr', {}, h('td', {}, row.label), h('td', { class: row.tone === 'bad' ? 'tone-bad' : '' }, row.status), h('td', {}, row.detail)))))
+      : h('p', { class: 'empty' }, busy ? w('Loading…') : w('Nothing needs attention.')),
+  );
+}
+start(message => { if (message.type === 'overview') show(message.overview); });

@@ -1,0 +1,74 @@
+import { readToHost, type Ask, type FormIssue, type ToHost, type ToPage } from '../messages.js';
+
+declare function acquireVsCodeApi(): { postMessage(message: unknown): void; getState(): unknown; setState(state: unknown): void };
+
+const api = acquireVsCodeApi();
+/** Ids, scroll position, open parts; never a secret and never the text of a mail. */
+export const remembered = <T extends object>(): Partial<T> => (api.getState() as T | undefined) ?? {};
+export const remember = (state: object): void => api.setState({ ...remembered(), ...state });
+
+let words: Record<string, string> = {};
+/** A text of the page in the user's language; `{0}` stands for the first argument. */
+export const w = (text: string, ...args: (string | number)[]): string => (words[text] ?? text).replace(/\{(\d)\}/g, (_, i: string) => String(args[Number(i)] ?? ''));
+
+/** Why the host refused, with the fields to mark. */
+export class Refusal extends Error {
+  readonly issues: FormIssue[];
+  constructor(message: string, issues: FormIssue[] = []) { super(message); this.issues = issues; }
+}
+const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Refusal): void }>();
+let asked = 0;
+/** Asks the host; rejects with a `Refusal`. */
+export function ask(what: Ask): Promise<unknown> {
+  const message: ToHost = { type: 'ask', id: ++asked, ask: what };
+  if (!readToHost(message)) return Promise.reject(new Refusal('The page made a request that nobody would understand.'));
+  return new Promise((resolve, reject) => { waiting.set(message.id, { resolve, reject }); api.postMessage(message); });
+}
+
+/** Starts the page: words first, then whatever it is for. */
+export function start(receive: (message: Exclude<ToPage, { type: 'words' | 'reply' }>) => void): void {
+  window.addEventListener('message', ({ data }: MessageEvent<ToPage>) => {
+    if (data.type === 'words') { words = data.words; return; }
+    if (data.type !== 'reply') { receive(data); return; }
+    const one = waiting.get(data.id);
+    waiting.delete(data.id);
+    if (data.ok) one?.resolve(data.value); else one?.reject(new Refusal(data.message, data.issues));
+  });
+  api.postMessage({ type: 'ready' } satisfies ToHost);
+}
+
+type Props = { class?: string; text?: string; on?: Record<string, (event: never) => void>; [attribute: string]: unknown };
+/** An element with attributes and children; text goes in as text, never as markup. */
+export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: (Node | string | undefined | false)[]): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === false) continue;
+    if (name === 'class') element.className = String(value);
+    else if (name === 'text') element.textContent = String(value);
+    else if (name === 'on') for (const [event, listener] of Object.entries(value as Record<string, EventListener>)) element.addEventListener(event, listener);
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  for (const child of children) if (child) element.append(child);
+  return element;
+}
+
+let status: HTMLElement | undefined;
+/** Says a result to those who listen, and shows it for a while to those who see. */
+export function announce(text: string, bad = false): void {
+  if (!status) { status = h('div', { role: 'status', class: 'status' }); document.body.append(status); }
+  status.textContent = text;
+  status.classList.toggle('bad', bad);
+}
+
+/** A plain button. */
+export const button = (label: string, run: () => void, options: { secondary?: boolean; title?: string; class?: string; disabled?: boolean } = {}): HTMLButtonElement =>
+  h('button', { type: 'button', class: [options.secondary ? 'secondary' : '', options.class ?? ''].filter(Boolean).join(' ') || undefined, title: options.title, disabled: options.disabled, on: { click: () => run() } }, label);
+
+/** The page's own element that everything is put into. */
+export const main = (kind: string): HTMLElement => {
+  document.body.dataset.kind = kind;
+  const element = h('main', {});
+  document.body.prepend(element);
+  return element;
+};
+export const errorText = (error: unknown): string => error instanceof Error ? error.message : String(error);

@@ -1,0 +1,71 @@
+/** What a message may be made of. Everything else goes, its text stays; what runs, loads or sends goes with all it holds. */
+const DROPPED = new Set(['script', 'iframe', 'frame', 'frameset', 'object', 'embed', 'applet', 'base', 'meta', 'link', 'template', 'noscript', 'svg', 'math', 'audio', 'video', 'source', 'track', 'canvas', 'dialog', 'portal', 'param', 'title']);
+const KEPT = new Set(['a', 'abbr', 'address', 'article', 'aside', 'b', 'bdi', 'bdo', 'big', 'blockquote', 'br', 'caption', 'center', 'cite', 'code', 'col', 'colgroup', 'dd', 'del', 'details', 'dfn', 'dir', 'div', 'dl', 'dt', 'em', 'figcaption',
+  'figure', 'font', 'footer', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'header', 'hr', 'i', 'img', 'ins', 'kbd', 'li', 'main', 'mark', 'menu', 'nav', 'ol', 'p', 'pre', 'q', 's', 'samp', 'section', 'small', 'span', 'strike', 'strong', 'style', 'sub',
+  'summary', 'sup', 'table', 'tbody', 'td', 'tfoot', 'th', 'thead', 'time', 'tr', 'tt', 'u', 'ul', 'var', 'wbr']);
+const ATTRIBUTES = new Set(['align', 'alt', 'bgcolor', 'border', 'cellpadding', 'cellspacing', 'class', 'color', 'cols', 'colspan', 'dir', 'face', 'headers', 'height', 'id', 'lang', 'nowrap', 'rowspan', 'scope', 'size', 'span', 'start', 'style', 'summary', 'title', 'type', 'valign', 'value', 'width', 'href', 'src', 'open', 'reversed']);
+/** Deeper nesting than this is flattened: nobody reads it, and it only serves to stall. */
+const DEEPEST = 200;
+/** No more elements than this are shown. */
+const MOST = 60_000;
+
+export interface Clean { html: string; /** How many remote pictures were left out or would be loaded. */ remote: number }
+export interface CleanOptions { /** Remote pictures stay in. */ images: boolean; /** Pictures the message brings along, by Content-ID. */ inline: Readonly<Record<string, string>> }
+
+/** Rebuilds a message from what is harmless in it. The parser's document is inert: nothing in it runs or loads. */
+export function sanitize(html: string, { images, inline }: CleanOptions): Clean {
+  const parsed = new DOMParser().parseFromString(html, 'text/html'), out = document.implementation.createHTMLDocument('');
+  let remote = 0, count = 0;
+  const css = (text: string): string => {
+    // Comments and escapes hide words from a search; without them `url(` is found wherever it stands.
+    const plain = text.replace(/\/\*[\s\S]*?(\*\/|$)/g, '').replace(/\\([0-9a-f]{1,6}\s?|[\s\S])/gi, '');
+    return plain.replace(/@(import|charset|namespace|font-face|property)[^;{}]*(;|\{[^}]*\}?|$)/gi, '').replace(/(expression|-moz-binding|behavior)\s*[:(][^;}]*/gi, '')
+      .replace(/(?:url|image|image-set|src|cross-fade|element|paint)\s*\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*))\s*\)?/gi, (_, a?: string, b?: string, c?: string) => {
+        const at = (a ?? b ?? c ?? '').trim();
+        if (/^data:image\/(png|jpe?g|gif|webp)[;,]/i.test(at)) return `url("${at.replace(/["\\\n]/g, '')}")`;
+        if (!/^https?:/i.test(at)) return 'none';
+        remote++;
+        return images ? `url("${at.replace(/["\\\n]/g, '')}")` : 'none';
+      }).replace(/position\s*:\s*(fixed|sticky)/gi, 'position:static');
+  };
+  const picture = (address: string): string | undefined => {
+    const at = address.trim();
+    const cid = /^cid:(.+)$/i.exec(at)?.[1];
+    if (cid !== undefined) { try { return inline[decodeURIComponent(cid)] ?? inline[cid]; } catch { return inline[cid]; } }
+    if (/^data:image\/(png|jpe?g|gif|webp);base64,/i.test(at)) return at;
+    if (!/^(https?:)?\/\//i.test(at)) return undefined;
+    remote++;
+    return images ? at.replace(/^\/\//, 'https://') : undefined;
+  };
+  const copy = (from: Node, to: Node, depth: number): void => {
+    for (let node = from.firstChild; node; node = node.nextSibling) {
+      if (count > MOST) return;
+      if (node.nodeType === Node.TEXT_NODE) { to.appendChild(out.createTextNode((node.textContent ?? '').replace(/[\u202d\u202e]/g, ''))); continue; }
+      if (node.nodeType !== Node.ELEMENT_NODE) continue;
+      const element = node as Element, name = element.localName;
+      if (DROPPED.has(name) || element.namespaceURI !== 'http://www.w3.org/1999/xhtml') continue;
+      count++;
+      if (!KEPT.has(name) || depth > DEEPEST) { copy(element, to, Math.min(depth + 1, DEEPEST + 1)); continue; }
+      const made = out.createElement(name);
+      if (name === 'style') { made.textContent = css(element.textContent ?? '').replace(/<\/?/g, ''); to.appendChild(made); continue; }
+      for (const { name: attribute, value } of Array.from(element.attributes)) {
+        if (!ATTRIBUTES.has(attribute)) continue;
+        if (attribute === 'style') { const clean = css(value); if (clean.trim()) made.setAttribute('style', clean); continue; }
+        if (attribute === 'src') { if (name === 'img') { const at = picture(value); if (at) made.setAttribute('src', at); else made.setAttribute('data-blocked', ''); } continue; }
+        if (attribute === 'href') { if (name === 'a' && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); continue; }
+        if (attribute === 'dir' && name === 'bdo') continue;
+        made.setAttribute(attribute, value);
+      }
+      if (name === 'a') { made.setAttribute('rel', 'noreferrer noopener'); made.setAttribute('target', '_self'); const href = made.getAttribute('href'); if (href) made.setAttribute('title', href); }
+      if (name === 'img' && !made.hasAttribute('alt')) made.setAttribute('alt', '');
+      to.appendChild(made);
+      copy(element, made, depth + 1);
+    }
+  };
+  const head = parsed.head, body = parsed.body;
+  for (const style of Array.from(head?.querySelectorAll('style') ?? [])) { const made = out.createElement('style'); made.textContent = css(style.textContent ?? '').replace(/<\/?/g, ''); out.body.appendChild(made); }
+  if (body) copy(body, out.body, 0);
+  const background = body?.getAttribute('background');
+  if (background) picture(background);
+  return { html: out.body.innerHTML, remote };
+}

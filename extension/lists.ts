@@ -1,0 +1,105 @@
+import * as vscode from 'vscode';
+import { isMailError, take, validate } from '../shared/index.js';
+import type { Accounts } from './accounts.js';
+import type { EntryResult, ListColumn, ListsModel, Values } from './form/messages.js';
+import { labelOf, inputFrom, missing, operationOf, type Binding } from './tables.js';
+import { inBulk, type Operator, type Target } from './operate.js';
+import { openPanel } from './panels.js';
+import { inSentence, plural, t, title } from './words.js';
+
+export interface ListsOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; changed(target: Target): void; showJson(label: string, value: unknown): Promise<void> }
+/** How many entries are added or removed at once. */
+const AT_A_TIME = 3;
+
+/** The editor of lists whose entries are bare texts: those that a choice tells apart stand side by side. */
+export function createListsEditor({ extension, accounts, operator, changed, showJson }: ListsOptions) {
+  return (target: Target, resource: string): void => {
+    const { account } = target, { provider } = account;
+    const list = operationOf(provider, `${resource}.list`)!, add = operationOf(provider, `${resource}.add`)!;
+    const binding: Binding = { refs: target.binding.refs, choices: {} };
+    const choice = missing(list, inputFrom(provider, `${resource}.list`, binding)).find(key => list.input[key]!.type === 'choice');
+    const field = choice === undefined ? undefined : list.input[choice];
+    const columns: ListColumn[] = field?.type === 'choice' ? Object.entries(field.choices).map(([id, label]) => ({ id, label, entries: [], loading: true })) : [{ id: '', label: plural(resource), entries: [], loading: true }];
+    const at = (column: string): Binding => ({ refs: binding.refs, choices: choice === undefined ? {} : { [choice]: column } });
+    // The one required text that says what to add.
+    const valueKey = missing(add, inputFrom(provider, `${resource}.add`, at(columns[0]!.id)))[0];
+    if (valueKey === undefined) return;
+    const entryField = add.input[valueKey]!;
+    const find = (id: string) => columns.find(one => one.id === id);
+    const titleText = t('{0} of {1}', plural(resource), target.label);
+    const model = (): ListsModel => ({
+      title: titleText, subtitle: `${title(target.resource)} · ${account.name}`, columns, canCopy: operationOf(provider, `${target.resource}.list`) !== undefined,
+      ...(entryField.example ? { example: entryField.example } : {}), ...(entryField.help ? { help: entryField.help } : {}),
+    });
+    const made = openPanel({
+      page: 'lists', extension, identity: `lists ${account.id} ${resource} ${JSON.stringify(binding.refs)}`, title: titleText, icon: 'shield', again: () => void Promise.all(columns.map(load)),
+      ready: async () => { made?.connected.post({ type: 'lists', lists: model() }); await Promise.all(columns.filter(one => one.loading).map(load)); },
+      async answer(ask) {
+        switch (ask.do) {
+          case 'reload': await Promise.all((ask.column ? [find(ask.column)!].filter(Boolean) : columns).map(load)); return undefined;
+          case 'add': return change(ask.column, 'add', ask.values);
+          case 'remove': return change(ask.column, 'remove', ask.values);
+          case 'copy': await copy(ask.column, ask.values); return undefined;
+          default: return undefined;
+        }
+      },
+    });
+
+    async function load(column: ListColumn): Promise<void> {
+      column.loading = true;
+      made?.connected.post({ type: 'column', column });
+      try {
+        const client = await accounts.open(account.id);
+        const found = await take(client.call(`${resource}.list`, inputFrom(provider, `${resource}.list`, at(column.id))) as AsyncIterable<Values>, 20_000);
+        column.entries = found.map(item => String(item[valueKey!] ?? labelOf(resource, item)));
+        column.problem = undefined;
+      } catch (error) { column.problem = (error as Error).message; }
+      column.loading = false;
+      made?.connected.post({ type: 'column', column });
+    }
+
+    /** Each entry for itself, so that one refusal does not hide the others; what cannot be right is refused before anything is sent. */
+    async function change(id: string, verb: 'add' | 'remove', values: readonly string[]): Promise<EntryResult[]> {
+      const column = find(id);
+      if (!column) return [];
+      const wanted = [...new Set(values.map(value => value.trim()).filter(value => value !== ''))];
+      const results: EntryResult[] = [], queue = [...wanted];
+      const client = await accounts.open(account.id);
+      const worker = async () => {
+        for (let value = queue.shift(); value !== undefined; value = queue.shift()) {
+          if (verb === 'add' && column.entries.includes(value)) { results.push({ value, message: t('It is on the list already.') }); continue; }
+          try {
+            if (verb === 'add') validate({ [valueKey!]: entryField }, { [valueKey!]: value });
+            await client.call(`${resource}.${verb}`, { ...inputFrom(provider, `${resource}.${verb}`, at(id)), [valueKey!]: value });
+            column.entries = verb === 'add' ? [...column.entries, value] : column.entries.filter(one => one !== value);
+            results.push({ value });
+          } catch (error) { results.push({ value, message: isMailError(error) ? error.message : String(error) }); }
+        }
+      };
+      await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+      made?.connected.post({ type: 'column', column });
+      changed(target);
+      return results;
+    }
+
+    /** Adds entries of one list to the same list of other objects. */
+    async function copy(id: string, values: readonly string[]): Promise<void> {
+      const listing = `${target.resource}.list`, client = await accounts.open(account.id);
+      const found = await take(client.call(listing, inputFrom(provider, listing, binding)) as AsyncIterable<Values>, 1000);
+      const picked = await vscode.window.showQuickPick(found.map(item => ({ label: labelOf(target.resource, item), item })).filter(one => one.label !== target.label),
+        { canPickMany: true, title: t('Copy {0} entries of {1} to', values.length, find(id)?.label ?? ''), placeHolder: t('Choose {0}', inSentence(plural(target.resource))) });
+      if (!picked?.length) return;
+      const failures: string[] = [];
+      const done = await inBulk(t('Copying entries'), picked, async ({ item, label }, signal) => {
+        const own = await accounts.open(account.id, signal);
+        for (const value of values) {
+          try {
+            await own.call(`${resource}.add`, { ...inputFrom(provider, `${resource}.add`, { refs: { ...binding.refs, [target.resource]: String(item.id) }, choices: at(id).choices }), [valueKey!]: value });
+          } catch (error) { if (!isMailError(error) || error.code !== 'conflict') failures.push(`${label}: ${value}: ${(error as Error).message}`); }
+        }
+      }, ({ label }, error) => failures.push(`${label}: ${(error as Error).message}`));
+      await operator.summary(t('Copying entries'), done, failures);
+      void showJson;
+    }
+  };
+}

@@ -1,0 +1,301 @@
+import { isMailError, MailError, splitName, type Client, type Provider } from '../shared/index.js';
+import { actionsAt, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, labelOf, NOTHING_BOUND, operationOf, searchField, singlesAt, type Binding, type Branch } from './tables.js';
+import { secretsOf } from './values.js';
+import { t, title } from './words.js';
+
+/** An account as the tree sees it; `values` are its open values, never secrets. */
+export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
+
+interface Base { readonly id: string; readonly parent?: Node; readonly account: AccountInfo; label: string }
+export interface AccountNode extends Base { kind: 'account' }
+export interface BranchNode extends Base {
+  kind: 'branch'; readonly branch: Branch; readonly binding: Binding;
+  /** What was loaded so far; undefined before the first look. */
+  rows?: ItemNode[]; rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
+  /** The user's filter: a text, or a whole input of the list. */
+  filter?: { text?: string; input?: Record<string, unknown> };
+  generation: number;
+}
+/** A choice that a list requires, such as one of four spam lists: a branch that holds one branch for each. */
+export interface ChoiceNode extends Base { kind: 'choice'; readonly branch: Branch; readonly binding: Binding }
+export interface ItemNode extends Base { kind: 'item'; readonly resource: string; item: Record<string, unknown>; binding: Binding; readonly list: string }
+export interface SingleNode extends Base { kind: 'single'; readonly resource: string; readonly operation: string; readonly binding: Binding }
+export interface NoteNode extends Base { kind: 'note'; note: 'more' | 'empty' | 'problem' | 'retry' | 'edit' | 'log'; readonly of: BranchNode; error?: MailError }
+export type Node = AccountNode | BranchNode | ChoiceNode | ItemNode | SingleNode | NoteNode;
+
+export interface ModelOptions {
+  accounts(): readonly AccountInfo[];
+  open(account: string): Promise<Client>;
+  /** Told which branch changed; undefined means the accounts themselves. */
+  changed(node: Node | undefined): void;
+  /** Told when rows were read that the view asked for itself. */
+  loaded?(node: BranchNode): void;
+  /** How many rows a page of the tree has. */
+  page?: number;
+}
+export type Model = ReturnType<typeof createModel>;
+
+/** Above so many rows the plain order of letters is used: comparing as people do is ten times slower. */
+const MANY = 5000;
+const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
+
+/** What the tree shows and how far it has read: holds pages, failures and filters, knows nothing of VS Code. */
+export function createModel({ accounts, open, changed, loaded, page = 100 }: ModelOptions) {
+  const nodes = new Map<string, Node>();
+  /** The same object for the same id, for as long as it is shown: VS Code matches rows by identity. */
+  const keep = <N extends Node>(made: N, update?: (old: N) => void): N => {
+    const old = nodes.get(made.id);
+    if (old?.kind === made.kind && old.parent === made.parent && old.account.provider === made.account.provider) { update?.(old as N); return old as N; }
+    nodes.set(made.id, made);
+    return made;
+  };
+
+  function roots(): AccountNode[] {
+    const now = accounts();
+    const ids = new Set(now.map(({ id }) => id));
+    for (const [id, node] of nodes) if (!ids.has(node.account.id)) { stop(node); nodes.delete(id); }
+    return now.map(account => {
+      const node = keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name }, old => { (old as { account: AccountInfo }).account = account; old.label = account.name; });
+      return node;
+    });
+  }
+
+  function children(node?: Node): Node[] | Promise<Node[]> {
+    if (!node) return roots();
+    switch (node.kind) {
+      case 'account': return below(node, undefined, NOTHING_BOUND);
+      case 'item': return below(node, node.resource, node.binding);
+      case 'choice': return choices(node);
+      case 'branch': return rowsOf(node);
+      case 'single': case 'note': return [];
+    }
+  }
+
+  function below(node: AccountNode | ItemNode, resource: string | undefined, binding: Binding): Node[] {
+    const { account } = node;
+    const branches = branchesAt(account.provider, account.values, resource, binding).map(branch => branch.choice === undefined
+      ? keep<BranchNode>({ kind: 'branch', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label, pages: 1, generation: 0 })
+      : keep<ChoiceNode>({ kind: 'choice', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label }));
+    const singles = singlesAt(account.provider, resource, binding).map(single =>
+      keep<SingleNode>({ kind: 'single', id: `${node.id}/${single.resource}`, parent: node, account, binding, ...single }));
+    return [...branches, ...singles];
+  }
+
+  function choices(node: ChoiceNode): Node[] {
+    const key = node.branch.choice!, field = operationOf(node.account.provider, node.branch.operation)!.input[key]!;
+    return Object.entries(field.type === 'choice' ? field.choices : {}).map(([value, label]) => keep<BranchNode>({
+      kind: 'branch', id: `${node.id}/${value}`, parent: node, account: node.account, label, pages: 1, generation: 0,
+      branch: { operation: node.branch.operation, resource: node.branch.resource, label }, binding: { ...node.binding, choices: { ...node.binding.choices, [key]: value } },
+    }));
+  }
+
+  async function rowsOf(node: BranchNode): Promise<Node[]> {
+    if (!node.rows && !node.failed) { await load(node); loaded?.(node); }
+    const note = (kind: NoteNode['note'], label: string): NoteNode => {
+      const made = keep<NoteNode>({ kind: 'note', note: kind, id: `${node.id}#${kind}`, parent: node, account: node.account, of: node, label }, old => { old.label = label; });
+      made.error = kind === 'problem' ? node.failed : undefined;
+      return made;
+    };
+    const rows: Node[] = sorted(node.rows ?? []);
+    if (node.failed) {
+      rows.push(note('problem', node.failed.message), note('retry', t('Retry')), note('edit', t('Edit account…')), note('log', t('Show log')));
+    } else if (node.rest) rows.push(note('more', t('Load more')));
+    else if (rows.length === 0) rows.push(note('empty', node.filter ? t('Nothing matches the filter') : t('None')));
+    return rows;
+  }
+
+  /** By name, except mail, which stays in the order of the server. */
+  const sorted = (rows: readonly ItemNode[]): ItemNode[] => rows.length && isMail(rows[0]!.resource) ? [...rows]
+    : rows.length > MANY ? rows.map(row => [row.label.toLowerCase(), row] as const).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, row]) => row)
+      : [...rows].sort((a, b) => byName.compare(a.label, b.label));
+
+  /** Reads until as many pages are there as `node.pages` says. One reading at a time; a refresh makes an older one void. */
+  function load(node: BranchNode): Promise<void> {
+    return node.loading ??= read(node, node.generation).finally(() => { node.loading = undefined; });
+  }
+
+  async function read(node: BranchNode, generation: number): Promise<void> {
+    const rows: ItemNode[] = node.rest ? [...node.rows ?? []] : [];
+    const { provider } = node.account, { operation, resource } = node.branch;
+    const wanted = node.pages * page, seen = new Set(rows.map(row => row.id));
+    let stream = node.rest;
+    try {
+      const local = localFilter(node);
+      stream ??= ((await open(node.account.id)).call(operation, { ...inputFrom(provider, operation, node.binding), ...listInput(node) }) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      let done = false;
+      while (rows.length < wanted) {
+        const step = await stream.next();
+        if (node.generation !== generation) { void stream.return?.(); return; }
+        if (step.done) { done = true; break; }
+        const item = step.value as Record<string, unknown>;
+        const label = labelOf(resource, item);
+        if (local && !`${label} ${idOfItem(item)} ${String(item.name ?? '')}`.toLowerCase().includes(local)) continue;
+        const row = itemNode(node, item, label);
+        // A vendor whose list shifts while it is read may give a row twice; the tree needs each id once.
+        if (!seen.has(row.id)) { seen.add(row.id); rows.push(row); }
+      }
+      node.rest = done ? undefined : stream;
+      node.failed = undefined;
+    } catch (error) {
+      if (node.generation !== generation) return;
+      node.rest = undefined;
+      node.failed = isMailError(error) ? error : new MailError('unavailable', error instanceof Error ? error.message : String(error));
+    }
+    for (const old of node.rows ?? []) if (!seen.has(old.id)) forget(old);
+    node.rows = rows;
+  }
+
+  function itemNode(node: BranchNode, item: Record<string, unknown>, label: string): ItemNode {
+    const { resource, operation } = node.branch;
+    const binding = bind(node.account.provider, node.binding, resource, item);
+    return keep<ItemNode>({ kind: 'item', id: `${node.id}/${idOfItem(item)}`, parent: node, account: node.account, resource, item, binding, label, list: operation },
+      old => { old.item = item; old.binding = binding; old.label = label; });
+  }
+
+  /** The rows below a row that is gone. Only what was shown below it is looked at. */
+  function forget(node: Node): void {
+    nodes.delete(node.id);
+    if (node.kind === 'item' && !mayHaveChildren(node)) return;
+    const below = `${node.id}/`;
+    for (const [id, one] of nodes) if (id.startsWith(below)) { stop(one); nodes.delete(id); }
+  }
+  const stop = (node: Node): void => { if (node.kind === 'branch') { node.generation++; void node.rest?.return?.(); node.rest = undefined; } };
+
+  const listInput = (node: BranchNode): Record<string, unknown> => {
+    const field = node.filter?.text ? searchField(operationOf(node.account.provider, node.branch.operation)!) : undefined;
+    return { ...node.filter?.input, ...(field ? { [field]: node.filter!.text } : {}) };
+  };
+  const localFilter = (node: BranchNode): string | undefined =>
+    node.filter?.text && !searchField(operationOf(node.account.provider, node.branch.operation)!) ? node.filter.text.toLowerCase() : undefined;
+
+  const mayHaveChildren = (node: ItemNode): boolean =>
+    branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0 || singlesAt(node.account.provider, node.resource, node.binding).length > 0;
+
+  /** Reads again what was loaded, and no less of it; rows keep their identity. */
+  async function refresh(node?: Node): Promise<void> {
+    if (!node || node.kind === 'single' || node.kind === 'note') { changed(node?.parent); return; }
+    const below = node.kind === 'branch' ? [node] : [...nodes.values()].filter((one): one is BranchNode => one.kind === 'branch' && one.id.startsWith(`${node.id}/`));
+    for (const branch of below) {
+      stop(branch);
+      branch.failed = undefined;
+      branch.loading = undefined;
+      branch.pages = Math.max(1, Math.ceil((branch.rows?.length ?? 0) / page));
+      if (branch === node) await load(branch);
+      else { branch.rows = undefined; branch.pages = 1; }
+    }
+    changed(node);
+  }
+
+  return {
+    children, refresh,
+    find: (id: string): Node | undefined => nodes.get(id),
+    parent: (node: Node): Node | undefined => node.parent,
+    /** Whether a row can be opened in the tree. */
+    expandable: (node: Node): boolean => node.kind === 'item' ? mayHaveChildren(node) : node.kind !== 'single' && node.kind !== 'note',
+    /** One more page. `quiet`: the caller shows it, after many of them. */
+    async more(node: BranchNode, quiet?: 'quiet'): Promise<void> {
+      node.pages = Math.ceil((node.rows?.length ?? 0) / page) + 1;
+      await load(node);
+      if (!quiet) changed(node);
+    },
+    async filter(node: BranchNode, filter: BranchNode['filter']): Promise<void> {
+      node.filter = filter;
+      node.rows = undefined;
+      await refresh(node);
+    },
+    /** Puts what a write gave back into its row, so that nothing has to be read again. */
+    update(node: ItemNode, item: Record<string, unknown>): void {
+      if (idOfItem(item) !== idOfItem(node.item)) return;
+      node.item = item;
+      node.binding = bind(node.account.provider, (node.parent as BranchNode).binding, node.resource, item);
+      node.label = labelOf(node.resource, item);
+      changed(node);
+    },
+    remove(node: ItemNode): void {
+      const branch = node.parent as BranchNode;
+      branch.rows = branch.rows?.filter(row => row !== node);
+      forget(node);
+      changed(branch);
+    },
+    /** Every row loaded so far, for the gathering of those that need attention. */
+    loaded: (): ItemNode[] => [...nodes.values()].filter((node): node is ItemNode => node.kind === 'item'),
+    branches: (): BranchNode[] => [...nodes.values()].filter((node): node is BranchNode => node.kind === 'branch'),
+    get size() { return nodes.size; },
+  };
+}
+
+/** The words a row's menu is chosen by, parted by semicolons: its kind, its resource, and one word for each thing that can be done. */
+export function contextOf(node: Node): string {
+  const { provider } = node.account;
+  const can = (names: readonly string[]) => [...new Set(names.map(name => `can.${splitName(name)[1]}`))];
+  switch (node.kind) {
+    case 'account': return ['account', ...(operationOf(provider, 'message.send') ? ['can.send'] : [])].join(';');
+    case 'branch': case 'choice': {
+      const actions = actionsAt(provider, node.branch.resource, node.binding);
+      return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []), ...(node.kind === 'branch' ? ['can.filter', 'can.export'] : []),
+        ...(isEntryList(provider, node.branch.resource) ? ['can.editEntries'] : [])].join(';');
+    }
+    case 'item': {
+      const actions = actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item)), own = actions.filter(name => splitName(name)[0] === node.resource);
+      const mail = isMail(node.resource);
+      return ['item', node.resource, mail ? 'mail' : 'object', ...can(own), ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
+        ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []), ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
+        ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
+        ...(isEntryOwner(provider, node) ? ['can.editEntries'] : [])].join(';');
+    }
+    case 'single': return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : [])].join(';');
+    case 'note': return `note.${node.note}`;
+  }
+}
+
+/** A list whose entries are bare texts that are added and removed: edited as a whole, side by side. */
+export const isEntryList = (provider: Provider, resource: string): boolean =>
+  !operationOf(provider, `${resource}.get`) && operationOf(provider, `${resource}.add`) !== undefined && operationOf(provider, `${resource}.remove`) !== undefined;
+const isEntryOwner = (provider: Provider, node: ItemNode): boolean =>
+  branchesAt(provider, node.account.values, node.resource, node.binding).some(branch => branch.choice !== undefined && isEntryList(provider, branch.resource));
+
+/** What a row says after its name, in a word or two. */
+export function describe(node: Node): string {
+  if (node.kind === 'account') return node.label.includes(node.account.provider.name) ? '' : node.account.provider.name;
+  if (node.kind === 'branch') {
+    const filter = node.filter?.text ?? (node.filter?.input ? t('filtered') : '');
+    const count = node.rows && !node.failed ? `${node.rows.length}${node.rest ? '+' : ''}` : '';
+    return [count, filter && `“${filter}”`].filter(Boolean).join(' ');
+  }
+  if (node.kind !== 'item') return '';
+  const { item, resource } = node;
+  if (isMail(resource)) {
+    const from = item.from as { email?: string; name?: string } | undefined;
+    return [from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · ');
+  }
+  const status = statusOf(item);
+  const name = typeof item.name === 'string' && item.name !== node.label ? item.name : typeof item.description === 'string' ? item.description : undefined;
+  const counts = typeof item.unread === 'number' && item.unread > 0 ? t('{0} unread', item.unread) : undefined;
+  return [status && status !== 'active' && status !== 'unknown' ? stateLabel(status) : undefined, counts, name].filter(Boolean).join(' · ');
+}
+
+export const statusOf = (item: Readonly<Record<string, unknown>>): string | undefined => typeof item.status === 'string' ? item.status : undefined;
+/** A state in words; the vendor's own states are shown as they are. */
+export function stateLabel(status: string): string {
+  switch (status) {
+    case 'active': return t('active');
+    case 'disabled': return t('disabled');
+    case 'pending': return t('pending');
+    case 'deleting': return t('deletion scheduled');
+    case 'error': return t('needs attention');
+    case 'unknown': return t('state unknown');
+    default: return title(status).toLowerCase();
+  }
+}
+/** What was not deleted cannot be restored. */
+export const makesSense = (operation: string, item: Readonly<Record<string, unknown>>): boolean => splitName(operation)[1] !== 'restore' || statusOf(item) !== 'active';
+/** True for what the user should look at: something failed, or is about to be lost. */
+export const needsAttention = (node: ItemNode): boolean => /mailbox$/i.test(node.resource) && ['error', 'deleting'].includes(statusOf(node.item) ?? '');
+
+/** A date as mail lists show it: the time today, the day this year, else the year too. Empty where there is none. */
+export function shortDate(value: unknown, now = new Date()): string {
+  const at = typeof value === 'string' ? new Date(value) : undefined;
+  if (!at || Number.isNaN(at.getTime())) return '';
+  if (at.toDateString() === now.toDateString()) return at.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+  return at.toLocaleDateString(undefined, at.getFullYear() === now.getFullYear() ? { month: 'short', day: 'numeric' } : { year: 'numeric', month: 'short', day: 'numeric' });
+}

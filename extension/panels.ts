@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import * as vscode from 'vscode';
+import { isMailError } from '../shared/index.js';
+import { PAGE_WORDS, readToHost, type Ask, type FormIssue, type ToPage } from './form/messages.js';
+import { isCancel } from './problems.js';
+import { t } from './words.js';
+
+export type Page = 'form' | 'reader' | 'lists' | 'overview' | 'requests';
+export interface PageOptions {
+  page: Page; title: string; extension: vscode.Uri;
+  /** Called when the page is there, also after it was hidden and built anew. */
+  ready(): void | Promise<void>;
+  /** Answers a request; what it throws is told to the page. */
+  answer(ask: Ask): unknown;
+  /** For the page that shows mail: remote pictures may be loaded. */
+  images?: boolean;
+}
+export interface Connected { post(message: ToPage): void; render(images: boolean): void; readonly alive: boolean }
+
+/** Fills a webview with one of our pages and answers it. Nothing is posted before the page is ready; what finds it gone is dropped. */
+export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>, { page, title, extension, ready, answer, images = false }: PageOptions): Connected {
+  const folder = vscode.Uri.joinPath(extension, 'dist', 'extension', 'pages');
+  webview.options = { enableScripts: true, localResourceRoots: [folder] };
+  let alive = true, there = false;
+  const post = (message: ToPage) => { if (alive && there) void webview.postMessage(message); };
+  const listening = webview.onDidReceiveMessage(async (given: unknown) => {
+    const message = readToHost(given);
+    if (!message) return;
+    if (message.type === 'ready') {
+      there = true;
+      post({ type: 'words', words: Object.fromEntries(PAGE_WORDS.map(word => [word, t(word)])) });
+      await ready();
+      return;
+    }
+    try {
+      const value = await answer(message.ask);
+      post({ type: 'reply', id: message.id, ok: true, ...(value === undefined ? {} : { value }) });
+    } catch (error) {
+      const issues: FormIssue[] | undefined = isMailError(error) ? error.details.issues : undefined;
+      post({ type: 'reply', id: message.id, ok: false, message: isCancel(error) ? t('Cancelled.') : error instanceof Error ? error.message : String(error), ...(issues?.length ? { issues } : {}) });
+    }
+  });
+  const gone = onGone(() => { alive = false; listening.dispose(); gone.dispose(); });
+  const render = (withImages: boolean) => {
+    there = false;
+    const nonce = randomBytes(16).toString('base64');
+    const script = webview.asWebviewUri(vscode.Uri.joinPath(folder, `${page}.page.js`)), style = webview.asWebviewUri(vscode.Uri.joinPath(folder, 'style.css'));
+    // Mail brings its own styles; only the page that shows it may have any but ours, and only it may have pictures.
+    const policy = ["default-src 'none'", `script-src 'nonce-${nonce}'`, `style-src ${webview.cspSource}${page === 'reader' ? " 'unsafe-inline'" : page === 'form' ? ` ${EMPTY_STYLE}` : ''}`,
+      ...(page === 'reader' ? [`img-src data:${withImages ? ' https: http:' : ''}`] : []), "base-uri 'none'", "form-action 'none'"].join('; ');
+    webview.html = `<!DOCTYPE html>
+<html lang="${escapeText(vscode.env.language)}">
+<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${escapeText(policy)}"><meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="${escapeText(style.toString())}"><title>${escapeText(title)}</title></head>
+<body><script nonce="${nonce}" src="${escapeText(script.toString())}"></script></body></html>`;
+  };
+  render(images);
+  return { post, render, get alive() { return alive; } };
+}
+/** The hash of nothing: the widget toolkit adds one empty style element, which it fills through the object model. */
+const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
+const escapeText = (text: string): string => text.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
+
+const open = new Map<string, { panel: vscode.WebviewPanel; again?: () => void }>();
+export interface PanelOptions extends PageOptions {
+  /** One panel per identity: asked for again, it is shown again. */
+  identity: string; icon?: string; find?: boolean; again?: () => void; column?: vscode.ViewColumn; onClosed?: () => void;
+}
+/** A panel of its own for a page; undefined where it was there already and is shown again. */
+export function openPanel(options: PanelOptions): { panel: vscode.WebviewPanel; connected: Connected } | undefined {
+  const there = open.get(options.identity);
+  if (there) { there.panel.reveal(); there.again?.(); return undefined; }
+  const panel = vscode.window.createWebviewPanel(`mailroom.${options.page}`, options.title, options.column ?? vscode.ViewColumn.Active, { enableFindWidget: options.find === true });
+  if (options.icon) panel.iconPath = new vscode.ThemeIcon(options.icon) as never;
+  open.set(options.identity, { panel, ...(options.again ? { again: options.again } : {}) });
+  panel.onDidDispose(() => { open.delete(options.identity); options.onClosed?.(); });
+  return { panel, connected: connectPage(panel.webview, panel.onDidDispose, options) };
+}
+export const closePanel = (identity: string): void => open.get(identity)?.panel.dispose();

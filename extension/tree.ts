@@ -1,0 +1,142 @@
+import * as vscode from 'vscode';
+import { isMailError, nextStep } from '../shared/index.js';
+import { contextOf, describe, needsAttention, shortDate, stateLabel, statusOf, type BranchNode, type ItemNode, type Model, type Node } from './model.js';
+import { oneLine } from './problems.js';
+import { idOfItem, isConversation, isMail, isMessage } from './tables.js';
+import { t, title } from './words.js';
+
+/** The scheme of the addresses that carry a row's state to the decorations. */
+const STATE = 'mailroom-state';
+
+export interface TreeParts {
+  model: Model;
+  icon(provider: string): { light: vscode.Uri; dark: vscode.Uri };
+}
+
+/** Maps the model to rows; holds nothing itself. */
+export function createTree({ model, icon }: TreeParts) {
+  const emitter = new vscode.EventEmitter<Node | undefined>();
+  const provider: vscode.TreeDataProvider<Node> = {
+    onDidChangeTreeData: emitter.event,
+    getChildren: node => node?.kind === 'note' ? [] : model.children(node),
+    getParent: node => node.parent,
+    getTreeItem: node => row(node),
+    resolveTreeItem(item, node) { item.tooltip = tooltip(node); return item; },
+  };
+
+  function row(node: Node): vscode.TreeItem {
+    const item = new vscode.TreeItem(node.label, model.expandable(node) ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None);
+    item.id = node.id;
+    item.contextValue = contextOf(node);
+    const description = describe(node);
+    if (description) item.description = description;
+    switch (node.kind) {
+      case 'account': item.iconPath = icon(node.account.provider.id); break;
+      case 'branch': case 'choice': item.iconPath = new vscode.ThemeIcon(iconOf(node.branch.resource, node)); break;
+      case 'single':
+        item.iconPath = new vscode.ThemeIcon('settings');
+        item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
+        break;
+      case 'item': {
+        const status = statusOf(node.item);
+        item.iconPath = new vscode.ThemeIcon(itemIcon(node));
+        if (isMail(node.resource) && !node.label) item.label = t('(no subject)');
+        if (status && status !== 'active' && status !== 'unknown') item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: status });
+        item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
+        item.accessibilityInformation = { label: [title(node.resource), item.label as string, description].filter(Boolean).join(', ') };
+        break;
+      }
+      case 'note': {
+        const [icon, command] = NOTES[node.note];
+        item.iconPath = node.note === 'problem' ? new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground')) : icon ? new vscode.ThemeIcon(icon) : undefined;
+        if (node.note === 'problem' && node.error) item.label = oneLine(node.error);
+        if (command) item.command = { command, title: node.label, arguments: [node] };
+        break;
+      }
+    }
+    return item;
+  }
+
+  return { provider, fire: (node: Node | undefined) => emitter.fire(node), dispose: () => emitter.dispose() };
+}
+
+const NOTES = {
+  more: ['ellipsis', 'mailroom.loadMore'], empty: ['', ''], problem: ['error', ''], retry: ['refresh', 'mailroom.refresh'], edit: ['edit', 'mailroom.editAccount'], log: ['output', 'mailroom.showLog'],
+} as const;
+
+const ICONS: Readonly<Record<string, string>> = {
+  mailbox: 'inbox', alias: 'mention', message: 'mail', conversation: 'comment-discussion', thread: 'comment-discussion', folder: 'folder', tenant: 'organization', domain: 'globe',
+  user: 'person', customer: 'organization', contact: 'person', webhook: 'broadcast', key: 'key', connectToken: 'key', task: 'tasklist', file: 'file', attachment: 'file', mailing: 'send', source: 'server',
+};
+const iconOf = (resource: string, node?: Node): string => ICONS[resource] ?? (/spam/i.test(resource) ? node?.kind === 'branch' && /allow/i.test(node.branch.label) ? 'pass' : 'shield'
+  : /mailbox$/i.test(resource) ? 'inbox' : /message$/i.test(resource) ? 'mail' : /thread$/i.test(resource) ? 'comment-discussion' : /file$/i.test(resource) ? 'file'
+    : /sync|berry/i.test(resource) ? 'device-mobile' : /address$/i.test(resource) ? 'mention' : 'list-unordered');
+function itemIcon({ resource, item }: ItemNode): string {
+  if (isMessage(resource)) return item.read === true ? 'mail-read' : 'mail';
+  if (isConversation(resource)) return 'comment-discussion';
+  if (resource === 'mailbox') return 'inbox';
+  if (/spam/i.test(resource)) return 'circle-small-filled';
+  return iconOf(resource);
+}
+
+/** What is shown when the mouse rests on a row; made then, not before. */
+export function tooltip(node: Node): vscode.MarkdownString | undefined {
+  const text = new vscode.MarkdownString();
+  const lines: [string, unknown][] = [];
+  if (node.kind === 'account') {
+    lines.push([t('Provider'), node.account.provider.name], [t('Address'), node.account.values.baseUrl ?? node.account.values.imapHost]);
+    if (node.account.provider.notice) lines.push([t('Notice'), node.account.provider.notice]);
+  } else if (node.kind === 'item') {
+    const { item } = node, from = item.from as { name?: string; email?: string } | undefined;
+    const status = statusOf(item);
+    lines.push([t('Address'), item.email], [t('Name'), item.name], [t('From'), from && [from.name, from.email && `<${from.email}>`].filter(Boolean).join(' ')], [t('Date'), shortDate(item.date)],
+      [t('State'), status && stateLabel(status)], [t('Created'), shortDate(item.createdAt)], [t('Changed'), shortDate(item.updatedAt)], [t('ID'), idOfItem(item)]);
+    if (typeof (item.native as Record<string, unknown> | undefined)?.deletion_scheduled_at === 'string') lines.push([t('Deletion'), shortDate((item.native as Record<string, unknown>).deletion_scheduled_at)]);
+  } else if (node.kind === 'note' && node.note === 'problem' && isMailError(node.error)) lines.push([t('Problem'), node.error.message], [t('Next step'), nextStep(node.error)]);
+  else return undefined;
+  for (const [name, value] of lines) if (typeof value === 'string' && value !== '') text.appendMarkdown('**').appendText(name).appendMarkdown('** ').appendText(value).appendMarkdown('  \n');
+  return text;
+}
+
+/** Letters and colours for states, so that a state can change without building the row anew. */
+export function stateDecorations(): vscode.FileDecorationProvider {
+  return {
+    provideFileDecoration(uri) {
+      if (uri.scheme !== STATE) return undefined;
+      const status = uri.query;
+      switch (status) {
+        case 'error': return { badge: '!', color: new vscode.ThemeColor('list.errorForeground'), tooltip: stateLabel(status) };
+        case 'deleting': return { badge: 'D', color: new vscode.ThemeColor('list.warningForeground'), tooltip: stateLabel(status) };
+        case 'pending': return { badge: 'P', tooltip: stateLabel(status) };
+        case 'disabled': return { badge: 'O', color: new vscode.ThemeColor('disabledForeground'), tooltip: stateLabel(status) };
+        default: return undefined;
+      }
+    },
+  };
+}
+
+/** The second view: rows of the first that need attention, whatever account they are in. The same objects, shown flat. */
+export function createAttention(model: Model) {
+  const emitter = new vscode.EventEmitter<void>();
+  const rows = (): ItemNode[] => {
+    const seen = new Set<string>();
+    // A mailbox may be shown at the account and below its domain; it counts once.
+    return model.loaded().filter(needsAttention).filter(node => { const key = `${node.account.id}/${node.resource}/${idOfItem(node.item)}`; return !seen.has(key) && seen.add(key); });
+  };
+  const provider: vscode.TreeDataProvider<ItemNode> = {
+    onDidChangeTreeData: emitter.event,
+    getChildren: node => node ? [] : rows(),
+    getTreeItem(node) {
+      const item = new vscode.TreeItem(node.label, vscode.TreeItemCollapsibleState.None);
+      item.id = `attention/${node.id}`;
+      item.contextValue = contextOf(node);
+      item.description = [stateLabel(statusOf(node.item) ?? ''), node.account.name].join(' · ');
+      item.iconPath = new vscode.ThemeIcon(statusOf(node.item) === 'error' ? 'warning' : 'clock', new vscode.ThemeColor(statusOf(node.item) === 'error' ? 'list.errorForeground' : 'list.warningForeground'));
+      item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
+      item.tooltip = tooltip(node);
+      return item;
+    },
+  };
+  return { provider, rows, fire: () => emitter.fire(), dispose: () => emitter.dispose() };
+}
+export type { BranchNode };

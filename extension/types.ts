@@ -1,0 +1,2 @@
+export { isMailError, MailError } from '../shared/index.js';
+export type { FormIssue } from './form/messages.js';

@@ -1,0 +1,34 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+/** Packs the VS Code extension: only its own product, with a manifest narrowed to what VS Code reads. */
+const root = join(__dirname, '..'), staging = join(root, '.cache/package-vscode');
+
+const KEPT = ['version', 'displayName', 'publisher', 'license', 'homepage', 'author', 'repository', 'bugs', 'categories', 'icon', 'main', 'l10n',
+  'activationEvents', 'extensionKind', 'capabilities', 'contributes'];
+const DESCRIPTION = 'Mailboxes, aliases, spam lists and mail in a tree: administer Outreach, Sodium, Rackspace Email, Scaleway Mailbox, IMAP and Context.IO without leaving the editor';
+
+/** Writes the `.vsix` to the root and returns its path. `dist` must be built; the packing tool is installed under `test/e2e/vscode`. */
+export function buildVsix(): string {
+  rmSync(staging, { recursive: true, force: true });
+  mkdirSync(join(staging, 'icons'), { recursive: true });
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown> & { version: string; engines: { vscode: string } };
+  const narrow = {
+    name: 'mailroom', description: DESCRIPTION, keywords: ['mailbox', 'email', 'imap', 'smtp', 'alias', 'spam', 'administration'],
+    ...Object.fromEntries(KEPT.filter(key => key in manifest).map(key => [key, manifest[key]])), engines: { vscode: manifest.engines.vscode },
+  };
+  writeFileSync(join(staging, 'package.json'), `${JSON.stringify(narrow, null, 2)}\n`);
+  for (const part of ['LICENSE', 'CHANGELOG.md', 'l10n', 'dist/extension', 'dist/shared', 'dist/icons', 'extension/media', ...readdirSync(root).filter(file => /^package\.nls.*\.json$/.test(file)), 'icons/mailroom.svg', 'icons/mailroom.png']) {
+    if (existsSync(join(root, part))) cpSync(join(root, part), join(staging, part), { recursive: true, filter: source => !/\.d\.ts$|\.map$/.test(source) });
+  }
+  cpSync(join(root, 'extension/README.md'), join(staging, 'README.md'));
+  const out = join(root, `mailroom-${manifest.version}.vsix`);
+  execFileSync(process.execPath, [join(root, 'test/e2e/vscode/node_modules/@vscode/vsce/vsce'), 'package', '--no-dependencies', '--out', out], { cwd: staging, stdio: ['ignore', 'ignore', 'inherit'] });
+  return out;
+}
+
+if (process.argv[1]?.endsWith('vsix.ts')) {
+  const file = buildVsix();
+  console.log(`${relative(root, file)}  ${(statSync(file).size / 1024).toFixed(0)} kB`);
+}
