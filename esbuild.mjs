@@ -27,7 +27,9 @@ const splitLazy = {
 };
 // A native import() of a bundled CommonJS library (undici) would see its default export only, so the lazy parts are required.
 await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
-for (const [name, entry] of lazy) await build({ ...common, stdin: { contents: `export * from ${JSON.stringify(entry)}`, resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
+// `export *` leaves the default export out, which is all that a CommonJS module made of one class has.
+const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all from ${JSON.stringify(entry)}; export default all.default ?? all;`;
+for (const [name, entry] of lazy) await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: whole(entry), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.
 const outside = { name: 'outside', setup: b => b.onResolve({ filter: /(shared|lib)\/index\.js$/ }, args => args.kind === 'entry-point' ? undefined : { path: args.path, external: true }) };

@@ -9,7 +9,10 @@ import { createSend, type SendOptions } from './send.js';
 import { validate } from './validate.js';
 
 /** What a host adds to an account: its own network rules, its tokens, its way to stop. */
-export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow' | 'timeoutMs' | 'observe'>, Pick<Host, 'resolve' | 'token' | 'signal'> {}
+export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow' | 'timeoutMs' | 'observe'>, Pick<Host, 'resolve' | 'token' | 'signal'> {
+  /** Tells accounts apart that look the same from here, such as two sign-ins at one address; the host's own id for the account will do. */
+  key?: string;
+}
 
 /** Everything an account is asked for: the provider's own fields, and the pace, which an administrator may lower or raise. */
 export const accountFields = (provider: Provider): Fields => ({
@@ -33,7 +36,7 @@ export const accountKey = (provider: Provider, account: Readonly<Record<string, 
  * Throws `invalid_input` when the account is incomplete.
  */
 export function connect(provider: Provider, account: Readonly<Record<string, unknown>>, options: ConnectOptions = {}): Client {
-  const { token, resolve, signal, ...sending } = options;
+  const { token, resolve, signal, key = '', ...sending } = options;
   const whole = checkAccount(provider, account);
   const { sign: signer, oauth2 } = provider.auth;
   const hidden = new Set(Object.entries(whole).filter(([name, value]) => isSecret(provider.auth.fields, name) && typeof value === 'string').map(([, value]) => value as string));
@@ -43,11 +46,11 @@ export function connect(provider: Provider, account: Readonly<Record<string, unk
   const send = createSend({
     ...sending,
     ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && known ? { sign: bearer, refresh } : {}),
-    pacer: pacerFor(accountKey(provider, whole), { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
+    pacer: pacerFor(`${accountKey(provider, whole)} ${key}`, { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
   const visible = signer || oauth2 ? Object.fromEntries(Object.entries(whole).filter(([name]) => !isSecret(provider.auth.fields, name))) : whole;
-  return createClient(provider, { account: visible, send, resolve, token: known, signal, secrets: () => hidden }, providers);
+  return createClient(provider, { account: visible, send, key, resolve, token: known, signal, secrets: () => hidden }, providers);
 }
 
 const isSecret = (fields: Fields, name: string) => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };

@@ -13,7 +13,8 @@ export type Field = {
 } & (
   | { type: 'text'; format?: TextFormat; minLength?: number; maxLength?: number; pattern?: string; lines?: number; secret?: boolean }
   | { type: 'number'; min?: number; max?: number; fraction?: boolean }
-  | { type: 'flag' } | { type: 'time' } | { type: 'file' } | { type: 'json' }
+  | { type: 'flag'; suggest?: true }   // what a form begins with; unlike a default it is never filled in for a caller
+  | { type: 'time' } | { type: 'file' } | { type: 'json' }
   | { type: 'choice'; choices: Readonly<Record<string, string>>; open?: boolean }   // open: other values pass too
   | { type: 'list'; of: Field; minItems?: number; maxItems?: number }
 );

@@ -1,3 +1,5 @@
+import { MailError } from './errors.js';
+
 /** One page of a list; `next` says where the following one begins and is absent on the last. */
 export interface Page<T, N> { items: T[]; next?: N }
 
@@ -22,6 +24,39 @@ export async function* pages<T, N>(start: N, fetch: (at: N, signal: AbortSignal)
   } finally {
     stopped.abort();
   }
+}
+
+/** How often in one reading a list may be taken up again further to the front, and the same page may come in a row: arrivals can do that once. */
+const STEPS_BACK = 100, SAME_PAGES = 3;
+
+/** A list that is counted by offset, in pages of `size`. `id` names a row for good; `more` says that the vendor knows of rows after these. */
+export interface Offsets<T> {
+  size: number; id(row: T): string;
+  fetch(offset: number, signal: AbortSignal): Promise<{ rows: T[]; more: boolean }>;
+}
+
+/**
+ * Reads a living list by offset: each page begins with the last row of the one before. Where that row is not known, rows before it have gone
+ * and others have moved up unseen, so the list is taken up further to the front. Nothing that stays in the list is lost or given twice.
+ * Throws `protocol` when the vendor gives the same page whatever the offset, `unavailable` when the list does not come to rest.
+ */
+export function byOffset<T>({ size, id, fetch }: Offsets<T>): AsyncGenerator<T> {
+  const known = new Set<string>();
+  let back = 0, same = 0, joined = false, first: string | undefined;
+  return pages(0, async (start, signal) => {
+    let offset = start, page = await fetch(offset, signal);
+    while (joined && offset > 0 && (page.rows.length ? !known.has(id(page.rows[0]!)) : !page.more)) {
+      if (++back > STEPS_BACK) throw new MailError('unavailable', 'The list kept changing while it was read; run again.');
+      page = await fetch(offset = Math.max(0, offset - size + 1), signal);
+    }
+    const items = page.rows.filter(row => !known.has(id(row)) && known.add(id(row)));
+    same = !items.length && page.rows.length && id(page.rows[0]!) === first ? same + 1 : 0;
+    first = page.rows.length ? id(page.rows[0]!) : undefined;
+    if (same >= SAME_PAGES) throw new MailError('protocol', 'The same page comes whatever the offset, so the list cannot be read to its end.');
+    joined = page.rows.length > 1;
+    const step = page.rows.length ? Math.max(1, page.rows.length - 1) : size;
+    return { items, ...(page.more ? { next: offset + step } : {}) };
+  });
 }
 
 /** The first `count` of a stream; the source is told to stop. */

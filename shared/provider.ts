@@ -9,6 +9,8 @@ export interface Context {
   signal?: AbortSignal;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
+  /** Tells sign-ins apart that look the same from here; what one of them opened is not lent to another. */
+  key?: string;
   /** For providers that open sockets: the address to connect to for a host name, after the host's own checks (n8n's egress filter). */
   resolve?: (host: string) => Promise<string>;
   /**
@@ -45,7 +47,11 @@ export type Operations =
  * `problem` says that the item could not be read and why: it is shown to the user as a failure, and the rest flows on.
  */
 export interface FeedItem<T = unknown> { id: string; item: T; problem?: string }
-export interface Batch<T = unknown> { items: FeedItem<T>[]; cursor: string; more: boolean }
+export interface Batch<T = unknown> {
+  items: FeedItem<T>[]; cursor: string; more: boolean;
+  /** What happened to no item in particular, in sentences for a log: a folder was created anew, a message vanished before it could be read. */
+  notes?: string[];
+}
 
 /** A way to notice news. */
 export interface Feed<I extends Fields = Fields, T = unknown> {
@@ -55,7 +61,10 @@ export interface Feed<I extends Fields = Fields, T = unknown> {
   since(ctx: Context, input: Values<I>, cursor: string | undefined): Promise<Batch<T>>;
   /** A cursor that begins at a time (ISO 8601), for "start from a date". Absent where the vendor knows no times. */
   from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
-  /** Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking; resolves when `ctx.signal` aborts. */
+  /**
+   * Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking, the first time as soon as it listens; resolves
+   * when `ctx.signal` aborts.
+   */
   watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
 }
 /** Infers the input type of a feed from its fields. */
@@ -68,6 +77,14 @@ export interface Auth<F extends Fields = Fields> {
   sign?(request: HttpRequest, account: Values<F>, clock?: Clock): HttpRequest | Promise<HttpRequest>;
   /** Authorization code grant (RFC 6749 section 4.1); addresses may hang on the account's base address. */
   oauth2?: { authorizeUrl(account: Values<F>): string; tokenUrl(account: Values<F>): string; scopes: readonly string[] };
+  /**
+   * For providers that log in themselves and may use OAuth 2 instead of a password: the field and value that say so, and the well-known
+   * grants by the value of another field. An account without one of these brings its own addresses.
+   */
+  oauth2Choice?: {
+    field: string; value: string; by: string;
+    grants: Readonly<Record<string, { authorizeUrl: string; tokenUrl: string; scopes: readonly string[]; parameters?: string }>>;
+  };
 }
 /** Fixed time (milliseconds since 1970) and nonce, for tests of signatures. */
 export interface Clock { now: number; nonce: string }

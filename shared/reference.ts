@@ -33,7 +33,7 @@ const EFFECTS = { read: 'reads', write: 'writes', destroy: 'destroys' } as const
 function operationSection(name: string, op: Operation): string[] {
   return [
     `### ${name}`, '',
-    `${sentence(op.summary)} It ${EFFECTS[op.effect]}${name.endsWith('.list') ? ' and gives a stream' : ''}. [Vendor's page](${op.docs})`, '',
+    `${sentence(op.summary)} It ${EFFECTS[op.effect]}${name.endsWith('.list') ? ' and gives a stream' : ''}. ${source(op.docs)}`, '',
     ...(op.orders?.length ? [`Fulfils: ${op.orders.join('; ')}.`, ''] : []),
     ...(op.doubt ? [`**Not certain:** ${sentence(op.doubt)}`, ''] : []),
     ...fieldTable(op.input), '',
@@ -94,5 +94,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const row = (cells: readonly string[]) => `| ${cells.map(cell => cell.replace(/\|/g, '\\|').replace(/\s*\n\s*/g, ' ').replace(/</g, '&lt;')).join(' | ')} |`;
   return [row(head), `|${head.map(() => ' --- |').join('')}`, ...rows.map(row)];
 }
+/** The vendor's page, or RFCs with their sections. */
+const source = (docs: string) => docs.startsWith('https:') ? `[Vendor's page](${docs})` : `Follows ${docs.replace(/RFC (\d+)/g, '[RFC $1](https://www.rfc-editor.org/rfc/rfc$1)')}.`;
 const anchor = (name: string) => name.toLowerCase().replace(/[^a-z0-9_-]/g, '');
 const sentence = (text: string) => /[.!?]$/.test(text) ? text : `${text}.`;

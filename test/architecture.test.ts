@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
-import { credentialOf } from '../nodes/lib/index.js';
+import { credentialTypes } from '../nodes/lib/index.js';
 import { providers, splitName, type Field, type Fields, type Operation, type Provider } from '../shared/index.js';
 import { speaksHttp } from './contract/suite.js';
 import { ORDERS } from './orders.js';
@@ -51,6 +51,13 @@ const RULES: readonly Rule[] = [
 ];
 
 describe('architecture', () => {
+  it('the package has the name n8n looks for, and no dependency that would be installed with it', () => {
+    const manifest = JSON.parse(read('package.json')) as { name: string; dependencies?: object; overrides?: object };
+    assert.match(manifest.name, /^n8n-nodes-[a-z0-9-]+$/);
+    assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
+    assert.equal(manifest.overrides, undefined);
+  });
+
   const sources = ['shared', 'nodes', 'credentials', 'extension'].flatMap(folder => filesBelow(folder));
 
   for (const path of sources) {
@@ -75,6 +82,19 @@ describe('architecture', () => {
     }
   });
 
+  it('whatever is type-checked imports only what `npm test` installs: a fresh clone has nothing else', () => {
+    const { devDependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<string, object>;
+    // The engine's own parts come with it; its lockfile names them.
+    const lock = JSON.parse(read('test/engine/package-lock.json')) as { packages: object };
+    const everywhere = Object.keys({ ...devDependencies, ...peerDependencies, vscode: {} }), engine = Object.keys(lock.packages).map(name => name.replace(/^node_modules\//, ''));
+    const packageOf = (name: string) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/');
+    const isOwn = (name: string) => /\.\w+$|^(?:shared|nodes|credentials|extension|test)\//.test(name);
+    const missing = [...sources, ...filesBelow('test')].flatMap(path => imports(path)
+      .filter(name => !isOwn(name) && !builtin.has(name) && ![...everywhere, ...path.startsWith('test/engine/') ? engine : []].includes(packageOf(name)))
+      .map(name => `${path} imports ${name}`));
+    assert.deepEqual(missing, []);
+  });
+
   it('nothing but tables names a provider: no front end asks which one it has', () => {
     for (const path of filesBelow('nodes')) {
       for (const { id } of providers) assert.ok(!read(path).includes(`'${id}'`) || /\.node\.ts$/.test(path), `${path} names ${id}`);
@@ -89,7 +109,7 @@ describe('architecture', () => {
   for (const provider of providers) {
     describe(`${provider.name} has all its pieces`, () => {
       const { id } = provider;
-      const type = credentialOf(id), file = `${type[0]!.toUpperCase()}${type.slice(1)}`;
+      const { type } = credentialTypes(id)[0]!, file = `${type[0]!.toUpperCase()}${type.slice(1)}`;
       it('a folder with index and reference page', () => {
         for (const part of ['index.ts', 'REFERENCE.md']) assert.ok(existsSync(join(ROOT, 'shared/providers', id, part)), `shared/providers/${id}/${part}`);
       });
@@ -136,7 +156,7 @@ describe('architecture', () => {
       it(`${provider.name}: every operation says what it follows`, () => {
         for (const [name, op] of Object.entries(provider.operations as Readonly<Record<string, Operation>>)) {
           assert.match(name, /^[a-z]\w*\.[a-z]\w*$/);
-          assert.match(op.docs, /^https:\/\/\S+$/, name);
+          assert.match(op.docs, /^(?:https:\/\/\S+|RFC \d+[^.]*(?:\.\d[^.]*)*)$/, name);
           assert.match(op.summary, /^[A-Z].*[^.]$/, name);
           if (op.doubt !== undefined) assert.match(op.doubt, /^\S.*\.$/s, `${name}: a doubt is a sentence`);
           if (splitName(name)[1] === 'delete') assert.equal(op.effect, 'destroy', `${name} asks first`);

@@ -16,10 +16,10 @@ export class Alias implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
-      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { provider: ['outreach'] } } },
-      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
-      { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
-      { name: 'contextIoApi', required: true, displayOptions: { show: { provider: ['contextIo'] } } },
+      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { '/provider': ['outreach'] } } },
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
+      { name: 'scalewayApi', required: true, displayOptions: { show: { '/provider': ['scaleway'] } } },
+      { name: 'contextIoApi', required: true, displayOptions: { show: { '/provider': ['contextIo'] } } },
     ],
     properties: nodeProperties('alias'),
   };

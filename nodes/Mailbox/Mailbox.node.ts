@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { nodeProperties, runItems, searchMethods } from '../lib/index.js';
+import { credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
 
 export class Mailbox implements INodeType {
   description: INodeTypeDescription = {
@@ -16,16 +16,18 @@ export class Mailbox implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
-      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { provider: ['outreach'] } } },
-      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
-      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
-      { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
-      { name: 'contextIoApi', required: true, displayOptions: { show: { provider: ['contextIo'] } } },
+      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { '/provider': ['outreach'] } } },
+      { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
+      { name: 'scalewayApi', required: true, displayOptions: { show: { '/provider': ['scaleway'] } } },
+      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
+      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
+      { name: 'contextIoApi', required: true, displayOptions: { show: { '/provider': ['contextIo'] } } },
     ],
     properties: nodeProperties('mailbox'),
   };
 
-  methods = { listSearch: searchMethods('mailbox') };
+  methods = { listSearch: searchMethods('mailbox'), credentialTest: credentialTests };
 
   async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
     return runItems(this, 'mailbox');

@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { nodeProperties, runItems, searchMethods } from '../lib/index.js';
+import { credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
 
 export class Send implements INodeType {
   description: INodeTypeDescription = {
@@ -16,12 +16,14 @@ export class Send implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
-      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
+      { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
+      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
+      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
     ],
     properties: nodeProperties('send'),
   };
 
-  methods = { listSearch: searchMethods('send') };
+  methods = { listSearch: searchMethods('send'), credentialTest: credentialTests };
 
   async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
     return runItems(this, 'send');

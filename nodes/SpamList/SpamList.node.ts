@@ -16,8 +16,8 @@ export class SpamList implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
-      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { provider: ['outreach'] } } },
-      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
+      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { '/provider': ['outreach'] } } },
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
     ],
     properties: nodeProperties('spamList'),
   };

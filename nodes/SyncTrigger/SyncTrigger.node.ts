@@ -1,6 +1,6 @@
 import type { INodeType, INodeTypeDescription, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { searchMethods, startTrigger, triggerProperties } from '../lib/index.js';
+import { credentialTests, searchMethods, startTrigger, triggerProperties } from '../lib/index.js';
 
 export class SyncTrigger implements INodeType {
   description: INodeTypeDescription = {
@@ -25,16 +25,18 @@ export class SyncTrigger implements INodeType {
     inputs: [],
     outputs: [NodeConnectionTypes.Main],
     credentials: [
-      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { provider: ['outreach'] } } },
-      { name: 'sodiumApi', required: true, displayOptions: { show: { provider: ['sodium'] } } },
-      { name: 'rackspaceApi', required: true, displayOptions: { show: { provider: ['rackspace'] } } },
-      { name: 'scalewayApi', required: true, displayOptions: { show: { provider: ['scaleway'] } } },
-      { name: 'contextIoApi', required: true, displayOptions: { show: { provider: ['contextIo'] } } },
+      { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { '/provider': ['outreach'] } } },
+      { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
+      { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
+      { name: 'scalewayApi', required: true, displayOptions: { show: { '/provider': ['scaleway'] } } },
+      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
+      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
+      { name: 'contextIoApi', required: true, displayOptions: { show: { '/provider': ['contextIo'] } } },
     ],
     properties: triggerProperties(),
   };
 
-  methods = { listSearch: searchMethods('mailbox') };
+  methods = { listSearch: searchMethods('mailbox'), credentialTest: credentialTests };
 
   async trigger(this: ITriggerFunctions): Promise<ITriggerResponse> {
     return startTrigger(this);

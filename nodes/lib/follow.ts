@@ -10,8 +10,9 @@ export interface TriggerState {
   cursor?: string;
   /** Items after the cursor whose executions have ended. */
   done?: string[];
-  /** The batch under way, so that after a crash the very same one is offered again under the same name. */
+  /** The batch under way, so that after a crash the very same one is offered again, and its name, which stays even if some of it is gone by then. */
   batch?: string[];
+  batchName?: string;
 }
 
 /** How an execution ended. `known` means that the host had it already and dropped it. */
@@ -22,14 +23,18 @@ export interface FollowOptions {
   /** Opens the account and the feed afresh for one connection; called again after every failure, so that mended credentials are seen. */
   open(signal: AbortSignal): Promise<Source>;
   state: TriggerState;
+  /** Makes of an item what its execution begins with; files are read here. What it gives goes to `execute`. Rejects with a `MailError` where the vendor does not give them. */
+  prepare?(item: FeedItem): Promise<unknown>;
   /** Starts an execution and resolves when it has ended; a name used before is dropped by the host. Rejects when it could not be started. */
-  execute(items: FeedItem[], key: string): Promise<Ended>;
-  /** After success only: marks or moves at the vendor. Its failure is reported, never repeated. */
+  execute(items: FeedItem[], key: string, prepared: unknown[]): Promise<Ended>;
+  /** After success only: marks or moves at the vendor. Tried again when the vendor was away, else its failure is reported. */
   acknowledge?(source: Source, item: FeedItem): Promise<void>;
   /** One unreadable item: made visible as a failed execution. */
   poisoned(item: FeedItem): void;
   outage(event: { kind: 'long' | 'credentials'; error: unknown; since: Date } | { kind: 'over'; since: Date }): void;
   log(message: string, details?: Record<string, unknown>): void;
+  /** Something a person should see once, but no failure. */
+  warn?(message: string): void;
   /** One execution per item, or one per batch of at most this many. */
   batchSize?: number;
   /** Executions under way at once; items start in order. */
@@ -47,7 +52,7 @@ export interface FollowOptions {
 export interface Source {
   since(cursor?: string): Promise<Batch>;
   from(at: string): Promise<string | undefined>;
-  /** Resolves at once where nothing is pushed; rejects when the connection is lost. */
+  /** Resolves at once where nothing is pushed; else calls `changed` as soon as it listens and rejects when the connection is lost. */
   watch(changed: () => void): Promise<void>;
 }
 /** A running trigger. `close` returns within five seconds, whatever the server does. */
@@ -56,6 +61,10 @@ export interface Follower { close(): Promise<void>; readonly seen: Status }
 export interface Status { connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; executed: number; attempts: number }
 
 const LONG_OUTAGE = 5 * 60_000, STABLE = 60_000, CLOSING = 4_000, CREDENTIALS_WAIT = 5 * 60_000;
+/** How often an item may fail to be read before it is set aside: where the vendor refuses it, and where the connection broke, which may be anybody's fault. */
+const REFUSALS = 3, BREAKS = 8;
+/** How many acknowledgements and names are remembered. */
+const MOST = 500;
 
 /**
  * Follows a feed for ever: one loop, which reconnects with growing waits and never gives up. The cursor moves past an item only when its
@@ -70,6 +79,9 @@ export function follow(options: FollowOptions): Follower {
   // would otherwise be asked many times a second.
   let failures = 0, down: { since: number; told: boolean } | undefined, refused = 0, refusalTold = false;
   const progress = () => { failures = 0; };
+  const strikes = new Map<string, number>();
+  const owed: FeedItem[] = [];
+  const warned = new Set<string>();
 
   const loop = (async () => {
     while (!stop.signal.aborted) {
@@ -106,7 +118,8 @@ export function follow(options: FollowOptions): Follower {
     const denied = code === 'unauthorized' || code === 'forbidden' || code === 'invalid_input' || code === 'unsupported';
     refused = denied ? refused + 1 : 0;
     if (refused >= 2 && !refusalTold) { refusalTold = true; down.told = true; options.outage({ kind: 'credentials', error, since: new Date(down.since) }); }
-    if (!down.told && now() - down.since >= LONG_OUTAGE) { down.told = true; options.outage({ kind: 'long', error, since: new Date(down.since) }); }
+    // What does not exist will not come by waiting for it.
+    if (!down.told && (now() - down.since >= LONG_OUTAGE || (code === 'not_found' && failures > 0))) { down.told = true; options.outage({ kind: 'long', error, since: new Date(down.since) }); }
     const hinted = isMailError(error) ? ((error as MailError).details.retryAfter ?? 0) * 1000 : 0;
     const ceiling = now() - down.since < 10 * 60_000 ? 10_000 : 60_000;
     const grown = failures === 0 ? 0 : Math.min(ceiling, 1000 * 1.7 ** (failures - 1));
@@ -121,17 +134,27 @@ export function follow(options: FollowOptions): Follower {
     state.cursor ??= await raced(begin(source), stop.signal);
     let news = true, wake = () => {};
     const changed = () => { news = true; wake(); };
-    let broken: unknown;
-    source.watch(changed).catch((error: unknown) => { broken = error ?? new Error('The connection was lost.'); wake(); });
+    let broken: unknown, watching = false;
     while (!signal.aborted) {
       while (news) {
         news = false;
         const batch = await raced(source.since(state.cursor), stop.signal);
         good();
         status.lastSeen = new Date(now()).toISOString();
+        for (const note of batch.notes ?? []) {
+          if (warned.has(note) || warned.size >= MOST) continue;
+          warned.add(note);
+          options.warn?.(note);
+        }
+        await settle(source);
         if (batch.items.length) progress();
         await deliver(source, batch, signal);
         if (batch.more) news = true;
+      }
+      // Only now, so that a vendor that refuses the account is asked once and not twice at a time. What came meanwhile is told at the start.
+      if (!watching) {
+        watching = true;
+        source.watch(changed).catch((error: unknown) => { broken = error ?? new Error('The connection was lost.'); wake(); });
       }
       if (broken) throw broken;
       await new Promise<void>(resolve => {
@@ -154,17 +177,34 @@ export function follow(options: FollowOptions): Follower {
 
   /** Hands over a window and moves the cursor when all of it has ended. Throws, without moving it, when an execution could not be started. */
   async function deliver(source: Source, window: Batch, signal: AbortSignal) {
-    const done = new Set(state.done ?? []);
+    const done = new Set(state.done ?? []), names = new Set(window.items.map(item => short(item.id)));
     let waiting = window.items.filter(item => !done.has(short(item.id)));
     const ended = (item: FeedItem) => { done.add(short(item.id)); state.done = [...done]; };
     for (const item of waiting.filter(one => one.problem)) { options.poisoned(item); ended(item); }
     waiting = waiting.filter(one => !one.problem);
-    if (options.batchSize) await batches(source, waiting, ended, signal);
+    if (options.batchSize) await batches(source, waiting, done, ended, signal);
     else await singles(source, waiting, ended, signal);
     signal.throwIfAborted();
     state.cursor = window.cursor;
-    delete state.done;
+    // Names of a batch that is known as done, but of which some come in a later window.
+    const later = [...done].filter(name => !names.has(name)).slice(-MOST);
+    if (later.length) state.done = later; else delete state.done;
     delete state.batch;
+    delete state.batchName;
+  }
+
+  /** What an execution begins with; undefined when the item was set aside because it cannot be read. Throws when it should be tried again. */
+  async function prepared(item: FeedItem): Promise<{ value: unknown } | undefined> {
+    const made = await (async () => ({ value: await options.prepare?.(item) }))().catch((error: unknown) => ({ error }));
+    if (!('error' in made)) return made;
+    const { error } = made;
+    if (!isMailError(error) || error.code === 'unauthorized' || error.code === 'forbidden') throw error;
+    const times = (strikes.get(item.id) ?? 0) + 1;
+    strikes.set(item.id, times);
+    if (times < (error.code === 'unavailable' || error.code === 'rate_limited' ? BREAKS : REFUSALS)) throw error;
+    strikes.delete(item.id);
+    options.poisoned({ ...item, problem: error.message });
+    return undefined;
   }
 
   async function singles(source: Source, items: FeedItem[], ended: (item: FeedItem) => void, signal: AbortSignal) {
@@ -173,49 +213,75 @@ export function follow(options: FollowOptions): Follower {
     const worker = async () => {
       while (next < items.length && !errors.length && !signal.aborted) {
         const item = items[next++]!;
-        try { await run(source, [item], item.id); ended(item); } catch (error) { errors.push(error); }
+        try {
+          const ready = await prepared(item);
+          if (ready) await run(source, [item], item.id, [ready.value]);
+          ended(item);
+        } catch (error) { errors.push(error); }
       }
     };
     await raced(Promise.all(Array.from({ length: Math.min(options.concurrent, items.length) }, worker)), stop.signal);
     if (errors.length) throw errors[0];
   }
 
-  async function batches(source: Source, items: FeedItem[], ended: (item: FeedItem) => void, signal: AbortSignal) {
+  async function batches(source: Source, items: FeedItem[], done: Set<string>, ended: (item: FeedItem) => void, signal: AbortSignal) {
     let rest = items;
     while (rest.length && !signal.aborted) {
-      // A batch that was under way when the process died is offered again exactly as it was: its name depends on its items.
+      // A batch that was under way when the process died is offered again as it was, and under its own name although some of it may be gone.
       const under = state.batch ? rest.filter(item => state.batch!.includes(short(item.id))) : [];
-      const batch = under.length ? under : rest.slice(0, options.batchSize);
-      state.batch = batch.map(item => short(item.id));
-      await raced(run(source, batch, batch.map(item => item.id).join('\n')), stop.signal);
-      signal.throwIfAborted();
-      for (const item of batch) ended(item);
+      if (!under.length) { delete state.batch; delete state.batchName; }
+      const whole = under.length ? under : rest.slice(0, options.batchSize);
+      const ready = (await raced(Promise.all(whole.map(async item => ({ item, ready: await prepared(item) }))), stop.signal)).filter(one => one.ready);
+      const batch = ready.map(one => one.item), before = state.batch ?? [];
+      if (batch.length) {
+        state.batchName ??= batch.map(item => item.id).join('\n');
+        state.batch = batch.map(item => short(item.id));
+        const how = await raced(run(source, batch, state.batchName, ready.map(one => one.ready!.value)), stop.signal);
+        signal.throwIfAborted();
+        if (how === 'known') for (const name of before) done.add(name);
+      }
+      for (const item of whole) ended(item);
       delete state.batch;
-      rest = rest.filter(item => !batch.includes(item));
+      delete state.batchName;
+      rest = rest.filter(item => !whole.includes(item) && !done.has(short(item.id)));
     }
   }
 
-  async function run(source: Source, items: FeedItem[], name: string) {
-    const how = await options.execute(items, createHash('sha256').update(`${options.keyPrefix}\n${name}`).digest('base64url'));
+  async function run(source: Source, items: FeedItem[], name: string, ready: unknown[]): Promise<Ended> {
+    const how = await options.execute(items, createHash('sha256').update(`${options.keyPrefix}\n${name}`).digest('base64url'), ready);
+    for (const item of items) strikes.delete(item.id);
     progress();
     status.executed += how === 'known' ? 0 : 1;
-    if (how !== 'success' || !options.acknowledge) return;
-    for (const item of items) {
-      try { await options.acknowledge(source, item); } catch (error) {
-        options.log(`The execution succeeded, but marking the message failed: ${error instanceof Error ? error.message : String(error)}`, { item: item.id });
-      }
+    if (how === 'success' && options.acknowledge) for (const item of items) await acknowledge(source, item);
+    return how;
+  }
+
+  async function acknowledge(source: Source, item: FeedItem) {
+    try { await options.acknowledge!(source, item); } catch (error) {
+      const away = isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited') && owed.length < MOST;
+      if (away) owed.push({ id: item.id, item: bare(item.item) });
+      const what = `The execution succeeded, but marking, moving or deleting the message ${item.id} ${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`;
+      if (away) options.log(what); else options.warn?.(what);
     }
+  }
+
+  /** What could not be acknowledged while the vendor was away. */
+  async function settle(source: Source) {
+    for (const item of owed.splice(0)) await raced(acknowledge(source, item), stop.signal);
   }
 
   return {
     seen: status,
     async close() {
       stop.abort();
-      await Promise.race([loop, sleep(CLOSING)]);
+      const over = new AbortController();
+      await Promise.race([loop.finally(() => over.abort()), sleep(CLOSING, over.signal)]);
     },
   };
 }
 
+/** The plain short values of an item, which name it and its place; its content is not kept. */
+const bare = (item: unknown) => Object.fromEntries(Object.entries(item as object).filter(([, value]) => typeof value !== 'object' && String(value).length <= 1000));
 const short = (id: string) => createHash('sha1').update(id).digest('base64url').slice(0, 10);
 
 /** Resolves after a time, or at once when the signal aborts. */

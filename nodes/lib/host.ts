@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
-import type { ICredentialDataDecryptedObject, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
 import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
-import { credentialOf } from './account.js';
+import { accountOf, credentialTypes, type SignIn } from './account.js';
 
 /** The n8n contexts that can open an account. */
 export type Caller = IExecuteFunctions | ILoadOptionsFunctions | ITriggerFunctions;
@@ -27,21 +28,23 @@ export interface Opened { client: Client; key: string }
  */
 export async function openAccount(caller: Caller, providerId: string, itemIndex = 0, signal?: AbortSignal): Promise<Opened> {
   const provider = providerById(providerId);
-  const type = credentialOf(providerId);
+  const types = credentialTypes(providerId);
+  const type = (types.find(one => one.signIn === signInOf(caller, itemIndex)) ?? types[0]!).type;
   let credentials = await credentialsOf(caller, type, itemIndex);
-  const account = checkAccount(provider, credentials);
+  const account = checkAccount(provider, accountOf(providerId, type, credentials));
   // n8n before 2.x has no egress filter.
   const filter = caller.helpers.getSecureEgressFilter?.();
   const token = async (renew = false, refused?: string) => {
     // Another item may have renewed it meanwhile; n8n stores the newest, so that one is asked for first.
     if (renew && refused !== undefined) credentials = await credentialsOf(caller, type, itemIndex);
-    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject };
+    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await renewed(caller, provider.name, type) };
     const data = credentials.oauthTokenData as { access_token?: string } | undefined;
     if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
     return data.access_token;
   };
+  const id = caller.getNode().credentials?.[type]?.id ?? '';
   const client = connect(provider, account, {
-    dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(provider.auth.oauth2 ? { token } : {}),
+    key: id, dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
     async allow(url) {
       const verdict = await filter?.validateUrl(url);
       if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`, { provider: provider.name });
@@ -54,7 +57,27 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
       return new Promise((done, fail) => filter.createSecureLookup()(host, {}, (error, address) => error ? fail(error) : done(address as string)));
     },
   });
-  return { client, key: accountKey(provider, account) };
+  return { client, key: `${accountKey(provider, account)} ${id}` };
+}
+
+/** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
+const renewed = (caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> =>
+  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => Promise.reject(notRenewed(provider, error)));
+
+function notRenewed(provider: string, error: unknown): MailError {
+  const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
+  if (failure?.cause === 'credential-invalid') return new MailError('unauthorized', message, { provider });
+  if (code === 'EAUTH') return new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
+  // Vendors that space grants do so by about a minute.
+  if (status === 429) return new MailError('rate_limited', `${provider} gives no new token yet.`, { provider, status, retryAfter: 60 });
+  return new MailError('unavailable', `${provider} could not give a new token${status || response?.status ? ` (status ${status || response!.status})` : ''}.`, { provider });
+}
+
+/** How the node was told to sign in; undefined where it does not ask. n8n takes an undefined fallback for none and throws. */
+function signInOf(caller: Caller, itemIndex: number): SignIn | undefined {
+  const value = 'getCurrentNodeParameter' in caller ? caller.getCurrentNodeParameter('authentication')
+    : 'continueOnFail' in caller ? caller.getNodeParameter('authentication', itemIndex, '') : caller.getNodeParameter('authentication', '');
+  return value === 'oauth2' || value === 'password' ? value : undefined;
 }
 
 /** The chosen credential, decrypted; per item where the caller has items, because its values may be expressions. */
@@ -67,6 +90,22 @@ function allowedByCredential(credentials: ICredentialDataDecryptedObject, url: U
   if (isDomainAllowed({ url: url.href, allowedDomains: String(credentials.allowedDomains ?? '') })) return;
   throw new MailError('forbidden', `The credential may not be sent to ${url.host}: its Allowed HTTP Request Domains do not name it.`);
 }
+
+/** The test of credentials that n8n cannot test with a request, because they open sockets. Named in `testedBy`. */
+export const credentialTests = {
+  async checkAccount(this: ICredentialTestFunctions, { data, type }: ICredentialsDecrypted): Promise<INodeCredentialTestResult> {
+    const providerId = type.replace(/(OAuth2)?Api$/, '');
+    try {
+      const provider = providerById(providerId);
+      const token = (data?.oauthTokenData as { access_token?: string } | undefined)?.access_token;
+      // A connection of its own: one that is kept would prove nothing about this token.
+      await connect(provider, accountOf(providerId, type, data ?? {}), { key: randomUUID(), ...(token ? { token: async () => token } : {}) }).call('account.check', {});
+      return { status: 'OK', message: 'The account answers on both sides.' };
+    } catch (error) {
+      return { status: 'Error', message: error instanceof Error ? error.message : String(error) };
+    }
+  },
+};
 
 /** What n8n can act on by itself: wait, or ask for other credentials. */
 function failureOf(error: MailError) {

@@ -1,5 +1,6 @@
 /** What the nodes and credentials are made from. */
 export * from './account.js';
+export * from './dryRun.js';
 export * from './follow.js';
 export * from './host.js';
 export * from './items.js';

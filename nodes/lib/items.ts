@@ -1,12 +1,17 @@
 import { Readable } from 'node:stream';
+import { NodeOperationError } from 'n8n-workflow';
 import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { isFile, isMailError, providerById, splitName, take, type Field, type FileValue, type Operation } from '../../shared/index.js';
+import { isFile, isMailError, MailError, nextStep, providerById, splitName, take, type Field, type FileValue, type Operation } from '../../shared/index.js';
+import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
 import { collectionOf, isPicked, offered } from './parameters.js';
 
 /** How many items are under way at once; the account's pace limits their requests further. */
 const AT_ONCE = 5;
+
+/** What n8n's editor puts at the end of the menus of nodes whose credentials can sign any request. */
+const CUSTOM_API_CALL = '__CUSTOM_API_CALL__';
 
 /**
  * Runs a node: each item with its own parameters and account, a few at a time, results in the order of the items. With continue-on-fail a
@@ -45,20 +50,42 @@ export async function runItems(node: IExecuteFunctions, name: NodeName): Promise
 
 async function runItem(node: IExecuteFunctions, name: NodeName, index: number, signal: AbortSignal | undefined): Promise<INodeExecutionData[]> {
   const provider = providerById(node.getNodeParameter('provider', index) as string);
-  const operationName = `${node.getNodeParameter('resource', index) as string}.${node.getNodeParameter('operation', index) as string}`;
-  const { client } = await openAccount(node, provider.id, index, signal);
+  // n8n drops what its form would not show, so these may be absent.
+  const chosen = [node.getNodeParameter('resource', index, '') as string, node.getNodeParameter('operation', index, '') as string];
+  const operationName = chosen.filter(Boolean).join('.');
   const operation = offered(name, provider).find(([offeredName]) => offeredName === operationName)?.[1];
-  // An operation of another node, or n8n's own "Custom API Call" entry: the client's refusal says who can.
-  const input = operation ? await readInput(node, provider.id, operationName, operation, index) : {};
-  const result = operation ? client.call(operationName, input) : client.call(`${operationName} in this node`, input);
-  const simple = node.getNodeParameter('simplify', index, true) as boolean;
+  if (!operation) {
+    throw new MailError('unsupported', chosen.includes(CUSTOM_API_CALL) ? `For a call of your own to ${provider.name}, use the HTTP Request node with this credential.`
+      : `${provider.name} has no operation "${operationName}" in this node.`, { provider: provider.name, operation: operationName });
+  }
+  const { client } = await openAccount(node, provider.id, index, signal);
+  const input = await readInput(node, provider.id, operationName, operation, index);
+  const options = operation.effect === 'read' ? {} : node.getNodeParameter('options', index, {}) as { dryRun?: unknown };
+  if (isOn(options.dryRun)) return [await outputItem(node, await dryRun(client, operationName, operation, input), index, false)];
+  if (operation.effect === 'destroy' && isToolNode(node) && !isOn(node.getNodeParameter('allowDestructive', index, false))) {
+    throw new NodeOperationError(node.getNode(), 'This operation removes something, and AI agents may not run it here.',
+      { itemIndex: index, description: 'Turn on Allow Destructive Operation in this tool to permit it. With Dry Run, under Options, an agent can say what would happen.' });
+  }
+  const result = client.call(operationName, input);
+  const simple = isOn(node.getNodeParameter('simplify', index, true));
   if (isStream(result)) {
-    const limit = (node.getNodeParameter('returnAll', index, false) as boolean) ? Infinity : node.getNodeParameter('limit', index, 50) as number;
+    const limit = isOn(node.getNodeParameter('returnAll', index, false)) ? Infinity : limitOf(node.getNodeParameter('limit', index, 50));
     return Promise.all((await take(result, limit)).map(one => outputItem(node, one, index, simple)));
   }
   const value = await result;
   return Promise.all((Array.isArray(value) ? value : [value]).map(one => outputItem(node, one, index, simple)));
 }
+
+/** An agent, or an expression, may give a flag as text. */
+const isOn = (value: unknown) => value === true || value === 'true';
+/** The same for numbers; what is no number of one or more is refused before anything is read. */
+function limitOf(value: unknown): number {
+  const limit = Number(value);
+  if (!Number.isInteger(limit) || limit < 1) throw new MailError('invalid_input', 'Limit must be a whole number of at least 1.', { issues: [{ field: 'limit', message: 'Limit must be a whole number of at least 1.' }] });
+  return limit;
+}
+/** n8n gives the node another type where an agent runs it. */
+const isToolNode = (node: IExecuteFunctions) => node.getNode().type.endsWith('Tool');
 
 /** The input of an operation from the parameters of an item. A name that the user left empty stays absent. */
 async function readInput(node: IExecuteFunctions, providerId: string, name: string, operation: Operation, index: number): Promise<Record<string, unknown>> {
@@ -96,6 +123,8 @@ async function inputFile(node: IExecuteFunctions, field: string, index: number):
   };
 }
 
+const holdsFile = (value: unknown): value is { content: FileValue } => typeof value === 'object' && value !== null && isFile((value as { content?: unknown }).content);
+
 /** One result as an item: files become binary data, streamed into n8n's store; Simplify leaves the vendor's part out. */
 export async function outputItem(
   node: { helpers: Pick<IExecuteFunctions['helpers'], 'prepareBinaryData'> }, value: unknown, index: number | undefined, simple: boolean,
@@ -105,6 +134,8 @@ export async function outputItem(
     binary[key] = await node.helpers.prepareBinaryData(Readable.from(file.open()), file.name, file.type);
     return { fileName: file.name, mimeType: file.type, binary: key, ...(file.size === undefined ? {} : { fileSize: file.size }) };
   };
+  // A part that says what it is and holds its file, as attachments do: the file becomes binary data, the rest stays beside its name.
+  const unfold = async (key: string, { content, ...rest }: { content: FileValue }): Promise<IDataObject> => ({ ...rest, ...await keep(key, content) });
   let json: IDataObject;
   if (isFile(value)) json = await keep('data', value);
   else if (value === undefined || value === null) json = { success: true };
@@ -114,6 +145,7 @@ export async function outputItem(
     for (const [key, one] of Object.entries(value)) {
       if (simple && key === 'native' && Object.keys(value).length > 1) continue;
       if (isFile(one)) json[key] = await keep(key, one);
+      else if (Array.isArray(one) && one.some(holdsFile)) json[key] = await Promise.all(one.map((part, i) => holdsFile(part) ? unfold(`${key.replace(/s$/, '')}_${i}`, part) : part as IDataObject));
       else if (Array.isArray(one) && one.some(isFile)) json[key] = await Promise.all(one.map((file, i) => isFile(file) ? keep(`${key}_${i}`, file) : file as IDataObject));
       else json[key] = one as IDataObject;
     }
@@ -121,13 +153,16 @@ export async function outputItem(
   return { json, ...(Object.keys(binary).length ? { binary } : {}), ...(index === undefined ? {} : { pairedItem: { item: index } }) };
 }
 
-/** What a failed item leaves at the (error) output: everything a workflow may want to branch on. */
+/**
+ * What a failed item leaves at the (error) output: everything a workflow may want to branch on. n8n routes by these keys, and only while there
+ * is no other; given an `error` beside `json` it would throw the details away.
+ */
 function errorItem(node: IExecuteFunctions, error: unknown, index: number): INodeExecutionData {
-  const shown = asNodeError(node.getNode(), error, index);
-  const details = isMailError(error) ? { code: error.code, ...(error.details.provider ? { provider: error.details.provider } : {}), ...(error.details.operation ? { operation: error.details.operation } : {}),
-    ...(error.details.status ? { status: error.details.status } : {}), ...(error.details.issues ? { issues: error.details.issues as unknown as IDataObject[] } : {}),
-    ...(error.details.retryAfter === undefined ? {} : { retryAfter: error.details.retryAfter }) } : {};
-  return { json: { error: shown.message, ...details }, error: shown, pairedItem: { item: index } };
+  const { message } = asNodeError(node.getNode(), error, index);
+  if (!isMailError(error)) return { json: { error: message }, pairedItem: { item: index } };
+  const { provider, operation, status, issues, retryAfter } = error.details;
+  const details = { code: error.code, message, nextStep: nextStep(error), provider, operation, status, issues, retryAfter };
+  return { json: { error: message, details: Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined)) as IDataObject }, pairedItem: { item: index } };
 }
 
 /** 0, 1, 2, 5 -> "0-2, 5". */

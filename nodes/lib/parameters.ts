@@ -1,10 +1,11 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
+import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { NODES, ownerOf, type NodeName } from './owner.js';
-import { describe, actionOf, title, verbTitle } from './words.js';
+import { actionOf, describe, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
-export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication'] as const;
+export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication', 'credentials', 'options', 'consequence', 'allowDestructive'] as const;
 
 /** The operations a node offers at a provider, as [name, operation]. */
 export const offered = (node: NodeName, provider: Provider): [string, Operation][] =>
@@ -28,6 +29,7 @@ const simplifies = (verb: string) => !/^(delete|remove|test|content|source)/.tes
 export function nodeProperties(node: NodeName): INodeProperties[] {
   const offering = providersOf(node);
   const properties: INodeProperties[] = [
+    ...editorIndex(node, offering),
     { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description: 'Where the mailboxes are administered' },
   ];
   for (const provider of offering) {
@@ -35,16 +37,52 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
       properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [provider.id] } } });
     }
   }
+  properties.push(...signInProperties(offering.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of offering) properties.push(...providerProperties(node, provider));
   return properties;
 }
 
+/**
+ * What n8n's editor reads to list actions and to name new nodes; none of it is ever shown. It joins resources and operations by value alone, so
+ * with several providers all would get the actions of the first one. Instead:
+ * - a menu that names each pair of provider and resource once; the menu of operations of a pair carries the same name beside the resource's own,
+ *   and a click sets the provider, the resource and the operation;
+ * - an `operation` without options, found first for the plain names, so that these add no actions;
+ * - before it, for a version that does not exist and which the list of actions therefore skips, the operations of each resource at all
+ *   providers, from which the editor takes names and n8n the descriptions of tools.
+ */
+function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProperties[] {
+  const pairs = offering.flatMap(provider => resourcesOf(node, provider).map(resource => ({ provider, resource })));
+  const resources = [...new Set(pairs.map(({ resource }) => resource))];
+  const never = { provider: [''] };
+  const named = resources.map((resource): INodeProperties => {
+    const operations = new Map(offering.flatMap(provider => offered(node, provider)).filter(([name]) => splitName(name)[0] === resource).reverse());
+    const options = [...operations].map(([name, { summary }]) => ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actionOf(name, summary) }));
+    return { ...menu('Operation', 'operation', options), displayOptions: { show: { ...never, '@version': [0], resource: [resource] } } };
+  });
+  return [
+    { ...menu('Resource', 'resource', pairs.map(({ provider, resource }) => ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) }))), displayOptions: { show: never } },
+    ...named,
+    { displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show: { ...never, resource: resources } } },
+  ];
+}
+const pairOf = (provider: Provider, resource: string) => `${provider.id}/${resource}`;
+const resourcesOf = (node: NodeName, provider: Provider) => [...new Set(offered(node, provider).map(([name]) => splitName(name)[0]))];
+
+/** What must be known before an operation runs: that it destroys, replaces, or shows something only once. Its summary says so; nothing where it is harmless. */
+export const consequenceOf = ({ effect, summary }: Operation): string | undefined =>
+  effect === 'destroy' || (effect === 'write' && /\b(replace|exactly these|this once|schedule|for good|in one call)\b/i.test(summary)) ? `${summary.replace(/\.$/, '')}.` : undefined;
+
 function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
   const operations = offered(node, provider);
-  const resources = [...new Set(operations.map(([name]) => splitName(name)[0]))];
+  const resources = resourcesOf(node, provider);
   const first = resources.includes(node) ? node : resources[0]!;
+  const subject = (resource: string) => {
+    const seen = operations.find(([name]) => name === `${resource}.list`) ?? operations.find(([name]) => name === `${resource}.get`);
+    return seen && subjectOf(resource, seen[1].summary);
+  };
   const properties: INodeProperties[] = [
-    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource)), first), displayOptions: { show: { provider: [provider.id] } } },
+    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource, subject(resource))), first), displayOptions: { show: { provider: [provider.id] } } },
   ];
   for (const resource of resources) {
     const own = operations.filter(([name]) => splitName(name)[0] === resource);
@@ -54,9 +92,21 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const verb = splitName(name)[1];
       return { ...option(verbTitle(verb), verb, summary), action: actionOf(name, summary) };
     });
-    properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]), displayOptions: { show: { provider: [provider.id], resource: [resource] } } });
+    properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]),
+      displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] } } });
+    properties.push(...merged(own.flatMap(([name, operation]) => {
+      const consequence = consequenceOf(operation);
+      return consequence ? [{ verb: splitName(name)[1], property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence', type: 'notice' as const, default: '' } }] : [];
+    }), show));
+    // What an operation acts on stands first, whatever other operations share.
+    const acting = (field: Field) => isPicked(provider, field) ? 0 : 1;
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([, field]) => field.required)
-      .map(([key, field]) => ({ verb: splitName(name)[1], property: parameter(provider, key, field, true) }))), show));
+      .map(([key, field]) => ({ verb: splitName(name)[1], field, property: parameter(provider, key, field, true) }))).sort((a, b) => acting(a.field) - acting(b.field)), show));
+    const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
+    if (destructive.length) {
+      properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
+        displayOptions: { show: { '@tool': [true], ...show(destructive).show } }, description: 'Whether an AI agent may run this operation, which removes something' });
+    }
     const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
     if (lists.length) {
       properties.push(
@@ -78,6 +128,12 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
         options: sorted(optional.map(([key, field]) => parameter(provider, key, field, false)), 'displayName'),
       } }];
     }), show));
+    const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => splitName(name)[1]);
+    if (changing.length) {
+      properties.push({ displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, displayOptions: show(changing), options: [
+        { displayName: 'Dry Run', name: 'dryRun', type: 'boolean', default: false, description: 'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.' },
+      ] });
+    }
   }
   return properties;
 }
@@ -107,7 +163,8 @@ export function parameter(provider: Provider, name: string, field: Field, stands
   const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file' ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
     .filter(Boolean).join(' '));
   const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}), ...(description && description !== field.label ? { description } : {}) };
-  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' } : {};
+  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' }
+    : field.type === 'list' && field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email') ? { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` } : {};
   switch (field.type) {
     case 'text': {
       if (isPicked(provider, field)) return picker(common, field, example);
@@ -115,16 +172,19 @@ export function parameter(provider: Provider, name: string, field: Field, stands
       return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example, ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
     }
     case 'number': return {
-      ...common, type: 'number', default: typeof field.default === 'number' ? field.default : field.min ?? 0,
+      ...common, type: 'number', default: typeof field.default === 'number' ? field.default : Number(field.example ?? field.min ?? 0),
       ...(field.min === undefined && field.max === undefined ? {} : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
     };
-    case 'flag': return { ...common, type: 'boolean', default: field.default === true, description: whether(description, field.label) };
+    case 'flag': return { ...common, type: 'boolean', default: (field.default ?? field.suggest ?? false) === true, description: whether(description, field.label) };
     case 'time': return { ...common, type: 'dateTime', default: '' };
     case 'json': return { ...common, type: 'json', default: '{}' };
     case 'file': return { ...common, displayName: `${field.label} Field`, type: 'string', default: 'data', description: binary(description, 'Name of the input field that holds the file') };
     case 'choice': {
       const options = sorted(Object.entries(field.choices).map(([value, label]) => ({ name: label, value })));
-      return { ...common, type: 'options', options, default: typeof field.default === 'string' ? field.default : options[0]!.value };
+      if (typeof field.default === 'string') return { ...common, type: 'options', options, default: field.default };
+      if (options.length === 1) return { ...common, type: 'options', options, default: options[0]!.value };
+      // The alphabet must not choose: it lets through nothing but safelists. Empty is refused where it is required, and left out elsewhere.
+      return { ...common, type: 'options', options: [{ name: field.clearable ? '[None]' : '[Not Chosen]', value: '' }, ...options], default: '' };
     }
     case 'list':
       if (field.of.type === 'choice') return { ...common, type: 'multiOptions', options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };

@@ -23,11 +23,14 @@ function searcher(resource: string) {
       const until = resting.get(key);
       if (until && until > Date.now()) throw new Error(`${provider.name} asked for fewer requests; this list waits another ${Math.ceil((until - Date.now()) / 1000)} s.`);
       const operation = (provider.operations as Readonly<Record<string, Operation>>)[`${resource}.list`]!;
-      const input = siblings(this, provider.id, operation);
+      const { input, open } = siblings(this, provider.id, operation);
       const searched = filter ? SEARCHES.find(name => Object.hasOwn(operation.input, name)) : undefined;
-      if (searched) input[searched] = filter;
+      // Within a domain providers search names, not whole addresses.
+      const words = open ? filter?.split('@')[0] : filter;
+      if (searched && words) input[searched] = words;
       try {
-        return await page(client, `${resource}.list`, input, searched ? undefined : filter, `${key} ${resource} ${JSON.stringify(input)} ${filter ?? ''}`, token);
+        const begin = () => open ? everywhere(client, `${resource}.list`, input, open, filter) : client.call(`${resource}.list`, input) as AsyncIterable<unknown>;
+        return await page(begin, searched && words === filter ? undefined : filter, `${key} ${resource} ${JSON.stringify(input)} ${filter ?? ''}`, token);
       } catch (error) {
         if (isMailError(error) && error.code === 'rate_limited') resting.set(key, Date.now() + Math.max(REST, (error.details.retryAfter ?? 0) * 1000));
         throw asNodeError(this.getNode(), error);
@@ -41,9 +44,16 @@ function searcher(resource: string) {
 /** The names under which the providers' lists take a search text. */
 const SEARCHES = ['search', 'contains', 'startswith'];
 
-/** What the list needs besides: the fields of the same name that are filled in already (the domain of a mailbox, the mailbox of a folder). */
-function siblings(context: ILoadOptionsFunctions, providerId: string, operation: Operation): Record<string, unknown> {
-  const input: Record<string, unknown> = {};
+/** A field that a list needs and the form does not ask for, and the resource it names. */
+interface Open { name: string; resource: string }
+
+/**
+ * What the list needs besides: the fields of the same name that are filled in already (the domain of a mailbox, the mailbox of a folder). One
+ * that the form does not have stays open: an address says its domain, so who names a mailbox is not asked for the domain.
+ */
+function siblings(context: ILoadOptionsFunctions, providerId: string, operation: Operation): { input: Record<string, unknown>; open?: Open } {
+  const input: Record<string, unknown> = {}, form = context.getCurrentNodeParameters() ?? {};
+  let open: Open | undefined;
   for (const [name, field] of Object.entries(operation.input)) {
     if (!field.required && !field.ref) continue;
     let value: unknown;
@@ -52,17 +62,32 @@ function siblings(context: ILoadOptionsFunctions, providerId: string, operation:
       if (value) break;
     }
     if (value && typeof value === 'string') input[name] = value;
+    else if (field.required && !open && !Object.hasOwn(form, name) && isPicked(providerById(providerId), field)) open = { name, resource: field.ref! };
     else if (field.required) throw new Error(`Choose ${field.label} first.`);
   }
-  return input;
+  return { input, ...(open ? { open } : {}) };
 }
 
+/** A list for every value of the field that stays open, one after the other and only as far as it is read. A search for an address looks in its domain only. */
+async function* everywhere(client: Client, list: string, input: Record<string, unknown>, { name, resource }: Open, filter = ''): AsyncGenerator<unknown> {
+  const part = filter.includes('@') ? filter.slice(filter.lastIndexOf('@') + 1).toLowerCase() : '';
+  let lists = 0;
+  for await (const one of client.call(`${resource}.list`, {}) as AsyncIterable<Record<string, unknown>>) {
+    const { value } = entryOf(one);
+    if (!value.toLowerCase().startsWith(part)) continue;
+    if (lists++ % LISTS === LISTS - 1) yield ENOUGH;
+    yield* client.call(list, { ...input, [name]: value }) as AsyncIterable<unknown>;
+  }
+}
+/** Nobody waits for more lists than these, and no account spends its pace on them; who scrolls gets the next. */
+const LISTS = 20, ENOUGH = Symbol('enough');
+
 /** The next entries of a list; the reading goes on where it stopped when the editor scrolls. */
-async function page(client: Client, list: string, input: Record<string, unknown>, filter: string | undefined, name: string, token: string | undefined): Promise<INodeListSearchResult> {
+async function page(begin: () => AsyncIterable<unknown>, filter: string | undefined, name: string, token: string | undefined): Promise<INodeListSearchResult> {
   for (const [old, { until, stream }] of readings) if (until < Date.now()) { readings.delete(old); void stream.return?.(); }
   const kept = token ? readings.get(name) : undefined;
   readings.delete(name);
-  const stream = kept?.stream ?? (client.call(list, input) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  const stream = kept?.stream ?? begin()[Symbol.asyncIterator]();
   // A reading that was dropped meanwhile starts again and skips what was shown.
   let skip = token && !kept ? Number(token) : 0;
   const results: INodeListSearchResult['results'] = [], wanted = filter?.toLowerCase();
@@ -70,6 +95,10 @@ async function page(client: Client, list: string, input: Record<string, unknown>
   while (results.length < PAGE) {
     const step = await stream.next();
     if (step.done) { done = true; break; }
+    if (step.value === ENOUGH) {
+      if (results.length) break;
+      throw new Error(`There is nothing in the first ${LISTS - 1} of them. Type the whole address, such as ann@example.com, or use an expression.`);
+    }
     const entry = entryOf(step.value as Record<string, unknown>);
     if (wanted && !`${entry.name} ${entry.value}`.toLowerCase().includes(wanted)) continue;
     if (skip > 0) { skip--; continue; }

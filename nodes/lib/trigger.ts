@@ -1,7 +1,7 @@
 import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
-import { providers, providerById, type Client, type Feed, type FeedItem, type Operation, type Provider } from '../../shared/index.js';
-import { credentialOf } from './account.js';
+import { isMailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
+import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.js';
 import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
@@ -23,10 +23,12 @@ const afterwards = (provider: Provider) => Object.entries(AFTERWARDS).filter(([,
 export function triggerProperties(): INodeProperties[] {
   const all = feedProviders();
   const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))), description: 'Where to look for news' }];
+  properties.push(...signInProperties(all.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of all) {
     const feeds = Object.entries(provider.feeds);
     properties.push({
-      ...menu('Event', 'event', feeds.map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary) })), feeds[0]![0]),
+      // Not "Event": of such menus n8n's list of triggers shows the first provider's only.
+      ...menu('Watch For', 'event', feeds.map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary) })), feeds[0]![0]),
       displayOptions: { show: { provider: [provider.id] } },
     });
     for (const [name, { input }] of feeds) {
@@ -98,19 +100,23 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
     state, keyPrefix: `${id}\n${settings.scope}`, intervalMs: settings.intervalMs, concurrent: settings.concurrent,
     ...(settings.batchSize ? { batchSize: settings.batchSize } : {}), ...(settings.startDate ? { startFrom: settings.startDate } : {}),
     async open(signal) { return sourceOf((await openAccount(node, settings.provider.id, 0, signal)).client, settings); },
-    execute: (items, key) => execute(node, settings, items, key),
+    prepare: ({ item }) => outputItem(node, item, undefined, settings.simple),
+    execute: (_items, key, prepared) => execute(node, settings, prepared as INodeExecutionData[], key),
     ...(settings.after ? { acknowledge: (source: Source, item: FeedItem) => acknowledge((source as OpenSource).client, settings, item) } : {}),
     poisoned: item => fail(node, new NodeOperationError(node.getNode(), `A message could not be read: ${item.problem}`, {
-      description: `${settings.provider.name} holds it as ${item.id}. All other messages go on.` })),
+      description: `${settings.provider.name} holds it as ${item.id}${describeItem(item.item as Partial<Message>)}. All other messages go on.` })),
     outage(event) {
       if (event.kind === 'over') { node.logger.info(`${settings.provider.name} answers again; nothing was skipped.`); return; }
       const error = asNodeError(node.getNode(), event.error);
       fail(node, new NodeOperationError(node.getNode(), event.kind === 'credentials'
-        ? `${settings.provider.name} refuses the account: ${error.message}` : `${settings.provider.name} has not answered since ${event.since.toISOString()}: ${error.message}`, {
+        ? `${settings.provider.name} refuses the account: ${error.message}`
+        : isMailError(event.error) && event.error.code === 'not_found' ? `There is nothing to follow: ${error.message}`
+          : `${settings.provider.name} has not answered since ${event.since.toISOString()}: ${error.message}`, {
         description: event.kind === 'credentials' ? 'Correct the credential; the trigger tries again every five minutes and skips nothing.'
           : 'The trigger goes on trying and will catch up. This is said once.' }));
     },
     log: (message, details) => node.logger.debug(message, details),
+    warn: message => node.logger.warn(message),
   });
   running().set(id, follower);
   return {
@@ -120,6 +126,16 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
     },
   };
 }
+
+/** Who wrote and about what, as far as that is known. */
+const describeItem = ({ from, subject, date }: Partial<Message>) =>
+  [from?.email && ` from ${from.email}`, subject && ` about "${subject}"`, date && ` of ${date}`].filter(Boolean).join('');
+
+/** What a provider calls the folder a message is moved to. */
+const destination = (provider: Provider): string => {
+  const { input } = (provider.operations as Readonly<Record<string, Operation>>)['message.move']!;
+  return ['target', 'dst_folder', 'folder'].find(name => Object.hasOwn(input, name))!;
+};
 
 interface Settings {
   provider: Provider; event: string; input: Record<string, unknown>; scope: string; simple: boolean;
@@ -143,14 +159,14 @@ function readSettings(node: ITriggerFunctions): Settings {
   const after = AFTERWARDS[wanted];
   // A cursor belongs to what is looked at, not to the filters: changing those must neither lose nor repeat. Folders are the feed's own matter.
   const where = Object.entries(feed.input).filter(([, field]) => field.ref && field.ref !== 'folder').map(([key]) => [key, input[key] ?? null]);
-  const credential = node.getNode().credentials?.[credentialOf(provider.id)]?.id ?? '';
+  const credential = credentialTypes(provider.id).map(({ type }) => node.getNode().credentials?.[type]?.id ?? '').join('/');
   const startDate = node.getNodeParameter('start', 'now') === 'date' ? new Date(node.getNodeParameter('startDate') as string).toISOString() : undefined;
   return {
     provider, event, input, scope: JSON.stringify([provider.id, event, credential, where, startDate ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,
     intervalMs: Math.max(10, options.interval ?? 60) * 1000, concurrent: options.concurrent ?? 5, longestMs: (options.longest ?? 60) * 60_000,
     ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: node.getNodeParameter('batchSize', 50) as number } : {}),
     ...(startDate ? { startDate } : {}),
-    ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { folder: node.getNodeParameter('moveTo') } : {}) } } } : {}),
+    ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { [destination(provider)]: node.getNodeParameter('moveTo') } : {}) } } } : {}),
   };
 }
 
@@ -189,8 +205,7 @@ async function latest(node: ITriggerFunctions, settings: Settings): Promise<INod
 }
 
 /** One execution, to its end. */
-async function execute(node: ITriggerFunctions, settings: Settings, items: FeedItem[], key: string): Promise<Ended> {
-  const data = await Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
+async function execute(node: ITriggerFunctions, settings: Settings, data: INodeExecutionData[], key: string): Promise<Ended> {
   const ended = node.helpers.createDeferredPromise<IRun | undefined>();
   node.emit([data], undefined, ended as never, key);
   let timer: NodeJS.Timeout | undefined;
@@ -206,7 +221,7 @@ async function acknowledge(client: Client, settings: Settings, { item }: FeedIte
   const message = item as IDataObject, fields = (settings.provider.operations as Readonly<Record<string, Operation>>)[operation]!.input;
   const given: Record<string, unknown> = { ...input };
   for (const key of Object.keys(fields)) {
-    if (key === 'message' || key === 'messages') given[key] = message.id;
+    if (key === 'message') given[key] = message.id;
     else if (given[key] === undefined && key in settings.input) given[key] = settings.input[key];
     else if (given[key] === undefined && fields[key]!.required) given[key] = message[key];
   }

@@ -2,10 +2,12 @@ import { splitName } from '../../shared/index.js';
 
 /** `rsMailbox` -> `Rs Mailbox`, with the words that have a spelling of their own. */
 export function title(name: string): string {
+  if (Object.hasOwn(WHOLE, name)) return WHOLE[name]!;
   const words = name.replace(/([a-z])([A-Z])/g, '$1 $2').split(/[ _]/);
   return words.map(word => SPELLED[word.toLowerCase()] ?? word[0]!.toUpperCase() + word.slice(1)).join(' ');
 }
-const SPELLED: Record<string, string> = { ip: 'IP', id: 'ID', url: 'URL', dns: 'DNS', rs: 'Rackspace', ews: 'EWS', html: 'HTML', black: 'Black', berry: 'Berry' };
+const SPELLED: Record<string, string> = { ip: 'IP', id: 'ID', url: 'URL', dns: 'DNS', rs: 'Rackspace', ews: 'EWS', html: 'HTML', oauth: 'OAuth' };
+const WHOLE: Record<string, string> = { blackBerry: 'BlackBerry', activeSync: 'ActiveSync' };
 
 /** The name of a verb in a menu; n8n calls lists "Get Many". */
 export const verbTitle = (verb: string) => verb === 'list' ? 'Get Many' : title(verb);
@@ -14,7 +16,15 @@ export const verbTitle = (verb: string) => verb === 'list' ? 'Get Many' : title(
 export function actionOf(operation: string, summary: string): string {
   const [, verb] = splitName(operation);
   const text = summary.replace(/\.$/, '');
-  return verb === 'list' && !/^Get many/i.test(text) ? `Get many ${text.replace(/^List (the )?/, '')}` : text;
+  return verb === 'list' && !/^Get many/i.test(text) ? `Get many ${text.replace(LISTING, '')}` : text;
+}
+const LISTING = /^List (?:or search )?(?:the )?/;
+
+/** What a resource is at a vendor, from the summary of what lists or gets it: "Exchange mailboxes of a domain". Undefined where its title says as much. */
+export function subjectOf(resource: string, summary: string): string | undefined {
+  const subject = summary.replace(LISTING, '').replace(/^Get (?:the |an? )?/, '').replace(/,.*$/, '');
+  const says = [resource, `${resource}s`, `${resource}es`].some(name => title(name).toLowerCase() === subject.toLowerCase());
+  return subject === summary || says ? undefined : `${subject[0]!.toUpperCase()}${subject.slice(1)}`;
 }
 
 /** A description as n8n wants it: no full stop after a single sentence, one after several, nothing at either end. */

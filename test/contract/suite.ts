@@ -73,15 +73,15 @@ const UUIDS = ['11111111-2222-4333-8444-555555555555', '66666666-7777-4888-8999-
 const otherSecret = (field: Field, value: string) =>
   field.type === 'text' && field.format === 'uuid' ? UUIDS.find(uuid => uuid !== value)! : [...value].reverse().join('') === value ? `${value}x` : [...value].reverse().join('');
 
-/** The promises every provider keeps, run over its whole table. Nothing here can be switched off by a case. */
-export function contract(provider: Provider, theCase: ProviderCase): void {
+/** The promises every provider keeps, run over its whole table. Nothing here can be switched off by a case. Call what it returns before the first test. */
+export function contract(provider: Provider, theCase: ProviderCase): () => void {
   const operations = Object.entries(provider.operations as Readonly<Record<string, Operation>>);
   const reads = operations.filter(([, op]) => op.effect === 'read'), writes = operations.filter(([, op]) => op.effect !== 'read');
   const probe = theCase.probe ?? { operation: 'account.check', input: {} };
   const probed = (provider.operations as Readonly<Record<string, Operation>>)[probe.operation];
   const problems: unknown[] = [];
   const secrets = new Set<string>();
-  let vendor: Vendor, client: Client;
+  let vendor: Vendor, client: Client, begin = () => {};
 
   const open = (to: Vendor, options: ConnectOptions = {}, account: Values = {}): Client => {
     for (const [name, field] of Object.entries(accountFields(provider))) {
@@ -241,9 +241,9 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
           },
         },
       };
-      // Each in a sandbox of its own and all at once, since a read is tried again after a pause.
+      // Each in a sandbox of its own, and all providers' at once, since a read is tried again after a pause.
       const outcomes = new Map<string, Promise<{ error: MailError; asked: number }>>();
-      before(() => {
+      begin = () => {
         for (const [name, { fault, timeoutMs }] of Object.entries(cases)) {
           const work = (async () => {
             const own = await theCase.start();
@@ -259,7 +259,7 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
           work.catch(() => { /* reported by the test that awaits it */ });
           outcomes.set(name, work);
         }
-      });
+      };
       for (const [name, { codes, asked, check }] of Object.entries(cases)) {
         it(name, async () => {
           const outcome = await outcomes.get(name)!;
@@ -526,6 +526,7 @@ export function contract(provider: Provider, theCase: ProviderCase): void {
       }
     }));
   });
+  return () => begin();
 }
 
 /** All that a log could show of an error: message, stack, details and causes. */

@@ -179,6 +179,12 @@ describe('snapshot', () => {
       }
     }), { numRuns: 300 });
   });
+  it('hands over at most so many at once, deletions too', async () => {
+    const things = Array.from({ length: 9 }, (_, i) => ({ id: `t${i}`, version: '0' }));
+    const { cursor } = await compare(things);
+    const batch = await compare([{ id: 't0', version: '1' }], cursor, 4);
+    assert.deepEqual([batch.items.length, batch.more], [4, true]);
+  });
   it('the same change happening again is news again', async () => {
     const { cursor } = await compare([{ id: 'a', version: '0' }]);
     const on = await compare([{ id: 'a', version: '1' }], cursor), off = await compare([{ id: 'a', version: '0' }], on.cursor), again = await compare([{ id: 'a', version: '1' }], off.cursor);

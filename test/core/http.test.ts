@@ -88,6 +88,17 @@ describe('exchange', () => {
     setImmediate(() => stop.abort(new Error('the user left')));
     await assert.rejects(work, /the user left/);
   });
+  it('an abort while the answer is awaited is the caller\'s reason, not a failure of the vendor, and nothing is tried again', async () => {
+    const stop = new AbortController(), reason = new Error('the user left');
+    let asked = 0;
+    const work = exchange({
+      ...context(), signal: stop.signal,
+      send: (_request, signal) => new Promise((_, reject) => { asked++; signal!.addEventListener('abort', () => reject(new Error('socket closed'))); }),
+    }, get);
+    setImmediate(() => stop.abort(reason));
+    await assert.rejects(work, error => error === reason);
+    assert.equal(asked, 1);
+  });
   it('the vendor\'s reading comes before the status, and its words are one short line', async () => {
     const error = await failing(exchange(context(answer(400)), get, () => ({ code: 'conflict', message: `in\nuse ${'word '.repeat(300)}`, issues: [{ field: 'a', message: 'b' }] })));
     assert.equal(error.code, 'conflict');

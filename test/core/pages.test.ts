@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { map, pages, take } from '../../shared/index.js';
+import { byOffset, isMailError, map, pages, take } from '../../shared/index.js';
 
 /** A list of `total` numbers in pages of `size`, and what was asked for. */
 function counted(total: number, size: number) {
@@ -51,6 +51,38 @@ describe('pages', () => {
   it('goes on over empty pages', async () => {
     const stream = pages(0, async at => ({ items: at === 2 ? ['x'] : [], ...(at < 3 ? { next: at + 1 } : {}) }));
     assert.deepEqual(await take(stream), ['x']);
+  });
+});
+
+describe('byOffset', () => {
+  it('loses nothing that stays and repeats nothing, however rows come and go while the list is read', async () => {
+    const step = fc.record({ drop: fc.array(fc.nat(40), { maxLength: 3 }), add: fc.array(fc.nat(40), { maxLength: 2 }) });
+    await fc.assert(fc.asyncProperty(fc.nat(40), fc.integer({ min: 4, max: 9 }), fc.array(step, { maxLength: 12 }), async (total, size, steps) => {
+      const living = Array.from({ length: total }, (_, i) => `r${i}`), gone = new Set<string>(), added = new Set<string>();
+      const left = [...steps];
+      const read = await take(byOffset<string>({
+        size, id: row => row,
+        fetch: async offset => {
+          const rows = living.slice(offset, offset + size), more = offset + rows.length < living.length;
+          const next = left.shift();
+          for (const at of next?.drop ?? []) for (const row of living.splice(at, 1)) gone.add(row);
+          for (const at of next?.add ?? []) { const row = `new${added.size}`; added.add(row); living.splice(at, 0, row); }
+          return { rows, more };
+        },
+      }));
+      assert.equal(new Set(read).size, read.length);
+      const stayed = Array.from({ length: total }, (_, i) => `r${i}`).filter(row => !gone.has(row));
+      assert.deepEqual(read.filter(row => stayed.includes(row)), stayed);
+    }), { numRuns: 500 });
+  });
+  it('ends with words when the offset is not heeded, and when the list never comes to rest', async () => {
+    const failing = async (fetch: (offset: number) => { rows: string[]; more: boolean }) => {
+      try { await take(byOffset<string>({ size: 3, id: row => row, fetch: async offset => fetch(offset) })); } catch (error) { return isMailError(error) ? error.code : error; }
+      return 'nothing';
+    };
+    assert.equal(await failing(() => ({ rows: ['a', 'b', 'c'], more: true })), 'protocol');
+    let fresh = 0;
+    assert.equal(await failing(() => ({ rows: [`${fresh++}`, `${fresh++}`, `${fresh++}`], more: true })), 'unavailable');
   });
 });
 

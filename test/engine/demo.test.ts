@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runDemo, stories, tableRow, workflowFiles, wrapped, type Expected } from '../demo.js';
+import { runDemo, startMailServers, stories, tableRow, workflowFiles, wrapped, type Expected } from '../demo.js';
 import { startVendor, type Vendor } from '../sandbox/vendor.js';
 import type { WorkflowFile } from './engine.js';
 
@@ -61,6 +61,21 @@ describe('the demo runner', () => {
     assert.equal(ok, false);
     assert.match(told[0]!, /^First: .*teapot/);
     assert.match(told[1]!, /^Second: .*did not run/);
+  });
+  it('fails a trigger whose mail never comes, and says so at every step behind it', async () => {
+    const told: string[] = [];
+    const start = async () => {
+      const servers = await startMailServers();
+      servers.mail!.smtp.trouble.fail({ at: 'rcpt', code: 550, text: '5.7.1 Not today' });
+      return servers;
+    };
+    const { ok, steps } = await runDemo({
+      packageDir: join(import.meta.dirname, '..', '..'), files: workflowFiles().filter(path => path.endsWith('3-mail-arrives.json')), start, trouble: (step, lines) => told.push(`${step.node}: ${lines.join(' | ')}`),
+    });
+    assert.equal(ok, false);
+    assert.match(told[0]!, /^Send the Report: .*Not today/);
+    assert.match(told[1]!, /^Sync Trigger: .*0 executions/);
+    assert.deepEqual(steps.map(step => `${step.node} ${step.ok}`), ['Send the Report false', 'Sync Trigger false', 'Download the Report false', 'Flag It false', 'Answer It false', 'Sync Trigger (restarted) false']);
   });
   it('keeps to 100 columns', () => {
     assert.ok(tableRow([10, 'n'.repeat(60), 'o'.repeat(60), 'p'.repeat(60), 99999, 99999, 99999, 'FAILED']).length <= 100);

@@ -31,6 +31,15 @@ export const standIns: Readonly<Record<string, INodeType>> = {
     return (Array.isArray(values) ? values : values === undefined ? [] : [values]).map(value =>
       ({ json: (typeof value === 'object' && value !== null ? value : { [name]: value }) as IDataObject, pairedItem: { item: i } }));
   })),
+  convertToFile: node('convertToFile', 'Convert to File', [1, 1.1], {}, [
+    property('operation', 'string', 'csv'), property('sourceProperty', 'string', ''), property('binaryPropertyName', 'string', 'data'), property('options', 'collection', {}, { options: [property('fileName', 'string', '')] }),
+  ], async (items, caller) => Promise.all(items.map(async (item, i) => {
+    if (caller.getNodeParameter('operation', i) !== 'toText') throw new Error('Only "Convert to Text File" is stood in for.');
+    const { fileName = 'file.txt' } = caller.getNodeParameter('options', i, {}) as { fileName?: string };
+    const content = Buffer.from(String(item.json[caller.getNodeParameter('sourceProperty', i) as string] ?? ''));
+    const binary = { [caller.getNodeParameter('binaryPropertyName', i) as string]: await caller.helpers.prepareBinaryData(content, fileName, 'text/plain') };
+    return { json: {}, binary, pairedItem: { item: i } };
+  }))),
 };
 
 function put(target: IDataObject, name: string, value: unknown) {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
-import { ownerOf, nodeCredentials, NODES, offered, providersOf, RESERVED } from '../../nodes/lib/index.js';
-import { accountFields, providers } from '../../shared/index.js';
+import { actionOf, ownerOf, nodeCredentials, NODES, offered, parameter, providersOf, RESERVED, title } from '../../nodes/lib/index.js';
+import { accountFields, providers, type Operation } from '../../shared/index.js';
 import { builtCredentials, builtNodes, golden, kept } from '../golden.js';
 
 // The lint rules see literals only; what they would say about computed properties is said here.
@@ -29,7 +29,7 @@ describe('node descriptions', () => {
   it('list exactly the credentials of the providers they offer, and every credential has a test', () => {
     for (const { description } of nodes) {
       const literal = description.credentials ?? [];
-      if ((NODES as readonly string[]).includes(description.name)) assert.deepEqual(literal, nodeCredentials(description.name as (typeof NODES)[number]), description.name);
+      if ((NODES as readonly string[]).includes(description.name)) assert.deepEqual(literal, nodeCredentials(providersOf(description.name as (typeof NODES)[number]).map(({ id }) => id)), description.name);
       for (const { name, testedBy } of literal) {
         const type = credentials.find(c => c.name === name);
         assert.ok(type, `${name} exists`);
@@ -47,6 +47,31 @@ describe('node descriptions', () => {
       }
     }
     for (const node of NODES) if (providersOf(node).length) assert.ok(nodes.some(n => n.description.name === node), `${node} is a node`);
+  });
+
+  it('let nobody choose by not looking: no choice is made by the alphabet, no encryption is off, no flag that must be set is false by itself', () => {
+    const wrong: string[] = [];
+    for (const provider of providers) {
+      for (const [operation, { input }] of Object.entries(provider.operations as Readonly<Record<string, Operation>>)) {
+        for (const [key, field] of Object.entries(input)) {
+          const begins = parameter(provider, key, field, field.required === true).default;
+          if (field.type === 'choice' && Object.keys(field.choices).length > 1 && begins !== (field.default ?? '')) wrong.push(`${provider.id} ${operation} ${key}: ${String(begins)}`);
+          if (field.type === 'flag' && (field.required || /ssl|tls/i.test(key)) && begins !== true) wrong.push(`${provider.id} ${operation} ${key} begins as false`);
+        }
+      }
+    }
+    assert.deepEqual(wrong, []);
+  });
+
+  it('say what a resource is at a vendor whose own word is another', () => {
+    const described = (id: string) => Object.fromEntries((nodes.find(n => n.description.name === 'mailbox')!.description.properties
+      .find(p => p.name === 'resource' && p.displayOptions?.show?.provider?.includes(id))!.options as INodePropertyOptions[]).map(({ name, description }) => [name, description]));
+    assert.equal(described('rackspace').Mailbox, 'Exchange mailboxes of a domain');
+    assert.equal(described('rackspace')['Rackspace Mailbox'], 'Rackspace Email mailboxes of a domain');
+    assert.equal(described('contextIo').Mailbox, 'Accounts');
+    assert.equal(described('outreach').Mailbox, undefined);
+    assert.equal(actionOf('message.list', 'List or search the messages of a folder'), 'Get many messages of a folder');
+    assert.deepEqual(['blackBerry', 'activeSync', 'oauthProvider'].map(title), ['BlackBerry', 'ActiveSync', 'OAuth Provider']);
   });
 
   it('use no field name that the front end uses itself, and none with a dot', () => {
@@ -88,7 +113,7 @@ describe('node descriptions', () => {
           for (const option of options) assert.notEqual(option.description, option.name, `${at}: ${option.name}`);
         }
         if (['provider', 'resource', 'operation'].includes(property.name)) assert.equal(property.noDataExpression, true, at);
-        if (property.name === 'operation') for (const option of property.options as INodePropertyOptions[]) assert.ok(option.action, `${at}: ${option.name} has an action`);
+        if (property.name === 'operation' && property.type === 'options') for (const option of property.options as INodePropertyOptions[]) assert.ok(option.action, `${at}: ${option.name} has an action`);
         if (/password|secret|token|apikey|api_key/i.test(property.name) && property.type === 'string' && !/url|expire|pub|_id$|Id$/i.test(property.name)) {
           assert.equal(property.typeOptions?.password, true, `${at}: hidden`);
         }

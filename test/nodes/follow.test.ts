@@ -18,7 +18,7 @@ function mailbox(window = 3) {
           return { items: next.map(id => ({ id, item: { id }, ...(box.poison.has(id) ? { problem: 'unreadable' } : {}) })), cursor: String(at + next.length), more: at + next.length < box.messages.length };
         },
         from: async () => undefined,
-        watch: changed => { box.changed = changed; return new Promise((_, reject) => { box.broken = error => reject(error as Error); }); },
+        watch: changed => { box.changed = changed; changed(); return new Promise((_, reject) => { box.broken = error => reject(error as Error); }); },
       };
     },
   };

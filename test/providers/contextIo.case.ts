@@ -8,7 +8,8 @@ const fresh = (what: string) => `${what}${++made}`;
 const mailbox = MAIN, source = PLAIN_SOURCE;
 const server = { server: 'imap.example.com', use_ssl: true, port: 993, password: PASSWORD };
 
-const first = async <T>(client: Client, list: string, input: Record<string, unknown>): Promise<T> => (await take(client.call(list, input) as AsyncIterable<T>, 1))[0]!;
+const first = async <T>(client: Client, list: string, input: Record<string,
+  unknown>): Promise<T> => (await take(client.call(list, input) as AsyncIterable<T>, 1))[0]!;
 const idIn = async (client: Client, list: string, input: Record<string, unknown> = { mailbox }) => (await first<{ id: string }>(client, list, input)).id;
 const aMessage = async (client: Client) => ({ mailbox, message: await idIn(client, 'message.list') });
 const newMessage = async (vendor: Vendor) => ({ mailbox, message: await deliver(vendor, { subject: fresh('Delivered ') }) });
@@ -25,7 +26,8 @@ const newFolder = async (client: Client) => {
 };
 const hook = () => ({ callback_url: 'http://127.0.0.1:9/hook', failure_notif_url: 'http://127.0.0.1:9/failed', filter_subject: 'never in any subject' });
 const newHook = async (client: Client) => ({ mailbox, webhook: (await client.call('webhook.create', { mailbox, ...hook() }) as { id: string }).id });
-const newToken = async (client: Client) => ({ connectToken: (await client.call('connectToken.create', { callback_url: 'https://app.example.com/back', email: 'carol@example.com' }) as { id: string }).id });
+const newToken = async (client: Client) => ({ connectToken: (await client.call('connectToken.create',
+  { callback_url: 'https://app.example.com/back', email: 'carol@example.com' }) as { id: string }).id });
 const newProvider = async (client: Client) => {
   const input = { type: 'GMAIL_OAUTH2', provider_consumer_key: fresh('key'), provider_consumer_secret: 'a provider\'s secret' };
   await client.call('oauthProvider.create', input);
@@ -50,12 +52,14 @@ export const contextIo: ProviderCase = {
     'alias.delete': newAddress,
     'source.list': () => ({ mailbox, status: 'OK' }),
     'source.get': () => ({ mailbox, source: GMAIL_SOURCE }),
-    'source.create': async client => ({ mailbox: await newAccount(client), email: `${fresh('carol')}@example.com`, username: 'carol', ...server, sync_folders: ['All', 'Trash'] }),
+    'source.create': async client => ({ mailbox: await newAccount(client), email: `${fresh('carol')}@example.com`, username: 'carol', ...server,
+      sync_folders: ['All', 'Trash'] }),
     'source.update': () => ({ mailbox, source, status: true, sync_all_folders: false, password: PASSWORD }),
     'source.check': () => ({ mailbox, source: '0' }),
     'source.delete': async client => {
       const account = await newAccount(client);
-      return { mailbox: account, source: (await client.call('source.create', { mailbox: account, email: `${fresh('carol')}@example.com`, username: 'carol', ...server }) as { id: string }).id };
+      return { mailbox: account, source: (await client.call('source.create',
+        { mailbox: account, email: `${fresh('carol')}@example.com`, username: 'carol', ...server }) as { id: string }).id };
     },
     'folder.list': () => ({ mailbox, source, include_extended_counts: true }),
     'folder.get': () => ({ mailbox, source, folder: 'base folder/my folder' }),
@@ -81,7 +85,8 @@ export const contextIo: ProviderCase = {
     'message.move': async (_client, vendor) => ({ ...await newMessage(vendor), dst_folder: 'Trash', flag_seen: true }),
     'message.append': () => ({
       mailbox, dst_source: source, dst_folder: 'Sent', flag_seen: true,
-      content: fileOf('note.eml', 'message/rfc822', Buffer.from(`From: Ann <ann@example.com>\r\nTo: bob@example.com\r\nSubject: ${fresh('Appended ')}\r\n\r\nHello\r\n`)),
+      content: fileOf('note.eml', 'message/rfc822',
+        Buffer.from(`From: Ann <ann@example.com>\r\nTo: bob@example.com\r\nSubject: ${fresh('Appended ')}\r\n\r\nHello\r\n`)),
     }),
     'message.delete': (_client, vendor) => newMessage(vendor),
     'thread.list': () => ({ mailbox, folder: 'INBOX' }),
@@ -120,20 +125,23 @@ export const contextIo: ProviderCase = {
     'statusCallback.delete': () => ({}),
   },
   unknown: {
-    mailbox: 'ffffffffffffffffffffffff', alias: 'nobody@example.com', source: 'nobody::imap.example.com', folder: 'No Such Folder', message: 'ffffffffffffffffffffffff',
+    mailbox: 'ffffffffffffffffffffffff', alias: 'nobody@example.com', source: 'nobody::imap.example.com', folder: 'No Such Folder',
+      message: 'ffffffffffffffffffffffff',
     thread: 'gm-ffffffffffffffff', file: 'ffffffffffffffffffffffff', contact: 'nobody@example.com', webhook: 'ffffffffffffffffffffffff',
     connectToken: 'ffffffffffffffffffffffffffffffff', oauthProvider: 'no-such-key',
   },
   paged: [
     { operation: 'mailbox.list', size: 100 }, { operation: 'alias.list', size: 100 }, { operation: 'message.list', input: { mailbox }, size: 100 },
-    { operation: 'thread.list', input: { mailbox }, size: 100 }, { operation: 'file.list', input: { mailbox }, size: 100 }, { operation: 'contact.list', input: { mailbox }, size: 100 },
+    { operation: 'thread.list', input: { mailbox }, size: 100 }, { operation: 'file.list', input: { mailbox }, size: 100 },
+      { operation: 'contact.list', input: { mailbox }, size: 100 },
     { operation: 'folderMessage.list', input: { mailbox, source: GMAIL_SOURCE, folder: 'INBOX' }, size: 100 },
   ],
   feeds: {
     messageReceived: {
       input: { mailbox },
       // Every other one was written long ago: the feed goes by the time of indexing.
-      happen: (_client, vendor) => { vendor.advance(1000); return deliver(vendor, ++made % 2 ? { date: Math.floor(vendor.now() / 1000) - 900 * 86_400 } : {}); },
+      happen: (_client, vendor) => { vendor.advance(1000); return deliver(vendor,
+        ++made % 2 ? { date: Math.floor(vendor.now() / 1000) - 900 * 86_400 } : {}); },
     },
   },
   throttleWait: 1,

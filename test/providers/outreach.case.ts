@@ -65,6 +65,7 @@ export const outreach: ProviderCase = {
     'webhook.create': () => ({ url: 'https://hooks.acme.test/in', eventResource: 'mailing', eventAction: 'bounced', secret: 'hook-secret', payloadVersion: '2' }),
     'webhook.update': async client => ({ webhook: await hook(client), active: false }),
     'webhook.delete': async client => ({ webhook: await hook(client) }),
+    'webhook.verify': () => ({ body: '{}', signature: '0'.repeat(64), secret: 'hook-secret' }),
   },
   // The sandbox's hour ends in half an hour, told as epoch seconds.
   throttleWait: 1800,

@@ -56,7 +56,8 @@ export async function startFaultProxy(target: number, { host = '127.0.0.1', port
   function pass(pair: Pair, from: Socket, to: Socket, down: boolean) {
     from.on('data', (chunk: Buffer) => {
       if (pair.stalled || (down && pair.cut)) return;
-      if (down) seen.down += chunk.length; else { seen.up += chunk.length; if (/^\S+ (?:LOGIN|AUTHENTICATE) |^AUTH /im.test(chunk.toString('latin1', 0, 200))) seen.logins.push(Date.now()); }
+      seen[down ? 'down' : 'up'] += chunk.length;
+      if (!down && /^\S+ (?:LOGIN|AUTHENTICATE) |^AUTH /im.test(chunk.toString('latin1', 0, 200))) seen.logins.push(Date.now());
       let part = chunk, then: (() => void) | undefined;
       if (down && pair.left <= chunk.length) { part = chunk.subarray(0, pair.left); then = pair.onLeft; pair.cut = true; } else if (down) pair.left -= chunk.length;
       pair.inFlight += part.length;

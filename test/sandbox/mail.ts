@@ -63,7 +63,8 @@ export async function startMail(options: MailOptions = {}): Promise<Mail> {
     const made: { source: Source; size?: number } = typeof content === 'string' ? { source: Buffer.from(content) }
       : Buffer.isBuffer(content) ? { source: content }
         : 'bytes' in content ? { source: content.bytes, size: content.size } : { source: letter({ to, ...content }) };
-    return store.append(folder(account, name), { ...made, flags, ...(internalDate === undefined ? {} : { internalDate: Number(internalDate) }), ...(hidden ? { hidden } : {}) });
+    const when = internalDate === undefined ? {} : { internalDate: Number(internalDate) };
+    return store.append(folder(account, name), { ...made, ...when, flags, ...(hidden ? { hidden } : {}) });
   };
   const imap = await startImap({ ...options.imap, store, certificate });
   const smtp = await startSmtp({

@@ -1,4 +1,5 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { SMTPServer, type SMTPServerAddress, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
 import { selfSigned, type Certificate } from './imap/certificate.js';
 import type { Store } from './imap/store.js';
@@ -88,9 +89,18 @@ export interface Delivery {
   deliver(account: string, bytes: Buffer, folder?: { name: string; flags: string[] }): void;
 }
 
+// smtp-server asks a TLS socket for its protocol after a connection was torn down in the middle of the handshake, and Node 24 crashes on
+// that (SIGSEGV in SSL_get_version). Tests tear down connections at any moment.
+const { getProtocol } = TLSSocket.prototype;
+TLSSocket.prototype.getProtocol = function (this: TLSSocket) { return this.destroyed ? null : getProtocol.call(this); };
+
 const refusal = (responseCode: number, text: string) => Object.assign(new Error(text), { responseCode });
 
-/** A submission server on loopback: STARTTLS on one port, implicit TLS on the other, mail for local users goes straight to their INBOX. */
+/**
+ * A submission server on loopback: STARTTLS on one port, implicit TLS on the other, mail for local users goes straight to their INBOX.
+ * Each new connection waits 100 ms for its greeting (smtp-server looks for clients that talk too early), so rates with one connection per
+ * message say nothing; measure those against a real server.
+ */
 export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): Promise<SmtpServer> {
   const certificate = options.certificate ?? selfSigned(), host = '127.0.0.1';
   const sockets = new Map<number, Socket>();
@@ -142,8 +152,11 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
       play(take('auth', { user }), session).then(stopped => {
         if (stopped) return;
         seen.logins.push({ at: Date.now(), user, method: auth.method, ok });
-        if (!ok) return void done(null, oauth ? { data: { status: '400', schemes: 'Bearer', scope: 'https://mail.google.com/' }, message: '5.7.8 Username and Password not accepted', responseCode: 535 }
-          : { message: '5.7.8 Error: authentication failed', responseCode: 535 });
+        if (!ok) {
+          const why = oauth ? { data: { status: '400', schemes: 'Bearer', scope: 'https://mail.google.com/' }, message: '5.7.8 Username and Password not accepted' }
+            : { message: '5.7.8 Error: authentication failed' };
+          return void done(null, { ...why, responseCode: 535 });
+        }
         const entry = seen.sessions.find(s => s.id === session.id);
         if (entry) entry.user = user;
         done(null, { user });
@@ -194,13 +207,15 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
       at: Date.now(), session: session.id, user, from, to: rcptTo.map(r => r.address), args: mailFrom ? { ...mailFrom.args } : {},
       dsn: {
         ...(dsn?.ret ? { ret: dsn.ret } : {}), ...(dsn?.envid ? { envid: dsn.envid } : {}),
-        recipients: rcptTo.map(({ address, dsn: asked }: SMTPServerAddress) => ({ address, ...(asked?.notify ? { notify: asked.notify } : {}), ...(asked?.orcpt ? { orcpt: asked.orcpt } : {}) })),
+        recipients: rcptTo.map(({ address, dsn: asked }: SMTPServerAddress) =>
+          ({ address, ...(asked?.notify ? { notify: asked.notify } : {}), ...(asked?.orcpt ? { orcpt: asked.orcpt } : {}) })),
       },
       body: bodyType ?? '7bit', smtpUtf8: Boolean(smtpUtf8), bytes: content, taken,
     });
     const id = `S${String(seen.messages.length).padStart(6, '0')}`;
     if (taken) {
-      const trace = Buffer.from(`Return-Path: <${from}>\r\nReceived: from ${session.hostNameAppearsAs} (localhost [127.0.0.1])\r\n\tby localhost with ${session.transmissionType} id ${id};\r\n\t${new Date().toUTCString().replace('GMT', '+0000')}\r\n`);
+      const received = `from ${session.hostNameAppearsAs} (localhost [127.0.0.1])\r\n\tby localhost with ${session.transmissionType} id ${id};`;
+      const trace = Buffer.from(`Return-Path: <${from}>\r\nReceived: ${received}\r\n\t${new Date().toUTCString().replace('GMT', '+0000')}\r\n`);
       for (const { address } of rcptTo) {
         const account = delivery.accountOf(address);
         if (account !== undefined) delivery.deliver(account, Buffer.concat([trace, content]));

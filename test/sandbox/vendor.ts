@@ -29,6 +29,17 @@ export interface Fault {
   times?: number;
 }
 
+const FAULT_KEYS = ['status', 'headers', 'body', 'throttle', 'silent', 'cut', 'malformed', 'contentType', 'delayMs', 'method', 'path', 'times'] as const satisfies (keyof Fault)[];
+/** A fault asked for over HTTP. Throws a sentence for whoever misspelled it, or their test would pass without it. */
+function readFault(text: string): Fault {
+  let fault: unknown;
+  try { fault = JSON.parse(text); } catch { throw new Error('A fault is a JSON object, such as {"status":503,"times":2}.'); }
+  if (typeof fault !== 'object' || fault === null || Array.isArray(fault)) throw new Error('A fault is a JSON object, such as {"status":503,"times":2}.');
+  const unknown = Object.keys(fault).filter(key => !(FAULT_KEYS as readonly string[]).includes(key));
+  if (unknown.length) throw new Error(`A fault has no ${unknown.join(', ')}; it knows ${FAULT_KEYS.join(', ')}.`);
+  return fault as Fault;
+}
+
 export interface Vendor {
   id: string;
   /** Base address, as the account field `baseUrl` wants it. */
@@ -44,7 +55,6 @@ export interface Vendor {
   /** The vendor's time, in milliseconds; tests move it forward instead of waiting. */
   now(): number;
   advance(ms: number): void;
-  /** Calls back after vendor time has passed, whether by the clock or by `advance`. */
   close(): Promise<void>;
 }
 
@@ -97,7 +107,8 @@ export async function startVendor({ id, account, prefix = '', handle, throttled 
     };
     if (request.segments[0] === '__sandbox') return write(outgoing, control(request));
     vendor.seen.push(request);
-    const fault = pick(request);
+    let fault: Fault | undefined;
+    try { fault = pick(request); } catch (error) { return write(outgoing, { status: 400, body: { message: (error as Error).message } }); }
     if (fault?.silent) return;
     if (fault?.throttle) return write(outgoing, throttled(request));
     if (fault?.status !== undefined) return write(outgoing, { status: fault.status, ...(fault.headers ? { headers: fault.headers } : {}), body: fault.body ?? '' });
@@ -110,16 +121,24 @@ export async function startVendor({ id, account, prefix = '', handle, throttled 
   }
   function pick(request: Seen): Fault | undefined {
     const own = request.headers['x-sandbox-fault'];
-    if (own) return JSON.parse(own) as Fault;
+    if (own) return readFault(own);
     const found = faults.find(f => (!f.method || f.method === request.method) && (!f.path || request.path.includes(f.path)));
     if (found && (found.times = (found.times ?? 1) - 1) <= 0) faults = faults.filter(f => f !== found);
     return found;
   }
   function control(request: Seen): Reply {
     const what = `${request.method} ${request.segments[1] ?? ''}`;
-    if (what === 'POST faults') { vendor.fail(JSON.parse(request.body.toString()) as Fault); return { status: 204 }; }
+    if (what === 'POST faults') {
+      try { vendor.fail(readFault(request.body.toString())); } catch (error) { return { status: 400, body: { message: (error as Error).message } }; }
+      return { status: 204 };
+    }
     if (what === 'DELETE faults') { vendor.mend(); return { status: 204 }; }
-    if (what === 'POST clock') { vendor.advance(Number((JSON.parse(request.body.toString()) as { advanceMs: number }).advanceMs)); return { status: 204 }; }
+    if (what === 'POST clock') {
+      const advanceMs = Number(/^\s*\{\s*"advanceMs"\s*:\s*(\d+)\s*\}\s*$/.exec(request.body.toString())?.[1]);
+      if (Number.isNaN(advanceMs)) return { status: 400, body: { message: 'The clock takes {"advanceMs": 60000}.' } };
+      vendor.advance(advanceMs);
+      return { status: 204 };
+    }
     if (what === 'GET requests') return { status: 200, body: vendor.seen.map(s => ({ method: s.method, path: s.path, query: s.url.search })) };
     return { status: 404, body: { message: 'POST or DELETE /__sandbox/faults, POST /__sandbox/clock {advanceMs}, GET /__sandbox/requests' } };
   }

@@ -41,7 +41,8 @@ export const aliases = {
   }),
   'alias.create': operation({
     summary: 'Add an address to an account', effect: 'write', docs: DOCS,
-    input: { mailbox, email_address: text('Email Address', { required: true, format: 'email', help: 'An address under which the owner writes or is written to.' }) },
+    input: { mailbox, email_address: text('Email Address', { required: true, format: 'email',
+      help: 'An address under which the owner writes or is written to.' }) },
     async run(ctx, { mailbox: account, email_address }) {
       const native = await api(ctx).write('POST', path`/accounts/${account}/email_addresses`, { form: { email_address } });
       const email = named(ctx, native, 'email_address');

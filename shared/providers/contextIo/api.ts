@@ -3,7 +3,7 @@ import { parseJson, parseObject } from '../../codecs/json.js';
 import { MailError, type ErrorCode } from '../../errors.js';
 import type { Fields } from '../../fields.js';
 import { base, exchange, exchangeStream, query, redact, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
-import { pages } from '../../pages.js';
+import { byOffset } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
@@ -70,31 +70,17 @@ export function api(ctx: Context) {
         yield* body;
       } catch (cause) {
         ctx.signal?.throwIfAborted();
-        throw new MailError('unavailable', `${ctx.provider} broke the content off before its end.`, { provider: ctx.provider, operation: ctx.operation, cause });
+        throw new MailError('unavailable', `${ctx.provider} broke the content off before its end.`,
+          { provider: ctx.provider, operation: ctx.operation, cause });
       }
     },
-    /**
-     * A list by offset as a stream. `id` names an item: what an arrival pushed onto the next page is handed on once. A page that answers
-     * another offset with the same items is `protocol`, or the list would never end. `key` is where a wrapped list stands.
-     */
-    async *pages<T = Native>(address: string, filters: Parts['query'], id: (item: T) => string, key?: string): AsyncGenerator<T> {
-      const known = new Set<string>();
-      let first: string | undefined;
-      for await (const item of pages(0, async (offset, stopped) => {
+    /** A list by offset as a stream; `id` names an item, `key` is where a wrapped list stands. */
+    pages: <T = Native>(address: string, filters: Parts['query'], id: (item: T) => string, key?: string): AsyncGenerator<T> =>
+      byOffset<T>({ size: LIMIT, id, fetch: async (offset, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
-        const items = await list(address, { ...filters, limit: LIMIT, offset }, signal, key) as T[];
-        if (items.length && id(items[0]!) === first) {
-          throw new MailError('protocol', `${ctx.provider} gives the same page whatever the offset, so the list cannot be read to its end.`);
-        }
-        first = items.length ? id(items[0]!) : undefined;
-        return { items, ...(items.length === LIMIT ? { next: offset + LIMIT } : {}) };
-      })) {
-        const name = id(item);
-        if (known.has(name)) continue;
-        known.add(name);
-        yield item;
-      }
-    },
+        const rows = await list(address, { ...filters, limit: LIMIT, offset }, signal, key) as T[];
+        return { rows, more: rows.length === LIMIT };
+      } }),
   };
 }
 
@@ -133,7 +119,8 @@ function read(native: Native, parts?: Parts): { code?: ErrorCode; message?: stri
     if (typeof secret === 'string' && secret !== '') words = words.replaceAll(secret, '***');
   }
   // A connection log is what went over the wire to the mail server, logins included.
-  words = redact(words.replace(/signature base string.*/is, '').replace(/\b(LOGIN\s+\S+|AUTHENTICATE\s+\S+)\s+\S+/gi, '$1 ***')).replace(/\s+/g, ' ').trim();
+  words = words.replace(/signature base string.*/is, '').replace(/\b(LOGIN[ \t]+\S+|AUTHENTICATE[ \t]+\S+)[ \t]+[^\r\n]+/gi, '$1 ***');
+  words = redact(words).replace(/\s+/g, ' ').trim();
   return words ? { message: words.length > 400 ? `${words.slice(0, 400)}…` : words } : {};
 }
 
@@ -150,7 +137,8 @@ function withoutSecrets<T>(value: T): T {
 export function named(ctx: Context, native: Native, key: string): string {
   const id = native[key];
   if (typeof id === 'string' && id !== '') return id;
-  throw new MailError('protocol', `${ctx.provider} said that it was done but named no ${key}; look before you try again.`, { provider: ctx.provider, operation: ctx.operation });
+  throw new MailError('protocol', `${ctx.provider} said that it was done but named no ${key}; look before you try again.`,
+    { provider: ctx.provider, operation: ctx.operation });
 }
 
 /** Something to change must be given. Throws `invalid_input` when all of `values` are absent, naming what could be. */

@@ -23,7 +23,8 @@ export function checkCallback(body: string | Uint8Array, { consumerSecret, now, 
   let payload: Native;
   try { payload = JSON.parse(Buffer.from(body).toString('utf8')) as Native; } catch { return { ok: false, reason: 'unreadable' }; }
   const { timestamp, token, signature } = payload ?? {};
-  if (!Number.isSafeInteger(timestamp) || typeof token !== 'string' || token === '' || typeof signature !== 'string') return { ok: false, reason: 'unreadable' };
+  const whole = Number.isSafeInteger(timestamp) && typeof token === 'string' && token !== '' && typeof signature === 'string';
+  if (!whole) return { ok: false, reason: 'unreadable' };
   const wanted = createHmac('sha256', consumerSecret).update(`${String(timestamp)}${token}`).digest();
   const given = Buffer.from(/^[0-9a-f]{64}$/.test(signature) ? signature : '', 'hex');
   if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return { ok: false, reason: 'signature' };

@@ -42,23 +42,28 @@ export const contacts = {
     async run(ctx, input) {
       const native = await api(ctx).get(path`/accounts/${input.mailbox}/contacts/${input.contact}`);
       const emails = Array.isArray(native.emails) ? native.emails.filter((one): one is string => typeof one === 'string') : [];
-      if (emails.length === 0 && typeof native.email !== 'string') throw new MailError('protocol', `${ctx.provider} answered without the addresses of the contact.`);
+      if (emails.length === 0 && typeof native.email !== 'string') {
+        throw new MailError('protocol', `${ctx.provider} answered without the addresses of the contact.`);
+      }
       return toContact(native, emails.find(one => one.toLowerCase() === input.contact.toLowerCase()) ?? emails[0] ?? String(native.email), input.mailbox);
     },
   }),
   'contactMessage.list': operation({
     summary: 'List the messages exchanged with a contact', effect: 'read', docs: `${DOCS}/messages`,
     input: target,
-    run: (ctx, input) => map(api(ctx).pages(path`/accounts/${input.mailbox}/contacts/${input.contact}/messages`, {}, messageId), native => toMessage(native, input.mailbox)),
+    run: (ctx, input) => map(api(ctx).pages(path`/accounts/${input.mailbox}/contacts/${input.contact}/messages`, {}, messageId),
+      native => toMessage(native, input.mailbox)),
   }),
   'contactFile.list': operation({
     summary: 'List the files exchanged with a contact', effect: 'read', docs: `${DOCS}/files`,
     input: target,
-    run: (ctx, input) => map(api(ctx).pages(path`/accounts/${input.mailbox}/contacts/${input.contact}/files`, {}, fileId), native => toFile(native, input.mailbox)),
+    run: (ctx, input) => map(api(ctx).pages(path`/accounts/${input.mailbox}/contacts/${input.contact}/files`, {}, fileId),
+      native => toFile(native, input.mailbox)),
   }),
   'contactThread.list': operation({
     summary: 'List the Gmail threads with a contact', effect: 'read', docs: `${DOCS}/threads`,
     input: target,
-    run: (ctx, input) => map(api(ctx).pages<unknown>(path`/accounts/${input.mailbox}/contacts/${input.contact}/threads`, {}, threadName), entry => threadOf(entry, input.mailbox)),
+    run: (ctx, input) => map(api(ctx).pages<unknown>(path`/accounts/${input.mailbox}/contacts/${input.contact}/threads`, {}, threadName),
+      entry => threadOf(entry, input.mailbox)),
   }),
 } satisfies Operations;

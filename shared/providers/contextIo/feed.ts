@@ -34,12 +34,13 @@ function indexedAt(message: Message): number {
  * where that is missing, something was deleted while we read and the rest moved up, so the reading starts again.
  */
 async function indexedAfter(ctx: Context, address: string, values: Record<string, unknown>, after: number): Promise<Map<string, Native>> {
+  // One second earlier, because it is not documented whether the filter takes the second itself.
+  const indexed_after = after > 1000 ? Math.floor(after / 1000) - 1 : undefined;
   for (let tries = 0; tries < 5; tries++) {
     const found = new Map<string, Native>();
     let last: string | undefined;
     for (let offset = 0; ;) {
-      // One second earlier, because it is not documented whether the filter takes the second itself.
-      const items = await api(ctx).list(address, { ...values, indexed_after: Math.floor(after / 1000) - 1, limit: PAGE, offset }) as Native[];
+      const items = await api(ctx).list(address, { ...values, indexed_after, limit: PAGE, offset }) as Native[];
       if (last !== undefined && !items.some(item => messageId(item) === last)) break;
       for (const item of items) found.set(messageId(item), item);
       if (items.length < PAGE) return found;
@@ -72,7 +73,9 @@ export const messageReceived = feed({
     const includes = onWire(wanted, rest), detailed = Object.keys(includes).length > 0;
     const batch = await watermark({
       cursor, overlapMs: OVERLAP, most: detailed ? PAGE : 500,
-      newest: floor => newest(ctx, account, onWire(narrow, rest), floor), id: message => message.id, at: indexedAt,
+      // A cursor without a time was made when there was no mail at all: then everything is news.
+      newest: floor => newest(ctx, account, onWire(narrow, rest), floor ?? (cursor === undefined ? undefined : 0)),
+      id: message => message.id, at: indexedAt,
     });
     // Bodies and flags are fetched from the mail server, so they are asked for what is new and not for all that is looked through.
     return detailed ? { ...batch, items: await Promise.all(batch.items.map(item => inDetail(ctx, account, item, includes))) } : batch;

@@ -16,8 +16,10 @@ export const fileId = (native: Native): string => idOf(native, 'file_id');
 export function toFile(native: Native, account: string): FileEntry {
   const date = iso(native.date), size = Number(native.size ?? NaN);
   return {
-    id: fileId(native), name: String(native.file_name || 'unnamed'), type: String(native.type || 'application/octet-stream'), ...(Number.isFinite(size) ? { size } : {}),
-    mailbox: account, ...(native.message_id ? { message: String(native.message_id) } : {}), ...(typeof native.subject === 'string' ? { subject: native.subject } : {}),
+    id: fileId(native), name: String(native.file_name || 'unnamed'), type: String(native.type || 'application/octet-stream'),
+    ...(Number.isFinite(size) ? { size } : {}),
+    mailbox: account, ...(native.message_id ? { message: String(native.message_id) } : {}),
+    ...(typeof native.subject === 'string' ? { subject: native.subject } : {}),
     ...(date ? { date } : {}), native,
   };
 }
@@ -31,7 +33,8 @@ export const files = {
   'file.list': operation({
     summary: 'List the files attached to the messages of an account', effect: 'read', docs: DOCS,
     input: { mailbox, ...filters },
-    run: (ctx, { mailbox: account, ...rest }) => map(api(ctx).pages(path`/accounts/${account}/files`, onWire(filters, rest), fileId), native => toFile(native, account)),
+    run: (ctx, { mailbox: account, ...rest }) => map(api(ctx).pages(path`/accounts/${account}/files`, onWire(filters, rest), fileId),
+      native => toFile(native, account)),
   }),
   'file.get': operation({
     summary: 'Get what is known about a file', effect: 'read', docs: DOCS,

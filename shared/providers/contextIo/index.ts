@@ -22,7 +22,8 @@ export const contextIo: Provider = {
   notice: 'The vendor ended this service in 2018; only servers that are compatible with its 2.0 interface answer.',
   auth: auth({
     fields: {
-      baseUrl: text('Base URL', { required: true, format: 'uri', example: 'https://contextio.example.com', help: 'The address of a compatible server, without /2.0; the vendor\'s own answers no more.' }),
+      baseUrl: text('Base URL', { required: true, format: 'uri', example: 'https://contextio.example.com',
+        help: 'The address of a compatible server, without /2.0; the vendor\'s own answers no more.' }),
       consumerKey: text('Consumer Key', { required: true, help: 'The public half of the OAuth key, for two-legged use.' }),
       consumerSecret: text('Consumer Secret', { required: true, secret: true, help: 'The secret half of the OAuth key; it also signs the webhooks.' }),
     },

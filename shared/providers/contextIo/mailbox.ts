@@ -53,7 +53,8 @@ export const mailboxes = {
     run: async (ctx, input) => toMailbox(await api(ctx).get(path`/accounts/${input.mailbox}`)),
   }),
   'mailbox.create': operation({
-    summary: 'Create an account, with its first source or without', effect: 'write', docs: DOCS, orders: ['POST accounts (create)', 'POST accounts with source'],
+    summary: 'Create an account, with its first source or without', effect: 'write', docs: DOCS,
+    orders: ['POST accounts (create)', 'POST accounts with source'],
     doubt: 'What happens with an address that another account has already is not documented; expect a second account.',
     input: {
       email: text('Email', { required: true, format: 'email', help: 'The primary address of the owner of the account.' }), ...names, ...firstSource,
@@ -64,7 +65,8 @@ export const mailboxes = {
       const name = nameOf(first_name, last_name);
       // The vendor creates nothing when the source does not work, so a source that is there was reached. No second request: if it failed, an
       // account that exists would look as if it did not.
-      return { id: named(ctx, native, 'id'), email, ...(name ? { name } : {}), status: Object.keys(form).length ? 'active' as const : 'pending' as const, native };
+      const status = Object.keys(form).length ? 'active' as const : 'pending' as const;
+      return { id: named(ctx, native, 'id'), email, ...(name ? { name } : {}), status, native };
     },
   }),
   'mailbox.update': operation({

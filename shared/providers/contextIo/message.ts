@@ -25,22 +25,25 @@ const toAttachment = (native: Native): Attachment[] => typeof native.file_id !==
   ...(typeof native.content_id === 'string' && native.content_id ? { contentId: native.content_id.replace(/^<|>$/g, '') } : {}),
 }];
 /** The flags say whether it was read; servers send an object, or a list of IMAP flags. */
-const isRead = (flags: unknown): boolean | undefined =>
-  Array.isArray(flags) ? flags.length ? flags.some(one => /^\\?seen$/i.test(String(one))) : undefined
-    : typeof (flags as Native | undefined)?.seen === 'boolean' || typeof (flags as Native | undefined)?.seen === 'number' ? Boolean((flags as Native).seen) : undefined;
+function isRead(flags: unknown): boolean | undefined {
+  if (Array.isArray(flags)) return flags.length ? flags.some(one => /^\\?seen$/i.test(String(one))) : undefined;
+  const seen = (flags as Native | undefined)?.seen;
+  return typeof seen === 'boolean' || typeof seen === 'number' ? Boolean(seen) : undefined;
+}
 
 /** The common part of the vendor's message. Maps may come as `[]` when they are empty (contract section 9). */
 export function toMessage(native: Native, account: string): Message {
   const who = (Array.isArray(native.addresses) ? {} : native.addresses ?? {}) as Native;
   const from = people(who.from)[0], cc = some(people(who.cc)), date = iso(native.date) ?? iso(native.date_received), read = isRead(native.flags);
   const bodies = (Array.isArray(native.body) ? native.body : native.body ? [native.body] : []) as Native[];
-  const body = (type: string) => { const content = bodies.find(part => part?.type === type)?.content; return typeof content === 'string' ? content : undefined; };
+  const body = (type: string) => bodies.find(part => part?.type === type && typeof part.content === 'string')?.content as string | undefined;
   const plain = body('text/plain'), html = body('text/html');
   const attachments = some((Array.isArray(native.files) ? native.files as Native[] : []).flatMap(toAttachment));
   return {
     id: messageId(native), mailbox: account, ...(native.gmail_thread_id ? { thread: `gm-${String(native.gmail_thread_id)}` } : {}),
     ...(from ? { from } : {}), to: people(who.to), ...(cc ? { cc } : {}), ...(typeof native.subject === 'string' ? { subject: native.subject } : {}),
-    ...(date ? { date } : {}), ...(read === undefined ? {} : { read }), ...(plain === undefined ? {} : { text: plain }), ...(html === undefined ? {} : { html }),
+    ...(date ? { date } : {}), ...(read === undefined ? {} : { read }), ...(plain === undefined ? {} : { text: plain }),
+    ...(html === undefined ? {} : { html }),
     ...(attachments ? { attachments } : {}), native,
   };
 }
@@ -64,7 +67,8 @@ export async function wholeThread(ctx: Context, address: string, values: Record<
   }
   const messages = [...found.values()];
   const first = typeof native.subject === 'string' ? native.subject : messages.map(one => one.subject).find(one => typeof one === 'string');
-  return { id, mailbox: account, ...(typeof first === 'string' ? { subject: first } : {}), messages: messages.map(one => toMessage(one, account)), native: { ...native, messages } };
+  return { id, mailbox: account, ...(typeof first === 'string' ? { subject: first } : {}), messages: messages.map(one => toMessage(one, account)),
+    native: { ...native, messages } };
 }
 
 /** All that narrows a list of messages. */
@@ -77,7 +81,8 @@ const target = { mailbox, message };
 const flags = {
   seen: flag('Seen', { ...bit, help: 'Whether the message was read.' }), answered: flag('Answered', { ...bit, help: 'Whether the message was answered.' }),
   flagged: flag('Flagged', { ...bit, help: 'Whether the message is marked as important.' }),
-  deleted: flag('Deleted', { ...bit, help: 'Whether the message is marked for deletion.' }), draft: flag('Draft', { ...bit, help: 'Whether the message is a draft.' }),
+  deleted: flag('Deleted', { ...bit, help: 'Whether the message is marked for deletion.' }),
+  draft: flag('Draft', { ...bit, help: 'Whether the message is a draft.' }),
 };
 const whole = {
   ...includes, include_body: { ...includes.include_body, default: true }, include_flags: { ...includes.include_flags, default: true },
@@ -153,7 +158,7 @@ export const messages = {
   }),
   'message.mark': operation({
     summary: 'Mark a message as read or unread', effect: 'write', docs: `${DOCS}/flags`,
-    input: { ...target, read: flag('Read', { required: true, help: 'Whether the message is to be marked as read.' }) },
+    input: { ...target, read: flag('Read', { required: true, suggest: true, help: 'Whether the message is to be marked as read.' }) },
     run: async (ctx, { mailbox: account, message: id, read }) =>
       ({ id, native: await api(ctx).write('POST', path`/accounts/${account}/messages/${id}/flags`, { form: { seen: bit.wire(read) } }) }),
   }),

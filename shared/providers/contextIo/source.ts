@@ -50,15 +50,17 @@ const syncing = {
   expunge_on_deleted_flag: flag('Expunge on Deleted Flag', { ...bit, help: 'Whether messages flagged as deleted leave the index at once.' }),
   sync_flags: flag('Sync Flags', { ...bit, help: 'Whether the vendor keeps flags in its index.' }),
   raw_file_list: flag('Raw File List', { ...bit, help: 'Whether embedded images and signatures are listed as files too.' }),
-  sync_folders: list('Sync Folders', text('Folder', { pattern: '^[^,]+$' }), { ...commas, example: 'All,Trash', help: 'The folders to read; all but spam and trash unless given.' }),
+  sync_folders: list('Sync Folders', text('Folder', { pattern: '^[^,]+$' }),
+    { ...commas, example: 'All,Trash', help: 'The folders to read; all but spam and trash unless given.' }),
 };
 const server = {
   server: text('Server', { required: true, format: 'host', example: 'imap.example.com', help: 'The name of the IMAP server.' }),
   username: text('Username', { required: true, help: 'The name to log in with at the mail server.' }),
-  use_ssl: flag('Use SSL', { required: true, ...bit, help: 'Whether the connection to the mail server is encrypted.' }),
+  use_ssl: flag('Use SSL', { required: true, ...bit, suggest: true, help: 'Whether the connection to the mail server is encrypted.' }),
   port: number('Port', { required: true, min: 1, max: 65535, example: '993' }),
 };
-const optional = { ...credentials, ...syncing, origin_ip: text('Origin IP', { format: 'ip', help: 'The address of the user, where the mail server wants to know it.' }), ...callbacks };
+const origin_ip = text('Origin IP', { format: 'ip', help: 'The address of the user, where the mail server wants to know it.' });
+const optional = { ...credentials, ...syncing, origin_ip, ...callbacks };
 
 /** What a new account takes to have its source made in the same call: nothing, or everything a source needs. */
 export const firstSource = {
@@ -156,13 +158,15 @@ export const sources = {
     summary: 'List the folders of a source', effect: 'read', docs: `${DOCS}/folders`,
     input: { mailbox, source, ...folderOptions },
     async *run(ctx, { mailbox: account, source: label, ...rest }) {
-      for (const native of await api(ctx).list(path`/accounts/${account}/sources/${label}/folders`, onWire(folderOptions, rest))) yield toFolder(native as Native);
+      const found = await api(ctx).list(path`/accounts/${account}/sources/${label}/folders`, onWire(folderOptions, rest));
+      for (const native of found) yield toFolder(native as Native);
     },
   }),
   'folder.get': operation({
     summary: 'Get a folder', effect: 'read', docs: `${DOCS}/folders`,
     input: at,
-    run: async (ctx, input) => toFolder(await api(ctx).get(path`/accounts/${input.mailbox}/sources/${input.source}/folders/${input.folder}`, { delim: input.delim })),
+    run: async (ctx, input) => toFolder(await api(ctx).get(path`/accounts/${input.mailbox}/sources/${input.source}/folders/${input.folder}`,
+      { delim: input.delim })),
   }),
   'folder.create': operation({
     summary: 'Create a folder', effect: 'write', docs: `${DOCS}/folders`,
@@ -179,7 +183,8 @@ export const sources = {
     input: at,
     run: async (ctx, input) => ({
       id: input.folder,
-      native: await api(ctx).write('DELETE', path`/accounts/${input.mailbox}/sources/${input.source}/folders/${input.folder}`, { query: { delim: input.delim } }),
+      native: await api(ctx).write('DELETE', path`/accounts/${input.mailbox}/sources/${input.source}/folders/${input.folder}`,
+        { query: { delim: input.delim } }),
     }),
   }),
   'folder.expunge': operation({

@@ -12,10 +12,12 @@ const address = ({ mailbox: account, source: label }: { mailbox: string; source?
 
 /** How far one folder has come; `imported` is whether its first import has ended. */
 interface FolderSync { source?: string; folder?: string; imported: boolean; startedAt?: string; stoppedAt?: string }
-const isFolder = (value: unknown): value is Native => typeof value === 'object' && value !== null && ('initial_import_finished' in value || 'last_sync_stop' in value || 'last_sync_start' in value);
+const isFolder = (value: unknown): value is Native => typeof value === 'object' && value !== null
+  && ('initial_import_finished' in value || 'last_sync_stop' in value || 'last_sync_start' in value);
 const toState = (native: Native, source?: string, folder?: string): FolderSync => {
   const startedAt = iso(native.last_sync_start), stoppedAt = iso(native.last_sync_stop);
-  return { ...(source === undefined ? {} : { source }), ...(folder === undefined ? {} : { folder }), imported: native.initial_import_finished === true || native.initial_import_finished === 1,
+  return { ...(source === undefined ? {} : { source }), ...(folder === undefined ? {} : { folder }),
+    imported: native.initial_import_finished === true || native.initial_import_finished === 1,
     ...(startedAt ? { startedAt } : {}), ...(stoppedAt ? { stoppedAt } : {}) };
 };
 

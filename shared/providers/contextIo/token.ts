@@ -35,9 +35,11 @@ const creation = {
 };
 
 const oauthProvider = text('OAuth Provider', { required: true, ref: 'oauthProvider', help: 'The consumer key of the provider.' });
-const toProvider = (native: Native) => ({ id: idOf(native, 'provider_consumer_key'), ...(typeof native.type === 'string' ? { name: native.type } : {}), native });
+const toProvider = (native: Native) => ({ id: idOf(native, 'provider_consumer_key'), ...(typeof native.type === 'string' ? { name: native.type } : {}),
+  native });
 const provider = {
-  type: choice('Type', { GMAIL_OAUTH2: 'Gmail', MSLIVECONNECT: 'Microsoft' }, { required: true, open: true, help: 'The word that the server has for the kind of provider.' }),
+  type: choice('Type', { GMAIL_OAUTH2: 'Gmail', MSLIVECONNECT: 'Microsoft' },
+    { required: true, open: true, help: 'The word that the server has for the kind of provider.' }),
   provider_consumer_key: text('Provider Consumer Key', { required: true, help: 'The client id that the mail provider gave you.' }),
   provider_consumer_secret: text('Provider Consumer Secret', { required: true, secret: true, help: 'The client secret that the mail provider gave you.' }),
 };
@@ -58,7 +60,8 @@ export const tokens = {
     input: { ...scope, ...creation },
     async run(ctx, { mailbox: account, ...rest }) {
       const native = await api(ctx).write('POST', folder(account), { form: onWire(creation, rest) });
-      return { id: named(ctx, native, 'token'), ...(rest.email ? { email: rest.email } : {}), url: named(ctx, native, 'browser_redirect_url'), native } satisfies ConnectToken;
+      return { id: named(ctx, native, 'token'), ...(rest.email ? { email: rest.email } : {}), url: named(ctx, native, 'browser_redirect_url'),
+        native } satisfies ConnectToken;
     },
   }),
   'connectToken.delete': operation({
@@ -73,7 +76,8 @@ export const tokens = {
     async run(ctx, { email }) {
       const native = await api(ctx).get('/discovery', { source_type: 'IMAP', email });
       const imap = Array.isArray(native.imap) ? undefined : native.imap as Native | undefined;
-      return { email: idOf(native, 'email'), found: native.found === true || native.found === 1, ...(imap ? { server: imap.server, port: imap.port, username: imap.username, use_ssl: imap.use_ssl } : {}), native };
+      return { email: idOf(native, 'email'), found: native.found === true || native.found === 1,
+        ...(imap ? { server: imap.server, port: imap.port, username: imap.username, use_ssl: imap.use_ssl } : {}), native };
     },
   }),
 
@@ -108,7 +112,8 @@ export const tokens = {
   'statusCallback.set': operation({
     summary: 'Set the address called when the connection status of any source changes', effect: 'write', docs: APP,
     doubt: 'The name of the parameter is taken from the one that sources have.',
-    input: { status_callback_url: text('Status Callback URL', { required: true, format: 'uri', help: 'Called for each source that has no address of its own.' }) },
+    input: { status_callback_url: text('Status Callback URL', { required: true, format: 'uri',
+      help: 'Called for each source that has no address of its own.' }) },
     run: async (ctx, input) => ({ native: await api(ctx).write('POST', '/app/status_callback_url', { form: input }) }),
   }),
   'statusCallback.delete': operation({

@@ -13,7 +13,8 @@ const folder = (account: string | undefined) => account === undefined ? '/webhoo
 /** A call that the vendor makes for each matching message; `active` is off after a failure until it is switched on again. */
 export interface Webhook { id: string; mailbox?: string; url?: string; active?: boolean; failed?: boolean; native: Native }
 const toWebhook = (native: Native, account?: string): Webhook => ({
-  id: idOf(native, 'webhook_id'), ...(account === undefined ? {} : { mailbox: account }), ...(typeof native.callback_url === 'string' ? { url: native.callback_url } : {}),
+  id: idOf(native, 'webhook_id'), ...(account === undefined ? {} : { mailbox: account }),
+    ...(typeof native.callback_url === 'string' ? { url: native.callback_url } : {}),
   ...(native.active === undefined ? {} : { active: truth(native.active) }), ...(native.failure === undefined ? {} : { failed: truth(native.failure) }), native,
 });
 /** Documented as a boolean here, as 1 or 0 there. */
@@ -21,7 +22,8 @@ const truth = (value: unknown) => value === true || value === 1 || value === '1'
 
 const people = (label: string, help: string) => list(label, text('Name or Address', { pattern: '^[^,]+$' }), { ...commas, help });
 const filters = {
-  filter_to: people('To', 'Names or addresses of receivers; several need a late server.'), filter_from: people('From', 'Names or addresses of senders; several need a late server.'),
+  filter_to: people('To', 'Names or addresses of receivers; several need a late server.'),
+    filter_from: people('From', 'Names or addresses of senders; several need a late server.'),
   filter_cc: people('Cc', 'Names or addresses of copied receivers; several need a late server.'),
   filter_to_domain: text('To Domain', { format: 'host', help: 'Late servers: the domain of a receiver.' }),
   filter_from_domain: text('From Domain', { format: 'host', help: 'Late servers: the domain of the sender.' }),
@@ -49,7 +51,7 @@ const urls = {
 };
 const creation = { ...urls, ...filters, ...contents, ...more };
 const changes = {
-  active: flag('Active', { ...bit, help: 'Whether the webhook works; switch it on again after a failure.' }),
+  active: flag('Active', { ...bit, suggest: true, help: 'Whether the webhook works; switch it on again after a failure.' }),
   callback_url: { ...urls.callback_url, required: undefined }, failure_notif_url: { ...urls.failure_notif_url, required: undefined }, ...filters, ...contents,
 };
 

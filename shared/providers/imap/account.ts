@@ -53,6 +53,21 @@ export const account = auth({
       help: 'A certificate to accept beside those the system trusts, as PEM text or as its SHA-256 fingerprint.',
     }),
   },
+  oauth2Choice: {
+    field: 'authentication', value: 'oauth2', by: 'preset',
+    grants: {
+      // https://developers.google.com/workspace/gmail/imap/xoauth2-protocol; offline access is what brings a refresh token.
+      gmail: {
+        authorizeUrl: 'https://accounts.google.com/o/oauth2/v2/auth', tokenUrl: 'https://oauth2.googleapis.com/token',
+        scopes: ['https://mail.google.com/'], parameters: 'access_type=offline&prompt=consent',
+      },
+      // https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+      microsoft365: {
+        authorizeUrl: 'https://login.microsoftonline.com/common/oauth2/v2.0/authorize', tokenUrl: 'https://login.microsoftonline.com/common/oauth2/v2.0/token',
+        scopes: ['https://outlook.office.com/IMAP.AccessAsUser.All', 'https://outlook.office.com/SMTP.Send', 'offline_access'],
+      },
+    },
+  },
 });
 
 /** One side of an account, ready to connect. */
@@ -95,8 +110,9 @@ export function settingsOf(ctx: Context): Settings {
   };
   const imap = side('IMAP'), smtp = side('SMTP');
   if (!imap && !smtp) refuse('imapHost', 'The account has neither an IMAP host nor an SMTP host.');
-  // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one.
-  const key = createHash('sha256').update(JSON.stringify([imap, smtp])).digest('base64url');
+  // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one, and nobody's
+  // token one made with another's.
+  const key = createHash('sha256').update(JSON.stringify([imap, smtp, ...(oauth2 ? [ctx.key] : [])])).digest('base64url');
   const address = [values.user, values.smtpUser].find(user => user && parseAddress(user)?.email === user);
   const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}), ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
   known.set(ctx.account, settings);

@@ -4,6 +4,7 @@ import type { Context } from '../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from './libraries.js';
+import { quicken } from './rows.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;
@@ -17,6 +18,10 @@ export const PROBE_DEADLINE = 10_000;
 const SILENCE = 90_000;
 /** Logins after a connection that failed start at least this far apart. */
 const LOGIN_GAP = 1_000;
+/** However connections come and go, no account logs in more often than this on average, after the first few: fewer than sixty in any minute. */
+const LOGIN_EVERY = 1_100, LOGINS_AT_ONCE = 4;
+/** So long after a refused second connection the account makes do with one, in milliseconds. */
+const SINGLE_FOR = 10 * 60_000;
 
 /** What a refused command left in the library's log: many of its calls only answer `false`. */
 const refusals = new WeakMap<ImapFlow, unknown>();
@@ -25,9 +30,10 @@ const refusals = new WeakMap<ImapFlow, unknown>();
 interface Hub {
   key: string; line: Promise<unknown>; waiting: number;
   client?: ImapFlow; usedAt: number; closing?: NodeJS.Timeout;
-  lastLogin: number; failed: boolean;
-  /** Set once the server refused a second connection: news is then asked for on the first one. */
-  single: boolean;
+  /** When the latest login began or will begin, and when the next would be due if they were evenly spaced. */
+  lastLogin: number; nextLogin: number; failed: boolean;
+  /** The server refused a second connection: until this time news is asked for on the first one. */
+  singleUntil: number;
   watchers: Set<Watcher>; loop?: Promise<void>; wake?: () => void; idle?: ImapFlow;
 }
 interface Watcher { ctx: Context; folders: readonly string[]; changed(): void; fail(error: unknown): void }
@@ -37,9 +43,12 @@ const hubs = new Map<string, Hub>();
 function hubOf(ctx: Context): Hub {
   const { key } = settingsOf(ctx);
   let hub = hubs.get(key);
-  if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: 0, failed: false, single: false, watchers: new Set() });
+  if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: -Infinity, nextLogin: -Infinity, failed: false, singleUntil: -Infinity, watchers: new Set() });
   return hub;
 }
+
+const isSingle = (hub: Hub): boolean => performance.now() < hub.singleUntil;
+const makeSingle = (hub: Hub) => { hub.singleUntil = performance.now() + SINGLE_FOR; };
 
 /** How many connections this process holds now; for tests and for a host that wants to know. */
 export const openConnections = (): number =>
@@ -88,14 +97,14 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
         return await run(client);
       } catch (error) {
         ctx.signal?.throwIfAborted();
-        if (silent) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`, { cause: error });
         if (kept && tried === 1 && use.reads && isLost(client, error)) continue;
+        if (silent) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`, { cause: error });
         throw imapError(error, end);
       } finally {
         clearInterval(watch);
         ctx.signal?.removeEventListener('abort', stop);
         hub.usedAt = performance.now();
-        if (!client.usable) hub.failed = true;
+        if (!client.usable && !ctx.signal?.aborted) hub.failed = true;
       }
     }
   });
@@ -156,7 +165,10 @@ function rest(hub: Hub) {
     const { client } = hub;
     hub.client = undefined;
     if (client?.usable) void leave(client);
-    if (!hub.watchers.size && performance.now() - hub.lastLogin > LOGIN_GAP) hubs.delete(hub.key);
+    if (hub.watchers.size) return;
+    // While its logins must still be counted, the account is remembered.
+    if (performance.now() > hub.nextLogin + (LOGINS_AT_ONCE - 1) * LOGIN_EVERY) hubs.delete(hub.key);
+    else { rest(hub); hub.closing?.unref(); }
   }, hub.watchers.size ? WATCHED_CLOSE : IDLE_CLOSE);
 }
 
@@ -180,7 +192,7 @@ async function ready(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
   } catch (error) {
     // The waiting connection took the last place the server gives this account: work comes first, news is then asked for in between.
     if (!isMailError(error) || error.code !== 'rate_limited' || !hub.idle) throw error;
-    hub.single = true;
+    makeSingle(hub);
     hub.idle.close();
     await pause(200, ctx.signal);
     return hub.client = await login(hub, ctx, end);
@@ -195,12 +207,20 @@ export async function alive(client: ImapFlow): Promise<boolean> {
   try { return await Promise.race([answered, late]); } finally { clearTimeout(timer); }
 }
 
+/** Waits until the account may log in. The moment is taken at once, so that two who ask together do not get the same one. */
+async function loginTurn(hub: Hub, renewed: boolean, signal: AbortSignal | undefined): Promise<void> {
+  const now = performance.now();
+  const due = Math.max(hub.nextLogin, now - (LOGINS_AT_ONCE - 1) * LOGIN_EVERY);
+  const at = Math.max(now, due, hub.failed && !renewed ? hub.lastLogin + LOGIN_GAP : 0);
+  hub.nextLogin = due + LOGIN_EVERY;
+  hub.lastLogin = at;
+  if (at > now) await pause(at - now, signal);
+}
+
 /** A new connection, logged in. A refused OAuth 2 token is renewed once. */
 async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
   for (let renewed = false; ; renewed = true) {
-    const early = hub.lastLogin + LOGIN_GAP - performance.now();
-    if (hub.failed && early > 0) await pause(early, ctx.signal);
-    hub.lastLogin = performance.now();
+    await loginTurn(hub, renewed, ctx.signal);
     try {
       const client = await connect(ctx, end, renewed);
       hub.failed = false;
@@ -230,6 +250,7 @@ export async function connect(ctx: Context, end: Endpoint, renew = false): Promi
     // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
+  quicken(client);
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
   client.on('error', quiet);
   const stop = () => client.close();
@@ -285,12 +306,18 @@ export function wordsOf(error: unknown): string {
   return redact(said.replace(/^[0-9A-F]+ (NO|BAD)\s+/, '').replace(/\s+/g, ' ').replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '').trim()).replace(/\.$/, '').slice(0, 300);
 }
 
+/** The response code of a refusal that the library left unread, as it does for FETCH. */
+function codeOf(response: unknown): string | undefined {
+  const value = (response as { attributes?: { section?: { value?: unknown }[] }[] } | undefined)?.attributes?.[0]?.section?.[0]?.value;
+  return typeof value === 'string' ? value : undefined;
+}
+
 /** What a failure of the IMAP library means: by the response code where there is one (RFC 5530), never by the library's own flag alone. */
 export function imapError(error: unknown, end: Endpoint): MailError {
   if (isMailError(error)) return error;
   const e = error as LibraryError;
   const where = `${end.side} at ${end.host}:${end.port}`;
-  const code = e.serverResponseCode?.toUpperCase();
+  const code = (e.serverResponseCode ?? codeOf(e.response))?.toUpperCase();
   const said = wordsOf(error);
   const details = { cause: error, ...(code ? { native: { responseCode: code } } : {}) };
   if (e.code === 'ETHROTTLE') return new MailError('rate_limited', `${where} asks for a break: ${said}.`, { ...details, retryAfter: Math.ceil((e.throttleReset ?? 0) / 1000) });
@@ -365,11 +392,12 @@ function startLoop(hub: Hub, end: Endpoint) {
     // Someone came while the loop was ending.
     else if (hub.watchers.size) startLoop(hub, end);
   };
-  hub.loop = (hub.single ? poll(hub) : follow(hub, end)).then(() => ended(), error => {
+  const polling = isSingle(hub);
+  hub.loop = (polling ? poll(hub) : follow(hub, end)).then(() => ended(), error => {
     const refused = isMailError(error) && error.code === 'rate_limited';
-    if (hub.watchers.size && (refused || hub.single)) {
-      // No second connection to be had: ask on the first one.
-      hub.single = true;
+    if (hub.watchers.size && !polling && (refused || isSingle(hub))) {
+      // No second connection to be had: ask on the first one. What fails there is for the watchers to hear, who know how long to wait.
+      makeSingle(hub);
       hub.loop = undefined;
       startLoop(hub, end);
     } else ended(hub.watchers.size ? error : undefined);
@@ -400,7 +428,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
   client.on('exists', () => tell(hub, main));
   const seen = new Map<string, string>();
   let idles = client.capabilities.has('IDLE') || client.capabilities.has('IMAP4rev2');
-  let othersAt = 0;
+  let othersAt = 0, timer: NodeJS.Timeout | undefined;
   try {
     while (hub.watchers.size) {
       const watchers = [...hub.watchers];
@@ -426,14 +454,17 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
       // An IDLE that the server ends is begun again; one that it refuses makes it a server without.
       if (idles) client.idle().then(ended => { if (ended === false) idles = false; hub.wake?.(); }, () => {});
       await Promise.race([closed, new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, idles && !urgent ? PROBE_EVERY : POLL_EVERY);
+        timer = setTimeout(resolve, idles && !urgent ? PROBE_EVERY : POLL_EVERY);
         hub.wake = () => { clearTimeout(timer); resolve(); };
       })]);
       if (hub.watchers.size && !await Promise.race([alive(client), closed])) {
+        // The other connection goes the same way and would only be found dead once more.
+        if (!hub.waiting) hub.client?.close();
         throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} did not answer a probe within ${PROBE_DEADLINE / 1000} s.`);
       }
     }
   } finally {
+    clearTimeout(timer);
     hub.idle = undefined;
     hub.wake = undefined;
     // Nothing waits for an answer here, so nothing can hold up whoever stops watching.
@@ -444,7 +475,8 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
 /** Without a connection of its own: asks for the state of the folders now and then, between other work. */
 async function poll(hub: Hub): Promise<void> {
   const seen = new Map<string, string>();
-  while (hub.watchers.size) {
+  // After a while it is tried again whether a second connection is allowed.
+  while (hub.watchers.size && isSingle(hub)) {
     const watchers = [...hub.watchers];
     for (const folder of new Set(watchers.flatMap(watcher => watcher.folders))) {
       const state = await withImap({ ...watchers[0]!.ctx, signal: undefined }, async client => {

@@ -1,7 +1,7 @@
 import type { FileValue } from '../../fields.js';
 import type { Context } from '../../provider.js';
 import type { Address, Attachment, Message } from '../../vocabulary.js';
-import { withFolder } from './connection.js';
+import { opened, withFolder } from './connection.js';
 import { decodeStream, headerFields, readableText } from './decode.js';
 import { gone, messageId, RESET, type Place } from './identity.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from './libraries.js';
@@ -74,9 +74,8 @@ export interface Got { uid: number; parts: Map<string, Buffer>; header?: Buffer 
 
 /**
  * Fetches parts of many messages, one FETCH for all that look alike; calls back as each arrives. A message that is gone has no call.
- * `begin` hears which messages are asked for before each FETCH, so that a caller knows what was under way when a connection died.
  */
-export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>, begin?: (uids: number[]) => void): Promise<void> {
+export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>): Promise<void> {
   const alike = new Map<string, Wanted[]>();
   for (const one of wanted) {
     if (!one.parts.length && !one.header) { await each({ uid: one.uid, parts: new Map() }); continue; }
@@ -87,7 +86,6 @@ export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], ea
   for (const group of alike.values()) {
     const { parts, header } = group[0]!;
     const uids = group.map(one => one.uid).sort((a, b) => a - b);
-    begin?.(uids);
     const query: FetchQueryObject = {
       uid: true, ...(header ? { headers: true } : {}),
       ...(parts.length ? { bodyParts: parts.map(part => part.size > LONGEST_TEXT ? { key: part.part, start: 0, maxLength: LONGEST_TEXT } : part.part) } : {}),
@@ -147,7 +145,7 @@ export async function* bytesOf(ctx: Context, place: Place, part?: string): Async
     const piece = await inPlace(ctx, place, async client => {
       const query: FetchQueryObject = part === undefined
         ? { uid: true, source: { start: at, maxLength: PIECE } } : { uid: true, bodyParts: [{ key: part, start: at, maxLength: PIECE }] };
-      const row = await client.fetchOne(String(place.uid), query, { uid: true });
+      const row = await rowOf(client, place, query);
       return row ? part === undefined ? row.source : row.bodyParts?.get(part.toLowerCase()) : undefined;
     });
     if (!piece) {
@@ -179,9 +177,19 @@ export const partFile = (ctx: Context, place: Place, part: Part): FileValue => (
 export const sourceFile = (ctx: Context, place: Place, name = 'message.eml'): FileValue =>
   ({ name, type: 'message/rfc822', open: () => bytesOf(ctx, place) });
 
+/** What the server tells of one message. A folder that was open before may not show the newest yet, so it is opened again before one is called missing. */
+export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObject): Promise<FetchMessageObject | undefined> {
+  const row = await client.fetchOne(String(place.uid), query, { uid: true });
+  if (row) return row;
+  const mailbox = await opened(client, place.folder, { fresh: true });
+  if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+  return (mailbox.exists && await client.fetchOne(String(place.uid), query, { uid: true })) || undefined;
+}
+
 /** The one message an id names, with its structure. Throws `not_found`. */
 export async function summaryOf(client: ImapFlow, place: Place, query: FetchQueryObject = SUMMARY): Promise<{ row: FetchMessageObject; shape: Outline | undefined }> {
-  const row = await client.fetchOne(String(place.uid), query, { uid: true });
+  // A row that the library cannot read, as of a structure too deep, is dropped by it; the bare facts it can read.
+  const row = await rowOf(client, place, query) ?? (query === SUMMARY ? await rowOf(client, place, BARE) : undefined);
   if (!row) throw gone(messageId(place));
   return { row, shape: outline(row.bodyStructure) };
 }

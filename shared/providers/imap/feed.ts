@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { MailError, isMailError } from '../../errors.js';
-import { choice, flag, list, number, text, time, fileOf, type Values } from '../../fields.js';
+import { choice, flag, list, number, text, fileOf, type Values } from '../../fields.js';
 import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
 import { endpoint } from './account.js';
 import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, wordsOf } from './connection.js';
@@ -19,8 +19,10 @@ const MOST = 100, MOST_SUMMARIES = 500, WINDOW_BYTES = 8 * 1024 * 1024;
 const AT_ONCE = 512 * 1024;
 /** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
 const KNOWN = 400, LATE = 200;
-/** Announced messages that never come are asked for again after 1, 2 and 4 seconds; messages that break the connection are tried three times. */
+/** Announced messages that never come are asked for again after 1, 2 and 4 seconds. */
 const TRIES = 3;
+/** A message is set aside when the connection broke so often while it was fetched alone. */
+const STRIKES = 2;
 /** Not one byte for this long during a command: the connection is dead. In milliseconds. */
 const SILENCE = 30_000;
 const DAY = 86_400_000;
@@ -35,7 +37,6 @@ const input = {
   smallerThan: number('Smaller Than', { min: 1, group: 'Filters', help: 'In bytes.' }),
   fetch: choice('Fetch', { envelope: 'Envelope Only', text: 'Text and HTML', full: 'Text, HTML and Attachments', raw: 'Raw Message' }, { default: 'text' }),
   attachmentLimit: number('Attachment Limit', { min: 0, default: 25 * 1024 * 1024, help: 'Attachments larger than this, in bytes, are described but not fetched.' }),
-  startFrom: time('Start From', { help: 'Messages received since then come as well when the feed is first started.' }),
 };
 type Input = Values<typeof input>;
 
@@ -51,7 +52,9 @@ interface FolderState {
   at?: number;
   /** Announced but not delivered: UID, tries, when to try again. */
   gaps?: [uid: number, tries: number, due: number][];
-  /** UIDs during whose FETCH the connection broke, and how often. */
+  /** The connection broke during a window: up to this UID messages are fetched one by one, to find the one that does it. */
+  careful?: number;
+  /** UIDs during whose own FETCH the connection broke, and how often. */
   strikes?: [uid: number, times: number][];
   /** The first look goes back to a date: up to this UID older messages are left out. */
   from?: { until: number; since: number };
@@ -60,14 +63,12 @@ interface FolderState {
 }
 interface Cursor { v: 1; folders: Record<string, FolderState> }
 
-/** Something that happened to no message in particular, for whoever keeps a log. */
-export interface NotedBatch extends Batch<ImapMessage> { notes?: string[] }
-
 /** Tells of each message that arrives in the folders. */
 export const messageReceived = feed({
   summary: 'A message arrived in a folder',
   input,
   since: (ctx, values, cursor) => since(ctx, values, cursor),
+  from: (ctx, values, at) => beginAt(ctx, values, Date.parse(at)),
   watch: (ctx, values, changed) => watchFolders(ctx, foldersOf(values), changed),
 });
 
@@ -81,7 +82,7 @@ function readCursor(cursor: string): Cursor {
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
-async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<NotedBatch> {
+async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<Batch<ImapMessage>> {
   const before = cursor === undefined ? undefined : readCursor(cursor);
   const folders = foldersOf(values);
   const states: Record<string, FolderState> = {};
@@ -117,8 +118,24 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
   return { items, cursor: JSON.stringify({ v: 1, folders: states } satisfies Cursor), more, ...(notes.length ? { notes } : {}) };
 }
 
-/** The first look at a folder: where news begins, and the latest few to show. */
-async function baseline(ctx: Context, folder: string, values: Input, show: boolean): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
+/** A cursor that begins at a time: INTERNALDATE, which counts in whole seconds. Folders that do not exist yet count from when they do. */
+async function beginAt(ctx: Context, values: Input, at: number): Promise<string> {
+  const states: Record<string, FolderState> = {};
+  let missing: unknown;
+  for (const folder of foldersOf(values)) {
+    try {
+      states[folder] = (await baseline(ctx, folder, values, false, Math.floor(at / 1000) * 1000)).state;
+    } catch (error) {
+      if (!isMailError(error) || error.code !== 'not_found') throw error;
+      missing ??= error;
+    }
+  }
+  if (missing && !Object.keys(states).length) throw missing;
+  return JSON.stringify({ v: 1, folders: states } satisfies Cursor);
+}
+
+/** The first look at a folder: where news begins (`from` milliseconds, or now), and the latest few to show. */
+async function baseline(ctx: Context, folder: string, values: Input, show: boolean, from?: number): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
   return withFolder(ctx, folder, async (client, mailbox) => {
     const uidValidity = String(mailbox.uidValidity);
     const rows: FetchMessageObject[] = [];
@@ -127,10 +144,9 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
-    const last = mailbox.uidNext ? mailbox.uidNext - 1 : rows.at(-1)?.uid ?? 0;
+    const last = Math.max((mailbox.uidNext || 1) - 1, rows.at(-1)?.uid ?? 0);
     const state: FolderState = { val: uidValidity, last, base: last };
-    if (values.startFrom && mailbox.exists) {
-      const from = Date.parse(values.startFrom);
+    if (from !== undefined && mailbox.exists) {
       const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
       let first: number | undefined;
       if (near.length) for await (const row of client.fetch(uidSet(near), { uid: true, internalDate: true }, { uid: true })) if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid;
@@ -146,7 +162,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     if (show && rows.length) {
       const track = newTrack();
       const found = await collect(ctx, client, mailbox, folder, rows.slice(-5).map(row => row.uid), values, track);
-      for (const { uid, message } of found.done) if (message) items.push({ id: itemId(folder, uidValidity, uid), item: message });
+      for (const { uid, message } of found.done) if (message) items.push(itemOf(folder, uidValidity, uid, message));
     }
     return { state, items, behind: state.last < last };
   }, { fresh: true, reads: true, silence: SILENCE });
@@ -155,11 +171,12 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 /** SINCE knows days only, in a time zone of the server's own. */
 const dayBefore = (at: number) => { const d = new Date(at - DAY); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
-const itemId = (folder: string, uidValidity: string, uid: number) => `${folder}/${uidValidity}/${uid}`;
+const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapMessage): FeedItem<ImapMessage> =>
+  ({ id: `${folder}/${uidValidity}/${uid}`, item: message, ...(message.unreadable ? { problem: message.error || 'The server does not deliver it.' } : {}) });
 
-/** What was asked for and what came, so that a broken connection can be laid at a message's door. */
-interface Track { asked: number[]; came: Set<number>; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
-const newTrack = (): Track => ({ asked: [], came: new Set(), finished: new Map(), rows: new Map() });
+/** What came so far, for when the connection breaks; `asked` once a FETCH was under way. */
+interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
+const newTrack = (): Track => ({ asked: false, finished: new Map(), rows: new Map() });
 
 interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
 
@@ -179,41 +196,44 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     if (!uids.length) { more = beyond; return; }
     const struck = new Map(s.strikes);
     const most = values.fetch === 'envelope' ? MOST_SUMMARIES : MOST;
-    let window = uids.slice(0, most);
-    const dangerous = window.findIndex(uid => struck.has(uid));
-    // A message that broke a connection is fetched alone, so that it harms no other.
-    if (dangerous >= 0) window = dangerous === 0 ? window.slice(0, 1) : window.slice(0, dangerous);
-    const track = newTrack();
-    const place = { folder, uidValidity: s.val };
-    const handOver = (uid: number, message: ImapMessage | undefined) => {
-      const row = track.rows.get(uid);
-      done(w, uid, row);
-      struck.delete(uid);
-      if (message && wanted(w, row)) items.push({ id: itemId(folder, s.val, uid), item: message });
-    };
-    try {
-      const found = await collect(ctx, client, mailbox, folder, window, values, track);
-      for (const { uid, message } of found.done) handOver(uid, message);
-      for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
-      more = beyond || window.length < uids.length || found.cut;
-    } catch (error) {
-      ctx.signal?.throwIfAborted();
-      if (!isLost(client, error) || !track.asked.length) throw error;
-      // What was complete is handed over as far as it is the beginning of the window.
-      let uid: number | undefined;
-      for (uid of window) {
-        if (!track.finished.has(uid)) break;
-        handOver(uid, track.finished.get(uid));
+    const careful = s.careful !== undefined && uids[0]! <= s.careful;
+    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, most);
+    let asked = 0;
+    for (const part of careful ? window.map(uid => [uid]) : [window]) {
+      const track = newTrack();
+      const handOver = (uid: number, message: ImapMessage | undefined) => {
+        const row = track.rows.get(uid);
+        done(w, uid, row);
+        struck.delete(uid);
+        if (message && wanted(w, row)) items.push(itemOf(folder, s.val, uid, message));
+      };
+      try {
+        const found = await collect(ctx, client, mailbox, folder, part, values, track);
+        for (const { uid, message } of found.done) handOver(uid, message);
+        for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
+        asked += found.cut ? 0 : part.length;
+      } catch (error) {
+        ctx.signal?.throwIfAborted();
+        if (!isLost(client, error) || !track.asked) throw error;
+        // What was complete is handed over as far as it is the beginning of the window.
+        for (const uid of part) {
+          if (!track.finished.has(uid)) break;
+          handOver(uid, track.finished.get(uid));
+        }
+        const uid = part[0]!;
+        // A reset also swallows what was on its way, so a window does not tell which message it was; a message fetched alone does.
+        if (part.length > 1) s.careful = part.at(-1)!;
+        else if (!track.finished.has(uid)) {
+          const times = (struck.get(uid) ?? 0) + 1;
+          struck.set(uid, times);
+          if (times >= STRIKES) handOver(uid, unreadable({ folder, uidValidity: s.val, uid }, track.rows.get(uid), `The server cannot deliver this message: the connection broke whenever it was fetched (${wordsOf(error)}).`));
+        }
+        asked = -1;
+        break;
       }
-      const suspect = track.asked.find(one => !track.came.has(one)) ?? window.find(one => !track.finished.has(one));
-      if (suspect !== undefined) {
-        const times = (struck.get(suspect) ?? 0) + 1;
-        const why = `the connection broke ${times} times while it was fetched: ${wordsOf(error)}`;
-        if (times < TRIES) struck.set(suspect, times);
-        else handOver(suspect, unreadable({ ...place, uid: suspect }, track.rows.get(suspect), `The server cannot deliver this message; ${why}.`));
-      }
-      more = true;
     }
+    more = beyond || asked < uids.length;
+    if (s.careful !== undefined && s.last >= s.careful) delete s.careful;
     s.strikes = [...struck];
     if (!s.strikes.length) delete s.strikes;
   }, { fresh: true, reads: true, silence: SILENCE });
@@ -252,7 +272,7 @@ function postpone(ctx: Context, w: Work, folder: string, uid: number, items: Fee
   const tries = (s.gaps?.find(([one]) => one === uid)?.[1] ?? 0) + 1;
   done(w, uid, undefined);
   if (tries > TRIES) {
-    items.push({ id: itemId(folder, s.val, uid), item: unreadable({ folder, uidValidity: s.val, uid }, undefined, 'The server lists this message but does not deliver it.') });
+    items.push(itemOf(folder, s.val, uid, unreadable({ folder, uidValidity: s.val, uid }, undefined, 'The server lists this message but does not deliver it.')));
     return;
   }
   const wait = 1000 * 2 ** (tries - 1);
@@ -278,15 +298,14 @@ function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
 /** UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest. */
 async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: string, { s, ring, seen }: Work): Promise<string> {
   const known = ring.length;
-  const highest = mailbox.uidNext ? mailbox.uidNext - 1 : undefined;
   let lowest: number | undefined, top = 0;
-  if (known && mailbox.exists) {
+  if (mailbox.exists && (known || !mailbox.uidNext)) {
     for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
       lowest = Math.min(lowest ?? Infinity, row.uid);
       top = Math.max(top, row.uid);
     }
   }
-  const until = highest ?? top;
+  const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
   seen.clear();
   for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
@@ -318,8 +337,8 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   let stretch = 1000, high: number;
   for (; ; stretch *= 8) {
     high = Math.min(s.last + stretch, 4294967295);
+    // UIDNEXT may be old or missing, so the last stretch goes to the end of the folder whatever it says.
     const open = top === undefined || high >= top;
-    if (top !== undefined && low > top) break;
     // A range up to * always finds the last message, even one below its beginning (RFC 3501 section 6.4.8).
     const found = (await find(`${low}:${open ? '*' : high}`)).filter(uid => uid >= low && !seen.has(uid));
     for (const uid of found) uids.add(uid);
@@ -372,12 +391,10 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
 async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
-    track.asked = uids;
-    track.came = new Set();
+    track.asked = true;
     for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
       if (row.size === undefined) continue;
       track.rows.set(row.uid, row);
-      track.came.add(row.uid);
     }
   };
   try {
@@ -434,8 +451,7 @@ type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; 
 
 async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track): Promise<void> {
   const byUid = new Map(open.map(one => [one.uid, one]));
-  const begin = (uids: number[]) => { track.asked = uids; track.came = new Set(); };
-  const finished = (one: Open) => { track.came.add(one.uid); track.finished.set(one.uid, one.message); };
+  const finished = (one: Open) => { track.finished.set(one.uid, one.message); };
   const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
   for (const one of open) {
     const place = { folder, uidValidity, uid: one.uid };
@@ -472,7 +488,6 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
     finished(one);
   };
   const whole = async (uids: number[]) => {
-    begin(uids);
     for await (const row of client.fetch(uidSet(uids), { uid: true, source: true }, { uid: true })) {
       const one = byUid.get(row.uid);
       if (!one || !row.source) continue;
@@ -482,7 +497,7 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       finished(one);
     }
   };
-  await alone(ctx, open, track, () => fetchParts(client, parts, take, begin), uid => fetchParts(client, parts.filter(one => one.uid === uid), take, begin));
+  await alone(ctx, open, track, () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await alone(ctx, wholes, track, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
 }
 

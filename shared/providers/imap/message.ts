@@ -116,6 +116,9 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
       const rows = new Map<number, FetchMessageObject>();
       const asked = uids.slice(begin, end);
       if (asked.length) for await (const row of client.fetch(uidSet(asked), SUMMARY, { uid: true })) if (row.size !== undefined) rows.set(row.uid, row);
+      // Messages whose structure the library cannot read are listed with the bare facts; read singly they are taken apart here.
+      const missing = asked.filter(uid => !rows.has(uid));
+      if (missing.length) for await (const row of client.fetch(uidSet(missing), BARE, { uid: true })) if (row.size !== undefined) rows.set(row.uid, row);
       const items: Message[] = [];
       for (const uid of asked.reverse()) {
         const row = rows.get(uid);

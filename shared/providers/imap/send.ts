@@ -10,7 +10,7 @@ import type { Address, Receipt } from '../../vocabulary.js';
 import { endpoint, settingsOf } from './account.js';
 import { append } from './change.js';
 import { granted, withFolder, withImap, addressOf } from './connection.js';
-import { fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, toMessage } from './content.js';
+import { fetchParts, fill, inPlace, partFile, rowOf, sourceFile, SUMMARY, toMessage } from './content.js';
 import { headerFields } from './decode.js';
 import { folderFor } from './folder.js';
 import { gone, placeOf, RESET, type Place } from './identity.js';
@@ -74,6 +74,12 @@ function ownHeaders(lines: readonly string[] | undefined): { key: string; value:
   });
 }
 
+/** The three spellings that mail programs look for; RFC 4021 section 2.1.55 knows one of them. */
+const PRIORITY = {
+  high: [{ key: 'X-Priority', value: '1 (Highest)' }, { key: 'X-MSMail-Priority', value: 'High' }, { key: 'Importance', value: 'High' }],
+  low: [{ key: 'X-Priority', value: '5 (Lowest)' }, { key: 'X-MSMail-Priority', value: 'Low' }, { key: 'Importance', value: 'Low' }],
+} as const;
+
 const person = (written: string): Address => parseAddress(written)!;
 const toLibrary = ({ email, name }: Address) => ({ name: name ?? '', address: email });
 const isForeign = (email: string) => /[^\x00-\x7f]/.test(email.slice(0, email.lastIndexOf('@')));
@@ -99,6 +105,7 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   const extra = [
     ...(unsubscribe.length ? [{ key: 'List-Unsubscribe', value: unsubscribe.join(', ') }] : []),
     ...(mail.unsubscribeUrl?.startsWith('https:') ? [{ key: 'List-Unsubscribe-Post', value: 'List-Unsubscribe=One-Click' }] : []),
+    ...(mail.priority && mail.priority !== 'normal' ? PRIORITY[mail.priority] : []),
     ...(more.automatic ? [{ key: 'Auto-Submitted', value: 'auto-replied' }] : []),
   ];
   const files = [...mail.attachments ?? [], ...mail.inlineImages ?? []];
@@ -120,7 +127,7 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
     ...(mail.replyTo ? { replyTo: toLibrary(person(mail.replyTo)) } : {}),
     ...(more.inReplyTo ? { inReplyTo: more.inReplyTo } : {}), ...(more.references?.length ? { references: more.references } : {}),
     ...(mail.text !== undefined || !mail.html ? { text: mail.text ?? '' } : {}), ...(mail.html ? { html: mail.html } : {}),
-    ...(mail.priority ? { priority: mail.priority } : {}), headers: [...headers, ...extra],
+    headers: [...headers, ...extra],
     ...(calendar ? { icalEvent: { method: mail.calendarMethod ?? 'REQUEST', content: calendar.replace(/\r?\n/g, '\r\n') } } : {}),
     attachments: [
       ...(mail.attachments ?? []).map(one => attached(one, false)),
@@ -239,7 +246,7 @@ interface Parent { from?: Address; replyTo: Address[]; to: Address[]; cc: Addres
 
 async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Parent> {
   return inPlace(ctx, place, async client => {
-    const row = await client.fetchOne(String(place.uid), { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence'] }, { uid: true });
+    const row = await rowOf(client, place, { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence'] });
     if (!row) throw gone(placeId(place));
     const shape = outline(row.bodyStructure);
     const message = toMessage(row, place.folder, place.uidValidity, shape);

@@ -30,7 +30,7 @@ export function outline(root: MessageStructureObject | undefined): Outline | und
     }
     if (node.type.startsWith('multipart/')) { odd = true; return; }
     const parameters = node.parameters ?? {};
-    const name = node.dispositionParameters?.filename ?? parameters.name;
+    const name = node.dispositionParameters?.filename ?? parameters.name ?? (node.envelope?.subject ? `${node.envelope.subject.replace(/[\\/]/g, '_')}.eml` : undefined);
     const disposition = node.disposition?.toLowerCase();
     const part: Part = {
       part: node.part ?? '1', type: node.type === '/' ? 'application/octet-stream' : node.type, size: node.size ?? 0,

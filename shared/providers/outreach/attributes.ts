@@ -37,11 +37,11 @@ export const attributes = {
 
   imapHost: rw(text('IMAP Host', { ...IMAP, format: 'host', maxLength: 255, example: 'imap.gmail.com', ...emptied, help: 'The server for syncing.' })),
   imapPort: rw(number('IMAP Port', { ...IMAP, ...port, example: '993' })),
-  imapSsl: rw(flag('IMAP SSL', { ...IMAP, help: 'Whether the IMAP connection uses TLS.' })),
+  imapSsl: rw(flag('IMAP SSL', { ...IMAP, suggest: true, help: 'Whether the IMAP connection uses TLS.' })),
 
   smtpHost: rw(text('SMTP Host', { ...SMTP, format: 'host', maxLength: 255, example: 'smtp.gmail.com', ...emptied, help: 'The server for sending.' })),
   smtpPort: rw(number('SMTP Port', { ...SMTP, ...port, example: '587' })),
-  smtpSsl: rw(flag('SMTP SSL', { ...SMTP, help: 'Whether the SMTP connection uses TLS.' })),
+  smtpSsl: rw(flag('SMTP SSL', { ...SMTP, suggest: true, help: 'Whether the SMTP connection uses TLS.' })),
   smtpUsername: rw(text('SMTP Username', { ...SMTP, maxLength: 255, ...emptied, help: 'Only for a separate SMTP account; leave it empty otherwise.' })),
   smtpPassword: wo(text('SMTP Password', {
     ...SMTP, secret: true, maxLength: 65_535, help: 'Only for a separate SMTP account; it is never shown again.',
@@ -63,14 +63,14 @@ export const attributes = {
     ...SENDGRID, help: 'Enter it in the settings of the SendGrid account, so that bounces and spam reports are counted.',
   })),
 
-  sendThreshold: rw(number('Send Threshold', { ...LIMITS, ...whole, help: 'How many messages may be sent per Send Period; 2 is recommended.' })),
-  sendPeriod: rw(number('Send Period', { ...LIMITS, ...whole, help: 'In seconds, for Send Threshold; 60 is recommended.' })),
+  sendThreshold: rw(number('Send Threshold', { ...LIMITS, ...whole, example: '2', help: 'How many messages may be sent per Send Period; 2 is recommended.' })),
+  sendPeriod: rw(number('Send Period', { ...LIMITS, ...whole, example: '60', help: 'In seconds, for Send Threshold; 60 is recommended.' })),
   sendMaxRetries: rw(number('Send Max Retries', { ...LIMITS, ...whole, help: 'How often a failed delivery is tried again.' })),
   maxMailingsPerDay: rw(number('Max Mailings per Day', {
-    ...LIMITS, ...whole, help: 'How many messages Outreach may send in a day; 500 is recommended.',
+    ...LIMITS, ...whole, example: '500', help: 'How many messages Outreach may send in a day; 500 is recommended.',
   })),
   maxMailingsPerWeek: rw(number('Max Mailings per Week', {
-    ...LIMITS, ...whole, help: 'How many messages Outreach may send in a week; 5000 is recommended.',
+    ...LIMITS, ...whole, example: '5000', help: 'How many messages Outreach may send in a week; 5000 is recommended.',
   })),
   maxEmailsPerDay: rw(number('Max Emails per Day', { ...LIMITS, ...whole, help: 'How many messages may come in and go out in a day.' })),
 
@@ -87,8 +87,8 @@ export const attributes = {
   prospectEmailExclusions: rw(text('Prospect Email Exclusions', {
     ...SYNC, lines: 6, maxLength: 65_535, example: '*@example.com', ...emptied, help: 'Patterns of addresses that are kept out of syncing, one a line.',
   })),
-  validateSend: wo(flag('Validate Send', { ...SYNC, help: 'Whether to save only if the mailbox can send with these settings.' })),
-  validateSync: wo(flag('Validate Sync', { ...SYNC, help: 'Whether to save only if the mailbox can sync with these settings.' })),
+  validateSend: wo(flag('Validate Send', { ...SYNC, suggest: true, help: 'Whether to save only if the mailbox can send with these settings.' })),
+  validateSync: wo(flag('Validate Sync', { ...SYNC, suggest: true, help: 'Whether to save only if the mailbox can sync with these settings.' })),
 
   emailSignature: rw(text('Email Signature', {
     ...SIGNATURE, format: 'html', lines: 8, maxLength: 65_535, ...emptied, help: 'The HTML at the end of each message.',

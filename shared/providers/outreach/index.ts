@@ -1,4 +1,4 @@
-import { watermark, watermarkAt, watermarkFrom } from '../../cursor.js';
+import { watermark, watermarkFrom } from '../../cursor.js';
 import { text } from '../../fields.js';
 import { base } from '../../http.js';
 import { map } from '../../pages.js';
@@ -54,17 +54,12 @@ export const outreach: Provider = {
       input: { user: id('User', { ref: 'user', help: 'Only the mailboxes of this user.' }) },
       since: (ctx, input, cursor) => watermark({
         cursor, overlapMs: OVERLAP,
-        newest: () => map(
-          api(ctx).pages('/mailboxes', mailboxCollection.parameters({ ...input, sort: '-updatedAt', ...updatedSince(cursor) })), toMailbox),
+        newest: floor => map(api(ctx).pages('/mailboxes', mailboxCollection.parameters({
+          ...input, sort: '-updatedAt', ...(floor === undefined ? {} : { updatedAtFrom: new Date(floor).toISOString() }),
+        })), toMailbox),
         id: mailbox => `${mailbox.id}@${mailbox.updatedAt}`, at: mailbox => Date.parse(mailbox.updatedAt ?? '') || 0,
       }),
       from: (_ctx, _input, at) => watermarkFrom(at, OVERLAP),
     }),
   },
 };
-
-/** The filter that keeps a poll small: nothing older than the watermark looks at. */
-function updatedSince(cursor: string | undefined): { updatedAtFrom?: string } {
-  const at = cursor === undefined ? undefined : watermarkAt(cursor);
-  return at === undefined ? {} : { updatedAtFrom: new Date(at - OVERLAP).toISOString() };
-}

@@ -9,7 +9,7 @@ import type { Native } from '../../vocabulary.js';
 import { api, DOCS as REFERENCE, id } from './api.js';
 import { collection } from './collection.js';
 
-const DOCS = `${REFERENCE}Webhook`;
+const DOCS = `${REFERENCE}Webhook`, GUIDE = 'https://developers.outreach.io/api/webhooks';
 /** A webhook; `event` is resource and action as the deliveries name them, such as `mailing.bounced`. */
 export interface Webhook { id: string; event: string; url?: string; active?: boolean; native: Native }
 
@@ -40,7 +40,7 @@ const settings = {
     help: 'Where events are delivered. Any HTTP status counts as received, so the receiver must not fail.',
   }),
   secret: text('Secret', { secret: true, maxLength: 255, help: 'The key that signs deliveries; without one they are not signed.' }),
-  active: flag('Active', { help: 'Whether events are delivered.' }),
+  active: flag('Active', { suggest: true, help: 'Whether events are delivered.' }),
   payloadVersion: choice('Payload Version', { '1': 'Version 1', '2': 'Version 2, with Values Before the Change' }, { wire: Number }),
 };
 const listed = collection({
@@ -59,7 +59,7 @@ const listed = collection({
 
 /**
  * True when a delivery came from the vendor: `signature` is its header `Outreach-Webhook-Signature`, the lower-case hex HMAC-SHA256 of
- * the body exactly as it arrived, keyed by the webhook's secret (https://developers.outreach.io/api/webhooks). Compared in constant time.
+ * the body exactly as it arrived, keyed by the webhook's secret (guide "Webhooks"). Compared in constant time.
  */
 export function verifySignature(body: string | Uint8Array, signature: string | undefined, secret: string): boolean {
   if (!signature || !secret) return false;
@@ -98,5 +98,15 @@ export const webhooks = {
     summary: 'Delete a webhook', effect: 'destroy', docs: DOCS,
     input: { webhook },
     run: async (ctx, input) => { await api(ctx).delete(path`/webhooks/${input.webhook}`); return { id: input.webhook, native: {} }; },
+  }),
+  'webhook.verify': operation({
+    summary: 'Check the signature of a delivery', effect: 'read', docs: GUIDE,
+    doubt: 'No request is made: body and signature must be given exactly as they arrived.',
+    input: {
+      body: text('Body', { required: true, lines: 6, help: 'The body as it arrived, before anything parsed it.' }),
+      signature: text('Signature', { required: true, help: 'The header Outreach-Webhook-Signature.' }),
+      secret: text('Secret', { required: true, secret: true, maxLength: 255, help: 'The secret the webhook was created with.' }),
+    },
+    run: async (_, input) => ({ valid: verifySignature(input.body, input.signature, input.secret) }),
   }),
 } satisfies Operations;

@@ -3,7 +3,7 @@ import { parseObject } from '../../codecs/json.js';
 import { parseXml, xmlReader, type XmlReader } from '../../codecs/xml.js';
 import { isMailError, MailError, type ErrorCode, type Issue } from '../../errors.js';
 import { base, exchange, path, query, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
-import { pages } from '../../pages.js';
+import { byOffset } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
@@ -41,17 +41,15 @@ export function api(ctx: Context) {
     },
     /** An index as a stream. `offset` counts items to skip; the end is `total` reached. `address` is below the customer unless told otherwise. */
     list: (address: string, { filters = {}, envelope = 'always', customer = mine }: Listing = {}, size = PAGE) =>
-      pages(0, async (offset, stopped) => {
+      byOffset({ size, id: nameOf, fetch: async (offset, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
         const answer = await read(root + customer + address + query({ ...filters, size, offset }), signal);
-        const items = listed(ctx, answer);
+        const rows = listed(ctx, answer);
         const total = answer.total;
         if (typeof total !== 'number' && (envelope === 'always' || total !== undefined)) throw unreadable(ctx, 'an index without its total');
-        if (typeof total !== 'number') return { items };
         // Counted by what came, not by what was asked for: a vendor that gives smaller pages than asked loses nothing.
-        const reached = offset + items.length;
-        return { items, ...(items.length && reached < total ? { next: reached } : {}) };
-      }),
+        return { rows, more: typeof total === 'number' && rows.length > 0 && offset + rows.length < total };
+      } }),
   };
 }
 
@@ -84,6 +82,9 @@ export async function readBack<T>(read: () => Promise<T>, otherwise: (note: stri
     return otherwise(`The change was made, but reading it back failed: ${isMailError(error) ? error.message : 'the reading was stopped.'}`);
   }
 }
+
+/** What tells the entries of an index apart: a name everywhere but among customers. */
+const nameOf = (row: Native): string => String(row.name ?? row.accountNumber ?? JSON.stringify(row));
 
 /** The items of an index: the one property beside the paging numbers. Its name is not relied on, because not every index is documented. */
 function listed(ctx: Context, answer: Native): Native[] {

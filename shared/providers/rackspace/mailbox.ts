@@ -31,7 +31,7 @@ const filters = {
 
 /** `clearable` on Edit only: an empty text there empties the value. */
 const details = (clearable: boolean) => ({
-  enabled: flag('Enabled', { help: 'Whether the mailbox can be used.' }),
+  enabled: flag('Enabled', { suggest: true, help: 'Whether the mailbox can be used.' }),
   isHidden: flag('Hidden', { help: 'Whether the mailbox is left out of the Global Address List.' }),
   isPublicFolderAdmin: flag('Public Folder Administrator', { help: 'Whether the account administers public folders.' }),
   emailForwardingAddress: text('Forwarding Address', { format: 'email', clearable, help: 'Mail is forwarded to this address; empty switches forwarding off.' }),
@@ -48,7 +48,7 @@ const details = (clearable: boolean) => ({
   customID: text('Custom ID', { clearable, group: 'Contact', help: 'A name of your own for the mailbox. Newer than the first version of the API.' }),
 });
 const password = text('Password', { secret: true, minLength: 8, help: 'The vendor never shows it again.' });
-const size = number('Size', { min: 1, help: 'In megabytes.' });
+const size = number('Size', { min: 1, example: '2048', help: 'In megabytes.' });
 const displayName = text('Display Name', { example: 'Alex Smith' });
 const creation = {
   displayName: { ...displayName, required: true as const }, password: { ...password, required: true as const }, size: { ...size, required: true as const },

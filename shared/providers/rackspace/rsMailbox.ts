@@ -20,12 +20,12 @@ const filters = {
 const contact = (label: string, clearable: boolean) => text(label, { clearable, group: 'Contact' });
 const details = (clearable: boolean) => ({
   displayName: text('Display Name', { clearable }),
-  enabled: flag('Enabled', { help: 'Whether the mailbox can be used.' }),
+  enabled: flag('Enabled', { suggest: true, help: 'Whether the mailbox can be used.' }),
   vacationMessage: text('Vacation Message', { clearable, lines: 6 }),
   enableVacationMessage: flag('Vacation Message On', { help: 'Whether the vacation message is sent.' }),
   emailForwardingAddresses: list('Forwarding Addresses', text('Address', { format: 'email' }), {
     clearable, wire: (addresses: string[]) => addresses.join(','), help: 'Mail is forwarded to these addresses; an empty list switches forwarding off.' }),
-  saveForwardedEmail: flag('Keep Forwarded Mail', { help: 'Whether forwarded mail also stays in the mailbox.' }),
+  saveForwardedEmail: flag('Keep Forwarded Mail', { suggest: true, help: 'Whether forwarded mail also stays in the mailbox.' }),
   visibleInRackspaceEmailCompanyDirectory: flag('Visible in Company Directory', { help: 'Whether the Rackspace Email company directory shows the mailbox.' }),
   visibleInExchangeGAL: flag('Visible in Exchange Address List', { help: 'Whether the Exchange Global Address List shows the mailbox.' }),
   customID: text('Custom ID', { clearable, help: 'A name of your own for the mailbox.' }),
@@ -42,7 +42,7 @@ const details = (clearable: boolean) => ({
   notes: text('Notes', { clearable, lines: 4, group: 'Contact' }),
 });
 const password = text('Password', { secret: true, minLength: 8, help: 'The vendor never shows it again.' });
-const size = number('Size', { min: 1, help: 'In megabytes.' });
+const size = number('Size', { min: 1, example: '2048', help: 'In megabytes.' });
 const creation = {
   password: { ...password, required: true as const }, size: { ...size, required: true as const },
   recoverDeleted: flag('Recover Deleted', { help: 'Whether to bring back the deleted mailbox of this name, with its mail, in place of an empty one.' }),

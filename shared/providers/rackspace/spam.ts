@@ -62,16 +62,17 @@ async function editMany(ctx: Context, at: string, list: SpamList, input: { addLi
   return { native: {} };
 }
 
-const LEVELS = { on: 'On', off: 'Off', exclusive: 'Exclusive' };
+const LEVELS = { on: 'On', off: 'Off', exclusive: 'Exclusive: Only from the Safelists' };
+const LEVEL_HELP = 'Exclusive lets only senders and IP addresses of the safelists through; all other mail is treated as spam.';
 const settings = {
-  filterlevel: choice('Filter Level', LEVELS, { required: true, help: 'Exclusive lets only senders and IP addresses of the safelists through.' }),
+  filterlevel: choice('Filter Level', LEVELS, { required: true, help: LEVEL_HELP }),
   sendtodomainquarantine: flag('Send to Domain Quarantine', {
     help: 'Whether spam goes to the quarantine of the domain. Left out, it goes to the quarantine of the mailbox.' }),
   quarantineowner: text('Quarantine Owner', { format: 'email', help: 'The address that is told about the quarantine.' }),
   removeQuarantineOwner: flag('Remove Quarantine Owner', { help: 'Whether to clear the quarantine owner. Newer than the first version of the API.' }),
 };
 
-const filterLevel = choice('Filter Level', LEVELS, { required: true });
+const filterLevel = choice('Filter Level', LEVELS, { required: true, help: LEVEL_HELP });
 /** Settings of Rackspace Email mailboxes are nested when read and dotted when written. */
 const handling = {
   spamHandling: choice('Spam Handling', { toFolder: 'To Folder', delete: 'Delete', labelSubject: 'Label Subject', toAddress: 'To Address' }, {

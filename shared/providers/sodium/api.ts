@@ -2,7 +2,7 @@ import { parseJson, parseObject } from '../../codecs/json.js';
 import { isMailError, MailError, type Issue } from '../../errors.js';
 import { text } from '../../fields.js';
 import { base, exchange, path, query, redact, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
-import { pages } from '../../pages.js';
+import { byOffset, pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
@@ -30,8 +30,6 @@ export function refuse(...issues: Issue[]): never {
 
 /** The vendor's longest page (List Messages: "max 50"); its default of 10 would mean five times the requests. */
 const SIZE = 50;
-/** How often a list may be taken up again further to the front because rows before the place reached have gone. */
-const STEPS_BACK = 20;
 
 interface Row { rows: Native[]; more: boolean }
 
@@ -53,25 +51,9 @@ export function api(ctx: Context) {
     act: async (method: 'POST' | 'PATCH' | 'DELETE', address: string, body?: unknown) => anyOf(ctx, await call(method, address, body)),
     /** A list the vendor describes as whole: a bare array, or the `data` of an envelope (the pages say neither). */
     whole: (address: string) => pages(0, async (_, stopped) => ({ items: (await read(address, together(stopped))).rows })),
-    /**
-     * A list page by page. The vendor counts by offset over a living list, so each page begins with the last row of the one before: where
-     * that row is not known, rows have gone in between and the list is taken up further to the front. Rows are handed on once, by `id`.
-     */
-    list(address: string, filters: Readonly<Record<string, unknown>>, id: (row: Native) => string) {
-      const known = new Set<string>();
-      let steps = 0, joined = false;
-      return pages(0, async (start, stopped) => {
-        const at = (offset: number) => read(address + query({ ...filters, offset, limit: SIZE }), together(stopped));
-        let offset = start;
-        let page = await at(offset);
-        const torn = () => joined && offset > 0 && (page.rows.length ? !known.has(id(page.rows[0]!)) : !page.more);
-        while (torn() && steps++ < STEPS_BACK) page = await at(offset = Math.max(0, offset - SIZE + 1));
-        const items = page.rows.filter(row => { const name = id(row); return !known.has(name) && known.add(name); });
-        joined = page.rows.length > 1;
-        const step = page.rows.length ? Math.max(1, page.rows.length - 1) : SIZE;
-        return { items, ...(page.more ? { next: offset + step } : {}) };
-      });
-    },
+    /** A list page by page. The vendor counts by offset over a living list. */
+    list: (address: string, filters: Readonly<Record<string, unknown>>, id: (row: Native) => string) =>
+      byOffset({ size: SIZE, id, fetch: (offset, stopped) => read(address + query({ ...filters, offset, limit: SIZE }), together(stopped)) }),
   };
 }
 

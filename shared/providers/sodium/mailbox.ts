@@ -27,15 +27,15 @@ const smtp = {
   port: number('Port', { min: 1, max: 65535, group: 'SMTP', example: '587' }),
   encryption: choice('Encryption', { None: 'None', StartTls: 'STARTTLS', SslTls: 'SSL/TLS' },
     { open: true, group: 'SMTP', help: 'The vendor does not publish the values; others than those offered are passed on as they are.' }),
-  requiresAuthentication: flag('Requires Authentication', { group: 'SMTP', help: 'Whether the server asks for a user name and password.' }),
+  requiresAuthentication: flag('Requires Authentication', { group: 'SMTP', suggest: true, help: 'Whether the server asks for a user name and password.' }),
   username: text('User Name', { group: 'SMTP', clearable: true }),
   password: text('Password', { secret: true, group: 'SMTP', help: 'The vendor never shows it again.' }),
 };
 const oauth = {
   returnUrl: text('Return URL', { format: 'uri', group: 'OAuth', help: 'Where the browser goes after the mailbox has been authorised.' }),
-  allowSend: flag('Allow Send', { group: 'OAuth', help: 'Whether mail may be sent. The vendor takes it as true where it is not given.' }),
+  allowSend: flag('Allow Send', { group: 'OAuth', suggest: true, help: 'Whether mail may be sent. The vendor takes it as true where it is not given.' }),
   allowRead: flag('Allow Read',
-    { group: 'OAuth', help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
+    { group: 'OAuth', suggest: true, help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
 };
 const common = {
   fromName: text('From Name', { clearable: true }),

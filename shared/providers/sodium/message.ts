@@ -159,7 +159,7 @@ export const messages = {
       tenant, mailbox,
       message: list('Messages', text('Message', { format: 'uuid', ref: 'message' }),
         { required: true, help: 'The ids of messages of this mailbox, one or many.' }),
-      read: flag('Read', { required: true, help: 'Whether the messages count as read.' }),
+      read: flag('Read', { required: true, suggest: true, help: 'Whether the messages count as read.' }),
     },
     run: async (ctx, input): Promise<Receipt> => {
       const ids = [...new Set(input.message)];

@@ -11,7 +11,6 @@ const root = join(__dirname, '../../..');
 export type Version = 'newest' | 'oldest';
 
 /** What is used of the browser's driver; its own types are installed with it, apart from the root. */
-/* eslint-disable-next-line @typescript-eslint/no-explicit-any */
 export type Loose = any;
 
 /** The folder with the workbench of a version, installed once for each content of its lockfile. */

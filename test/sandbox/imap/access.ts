@@ -12,7 +12,8 @@ export function capabilities({ server, account, secure }: Session): string {
 }
 
 const plain = (session: Session) => {
-  if (!session.secure && session.server.options.plaintext === false) refuse('NO', '[PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.');
+  if (session.secure || session.server.options.plaintext !== false) return;
+  refuse('NO', '[PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.');
 };
 function enter(session: Session, user: string, method: string, proven: boolean): string {
   const { server } = session, account = server.store.accounts.get(user);
@@ -115,7 +116,7 @@ export const accessCommands: Record<string, CommandEntry> = {
       args.end();
       plain(session);
       const { accounts } = session.server.store;
-      if (!session.server.has(`AUTH=${method}`)) refuse('NO', '[CANNOT] Unsupported authentication mechanism.');
+      if (!['PLAIN', 'LOGIN', 'XOAUTH2'].includes(method) || !session.server.has(`AUTH=${method}`)) refuse('NO', '[CANNOT] Unsupported authentication mechanism.');
       if (method === 'PLAIN') {
         const [as = '', user = '', password, rest] = (initial ?? await ask(session, '')).split('\0');
         if (password === undefined || rest !== undefined) refuse('BAD', 'Invalid PLAIN response');

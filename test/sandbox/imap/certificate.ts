@@ -16,7 +16,11 @@ const oid = (dotted: string): Buffer => {
   }
   return der(0x06, Buffer.from(bytes));
 };
-const time = (date: Date) => der(0x18, Buffer.from(date.toISOString().replace(/[-:T]/g, '').replace(/\.\d+Z/, 'Z')));
+/** Two digits of the year until 2049, four later (RFC 5280 4.1.2.5). */
+const time = (date: Date) => {
+  const text = date.toISOString().replace(/[-:T]/g, '').replace(/\.\d+Z/, 'Z');
+  return date.getUTCFullYear() < 2050 ? der(0x17, Buffer.from(text.slice(2))) : der(0x18, Buffer.from(text));
+};
 
 /** A key and a self-signed X.509 certificate in PEM. */
 export interface Certificate { key: string; cert: string }

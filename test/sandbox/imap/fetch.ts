@@ -139,7 +139,8 @@ export const fetchCommand: CommandEntry = {
       args.space();
       args.list(() => {
         const name = args.atom().toUpperCase();
-        if (name === 'CHANGEDSINCE' && server.has('CONDSTORE')) { args.space(); since = args.bigint(); } else if (name === 'VANISHED' && session.enabled.has('QRESYNC') && uid) andVanished = true;
+        if (name === 'CHANGEDSINCE' && server.has('CONDSTORE')) { args.space(); since = args.bigint(); }
+        else if (name === 'VANISHED' && session.enabled.has('QRESYNC') && uid) andVanished = true;
         else refuse('BAD', `Unknown FETCH modifier ${name}`);
       }, { empty: false });
     }
@@ -167,8 +168,14 @@ export const fetchCommand: CommandEntry = {
         if (fault.empty) continue;
         if (fault.reply !== undefined) return fault.reply;
         if (fault.silent) { await wire.flush(); wire.swallow(); return ''; }
-        if (fault.bye !== undefined) { tell(session, `BYE ${fault.bye}`); await wire.flush(); session.over = true; wire.swallow(); wire.socket.end(); return ''; }
-        if (fault.close) { await wire.flush(); session.over = true; wire.swallow(); if (fault.close === 'reset') wire.reset(); else wire.socket.end(); return ''; }
+        if (fault.bye !== undefined) tell(session, `BYE ${fault.bye}`);
+        if (fault.bye !== undefined || fault.close) {
+          await wire.flush();
+          session.over = true;
+          wire.swallow();
+          if (fault.close === 'reset') wire.reset(); else wire.socket.end();
+          return '';
+        }
       }
       let bytes: Buffer | undefined, parsed: ReturnType<Row['parsed']> | undefined;
       const row: Row = {
@@ -179,6 +186,8 @@ export const fetchCommand: CommandEntry = {
       const newlySeen = marks && !message.flags.includes('\\Seen');
       if (newlySeen) { server.store.setFlags(selected.mailbox, message, [...message.flags, '\\Seen']); selected.changed.delete(message); }
       const shown = newlySeen && !showsFlags ? [simple.FLAGS!, ...items] : items;
+      // Flags shown here need not be told again; rows without them leave an extra FETCH row for the end, as RFC 3501 7.4.2 allows.
+      if (showsFlags) selected.changed.delete(message);
       const out: (string | Buffer)[] = [`* ${place + 1} FETCH (`];
       shown.forEach((item, i) => { if (i > 0) out.push(' '); out.push(...item.value(row)); });
       out.push(')\r\n');

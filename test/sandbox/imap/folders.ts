@@ -99,7 +99,8 @@ const select = (readOnly: boolean): CommandEntry => ({
           let known: NumberSet | undefined;
           if (args.take(' ')) {
             if (!args.at('(')) known = args.numberSet();
-            if ((known === undefined || args.take(' ')) && args.at('(')) { args.need('('); args.numberSet(); args.space(); args.numberSet(); args.need(')'); }
+            // The match of numbers with UIDs may be given and only saves bytes: it is read and not used.
+            if ((known === undefined || args.take(' ')) && args.take('(')) { args.numberSet(); args.space(); args.numberSet(); args.need(')'); }
           }
           args.need(')');
           resync = { validity, modseq, known };

@@ -14,7 +14,8 @@ export interface Part {
 /** Names in lower case, values unfolded; both are bytes in latin1. */
 export interface Header { name: string; value: string; from: number; to: number }
 
-const deepest = 60, mostParts = 20_000;
+/** Dovecot's own limit; deeper parts are left in one piece. */
+const deepest = 100, mostParts = 20_000;
 
 /** The tree of parts of a message (RFC 2045, RFC 2046). */
 export function parseMime(bytes: Buffer): Part {

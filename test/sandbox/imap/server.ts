@@ -162,7 +162,8 @@ export async function startImap(options: ImapOptions = {}): Promise<ImapServer> 
     const entry = { id: nextSession++, at: Date.now(), tls, closedAt: undefined as number | undefined };
     seen.connections.push(entry);
     const session: Session = {
-      id: entry.id, server, secure: tls, account: undefined, selected: undefined, enabled: new Set(), idling: false, failures: 0, command: '', tag: '', over: false, upgrade: false,
+      id: entry.id, server, secure: tls, account: undefined, selected: undefined, enabled: new Set(), idling: false, failures: 0,
+      command: '', tag: '', over: false, upgrade: false,
       wire: wire(socket, tcp, () => { entry.closedAt = Date.now(); unselect(session); sessions.delete(session); deaf.delete(session.wire.socket); }),
     };
     sessions.add(session);
@@ -179,8 +180,9 @@ export async function startImap(options: ImapOptions = {}): Promise<ImapServer> 
     if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
     if (swallowNew || fault?.silent) return void swallow(session);
     if (fault?.close) return void (fault.close === 'reset' ? session.wire.reset() : session.wire.end());
-    const refused = fault?.bye ?? fault?.reply ?? (sessions.size > trouble.connectionLimit ? '[UNAVAILABLE] Maximum number of connections reached, try again later' : undefined);
-    session.wire.write(refused === undefined ? `* OK [CAPABILITY ${capabilities(session)}] ${options.name ?? 'Mailroom sandbox'} ready.\r\n` : `* BYE ${refused}\r\n`);
+    const full = sessions.size > trouble.connectionLimit ? '[UNAVAILABLE] Maximum number of connections reached, try again later' : undefined;
+    const refused = fault?.bye ?? fault?.reply ?? full, name = options.name ?? 'Mailroom sandbox';
+    session.wire.write(refused === undefined ? `* OK [CAPABILITY ${capabilities(session)}] ${name} ready.\r\n` : `* BYE ${refused}\r\n`);
     await session.wire.flush();
     if (refused !== undefined) return void session.wire.end();
     await converse(session, commands);

@@ -86,7 +86,13 @@ async function readCommand(session: Session): Promise<{ tag: string; name: strin
     if (first === undefined) return undefined;
     const parts: CommandParts = [first];
     const head = /^([^\x00-\x20\x7f-\xff(){%*"\\+]+) (UID [A-Za-z]+|[A-Za-z0-9]+)(?= |$)/i.exec(first);
-    if (!head) { wire.write(`${/^[^\x00-\x20\x7f-\xff(){%*"\\+]+(?= |$)/.exec(first)?.[0] ?? '*'} BAD Error in IMAP command: tag and command expected\r\n`); await fail(session); continue; }
+    if (!head) {
+      const tag = /^[^\x00-\x20\x7f-\xff(){%*"\\+]+(?= |$)/.exec(first)?.[0] ?? '*';
+      wire.write(`${tag} BAD Error in IMAP command: tag and command expected\r\n`);
+      await fail(session);
+      if (session.over) return undefined;
+      continue;
+    }
     const tag = head[1]!, name = head[2]!.toUpperCase();
     let refused = '';
     for (let line = first; ;) {
@@ -172,10 +178,15 @@ export function unselect(session: Session) {
 export function enter(session: Session, mailbox: Mailbox, readOnly: boolean): Selected {
   const nudge = () => {
     if (!session.idling || session.server.trouble.deafIdle) return;
-    setImmediate(() => { if (session.idling && !session.server.trouble.deafIdle) { sync(session, true); void session.wire.flush(); } });
+    setImmediate(() => {
+      if (!session.idling || session.server.trouble.deafIdle) return;
+      sync(session, true);
+      void session.wire.flush();
+    });
   };
   const selected: Selected = {
-    mailbox, readOnly, view: mailbox.messages.slice(), added: new Set(), removed: new Set(), changed: new Set(), recentFrom: mailbox.recentFrom, toldKeywords: mailbox.keywords.size,
+    mailbox, readOnly, view: mailbox.messages.slice(), added: new Set(), removed: new Set(), changed: new Set(),
+    recentFrom: mailbox.recentFrom, toldKeywords: mailbox.keywords.size,
     watcher: {
       added(message) { selected.added.add(message); nudge(); },
       removed(message) { if (!selected.added.delete(message)) { selected.removed.add(message); selected.changed.delete(message); } nudge(); },
@@ -237,8 +248,9 @@ export function sync(session: Session, mayExpunge: boolean) {
   }
   if (selected.changed.size > 0 || mayExpunge) tellKeywords(session);
   for (const message of selected.changed) {
-    const extra = `${session.enabled.has('CONDSTORE') ? ` MODSEQ (${message.modseq})` : ''}`;
-    tell(session, `${placeOf(selected.view, message.uid) + 1} FETCH (${session.enabled.has('QRESYNC') || session.command.startsWith('UID ') ? `UID ${message.uid} ` : ''}${flagList(selected, message)}${extra})`);
+    const id = session.enabled.has('QRESYNC') || session.command.startsWith('UID ') ? `UID ${message.uid} ` : '';
+    const modseq = session.enabled.has('CONDSTORE') ? ` MODSEQ (${message.modseq})` : '';
+    tell(session, `${placeOf(selected.view, message.uid) + 1} FETCH (${id}${flagList(selected, message)}${modseq})`);
   }
   selected.changed.clear();
 }

@@ -1,0 +1,16 @@
+import type { ICredentialType, Icon, INodeProperties } from 'n8n-workflow';
+import { oauth2ChoiceProperties } from '../nodes/lib/index.js';
+
+export class ImapOAuth2Api implements ICredentialType {
+  name = 'imapOAuth2Api';
+
+  extends = ['oAuth2Api'];
+
+  displayName = 'IMAP and SMTP OAuth2 API';
+
+  icon: Icon = { light: 'file:../icons/imap.svg', dark: 'file:../icons/imap.dark.svg' };
+
+  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom#credentials';
+
+  properties: INodeProperties[] = oauth2ChoiceProperties('imap');
+}

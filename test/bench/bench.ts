@@ -1,0 +1,131 @@
+import { buildSync } from 'esbuild';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+
+/**
+ * `npm run bench`: figures side by side with what users run today, each contender in a process of its own on the same server in one run.
+ * `npm run bench -- read send latency large http` chooses parts; `--messages 2000` makes the backlog smaller.
+ */
+const args = process.argv.slice(2);
+const option = (name: string, otherwise: number) => { const i = args.indexOf(`--${name}`); return i < 0 ? otherwise : Number(args[i + 1]); };
+const parts = args.filter((arg, i) => !arg.startsWith('--') && !args[i - 1]?.startsWith('--'));
+const wanted = (part: string) => parts.length === 0 || parts.includes(part);
+
+// Plain JavaScript for the contenders: a compiler in the same process would be part of every memory figure.
+const script = join(__dirname, '../../.cache/bench/contenders.cjs');
+buildSync({ entryPoints: [join(__dirname, 'contenders.ts')], outfile: script, bundle: true, platform: 'node', format: 'cjs', target: 'node24', logLevel: 'warning' });
+
+interface Figures { count?: number; ms: number; rss?: number; idleRss?: number; cpuMs?: number; p50?: number; p95?: number; note?: string }
+
+/** Runs one contender in a fresh process; it prints one JSON line. */
+async function contender(name: string, settings: object): Promise<Figures> {
+  const child = spawn(process.execPath, ['--expose-gc', script, name, JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } });
+  let last = '';
+  for await (const line of createInterface({ input: child.stdout })) last = line;
+  if (child.exitCode === null) await once(child, 'exit');
+  if (!last.startsWith('{')) return { ms: NaN, note: `failed with ${child.exitCode}` };
+  return JSON.parse(last) as Figures;
+}
+
+interface Server { settings: Record<string, unknown>; tell(message: object): Promise<void>; stop(): void }
+/** The mail servers in a process of their own, so that their memory and time are nobody else's. */
+async function server(settings: object): Promise<Server> {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'server.ts'), JSON.stringify(settings)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const { value } = await lines.next() as { value: string };
+  return {
+    settings: JSON.parse(value) as Record<string, unknown>,
+    async tell(message) { child.stdin.write(`${JSON.stringify(message)}\n`); await lines.next(); },
+    stop() { child.kill(); },
+  };
+}
+
+const table = (title: string, rows: (string | number)[][]) => {
+  console.log(`\n${title}`);
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(row => String(row[i] ?? '').length)));
+  for (const row of rows) console.log(`  ${row.map((cell, i) => i === 0 ? String(cell).padEnd(widths[i]!) : String(cell).padStart(widths[i]!)).join('  ')}`);
+};
+const rate = ({ count = 0, ms }: Figures) => Number.isFinite(ms) ? Math.round(count / (ms / 1000)) : 0;
+const mb = (bytes?: number) => bytes === undefined ? '' : (bytes / 1048576).toFixed(0);
+const verdict = (title: string, figure: number, aim: number, unit = '', below = false) =>
+  console.log(`  ${(below ? figure <= aim : figure >= aim) ? 'met   ' : 'MISSED'}  ${title}: ${figure.toFixed(2)}${unit}, aim ${below ? 'at most' : 'at least'} ${aim}${unit}`);
+
+async function read() {
+  const messages = option('messages', 10_000);
+  const s = await server({ messages });
+  try {
+    const base = { ...s.settings, messages };
+    const limit = await contender('rawFetch', base), rawEnvelopes = await contender('rawEnvelopes', base);
+    const n8n = await contender('n8nResolved', { ...base, messages: Math.min(messages, 3000) });
+    await s.tell({ unseen: true });
+    const whole = await contender('mailroomFeed', { ...base, fetch: 'full' }), text = await contender('mailroomFeed', { ...base, fetch: 'text' });
+    const envelopes = await contender('mailroomFeed', { ...base, fetch: 'envelope' });
+    const row = (name: string, f: Figures) => [name, f.count ?? 0, (f.ms / 1000).toFixed(2), rate(f), `${(rate(f) / rate(n8n)).toFixed(1)}x`, mb(f.rss), f.note ?? ''];
+    table(`Reading a backlog of ${messages} messages (TLS, loopback)`, [
+      ['contender', 'messages', 's', 'per s', 'n8n', 'peak MB', ''],
+      row('limit: raw socket, whole messages, not parsed', limit), row('raw socket, ENVELOPE and BODYSTRUCTURE', rawEnvelopes),
+      row("n8n's own path (@n8n/imap, mailparser, mark as read)", n8n),
+      row('Mailroom, text, HTML and attachments', whole), row('Mailroom, text and HTML only', text), row('Mailroom, envelopes', envelopes),
+    ]);
+    verdict('whole messages against n8n', rate(whole) / rate(n8n), 5, 'x');
+    verdict('text without attachments against n8n', rate(text) / rate(n8n), 12, 'x');
+    verdict('envelopes against a raw FETCH of the same', rate(envelopes) / rate(rawEnvelopes), 0.75, 'x');
+    verdict('peak memory, whole messages', (whole.rss ?? NaN) / 1048576, 130, ' MB', true);
+  } finally { s.stop(); }
+}
+
+async function many() {
+  const messages = option('many', 100_000), s = await server({ messages });
+  try {
+    const f = await contender('mailroomFeed', { ...s.settings, messages, fetch: 'envelope' });
+    table(`Reading ${messages} envelopes`, [['contender', 's', 'per s', 'peak MB'], ['Mailroom, envelopes', (f.ms / 1000).toFixed(1), rate(f), mb(f.rss)]]);
+    verdict(`peak memory for ${messages}`, (f.rss ?? NaN) / 1048576, 130, ' MB', true);
+  } finally { s.stop(); }
+}
+
+async function large() {
+  const s = await server({ messages: 0, big: 60_000_000 });
+  try {
+    const f = await contender('mailroomFeed', { ...s.settings, messages: 1, fetch: 'text' });
+    table('One message of 60 MB', [['contender', 's', 'idle MB', 'peak MB'], ['Mailroom', (f.ms / 1000).toFixed(2), mb(f.idleRss), mb(f.rss)]]);
+    verdict('above idle', ((f.rss ?? NaN) - (f.idleRss ?? NaN)) / 1048576, 64, ' MB', true);
+  } finally { s.stop(); }
+}
+
+async function latency() {
+  const rows: Figures[] = [];
+  for (const name of ['rawIdle', 'n8nArrival', 'mailroomTrigger']) {
+    const s = await server({ messages: 10, every: 300, count: 40 });
+    try { rows.push(await contender(name, s.settings)); } finally { s.stop(); }
+  }
+  const row = (name: string, f: Figures) => [name, f.count ?? 0, (f.p50 ?? NaN).toFixed(1), (f.p95 ?? NaN).toFixed(1), f.note ?? ''];
+  table('From delivery to hand-over under IDLE, a message every 300 ms', [['contender', 'messages', 'p50 ms', 'p95 ms', ''],
+    row('raw IDLE, nothing fetched', rows[0]!), row("n8n's own path (@n8n/imap)", rows[1]!), row('Mailroom, execution started', rows[2]!)]);
+  verdict('p95 above raw IDLE', (rows[2]!.p95 ?? NaN) - (rows[0]!.p95 ?? NaN), 20, ' ms', true);
+}
+
+async function send() {
+  for (const roundTrip of [0, 30]) {
+    const s = await server({ messages: 0, roundTrip });
+    try {
+      const n8n = await contender('n8nSend', { ...s.settings, messages: roundTrip ? 30 : 100 }), raw = await contender('rawSend', { ...s.settings, messages: roundTrip ? 100 : 2000 });
+      const ours = await contender('mailroomSend', { ...s.settings, messages: roundTrip ? 600 : 2000 });
+      const row = (name: string, f: Figures) => [name, f.count ?? 0, (f.ms / 1000).toFixed(2), rate(f), `${((f.count ?? 0) / f.ms / ((n8n.count ?? 0) / n8n.ms)).toFixed(1)}x`, f.note ?? ''];
+      table(`Sending a text of 2 KB, ${roundTrip} ms round trip (TLS, login)`, [['contender', 'messages', 's', 'per s', 'n8n', ''],
+        row('one connection per message, as n8n sends', n8n), row('one raw connection, pipelined', raw), row('Mailroom', ours)]);
+      if (roundTrip) verdict('against n8n at 30 ms', rate(ours) / ((n8n.count ?? 0) / n8n.ms * 1000), 20, 'x');
+      else verdict('against one raw connection on loopback', rate(ours) / rate(raw), 0.9, 'x');
+    } finally { s.stop(); }
+  }
+}
+
+async function main() {
+  if (wanted('read')) await read();
+  if (wanted('many')) await many();
+  if (wanted('large')) await large();
+  if (wanted('latency')) await latency();
+  if (wanted('send')) await send();
+}
+void main();

@@ -1,0 +1,220 @@
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import type { Client } from '../../shared/index.js';
+import { follow } from '../../nodes/lib/follow.js';
+
+/** What is used of `@n8n/imap`. Its own types are there only where the bench is installed, and types are checked without it. */
+interface N8nImap {
+  search(criteria: object, fields: object, limit?: number): Promise<{ uid: number; source?: Buffer }[]>;
+  addFlags(uids: number[], flags: string[]): Promise<unknown>;
+  onArrival(told: () => Promise<void>): void;
+  end(): void;
+}
+
+/** One contender a process: reads its settings, does its work, prints its figures. */
+interface Settings { port: number; smtpPort: number; user: string; password: string; ca: string; messages: number; fetch?: string; count?: number }
+const [name, json] = process.argv.slice(2) as [string, string];
+const settings = JSON.parse(json) as Settings;
+// The bundle stands in .cache; what is measured is loaded from where it is installed.
+const load = createRequire(join(process.cwd(), 'test/bench/package.json'));
+
+let peak = 0;
+const sample = () => { peak = Math.max(peak, process.memoryUsage.rss()); };
+setInterval(sample, 10).unref();
+const now = () => performance.timeOrigin + performance.now();
+
+function spread(times: number[]) {
+  const sorted = [...times].sort((a, b) => a - b);
+  return { p50: sorted[Math.floor(sorted.length * 0.5)], p95: sorted[Math.floor(sorted.length * 0.95)] };
+}
+
+const mailroom = (): Client => {
+  const { connect, providerById } = load('../../dist/shared/index.js') as typeof import('../../shared/index.js');
+  return connect(providerById('imap'), {
+    user: settings.user, password: settings.password, imapHost: '127.0.0.1', imapPort: settings.port, imapSecurity: 'tls',
+    smtpHost: '127.0.0.1', smtpPort: settings.smtpPort, smtpSecurity: 'tls', allowedCertificate: settings.ca, concurrent: 50,
+  });
+};
+const n8nImap = () => {
+  const { ImapSimple } = load('@n8n/imap') as { ImapSimple: { connect(options: object, mailbox: object): Promise<N8nImap> } };
+  return ImapSimple.connect({ host: '127.0.0.1', port: settings.port, secure: true, user: settings.user, password: settings.password, allowUnauthorizedCerts: true }, { mailbox: 'INBOX' });
+};
+
+/** A raw TLS connection that speaks lines, with as little as possible in between. */
+async function raw(port: number): Promise<{ socket: TLSSocket; until(end: RegExp): Promise<string>; send(text: string): void; bytes: () => number }> {
+  const socket = tlsConnect({ host: '127.0.0.1', port, ca: settings.ca, servername: 'localhost', rejectUnauthorized: false });
+  socket.setNoDelay();
+  let tail = '', bytes = 0, look = () => {};
+  socket.on('data', (chunk: Buffer) => { bytes += chunk.length; tail = (tail + chunk.subarray(-400).toString('latin1')).slice(-400); look(); });
+  return {
+    socket, bytes: () => bytes, send: text => socket.write(text),
+    until: end => new Promise(resolve => {
+      look = () => { const found = end.exec(tail); if (found) { tail = ''; look = () => {}; resolve(found[0]); } };
+      look();
+    }),
+  };
+}
+async function rawImap() {
+  const c = await raw(settings.port);
+  await c.until(/\* OK/);
+  c.send(`a LOGIN "${settings.user}" "${settings.password}"\r\n`); await c.until(/^a OK/m);
+  c.send('b SELECT INBOX\r\n'); await c.until(/^b OK/m);
+  return c;
+}
+
+const CONTENDERS: Record<string, () => Promise<object>> = {
+  async rawFetch() {
+    const c = await rawImap(), began = performance.now();
+    c.send('c UID FETCH 1:* (UID BODY.PEEK[])\r\n'); await c.until(/^c OK/m);
+    c.socket.destroy();
+    return { count: settings.messages, ms: performance.now() - began };
+  },
+  async rawEnvelopes() {
+    const c = await rawImap(), began = performance.now();
+    c.send('c UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)\r\n'); await c.until(/^c OK/m);
+    c.socket.destroy();
+    return { count: settings.messages, ms: performance.now() - began };
+  },
+  // As n8n's Email Trigger does it in its "resolved" format: search and fetch twenty, parse each whole, mark them, search again.
+  async n8nResolved() {
+    const { simpleParser } = load('mailparser') as { simpleParser(source: Buffer): Promise<{ subject?: string }> };
+    const client = await n8nImap(), began = performance.now();
+    let last = 0, count = 0;
+    while (count < settings.messages) {
+      const found = (await client.search({ seen: false, uid: `${last + 1}:*` }, { uid: true, source: true }, 20)).filter(m => m.uid > last);
+      if (!found.length) break;
+      for (const message of found) { await simpleParser(message.source!); last = Math.max(last, message.uid); count++; }
+      await client.addFlags(found.map(m => m.uid), ['\\Seen']);
+    }
+    const ms = performance.now() - began;
+    client.end();
+    return { count, ms };
+  },
+  async mailroomFeed() {
+    const client = mailroom();
+    const input = { fetch: settings.fetch };
+    // A cursor from before the first message: everything waits.
+    const first = JSON.parse((await client.since('messageReceived', { fetch: 'envelope' })).cursor) as { folders: Record<string, { last: number; base: number; seen?: string; ring?: string }> };
+    for (const folder of Object.values(first.folders)) { folder.last = 0; folder.base = 0; delete folder.seen; delete folder.ring; }
+    let cursor = JSON.stringify(first);
+    global.gc?.();
+    await new Promise(resolve => setTimeout(resolve, 100));
+    const idleRss = process.memoryUsage.rss();
+    peak = idleRss;
+    const began = performance.now();
+    let count = 0;
+    for (;;) {
+      const batch = await client.since('messageReceived', input, cursor);
+      for (const { item } of batch.items) { createHash('sha1').update(String((item as { subject?: string }).subject)); count++; }
+      cursor = batch.cursor;
+      if (!batch.more) break;
+    }
+    return { count, ms: performance.now() - began, idleRss };
+  },
+  async rawIdle() {
+    const c = await rawImap(), times: number[] = [];
+    c.send('c IDLE\r\n');
+    let seen = '';
+    await new Promise<void>(resolve => c.socket.on('data', (chunk: Buffer) => {
+      seen += chunk.toString('latin1');
+      for (const _ of seen.match(/\* \d+ EXISTS\r\n/g) ?? []) times.push(now());
+      seen = seen.slice(seen.lastIndexOf('\n') + 1);
+      if (times.length >= settings.count!) resolve();
+    }));
+    // When each was delivered stands in its subject, read afterwards.
+    c.send('DONE\r\n'); await c.until(/^c OK/m);
+    let text = '';
+    c.socket.on('data', (chunk: Buffer) => { text += chunk.toString('latin1'); });
+    c.send('d UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n'); await c.until(/^d OK/m);
+    const delivered = [...text.matchAll(/sent ([\d.]+)/g)].map(m => Number(m[1])).slice(-times.length);
+    c.socket.destroy();
+    return { count: times.length, ms: 0, ...spread(times.map((time, i) => time - delivered[i]!)) };
+  },
+  async n8nArrival() {
+    const { simpleParser } = load('mailparser') as { simpleParser(source: Buffer): Promise<{ subject?: string }> };
+    const client = await n8nImap(), times: number[] = [];
+    let last = Math.max(0, ...(await client.search({ all: true }, { uid: true })).map(m => m.uid));
+    const began = performance.now();
+    const done = new Promise<void>(resolve => {
+      const limit = setTimeout(resolve, 120_000);
+      client.onArrival(async () => {
+        for (const message of (await client.search({ uid: `${last + 1}:*` }, { uid: true, source: true }, 20)).filter(m => m.uid > last)) {
+          last = message.uid;
+          const { subject } = await simpleParser(message.source!);
+          times.push(now() - Number(/sent ([\d.]+)/.exec(subject ?? '')?.[1]));
+        }
+        if (times.length >= settings.count!) { clearTimeout(limit); resolve(); }
+      });
+    });
+    await done;
+    client.end();
+    return { count: times.length, ms: performance.now() - began, ...spread(times) };
+  },
+  async mailroomTrigger() {
+    const times: number[] = [];
+    let finish = () => {};
+    const done = new Promise<void>(resolve => { finish = resolve; });
+    const trigger = follow({
+      state: {}, keyPrefix: 'bench', intervalMs: 60_000, concurrent: 5,
+      async open() {
+        const client = mailroom();
+        return {
+          since: cursor => client.since('messageReceived', { fetch: 'text' }, cursor), from: async () => undefined,
+          watch: changed => client.watch('messageReceived', { fetch: 'text' }, changed),
+        };
+      },
+      async execute(items) {
+        for (const { item } of items) times.push(now() - Number(/sent ([\d.]+)/.exec((item as { subject?: string }).subject ?? '')?.[1]));
+        if (times.length >= settings.count!) finish();
+        return 'success';
+      },
+      poisoned() {}, outage() {}, log() {},
+    });
+    await done;
+    await trigger.close();
+    return { count: times.length, ms: 0, ...spread(times) };
+  },
+  async n8nSend() {
+    const { createTransport } = load('nodemailer') as { createTransport(options: object): { sendMail(mail: object): Promise<unknown>; close(): void } };
+    const began = performance.now();
+    for (let i = 0; i < settings.messages; i++) {
+      const transport = createTransport({ host: '127.0.0.1', port: settings.smtpPort, secure: true, auth: { user: settings.user, pass: settings.password }, tls: { rejectUnauthorized: false } });
+      await transport.sendMail({ from: settings.user, to: settings.user, subject: `n8n ${i}`, text: BODY });
+      transport.close();
+    }
+    return { count: settings.messages, ms: performance.now() - began };
+  },
+  async rawSend() {
+    const c = await raw(settings.smtpPort);
+    await c.until(/^220 .*\r\n/m);
+    c.send('EHLO bench\r\n'); await c.until(/^250 [^\r]*\r\n/m);
+    c.send(`AUTH PLAIN ${Buffer.from(`\0${settings.user}\0${settings.password}`).toString('base64')}\r\n`); await c.until(/^235[^\r]*\r\n/m);
+    const began = performance.now();
+    for (let i = 0; i < settings.messages; i++) {
+      c.send(`MAIL FROM:<${settings.user}>\r\nRCPT TO:<${settings.user}>\r\nDATA\r\n`); await c.until(/^354[^\r]*\r\n/m);
+      c.send(`From: ${settings.user}\r\nTo: ${settings.user}\r\nSubject: raw ${i}\r\n\r\n${BODY}\r\n.\r\n`); await c.until(/^250[^\r]*\r\n/m);
+    }
+    const ms = performance.now() - began;
+    c.socket.destroy();
+    return { count: settings.messages, ms };
+  },
+  async mailroomSend() {
+    const client = mailroom();
+    const one = (i: number) => client.call('message.send', { to: [settings.user], subject: `mailroom ${i}`, text: BODY, saveToSent: 'no' });
+    await one(-1);
+    const began = performance.now();
+    let next = 0;
+    await Promise.all(Array.from({ length: 20 }, async () => { while (next < settings.messages) await one(next++); }));
+    return { count: settings.messages, ms: performance.now() - began };
+  },
+};
+const BODY = 'A line of text that says nothing much but fills the message.\r\n'.repeat(32);
+
+void CONTENDERS[name]!().then(figures => {
+  sample();
+  const { user, system } = process.cpuUsage();
+  console.log(JSON.stringify({ rss: peak, cpuMs: (user + system) / 1000, ...figures }));
+  process.exit(0);
+}, error => { console.error(name, error); process.exit(1); });

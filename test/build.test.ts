@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const dist = join(import.meta.dirname, '..', 'dist', 'shared'), load = createRequire(join(dist, 'index.js'));
+/** Files of the build whose library has another name than the file. */
+const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-composer', 'smtp-connection': 'nodemailer/lib/smtp-connection' };
+
+describe('the build', () => {
+  const files = readdirSync(join(dist, 'lazy')).filter(file => file.endsWith('.js')).map(file => file.slice(0, -3));
+  for (const file of files) {
+    it(`gives all that ${file} exports, its default too`, async () => {
+      const own = load(`./lazy/${file}.js`) as Record<string, unknown>, original = await import(NAMES[file] ?? file) as Record<string, unknown>;
+      for (const name of Object.keys(original)) {
+        if (name === 'module.exports' || name === '__esModule') continue;
+        assert.equal(typeof own[name], typeof original[name], name);
+      }
+    });
+  }
+});

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { letter, random } from '../../sandbox/corpus.js';
+import type { StoredExecution } from '../../engine/engine.js';
+import type { Lab } from './lab.js';
+import { runTrigger, type Running } from './process.js';
+import { accountData, wait, workflowOf } from './watch.js';
+
+export interface KillPlan {
+  messages: number; kills: number; restarts: number;
+  /** Over how long the messages arrive, in milliseconds, and how long the last may take after that. */
+  over: number; patience: number;
+  seed?: number;
+  parameters?: object;
+}
+
+/**
+ * Messages arrive while the process that runs the trigger is killed again and again and the server goes away and comes back, all at random
+ * moments. In the end every message must stand in exactly one execution on the engine's books.
+ */
+export async function killTest(lab: Lab, packageDir: string, { messages, kills, restarts, over, patience, seed = Date.now() % 1_000_000, parameters = {} }: KillPlan): Promise<void> {
+  const next = random(seed), user = lab.user();
+  const stateDir = mkdtempSync(join(tmpdir(), 'mailroom-kill-'));
+  console.log(`      seed ${seed}`);
+  const start = () => runTrigger({ packageDir, stateDir, credentials: { account: { type: 'imapApi', data: accountData(lab, user) } }, workflow: workflowOf('killed', 'account', parameters) });
+  let running: Running = start();
+  const problems: string[] = [];
+  try {
+    await running.ready;
+    const began = performance.now();
+    const moment = async (share: number) => { const left = began + share * over - performance.now(); if (left > 0) await wait(left); };
+    const arriving = (async () => {
+      const moments = Array.from({ length: messages }, next).sort();
+      for (const [i, share] of moments.entries()) {
+        await moment(share);
+        // A server that is away takes no mail; whoever delivers tries again, as mail servers do.
+        for (let tried = 1; ; tried++) {
+          try { await lab.deliver(user, letter({ subject: `m${i}`, text: 'word '.repeat(Math.floor(next() * 2_000)) })); break; } catch (error) { if (tried > 300) throw error; await wait(100); }
+        }
+      }
+    })();
+    const killing = (async () => {
+      for (let kill = 0; kill < kills; kill++) {
+        await moment((kill + 0.3 + next() * 0.5) / kills);
+        // Half of the kills come right behind an execution, when it is on the books and the cursor is not; the others at any moment, even before the process is ready.
+        if (next() < 0.5) await new Promise<void>(resolve => { running.onExecuted = resolve; setTimeout(resolve, 3_000); });
+        problems.push(...running.problems);
+        await running.kill();
+        running = start();
+      }
+    })();
+    const restarting = (async () => {
+      for (let restart = 0; restart < restarts; restart++) {
+        await moment((restart + 0.2 + next() * 0.6) / restarts);
+        await lab.away();
+        await wait(200 + next() * 1_800);
+        await lab.back();
+      }
+    })();
+    await Promise.all([arriving, killing, restarting]);
+    await running.ready;
+    const books = () => readFileSync(join(stateDir, 'executions.jsonl'), 'utf8').split('\n').slice(0, -1).map(line => JSON.parse(line) as StoredExecution);
+    const subjects = () => books().flatMap(({ items }) => (items as { subject?: string }[] | undefined ?? []).map(item => item.subject!));
+    const wanted = Array.from({ length: messages }, (_, i) => `m${i}`);
+    const missing = () => { const got = new Set(subjects()); return wanted.filter(one => !got.has(one)); };
+    for (const end = performance.now() + patience; missing().length && performance.now() < end;) await wait(200);
+    await wait(500);
+    problems.push(...running.problems);
+    const { ms, duplicates } = await running.stop();
+    const times = new Map<string, number>();
+    for (const one of subjects()) times.set(one, (times.get(one) ?? 0) + 1);
+    const repeated = [...times].filter(([, count]) => count > 1).map(([name]) => name);
+    console.log(`      ${messages} messages, ${kills} kills, ${restarts} restarts in ${Math.round((performance.now() - began) / 1000)} s: ${missing().length} lost, ${repeated.length} repeated; `
+      + `${duplicates} offered again after the last start and dropped; closed in ${Math.round(ms)} ms`);
+    assert.deepEqual({ lost: missing(), repeated, problems, foreign: [...times.keys()].filter(one => !wanted.includes(one)) }, { lost: [], repeated: [], problems: [], foreign: [] }, `seed ${seed}`);
+    assert.ok(ms < 5_000);
+  } finally {
+    await running.kill();
+    rmSync(stateDir, { recursive: true, force: true });
+  }
+}

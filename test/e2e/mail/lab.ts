@@ -1,0 +1,76 @@
+import type { ImapFlow } from 'imapflow';
+import { createServer, type AddressInfo } from 'node:net';
+import { startMail, type Mail } from '../../sandbox/mail.js';
+
+/** A user of the mail servers under test. */
+export interface User { user: string; password: string }
+
+/**
+ * A pair of mail servers, embedded or real, with what the tests need to do behind a client's back. Everything that IMAP itself can do is done
+ * by `phone`, another client of the same account.
+ */
+export interface Lab {
+  name: string;
+  /** Clear text, so that a proxy before it can count logins. */
+  imapPort: number; smtpPort: number;
+  /** Certificate of both servers in PEM. */
+  ca: string;
+  /** A user nobody else uses; `single` may hold one connection only. */
+  user(kind?: 'single'): User;
+  /** Puts a message into a user's INBOX; resolves when it is there. */
+  deliver(user: User, bytes: Buffer): Promise<void>;
+  /** The same for many, as fast as it can be done; order is kept. */
+  fill(user: User, count: number, bytes: (i: number) => Buffer): Promise<void>;
+  /** Another client of the account, straight to the server. */
+  phone(user: User): Promise<ImapFlow>;
+  setPassword(user: User, password: string): Promise<void>;
+  /** Makes the newest message of the INBOX one the server breaks off at when it is fetched. */
+  poison(user: User): Promise<void>;
+  /** Gives the INBOX a new UIDVALIDITY; its messages stay. */
+  renumber(user: User): Promise<void>;
+  /** A new OAuth 2 access token; the ones before are no longer accepted. */
+  token(user: User): string;
+  away(): Promise<void>;
+  back(): Promise<void>;
+  close(): Promise<void>;
+  /** The embedded servers, for faults that no real server shows on command. */
+  mail?: Mail;
+}
+
+/** A phone that is not in the way of the process ending. */
+export async function phoneOf(port: number, { user, password }: User): Promise<ImapFlow> {
+  const { ImapFlow } = await import('imapflow');
+  const client = new ImapFlow({ host: '127.0.0.1', port, secure: false, doSTARTTLS: false, auth: { user, pass: password }, logger: false, disableAutoIdle: true });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+/** The embedded servers; `options` as for `startMail`. */
+export async function embeddedLab(options: Parameters<typeof startMail>[0] = {}): Promise<Lab> {
+  const mail = await startMail({ users: 80, ...options });
+  let next = 0;
+  return {
+    name: 'embedded servers', mail, imapPort: mail.imap.port, smtpPort: mail.smtp.tlsPort, ca: mail.ca,
+    user: () => mail.users[next++]!,
+    deliver: async ({ user }, bytes) => { mail.deliver(user, bytes); },
+    fill: async ({ user }, count, bytes) => { for (let i = 0; i < count; i++) mail.deliver(user, bytes(i)); },
+    phone: user => phoneOf(mail.imap.port, user),
+    setPassword: async ({ user }, password) => { mail.store.accounts.get(user)!.password = password; },
+    poison: async ({ user }) => mail.imap.trouble.fail({ command: 'FETCH', user, uid: mail.folder(user).messages.at(-1)!.uid, close: 'fin' }),
+    renumber: async ({ user }) => { mail.recreate(user, 'INBOX', { keep: true }); },
+    token: ({ user }) => { mail.store.accounts.get(user)!.tokens.clear(); return mail.token(user); },
+    away: () => mail.imap.trouble.away(), back: () => mail.imap.trouble.back(),
+    close: () => mail.close(),
+  };
+}
+
+/** Ports nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, () => new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+    const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => resolve(server));
+  })));
+  const ports = servers.map(server => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
+  return ports;
+}

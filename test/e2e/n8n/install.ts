@@ -1,0 +1,108 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+const root = join(__dirname, '../../..');
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+/** Where the pinned n8n lies: keyed by its lockfile, outside `test/`, so that nothing walks through its 200 000 files by accident. */
+export function n8nHome(): string {
+  const lock = createHash('sha256').update(readFileSync(join(__dirname, 'package-lock.json'))).digest('hex').slice(0, 12);
+  return join(root, `.cache/n8n-${lock}`);
+}
+
+/** Runs a program to its end. `during` is called now and then with the seconds that have passed. Rejects, with what it said, when it fails. */
+async function run(program: string, args: string[], { cwd, env, during, limitMs }: { cwd: string; env?: NodeJS.ProcessEnv; during?: (seconds: number) => void; limitMs: number }): Promise<void> {
+  const began = Date.now(), said: Buffer[] = [];
+  const child = spawn(program, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.on('data', (part: Buffer) => said.push(part));
+  child.stderr.on('data', (part: Buffer) => said.push(part));
+  const stop = () => child.kill();
+  process.once('SIGINT', stop);
+  const told = during && setInterval(() => during(Math.round((Date.now() - began) / 1000)), 15_000);
+  const late = setTimeout(stop, limitMs);
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => { child.on('error', reject); child.on('exit', resolve); });
+    if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code ?? 'a signal'}:\n${Buffer.concat(said).toString().slice(-4000)}`);
+  } finally {
+    clearInterval(told);
+    clearTimeout(late);
+    process.off('SIGINT', stop);
+  }
+}
+
+/**
+ * Installs the pinned n8n once for each content of its lockfile: without install scripts, then the one native module that it cannot do without,
+ * built against the headers of the Node that will run it.
+ */
+export async function installN8n(): Promise<string> {
+  const home = n8nHome(), stamp = join(home, '.installed'), modules = join(home, 'node_modules');
+  if (existsSync(stamp)) return home;
+  const node = process.execPath, env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, NODE_OPTIONS: '' };
+  const version = (JSON.parse(readFileSync(join(__dirname, 'package.json'), 'utf8')) as { dependencies: { n8n: string } }).dependencies.n8n;
+  const wanted = Object.keys((JSON.parse(readFileSync(join(__dirname, 'package-lock.json'), 'utf8')) as { packages: object }).packages).filter(name => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(name)).length;
+  say(`Installing n8n ${version} once, into ${home.slice(root.length + 1)}: about 400 MB to download, 3 GB on disk, three to six minutes.`);
+  mkdirSync(home, { recursive: true });
+  for (const file of ['package.json', 'package-lock.json']) cpSync(join(__dirname, file), join(home, file));
+  const count = () => { try { return readdirSync(modules).reduce((sum, name) => sum + (name.startsWith('@') ? readdirSync(join(modules, name)).length : name.startsWith('.') ? 0 : 1), 0); } catch { return 0; } };
+  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: home, env, limitMs: 20 * 60_000, during: seconds => say(`  ${seconds} s: ${count()} of ${wanted} packages unpacked`),
+  });
+  say('Building its database driver (one minute) ...');
+  const include = dirname(dirname(createRequire(join(root, 'package.json')).resolve(`node-linux-${process.arch}/package.json`)));
+  const headers = join(include, `node-linux-${process.arch}`);
+  await run('npm', ['rebuild', 'sqlite3', '--build-from-source', '--foreground-scripts'], { cwd: home, env: { ...env, npm_config_nodedir: headers, npm_config_ignore_scripts: 'false', JOBS: '2' }, limitMs: 10 * 60_000 });
+  // The driver must load in the Node that will run n8n; otherwise the stamp would hide a broken install.
+  await run(node, ['-e', 'require("sqlite3")'], { cwd: home, env, limitMs: 60_000 });
+  rmSync(join(modules, 'sqlite3/build/Release/obj.target'), { recursive: true, force: true });
+  writeFileSync(stamp, version);
+  return home;
+}
+
+/** What each program of the system is for and which Debian package brings it. */
+const PROGRAMS = {
+  compiler: { package: 'build-essential', found: () => onPath('g++') && onPath('make') },
+  python: { package: 'python3', found: () => onPath('python3') },
+  chromium: { package: 'chromium', found: () => chromium() !== undefined },
+  redis: { package: 'redis-server', found: () => onPath('redis-server') },
+  postgresql: { package: 'postgresql', found: () => postgresBin() !== undefined },
+} as const;
+export type Program = keyof typeof PROGRAMS;
+
+const onPath = (name: string) => (process.env.PATH ?? '').split(':').some(folder => existsSync(join(folder, name)));
+/** The browser of the system. */
+export const chromium = (): string | undefined => ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(path => existsSync(path));
+/** Debian keeps the server programs of PostgreSQL away from the path. */
+export function postgresBin(): string | undefined {
+  const base = '/usr/lib/postgresql';
+  if (!existsSync(base)) return undefined;
+  return readdirSync(base).sort((a, b) => Number(b) - Number(a)).map(version => join(base, version, 'bin')).find(bin => existsSync(join(bin, 'initdb')));
+}
+
+/** Brings what the machine lacks, where it may; says which command to run where it may not. Services that Debian would start stay stopped. */
+export async function needPrograms(...names: Program[]): Promise<void> {
+  const missing = names.filter(name => !PROGRAMS[name].found()).map(name => PROGRAMS[name].package);
+  if (!missing.length) return;
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (!onPath('apt-get')) throw new Error(`This needs ${missing.join(', ')}; install them by the means of your system and run again.`);
+  if (process.getuid?.() !== 0) throw new Error(`This needs ${missing.join(', ')}. Run this and start again:\n  sudo sh -c '${command}'`);
+  say(`Installing ${missing.join(', ')} with apt-get (once, one or two minutes) ...`);
+  const policy = '/usr/sbin/policy-rc.d', own = !existsSync(policy);
+  // 101 forbids package scripts to start services: the tests start their own, on loopback.
+  if (own) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    const during = (seconds: number) => say(`  ${seconds} s`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    await run('apt-get', ['update'], { cwd: root, env, during, limitMs: 5 * 60_000 });
+    await run('apt-get', ['install', '-y', '--no-install-recommends', ...missing], { cwd: root, env, during, limitMs: 15 * 60_000 });
+  } finally {
+    if (own) rmSync(policy, { force: true });
+  }
+  const still = names.filter(name => !PROGRAMS[name].found());
+  if (still.length) throw new Error(`${still.join(', ')} could not be installed; run: ${command}`);
+}
+
+/** True where a command of the system answers. */
+export const answers = (program: string, ...args: string[]) => spawnSync(program, args, { stdio: 'ignore' }).status === 0;

@@ -1,0 +1,25 @@
+import { after } from 'mocha';
+import { packN8n } from '../../package.js';
+import { installPackage, prepareHost, type Host } from './host.js';
+import { installN8n } from './install.js';
+import { endAll, endWithSignals } from './processes.js';
+
+/** What the files of this suite share: the installed n8n, the packed package, and one running n8n with its owner logged in. */
+let home: Promise<string> | undefined, tgz: string | undefined, shared: Promise<Host> | undefined;
+endWithSignals();
+
+export const theHome = () => home ??= installN8n();
+export const thePackage = () => tgz ??= packN8n();
+export const theHost = () => shared ??= (async () => {
+  const host = await prepareHost({ home: await theHome() });
+  installPackage(thePackage(), host.userFolder);
+  await host.start();
+  await host.login();
+  return host;
+})();
+
+after(async function () {
+  this.timeout(60_000);
+  await (await shared?.catch(() => undefined))?.close();
+  endAll();
+});

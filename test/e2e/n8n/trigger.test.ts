@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { deliver, startSodium } from '../../sandbox/sodium.js';
+import type { Vendor } from '../../sandbox/vendor.js';
+import { installPackage, prepareHost, type Host } from './host.js';
+import { eventually } from './processes.js';
+import { theHome, thePackage } from './scene.js';
+import { accountOf, activate, chain, deactivate, executionsOf, mail, plain, published, readExecution, saveCredential, saveWorkflow } from './workflows.js';
+
+describe('Sync Trigger in n8n', function () {
+  this.timeout(180_000);
+  let host: Host, home: string, sodium: Vendor, id: string;
+  before(async function () {
+    this.timeout(30 * 60_000);
+    home = await theHome();
+    host = await prepareHost({ home });
+    installPackage(thePackage(), host.userFolder);
+    await host.start();
+    await host.login();
+    sodium = await startSodium();
+    const saved = await saveCredential(host, 'sodium', 'Sodium', accountOf(sodium));
+    const trigger = mail('News', 'syncTrigger', { event: 'messageReceived', options: { interval: 10 } }, 'sodium', saved);
+    // The pause makes executions that a crash can interrupt.
+    ({ id } = await saveWorkflow(host, chain('News', trigger, plain('Pause', 'wait', { resume: 'timeInterval', amount: 1, unit: 'seconds' }, 1.1), plain('Done', 'noOp')), {}));
+  });
+  after(async () => { await host?.close(); await sodium?.close(); });
+
+  /** Which messages started an execution, in any state, one entry for each execution. */
+  async function executed(): Promise<string[]> {
+    const found = await Promise.all((await executionsOf(host, id)).map(one => readExecution(host, home, one.id)));
+    return found.flatMap(one => one.outputs('News').map(item => String(item.json.id))).sort();
+  }
+  /** The trigger has looked `times` times since now. */
+  async function looked(times = 2) {
+    const before = sodium.seen.length;
+    await eventually('the trigger to look for news', () => sodium.seen.length >= before + times, 60_000);
+  }
+  const expected: string[] = [];
+  async function exactly(what: string, ms = 60_000) {
+    await eventually(what, async () => (await executed()).length >= expected.length, ms);
+    await eventually('all executions to end', async () => (await executionsOf(host, id)).every(one => !['running', 'new', 'waiting'].includes(one.status)), 60_000);
+    await looked();
+    assert.deepEqual(await executed(), [...expected].sort(), what);
+  }
+
+  it('is activated in a moment, and a new message starts exactly one execution', async () => {
+    await activate(host, id);
+    await looked(1);
+    assert.deepEqual(await executed(), [], 'what was there before starts nothing');
+    expected.push(deliver(sodium, { subject: 'First' }));
+    await exactly('one execution for one message');
+  });
+
+  it('starts nothing while it is deactivated, and catches up when it is activated again', async () => {
+    await deactivate(host, id);
+    const before = sodium.seen.length;
+    expected.push(deliver(sodium, { subject: 'While deactivated' }));
+    assert.equal((await executed()).length, expected.length - 1);
+    assert.ok(sodium.seen.length <= before + 1, 'the vendor is left alone');
+    await activate(host, id);
+    await exactly('the message that came meanwhile');
+  });
+
+  it('loses and repeats nothing when n8n is stopped and started', async () => {
+    await host.stop();
+    for (const subject of ['Stopped 1', 'Stopped 2', 'Stopped 3']) expected.push(deliver(sodium, { subject }));
+    await host.start();
+    await host.login();
+    await published(host, id);
+    await exactly('three messages of the time in between');
+  });
+
+  it('loses and repeats nothing when n8n crashes in the middle of executions', async () => {
+    const before = (await executionsOf(host, id)).length;
+    for (let n = 1; n <= 6; n++) expected.push(deliver(sodium, { subject: `Crash ${n}` }));
+    await eventually('the first executions to begin', async () => (await executionsOf(host, id)).length > before, 60_000, 50);
+    await host.kill();
+    expected.push(deliver(sodium, { subject: 'While crashed' }));
+    await host.start();
+    await host.login();
+    await exactly('every message once, those under way included', 90_000);
+    assert.ok((await executionsOf(host, id)).some(({ status }) => status === 'crashed'), 'an interrupted execution is shown as such, not run again behind the back');
+  });
+
+  it('goes on after the package was updated', async () => {
+    await host.stop();
+    expected.push(deliver(sodium, { subject: 'During the update' }));
+    installPackage(thePackage(), host.userFolder, '9.9.9');
+    await host.start();
+    await host.login();
+    const { body } = await host.ask('GET', '/types/nodes.json');
+    const ours = (body as { name: string; communityNodePackageVersion: string }[]).find(({ name }) => name === 'n8n-nodes-mailroom.syncTrigger')!;
+    assert.equal(ours.communityNodePackageVersion, '9.9.9');
+    await exactly('the message that came during the update');
+  });
+});

@@ -1,0 +1,368 @@
+import assert from 'node:assert/strict';
+import { connect, providerById, type Batch, type Client, type MailError } from '../../shared/index.js';
+import { closeConnections } from '../../shared/providers/imap/connection.js';
+import { bigMail, mail as corpus, oddities, type Oddity } from '../sandbox/corpus.js';
+import { startFaultProxy, type FaultProxy } from '../sandbox/faultProxy.js';
+import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';
+import { accountOf } from './imapAccount.js';
+
+type Any = any;
+const imap = providerById('imap');
+const USER = 'u0@test.local';
+
+/** Follows a feed as a trigger does: goes on from the cursor through everything, again after an error, with the cursor as text in between. */
+async function follow(client: Client, input: Record<string, unknown>, cursor: string, patience = 40): Promise<{ items: { id: string; item: Any }[]; cursor: string; notes: string[]; errors: MailError[] }> {
+  const items: { id: string; item: Any }[] = [], notes: string[] = [], errors: MailError[] = [];
+  for (let rounds = 0; rounds < 500; rounds++) {
+    let batch: Batch;
+    try {
+      batch = await client.since('messageReceived', input, cursor);
+    } catch (error) {
+      errors.push(error as MailError);
+      if (errors.length > patience) throw error;
+      await new Promise(resolve => setTimeout(resolve, 100));
+      continue;
+    }
+    items.push(...batch.items as { id: string; item: Any }[]);
+    notes.push(...batch.notes ?? []);
+    cursor = batch.cursor;
+    if (!batch.more) return { items, cursor, notes, errors };
+  }
+  throw new Error('no end');
+}
+const unique = (items: { id: string }[]) => new Set(items.map(item => item.id)).size === items.length;
+
+describe('IMAP feed', function () {
+  this.timeout(60_000);
+  let mail: Mail, client: Client, proxy: FaultProxy | undefined;
+  const start = async (options: MailOptions = {}, more: Record<string, unknown> = {}) => {
+    mail = await startMail(options);
+    client = connect(imap, accountOf(mail, 0, more), { resolve: async () => '127.0.0.1' });
+  };
+  const viaProxy = async () => {
+    proxy = await startFaultProxy(mail.imap.tlsPort);
+    client = connect(imap, accountOf(mail, 0, { imapPort: proxy.port }), { resolve: async () => '127.0.0.1' });
+  };
+  const first = async (input = {}) => (await client.since('messageReceived', input)).cursor;
+  const deliver = (subject: string, more = {}) => mail.deliver(USER, { subject, ...more });
+  const subjects = (items: { item: Any }[]) => items.map(({ item }) => item.subject);
+  afterEach(async () => { closeConnections(); await proxy?.close(); proxy = undefined; await mail.close(); });
+
+  it('shows the latest few first, and only news from then on', async () => {
+    await start();
+    for (let i = 0; i < 8; i++) deliver(`old${i}`);
+    const shown = await client.since('messageReceived', {});
+    assert.deepEqual(subjects(shown.items as Any), ['old3', 'old4', 'old5', 'old6', 'old7']);
+    assert.equal(shown.more, false);
+    assert.deepEqual((await follow(client, {}, shown.cursor)).items, []);
+    deliver('new', { text: 'hello', html: '<b>hello</b>' });
+    const { items, cursor } = await follow(client, {}, shown.cursor);
+    assert.deepEqual(subjects(items), ['new']);
+    assert.equal(items[0]!.id, `INBOX/${mail.folder(USER).uidValidity}/9`);
+    assert.equal(items[0]!.item.text.trim(), 'hello');
+    assert.deepEqual((await follow(client, {}, cursor)).items, []);
+    assert.ok(cursor.length < 6000);
+  });
+
+  it('does not miss what came to an empty folder before the first message was handed over', async () => {
+    await start();
+    const cursor = await first();
+    deliver('a'); deliver('b');
+    mail.flag(USER, 1, ['\\Seen']);
+    assert.deepEqual(subjects((await follow(client, {}, cursor)).items), ['a', 'b']);
+  });
+
+  it('goes through a backlog in windows, in order, each once', async () => {
+    await start();
+    const cursor = await first();
+    for (let i = 0; i < 1203; i++) deliver(`m${i}`);
+    for (const fetch of ['envelope', 'text'] as const) {
+      const { items } = await follow(client, { fetch }, cursor);
+      assert.deepEqual(subjects(items), Array.from({ length: 1203 }, (_, i) => `m${i}`));
+      assert.ok(unique(items));
+    }
+  });
+
+  it('starts from a date', async () => {
+    await start();
+    const times = ['2026-01-01T10:00:00Z', '2026-03-01T09:59:59Z', '2026-03-01T10:00:00Z', '2026-02-01T00:00:00Z', '2026-04-01T00:00:00Z'];
+    times.forEach((time, i) => mail.deliver(USER, { subject: `m${i}` }, { internalDate: Date.parse(time) }));
+    // A server tells whole seconds, so a message of the same second counts.
+    const begun = await client.from('messageReceived', {}, '2026-03-01T10:00:00.700Z');
+    mail.deliver(USER, { subject: 'moved here later' }, { internalDate: Date.parse(times[0]!) });
+    assert.deepEqual(subjects((await follow(client, {}, begun!)).items), ['m2', 'm4', 'moved here later']);
+    const empty = await client.from('messageReceived', { folders: ['Archive', 'Absent'] }, times[0]!);
+    mail.deliver(USER, { subject: 'first here' }, { folder: 'Archive' });
+    assert.deepEqual(subjects((await follow(client, { folders: ['Archive'] }, empty!)).items), ['first here']);
+    await assert.rejects(client.from('messageReceived', { folders: ['Absent'] }, times[0]!), (error: MailError) => error.code === 'not_found');
+  });
+
+  it('filters', async () => {
+    await start();
+    const cursor = await first();
+    deliver('Invoice 7', { from: 'Shop <shop@x.test>' });
+    deliver('Hello');
+    mail.deliver(USER, Buffer.from('From: a@x.test\r\nSubject: with file\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nt\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\nx\r\n--b--\r\n'));
+    mail.flag(USER, 2, ['\\Seen']);
+    const only = async (input: object) => subjects((await follow(client, input as Any, cursor)).items);
+    assert.deepEqual(await only({ from: 'SHOP@' }), ['Invoice 7']);
+    assert.deepEqual(await only({ subject: 'invoice' }), ['Invoice 7']);
+    assert.deepEqual(await only({ unseen: true }), ['Invoice 7', 'with file']);
+    assert.deepEqual(await only({ hasAttachment: true }), ['with file']);
+    assert.deepEqual(await only({ hasAttachment: false }), ['Invoice 7', 'Hello']);
+    assert.deepEqual(await only({ largerThan: 100_000 }), []);
+  });
+
+  it('gives attachments within the limit, and the raw message', async () => {
+    await start();
+    const cursor = await first();
+    const file = Buffer.alloc(3000, 7);
+    const raw = Buffer.from(`From: a@x.test\r\nSubject: f\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nt\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n${file.toString('base64').replace(/.{76}/g, '$&\r\n')}\r\n--b--\r\n`);
+    mail.deliver(USER, raw);
+    const read = async (input: object) => (await follow(client, input as Any, cursor)).items[0]!.item;
+    const bytes = async (value: Any) => { const parts: Uint8Array[] = []; for await (const part of value.open()) parts.push(part); return Buffer.concat(parts); };
+    assert.deepEqual(await bytes((await read({ fetch: 'full' })).attachments[0].content), file);
+    assert.equal((await read({ fetch: 'full', attachmentLimit: 1000 })).attachments[0].content, undefined);
+    assert.deepEqual(await bytes((await read({ fetch: 'raw' })).raw), raw);
+    assert.equal((await read({ fetch: 'text' })).attachments[0].content, undefined);
+  });
+
+  it('hands over whatever is odd in every way of fetching', async () => {
+    await start();
+    const cursor = await first();
+    for (const oddity of Object.values(oddities as Record<string, Oddity>)) mail.deliver(USER, oddity.bytes);
+    for (const fetch of ['envelope', 'text', 'full', 'raw']) {
+      const { items, errors } = await follow(client, { fetch }, cursor);
+      assert.equal(items.length, Object.keys(oddities).length, fetch);
+      assert.deepEqual(errors, []);
+      assert.ok(items.every(({ item }) => !item.unreadable), fetch);
+    }
+  });
+
+  it('keeps a message of 60 MB out of memory', async () => {
+    await start();
+    const cursor = await first();
+    deliver('before');
+    mail.deliver(USER, { size: bigMail(60_000_000).length, bytes: () => bigMail(60_000_000) });
+    deliver('after');
+    const { items } = await follow(client, { fetch: 'full', attachmentLimit: 100_000_000 }, cursor);
+    assert.equal(items.length, 3);
+    let size = 0;
+    for await (const piece of items[1]!.item.attachments[0].content.open()) size += piece.length;
+    assert.ok(size > 30_000_000);
+  });
+
+  it('recognises known mail after the folder was created anew, and hands over the rest', async () => {
+    await start();
+    for (let i = 0; i < 20; i++) deliver(`known${i}`, { messageId: i % 5 ? `<k${i}@x>` : false });
+    let cursor = await first();
+    deliver('seen', { messageId: '<seen@x>' });
+    ({ cursor } = await follow(client, {}, cursor));
+    mail.recreate(USER, 'INBOX', { keep: true });
+    for (let i = 0; i < 5; i++) deliver(`new${i}`);
+    const { items, notes, cursor: after } = await follow(client, {}, cursor);
+    assert.deepEqual(subjects(items), ['new0', 'new1', 'new2', 'new3', 'new4']);
+    assert.ok(notes.some(note => /21 messages were known, 5 are new/.test(note)), notes.join('\n'));
+    assert.deepEqual((await follow(client, {}, after)).items, []);
+  });
+
+  it('notices UIDVALIDITY changing between two windows', async () => {
+    await start();
+    const cursor = await first();
+    for (let i = 0; i < 250; i++) deliver(`m${i}`, { messageId: `<m${i}@x>` });
+    const one = await client.since('messageReceived', {}, cursor);
+    assert.equal(one.items.length, 100);
+    mail.recreate(USER, 'INBOX', { keep: true });
+    const rest = await follow(client, {}, one.cursor);
+    assert.deepEqual([...subjects(one.items as Any), ...subjects(rest.items)], Array.from({ length: 250 }, (_, i) => `m${i}`));
+  });
+
+  it('finds UIDs that become visible late', async () => {
+    await start();
+    let cursor = await first();
+    mail.deliver(USER, { subject: 'late' }, { hidden: true });
+    deliver('early');
+    let found = await follow(client, {}, cursor);
+    assert.deepEqual(subjects(found.items), ['early']);
+    mail.reveal(USER);
+    found = await follow(client, {}, cursor = found.cursor);
+    assert.deepEqual(subjects(found.items), ['late']);
+    assert.deepEqual((await follow(client, {}, found.cursor)).items, []);
+  });
+
+  it('asks again for a message that was announced but did not come, without holding up others', async () => {
+    await start();
+    const cursor = await first();
+    deliver('a'); const b = deliver('b'); deliver('c');
+    mail.imap.trouble.fail({ command: 'UID FETCH', uid: b.uid, empty: true, times: 2 });
+    let found = await follow(client, {}, cursor);
+    assert.deepEqual(subjects(found.items), ['a', 'c']);
+    await new Promise(resolve => setTimeout(resolve, 1100));
+    found = await follow(client, {}, found.cursor);
+    assert.deepEqual(subjects(found.items), ['b']);
+  });
+
+  it('says so at last when such a message never comes, and drops it silently when it is gone', async () => {
+    await start();
+    const cursor = await first();
+    const a = deliver('a'), b = deliver('b');
+    for (const { uid } of [a, b]) mail.imap.trouble.fail({ command: 'UID FETCH', uid, empty: true });
+    let found = await follow(client, {}, cursor);
+    assert.equal(found.items.length, 0);
+    mail.expunge(USER, [b.uid]);
+    const items = [];
+    for (let i = 0; i < 90 && !items.length; i++) {
+      await new Promise(resolve => setTimeout(resolve, 100));
+      found = await follow(client, {}, found.cursor);
+      items.push(...found.items);
+    }
+    assert.deepEqual(items.map(({ id, item }) => [id.split('/').pop(), item.unreadable]), [[String(a.uid), true]]);
+  });
+
+  it('sets aside a message on which the server closes the connection, and delivers the others', async () => {
+    for (const [name, fault] of Object.entries({ fin: { close: 'fin' }, reset: { close: 'reset' }, cut: { cut: 'literal' } } as const)) {
+      await start();
+      const cursor = await first();
+      for (let i = 0; i < 3; i++) deliver(`a${i}`);
+      const bad = deliver('bad');
+      for (let i = 0; i < 3; i++) deliver(`b${i}`);
+      mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad.uid, times: Infinity, ...fault });
+      mail.imap.forget();
+      const { items } = await follow(client, {}, cursor);
+      assert.equal(items.length, 7, name);
+      assert.ok(unique(items));
+      assert.deepEqual(items.filter(({ item }) => item.unreadable).map(({ id }) => id.split('/').pop()), [String(bad.uid)], name);
+      assert.ok(mail.imap.seen.logins.length <= 4, `${name}: ${mail.imap.seen.logins.length} logins`);
+      closeConnections();
+      await mail.close();
+    }
+    await start();
+  });
+
+  it('hands over a message with an error when the server refuses to give it', async () => {
+    await start();
+    const cursor = await first();
+    deliver('a'); const bad = deliver('bad'); deliver('c');
+    mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad.uid, times: Infinity, reply: 'NO Message is damaged' });
+    const { items } = await follow(client, {}, cursor);
+    assert.deepEqual(items.map(({ item }) => !!item.unreadable), [false, true, false]);
+    assert.match(items[1]!.item.error, /damaged/);
+  });
+
+  it('loses and repeats nothing when the connection is reset again and again in the middle of a fetch', async () => {
+    await start();
+    await viaProxy();
+    const cursor = await first({ fetch: 'full' });
+    for (let i = 0; i < 300; i++) mail.deliver(USER, corpus(i, { size: 6000 }));
+    closeConnections();
+    proxy!.cutAfter(150_000, 'reset', 5);
+    const { items } = await follow(client, { fetch: 'full' }, cursor);
+    assert.equal(items.length, 300);
+    assert.ok(unique(items));
+    assert.ok(items.every(({ item }) => !item.unreadable));
+  });
+
+  it('loses and repeats nothing while half of the folder is expunged under it', async () => {
+    await start();
+    const cursor = await first();
+    for (let i = 0; i < 400; i++) deliver(`m${i}`);
+    const one = await client.since('messageReceived', {}, cursor);
+    mail.imap.trouble.fail({ command: 'UID FETCH', during: () => mail.expunge(USER, Array.from({ length: 200 }, (_, i) => 2 * i + 1)) });
+    const rest = await follow(client, {}, one.cursor);
+    const all = new Set([...one.items, ...rest.items].map(({ id }) => id));
+    for (const message of mail.folder(USER).messages) assert.ok(all.has(`INBOX/${mail.folder(USER).uidValidity}/${message.uid}`), String(message.uid));
+    assert.equal(all.size, one.items.length + rest.items.length);
+  });
+
+  it('works with a server that does not tell UIDNEXT, and with one without ESEARCH', async () => {
+    await start({ imap: { uidNext: false, without: ['ESEARCH'] } });
+    deliver('old');
+    const cursor = await first();
+    for (let i = 0; i < 130; i++) deliver(`m${i}`);
+    assert.equal((await follow(client, {}, cursor)).items.length, 130);
+  });
+
+  it('reads several folders, goes on when one is deleted, and begins a new one at its end', async () => {
+    await start();
+    mail.deliver(USER, { subject: 'old' }, { folder: 'Archive' });
+    let cursor = await first({ folders: ['INBOX', 'Archive'] });
+    deliver('in'); mail.deliver(USER, { subject: 'arch' }, { folder: 'Archive' }); mail.deliver(USER, { subject: 'junk' }, { folder: 'Junk' });
+    let found = await follow(client, { folders: ['Nope', 'INBOX', 'Archive', 'Junk'] }, cursor);
+    assert.deepEqual(subjects(found.items), ['in', 'arch']);
+    assert.ok(found.notes.some(note => /Nope/.test(note)));
+    cursor = found.cursor;
+    mail.deliver(USER, { subject: 'junk2' }, { folder: 'Junk' });
+    found = await follow(client, { folders: ['INBOX', 'Archive', 'Junk'] }, cursor);
+    assert.deepEqual(subjects(found.items), ['junk2']);
+    await assert.rejects(client.since('messageReceived', { folders: ['Nope'] }), (error: MailError) => error.code === 'not_found');
+  });
+
+  it('refuses a cursor of another feed', async () => {
+    await start();
+    await assert.rejects(client.since('messageReceived', {}, '{"v":7}'), (error: MailError) => error.code === 'invalid_input');
+  });
+
+  describe('watching', () => {
+    const watch = (input: Record<string, unknown> = {}) => {
+      const stop = new AbortController();
+      let calls = 0, wake: (() => void) | undefined;
+      const watching = connect(imap, accountOf(mail), { resolve: async () => '127.0.0.1', signal: stop.signal });
+      const ended = watching.watch('messageReceived', input, () => { calls++; wake?.(); });
+      ended.catch(() => {});
+      return {
+        ended, stop: () => stop.abort(), get calls() { return calls; },
+        async next(ms = 3000) {
+          const begun = performance.now();
+          await new Promise<void>((resolve, reject) => { wake = resolve; setTimeout(() => reject(new Error('nothing happened')), ms).unref(); });
+          return performance.now() - begun;
+        },
+      };
+    };
+    it('tells of new mail at once, and ends when it is told to', async () => {
+      await start();
+      const w = watch();
+      await w.next();
+      for (let i = 0; i < 3; i++) {
+        setTimeout(() => deliver('x'), 50);
+        const took = await w.next();
+        assert.ok(took < 1000, `${took} ms`);
+      }
+      mail.imap.trouble.halfOpen();
+      const begun = performance.now();
+      w.stop();
+      await w.ended;
+      assert.ok(performance.now() - begun < 500);
+    });
+    it('fails when the connection ends, so that the caller can come back', async () => {
+      await start();
+      for (const how of ['fin', 'reset', { bye: 'restarting' }] as const) {
+        const w = watch();
+        await w.next();
+        mail.imap.trouble.drop(how);
+        await assert.rejects(w.ended, (error: MailError) => error.code === 'unavailable');
+      }
+    });
+    it('shares one connection among all who watch', async () => {
+      await start();
+      const all = [watch(), watch(), watch({ folders: ['Archive'] })];
+      await Promise.all(all.slice(0, 1).map(w => w.next()));
+      await new Promise(resolve => setTimeout(resolve, 300));
+      assert.equal(mail.imap.open(), 1);
+      const heard = Promise.all(all.slice(0, 2).map(w => w.next()));
+      deliver('x');
+      await heard;
+      for (const w of all) w.stop();
+      await Promise.all(all.map(w => w.ended));
+    });
+    it('asks on the one connection where the server allows no second', async () => {
+      await start();
+      await first();
+      mail.imap.trouble.userLimit = 1;
+      const w = watch();
+      await w.next();
+      assert.equal(mail.imap.open(), 1);
+      w.stop();
+      await w.ended;
+    });
+  });
+});

@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
+import { closeConnections } from '../../shared/providers/imap/connection.js';
+import { closePools } from '../../shared/providers/imap/transport.js';
+import { startFaultProxy } from '../sandbox/faultProxy.js';
+import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';
+import { accountOf } from './imapAccount.js';
+
+type Any = any;
+const imap = providerById('imap');
+const refusedWith = (code: string, words = /./) => (error: unknown) => {
+  assert.equal((error as MailError).code, code, (error as Error).message);
+  assert.match((error as Error).message, words);
+  return true;
+};
+
+describe('SMTP', function () {
+  this.timeout(60_000);
+  let mail: Mail, client: Client;
+  const start = async (options: MailOptions = {}, more: Record<string, unknown> = {}) => {
+    mail = await startMail(options);
+    client = connect(imap, accountOf(mail, 0, more), { resolve: async () => '127.0.0.1' });
+  };
+  const send = async (input: Record<string, unknown>, using = client) => await using.call('message.send', { to: 'u1@test.local', subject: 's', text: 't', saveToSent: 'no', ...input }) as Any;
+  const source = (i = -1) => mail.smtp.seen.messages.at(i)!.bytes.toString();
+  const head = () => source().split('\r\n\r\n')[0]!.replace(/\r\n[ \t]+/g, ' ');
+  afterEach(async () => { closePools(); closeConnections(); await mail?.close(); });
+
+  it('sends text, HTML, files and images, and saves the same bytes to Sent with the blind copies', async () => {
+    await start();
+    const image = Object.assign(fileOf('logo.png', 'image/png', Buffer.from('png')), { contentId: 'logo' });
+    const receipt = await send({
+      to: ['Bób <u1@test.local>', 'u2@test.local'], bcc: 'u3@test.local', subject: 'Grüße', text: 'a\n.\nb', html: '<img src="cid:logo">', inlineImages: [image],
+      attachments: [fileOf('ä.txt', 'text/plain', Buffer.from('file'))], replyTo: 'r@x.test', headers: ['X-Job: 7 ü'], priority: 'high', saveToSent: 'automatic',
+      unsubscribeUrl: 'https://x.test/u', unsubscribeEmail: 'u@x.test', calendar: 'BEGIN:VCALENDAR\nEND:VCALENDAR', messageId: 'job-7@test.local',
+    });
+    assert.equal(receipt.id, '<job-7@test.local>');
+    assert.equal(receipt.outcome, 'done');
+    assert.deepEqual(receipt.native.accepted, ['u1@test.local', 'u2@test.local', 'u3@test.local']);
+    assert.equal(receipt.native.savedToSent, true);
+    for (const line of [/^Message-ID: <job-7@test\.local>$/mi, /^Reply-To: r@x\.test$/mi, /^X-Job: =\?UTF-8/mi, /^X-Priority: 1/mi, /^List-Unsubscribe: <https:\/\/x\.test\/u>, <mailto:u@x\.test>$/mi, /^List-Unsubscribe-Post: List-Unsubscribe=One-Click$/mi]) assert.match(head(), line);
+    assert.doesNotMatch(source(), /u3@test\.local/);
+    const got = mail.folder('u1@test.local').messages[0]!, sent = mail.folder('u0@test.local', 'Sent').messages[0]!;
+    assert.ok(got && sent);
+    assert.ok(sent.flags.includes('\\Seen'));
+    const other = connect(imap, accountOf(mail, 0), { resolve: async () => '127.0.0.1' });
+    const kept = await other.call('message.get', { message: receipt.native.sentId }) as Any;
+    assert.ok(kept.native.headers.some((h: Any) => h.name === 'Bcc' && h.value === 'u3@test.local'));
+    assert.equal(kept.text.trimEnd(), 'a\n.\nb');
+    assert.ok(kept.attachments.some((a: Any) => a.name === 'ä.txt') && kept.attachments.some((a: Any) => a.contentId === 'logo') && kept.attachments.some((a: Any) => a.type.includes('calendar') || a.type.includes('ics')));
+  });
+
+  it('does not fail for a copy that could not be saved, and leaves it to servers that do it themselves', async () => {
+    await start();
+    mail.imap.trouble.fail({ command: 'APPEND', reply: 'NO [OVERQUOTA] Full' });
+    const receipt = await send({ saveToSent: 'yes' });
+    assert.equal(receipt.outcome, 'done');
+    assert.equal(receipt.native.savedToSent, false);
+    assert.match(receipt.native.sentError, /Full/);
+  });
+
+  it('refuses everything that could add a header or a recipient, before it connects', async () => {
+    await start();
+    const bad: [Record<string, unknown>, RegExp][] = [
+      [{ subject: 'a\r\nBcc: x@y.test' }, /Subject/], [{ subject: 'a\u0000b' }, /Subject/], [{ to: ['a@x.test, b@x.test'] }, /To/], [{ to: ['a@x.test\r\nBcc: b@x.test'] }, /To/],
+      [{ to: ['"x\r\ny" <a@x.test>'] }, /To/], [{ headers: ['X-A: b\r\nBcc: c@d.test'] }, /Header/], [{ headers: ['Bcc: c@d.test'] }, /Bcc/], [{ headers: ['Content-Type: text/html'] }, /Content-Type/],
+      [{ headers: ['no colon'] }, /Name: value/], [{ headers: ['X A: b'] }, /Name: value/], [{ messageId: 'a@b>\r\nX: y' }, /Message-ID/], [{ from: 'a@b.test, c@d.test' }, /From/], [{ replyTo: 'x' }, /Reply/],
+      [{ to: [] }, /recipient/], [{ unsubscribeUrl: 'javascript:x' }, /Unsubscribe/], [{ calendar: 'hello' }, /VCALENDAR/],
+    ];
+    for (const [input, words] of bad) await assert.rejects(send(input), refusedWith('invalid_input', words), JSON.stringify(input));
+    assert.equal(mail.smtp.seen.sessions.length, 0);
+    await send({ to: ['"Doe, Jane" <u1@test.local>'], attachments: [fileOf('a"\r\nX: y.txt', 'text/plain', Buffer.from('x'))] });
+    assert.equal(mail.smtp.seen.recipients.length, 1);
+    assert.doesNotMatch(source(), /^X: y/m);
+  });
+
+  it('tries again what was refused for now, with the same Message-ID', async () => {
+    await start();
+    for (const fault of [{ at: 'mail', code: 451, text: '4.7.1 Greylisted' }, { at: 'rcpt', code: 450, text: '4.2.0 Later' }, { at: 'dot', code: 451, text: '4.3.0 Later' }, { at: 'connect', code: 421, text: '4.3.2 Restarting' }, { at: 'mail', cut: 'reset' }, { at: 'data', cut: 'reset' }] as const) {
+      closePools();
+      mail.smtp.trouble.fail(fault);
+      mail.smtp.forget();
+      const receipt = await send({ messageId: `m-${fault.at}@x`, text: fault.at === 'data' ? 'long line\n'.repeat(500_000) : 'short' });
+      assert.equal(receipt.outcome, 'done', fault.at);
+      assert.equal(receipt.native.tries, 2, fault.at);
+      assert.equal(mail.smtp.seen.messages.filter(m => m.taken).length, 1, fault.at);
+      assert.match(head(), new RegExp(`^Message-ID: <m-${fault.at}@x>$`, 'mi'));
+    }
+  });
+
+  it('gives up after three tries', async () => {
+    await start();
+    mail.smtp.trouble.fail({ at: 'mail', code: 451, text: '4.7.1 Greylisted', times: 10 });
+    await assert.rejects(send({}), refusedWith('unavailable', /Greylisted/));
+  });
+
+  it('names the recipient who was refused, and does not try again', async () => {
+    await start();
+    const begun = performance.now();
+    await assert.rejects(send({ to: ['nobody@test.local'] }), refusedWith('rejected', /nobody@test\.local.*550/));
+    assert.ok(performance.now() - begun < 900);
+    const receipt = await send({ to: ['u1@test.local', 'nobody@test.local'] });
+    assert.deepEqual(receipt.native.accepted, ['u1@test.local']);
+    assert.deepEqual(receipt.native.rejected.map((r: Any) => [r.address, r.code]), [['nobody@test.local', 550]]);
+  });
+
+  it('tries again only for the recipients who were put off', async () => {
+    await start();
+    mail.smtp.trouble.fail({ at: 'rcpt', recipient: 'u2@test.local', code: 450, text: '4.2.1 Busy' });
+    const receipt = await send({ to: ['u1@test.local', 'u2@test.local'] });
+    assert.deepEqual(receipt.native.accepted, ['u1@test.local', 'u2@test.local']);
+    assert.equal(mail.folder('u1@test.local').messages.length, 1);
+    assert.equal(mail.folder('u2@test.local').messages.length, 1);
+  });
+
+  it('says unknown when the connection dies after the message was handed over, and never sends it again', async () => {
+    await start();
+    for (const fault of [{ at: 'dot', cut: 'reset' }, { at: 'dot', cut: 'fin' }, { at: 'dot', cut: 'reset', lose: true }] as const) {
+      mail.smtp.trouble.fail(fault);
+      mail.smtp.forget();
+      const receipt = await send({ saveToSent: 'automatic' });
+      assert.equal(receipt.outcome, 'unknown');
+      assert.equal(receipt.native.tries, 1);
+      assert.equal(receipt.native.savedToSent, false);
+      assert.ok(mail.smtp.seen.messages.length <= 1);
+    }
+    assert.equal((await send({})).outcome, 'done');
+  });
+
+  it('opens a file anew for each try, and streams it', async () => {
+    await start();
+    let opened = 0;
+    const file: FileValue = { name: 'big.bin', type: 'application/octet-stream', size: 8 * 1024 * 1024, async *open() { opened++; for (let i = 0; i < 128; i++) yield Buffer.alloc(65536, i); } };
+    mail.smtp.trouble.fail({ at: 'data', cut: 'reset', afterBytes: 1_000_000 });
+    const receipt = await send({ attachments: [file] });
+    assert.equal(receipt.outcome, 'done');
+    assert.equal(opened, 2);
+    const got = connect(imap, accountOf(mail, 1), { resolve: async () => '127.0.0.1' });
+    const [message] = await take(got.call('message.list', {}) as AsyncIterable<Any>);
+    let size = 0;
+    for await (const piece of (await got.call('attachment.get', { message: message.id, attachment: message.attachments[0].id }) as FileValue).open()) size += piece.byteLength;
+    assert.equal(size, 8 * 1024 * 1024);
+  });
+
+  it('asks first whether the server takes international addresses, notifications, and so many bytes', async () => {
+    await start({ smtp: { smtpUtf8: false, dsn: false, maxMessageBytes: 2_000_000 } });
+    await assert.rejects(send({ to: ['jörg@test.local'] }), refusedWith('unsupported', /SMTPUTF8/));
+    await assert.rejects(send({ notify: ['failure'] }), refusedWith('unsupported', /DSN/));
+    await assert.rejects(send({ attachments: [fileOf('x', 'application/octet-stream', Buffer.alloc(3_000_000))] }), refusedWith('rejected', /2000000 at most/));
+    assert.equal(mail.smtp.seen.recipients.length, 0);
+  });
+
+  it('asks for notifications under its own name', async () => {
+    await start();
+    await send({ notify: ['failure', 'delay'], messageId: 'id@x.test' });
+    const { dsn } = mail.smtp.seen.messages.at(-1)!;
+    assert.equal(dsn.ret, 'HDRS');
+    assert.deepEqual(dsn.recipients[0]!.notify?.sort(), ['DELAY', 'FAILURE']);
+    assert.match(dsn.envid ?? '', /id@x\.test/);
+  });
+
+  it('answers and forwards in the thread, and marks the original', async () => {
+    await start();
+    const { uid } = mail.deliver('u0@test.local', { from: 'Ann <u1@test.local>', to: 'u0@test.local, u2@test.local', subject: 'Re: plan', text: 'what?', messageId: '<p2@x>', headers: { References: '<p0@x> <p1@x>' } });
+    const id = `INBOX;UIDVALIDITY=${mail.folder('u0@test.local').uidValidity};UID=${uid}`;
+    const reply = await client.call('message.reply', { message: id, text: 'this', replyAll: true, quote: true, saveToSent: 'no' }) as Any;
+    assert.deepEqual(reply.native.accepted, ['u1@test.local', 'u2@test.local']);
+    assert.equal(reply.native.markedAnswered, true);
+    assert.match(head(), /^In-Reply-To: <p2@x>$/mi);
+    assert.match(head(), /^References: <p0@x> <p1@x> <p2@x>$/mi);
+    assert.match(head(), /^Subject: Re: plan$/mi);
+    assert.match(source(), /> what\?/);
+    const forward = await client.call('message.forward', { message: id, to: 'u3@test.local', as: 'attachment', saveToSent: 'no' }) as Any;
+    assert.equal(forward.native.markedForwarded, true);
+    assert.match(source(), /message\/rfc822/);
+    assert.deepEqual([...mail.folder('u0@test.local').messages[0]!.flags].filter(f => f !== '\\Recent').sort(), ['$Forwarded', '\\Answered']);
+    const list = mail.deliver('u0@test.local', { headers: { 'Auto-Submitted': 'auto-generated' } });
+    await assert.rejects(client.call('message.reply', { message: id.replace(/UID=\d+$/, `UID=${list.uid}`), text: 'x', automatic: true }), refusedWith('rejected', /automatic/));
+  });
+
+  it('shares a few connections among all who send, and fewer where the server wants that', async () => {
+    await start();
+    await Promise.all(Array.from({ length: 60 }, (_, i) => send({ subject: `m${i}` }, connect(imap, accountOf(mail), { resolve: async () => '127.0.0.1' }))));
+    assert.equal(mail.folder('u1@test.local').messages.length, 60);
+    assert.ok(mail.smtp.peak() <= 5, String(mail.smtp.peak()));
+    closePools();
+    await new Promise(resolve => setTimeout(resolve, 100));
+    mail.smtp.forget();
+    mail.smtp.trouble.connectionLimit = 1;
+    const results = await Promise.all(Array.from({ length: 10 }, (_, i) => send({ subject: `n${i}` })));
+    assert.ok(results.every(r => r.outcome === 'done'));
+  });
+
+  it('stops when it is aborted', async () => {
+    await start();
+    mail.smtp.trouble.fail({ at: 'mail', silent: true });
+    const stop = new AbortController();
+    const sending = send({}, connect(imap, accountOf(mail), { resolve: async () => '127.0.0.1', signal: stop.signal }));
+    setTimeout(() => stop.abort(new Error('enough')), 200);
+    const begun = performance.now();
+    await assert.rejects(sending);
+    assert.ok(performance.now() - begun < 1500);
+  });
+
+  it('uses its connections side by side, so that a round trip of 30 ms costs little', async () => {
+    await start();
+    const proxy = await startFaultProxy(mail.smtp.tlsPort);
+    try {
+      proxy.roundTrip(30);
+      const far = connect(imap, accountOf(mail, 0, { smtpPort: proxy.port }), { resolve: async () => '127.0.0.1' });
+      await Promise.all(Array.from({ length: 5 }, () => send({}, far)));
+      const begun = performance.now();
+      await Promise.all(Array.from({ length: 100 }, () => send({}, far)));
+      const rate = 100_000 / (performance.now() - begun);
+      assert.ok(rate > 45, `${rate.toFixed(0)} a second`);
+    } finally { closePools(); await proxy.close(); }
+  });
+});

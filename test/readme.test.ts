@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { ownerOf, NODES } from '../nodes/lib/owner.js';
+import { title } from '../nodes/lib/words.js';
+import { providers, splitName } from '../shared/index.js';
+import { bytesOf } from './sandbox/imap/store.js';
+import { startMail } from './sandbox/mail.js';
+import { startScaleway } from './sandbox/scaleway.js';
+
+const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
+const verbs = (names: string[]) => names.map(name => title(splitName(name)[1]).toLowerCase().replace('ews', 'EWS')).join(', ');
+
+/** What stands in the README's table: for each provider what each node does there. */
+function table(): string {
+  const rows = providers.map(({ id, name, operations, feeds }) => {
+    const cells = NODES.map(node => {
+      const own = Object.keys(operations).filter(operation => ownerOf(operation) === node), resources = [...new Set(own.map(one => splitName(one)[0]))];
+      const of = (resource: string) => own.filter(one => splitName(one)[0] === resource);
+      if (!own.length) return '–';
+      if (node === 'send') return own.map(one => `${title(splitName(one)[1]).toLowerCase()}`).join(', ');
+      const [first, ...rest] = [...resources].sort((a, b) => Number(b === node) - Number(a === node));
+      return `${title(first!)}: ${verbs(of(first!))}${rest.length ? `. Also: ${rest.map(title).join(', ')}` : ''}`;
+    });
+    return `| [${name}](shared/providers/${id}/REFERENCE.md) | ${[...cells, Object.keys(feeds).map(feed => title(feed).toLowerCase()).join(', ') || '–'].join(' | ')} |`;
+  });
+  return ['| | Mailbox | Alias | Spam List | Send | Sync Trigger |', '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+describe('the README', () => {
+  it('says what each node does at each provider', () => {
+    const wanted = table();
+    assert.ok(readme.includes(wanted), `README.md needs this table:\n\n${wanted}\n`);
+  });
+  it('has the sections that the nodes link to', () => {
+    for (const heading of ['## Credentials', '## Sync Trigger']) assert.ok(readme.includes(`\n${heading}\n`), heading);
+  });
+  it('links to nothing that is not there', () => {
+    for (const [, target] of readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) assert.doesNotThrow(() => readFileSync(join(import.meta.dirname, '..', target!)), target);
+  });
+  it('has an example that works, with the accounts of the sandbox in the place of yours', async () => {
+    const users = [{ user: 'ann@example.com', password: 'a' }, { user: 'bob@example.com', password: 'b' }];
+    const scaleway = await startScaleway(), mail = await startMail({ users });
+    try {
+      const ann = { ...users[0], allowedCertificate: mail.ca, imapHost: mail.imap.host, imapPort: mail.imap.tlsPort, smtpHost: mail.smtp.host, smtpPort: mail.smtp.tlsPort };
+      const accounts = [JSON.stringify(scaleway.account), JSON.stringify(ann)];
+      const example = /```js\n([\s\S]*?)```/.exec(readme)![1]!.replace(/\{ [^{}]*process\.env\.[^{}]* \}/g, () => accounts.shift()!);
+      assert.equal(accounts.length, 0, 'both accounts have their place');
+      const said: unknown[][] = [], log = (...words: unknown[]) => said.push(words);
+      // What a script would require is the package's main entry, which is built.
+      const load = createRequire(join(import.meta.dirname, '..', 'package.json'));
+      await (new Function('require', 'process', 'console', example.replace(/\nmain\(\)/, '\nreturn main()')) as (...given: unknown[]) => Promise<void>)(
+        () => load('./dist/shared/index.js'), process, { log, error: log });
+      assert.deepEqual(said[0], ['user001@mail.example.com', 'active']);
+      assert.equal(said.at(-1)![1], 'done');
+      assert.match(String(bytesOf(mail.folder('bob@example.com').messages[0]!)), /hello\.txt/);
+    } finally {
+      await Promise.all([scaleway.close(), mail.close()]);
+    }
+  });
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { startVendor, type Vendor } from './vendor.js';
+
+// What other people's clients and tests have: no access to this process, only HTTP.
+describe('sandbox, from outside', () => {
+  let vendor: Vendor;
+  before(async () => {
+    vendor = await startVendor({
+      id: 'any', account: baseUrl => ({ baseUrl }), throttled: () => ({ status: 429, body: { message: 'slow down' } }),
+      handle: (request, it) => ({ status: 200, body: { path: request.path, now: it.now() } }),
+    });
+  });
+  after(() => vendor.close());
+  const ask = async (path: string, init?: RequestInit) => { const answer = await fetch(vendor.url + path, init); return { status: answer.status, body: await answer.text() }; };
+  const fault = (body: string) => ask('/__sandbox/faults', { method: 'POST', body });
+  const statuses = async (...paths: string[]) => { const all: number[] = []; for (const path of paths) all.push((await ask(path)).status); return all; };
+
+  it('fails as often as it was told to, and only where', async () => {
+    assert.equal((await fault('{"status":503,"times":2,"path":"/a"}')).status, 204);
+    assert.deepEqual(await statuses('/b', '/a', '/a', '/a'), [200, 503, 503, 200]);
+    await fault('{"throttle":true,"times":9}');
+    assert.deepEqual(await statuses('/a'), [429]);
+    await ask('/__sandbox/faults', { method: 'DELETE' });
+    assert.deepEqual(await statuses('/a'), [200]);
+  });
+  it('fails one request by its header', async () => {
+    assert.equal((await ask('/a', { headers: { 'x-sandbox-fault': '{"status":500}' } })).status, 500);
+    await assert.rejects(ask('/a', { headers: { 'x-sandbox-fault': '{"cut":"body"}' } }));
+    assert.deepEqual(await statuses('/a'), [200]);
+  });
+  it('refuses a fault it does not know: a misspelt one would let a test pass', async () => {
+    for (const wrong of ['', 'x', '[]', 'null', '{"stauts":500}']) assert.equal((await fault(wrong)).status, 400, wrong);
+    assert.match((await fault('{"stauts":500}')).body, /A fault has no stauts; it knows status, /);
+    assert.equal((await ask('/a', { headers: { 'x-sandbox-fault': 'boom' } })).status, 400);
+    for (const wrong of ['', '{}', '{"advanceMs":"soon"}']) assert.equal((await ask('/__sandbox/clock', { method: 'POST', body: wrong })).status, 400, wrong);
+    assert.equal((await ask('/__sandbox/nothing')).status, 404);
+    assert.deepEqual(await statuses('/a'), [200]);
+  });
+  it('moves its clock, and says what has arrived', async () => {
+    const before = (JSON.parse((await ask('/a')).body) as { now: number }).now;
+    await ask('/__sandbox/clock', { method: 'POST', body: '{"advanceMs": 3600000}' });
+    assert.ok((JSON.parse((await ask('/a')).body) as { now: number }).now >= before + 3_600_000);
+    assert.deepEqual((JSON.parse((await ask('/__sandbox/requests')).body) as { path: string }[]).at(-1), { method: 'GET', path: '/a', query: '' });
+  });
+});
