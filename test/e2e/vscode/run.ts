@@ -202,10 +202,10 @@ const journeys: Record<string, (j: Journey) => Promise<void>> = {
     assert.match(await form.locator('[data-field=text] textarea').inputValue(), /Row 14/);
     await shot('composer');
     await axe('form', 'Reply');
-    const before = box.mail.smtp.accepted?.length ?? 0;
+    const before = box.mail.smtp.seen.messages.length;
     await form.locator('vscode-button', { hasText: /^Send$/ }).click();
     await page.locator('.notification-list-item', { hasText: 'The message was sent.' }).waitFor({ timeout: 20_000 });
-    void before;
+    assert.equal(box.mail.smtp.seen.messages.length, before + 1, 'one message went out');
     await wb.clearToasts();
     await wb.closeAll();
   },
