@@ -41,6 +41,8 @@ const mailUser = root ? { name: 'dovenull', uid: idOf('-u', 'dovenull'), gid: id
 
 const children = new Set<ChildProcess>();
 let masterPid: string | undefined;
+// A signal that ends the process ends it in order, so that the servers go with it.
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 process.on('exit', () => {
   for (const child of children) child.kill('SIGTERM');
   if (masterPid && existsSync(masterPid)) try { process.kill(Number(readFileSync(masterPid, 'utf8'))); } catch { /* it has ended */ }
