@@ -38,10 +38,16 @@ export function decoded(bytes: Buffer, encoding: string): Buffer {
   }
 }
 
+/** Large pieces would be large strings for a moment; in bytes. */
+const SLICE = 128 * 1024;
+async function* inSlices(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const piece of source) for (let at = 0; at < piece.length; at += SLICE) yield piece.subarray(at, at + SLICE);
+}
+
 /** Undoes a transfer encoding while the bytes come in, whatever the cuts between them. */
 export async function* decodeStream(source: AsyncIterable<Buffer>, encoding: string): AsyncGenerator<Buffer> {
   let kept = Buffer.alloc(0);
-  for await (const piece of source) {
+  for await (const piece of inSlices(source)) {
     if (encoding === 'base64') {
       const text = kept.toString('latin1') + piece.toString('latin1').replace(/[^A-Za-z0-9+/=]+/g, '');
       const whole = text.length - text.length % 4;

@@ -268,7 +268,7 @@ export const features: Record<string, Scenario> = {
       nodes: [
         { id: '1', name: 'Start', type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, position: [0, 0], parameters: {} },
         { id: '2', name: 'Mark', type: 'n8n-nodes-mailroom.mailbox', typeVersion: 1, position: [0, 0], credentials: { imapApi: { id: 'account', name: 'account' } },
-          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'mark', additionalFields: { message: { __rl: true, mode: 'id', value: item.id }, read: true } } },
+          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'mark', message: { __rl: true, mode: 'id', value: item.id }, additionalFields: { read: true } } },
       ],
       connections: { Start: { main: [[{ node: 'Mark', type: 'main', index: 0 }]] } },
     }, { start: 'Start' });
