@@ -179,7 +179,7 @@ export const features: Record<string, Scenario> = {
     await w.send(...range(5));
     const got = () => both.flatMap(active => active.executions.flatMap(run => run.items('Mail').map(item => item.json.subject)));
     await w.until(() => got().length >= 5, 20_000, 'the executions');
-    await wait(500);
+    await wait(3_000);
     assert.deepEqual(got().sort(), range(5));
     assert.deepEqual(both.flatMap(active => active.duplicates), [], 'nothing was even offered twice');
     for (const active of both) await active.deactivate();
