@@ -170,6 +170,21 @@ export const features: Record<string, Scenario> = {
     await w.expect(['b', 'c', 'd']);
     await w.finish({ logins: 6 });
   },
+  'of two starts at the same moment one runs': async (engine, lab) => {
+    const w = await watch(engine, lab, 'race', { before: one => { one.proxy.roundTrip(100); } });
+    await w.active.deactivate();
+    // Never started before, so both have to ask the server for their mark first, which takes a while.
+    const file = { ...w.file(), id: `${w.id}-both` };
+    const both = await Promise.all([engine.activate(file), engine.activate(file)]);
+    await w.send(...range(5));
+    const got = () => both.flatMap(active => active.executions.flatMap(run => run.items('Mail').map(item => item.json.subject)));
+    await w.until(() => got().length >= 5, 20_000, 'the executions');
+    await wait(3_000);
+    assert.deepEqual(got().sort(), range(5));
+    assert.deepEqual(both.flatMap(active => active.duplicates), [], 'nothing was even offered twice');
+    for (const active of both) await active.deactivate();
+    await w.finish({ logins: 8 });
+  },
   'a manual test shows the latest few and changes nothing': async (engine, lab) => {
     const w = await watch(engine, lab, 'manual', { parameters: { afterSuccess: 'markRead' } });
     await w.active.deactivate();
@@ -233,7 +248,7 @@ export const features: Record<string, Scenario> = {
       nodes: [
         { id: '1', name: 'Start', type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, position: [0, 0], parameters: {} },
         { id: '2', name: 'Send', type: 'n8n-nodes-mailroom.send', typeVersion: 1, position: [0, 0], credentials: { imapApi: { id: w.id, name: w.id } },
-          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'send', additionalFields: { to: w.user.user, subject: 'By SMTP', text: 'Hello.' } } },
+          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'send', to: w.user.user, subject: 'By SMTP', text: 'Hello.' } },
       ],
       connections: { Start: { main: [[{ node: 'Send', type: 'main', index: 0 }]] } },
     }, { start: 'Start' });
