@@ -15,10 +15,11 @@ const CUSTOM_API_CALL = '__CUSTOM_API_CALL__';
 
 /**
  * Runs a node: each item with its own parameters and account, a few at a time, results in the order of the items. With continue-on-fail a
- * failed item becomes an error item; without, the first failure stops what has not begun and says which items were done.
+ * failed item becomes an error item, and for an AI agent too, since n8n tells its model nothing of a thrown error; without, the first failure
+ * stops what has not begun and says which items were done.
  */
 export async function runItems(node: IExecuteFunctions, name: NodeName): Promise<INodeExecutionData[][]> {
-  const count = node.getInputData().length, goOn = node.continueOnFail();
+  const count = node.getInputData().length, goOn = node.continueOnFail() || isToolNode(node);
   const results: INodeExecutionData[][] = new Array<INodeExecutionData[]>(count);
   const cancelled = node.getExecutionCancelSignal?.();
   const failures: { index: number; error: unknown }[] = [];

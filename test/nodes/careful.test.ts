@@ -64,8 +64,8 @@ describe('care before something is changed', function () {
     const tool = { type: 'n8n-nodes-mailroom.mailboxTool' };
     it('may not destroy, unless the tool allows it', async () => {
       const mailbox = seededId('user004');
-      await assert.rejects(run(scaleway, 'mailbox.delete', { mailbox }, tool), /AI agents may not/);
-      await assert.rejects(run(scaleway, 'mailbox.delete', { mailbox, allowDestructive: 'false' }, tool), /AI agents may not/);
+      // An item, not an exception: of an exception n8n tells the model nothing.
+      for (const more of [{}, { allowDestructive: 'false' }]) assert.match(String((await run(scaleway, 'mailbox.delete', { mailbox, ...more }, tool)).json.error), /AI agents may not/);
       assert.equal(scaleway.seen.length, 0);
       await run(scaleway, 'mailbox.delete', { mailbox, allowDestructive: true }, tool);
       assert.equal(writes(scaleway), 1);
@@ -76,7 +76,7 @@ describe('care before something is changed', function () {
     it('may give numbers and flags as text', async () => {
       const { json } = await run(scaleway, 'mailbox.list', { limit: '1', returnAll: 'false', simplify: 'true', filters: {} }, tool);
       assert.ok(json.email && !('native' in json));
-      await assert.rejects(run(scaleway, 'mailbox.list', { limit: 'many', filters: {} }, tool), /Limit must be a whole number/);
+      assert.match(String((await run(scaleway, 'mailbox.list', { limit: 'many', filters: {} }, tool)).json.error), /Limit must be a whole number/);
     });
   });
 
