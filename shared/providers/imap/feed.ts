@@ -141,7 +141,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     const uidValidity = String(mailbox.uidValidity);
     const rows: FetchMessageObject[] = [];
     if (mailbox.exists) {
-      for await (const row of client.fetch(`${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true })) if (row.envelope) rows.push(row);
+      await fetchRows(client, `${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true }, row => { if (row.envelope) rows.push(row); }, false);
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
@@ -150,7 +150,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     if (from !== undefined && mailbox.exists) {
       const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
       let first: number | undefined;
-      if (near.length) for await (const row of client.fetch(uidSet(near), { uid: true, internalDate: true }, { uid: true })) if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid;
+      if (near.length) await fetchRows(client, uidSet(near), { uid: true, internalDate: true }, row => { if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid; });
       if (first !== undefined) Object.assign(state, { last: first - 1, base: first - 1, from: { until: last, since: from } });
     }
     const known = rows.filter(row => row.uid <= state.last);
@@ -334,10 +334,10 @@ async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: strin
   const known = ring.length;
   let lowest: number | undefined, top = 0;
   if (mailbox.exists && (known || !mailbox.uidNext)) {
-    for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
+    await fetchRows(client, `${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true }, row => {
       lowest = Math.min(lowest ?? Infinity, row.uid);
       top = Math.max(top, row.uid);
-    }
+    }, false);
   }
   const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
