@@ -240,7 +240,7 @@ export function contextOf(node: Node): string {
   const { provider } = node.account;
   const can = (names: readonly string[]) => [...new Set(names.map(name => `can.${splitName(name)[1]}`))];
   switch (node.kind) {
-    case 'account': return ['account', ...(operationOf(provider, 'message.send') ? ['can.send'] : [])].join(';');
+    case 'account': return ['account', ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []), ...(operationOf(provider, 'message.send') ? ['can.send'] : [])].join(';');
     case 'branch': case 'choice': {
       const actions = actionsAt(provider, node.branch.resource, node.binding);
       return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []), ...(node.kind === 'branch' ? ['can.filter', 'can.export'] : []),

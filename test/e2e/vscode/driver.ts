@@ -55,7 +55,10 @@ export function workbench(page: Loose) {
     },
     async menu(name: string | RegExp, entry: string): Promise<void> {
       await row(name).click({ button: 'right' });
-      await page.locator('.context-view .action-label, .monaco-menu .action-label').filter({ hasText: entry }).first().click();
+      const one = page.locator('.monaco-menu .action-label').filter({ hasText: entry }).first();
+      await one.waitFor();
+      // A menu ignores the mouse for a moment after it opened, so that a long right click chooses nothing.
+      for (let i = 0; i < 5 && await one.isVisible(); i++) { await page.waitForTimeout(250); await one.click({ timeout: 1000 }).catch(() => {}); await page.waitForTimeout(100); }
     },
     async dialog(button: string): Promise<string> {
       const box = page.locator('.monaco-dialog-box');
