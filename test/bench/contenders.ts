@@ -175,7 +175,7 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     let finish = () => {};
     const done = new Promise<void>(resolve => { finish = resolve; });
     // Loaded here only: the front end must not stand in the memory of the others.
-    const { follow } = require('./follow.cjs') as typeof Follow;
+    const { follow } = createRequire(__filename)('./follow.cjs') as typeof Follow;
     const trigger = follow({
       state: {}, keyPrefix: 'bench', intervalMs: 60_000, concurrent: 5,
       async open() {
