@@ -89,7 +89,7 @@ describe('IMAP feed', function () {
     const text = 'A line of text that fills the message.\r\n'.repeat(1000);
     for (let i = 0; i < 90; i++) deliver(`m${i}`, { text });
     const searches = () => mail.imap.count('UID SEARCH');
-    let before = searches();
+    const before = searches();
     const all = await follow(client, { fetch: 'text' }, cursor);
     assert.deepEqual(subjects(all.items), Array.from({ length: 90 }, (_, i) => `m${i}`));
     assert.equal(searches() - before, 2, 'one search for all windows, and one to see that there is no more');
