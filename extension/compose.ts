@@ -4,7 +4,7 @@ import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import type { Group, Values } from './form/messages.js';
 import type { Operator, Target } from './operate.js';
-import { inputFrom, labelOf, operationOf } from './tables.js';
+import { inputFrom, labelOf, operationOf, refOf } from './tables.js';
 import { t } from './words.js';
 
 export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel }
@@ -17,7 +17,7 @@ const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)
 
 /** Which field takes the plain text, and which the HTML made of it where a provider insists on HTML. */
 export function bodyFields(fields: Fields): { text?: string; html?: string; made: boolean } {
-  const entries = Object.entries(fields);
+  const entries = Object.entries(fields).filter(([, field]) => refOf(field) === undefined);
   const html = entries.find(([name, field]) => isHtml(name, field)), text = entries.find(([name, field]) => isText(name, field));
   return { ...(text ? { text: text[0] } : {}), ...(html ? { html: html[0] } : {}), made: Boolean(html && (html[1].required || !text)) };
 }
@@ -40,7 +40,7 @@ export function createComposer({ extension, accounts, operator, state, log }: Co
     const draft = state.get<Values>(draftKey);
     const replying = /reply|forward/i.test(name);
     openForm({
-      extension, identity: draftKey, icon: 'mail', title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'), subtitle: [target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
+      extension, identity: draftKey, icon: 'mail', title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'), subtitle: [replying ? replyTo(target) : '', target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
       fields, values: draft ?? Object.fromEntries(Object.entries(fields).filter(([, field]) => field.default !== undefined).map(([key, field]) => [key, field.default])), submit: t('Send'),
       groups: groups => arranged(groups),
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined, pick: (field, values) => operator.pickFor(target, operation.input[field]!, { ...known, ...values }),
@@ -62,6 +62,11 @@ export function createComposer({ extension, accounts, operator, state, log }: Co
       },
     });
   };
+}
+/** Whom a reply goes to, as far as the row tells. */
+function replyTo(target: Target): string {
+  const from = (target.node?.kind === 'item' ? target.node.item.from : target.binding.item?.from) as { name?: string; email?: string } | undefined;
+  return from?.email ? t('To {0}', from.name ? `${from.name} <${from.email}>` : from.email) : '';
 }
 function arranged(groups: Group[]): Group[] {
   const more = groups.filter(group => group.title), main = groups.find(group => !group.title);

@@ -2,16 +2,17 @@ import * as vscode from 'vscode';
 import { isMailError, MailError, type FormIssue } from './types.js';
 import type { Accounts } from './accounts.js';
 import { inputFrom, operationOf, type Binding } from './tables.js';
-import { afterSave, changesOf, conflicts, editingOf, fileName, packPlace, readText, textOf, unpackPlace, valuesOf, type Editing, type Place, type Values } from './values.js';
-import { t } from './words.js';
+import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf, type Editing, type Place, type Values } from './values.js';
+import { t, title } from './words.js';
 
 export const SCHEME = 'mailroom';
 /** A document: the editable values of one object, as they were read. */
 export interface Loaded { place: Place; binding: Binding; editing: Editing; item: Values; values: Values; text: string; mtime: number; issues: FormIssue[]; account: string }
 export type Documents = ReturnType<typeof createDocuments>;
 
-/** The address of an object's document. */
-export const documentUri = (place: Place, label: string): vscode.Uri => vscode.Uri.from({ scheme: SCHEME, path: `${packPlace(place)}/${fileName(label)}` });
+/** The address of an object's document: the path is for people (tab and breadcrumbs), the query says what it is. */
+export const documentUri = (place: Place, account: string, label: string): vscode.Uri =>
+  vscode.Uri.from({ scheme: SCHEME, path: `/${segment(account)}/${segment(title(place.resource))}/${segment(label)}.mailroom`, query: packPlace(place) });
 
 export interface DocumentOptions {
   accounts: Accounts;
@@ -40,10 +41,10 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
     return { item, editing, binding, values: valuesOf(editing.fields, item) };
   }
   function load(uri: vscode.Uri): Promise<Loaded> {
-    const key = uri.path, there = loaded.get(key);
+    const key = uri.query, there = loaded.get(key);
     if (there) return Promise.resolve(there);
     const under = loading.get(key) ?? (async () => {
-      const place = unpackPlace(uri.path);
+      const place = unpackPlace(uri.query);
       if (!place) throw vscode.FileSystemError.FileNotFound(uri);
       try {
         const got = await read(place);
@@ -120,12 +121,12 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
 
   return {
     provider, load, problems: problems.event,
-    get: (uri: vscode.Uri): Loaded | undefined => loaded.get(uri.path),
+    get: (uri: vscode.Uri): Loaded | undefined => loaded.get(uri.query),
     /** Forgets what was read, so that the next opening asks the vendor again. */
-    forget(uri: vscode.Uri) { loaded.delete(uri.path); diagnostics.delete(uri); },
+    forget(uri: vscode.Uri) { loaded.delete(uri.query); diagnostics.delete(uri); },
     /** Reads a document again; an open editor without changes shows the new state. */
     async reload(uri: vscode.Uri): Promise<void> {
-      const one = loaded.get(uri.path);
+      const one = loaded.get(uri.query);
       if (!one) return;
       const now = await read(one.place);
       settle(uri, one, now.item, now.values);
@@ -133,11 +134,10 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
     },
     /** The object as the vendor has it now, for the comparison. */
     async serverText(uri: vscode.Uri): Promise<string> {
-      const place = unpackPlace(uri.path);
+      const place = unpackPlace(uri.query);
       if (!place) throw vscode.FileSystemError.FileNotFound(uri);
       return textOf((await read(place)).values);
     },
-    uris: (): vscode.Uri[] => [...loaded.keys()].map(path => vscode.Uri.from({ scheme: SCHEME, path })),
     dispose() { changes.dispose(); problems.dispose(); diagnostics.dispose(); loaded.clear(); },
   };
 }

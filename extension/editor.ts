@@ -4,7 +4,7 @@ import type { Accounts } from './accounts.js';
 import { SCHEME, type Documents, type Loaded } from './documents.js';
 import type { Action, FormModel } from './form/messages.js';
 import { render } from './form/render.js';
-import { stateLabel, statusOf } from './model.js';
+import { makesSense, stateLabel, statusOf } from './model.js';
 import { connectPage } from './panels.js';
 import { actionsOn, labelOf, operationOf } from './tables.js';
 import { readText, same, secretsOf, textOf, type Values } from './values.js';
@@ -67,7 +67,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       const listening = [
         vscode.workspace.onDidChangeTextDocument(event => { if (event.document.uri.toString() === uri.toString()) post(); }),
         vscode.workspace.onDidSaveTextDocument(saved => { if (saved.uri.toString() === uri.toString()) connected.post({ type: 'form', form: form() }); }),
-        documents.problems(changed => { if (changed.path === uri.path) { const again = documents.get(uri); if (again) one = again; post(); } }),
+        documents.problems(changed => { if (changed.query === uri.query) { const again = documents.get(uri); if (again) one = again; post(); } }),
       ];
       panel.onDidDispose(() => {
         for (const one of listening) one.dispose();
@@ -80,11 +80,16 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
 
 /** The buttons of a form: what can be done with the object, short names first. */
 function actions(one: Loaded, provider: Parameters<typeof actionsOn>[0]): Action[] {
-  const own = actionsOn(provider, one.place.resource, one.binding).map(name => splitName(name)).filter(([resource, verb]) => resource === one.place.resource && verb !== 'update');
+  const destroys = (resource: string, verb: string) => operationOf(provider, `${resource}.${verb}`)?.effect === 'destroy';
+  const own = actionsOn(provider, one.place.resource, one.binding).map(name => splitName(name)).filter(([resource, verb]) => resource === one.place.resource && verb !== 'update' && makesSense(`${resource}.${verb}`, one.item))
+    // What destroys stands last, away from the harmless ones.
+    .sort(([a, x], [b, y]) => Number(destroys(a, x)) - Number(destroys(b, y)));
+  const most = own.filter(([a, x]) => !destroys(a, x)).slice(0, 4), last = own.filter(([a, x]) => destroys(a, x)).slice(0, 1);
   const found: Action[] = [];
   if (Object.keys(secretsOf(provider, one.place.resource)).length) found.push({ id: 'password', label: t('Change Password…') });
-  for (const [resource, verb] of own.slice(0, 4)) found.push({ id: `${resource}.${verb}`, label: `${title(verb)}${operationOf(provider, `${resource}.${verb}`)?.effect === 'destroy' ? '…' : ''}` });
+  for (const [resource, verb] of most) found.push({ id: `${resource}.${verb}`, label: title(verb) });
   found.push({ id: 'json', label: t('JSON') });
+  for (const [resource, verb] of last) found.push({ id: `${resource}.${verb}`, label: `${title(verb)}…` });
   return found;
 }
 export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;

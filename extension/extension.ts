@@ -46,6 +46,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
+  own(view.onDidChangeSelection(({ selection }) => void vscode.commands.executeCommand('setContext', 'mailroom.selected', selection.length > 0)));
   own(vscode.window.registerFileDecorationProvider(stateDecorations()));
 
   /** The badge counts only what needs the user. */

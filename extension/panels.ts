@@ -46,7 +46,7 @@ export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>,
     const nonce = randomBytes(16).toString('base64');
     const script = webview.asWebviewUri(vscode.Uri.joinPath(folder, `${page}.page.js`)), style = webview.asWebviewUri(vscode.Uri.joinPath(folder, 'style.css'));
     // Mail brings its own styles; only the page that shows it may have any but ours, and only it may have pictures.
-    const policy = ["default-src 'none'", `script-src 'nonce-${nonce}'`, `style-src ${webview.cspSource}${page === 'reader' ? " 'unsafe-inline'" : ''}`,
+    const policy = ["default-src 'none'", `script-src 'nonce-${nonce}'`, `style-src ${webview.cspSource}${page === 'reader' ? " 'unsafe-inline'" : page === 'form' ? ` ${EMPTY_STYLE}` : ''}`,
       ...(page === 'reader' ? [`img-src data:${withImages ? ' https: http:' : ''}`] : []), "base-uri 'none'", "form-action 'none'"].join('; ');
     webview.html = `<!DOCTYPE html>
 <html lang="${escapeText(vscode.env.language)}">
@@ -57,6 +57,8 @@ export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>,
   render(images);
   return { post, render, get alive() { return alive; } };
 }
+/** The hash of nothing: the widget toolkit adds one empty style element, which it fills through the object model. */
+const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
 const escapeText = (text: string): string => text.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
 
 const open = new Map<string, { panel: vscode.WebviewPanel; again?: () => void }>();

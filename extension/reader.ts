@@ -43,7 +43,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
         const get = [`${resource}.get`, 'thread.get', 'conversation.get'].find(has);
         const whole = get ? await client.call(get, { ...inputFrom(provider, get, get.startsWith(`${resource}.`) ? target.binding : { ...target.binding, refs: { ...target.binding.refs, [get.split('.')[0]!]: target.binding.refs[resource] ?? '' } }), ...bodies(get) }) as Values : {};
         for (const one of (Array.isArray(whole.messages) ? whole.messages : []) as Values[]) keep(one, target.binding);
-        heading = labelOf(resource, whole) || labelOf('message', mails.get(order[0] ?? '')?.item ?? {}) || heading;
+        heading = plain(labelOf(resource, whole) || labelOf('message', mails.get(order[0] ?? '')?.item ?? {}) || heading);
         facts = [[t('Participants'), whole.participants], [t('Clients'), names(whole.clients)], [t('Tasks'), names(whole.tasks)]]
           .flatMap(([label, value]) => Array.isArray(value) && value.length ? [{ label: String(label), value: value.join(', ') }] : []);
       } else keep((target.node as { item?: Values } | undefined)?.item ?? { id: target.binding.refs[resource] }, { ...target.binding, refs: { ...target.binding.refs, message: target.binding.refs[resource] ?? '' } });
@@ -64,8 +64,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
       const people = (value: unknown) => (Array.isArray(value) ? value : []).map(one => person(one as Address)).filter(Boolean);
       const attachments = (Array.isArray(item.attachments) ? item.attachments : []) as Attachment[];
       return {
-        id: String(item.id), to: people(item.to), cc: people(item.cc), loaded: false, inline: {}, images: false, attachments: attachments.map(({ id, name, type, size, inline }) => ({ id: String(id), name: name || t('attachment'), type: type || '', ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}) })),
-        ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: item.subject } : {}), ...(item.date ? { date: shortDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
+        id: String(item.id), to: people(item.to), cc: people(item.cc), loaded: false, inline: {}, images: false, attachments: attachments.map(({ id, name, type, size, inline }) => ({ id: String(id), name: plain(name || t('attachment')), type: type || '', ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}) })),
+        ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: plain(item.subject) } : {}), ...(item.date ? { date: shortDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
         ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, LONGEST) } : {}), ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST * 2) } : {}),
       };
     }
@@ -163,7 +163,9 @@ export function createReader({ extension, accounts, operator, showJson, showText
   };
 }
 
-const person = ({ name, email }: Address): string => name && name !== email ? `${name} <${email}>` : email ?? '';
+/** Without the invisible letters that turn text around, which make a name or a file look like another. */
+export const plain = (text: string): string => text.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cc}]/gu, '');
+const person = ({ name, email }: Address): string => plain(name && name !== email ? `${name} <${email}>` : email ?? '');
 const names = (value: unknown): string[] => (Array.isArray(value) ? value : []).map(one => String((one as Values).name ?? (one as Values).id ?? ''));
 /** The headers of a message where the answer brought them along. */
 const headersOf = (full: Values | undefined): unknown => { const native = full?.native as Values | undefined; return native?.headers ?? native?.internetMessageHeaders; };

@@ -96,17 +96,16 @@ export const afterSave = (fields: Fields, read: Readonly<Values>, input: Readonl
 /** What a document or panel is about, small enough for an address: account, resource and what names the object. */
 export interface Place { account: string; resource: string; refs: Record<string, string>; choices?: Record<string, string> }
 export const packPlace = ({ account, resource, refs, choices }: Place): string =>
-  `/${encodeURIComponent(account)}/${resource}/${Buffer.from(JSON.stringify({ refs, ...(choices && Object.keys(choices).length ? { choices } : {}) })).toString('base64url')}`;
-/** Undefined for a path that was not made by `packPlace`. */
-export function unpackPlace(path: string): (Place & { name: string }) | undefined {
-  const [, account, resource, packed, name = ''] = path.split('/');
-  if (!account || !resource || !packed) return undefined;
+  Buffer.from(JSON.stringify({ account, resource, refs, ...(choices && Object.keys(choices).length ? { choices } : {}) })).toString('base64url');
+/** Undefined for a text that was not made by `packPlace`. */
+export function unpackPlace(packed: string): Place | undefined {
   try {
-    const { refs, choices } = JSON.parse(Buffer.from(packed, 'base64url').toString('utf8')) as { refs: Record<string, string>; choices?: Record<string, string> };
-    const texts = (value: unknown) => typeof value === 'object' && value !== null && Object.values(value).every(one => typeof one === 'string');
-    return texts(refs) && (choices === undefined || texts(choices)) ? { account: decodeURIComponent(account), resource, refs, ...(choices ? { choices } : {}), name: name.replace(/\.mailroom$/, '') } : undefined;
+    const { account, resource, refs, choices } = JSON.parse(Buffer.from(packed, 'base64url').toString('utf8')) as Place;
+    const texts = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(one => typeof one === 'string');
+    if (typeof account !== 'string' || typeof resource !== 'string' || !texts(refs) || (choices !== undefined && !texts(choices))) return undefined;
+    return { account, resource, refs, ...(choices ? { choices } : {}) };
   } catch { return undefined; }
 }
-/** The last part of a document's address: what stands on its tab. */
-export const fileName = (label: string): string => `${label.replace(/[/\\?#%*:|"<>\p{Cc}]/gu, '_').slice(0, 80) || 'object'}.mailroom`;
+/** A part of an address that a person reads: nothing in it can be taken for another part. */
+export const segment = (label: string): string => label.replace(/[/\\?#%*:|"<>\p{Cc}]/gu, '_').slice(0, 80) || '_';
 export { splitName };

@@ -11,9 +11,12 @@ const SPELLED: Readonly<Record<string, string>> = {
   ip: 'IP', id: 'ID', url: 'URL', dns: 'DNS', rs: 'Rackspace', ews: 'EWS', html: 'HTML', api: 'API', oauth: 'OAuth', ips: 'IPs',
 };
 
+/** Names of products, which are one word. */
+const PRODUCTS: Readonly<Record<string, string>> = { blackBerry: 'BlackBerry', activeSync: 'ActiveSync' };
+
 /** `rsMailbox` -> `Rackspace Mailbox`, with the words that have a spelling of their own. */
 export function title(name: string): string {
-  return name.replace(/^blackBerry/, 'BlackBerry').replace(/^activeSync/, 'ActiveSync').replace(/([a-z])([A-Z])(?!(?:erry|ync)\b)/g, '$1 $2').split(/[ _]/).filter(Boolean)
+  return (PRODUCTS[name] ?? name.replace(/([a-z])([A-Z])/g, '$1 $2')).split(/[ _]/).filter(Boolean)
     .map(word => SPELLED[word.toLowerCase()] ?? word[0]!.toUpperCase() + word.slice(1)).join(' ');
 }
 

@@ -16,6 +16,8 @@ describe('the build', () => {
         if (name === 'module.exports' || name === '__esModule') continue;
         assert.equal(typeof own[name], typeof original[name], name);
       }
+      // Without the mark, whoever imports the file would get all of it as its default.
+      if ('default' in original) assert.equal(own.__esModule, true);
     });
   }
 });

@@ -64,7 +64,7 @@ export function make(control: Control, around: Around): Made {
     element.append(label);
     if (control.kind === 'secret') { element.setAttribute('type', 'password'); element.setAttribute('autocomplete', 'new-password'); }
     if (control.kind === 'number') element.setAttribute('inputmode', 'numeric');
-    if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 3 : 6); element.setAttribute('resize', 'vertical'); }
+    if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 2 : 6); element.setAttribute('resize', 'vertical'); }
     const example = control.example ?? (control.kind === 'lines' ? w('One per line') : undefined);
     if (example) element.placeholder = example;
     const read = (): unknown => {
@@ -131,16 +131,18 @@ export function make(control: Control, around: Around): Made {
     element.id = id;
     return element;
   }
-  const labelled = (): HTMLLabelElement => {
+  function labelled(): HTMLLabelElement {
     const element = document.createElement('label');
     element.htmlFor = id;
     element.textContent = label;
     return element;
-  };
-  const describing = (element: HTMLElement): Inner['describe'] => (ids, bad) => {
-    if (ids) element.setAttribute('aria-describedby', ids); else element.removeAttribute('aria-describedby');
-    element.setAttribute('aria-invalid', String(Boolean(bad)));
-  };
+  }
+  function describing(element: HTMLElement): Inner['describe'] {
+    return (ids, bad) => {
+      if (ids) element.setAttribute('aria-describedby', ids); else element.removeAttribute('aria-describedby');
+      element.setAttribute('aria-invalid', String(Boolean(bad)));
+    };
+  }
 
   function choice(): Inner {
     const element = native(document.createElement('select'));

@@ -20,8 +20,7 @@ export function render(fields: Fields, { pickable = () => false, leaveOut = [], 
     group.push(control(name, field, pickable));
     groups.set(key, group);
   }
-  const parted = [...groups].sort(([a], [b]) => (a === '' ? 0 : 1) - (b === '' ? 0 : 1));
-  return parted.map(([title, controls]) => ({
+  return [...groups].map(([title, controls]) => ({
     ...(title || general ? { title: title || general! } : {}),
     controls: [...controls.filter(one => one.required), ...controls.filter(one => !one.required)],
   }));

@@ -51,7 +51,8 @@ describe('running a node', function () {
       assert.equal(json(await run('mailbox.list', { limit: 7 })).length, 7);
       assert.equal(vendor.seen.length, 1);
       assert.equal(json(await run('mailbox.list', {})).length, 50);
-      assert.equal(json(await run('mailbox.list', { limit: '={{ $json.n }}' }, [{ json: { n: 1 } }, { json: { n: 2 } }])).length, 3);
+      const each = await run('mailbox.list', { limit: '={{ $json.n }}' }, [{ json: { n: 1 } }, { json: { n: 2 } }]);
+      assert.deepEqual(each.items('Node').map(item => item.pairedItem), [0, 1, 1].map(item => ({ item })), 'each entry is paired with the item that asked');
     });
     it('filters reach the vendor', async () => {
       const found = json(await run('mailbox.list', { returnAll: true, filters: { search: 'user01', statuses: ['ready'] } }));
@@ -254,7 +255,7 @@ describe('running a node', function () {
     const rl = (value: unknown) => ({ __rl: true, mode: 'id', value });
     const download = (): Step => ({ name: 'Download', type: mailbox, account: saved, parameters: { provider: 'sodium', resource: 'attachment', operation: 'get', mailbox: rl(target.mailbox), message: rl(target.message), attachment: 'A2/scan+=' } });
     const send = (field: string): Step => ({ name: 'Send', type: 'n8n-nodes-mailroom.send', account: saved, parameters: {
-      provider: 'sodium', resource: 'message', operation: 'send', to: 'Jo Client <jo@client.test>', subject: 'Figures', additionalFields: { htmlBody: '<p>Here.</p>', attachments: field } } });
+      provider: 'sodium', resource: 'message', operation: 'send', to: 'Jo Client <jo@client.test>', subject: 'Figures', htmlBody: '<p>Here.</p>', attachments: field } });
     const whole = createHash('sha256').update(Buffer.alloc(LARGE_FILE, 'Sodium sandbox, a large file. ')).digest('hex');
     const filesBelow = (folder: string) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
 

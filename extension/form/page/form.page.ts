@@ -53,7 +53,7 @@ function show(model: FormModel): void {
     files: (name: string) => void ask({ do: 'files', field: name }).then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(error => announce(errorText(error), true)),
     unfile: (name: string, index: number) => void ask({ do: 'unfile', field: name, index }).then(value => controls.get(name)?.set(value)).catch(error => announce(errorText(error), true)),
   };
-  const count = model.groups.reduce((sum, group) => sum + group.controls.length, 0);
+  const count = model.groups.reduce((sum, group) => sum + (group.folded ? 0 : group.controls.length), 0);
   const sections = model.groups.map(group => {
     const made = group.controls.map(control => { const one = make(control, around); controls.set(control.name, one); return one.element; });
     if (group.folded) return h('details', { class: 'group', ...((remembered<{ open: string[] }>().open ?? []).includes(group.title ?? '') ? { open: true } : {}), on: { toggle: (event: Event) => {

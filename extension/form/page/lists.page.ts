@@ -13,7 +13,7 @@ function show(lists: ListsModel): void {
   drawn.clear();
   root.replaceChildren(
     h('header', {}, h('div', { class: 'head' }, h('h1', {}, lists.title), h('p', { class: 'subtitle' }, lists.subtitle)), h('div', { class: 'actions' }, button(w('Reload'), () => void ask({ do: 'reload' }), { secondary: true }))),
-    ...(lists.help ? [h('p', { class: 'help', style: undefined }, lists.help)] : []), h('div', { class: 'columns' }, ...lists.columns.map(draw)),
+    ...(lists.help ? [h('p', { class: 'help lead' }, lists.help)] : []), h('div', { class: 'columns' }, ...lists.columns.map(draw)),
   );
 }
 
@@ -22,7 +22,7 @@ function draw(first: ListColumn): HTMLElement {
   const picked = new Set<string>();
   const drafts = remembered<{ drafts: Record<string, string> }>().drafts ?? {};
   const count = h('span', { class: 'badge' });
-  const box = h('textarea', { rows: 2, 'aria-label': w('Add to {0}', column.label), placeholder: [model?.example, w('Paste one entry per line')].filter(Boolean).join('\n'), on: {
+  const box = h('textarea', { rows: 2, 'aria-label': w('Add to {0}', column.label), placeholder: [model?.columns.length === 1 ? model.example : undefined, w('Paste one entry per line')].filter(Boolean).join('\n'), on: {
     input: () => remember({ drafts: { ...remembered<{ drafts: Record<string, string> }>().drafts, [column.id]: box.value } }),
     keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); void add(); } },
   } });

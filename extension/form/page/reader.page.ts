@@ -41,7 +41,7 @@ function draw(mail: MailView): HTMLElement {
   if (!mail.loaded) return article;
   if (mail.problem) article.append(h('p', { class: 'notice bad' }, mail.problem));
   else if (mode === 'html' && mail.html !== undefined) article.append(...htmlBody(mail));
-  else article.append(h('div', { class: 'body' }, mail.text !== undefined ? h('pre', {}, mail.text) : h('p', { class: 'empty', style: undefined }, w('This message has no text.'))));
+  else article.append(h('div', { class: 'body' }, mail.text !== undefined ? h('pre', {}, mail.text.replace(OVERRIDES, '')) : h('p', { class: 'empty' }, w('This message has no text.'))));
   const files = mail.attachments.filter(one => !one.inline || !mail.html);
   if (files.length) {
     const preview = h('div', {});
@@ -52,6 +52,8 @@ function draw(mail: MailView): HTMLElement {
   }
   return article;
 }
+/** Letters that make what follows read backwards: no honest mail needs them. */
+const OVERRIDES = /[\u202d\u202e]/g;
 const named = <E extends HTMLElement>(element: E, name: string): E => { element.setAttribute('aria-label', name); return element; };
 const size = (bytes: number | undefined) => bytes === undefined ? '' : bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
 function redraw(mail: MailView): void {

@@ -40,7 +40,7 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
   const copy = (from: Node, to: Node, depth: number): void => {
     for (let node = from.firstChild; node; node = node.nextSibling) {
       if (count > MOST) return;
-      if (node.nodeType === Node.TEXT_NODE) { to.appendChild(out.createTextNode(node.textContent ?? '')); continue; }
+      if (node.nodeType === Node.TEXT_NODE) { to.appendChild(out.createTextNode((node.textContent ?? '').replace(/[\u202d\u202e]/g, ''))); continue; }
       if (node.nodeType !== Node.ELEMENT_NODE) continue;
       const element = node as Element, name = element.localName;
       if (DROPPED.has(name) || element.namespaceURI !== 'http://www.w3.org/1999/xhtml') continue;
@@ -53,6 +53,7 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
         if (attribute === 'style') { const clean = css(value); if (clean.trim()) made.setAttribute('style', clean); continue; }
         if (attribute === 'src') { if (name === 'img') { const at = picture(value); if (at) made.setAttribute('src', at); else made.setAttribute('data-blocked', ''); } continue; }
         if (attribute === 'href') { if (name === 'a' && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); continue; }
+        if (attribute === 'dir' && name === 'bdo') continue;
         made.setAttribute(attribute, value);
       }
       if (name === 'a') { made.setAttribute('rel', 'noreferrer noopener'); made.setAttribute('target', '_self'); const href = made.getAttribute('href'); if (href) made.setAttribute('title', href); }

@@ -276,8 +276,14 @@ function wanted({ s, ring }: Work, row: FetchMessageObject | undefined): boolean
   if (s.from && row.uid <= s.from.until && arrivedAt(row) < s.from.since) return false;
   if (s.reset && row.uid <= s.reset.until) {
     const hash = hashOf(row), at = arrivedAt(row);
-    const known = row.envelope && ring.lastIndexOf(hash, s.reset.n - 1) >= 0;
-    if (known || (s.reset.after !== undefined && at < s.reset.after)) { s.reset.known++; return false; }
+    const known = row.envelope && s.reset.n ? ring.lastIndexOf(hash, s.reset.n - 1) : -1;
+    if (known >= 0) {
+      // Each stands for one message, so that another under the same Message-ID is not taken for it; it remains known for the next time.
+      ring.splice(known, 1);
+      ring.push(hash);
+      s.reset.n--;
+    }
+    if (known >= 0 || (s.reset.after !== undefined && at < s.reset.after)) { s.reset.known++; return false; }
     s.reset.fresh++;
     ring.push(hash);
   }

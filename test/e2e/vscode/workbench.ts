@@ -51,7 +51,7 @@ export function chromiumPath(): string {
 export const SETTINGS = {
   'workbench.startupEditor': 'none', 'chat.disableAIFeatures': true, 'workbench.secondarySideBar.defaultVisibility': 'hidden', 'telemetry.telemetryLevel': 'off',
   'extensions.autoUpdate': false, 'extensions.autoCheckUpdates': false, 'extensions.ignoreRecommendations': true, 'workbench.tips.enabled': false,
-  'workbench.enableExperiments': false, 'git.enabled': false, 'window.commandCenter': false, 'security.workspace.trust.enabled': false, 'workbench.layoutControl.enabled': false,
+  'workbench.enableExperiments': false, 'git.enabled': false, 'window.commandCenter': false, 'security.workspace.trust.enabled': false, 'workbench.layoutControl.enabled': false, 'remote.autoForwardPorts': false,
 };
 const freePort = () => new Promise<number>((resolve, reject) => {
   const server = createServer();

@@ -1,0 +1,88 @@
+import { startMail } from '../../sandbox/mail.js';
+import { cases } from '../../contract/cases.js';
+import { corpus as lettersOf } from './letters.js';
+import type { Loose } from './workbench.js';
+
+/** Every pretend vendor, mail servers included, as accounts for the extension. */
+export interface Sandboxes { lines: string; vendors: Record<string, Loose>; mail: Awaited<ReturnType<typeof startMail>>; close(): Promise<void> }
+export async function startSandboxes(spy?: string): Promise<Sandboxes> {
+  const vendors = await Promise.all(cases.map(one => one.start()));
+  const mail = await startMail({ users: 2 });
+  const [{ user, password }] = mail.users as [{ user: string; password: string }];
+  for (const letter of lettersOf(user, spy)) mail.deliver(user, letter.content, { ...(letter.flags ? { flags: letter.flags } : {}), internalDate: letter.at });
+  const imap = { user, password, imapHost: '127.0.0.1', imapPort: mail.imap.port, imapSecurity: 'none', smtpHost: '127.0.0.1', smtpPort: mail.smtp.port, smtpSecurity: 'none' };
+  const lines = [...vendors.map(({ id, account }) => ({ id, account })), { id: 'imap', account: imap }].map(line => JSON.stringify(line)).join('\n');
+  return {
+    lines, mail, vendors: Object.fromEntries(vendors.map(vendor => [vendor.id, vendor])),
+    async close() { await Promise.all([...vendors.map(vendor => vendor.close()), mail.close()]); },
+  };
+}
+
+/** The workbench by its parts. */
+export function workbench(page: Loose) {
+  const row = (name: string | RegExp) => page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: name }).first();
+  return {
+    page, row,
+    async open(): Promise<void> {
+      await page.getByRole('tab', { name: 'Mailroom' }).click();
+      await page.waitForSelector('[role=treeitem]', { timeout: 30_000 });
+    },
+    /** Opens rows one below the other. */
+    async expand(...names: (string | RegExp)[]): Promise<void> {
+      for (const name of names) {
+        const one = row(name);
+        await one.waitFor({ timeout: 20_000 });
+        if (await one.getAttribute('aria-expanded') === 'false') { await one.locator('.monaco-tl-twistie').click(); await page.waitForFunction((element: Loose) => element.getAttribute('aria-expanded') === 'true', await one.elementHandle()); }
+      }
+    },
+    async command(title: string): Promise<void> {
+      await page.keyboard.press('F1');
+      await page.waitForSelector('.quick-input-widget input');
+      await page.locator('.quick-input-widget input').fill(`>${title}`);
+      await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title.replace(/^Mailroom: /, '') }).first().click();
+    },
+    /** The page inside a webview, found by what it says it is. */
+    async webview(kind: string, has?: string, timeout = 20_000): Promise<Loose> {
+      const until = Date.now() + timeout;
+      for (;;) {
+        for (const frame of page.frames()) {
+          const found = await frame.evaluate(`document.body?.dataset.kind === ${JSON.stringify(kind)} && document.visibilityState === 'visible' && document.body.textContent.includes(${JSON.stringify(has ?? '')})`).catch(() => false);
+          if (found) return frame;
+        }
+        if (Date.now() > until) throw new Error(`No page "${kind}"${has ? ` with "${has}"` : ''} was shown in time`);
+        await page.waitForTimeout(100);
+      }
+    },
+    async menu(name: string | RegExp, entry: string): Promise<void> {
+      await row(name).click({ button: 'right' });
+      await page.locator('.context-view .action-label, .monaco-menu .action-label').filter({ hasText: entry }).first().click();
+    },
+    async dialog(button: string): Promise<string> {
+      const box = page.locator('.monaco-dialog-box');
+      await box.waitFor({ timeout: 15_000 });
+      const text = await box.innerText();
+      await box.getByRole('button', { name: button }).click();
+      return text;
+    },
+    async input(text: string): Promise<void> {
+      await page.waitForSelector('.quick-input-widget input');
+      await page.locator('.quick-input-widget input').fill(text);
+      await page.keyboard.press('Enter');
+    },
+    async pick(text: string): Promise<void> {
+      const one = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: text }).first();
+      await one.waitFor({ timeout: 15_000 });
+      await one.click();
+    },
+    /** Closes all branches, so that rows are in sight again. */
+    async collapse(): Promise<void> {
+      await page.locator('.pane-header', { hasText: 'Accounts' }).first().hover();
+      await page.locator('.pane-header .action-label.codicon-collapse-all').first().click({ force: true });
+      await page.waitForTimeout(300);
+    },
+    async closeAll(): Promise<void> { await page.keyboard.press('Escape'); await this.command('View: Close All Editors'); await page.waitForTimeout(200); },
+    async clearToasts(): Promise<void> { await this.command('Notifications: Clear All Notifications').catch(() => {}); },
+    async save(): Promise<void> { await page.keyboard.press('Control+S'); },
+  };
+}
+export type Workbench = ReturnType<typeof workbench>;
