@@ -18,7 +18,7 @@ const script = join(__dirname, '../../.cache/bench/contenders.cjs');
 // The front end is a file of its own, loaded only where it takes part, for the same reason.
 buildSync({
   entryPoints: [{ in: join(__dirname, 'contenders.ts'), out: 'contenders' }, { in: join(__dirname, '../../nodes/lib/follow.ts'), out: 'follow' }],
-  outdir: join(script, '..'), outExtension: { '.js': '.cjs' }, external: ['./follow.cjs'], bundle: true, platform: 'node', format: 'cjs', target: 'node24', logLevel: 'warning',
+  outdir: join(script, '..'), outExtension: { '.js': '.cjs' }, bundle: true, platform: 'node', format: 'cjs', target: 'node24', logLevel: 'warning',
 });
 
 /** `rss` and `heap` are peaks; `cpuMs` is the processor time of the measured part, which a busy machine does not change much. */
