@@ -63,7 +63,7 @@ describe('queue mode: Redis, a worker, PostgreSQL', function () {
   it('attachments come through the worker into the store, whole', async () => {
     const list = mail('List', 'mailbox', { resource: 'message', operation: 'list', limit: 1, filters: { search: 'VAT return 69', direction: 'Inbound' } }, 'sodium', saved);
     const get = mail('File', 'mailbox', { resource: 'attachment', operation: 'get', mailbox: byId('={{ $json.mailbox }}'), message: byId('={{ $json.id }}'), attachment: 'A2/scan+=' }, 'sodium', saved);
-    const send = mail('Send', 'send', { resource: 'message', operation: 'send', to: 'jo@client.test', subject: 'Your scan', additionalFields: { htmlBody: '<p>Here.</p>', attachments: 'data' } }, 'sodium', saved);
+    const send = mail('Send', 'send', { resource: 'message', operation: 'send', to: 'jo@client.test', subject: 'Your scan', htmlBody: '<p>Here.</p>', attachments: 'data' }, 'sodium', saved);
     const { id: files } = await saveWorkflow(host, chain('Files', plain('Start', 'manualTrigger'), list, get, send), {});
     const execution = await runWorkflow(host, home, files, 'Start', 60_000);
     assert.equal(execution.status, 'success', execution.error);
