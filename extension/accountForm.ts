@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider } from '../shared/index.js';
-import { fieldsOf, isSecretField, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
+import { fieldsOf, grantOf, isSecretField, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
 import type { Values } from './form/messages.js';
 import { t } from './words.js';
@@ -9,7 +9,7 @@ import { t } from './words.js';
 export async function askSecrets(account: StoredAccount): Promise<Secrets | undefined> {
   const provider = providers.find(({ id }) => id === account.provider);
   if (!provider) return undefined;
-  if (provider.auth.oauth2) {
+  if (grantOf(provider, account.values)) {
     const picked = await vscode.window.showInformationMessage(t('{0} needs a sign-in in the browser.', account.name), t('Sign In'));
     if (!picked) return undefined;
     const tokens = await signIn(provider, account, undefined);
@@ -48,7 +48,8 @@ export const setExtensionId = (id: string): void => { extensionId = id; };
 const ownRedirect = (): string => `${vscode.env.uriScheme}://${extensionId}/oauth`;
 
 /** The grant in the browser. The address it comes back to is ours, or pasted by the user where no link reaches this window. Undefined when the user gives up. */
-export async function signIn(provider: Provider, account: StoredAccount, clientSecret: string | undefined): Promise<OAuth2Tokens | undefined> {
+export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined): Promise<OAuth2Tokens | undefined> {
+  const provider = grantOf(of, account.values) ?? of;
   const redirectUri = String(account.values.redirectUri || ownRedirect());
   const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
   const { url, state, verifier } = authorization({ provider, account: account.values, app, pkce: account.values.pkce === true });
@@ -90,7 +91,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
     ...(provider.notice ? { notice: provider.notice } : provider.auth.oauth2 ? { notice: t('Register this redirect address with the vendor: {0}', ownRedirect()) } : {}),
     fields, values: { ...shown, accountName: before?.name ?? null, remember: before?.remember ?? 'keep' }, submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
     general: t('Access'), keepsSecrets: before !== undefined,
-    groups: groups => groups.map(group => group.title === 'Pace' ? { ...group, folded: true } : group),
+    groups: groups => groups.map(group => group.title === 'Pace' || (group.title === 'OAuth 2' && !provider.auth.oauth2) ? { ...group, folded: true } : group),
     run: async given => {
       const { accountName, remember, ...values } = given;
       const known = before ? await accounts.secretsOf(before.id) ?? {} : {};
@@ -101,7 +102,8 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
         values: open, remember: remember as Remember,
       };
       let secrets: Secrets = { ...known, ...secret };
-      if (provider.auth.oauth2 && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
+      if (grantOf(provider, open) && !open.clientId) throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'), { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
+      if (grantOf(provider, open) && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
         const tokens = await signIn(provider, account, secrets.clientSecret as string | undefined);
         if (!tokens) throw new MailError('unauthorized', t('The sign-in was not finished.'));
         secrets = { ...secrets, tokens };

@@ -43,8 +43,27 @@ export const OAUTH_FIELDS = {
   pkce: { type: 'flag', label: 'PKCE', group: 'OAuth 2', help: 'Whether to send a code challenge (RFC 7636). Not every vendor knows it.' },
 } as const satisfies Fields;
 
+/** What mail at any host needs besides, where the host's own sign-in is not known here. */
+const OWN_GRANT = {
+  authorizeUrl: { type: 'text', label: 'Authorization URL', format: 'uri', group: 'OAuth 2', help: 'Only for a host whose sign-in is not known here.' },
+  tokenUrl: { type: 'text', label: 'Token URL', format: 'uri', group: 'OAuth 2', help: 'Only for a host whose sign-in is not known here.' },
+  scope: { type: 'text', label: 'Scope', group: 'OAuth 2', help: 'Only for a host whose sign-in is not known here; several are parted by spaces.' },
+} as const satisfies Fields;
+
 /** Everything an account of a provider is asked for here. */
-export const fieldsOf = (provider: Provider): Fields => ({ ...accountFields(provider), ...(provider.auth.oauth2 ? OAUTH_FIELDS : {}) });
+export const fieldsOf = (provider: Provider): Fields => ({
+  ...accountFields(provider), ...(provider.auth.oauth2 ? OAUTH_FIELDS : provider.auth.oauth2Choice ? { ...OAUTH_FIELDS, clientId: { ...OAUTH_FIELDS.clientId, required: false }, ...OWN_GRANT } : {}),
+});
+
+/** The provider with the grant that an account signs in by, or undefined for an account without OAuth 2. */
+export function grantOf(provider: Provider, values: Readonly<Record<string, unknown>>): Provider | undefined {
+  const { oauth2, oauth2Choice } = provider.auth;
+  if (oauth2) return provider;
+  if (!oauth2Choice || values[oauth2Choice.field] !== oauth2Choice.value) return undefined;
+  const known = oauth2Choice.grants[String(values[oauth2Choice.by])];
+  const authorizeUrl = known ? `${known.authorizeUrl}${known.parameters ? `?${known.parameters}` : ''}` : String(values.authorizeUrl ?? ''), tokenUrl = known?.tokenUrl ?? String(values.tokenUrl ?? '');
+  return { ...provider, auth: { ...provider.auth, oauth2: { authorizeUrl: () => authorizeUrl, tokenUrl: () => tokenUrl, scopes: known?.scopes ?? String(values.scope ?? '').split(/\s+/).filter(Boolean) } } };
+}
 
 export const isSecretField = (fields: Fields, name: string): boolean => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };
 /** Parts the values of an account form into what may be stored openly and what may not. */
@@ -120,16 +139,17 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   async function make(account: StoredAccount, options: ConnectOptions): Promise<Client> {
     const provider = providerOf(account);
     if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
-    const known = needsSecrets(provider, account) ? await secretsFor(account) : await readSecrets(account) ?? {};
+    const known = needsSecrets(provider, account.values) ? await secretsFor(account) : await readSecrets(account) ?? {};
     const { tokens: _, ...values } = known;
     const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: String(account.values.redirectUri ?? '') };
-    const oauth = provider.auth.oauth2 ? tokenKeeper({
-      provider, account: account.values, app, key: account.id,
+    const grant = grantOf(provider, account.values);
+    const oauth = grant ? tokenKeeper({
+      provider: grant, account: account.values, app, key: account.id,
       load: async () => (await readSecrets(account))?.tokens,
       save: async tokens => writeSecrets(account, { ...await readSecrets(account), tokens }),
     }) : undefined;
     return connect(provider, { ...account.values, ...values }, {
-      observe: seen => observe(account, seen), dispatcher: pool(), ...(oauth ? { token: oauth } : {}), ...options,
+      key: account.id, observe: seen => observe(account, seen), dispatcher: pool(), ...(oauth ? { token: oauth } : {}), ...options,
     });
   }
 
@@ -168,7 +188,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       const provider = providerOf(account)!, { tokens: _, ...values } = secret;
       const client = connect(provider, { ...account.values, ...values }, {
         observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
-        ...(provider.auth.oauth2 ? { token: async () => secret.tokens?.accessToken ?? '' } : {}),
+        ...(grantOf(provider, account.values) ? { token: async () => secret.tokens?.accessToken ?? '' } : {}),
       });
       await client.call('account.check', {});
     },
@@ -201,9 +221,11 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   };
 }
 
-const needsSecrets = (provider: Provider, account: StoredAccount): boolean =>
-  Boolean(provider.auth.oauth2) || Object.entries(provider.auth.fields as Fields).some(([name, field]) => isSecretField(provider.auth.fields as Fields, name) && field.required)
-  || (Object.keys(provider.auth.fields as Fields).some(name => isSecretField(provider.auth.fields as Fields, name)) && account.values.authentication !== 'oauth2');
+/** Whether an account cannot work without something secret. */
+const needsSecrets = (provider: Provider, values: Readonly<Record<string, unknown>>): boolean => {
+  const fields = provider.auth.fields as Fields, secret = Object.keys(fields).filter(name => isSecretField(fields, name));
+  return grantOf(provider, values) !== undefined || secret.some(name => fields[name]!.required) || (provider.auth.oauth2Choice !== undefined && secret.length > 0);
+};
 
 /** Accounts from the lines that the sandbox prints. A line that is not understood is left out. */
 export function sandboxAccounts(lines: string | undefined): { account: StoredAccount; secrets: Secrets }[] {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import { splitName, take } from '../shared/index.js';
+import { splitName } from '../shared/index.js';
 import { addAccount, addSandboxAccount, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
-import type { Accounts } from './accounts.js';
+import { grantOf, type Accounts } from './accounts.js';
 import { documentUri, type Documents } from './documents.js';
 import { isDocument } from './editor.js';
 import { exportList } from './export.js';
@@ -12,11 +12,12 @@ import { isEntryList } from './model.js';
 import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
 import { openPanel } from './panels.js';
+import { n8nNodes } from './n8n.js';
 import { isCancel, type Problems } from './problems.js';
-import { actionsAt, actionsFor, actionsOn, idOfItem, inputFrom, isMail, nodeFor, operationOf, searchField } from './tables.js';
+import { actionsAt, actionsFor, actionsOn, idOfItem, inputFrom, isMail, operationOf, searchField } from './tables.js';
 import type { createAttention, createTree } from './tree.js';
 import { editingOf, secretsOf } from './values.js';
-import { inSentence, plural, t, title } from './words.js';
+import { inSentence, t, title } from './words.js';
 
 export interface Parts {
   context: vscode.ExtensionContext; accounts: Accounts; model: Model; tree: ReturnType<typeof createTree>; view: vscode.TreeView<Node>; attention: ReturnType<typeof createAttention>;
@@ -92,7 +93,7 @@ export function registerCommands(parts: Parts): void {
     const id = await accountFor(node);
     if (id === undefined) return;
     const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)!.provider;
-    if (!provider.auth.oauth2) { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
+    if (!grantOf(provider, account.values)) { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
     const known = await accounts.secretsOf(id) ?? {};
     const tokens = await signIn(provider, account, known.clientSecret as string | undefined);
     if (tokens) { await accounts.save(account, { ...known, tokens }); void vscode.window.showInformationMessage(t('{0} is signed in.', account.name)); }
@@ -334,25 +335,7 @@ export function registerCommands(parts: Parts): void {
     };
     await walk(root, 0);
   }
-  void take; void plural;
 }
 export interface Parts { askFilter(target: Target, fields: Readonly<Record<string, import('../shared/index.js').Field>>, values: Values, run: (input: Values) => Promise<void>): void }
 
-/** Rows as nodes of n8n, ready to be pasted into its canvas. */
-export function n8nNodes(rows: readonly ItemNode[]): unknown {
-  return {
-    nodes: rows.map((row, i) => {
-      const { provider } = row.account, operation = `${row.resource}.get`, found = operationOf(provider, operation), input = inputFrom(provider, operation, row.binding);
-      const parameters: Values = { provider: provider.id, resource: row.resource, operation: 'get' };
-      for (const [name, value] of Object.entries(input)) {
-        const field = found!.input[name]!;
-        const picked = field.ref !== undefined && field.type === 'text' && operationOf(provider, `${field.ref}.list`) !== undefined;
-        const shown = picked ? { __rl: true, mode: 'id', value } : value;
-        if (field.required) parameters[name] = shown; else parameters.additionalFields = { ...parameters.additionalFields as Values, [name]: shown };
-      }
-      return { parameters, type: `n8n-nodes-mailroom.${nodeFor(operation)}`, typeVersion: 1, position: [0, 160 * i], name: `${title(row.resource)} ${row.label}`.slice(0, 60) };
-    }),
-    connections: {},
-  };
-}
 export type { NoteNode };

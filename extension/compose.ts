@@ -1,28 +1,18 @@
 import * as vscode from 'vscode';
-import { validate, type Field, type Fields } from '../shared/index.js';
+import { validate, type Field } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import type { Group, Values } from './form/messages.js';
 import type { Operator, Target } from './operate.js';
-import { inputFrom, labelOf, operationOf, refOf } from './tables.js';
+import { bodyFields, htmlOf } from './composeText.js';
+import { inputFrom, operationOf } from './tables.js';
 import { t } from './words.js';
 
 export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel }
 
-const isHtml = (name: string, field: Field) => field.type === 'text' && (field.format === 'html' || /html/i.test(name));
-const isText = (name: string, field: Field) => field.type === 'text' && !isHtml(name, field) && /^(text|body|plainText|message)/i.test(name);
 /** The order in which people write. */
 const RANK = [/^to/i, /^cc/i, /^bcc/i, /^subject$/i, /^(text|body|plainText|message$)/i, /html/i, /^attachments$/i];
 const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)); return at < 0 ? RANK.length : at; };
-
-/** Which field takes the plain text, and which the HTML made of it where a provider insists on HTML. */
-export function bodyFields(fields: Fields): { text?: string; html?: string; made: boolean } {
-  const entries = Object.entries(fields).filter(([, field]) => refOf(field) === undefined);
-  const html = entries.find(([name, field]) => isHtml(name, field)), text = entries.find(([name, field]) => isText(name, field));
-  return { ...(text ? { text: text[0] } : {}), ...(html ? { html: html[0] } : {}), made: Boolean(html && (html[1].required || !text)) };
-}
-/** Plain text as HTML: its letters and its lines, nothing else. */
-export const htmlOf = (text: string): string => text.split(/\n{2,}/).map(part => `<p>${part.replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`).replaceAll('\n', '<br>')}</p>`).join('\n');
 
 /** The composer: a form over the fields of the sending operation, arranged as people write. A draft is kept until the message has left. */
 export function createComposer({ extension, accounts, operator, state, log }: ComposerOptions) {
@@ -73,4 +63,3 @@ function arranged(groups: Group[]): Group[] {
   const controls = [...main?.controls ?? []].sort((a, b) => rank(a.name) - rank(b.name));
   return [...(controls.length ? [{ controls }] : []), ...more.map(group => ({ ...group, folded: true }))];
 }
-export { labelOf };

@@ -168,8 +168,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
   const localFilter = (node: BranchNode): string | undefined =>
     node.filter?.text && !searchField(operationOf(node.account.provider, node.branch.operation)!) ? node.filter.text.toLowerCase() : undefined;
 
-  const mayHaveChildren = (node: ItemNode): boolean =>
-    branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0 || singlesAt(node.account.provider, node.resource, node.binding).length > 0;
+  /** The same for all rows of a kind at a kind of place, so it is worked out once: VS Code asks for every row of a list. */
+  const mayHaveChildren = (node: ItemNode): boolean => remembered(node, 'children', () =>
+    branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0 || singlesAt(node.account.provider, node.resource, node.binding).length > 0);
 
   /** Reads again what was loaded, and no less of it; rows keep their identity. */
   async function refresh(node?: Node): Promise<void> {
@@ -224,25 +225,35 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
   };
 }
 
+const facts = new WeakMap<object, Map<string, unknown>>();
+/** A fact that hangs only on the kind of a row, where it stands, and whether it is active. */
+function remembered<T>(node: ItemNode, fact: string, find: () => T): T {
+  let known = facts.get(node.account);
+  if (!known) facts.set(node.account, known = new Map());
+  const key = `${fact} ${node.resource} ${statusOf(node.item) === 'active'} ${Object.keys(node.binding.refs).sort().join()} ${Object.keys(node.binding.choices).join()}`;
+  if (!known.has(key)) known.set(key, find());
+  return known.get(key) as T;
+}
+
 /** The words a row's menu is chosen by, parted by semicolons: its kind, its resource, and one word for each thing that can be done. */
 export function contextOf(node: Node): string {
   const { provider } = node.account;
   const can = (names: readonly string[]) => [...new Set(names.map(name => `can.${splitName(name)[1]}`))];
   switch (node.kind) {
-    case 'account': return ['account', ...(operationOf(provider, 'message.send') ? ['can.send'] : [])].join(';');
+    case 'account': return ['account', ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []), ...(operationOf(provider, 'message.send') ? ['can.send'] : [])].join(';');
     case 'branch': case 'choice': {
       const actions = actionsAt(provider, node.branch.resource, node.binding);
       return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []), ...(node.kind === 'branch' ? ['can.filter', 'can.export'] : []),
         ...(isEntryList(provider, node.branch.resource) ? ['can.editEntries'] : [])].join(';');
     }
-    case 'item': {
+    case 'item': return remembered(node, 'context', () => {
       const actions = actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item)), own = actions.filter(name => splitName(name)[0] === node.resource);
       const mail = isMail(node.resource);
       return ['item', node.resource, mail ? 'mail' : 'object', ...can(own), ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
         ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []), ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
         ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
         ...(isEntryOwner(provider, node) ? ['can.editEntries'] : [])].join(';');
-    }
+    });
     case 'single': return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : [])].join(';');
     case 'note': return `note.${node.note}`;
   }

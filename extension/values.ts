@@ -95,16 +95,16 @@ export const afterSave = (fields: Fields, read: Readonly<Values>, input: Readonl
 
 /** What a document or panel is about, small enough for an address: account, resource and what names the object. */
 export interface Place { account: string; resource: string; refs: Record<string, string>; choices?: Record<string, string> }
-export const packPlace = ({ account, resource, refs, choices }: Place): string =>
-  Buffer.from(JSON.stringify({ account, resource, refs, ...(choices && Object.keys(choices).length ? { choices } : {}) })).toString('base64url');
+export const packPlace = ({ account, resource, refs, choices }: Place): string => [
+  ['account', account], ['resource', resource], ...Object.entries(refs).map(([name, id]) => [`ref.${name}`, id]), ...Object.entries(choices ?? {}).map(([name, value]) => [`choice.${name}`, value]),
+].map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join('&');
 /** Undefined for a text that was not made by `packPlace`. */
 export function unpackPlace(packed: string): Place | undefined {
-  try {
-    const { account, resource, refs, choices } = JSON.parse(Buffer.from(packed, 'base64url').toString('utf8')) as Place;
-    const texts = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(one => typeof one === 'string');
-    if (typeof account !== 'string' || typeof resource !== 'string' || !texts(refs) || (choices !== undefined && !texts(choices))) return undefined;
-    return { account, resource, refs, ...(choices ? { choices } : {}) };
-  } catch { return undefined; }
+  const given = new URLSearchParams(packed.replaceAll('+', '%2B')), account = given.get('account'), resource = given.get('resource');
+  if (!account || !resource) return undefined;
+  const under = (prefix: string) => Object.fromEntries([...given].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
+  const choices = under('choice.');
+  return { account, resource, refs: under('ref.'), ...(Object.keys(choices).length ? { choices } : {}) };
 }
 /** A part of an address that a person reads: nothing in it can be taken for another part. */
 export const segment = (label: string): string => label.replace(/[/\\?#%*:|"<>\p{Cc}]/gu, '_').slice(0, 80) || '_';

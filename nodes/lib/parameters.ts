@@ -99,7 +99,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       return consequence ? [{ verb: splitName(name)[1], property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence', type: 'notice' as const, default: '' } }] : [];
     }), show));
     // What an operation acts on stands first, whatever other operations share; then what else is required, then what makes a mail.
-    const place = (key: string, field: Field) => !field.required ? 2 + MAIL.indexOf(key) : isPicked(provider, field) ? 0 : 1;
+    const place = (key: string, field: Field) => isPicked(provider, field) ? 0 : field.required ? 1 : 2 + MAIL.indexOf(key);
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
       .map(([key, field]) => ({ verb: splitName(name)[1], place: place(key, field), property: parameter(provider, key, field, field.required === true) })))
       .sort((one, other) => one.place - other.place), show));
@@ -151,9 +151,11 @@ function option(name: string, value: string, help?: string): INodePropertyOption
 
 /** What makes a mail, in the order of a form: nobody sends without a look at it, though a provider may do without. */
 const MAIL = ['to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'attachments'];
-/** Whether a field stands in the form by itself, not in the collection of further fields. */
-export const standsAlone = (operation: string, name: string, field: Field): boolean =>
-  field.required === true || (ownerOf(operation) === 'send' && MAIL.includes(name));
+/** Whether a field stands in the form by itself, not in the collection of further fields: it is required, what is acted on, or what makes a mail. */
+export const standsAlone = (operation: string, name: string, field: Field): boolean => {
+  const [resource, verb] = splitName(operation);
+  return field.required === true || (name === resource && verb !== 'list') || (ownerOf(operation) === 'send' && MAIL.includes(name));
+};
 
 /** Equal parameters of several operations become one that is shown for all of them: half the size of the description. */
 function merged(parts: { verb: string; property: INodeProperties }[], show: (verbs: string[]) => INodeProperties['displayOptions']): INodeProperties[] {

@@ -13,11 +13,11 @@ const shape = (name: string, attributes: Record<string, string | number>, text?:
 /** Bars with their numbers; the figures are in the text too, so the picture needs no reading aloud. */
 function chart({ title, note, bars, total }: Chart): HTMLElement {
   const most = Math.max(1, ...bars.map(bar => bar.value)), height = bars.length * 34 + 2;
-  const picture = shape('svg', { viewBox: `0 0 320 ${height}`, role: 'img', 'aria-label': `${title}: ${bars.map(bar => `${bar.label} ${bar.value}`).join(', ')}` });
+  const picture = shape('svg', { viewBox: `0 0 440 ${height}`, role: 'img', 'aria-label': `${title}: ${bars.map(bar => `${bar.label} ${bar.value}`).join(', ')}` });
   bars.forEach((bar, i) => {
     const y = i * 34;
-    picture.append(shape('text', { x: 0, y: y + 12 }, bar.label), shape('text', { x: 320, y: y + 12, 'text-anchor': 'end' }, bar.value.toLocaleString()),
-      shape('rect', { x: 0, y: y + 17, width: 320, height: 8, rx: 4, class: 'track' }), shape('rect', { x: 0, y: y + 17, width: Math.max(bar.value ? 3 : 0, 320 * bar.value / most), height: 8, rx: 4, class: bar.tone }));
+    picture.append(shape('text', { x: 0, y: y + 12 }, bar.label), shape('text', { x: 440, y: y + 12, 'text-anchor': 'end' }, bar.value.toLocaleString()),
+      shape('rect', { x: 0, y: y + 17, width: 440, height: 8, rx: 4, class: 'track' }), shape('rect', { x: 0, y: y + 17, width: Math.max(bar.value ? 3 : 0, 440 * bar.value / most), height: 8, rx: 4, class: bar.tone }));
   });
   return h('figure', { class: 'chart' }, h('h2', {}, title), total ? h('p', { class: 'total' }, total) : undefined, picture as unknown as HTMLElement, note ? h('figcaption', { class: 'help' }, note) : undefined);
 }

@@ -28,7 +28,7 @@ export const BARE = { uid: true, flags: true, internalDate: true, size: true } a
 /** One text longer than this is cut, in bytes on the wire; the rest is in the attachment of the same number. */
 export const LONGEST_TEXT = 2 * 1024 * 1024;
 /** Large things are asked for in pieces of this size: few round trips, little memory. */
-const PIECE = 4 * 1024 * 1024;
+const PIECE = 1024 * 1024;
 
 const addresses = (list: { name?: string; address?: string }[] | undefined): Address[] => {
   const out: Address[] = [];

@@ -15,7 +15,7 @@ import { decoded } from './decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
 
 /** A window: so many messages, and so many bytes of them, are handed over at once. */
-const MOST = 100, MOST_SUMMARIES = 200, WINDOW_BYTES = 1024 * 1024;
+const MOST = 100, MOST_SUMMARIES = 200, WINDOW_BYTES = 512 * 1024;
 /** Files up to this size come with their message; larger ones are fetched when they are opened. In bytes. */
 const AT_ONCE = 512 * 1024;
 /** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
@@ -141,7 +141,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     const uidValidity = String(mailbox.uidValidity);
     const rows: FetchMessageObject[] = [];
     if (mailbox.exists) {
-      for await (const row of client.fetch(`${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true })) if (row.envelope) rows.push(row);
+      await fetchRows(client, `${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true }, row => { if (row.envelope) rows.push(row); }, false);
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
@@ -150,7 +150,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     if (from !== undefined && mailbox.exists) {
       const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
       let first: number | undefined;
-      if (near.length) for await (const row of client.fetch(uidSet(near), { uid: true, internalDate: true }, { uid: true })) if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid;
+      if (near.length) await fetchRows(client, uidSet(near), { uid: true, internalDate: true }, row => { if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid; });
       if (first !== undefined) Object.assign(state, { last: first - 1, base: first - 1, from: { until: last, since: from } });
     }
     const known = rows.filter(row => row.uid <= state.last);
@@ -175,9 +175,9 @@ const dayBefore = (at: number) => { const d = new Date(at - DAY); return `${d.ge
 const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapMessage): FeedItem<ImapMessage> =>
   ({ id: `${folder}/${uidValidity}/${uid}`, item: message, ...(message.unreadable ? { problem: message.error || 'The server does not deliver it.' } : {}) });
 
-/** What came so far, for when the connection breaks; `asked` once a FETCH was under way. */
-interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
-const newTrack = (rows: Track['rows'] = new Map()): Track => ({ asked: false, finished: new Map(), rows });
+/** What came so far, for when the connection breaks; `asked` once a FETCH was under way; of the `told` ones an earlier look knew. */
+interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject>; told: ReadonlySet<number> }
+const newTrack = (rows: Track['rows'] = new Map()): Track => ({ asked: false, finished: new Map(), rows, told: new Set(rows.keys()) });
 
 interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
 
@@ -235,7 +235,7 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
         asked += found.cut ? 0 : part.length;
         if (!careful) {
-          const dealt = found.cut ? uids.indexOf(found.done.at(-1)!.uid) + 1 : part.length;
+          const dealt = found.cut ? uids.indexOf(found.last!) + 1 : part.length;
           for (const uid of uids.slice(0, dealt)) rows.delete(uid);
           keep = { client, rest: { folder, uids: uids.slice(dealt), rows, beyond, at } };
         }
@@ -259,7 +259,8 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         break;
       }
     }
-    more = beyond || asked < uids.length;
+    // What was told earlier may not be all by now: the last word has a look that asked.
+    more = beyond || asked < uids.length || !!rest;
     if (s.careful !== undefined && s.last >= s.careful) delete s.careful;
     s.strikes = [...struck];
     if (!s.strikes.length) delete s.strikes;
@@ -275,8 +276,14 @@ function wanted({ s, ring }: Work, row: FetchMessageObject | undefined): boolean
   if (s.from && row.uid <= s.from.until && arrivedAt(row) < s.from.since) return false;
   if (s.reset && row.uid <= s.reset.until) {
     const hash = hashOf(row), at = arrivedAt(row);
-    const known = row.envelope && ring.lastIndexOf(hash, s.reset.n - 1) >= 0;
-    if (known || (s.reset.after !== undefined && at < s.reset.after)) { s.reset.known++; return false; }
+    const known = row.envelope && s.reset.n ? ring.lastIndexOf(hash, s.reset.n - 1) : -1;
+    if (known >= 0) {
+      // Each stands for one message, so that another under the same Message-ID is not taken for it; it remains known for the next time.
+      ring.splice(known, 1);
+      ring.push(hash);
+      s.reset.n--;
+    }
+    if (known >= 0 || (s.reset.after !== undefined && at < s.reset.after)) { s.reset.known++; return false; }
     s.reset.fresh++;
     ring.push(hash);
   }
@@ -328,10 +335,10 @@ async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: strin
   const known = ring.length;
   let lowest: number | undefined, top = 0;
   if (mailbox.exists && (known || !mailbox.uidNext)) {
-    for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
+    await fetchRows(client, `${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true }, row => {
       lowest = Math.min(lowest ?? Infinity, row.uid);
       top = Math.max(top, row.uid);
-    }
+    }, false);
   }
   const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
@@ -376,7 +383,7 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   return { uids: [...uids].sort((a, b) => a - b), beyond: top !== undefined && high < top };
 }
 
-interface Collected { done: { uid: number; message: ImapMessage | undefined }[]; missing: number[]; cut: boolean }
+interface Collected { done: { uid: number; message: ImapMessage | undefined }[]; missing: number[]; cut: boolean; last: number | undefined }
 
 /**
  * Fetches messages as the feed wants them. In order; `cut` when the bytes were too many and the rest must wait. A message that is left out by
@@ -408,12 +415,15 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
     const open = chosen.filter(one => one.message && one.row && !errors.has(one.uid)) as { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage }[];
     await contents(ctx, client, open, folder, uidValidity, values, track);
   }
-  const done = chosen.map(({ uid, message, shape }) => {
+  // Told of earlier and without content now: it may be gone since, which the next look finds out.
+  const gone = new Set(values.fetch === 'envelope' ? [] : chosen.filter(({ uid, message }) => message && track.told.has(uid) && !track.finished.has(uid)).map(({ uid }) => uid));
+  missing.push(...gone);
+  const done = chosen.filter(({ uid }) => !gone.has(uid)).map(({ uid, message, shape }) => {
     // The filter could not tell before the message was taken apart.
     const late = message && !shape && values.hasAttachment !== undefined && !message.error && !!message.attachments?.length !== values.hasAttachment;
     return { uid, message: late ? undefined : message };
   });
-  return { done, missing: missing.filter(uid => uid <= end), cut };
+  return { done, missing: missing.filter(uid => uid <= end), cut, last: chosen.at(-1)?.uid };
 }
 
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */

@@ -112,10 +112,10 @@ const section = (name: string | undefined, range?: { start?: number; maxLength?:
   ({ type: 'ATOM', value: 'BODY.PEEK', section: name ? [atom(name)] : [], ...(range?.maxLength ? { partial: [range.start ?? 0, range.maxLength] } : {}) });
 
 /**
- * UID FETCH of a set; calls back for each row in the order they come. The library's own call does the same, but takes every row through a
+ * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same, but takes every row through a
  * queue of promises and writes the name of each item anew. Throws what the library throws.
  */
-export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: (row: FetchMessageObject) => void | Promise<void>): Promise<void> {
+export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: (row: FetchMessageObject) => void | Promise<void>, uid = true): Promise<void> {
   const { formatMessageResponse, parseBodystructure, parseEnvelope } = await imapToolsLibrary();
   const { capabilities, mailbox } = client;
   if (!mailbox) return;
@@ -174,7 +174,7 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
   };
   let failed: unknown;
   try {
-    const answer = await (client as unknown as Raw).exec('UID FETCH', [{ type: 'SEQUENCE', value: set }, items], {
+    const answer = await (client as unknown as Raw).exec(uid ? 'UID FETCH' : 'FETCH', [{ type: 'SEQUENCE', value: set }, items], {
       untagged: {
         // The library would only note what is thrown here; a row that cannot be made is dropped, as it does, and is asked for again.
         FETCH: async untagged => {
@@ -187,7 +187,7 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
   } catch (error) {
     // The library's own call waits as long as a throttling server asks, and asks again.
     if ((error as { code?: string }).code !== 'ETHROTTLE') throw error;
-    for await (const row of client.fetch(set, query, { uid: true })) await each(row);
+    for await (const row of client.fetch(set, query, { uid })) await each(row);
   }
   if (failed !== undefined) throw failed;
 }

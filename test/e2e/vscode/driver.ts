@@ -5,11 +5,11 @@ import type { Loose } from './workbench.js';
 
 /** Every pretend vendor, mail servers included, as accounts for the extension. */
 export interface Sandboxes { lines: string; vendors: Record<string, Loose>; mail: Awaited<ReturnType<typeof startMail>>; close(): Promise<void> }
-export async function startSandboxes(): Promise<Sandboxes> {
+export async function startSandboxes(spy?: string): Promise<Sandboxes> {
   const vendors = await Promise.all(cases.map(one => one.start()));
   const mail = await startMail({ users: 2 });
   const [{ user, password }] = mail.users as [{ user: string; password: string }];
-  for (const letter of lettersOf(user)) mail.deliver(user, letter.content, { ...(letter.flags ? { flags: letter.flags } : {}), internalDate: letter.at });
+  for (const letter of lettersOf(user, spy)) mail.deliver(user, letter.content, { ...(letter.flags ? { flags: letter.flags } : {}), internalDate: letter.at });
   const imap = { user, password, imapHost: '127.0.0.1', imapPort: mail.imap.port, imapSecurity: 'none', smtpHost: '127.0.0.1', smtpPort: mail.smtp.port, smtpSecurity: 'none' };
   const lines = [...vendors.map(({ id, account }) => ({ id, account })), { id: 'imap', account: imap }].map(line => JSON.stringify(line)).join('\n');
   return {
@@ -55,7 +55,10 @@ export function workbench(page: Loose) {
     },
     async menu(name: string | RegExp, entry: string): Promise<void> {
       await row(name).click({ button: 'right' });
-      await page.locator('.context-view .action-label, .monaco-menu .action-label').filter({ hasText: entry }).first().click();
+      const one = page.locator('.monaco-menu .action-label').filter({ hasText: entry }).first();
+      await one.waitFor();
+      // A menu ignores the mouse for a moment after it opened, so that a long right click chooses nothing.
+      for (let i = 0; i < 5 && await one.isVisible(); i++) { await page.waitForTimeout(250); await one.click({ timeout: 1000 }).catch(() => {}); await page.waitForTimeout(100); }
     },
     async dialog(button: string): Promise<string> {
       const box = page.locator('.monaco-dialog-box');
@@ -74,6 +77,14 @@ export function workbench(page: Loose) {
       await one.waitFor({ timeout: 15_000 });
       await one.click();
     },
+    /** Closes all branches, so that rows are in sight again. */
+    async collapse(): Promise<void> {
+      await page.locator('.pane-header', { hasText: 'Accounts' }).first().hover();
+      await page.locator('.pane-header .action-label.codicon-collapse-all').first().click({ force: true });
+      await page.waitForTimeout(300);
+    },
+    async closeAll(): Promise<void> { await page.keyboard.press('Escape'); await this.command('View: Close All Editors'); await page.waitForTimeout(200); },
+    async clearToasts(): Promise<void> { await this.command('Notifications: Clear All Notifications').catch(() => {}); },
     async save(): Promise<void> { await page.keyboard.press('Control+S'); },
   };
 }

@@ -1,0 +1,307 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { buildVsix } from '../../vsix.js';
+import { startSandboxes, workbench, type Sandboxes, type Workbench } from './driver.js';
+import { openBrowser, startServer, type Loose, type Version } from './workbench.js';
+
+/**
+ * `npm run test:e2e:vscode`: the packed extension in the genuine workbench, newest and oldest supported, against the sandboxes; the journeys
+ * once each, every page in the four kinds of theme under the accessibility engine, hostile mail with its requests counted. Pictures are kept
+ * in .cache/screenshots. Words after the command choose: `newest`, `oldest`, `themes`.
+ */
+const root = join(__dirname, '../../..'), pictures = join(root, '.cache/screenshots');
+const axe = readFileSync(createRequire(join(__dirname, 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
+const THEMES = { dark: 'Dark 2026', light: 'Light 2026', 'hc-dark': 'Default High Contrast', 'hc-light': 'Default High Contrast Light' };
+
+interface Journey { wb: Workbench; page: Loose; box: Sandboxes; spy: Spy; shot(name: string): Promise<void>; axe(kind: string, has?: string): Promise<void> }
+interface Spy { url: string; seen: string[]; close(): Promise<void> }
+/** A server that counts who comes: hostile mail names it everywhere. */
+async function startSpy(): Promise<Spy> {
+  const seen: string[] = [];
+  const server = createServer((request, answer) => { seen.push(request.url ?? ''); answer.writeHead(200, { 'content-type': 'image/gif' }).end(Buffer.from('R0lGODlhAQABAAAAACw=', 'base64')); });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, seen, close: () => new Promise(resolve => { server.closeAllConnections(); server.close(() => resolve()); }) };
+}
+const until = async (what: string, check: () => boolean | Promise<boolean>, ms = 15_000) => {
+  for (const end = Date.now() + ms; ;) { if (await check()) return; if (Date.now() > end) throw new Error(`In vain waited for: ${what}`); await new Promise(resolve => setTimeout(resolve, 100)); }
+};
+const writes = (box: Sandboxes, id: string) => (box.vendors[id].seen as { method: string; path: string; body: Buffer }[]).filter(one => one.method !== 'GET');
+
+const journeys: Record<string, (j: Journey) => Promise<void>> = {
+  async 'adds an account with the keyboard and the form, checked before it is stored'({ wb, page, box, shot, axe }) {
+    await wb.command('Mailroom: Add Account');
+    await wb.pick('Rackspace');
+    const form = await wb.webview('form', 'Add Rackspace');
+    await form.locator('vscode-button', { hasText: 'Check and Add' }).click();
+    await form.getByText('User Key is required.', { exact: true }).waitFor();
+    await shot('account-refused');
+    await axe('form', 'Add Rackspace');
+    const { account } = box.vendors.rackspace;
+    for (const key of ['userKey', 'secretKey', 'baseUrl']) await form.locator(`[data-field=${key}] input`).fill(String(account[key]));
+    await form.locator('[data-field=accountName] input').fill('Support mail');
+    await form.locator('vscode-button', { hasText: 'Check and Add' }).click();
+    await wb.row('Support mail').waitFor();
+    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+  },
+  async 'shows domains, mailboxes and what belongs to them; finds one among many'({ wb, page, shot }) {
+    await wb.expand('Support mail', /^Domains/);
+    await wb.row(/^customer001/).waitFor();
+    await wb.menu(/^Domains/, 'Search or Filter');
+    await wb.input('example.com');
+    await wb.expand(/^example\.com/, /^Mailboxes/, 'alex.smith@', /^Spam Lists/, /^Blocked Senders/);
+    await wb.row('anyone@spam.com').waitFor();
+    await shot('tree');
+    assert.equal(await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: /^customer0/ }).count(), 0);
+  },
+  async 'blocks senders: a pasted column, each entry with its result'({ wb, box, shot, axe }) {
+    await wb.menu(/^Spam Lists/, 'Edit Lists');
+    const lists = await wb.webview('lists', 'anyone@spam.com');
+    const column = lists.locator('[data-column=blockedSenders]');
+    box.vendors.rackspace.forget();
+    await column.locator('textarea').fill('bad@evil.example\nnot an address\nspam.example');
+    await column.getByRole('button', { name: 'Add to Blocked Senders' }).click();
+    await column.getByText('not an address: ', { exact: false }).first().waitFor();
+    await until('both are on the list', async () => await column.locator('li', { hasText: 'spam.example' }).count() > 0);
+    assert.equal(writes(box, 'rackspace').length, 2, 'the wrong entry was not sent');
+    assert.equal(await column.locator('textarea').inputValue(), 'not an address', 'what was refused stays, to be corrected');
+    await wb.row('bad@evil.example').waitFor();
+    await shot('lists');
+    await axe('lists');
+    await column.locator('li', { hasText: 'bad@evil.example' }).locator('input').check();
+    await column.getByRole('button', { name: 'Remove Selected' }).click();
+    await until('it is gone', async () => await column.locator('li', { hasText: 'bad@evil.example' }).count() === 0);
+  },
+  async 'changes a limit: dirty mark, undo, save sends only the difference'({ wb, page, box, shot, axe }) {
+    await wb.collapse();
+    await wb.expand('Outreach', /^Mailboxes/);
+    await wb.row('ann@acme.test').click();
+    const form = await wb.webview('form', 'ann@acme.test');
+    const field = form.locator('[data-field=maxEmailsPerDay] input');
+    await field.scrollIntoViewIfNeeded();
+    const before = await field.inputValue();
+    await field.fill('77');
+    await page.locator('.tab.dirty').waitFor();
+    await shot('form-dirty');
+    await field.press('Control+z');
+    await until('the first value is back', async () => await field.inputValue() === before);
+    await until('nothing is left to save', async () => await page.locator('.tab.dirty').count() === 0);
+    box.vendors.outreach.forget();
+    await field.fill('250');
+    await page.locator('.tab.dirty').waitFor();
+    await field.press('Control+s');
+    await until('it is saved', async () => await page.locator('.tab.dirty').count() === 0);
+    const sent = writes(box, 'outreach');
+    assert.equal(sent.length, 1);
+    assert.deepEqual((JSON.parse(sent[0]!.body.toString()) as { data: { attributes: unknown } }).data.attributes, { maxEmailsPerDay: 250 });
+    await axe('form', 'ann@acme.test');
+  },
+  async 'a refusal marks its field and keeps the edit; a conflict is shown and nothing overwritten'({ wb, page, box, shot }) {
+    const form = await wb.webview('form', 'ann@acme.test');
+    const email = form.locator('[data-field=email] input');
+    await email.fill('not an address');
+    await page.locator('.tab.dirty').waitFor();
+    await email.press('Control+s');
+    await form.locator('[data-field=email] .complaint:not([hidden])').waitFor();
+    await shot('form-refused');
+    assert.equal(await email.inputValue(), 'not an address');
+    await email.fill('ann@acme.test');
+    await email.press('Control+s');
+    const field = form.locator('[data-field=maxEmailsPerDay] input');
+    await until('clean again', async () => await page.locator('.tab.dirty').count() === 0);
+    box.vendors.outreach.rows.mailboxes.get(1).attributes.maxEmailsPerDay = 999;
+    box.vendors.outreach.forget();
+    await field.fill('300');
+    await page.locator('.tab.dirty').waitFor();
+    await field.press('Control+s');
+    await page.locator('.notification-list-item', { hasText: 'changed on the server meanwhile' }).first().waitFor();
+    assert.equal(writes(box, 'outreach').length, 0, 'nothing was overwritten');
+    await shot('conflict');
+    await wb.command('File: Revert File');
+    await until('the server\'s value is shown', async () => await (await wb.webview('form', 'ann@acme.test')).locator('[data-field=maxEmailsPerDay] input').inputValue() === '999');
+    await wb.clearToasts();
+  },
+  async 'shows the same object as JSON beside the form'({ wb, page, shot }) {
+    await wb.command('Mailroom: Show JSON Beside');
+    await page.locator('.view-line', { hasText: '"maxEmailsPerDay"' }).first().waitFor();
+    await shot('json');
+    await wb.closeAll();
+  },
+  async 'deletes only after the name was typed, and restores'({ wb, box, page }) {
+    await wb.collapse();
+    await wb.expand('Scaleway', /^Mailboxes/);
+    box.vendors.scaleway.forget();
+    await wb.menu('user001@', 'Delete');
+    await page.waitForSelector('.quick-input-widget input');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+    await page.waitForTimeout(300);
+    assert.equal(writes(box, 'scaleway').length, 0);
+    await wb.menu('user001@', 'Delete');
+    await wb.input('user001@mail.example.com');
+    await until('it was asked for', () => writes(box, 'scaleway').length === 1);
+    await page.locator('.notification-list-item', { hasText: 'is scheduled' }).getByRole('button', { name: 'Restore' }).click();
+    await until('it was restored', () => writes(box, 'scaleway').some(one => one.path.endsWith('/restore')));
+    await wb.clearToasts();
+  },
+  async 'reads mail: text first, HTML in a frame that fetches nothing until asked'({ wb, page, spy, shot, axe }) {
+    await wb.collapse();
+    await wb.expand('IMAP', /^Messages/);
+    await wb.row('This week in mail').click();
+    const reader = await wb.webview('reader', 'This week');
+    await reader.locator('pre', { hasText: 'three things' }).waitFor();
+    await axe('reader', 'This week');
+    await reader.getByRole('button', { name: 'HTML' }).click();
+    await reader.locator('iframe').waitFor();
+    await page.waitForTimeout(500);
+    assert.deepEqual(spy.seen, []);
+    await shot('reader');
+    await reader.frameLocator('iframe').locator('a').click();
+    const said = await wb.dialog('Cancel');
+    assert.match(said, /https:\/\/example\.com\/read\?id=1/);
+    await reader.getByRole('button', { name: 'Load Images' }).click();
+    await until('the picture was fetched', async () => {
+      const again = await wb.webview('reader', 'This week');
+      await again.getByRole('button', { name: 'HTML' }).click({ timeout: 1000 }).catch(() => {});
+      return spy.seen.length > 0;
+    });
+    assert.deepEqual([...new Set(spy.seen)], ['/pixel.png']);
+    spy.seen.length = 0;
+    await wb.closeAll();
+  },
+  async 'hostile mail shows nothing active and fetches nothing'({ wb, page, spy, shot, axe }) {
+    await wb.row('You have won').click();
+    const reader = await wb.webview('reader', 'You have won');
+    await reader.locator('iframe').waitFor();
+    await page.waitForTimeout(1500);
+    const inner = reader.frameLocator('iframe');
+    for (const link of await inner.locator('a').all()) await link.click({ timeout: 1000, force: true, noWaitAfter: true }).catch(() => {});
+    await page.waitForTimeout(300);
+    if (await page.locator('.monaco-dialog-box').count()) await wb.dialog('Cancel');
+    const left: string[] = await reader.evaluate('[...document.querySelector("iframe").contentDocument.querySelectorAll("script,iframe,object,embed,form,input,button,svg,math,base,link,meta[http-equiv=refresh],video,audio")].map(e => e.localName)');
+    assert.deepEqual(left, []);
+    const handlers: string[] = await reader.evaluate('[...document.querySelector("iframe").contentDocument.querySelectorAll("*")].flatMap(e => [...e.attributes]).map(a => a.name).filter(n => n.startsWith("on") || n === "srcset" || n === "ping" || n === "background")');
+    assert.deepEqual(handlers, []);
+    assert.deepEqual(spy.seen, [], 'nothing was fetched');
+    await shot('hostile');
+    await axe('reader', 'You have won');
+    await wb.closeAll();
+  },
+  async 'answers a message; the draft is kept until it has left'({ wb, page, shot, axe }) {
+    await wb.row('Figures of the third').click();
+    let reader = await wb.webview('reader', 'Figures');
+    await reader.getByRole('button', { name: 'Reply' }).click();
+    let form = await wb.webview('form', 'Reply');
+    await form.locator('[data-field=text] textarea').fill('Thank you, Grace.\nRow 14 is right.');
+    await page.waitForTimeout(900);
+    await form.locator('vscode-button', { hasText: 'Cancel' }).click();
+    // The page of a hidden panel is built anew.
+    reader = await wb.webview('reader', 'Figures');
+    await reader.getByRole('button', { name: 'Reply' }).click();
+    form = await wb.webview('form', 'continued from your draft');
+    assert.match(await form.locator('[data-field=text] textarea').inputValue(), /Row 14/);
+    await shot('composer');
+    await axe('form', 'Reply');
+    await form.locator('footer vscode-button').first().click();
+    await page.locator('.notification-list-item', { hasText: 'The message was sent.' }).waitFor({ timeout: 20_000 });
+    await wb.clearToasts();
+    await wb.closeAll();
+  },
+  async 'reads a conversation'({ wb, shot, axe }) {
+    await wb.collapse();
+    await wb.expand('Sodium', /^Conversations/);
+    await wb.row('VAT return 70').click();
+    const reader = await wb.webview('reader', 'VAT return');
+    await reader.getByRole('button', { name: 'Show message' }).first().click();
+    await until('its text came', async () => await reader.locator('pre').count() >= 2);
+    await shot('conversation');
+    await axe('reader', 'VAT return');
+    await wb.closeAll();
+  },
+  async 'shows overview and requests; gathers what needs attention'({ wb, page, shot, axe }) {
+    await wb.collapse();
+    await wb.menu('Outreach', 'Show Overview');
+    const overview = await wb.webview('overview', 'ben@acme.test');
+    await overview.locator('svg').first().waitFor();
+    await shot('overview');
+    await axe('overview');
+    await wb.command('Mailroom: Show Requests');
+    const requests = await wb.webview('requests', '/api/v2/mailboxes');
+    assert.ok(!(await requests.locator('main').innerText()).includes('?'), 'no query is shown');
+    await shot('requests');
+    await axe('requests');
+    assert.ok((await page.locator('.activitybar .badge-content').allInnerTexts()).some((text: string) => Number(text) > 0), 'the badge counts');
+    await wb.closeAll();
+  },
+  async 'a failure is a row with a way on'({ wb, page, box, shot }) {
+    await wb.collapse();
+    box.vendors.contextIo.fail({ status: 503, times: 30 });
+    await wb.row('Context.IO').waitFor();
+    await wb.expand('Context.IO', /^Mailboxes/);
+    await wb.row('Retry').waitFor({ timeout: 30_000 });
+    await shot('failure');
+    box.vendors.contextIo.mend();
+    await wb.row('Retry').click();
+    await until('the mailboxes are there', async () => await page.locator('.monaco-list-row[role=treeitem][aria-level="3"]').filter({ hasText: '@' }).count() > 0);
+  },
+};
+
+/** The engine's findings for a page; its background is the editor's, which the engine cannot know. */
+async function findings(frame: Loose): Promise<string[]> {
+  await frame.evaluate('document.documentElement.style.background = getComputedStyle(document.documentElement).getPropertyValue("--vscode-editor-background")');
+  await frame.evaluate(axe);
+  const { violations } = await frame.evaluate('axe.run(document, { iframes: false, resultTypes: ["violations"] })');
+  return (violations as { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[])
+    .map(one => `${one.id} (${one.impact}): ${one.nodes.slice(0, 3).map(node => `${node.target.join(' ')} ${node.failureSummary.replace(/\s+/g, ' ').slice(0, 160)}`).join(' | ')}`);
+}
+
+async function run(version: Version, vsix: string, theme: keyof typeof THEMES, only?: readonly string[]): Promise<boolean> {
+  const spy = await startSpy(), box = await startSandboxes(spy.url);
+  const server = await startServer({ version, vsix, env: { MAILROOM_SANDBOX: box.lines }, settings: { 'workbench.colorTheme': version === 'oldest' ? THEMES[theme].replace(' 2026', ' Modern') : THEMES[theme] } });
+  const { page, close } = await openBrowser(server);
+  const wb = workbench(page);
+  let good = true, policy: string[] = [];
+  page.on('console', (message: Loose) => { const text = String(message.text()); if (/Content Security Policy/.test(text) && /vscode-cdn|nonce-/.test(text)) policy.push(text.slice(0, 200)); });
+  const shot = async (name: string) => { await page.waitForTimeout(250); await page.screenshot({ path: join(pictures, `${version}-${theme}-${name}.png`) }); };
+  const check = async (kind: string, has?: string) => { assert.deepEqual(await findings(await wb.webview(kind, has)), [], `the accessibility engine on "${kind}"`); };
+  try {
+    await wb.open();
+    for (const [name, journey] of Object.entries(journeys)) {
+      if (only && !only.some(part => name.includes(part))) continue;
+      const started = Date.now();
+      try {
+        await journey({ wb, page, box, spy, shot, axe: check });
+        // Mail that breaks the policy is the point of the policy.
+        if (!/mail|message/.test(name)) assert.deepEqual(policy, [], 'our pages keep their own policy');
+        console.log(`  ✔ ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+      } catch (error) {
+        good = false;
+        console.log(`  ✘ ${name}\n    ${String((error as Error).message).split('\n').slice(0, 12).join('\n    ')}`);
+        await shot(`failed-${name.slice(0, 20).replace(/\W+/g, '-')}`).catch(() => {});
+        await page.keyboard.press('Escape');
+        await wb.closeAll().catch(() => {});
+      }
+      policy = [];
+    }
+  } finally { await close(); await server.close(); await box.close(); await spy.close(); }
+  return good;
+}
+
+async function main(): Promise<void> {
+  const wanted = process.argv.slice(2).filter(word => !word.startsWith('-'));
+  const words = wanted.filter(word => ['newest', 'oldest', 'themes'].includes(word)), only = wanted.filter(word => !words.includes(word));
+  const has = (word: string) => words.length === 0 || words.includes(word);
+  rmSync(pictures, { recursive: true, force: true });
+  mkdirSync(pictures, { recursive: true });
+  const vsix = buildVsix(), size = statSync(vsix).size;
+  console.log(`${vsix.split('/').at(-1)}: ${(size / 1024).toFixed(0)} kB`);
+  let good = size < 1_500_000;
+  const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[]) => { console.log(`\n${version}, ${theme}`); good = await run(version, vsix, theme, some) && good; };
+  if (has('newest')) await each('newest', 'dark', only.length ? only : undefined);
+  if (has('oldest')) await each('oldest', 'light', only.length ? only : undefined);
+  if (has('themes')) for (const theme of ['light', 'hc-dark', 'hc-light'] as const) await each('newest', theme, only.length ? only : ['adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers', 'reads a conv', 'shows overview']);
+  process.exit(good ? 0 : 1);
+}
+void main().catch((error: unknown) => { console.error(error); process.exit(1); });

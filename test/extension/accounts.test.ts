@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { providers } from '../../shared/index.js';
+import { createAccounts, fieldsOf, grantOf, parted, readExport, readSandboxLine, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts.js';
+
+function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: string } = {}) {
+  const state = new Map<string, unknown>(), secrets = new Map<string, string>();
+  const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], failed: 0 };
+  let listener: (event: { key: string }) => void = () => {};
+  const accounts = createAccounts({
+    state: { get: ((key: string, other: unknown) => state.get(key) ?? other) as never, update: async (key: string, value: unknown) => { state.set(key, JSON.parse(JSON.stringify(value))); } },
+    secrets: {
+      get: async key => { seen.reads++; if (options.failing) throw new Error('no keychain'); return secrets.get(key); },
+      store: async (key, value) => { if (options.failing) throw new Error('no keychain'); secrets.set(key, value); listener({ key }); },
+      delete: async key => { secrets.delete(key); }, onDidChange: ((listen: typeof listener) => { listener = listen; return { dispose() {} }; }) as never,
+    },
+    ask: async () => { seen.asked++; return options.answer; }, changed: account => { seen.changed.push(account); }, observe() {}, storeFailed() { seen.failed++; }, ...(options.sandbox ? { sandbox: options.sandbox } : {}),
+  });
+  return { accounts, state, secrets, seen };
+}
+/** A provider that signs with a required secret, whichever it is. */
+const provider = providers.find(({ auth }) => auth.sign && Object.values(auth.fields as Record<string, { secret?: boolean; required?: boolean }>).some(field => field.secret && field.required))!;
+const secretName = Object.entries(provider.auth.fields as Record<string, { secret?: boolean }>).find(([, field]) => field.secret)![0];
+const open = Object.fromEntries(Object.entries(provider.auth.fields as Record<string, { secret?: boolean; required?: boolean; default?: unknown; format?: string }>).filter(([, field]) => !field.secret && field.required && field.default === undefined)
+  .map(([name, field]) => [name, field.format === 'uri' ? 'https://x.example' : 'value']));
+const account = (remember: StoredAccount['remember']): StoredAccount => ({ id: 'one', name: 'One', provider: provider.id, values: { ...open, baseUrl: 'https://x.example' }, remember });
+const SECRET = { [secretName]: 'a-very-secret-value' };
+
+describe('accounts', () => {
+  it('keep: secrets lie in the secret store and nowhere else', async () => {
+    const { accounts, state, secrets } = harness();
+    await accounts.save(account('keep'), SECRET);
+    assert.ok(!JSON.stringify([...state]).includes('a-very-secret-value'));
+    assert.match(secrets.get('account:one')!, /a-very-secret-value/);
+    await accounts.open('one');
+    await accounts.remove('one');
+    assert.equal(secrets.size, 0);
+    assert.deepEqual(accounts.list(), []);
+  });
+  it('session: nothing is stored, and nobody is asked again in this window', async () => {
+    const { accounts, secrets, seen } = harness();
+    await accounts.save(account('session'), SECRET);
+    assert.equal(secrets.size, 0);
+    await accounts.open('one');
+    assert.equal(seen.asked, 0);
+  });
+  it('a session that ended is asked for, once for many', async () => {
+    const { accounts, state, seen } = harness({ answer: SECRET });
+    state.set('accounts', [account('session')]);
+    await Promise.all([accounts.open('one'), accounts.open('one', new AbortController().signal), accounts.open('one')]);
+    assert.equal(seen.asked, 1);
+  });
+  it('never: what was given is not stored', async () => {
+    const { accounts, state, secrets, seen } = harness({ answer: SECRET });
+    state.set('accounts', [account('never')]);
+    await accounts.open('one');
+    assert.equal(secrets.size, 0);
+    assert.equal(seen.asked, 1);
+    accounts.dispose();
+  });
+  it('an index without its secret says so and does not vanish', async () => {
+    const { accounts, state } = harness();
+    state.set('accounts', [account('keep')]);
+    await assert.rejects(accounts.open('one'), { code: 'unauthorized' });
+    assert.equal(accounts.list().length, 1);
+  });
+  it('a secret store that does not answer is told once, and the session goes on', async () => {
+    const { accounts, seen } = harness({ failing: true });
+    await accounts.save(account('keep'), SECRET);
+    await accounts.open('one');
+    await accounts.open('one', new AbortController().signal);
+    assert.equal(seen.failed, 1);
+    assert.equal(seen.asked, 0);
+  });
+  it('secrets that came with another choice of remembering are taken out of the store', async () => {
+    const { accounts, secrets } = harness();
+    await accounts.save(account('keep'), SECRET);
+    await accounts.save(account('session'), SECRET);
+    assert.equal(secrets.size, 0);
+  });
+  it('an export holds no secret of any provider and can be imported again', () => {
+    const all: StoredAccount[] = providers.map(one => ({
+      id: one.id, name: one.name, provider: one.id, remember: 'keep',
+      values: Object.fromEntries(Object.entries(fieldsOf(one)).filter(([, field]) => field.type === 'text' && field.format === undefined && !('pattern' in field)).map(([name, field]) => [name, (field as { secret?: boolean }).secret ? 'top-secret' : 'plain'])),
+    }));
+    const text = writeExport(all);
+    assert.ok(!text.includes('top-secret'));
+    assert.deepEqual(readExport(text).map(one => [one.name, one.provider]), all.map(one => [one.name, one.provider]));
+  });
+  it('a file that is none is refused with its reason', () => { for (const bad of ['', '{}', '{"accounts":[{"provider":"nobody"}]}']) assert.throws(() => readExport(bad), { code: 'invalid_input' }); });
+  it('lines of the sandbox become accounts that are not stored; other lines are left out', async () => {
+    const line = JSON.stringify({ id: provider.id, account: { ...account('keep').values, ...SECRET } });
+    const { accounts, state, secrets } = harness({ sandbox: `${line}\nnonsense\n{"id":"nobody","account":{}}` });
+    assert.deepEqual(accounts.list().map(one => one.provider.id), [provider.id]);
+    await accounts.open(accounts.list()[0]!.id);
+    assert.deepEqual([state.size, secrets.size], [0, 0]);
+    assert.equal(readSandboxLine('{"id":1}'), undefined);
+  });
+  it('every secret field of every provider is parted from the open ones', () => {
+    for (const one of providers) {
+      const fields = fieldsOf(one), { open: shown, secret } = parted(fields, Object.fromEntries(Object.keys(fields).map(name => [name, 'x'])));
+      for (const [name, field] of Object.entries(fields)) assert.equal(name in secret, field.type === 'text' && field.secret === true, `${one.id} ${name}`);
+      assert.equal(Object.keys(shown).length + Object.keys(secret).length, Object.keys(fields).length);
+    }
+  });
+  it('a choice of OAuth 2 brings its grant, a password none', () => {
+    for (const one of providers) {
+      const choice = one.auth.oauth2Choice;
+      if (!choice) continue;
+      assert.equal(grantOf(one, {}), undefined);
+      for (const [value, known] of Object.entries(choice.grants)) {
+        const grant: { tokenUrl(values: never): string; authorizeUrl(values: never): string } = grantOf(one, { [choice.field]: choice.value, [choice.by]: value })!.auth.oauth2!;
+        assert.equal(grant.tokenUrl({} as never), known.tokenUrl);
+        assert.ok(grant.authorizeUrl({} as never).startsWith(known.authorizeUrl));
+      }
+    }
+  });
+});

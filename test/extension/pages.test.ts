@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { accountFields, providers, type Fields, type Operation } from '../../shared/index.js';
+import { PAGE_WORDS, readToHost } from '../../extension/form/messages.js';
+import { control, render } from '../../extension/form/render.js';
+import { bodyFields, htmlOf } from '../../extension/composeText.js';
+import { cell, columnsOf, csvRow } from '../../extension/csv.js';
+import { createRequestLog } from '../../extension/log.js';
+
+const root = join(__dirname, '../..');
+
+describe('messages between page and host', () => {
+  it('are taken in their exact shape', () => {
+    assert.ok(readToHost({ type: 'ready' }));
+    assert.ok(readToHost({ type: 'ask', id: 1, ask: { do: 'edit', field: 'name', value: 'x' } }));
+    assert.ok(readToHost({ type: 'ask', id: 2, ask: { do: 'reload' } }));
+    for (const bad of [null, 1, 'x', [], {}, { type: 'ask' }, { type: 'ask', id: '1', ask: { do: 'cancel' } }, { type: 'ask', id: 1, ask: { do: 'exec', command: 'x' } }, { type: 'ask', id: 1, ask: { do: 'constructor' } },
+      { type: 'ask', id: 1, ask: { do: 'edit', field: 1, value: 'x' } }, { type: 'ask', id: 1, ask: { do: 'edit', field: 'a', value: { deep: 1 } } }, { type: 'ask', id: 1, ask: { do: 'cancel', more: 1 } },
+      { type: 'ask', id: 1, ask: { do: 'mail', message: 'm', what: 'format' } }, { type: 'ask', id: 1, ask: { do: 'add', column: 'c', values: [1] } }]) assert.equal(readToHost(bad), undefined, JSON.stringify(bad));
+  });
+  it('anything else is dropped without a sound (property)', () => {
+    fc.assert(fc.property(fc.anything(), one => { const read = readToHost(one); assert.ok(read === undefined || read.type === 'ready' || read.type === 'ask'); }));
+  });
+  it('every text of a page is in the list that the host translates', () => {
+    const known = new Set<string>(PAGE_WORDS);
+    for (const file of [...readdirSync(join(root, 'extension/form/page')).filter(name => name.endsWith('.ts')).map(name => `page/${name}`), 'controls.ts']) {
+      for (const [, text] of readFileSync(join(root, 'extension/form', file), 'utf8').matchAll(/\bw\('([^']+)'/g)) assert.ok(known.has(text!), `${file}: "${text}"`);
+    }
+  });
+});
+
+describe('forms', () => {
+  for (const provider of providers) {
+    it(`${provider.name}: every field of every operation has a control with a label`, () => {
+      const look = (fields: Fields) => {
+        const shown = render(fields).flatMap(group => group.controls);
+        assert.deepEqual(shown.map(one => one.name).sort(), Object.keys(fields).sort());
+        for (const one of shown) assert.ok(one.label, one.name);
+      };
+      look(accountFields(provider));
+      for (const operation of Object.values(provider.operations as Record<string, Operation>)) look(operation.input);
+    });
+  }
+  it('secrets are password boxes, whatever their length', () => assert.equal(control('p', { type: 'text', label: 'P', secret: true, lines: 5 }).kind, 'secret'));
+  it('required ones come first in their group, groups in the order of the table', () => {
+    const groups = render({ a: { type: 'text', label: 'A', group: 'One' }, b: { type: 'text', label: 'B', group: 'Two' }, c: { type: 'text', label: 'C', group: 'One', required: true } });
+    assert.deepEqual(groups.map(group => [group.title, group.controls.map(one => one.name)]), [['One', ['c', 'a']], ['Two', ['b']]]);
+  });
+});
+
+describe('the composer', () => {
+  it('finds the body fields of every provider that sends', () => {
+    for (const provider of providers) {
+      for (const name of ['message.send', 'message.reply', 'message.forward', 'message.sendFrom']) {
+        const operation = (provider.operations as Record<string, Operation>)[name];
+        if (!operation) continue;
+        const body = bodyFields(operation.input);
+        assert.ok(body.text ?? body.html, `${provider.id} ${name}`);
+        if (operation.input[body.html ?? '']?.required) assert.ok(body.made, `${provider.id} ${name} wants HTML`);
+      }
+    }
+  });
+  it('makes HTML of plain text in which nothing of the text is markup', () => assert.equal(htmlOf('a <b>\nc\n\n"d" & e'), '<p>a &#60;b&#62;<br>c</p>\n<p>&#34;d&#34; &#38; e</p>'));
+});
+
+describe('exports', () => {
+  it('quote what must be quoted and disarm what a spreadsheet would run', () => {
+    assert.equal(cell('a,"b"\n'), '"a,""b""\n"');
+    for (const formula of ['=1+1', '+cmd', '-2+3', '@SUM(A1)']) assert.ok(cell(formula).startsWith("'") || cell(formula).startsWith('"\''), formula);
+    assert.equal(cell(-5), '-5');
+    assert.equal(cell('-5.2'), '-5.2');
+  });
+  it('have the shared columns first, then the vendor\'s own', () => {
+    const rows = [{ id: '1', native: { b: 2 } }, { id: '2', email: 'x@x.example', native: { attributes: { c: 3 } } }];
+    const columns = columnsOf(rows);
+    assert.deepEqual(columns, ['id', 'email', 'native.b', 'native.c']);
+    assert.equal(csvRow(rows[1]!, columns), '2,x@x.example,,3\r\n');
+  });
+});
+
+describe('the request log', () => {
+  const quiet = { info() {}, warn() {} };
+  it('shows no query, whatever is in it, and counts the tries of a read', () => {
+    const said: string[] = [], log = createRequestLog({ info: (line: string) => said.push(line), warn: (line: string) => said.push(line) } as never);
+    log.observe('Mine', { method: 'GET', url: 'https://x.example/a?key=secret', status: 503, ms: 1 });
+    log.observe('Mine', { method: 'GET', url: 'https://x.example/a?key=secret', status: 200, ms: 1 });
+    assert.ok(!said.join().includes('secret'));
+    assert.deepEqual(log.lines().map(line => [line.path, line.attempt]), [['/a', 1], ['/a', 2]]);
+    assert.match(said[1]!, /try 2/);
+  });
+  it('forgets the oldest', () => {
+    const log = createRequestLog(quiet as never);
+    for (let i = 0; i < 500; i++) log.observe('Mine', { method: 'GET', url: `https://x.example/${i}`, status: 200, ms: 1 });
+    assert.equal(log.lines().length, 200);
+    assert.equal(log.lines().at(-1)!.path, '/499');
+  });
+});
