@@ -2,8 +2,8 @@ import { isFile, located, onWire, splitName, validate, type Client, type Field, 
 
 /** What an operation would do, found out without doing it. `changes` names only what differs where the object could be read. */
 export interface Preview {
-  dryRun: true; operation: string; effect: string; input: Record<string, unknown>;
-  current?: unknown; changes?: { field: string; from: unknown; to: unknown }[]; note: string;
+  dryRun: true; note: string; changes?: { field: string; from: unknown; to: unknown }[]; current?: unknown;
+  operation: string; effect: string; input: Record<string, unknown>;
 }
 
 /**
@@ -23,9 +23,8 @@ export async function dryRun(client: Client, name: string, operation: Operation,
   const changes = current && verb === 'update' ? differences(operation, values, current, targets!) : undefined;
   const unchanged = changes?.length === 0;
   return {
-    dryRun: true, operation: name, effect: operation.effect, input: shown,
-    ...(current ? { current: simple(current) } : {}), ...(changes ? { changes } : {}),
-    note: unchanged ? 'Everything is like this already.' : `Would run: ${operation.summary.replace(/\.$/, '')}. Nothing was sent but what reads.`,
+    dryRun: true, note: unchanged ? 'Everything is like this already.' : `Would run: ${operation.summary.replace(/\.$/, '')}. Nothing was sent but what reads.`,
+    ...(changes ? { changes } : {}), ...(current ? { current: simple(current) } : {}), operation: name, effect: operation.effect, input: shown,
   };
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { startRackspace } from '../../sandbox/rackspace.js';
 import { startScaleway } from '../../sandbox/scaleway.js';
 import { deliver, startSodium } from '../../sandbox/sodium.js';
@@ -8,7 +10,7 @@ import type { Host } from './host.js';
 import { needPrograms } from './install.js';
 import { eventually } from './processes.js';
 import { theHome, theHost } from './scene.js';
-import { accountOf, executionsOf, published, saveCredential } from './workflows.js';
+import { accountOf, executionsOf, published, saveCredential, saveWorkflow, type WorkflowJson } from './workflows.js';
 
 describe('the editor', function () {
   this.timeout(120_000);
@@ -94,6 +96,17 @@ describe('the editor', function () {
     deliver(sodium, { subject: 'Seen by the trigger' });
     await eventually('one execution', async () => (await executionsOf(host, id)).some(({ mode }) => mode === 'trigger'), 40_000);
     await editor.shot('sync-trigger-active');
+  });
+
+  it('shows a template whole', async () => {
+    const template = JSON.parse(readFileSync(join(__dirname, '../../templates/2-offboarding.json'), 'utf8')) as WorkflowJson;
+    const { id } = await saveWorkflow(host, template, {});
+    await editor.page.goto(`${host.url}/workflow/${id}`);
+    await editor.page.locator('[data-test-id="canvas-node"]', { hasText: 'Grace Period' }).first().waitFor();
+    await editor.spot('zoom-to-fit').first().click();
+    await editor.page.waitForTimeout(1_000);
+    await editor.shot('template');
+    assert.equal(await editor.page.locator('[data-test-id="canvas-node"]', { hasText: /install this node/i }).count(), 0);
   });
 
   it('had nothing to complain about', () => assert.deepEqual(editor.complaints, []));
