@@ -78,7 +78,6 @@ describe('the tree', () => {
   });
   it('shows a failure as rows and does not try again by itself', async () => {
     let tries = 0;
-    // eslint-disable-next-line require-yield
     const { model, child } = harness({ 'mailbox.list': async function* () { tries++; throw new MailError('unavailable', 'The server is down.'); } });
     const branch = await child(await child(undefined, 'Mine'), 'Mailboxes') as BranchNode;
     assert.deepEqual(notes(await model.children(branch)), ['problem', 'retry', 'edit', 'log']);
