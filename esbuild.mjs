@@ -2,7 +2,7 @@
 // dist/shared/lazy, because esbuild splits no CommonJS: so the mail libraries, the HTTP client and the XML parser load on first use only.
 import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
-import { cp, glob, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 
@@ -29,17 +29,34 @@ const splitLazy = {
 await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
 // `export *` leaves the default export out, which is all that a CommonJS module made of one class has.
 const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all from ${JSON.stringify(entry)}; export default all.default ?? all;`;
-for (const [name, entry] of lazy) await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: whole(entry), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
+// A package is bundled once: what else is imported of it stands in the file of the package, and a file of its own only points there.
+const partOf = entry => [...lazy.values()].find(other => entry.startsWith(`${other}/`));
+for (const [name, entry] of lazy) {
+  const within = partOf(entry);
+  if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
+  const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
+  await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
+}
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.
 const outside = { name: 'outside', setup: b => b.onResolve({ filter: /(shared|lib)\/index\.js$/ }, args => args.kind === 'entry-point' ? undefined : { path: args.path, external: true }) };
 const nodes = await all('nodes/*/*.node.ts'), credentials = await all('credentials/*.credentials.ts');
 await build({ ...common, entryPoints: [...nodes, ...credentials, 'nodes/lib/index.ts'], outbase: '.', outdir: 'dist', external: ['n8n-workflow'], plugins: [outside], keepNames: true });
+// n8n evaluates every credential class when it starts, lazy loader or not. So the class it gets holds its values as they are, and the one that
+// computes them from the core's tables stands beside it, for the first signature.
+const requireBuilt = createRequire(join(root, 'package.json'));
+for (const file of credentials) {
+  const built = join(root, 'dist', file.replace(/\.ts$/, '.js')), name = basename(built).split('.')[0], full = built.replace('.credentials.js', '.full.js');
+  await rename(built, full);
+  const made = new (requireBuilt(full)[name])(), functions = Object.keys(made).filter(key => typeof made[key] === 'function');
+  await writeFile(built, `"use strict";exports.${name}=class ${name}{constructor(){Object.assign(this,${JSON.stringify(made)});`
+    + `${functions.map(key => `this.${key}=(...given)=>new(require("./${basename(full)}").${name})().${key}(...given);`).join('')}}};\n`);
+}
 for (const codex of await all('nodes/*/*.node.json')) await cp(join(root, codex), join(root, 'dist', codex));
 await cp(join(root, 'icons'), join(root, 'dist/icons'), { recursive: true });
 
 // What n8n reads instead of evaluating our code when it starts (its lazy package loader). A test compares it with n8n's own generator.
-const require = createRequire(join(root, 'package.json'));
+const require = requireBuilt;
 const made = file => { const path = `dist/${file.replace(/\.ts$/, '.js')}`, className = basename(path).split('.')[0]; return { path, className, type: new (require(`./${path}`)[className])() }; };
 const iconUrl = (icon, path) => typeof icon === 'string' ? `icons/n8n-nodes-mailroom/${join(dirname(path), icon.replace('file:', ''))}` : { light: iconUrl(icon.light, path), dark: iconUrl(icon.dark, path) };
 const withIcon = ({ icon, ...rest }, path) => ({ ...rest, iconUrl: iconUrl(icon, path) });

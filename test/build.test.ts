@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '..', 'dist', 'shared'), load = createRequire(join(dist, 'index.js'));
 /** Files of the build whose library has another name than the file. */
-const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-composer', 'smtp-connection': 'nodemailer/lib/smtp-connection' };
+const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-composer', 'smtp-connection': 'nodemailer/lib/smtp-connection', tools: 'imapflow/lib/tools.js' };
 
 describe('the build', () => {
   const files = readdirSync(join(dist, 'lazy')).filter(file => file.endsWith('.js')).map(file => file.slice(0, -3));
@@ -16,6 +16,8 @@ describe('the build', () => {
         if (name === 'module.exports' || name === '__esModule') continue;
         assert.equal(typeof own[name], typeof original[name], name);
       }
+      // Without the mark, whoever imports the file would get all of it as its default.
+      if ('default' in original) assert.equal(own.__esModule, true);
     });
   }
 });

@@ -44,12 +44,7 @@ const run = (program, args, options = {}) => new Promise(resolve => {
 /** A fingerprint of everything the build reads. */
 function sources() {
   const hash = createHash('sha256');
-    case 'package': install('test/e2e/vscode', 'what packs the extension'); return (await buildIfStale()) || await script('test/package.ts', ...rest) || script('test/vsix.ts', ...rest);
-    case 'test:e2e:vscode': install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/e2e/vscode/run.ts', ...rest);
-    case 'demo:vscode': install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/e2e/vscode/demo.ts', ...rest);
-    case 'bench': install('test/bench', 'what is measured beside it'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
-    case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
-    case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
+  const files = ['package.json', 'package-lock.json', 'package.nls.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons', 'l10n'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
   for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
@@ -89,17 +84,16 @@ async function commands(name) {
     case 'sandbox': return script('test/sandbox/start.ts', ...rest);
     case 'golden': return (await buildIfStale()) || await script('test/golden.ts', '--write') || script('test/reference.ts', '--write');
     case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
-<<<<<<< HEAD
+    case 'bench': install('test/bench', 'what is measured beside it'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
+    case 'test:e2e':
+      install('test/engine', "n8n's engine");
+      return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/mail').filter(file => file.endsWith('.test.ts'))));
+    case 'bench:n8n': return (await buildIfStale()) || script('test/bench/n8n.ts', ...rest);
+    case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
+    case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
     case 'package': install('test/e2e/vscode', 'what packs the extension'); return (await buildIfStale()) || (await script('test/package.ts', ...rest)) || script('test/vsix.ts', ...rest);
     case 'test:e2e:vscode': install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/e2e/vscode/run.ts', ...rest);
     case 'demo:vscode': install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/e2e/vscode/demo.ts', ...rest);
-    case 'bench': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
-=======
-    case 'package': return (await buildIfStale()) || script('test/package.ts', ...rest);
-    case 'bench': install('test/bench', 'what is measured beside it'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
-    case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
-    case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
->>>>>>> main
     case 'test': {
       install('test/engine', "n8n's engine");
       if (await buildIfStale()) return 1;
@@ -108,7 +102,7 @@ async function commands(name) {
         if (lint || types) return fail(`${[lint && 'Lint', types && 'Types'].filter(Boolean).join(' and ')} failed; the tests were not run.`);
       }
       const files = rest.length ? rest : filesBelow('test').filter(file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file));
-      return script('node_modules/mocha/bin/mocha.js', '--timeout', '10000', ...files);
+      return script('node_modules/mocha/bin/mocha.js', '--timeout', '10000', ...(rest.length ? [] : ['--parallel', '--jobs', '2']), ...files);
     }
     default: return fail(`Unknown command "${name}". See the scripts in package.json.`);
   }

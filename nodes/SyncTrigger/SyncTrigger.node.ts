@@ -9,7 +9,7 @@ export class SyncTrigger implements INodeType {
     icon: { light: 'file:../../icons/syncTrigger.svg', dark: 'file:../../icons/syncTrigger.dark.svg' },
     group: ['trigger'],
     version: 1,
-    subtitle: '={{ $parameter["event"] }}',
+    subtitle: '={{ $parameter["provider"] + ": " + $parameter["event"].replace(/([A-Z])/g, " $1").toLowerCase() }}',
     description: 'Starts the workflow once for each new message or change of a mailbox, without loss or repetition',
     eventTriggerDescription: 'Waiting for news from the provider',
     activationMessage: 'The mailbox is being watched. Each new message or change starts one execution; after an interruption the trigger catches up.',

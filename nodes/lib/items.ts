@@ -5,7 +5,7 @@ import { isFile, isMailError, MailError, nextStep, providerById, splitName, take
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
-import { collectionOf, isPicked, offered } from './parameters.js';
+import { collectionOf, isPicked, offered, standsAlone } from './parameters.js';
 
 /** How many items are under way at once; the account's pace limits their requests further. */
 const AT_ONCE = 5;
@@ -15,10 +15,11 @@ const CUSTOM_API_CALL = '__CUSTOM_API_CALL__';
 
 /**
  * Runs a node: each item with its own parameters and account, a few at a time, results in the order of the items. With continue-on-fail a
- * failed item becomes an error item; without, the first failure stops what has not begun and says which items were done.
+ * failed item becomes an error item, and for an AI agent too, since n8n tells its model nothing of a thrown error; without, the first failure
+ * stops what has not begun and says which items were done.
  */
 export async function runItems(node: IExecuteFunctions, name: NodeName): Promise<INodeExecutionData[][]> {
-  const count = node.getInputData().length, goOn = node.continueOnFail();
+  const count = node.getInputData().length, goOn = node.continueOnFail() || isToolNode(node);
   const results: INodeExecutionData[][] = new Array<INodeExecutionData[]>(count);
   const cancelled = node.getExecutionCancelSignal?.();
   const failures: { index: number; error: unknown }[] = [];
@@ -90,10 +91,10 @@ const isToolNode = (node: IExecuteFunctions) => node.getNode().type.endsWith('To
 /** The input of an operation from the parameters of an item. A name that the user left empty stays absent. */
 async function readInput(node: IExecuteFunctions, providerId: string, name: string, operation: Operation, index: number): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = {};
-  const collection = Object.values(operation.input).some(field => !field.required)
+  const collection = Object.entries(operation.input).some(([key, field]) => !standsAlone(name, key, field))
     ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}, { extractValue: true }) as Record<string, unknown> : {};
   for (const [key, field] of Object.entries(operation.input)) {
-    const given = field.required ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
+    const given = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
     input[key] = await readFiles(node, field, given, index);
   }
   return input;

@@ -98,10 +98,11 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const consequence = consequenceOf(operation);
       return consequence ? [{ verb: splitName(name)[1], property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence', type: 'notice' as const, default: '' } }] : [];
     }), show));
-    // What an operation acts on stands first, whatever other operations share.
-    const acting = (field: Field) => isPicked(provider, field) ? 0 : 1;
-    properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([, field]) => field.required)
-      .map(([key, field]) => ({ verb: splitName(name)[1], field, property: parameter(provider, key, field, true) }))).sort((a, b) => acting(a.field) - acting(b.field)), show));
+    // What an operation acts on stands first, whatever other operations share; then what else is required, then what makes a mail.
+    const place = (key: string, field: Field) => isPicked(provider, field) ? 0 : field.required ? 1 : 2 + MAIL.indexOf(key);
+    properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
+      .map(([key, field]) => ({ verb: splitName(name)[1], place: place(key, field), property: parameter(provider, key, field, field.required === true) })))
+      .sort((one, other) => one.place - other.place), show));
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
     if (destructive.length) {
       properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
@@ -120,7 +121,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
         description: 'Whether to return a simplified version of the response instead of the raw data' });
     }
     properties.push(...merged(own.flatMap(([name, operation]) => {
-      const verb = splitName(name)[1], optional = Object.entries(operation.input).filter(([, field]) => !field.required);
+      const verb = splitName(name)[1], optional = Object.entries(operation.input).filter(([key, field]) => !standsAlone(name, key, field));
       if (!optional.length) return [];
       const collection = collectionOf(verb);
       return [{ verb, property: {
@@ -147,6 +148,14 @@ function option(name: string, value: string, help?: string): INodePropertyOption
   const description = describe(help);
   return description && description !== name ? { name, value, description } : { name, value };
 }
+
+/** What makes a mail, in the order of a form: nobody sends without a look at it, though a provider may do without. */
+const MAIL = ['to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'attachments'];
+/** Whether a field stands in the form by itself, not in the collection of further fields: it is required, what is acted on, or what makes a mail. */
+export const standsAlone = (operation: string, name: string, field: Field): boolean => {
+  const [resource, verb] = splitName(operation);
+  return field.required === true || (name === resource && verb !== 'list') || (ownerOf(operation) === 'send' && MAIL.includes(name));
+};
 
 /** Equal parameters of several operations become one that is shown for all of them: half the size of the description. */
 function merged(parts: { verb: string; property: INodeProperties }[], show: (verbs: string[]) => INodeProperties['displayOptions']): INodeProperties[] {
@@ -188,7 +197,7 @@ export function parameter(provider: Provider, name: string, field: Field, stands
     }
     case 'list':
       if (field.of.type === 'choice') return { ...common, type: 'multiOptions', options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
-      if (field.of.type === 'file') return { ...common, displayName: `${field.label} Fields`, type: 'string', default: '', placeholder: 'e.g. data, report', description: binary(description, 'Names of the input fields that hold the files, comma-separated') };
+      if (field.of.type === 'file') return { ...common, displayName: `${field.label.replace(/s$/, '')} Fields`, type: 'string', default: '', placeholder: 'e.g. data, report', description: binary(description, 'Names of the input fields that hold the files, comma-separated') };
       return { ...common, type: 'string', default: '', ...example, ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
   }
 }

@@ -74,7 +74,9 @@ export function triggerProperties(): INodeProperties[] {
 
 /** Running triggers of this process, by workflow and node: a second start replaces the first, also across copies of this file. */
 const RUNNING = Symbol.for('n8n-nodes-mailroom.triggers');
-const running = () => (globalThis as { [RUNNING]?: Map<string, Follower> })[RUNNING] ??= new Map<string, Follower>();
+const running = () => (globalThis as { [RUNNING]?: Map<string, Place> })[RUNNING] ??= new Map<string, Place>();
+/** Taken by a start before it waits for anything, so that of two starts at the same moment the later one wins. */
+interface Place { follower?: Follower }
 
 /** Starts the trigger: always succeeds for settings that can work at all, whatever the network does, and supervises itself from then on. */
 export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerResponse> {
@@ -85,7 +87,9 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
     };
   }
   const id = `${node.getWorkflow().id}/${node.getNode().id}`;
-  await running().get(id)?.close();
+  const place: Place = {}, before = running().get(id);
+  running().set(id, place);
+  await before?.follower?.close();
   const state = node.getWorkflowStaticData('node') as TriggerState;
   if (state.scope !== settings.scope) {
     for (const key of Object.keys(state)) delete state[key as keyof TriggerState];
@@ -96,7 +100,8 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
     const mark = settings.startDate ? undefined : await firstMark(node, settings);
     if (mark !== undefined) state.cursor = mark;
   }
-  const follower = follow({
+  if (running().get(id) !== place) return { closeFunction: async () => {} };
+  const follower = place.follower = follow({
     state, keyPrefix: `${id}\n${settings.scope}`, intervalMs: settings.intervalMs, concurrent: settings.concurrent,
     ...(settings.batchSize ? { batchSize: settings.batchSize } : {}), ...(settings.startDate ? { startFrom: settings.startDate } : {}),
     async open(signal) { return sourceOf((await openAccount(node, settings.provider.id, 0, signal)).client, settings); },
@@ -118,11 +123,10 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
     log: (message, details) => node.logger.debug(message, details),
     warn: message => node.logger.warn(message),
   });
-  running().set(id, follower);
   return {
     closeFunction: async () => {
       await follower.close();
-      if (running().get(id) === follower) running().delete(id);
+      if (running().get(id) === place) running().delete(id);
     },
   };
 }

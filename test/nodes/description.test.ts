@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { actionOf, ownerOf, nodeCredentials, NODES, offered, parameter, providersOf, RESERVED, title } from '../../nodes/lib/index.js';
@@ -63,6 +63,27 @@ describe('node descriptions', () => {
     assert.deepEqual(wrong, []);
   });
 
+  it('have a place for every parameter of the workflows that come with them: n8n drops others without a word', () => {
+    const lost: string[] = [];
+    for (const folder of ['demo', 'templates']) {
+      for (const file of readdirSync(join(__dirname, '..', folder)).filter(name => name.endsWith('.json'))) {
+        const workflow = JSON.parse(readFileSync(join(__dirname, '..', folder, file), 'utf8')) as { nodes: { name: string; type: string; parameters: Record<string, unknown> }[] };
+        for (const { name, type, parameters } of workflow.nodes.filter(node => node.type.startsWith('n8n-nodes-mailroom.'))) {
+          const { description } = nodes.find(node => `n8n-nodes-mailroom.${node.description.name}` === type)!;
+          const shown = description.properties.filter(({ displayOptions: { show = {} } = {} }) => Object.entries(show).every(([key, values]) =>
+            !['provider', 'resource', 'operation', 'event'].includes(key) || (values as unknown[]).includes(parameters[key])));
+          for (const [key, value] of Object.entries(parameters)) {
+            const places = shown.filter(property => property.name === key);
+            if (!places.length) lost.push(`${file}, ${name}: ${key}`);
+            const inner = places.filter(place => place.type === 'collection').flatMap(place => (place.options as INodeProperties[]).map(option => option.name));
+            if (inner.length) for (const one of Object.keys(value as object)) if (!inner.includes(one)) lost.push(`${file}, ${name}: ${key}.${one}`);
+          }
+        }
+      }
+    }
+    assert.deepEqual(lost, []);
+  });
+
   it('say what a resource is at a vendor whose own word is another', () => {
     const described = (id: string) => Object.fromEntries((nodes.find(n => n.description.name === 'mailbox')!.description.properties
       .find(p => p.name === 'resource' && p.displayOptions?.show?.provider?.includes(id))!.options as INodePropertyOptions[]).map(({ name, description }) => [name, description]));
@@ -72,6 +93,24 @@ describe('node descriptions', () => {
     assert.equal(described('outreach').Mailbox, undefined);
     assert.equal(actionOf('message.list', 'List or search the messages of a folder'), 'Get many messages of a folder');
     assert.deepEqual(['blackBerry', 'activeSync', 'oauthProvider'].map(title), ['BlackBerry', 'ActiveSync', 'OAuth Provider']);
+  });
+
+  it('show what an operation acts on by itself, though it may be left empty for several at once', () => {
+    const mailbox = nodes.find(n => n.description.name === 'mailbox')!.description.properties;
+    for (const operation of ['mark', 'flag', 'move', 'copy', 'delete']) {
+      const form = mailbox.filter(({ displayOptions: { show } = {} }) => show?.provider?.includes('imap') && show.resource?.includes('message') && show.operation?.includes(operation));
+      const [first] = form.filter(({ type }) => type !== 'notice' && type !== 'options');
+      assert.deepEqual([first?.name, first?.type, first?.required], ['message', 'resourceLocator', undefined], operation);
+    }
+  });
+
+  it('show what makes a mail by itself, in the order of a form, whatever the provider can do without', () => {
+    const form = (id: string, operation: string) => nodes.find(n => n.description.name === 'send')!.description.properties
+      .filter(p => p.displayOptions?.show?.provider?.includes(id) && p.displayOptions.show.operation?.includes(operation)).map(p => p.name);
+    assert.deepEqual(form('imap', 'send').slice(0, 5), ['to', 'subject', 'text', 'html', 'attachments']);
+    assert.deepEqual(form('sodium', 'send').slice(0, 5), ['to', 'subject', 'plainTextBody', 'htmlBody', 'attachments']);
+    assert.deepEqual(form('imap', 'reply').slice(0, 4), ['message', 'text', 'html', 'attachments']);
+    assert.deepEqual(form('sodium', 'reply').slice(0, 5), ['mailbox', 'message', 'htmlBody', 'plainTextBody', 'attachments']);
   });
 
   it('use no field name that the front end uses itself, and none with a dot', () => {

@@ -255,7 +255,7 @@ describe('running a node', function () {
     const rl = (value: unknown) => ({ __rl: true, mode: 'id', value });
     const download = (): Step => ({ name: 'Download', type: mailbox, account: saved, parameters: { provider: 'sodium', resource: 'attachment', operation: 'get', mailbox: rl(target.mailbox), message: rl(target.message), attachment: 'A2/scan+=' } });
     const send = (field: string): Step => ({ name: 'Send', type: 'n8n-nodes-mailroom.send', account: saved, parameters: {
-      provider: 'sodium', resource: 'message', operation: 'send', to: 'Jo Client <jo@client.test>', subject: 'Figures', additionalFields: { htmlBody: '<p>Here.</p>', attachments: field } } });
+      provider: 'sodium', resource: 'message', operation: 'send', to: 'Jo Client <jo@client.test>', subject: 'Figures', htmlBody: '<p>Here.</p>', attachments: field } });
     const whole = createHash('sha256').update(Buffer.alloc(LARGE_FILE, 'Sodium sandbox, a large file. ')).digest('hex');
     const filesBelow = (folder: string) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
 

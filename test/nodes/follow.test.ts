@@ -207,6 +207,95 @@ describe('follow', () => {
     assert.deepEqual(it_.executed, [['good'], ['bad']]);
   });
 
+  it('acknowledges later what could not be while the vendor was away', async () => {
+    const box = mailbox(), marked: string[] = [];
+    let away = true;
+    const it_ = host(box, { acknowledge: async (_, item) => { if (away) throw new MailError('unavailable', 'away'); marked.push(item.id); } });
+    const trigger = it_.start({ cursor: '0' });
+    box.arrive('a', 'b');
+    await it_.until(() => it_.executed.length === 2);
+    away = false;
+    box.arrive('c');
+    await turn(() => marked.length === 3);
+    await trigger.close();
+    assert.deepEqual([...marked].sort(), ['a', 'b', 'c']);
+    assert.equal(it_.executed.length, 3);
+  });
+
+  it('sets aside a message whose files the vendor refuses, after some tries, in singles and in batches', async () => {
+    for (const batchSize of [undefined, 3]) {
+      const box = mailbox();
+      let tries = 0;
+      const it_ = host(box, { ...(batchSize ? { batchSize } : {}), prepare: async item => { if (item.id === 'b') { tries++; throw new MailError('rejected', 'no such file'); } return item.id; } });
+      const trigger = it_.start({ cursor: '0' });
+      box.arrive('a', 'b', 'c');
+      await turn(() => it_.told.length > 0 && it_.executed.flat().length === 2);
+      await trigger.close();
+      assert.deepEqual(it_.executed.flat().sort(), ['a', 'c']);
+      assert.deepEqual([it_.told, tries], [['poisoned b'], 3]);
+    }
+  });
+
+  it('has patience with files while the connection breaks, which says nothing about the message', async () => {
+    const box = mailbox();
+    let breaks = 5;
+    const it_ = host(box, { prepare: async () => { if (breaks-- > 0) throw new MailError('unavailable', 'cut'); } });
+    const trigger = it_.start({ cursor: '0' });
+    box.arrive('a');
+    await it_.until(() => it_.executed.length === 1);
+    await trigger.close();
+    assert.deepEqual(it_.told, []);
+  });
+
+  it('drops a batch that was under way when the process died, although one of its messages is gone since', async () => {
+    const box = mailbox(10), it_ = host(box, { batchSize: 3 });
+    let stored = '';
+    const state: TriggerState = { cursor: '0' };
+    it_.run = async () => { stored = JSON.stringify(state); return new Promise(() => {}); };
+    const first = it_.start(state);
+    box.arrive('a', 'b', 'c');
+    await turn(() => it_.executed.length === 1);
+    await first.close();
+    box.messages.splice(1, 1);
+    box.messages.push('d');
+    it_.run = async () => 'success';
+    const second = it_.start(JSON.parse(stored) as TriggerState);
+    await turn(() => it_.executed.length === 2);
+    await second.close();
+    assert.deepEqual(it_.executed, [['a', 'b', 'c'], ['d']]);
+  });
+
+  it('asks once and not twice when the vendor refuses: it listens only after it was let in', async () => {
+    const box = mailbox(), it_ = host(box);
+    let listened = 0;
+    const source = box.source;
+    box.source = () => { const made = source(); return { ...made, watch: changed => { listened++; return made.watch(changed); } }; };
+    box.down = new MailError('unauthorized', 'no');
+    const trigger = it_.start({ cursor: '0' });
+    await it_.until(() => box.logins.length === 2);
+    assert.equal(listened, 0);
+    box.down = undefined;
+    await turn(() => listened === 1);
+    await trigger.close();
+  });
+
+  it('says at once that what it should follow does not exist, and warns once of what lies beside', async () => {
+    const box = mailbox(), warned: string[] = [], it_ = host(box, { warn: message => warned.push(message) });
+    box.down = new MailError('not_found', 'no such folder');
+    const source = box.source;
+    box.source = () => { const made = source(); return { ...made, since: async cursor => ({ ...await made.since(cursor), notes: ['One folder is missing.'] }) }; };
+    const trigger = it_.start({ cursor: '0' });
+    await it_.until(() => box.logins.length === 4);
+    assert.deepEqual(it_.told, ['long']);
+    box.down = undefined;
+    box.messages.push('a');
+    await it_.until(() => it_.executed.length === 1);
+    box.arrive('b');
+    await it_.until(() => it_.executed.length === 2);
+    await trigger.close();
+    assert.deepEqual(warned, ['One folder is missing.']);
+  });
+
   it('closes within five seconds although nothing answers', async () => {
     const box = mailbox(), it_ = host(box, { open: () => new Promise(() => {}) });
     const trigger = it_.start({ cursor: '0' });

@@ -83,6 +83,34 @@ describe('IMAP feed', function () {
     }
   });
 
+  it('goes on from what it was told without asking again, unless the folder was left or a message went meanwhile', async () => {
+    await start();
+    const cursor = await first();
+    const text = 'A line of text that fills the message.\r\n'.repeat(1000);
+    for (let i = 0; i < 90; i++) deliver(`m${i}`, { text });
+    const searches = () => mail.imap.count('UID SEARCH');
+    const before = searches();
+    const all = await follow(client, { fetch: 'text' }, cursor);
+    assert.deepEqual(subjects(all.items), Array.from({ length: 90 }, (_, i) => `m${i}`));
+    assert.equal(searches() - before, 2, 'one search for all windows, and one to see that there is no more');
+
+    for (const leave of [false, true]) {
+      const one = await client.since('messageReceived', { fetch: 'text' }, cursor);
+      assert.ok(one.more && one.items.length < 60, 'several windows');
+      const uid = leave ? 80 : 85;
+      mail.expunge(USER, [uid]);
+      deliver('late', { text });
+      // Another task on the same connection leaves the folder.
+      if (leave) for await (const row of client.call('message.list', { folder: 'Archive' }) as AsyncIterable<unknown>) void row;
+      const rest = await follow(client, { fetch: 'text' }, one.cursor);
+      const items = [...one.items as { id: string; item: Any }[], ...rest.items];
+      assert.ok(unique(items));
+      assert.deepEqual(subjects(items).filter(name => name !== 'late'), Array.from({ length: 90 }, (_, i) => `m${i}`).filter((_, i) => i !== 84 && (!leave || i !== 79)));
+      assert.equal(subjects(items).at(-1), 'late');
+      assert.ok(items.every(({ item }) => item.text.length > 30_000), 'none without its text');
+    }
+  });
+
   it('starts from a date', async () => {
     await start();
     const times = ['2026-01-01T10:00:00Z', '2026-03-01T09:59:59Z', '2026-03-01T10:00:00Z', '2026-02-01T00:00:00Z', '2026-04-01T00:00:00Z'];

@@ -1019,6 +1019,7 @@ export async function startContextIo(options: ContextIoOptions = {}): Promise<Ve
     id: 'contextIo',
     account: url => ({ baseUrl: url, consumerKey: KEY, consumerSecret: SECRET }),
     throttled: () => error(429, 'Too many requests', {}, { 'retry-after': '1' }),
+    controls: { mail: { fields: ['subject', 'from', 'to', 'text', 'folder', 'account', 'source'], act: (mail, its) => deliver(its, mail) } },
     async handle(request, its) {
       const state = stateOf(its);
       try {

@@ -249,6 +249,7 @@ export async function startOutreach(options: Partial<Switches> = {}): Promise<Ou
     handle: answer,
     // An hour's window cannot end soon, so nobody should wait for it inside one call.
     throttled: () => limited(Date.now() + 1_800_000, 0),
+    controls: { switches: { fields: Object.keys(DEFAULTS), act: given => Object.assign(switches, given) } },
   }) as OutreachVendor;
   const iso = (ms = vendor.now()) => new Date(ms).toISOString();
   const b64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');

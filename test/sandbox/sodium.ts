@@ -54,6 +54,7 @@ export async function startSodium(options: SodiumOptions = {}): Promise<Vendor> 
   const vendor = await startVendor({
     id: 'sodium', account: url => ({ baseUrl: url, apiKey: KEY, tenant: TENANT }),
     handle: (request, self) => answer(request, self),
+    controls: { mail: { fields: ['configCode', 'subject', 'from', 'conversationId', 'direction'], act: (mail, self) => deliver(self, mail) } },
     // Not documented; for the resilience of clients only.
     throttled: () => ({ status: 429, headers: { 'retry-after': '2' }, body: { message: 'Too many requests. Try again later.', statusCode: 429 } }),
   });

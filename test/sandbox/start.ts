@@ -15,6 +15,8 @@ import { startMail } from './mail.js';
  *     curl -X DELETE $BASE/__sandbox/faults                                           all is well again
  *     curl -X POST   $BASE/__sandbox/clock  -d '{"advanceMs": 3600000}'               an hour passes at the vendor
  *     curl           $BASE/__sandbox/requests                                         what has arrived
+ *     curl -X POST   $BASE/__sandbox/mail     -d '{"subject": "News"}'                 mail arrives (Sodium, Context.IO)
+ *     curl -X POST   $BASE/__sandbox/switches -d '{"tokenLifetime": 5}'                tokens of five seconds (Outreach)
  *
  * where $BASE is the scheme, host and port of `baseUrl`. A header `x-sandbox-fault: {"delayMs": 2000}` does the same to one request.
  *

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { connect, providerById, take } from '../../shared/index.js';
+import { startContextIo } from './contextIo.js';
+import { startOutreach } from './outreach.js';
+import { startSodium } from './sodium.js';
 import { startVendor, type Vendor } from './vendor.js';
 
 // What other people's clients and tests have: no access to this process, only HTTP.
@@ -30,9 +34,9 @@ describe('sandbox, from outside', () => {
   });
   it('refuses a fault it does not know: a misspelt one would let a test pass', async () => {
     for (const wrong of ['', 'x', '[]', 'null', '{"stauts":500}']) assert.equal((await fault(wrong)).status, 400, wrong);
-    assert.match((await fault('{"stauts":500}')).body, /A fault has no stauts; it knows status, /);
+    assert.match((await fault('{"stauts":500}')).body, /A fault knows no stauts, but status, /);
     assert.equal((await ask('/a', { headers: { 'x-sandbox-fault': 'boom' } })).status, 400);
-    for (const wrong of ['', '{}', '{"advanceMs":"soon"}']) assert.equal((await ask('/__sandbox/clock', { method: 'POST', body: wrong })).status, 400, wrong);
+    for (const wrong of ['', '{}', '{"advanceMs":"soon"}', '{"advanceMs":-1}', '{"hours":1}']) assert.equal((await ask('/__sandbox/clock', { method: 'POST', body: wrong })).status, 400, wrong);
     assert.equal((await ask('/__sandbox/nothing')).status, 404);
     assert.deepEqual(await statuses('/a'), [200]);
   });
@@ -41,5 +45,28 @@ describe('sandbox, from outside', () => {
     await ask('/__sandbox/clock', { method: 'POST', body: '{"advanceMs": 3600000}' });
     assert.ok((JSON.parse((await ask('/a')).body) as { now: number }).now >= before + 3_600_000);
     assert.deepEqual((JSON.parse((await ask('/__sandbox/requests')).body) as { path: string }[]).at(-1), { method: 'GET', path: '/a', query: '' });
+  });
+  for (const [id, start] of [['sodium', startSodium], ['contextIo', startContextIo]] as const) {
+    it(`${id}: mail arrives when it is asked for`, async () => {
+      const its = await start();
+      try {
+        const send = (body: string) => fetch(`${new URL(its.url).origin}/__sandbox/mail`, { method: 'POST', body });
+        assert.equal((await send('{"subject":"From outside"}')).status, 200);
+        assert.equal((await send('{"sujbect":"Misspelt"}')).status, 400);
+        const client = connect(providerById(id), its.account), [account] = id === 'contextIo' ? await take(client.call('mailbox.list', {}), 1) : [];
+        const found = await take(client.call('message.list', account ? { mailbox: account.id, subject: 'From outside' } : { search: 'From outside' }));
+        assert.deepEqual(found.map(({ subject }) => subject), ['From outside']);
+      } finally { await its.close(); }
+    });
+  }
+  it('outreach: tokens of a few seconds when they are asked for', async () => {
+    const its = await startOutreach();
+    try {
+      assert.equal((await fetch(`${its.url}/__sandbox/switches`, { method: 'POST', body: '{"tokenLifetime":3}' })).status, 200);
+      const { clientId, clientSecret, redirectUri, refreshToken } = its.account as Record<string, string>;
+      const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: clientId!, client_secret: clientSecret!, redirect_uri: redirectUri!, refresh_token: refreshToken! });
+      assert.equal((await (await fetch(`${its.url}/oauth/token`, { method: 'POST', body: form })).json() as { expires_in: number }).expires_in, 3);
+      assert.equal((await fetch(`${its.url}/__sandbox/mail`, { method: 'POST', body: '{}' })).status, 404);
+    } finally { await its.close(); }
   });
 });

@@ -30,15 +30,16 @@ export interface Fault {
 }
 
 const FAULT_KEYS = ['status', 'headers', 'body', 'throttle', 'silent', 'cut', 'malformed', 'contentType', 'delayMs', 'method', 'path', 'times'] as const satisfies (keyof Fault)[];
-/** A fault asked for over HTTP. Throws a sentence for whoever misspelled it, or their test would pass without it. */
-function readFault(text: string): Fault {
-  let fault: unknown;
-  try { fault = JSON.parse(text); } catch { throw new Error('A fault is a JSON object, such as {"status":503,"times":2}.'); }
-  if (typeof fault !== 'object' || fault === null || Array.isArray(fault)) throw new Error('A fault is a JSON object, such as {"status":503,"times":2}.');
-  const unknown = Object.keys(fault).filter(key => !(FAULT_KEYS as readonly string[]).includes(key));
-  if (unknown.length) throw new Error(`A fault has no ${unknown.join(', ')}; it knows ${FAULT_KEYS.join(', ')}.`);
-  return fault as Fault;
+/** What is asked for over HTTP. Throws a sentence for whoever misspelled it, or their test would pass without it. */
+function readAsked(what: string, text: string, fields: readonly string[]): Record<string, unknown> {
+  let asked: unknown;
+  try { asked = JSON.parse(text); } catch { /* said below */ }
+  if (typeof asked !== 'object' || asked === null || Array.isArray(asked)) throw new Error(`${what} takes a JSON object with any of ${fields.join(', ')}.`);
+  const unknown = Object.keys(asked).filter(key => !fields.includes(key));
+  if (unknown.length) throw new Error(`${what} knows no ${unknown.join(', ')}, but ${fields.join(', ')}.`);
+  return asked as Record<string, unknown>;
 }
+const readFault = (text: string) => readAsked('A fault', text, FAULT_KEYS) as Fault;
 
 export interface Vendor {
   id: string;
@@ -66,12 +67,16 @@ export interface VendorOptions {
   handle(request: Seen, vendor: Vendor): Reply | Promise<Reply>;
   /** The throttling answer to this request, in the form that it asked for. */
   throttled(request: Seen): Reply;
+  /**
+   * What else can be made to happen here: `POST /__sandbox/<name>` with `fields` of them as a JSON object. What it returns is the answer.
+   */
+  controls?: Readonly<Record<string, { fields: readonly string[]; act(given: Record<string, unknown>, vendor: Vendor): unknown }>>;
 }
 
 const largestBody = 64 * 1024 * 1024;
 
 /** A real HTTP server on a free loopback port that answers as `handle` says, and misbehaves on command. */
-export async function startVendor({ id, account, prefix = '', handle, throttled }: VendorOptions): Promise<Vendor> {
+export async function startVendor({ id, account, prefix = '', handle, throttled, controls = {} }: VendorOptions): Promise<Vendor> {
   const sockets = new Set<Socket>();
   let faults: Fault[] = [], offset = 0;
   const server = createServer((incoming, outgoing) => void serve(incoming, outgoing).catch(error => {
@@ -105,7 +110,7 @@ export async function startVendor({ id, account, prefix = '', handle, throttled 
       method: incoming.method ?? 'GET', url, path: (incoming.url ?? '/').split('?')[0]!, query: url.searchParams, headers, body: Buffer.concat(parts), at: vendor.now(),
       segments: (incoming.url ?? '/').split('?')[0]!.split('/').filter(s => s !== '').map(s => { try { return decodeURIComponent(s); } catch { return s; } }),
     };
-    if (request.segments[0] === '__sandbox') return write(outgoing, control(request));
+    if (request.segments[0] === '__sandbox') return write(outgoing, await control(request).catch((error: Error) => ({ status: 400, body: { message: error.message } })));
     vendor.seen.push(request);
     let fault: Fault | undefined;
     try { fault = pick(request); } catch (error) { return write(outgoing, { status: 400, body: { message: (error as Error).message } }); }
@@ -126,21 +131,21 @@ export async function startVendor({ id, account, prefix = '', handle, throttled 
     if (found && (found.times = (found.times ?? 1) - 1) <= 0) faults = faults.filter(f => f !== found);
     return found;
   }
-  function control(request: Seen): Reply {
+  async function control(request: Seen): Promise<Reply> {
     const what = `${request.method} ${request.segments[1] ?? ''}`;
-    if (what === 'POST faults') {
-      try { vendor.fail(readFault(request.body.toString())); } catch (error) { return { status: 400, body: { message: (error as Error).message } }; }
-      return { status: 204 };
-    }
+    if (what === 'POST faults') { vendor.fail(readFault(request.body.toString())); return { status: 204 }; }
     if (what === 'DELETE faults') { vendor.mend(); return { status: 204 }; }
     if (what === 'POST clock') {
-      const advanceMs = Number(/^\s*\{\s*"advanceMs"\s*:\s*(\d+)\s*\}\s*$/.exec(request.body.toString())?.[1]);
-      if (Number.isNaN(advanceMs)) return { status: 400, body: { message: 'The clock takes {"advanceMs": 60000}.' } };
-      vendor.advance(advanceMs);
+      const { advanceMs } = readAsked('The clock', request.body.toString(), ['advanceMs']);
+      if (!Number.isInteger(advanceMs) || Number(advanceMs) < 0) throw new Error('The clock goes forward by whole milliseconds, such as {"advanceMs": 60000}.');
+      vendor.advance(Number(advanceMs));
       return { status: 204 };
     }
     if (what === 'GET requests') return { status: 200, body: vendor.seen.map(s => ({ method: s.method, path: s.path, query: s.url.search })) };
-    return { status: 404, body: { message: 'POST or DELETE /__sandbox/faults, POST /__sandbox/clock {advanceMs}, GET /__sandbox/requests' } };
+    const name = request.segments[1] ?? '', own = request.method === 'POST' && Object.hasOwn(controls, name) ? controls[name]! : undefined;
+    if (own) return { status: 200, body: { result: await own.act(readAsked(name, request.body.toString(), own.fields), vendor) ?? null } };
+    const more = Object.entries(controls).map(([one, { fields }]) => `, POST /__sandbox/${one} {${fields.join(', ')}}`).join('');
+    return { status: 404, body: { message: `POST or DELETE /__sandbox/faults, POST /__sandbox/clock {advanceMs}, GET /__sandbox/requests${more}` } };
   }
   return vendor;
 }

@@ -14,6 +14,8 @@ const WATCHED_CLOSE = 60_000;
 const PROBE_AFTER = 10_000;
 /** A probe must be answered within this time. */
 export const PROBE_DEADLINE = 10_000;
+/** From the first packet to the end of the login. */
+const CONNECT_DEADLINE = 30_000;
 /** A command during which not one byte arrives for this long is given up. Searching the text of a large folder may be silent for long. */
 const SILENCE = 90_000;
 /** Logins after a connection that failed start at least this far apart. */
@@ -255,15 +257,20 @@ export async function connect(ctx: Context, end: Endpoint, renew = false): Promi
   client.on('error', quiet);
   const stop = () => client.close();
   ctx.signal?.addEventListener('abort', stop, { once: true });
+  let late = false;
+  // The library's own limits end with the greeting; a server that goes silent after it would be waited for until the socket times out.
+  const timer = setTimeout(() => { late = true; client.close(); }, CONNECT_DEADLINE);
   try {
     await client.connect();
     return client;
   } catch (error) {
     client.close();
     ctx.signal?.throwIfAborted();
+    if (late) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`, { cause: error });
     if (isCertificateError(error)) throw await certificateRefused(end, address, error);
     throw imapError(error, end);
   } finally {
+    clearTimeout(timer);
     ctx.signal?.removeEventListener('abort', stop);
   }
 }
@@ -350,6 +357,9 @@ export function imapError(error: unknown, end: Endpoint): MailError {
   return new MailError('unavailable', `${where} did not answer: ${[e.code, said].filter(Boolean).join(', ')}.`, details);
 }
 
+/** How long a command on the connection that waits for news may take; they are all short. In milliseconds. */
+const ANSWER_DEADLINE = 30_000;
+
 /** Between two probes of a waiting connection, and between two looks at folders nobody waits on, in milliseconds. */
 const PROBE_EVERY = 30_000, OTHERS_EVERY = 60_000, POLL_EVERY = 15_000;
 
@@ -424,6 +434,14 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
   const closed = new Promise<never>((_, reject) => client.once('close', () =>
     reject(new MailError('unavailable', `${end.side} at ${end.host}:${end.port} closed the connection that waited for new mail.`))));
   closed.catch(() => {});
+  /** An answer, unless the connection ends or stays silent; only IDLE may wait. */
+  const answer = async <T>(asked: Promise<T>): Promise<T> => {
+    let deadline: NodeJS.Timeout | undefined;
+    const silent = new Promise<never>((_, reject) => {
+      deadline = setTimeout(() => reject(new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`)), ANSWER_DEADLINE);
+    });
+    try { return await Promise.race([asked, closed, silent]); } finally { clearTimeout(deadline); asked.catch(() => {}); }
+  };
   let main = '';
   client.on('exists', () => tell(hub, main));
   const seen = new Map<string, string>();
@@ -434,7 +452,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
       const watchers = [...hub.watchers];
       const wanted = watchers[0]!.folders[0] ?? 'INBOX';
       if (main !== wanted || !idles) {
-        const mailbox = await Promise.race([client.mailboxOpen(wanted, { readOnly: true }), closed]);
+        const mailbox = await answer(client.mailboxOpen(wanted, { readOnly: true }));
         const state = `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
         // Whatever came before this moment was not announced to us.
         if (main !== wanted || seen.get(wanted) !== state) { main = wanted; tell(hub, main); }
@@ -446,7 +464,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
         othersAt = performance.now();
         for (const folder of new Set(watchers.flatMap(watcher => watcher.folders))) {
           if (folder === main) continue;
-          const status = await Promise.race([client.status(folder, { uidNext: true, uidValidity: true, messages: true }).catch(() => false as const), closed]);
+          const status = await answer(client.status(folder, { uidNext: true, uidValidity: true, messages: true }).catch(() => false as const));
           const state = status ? `${status.uidValidity}/${status.uidNext}/${status.messages}` : 'gone';
           if (seen.get(folder) !== state) { seen.set(folder, state); tell(hub, folder); }
         }

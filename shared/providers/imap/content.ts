@@ -5,6 +5,7 @@ import { opened, withFolder } from './connection.js';
 import { decodeStream, headerFields, readableText } from './decode.js';
 import { gone, messageId, RESET, type Place } from './identity.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from './libraries.js';
+import { fetchRows } from './rows.js';
 import { nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
 
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
@@ -27,7 +28,7 @@ export const BARE = { uid: true, flags: true, internalDate: true, size: true } a
 /** One text longer than this is cut, in bytes on the wire; the rest is in the attachment of the same number. */
 export const LONGEST_TEXT = 2 * 1024 * 1024;
 /** Large things are asked for in pieces of this size: few round trips, little memory. */
-const PIECE = 4 * 1024 * 1024;
+const PIECE = 1024 * 1024;
 
 const addresses = (list: { name?: string; address?: string }[] | undefined): Address[] => {
   const out: Address[] = [];
@@ -90,11 +91,10 @@ export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], ea
       uid: true, ...(header ? { headers: true } : {}),
       ...(parts.length ? { bodyParts: parts.map(part => part.size > LONGEST_TEXT ? { key: part.part, start: 0, maxLength: LONGEST_TEXT } : part.part) } : {}),
     };
-    for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
+    await fetchRows(client, uidSet(uids), query, row => {
       // Rows without what was asked for are news about flags (RFC 9051 section 7.5.2).
-      if (!row.bodyParts && !row.headers) continue;
-      await each({ uid: row.uid, parts: row.bodyParts ?? new Map(), ...(row.headers ? { header: row.headers } : {}) });
-    }
+      if (row.bodyParts || row.headers) return each({ uid: row.uid, parts: row.bodyParts ?? new Map(), ...(row.headers ? { header: row.headers } : {}) });
+    });
   }
 }
 

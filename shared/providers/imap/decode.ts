@@ -5,27 +5,40 @@ const EQUALS = 0x3d, CR = 0x0d, LF = 0x0a;
 const nibble = (c: number | undefined): number =>
   c === undefined ? -1 : c >= 0x30 && c <= 0x39 ? c - 0x30 : c >= 0x41 && c <= 0x46 ? c - 55 : c >= 0x61 && c <= 0x66 ? c - 87 : -1;
 
-/** Undoes quoted-printable (RFC 2045 section 6.7); what is malformed stays as it is. */
-export function unquote(bytes: Buffer): Buffer {
+/** Undoes quoted-printable (RFC 2045 section 6.7); what is malformed stays as it is. Writes into `out`, which may be `bytes` where nobody needs them any more. */
+export function unquote(bytes: Buffer, out?: Buffer): Buffer {
   let at = bytes.indexOf(EQUALS);
   if (at < 0) return bytes;
-  const out = Buffer.allocUnsafe(bytes.length);
-  let from = 0, to = 0;
-  for (; at >= 0; at = bytes.indexOf(EQUALS, from)) {
-    bytes.copy(out, to, from, at);
-    to += at - from;
+  const { length } = bytes, into = out ?? Buffer.allocUnsafe(length);
+  if (into !== bytes) bytes.copy(into, 0, 0, at);
+  // Byte by byte: with an escape or a soft break in every line, searching and copying between them takes longer.
+  let to = at;
+  while (at < length) {
+    const byte = bytes[at]!;
+    if (byte !== EQUALS) { into[to++] = byte; at++; continue; }
     const high = nibble(bytes[at + 1]), low = nibble(bytes[at + 2]);
-    if (high >= 0 && low >= 0) { out[to++] = high * 16 + low; from = at + 3; continue; }
+    if (high >= 0 && low >= 0) { into[to++] = high * 16 + low; at += 3; continue; }
     // A soft line break; blanks before the end of the line were added on the way.
     let end = at + 1;
     while (bytes[end] === 0x20 || bytes[end] === 0x09) end++;
-    if (bytes[end] === CR && bytes[end + 1] === LF) from = end + 2;
-    else if (bytes[end] === LF) from = end + 1;
-    else if (end >= bytes.length) from = end;
-    else { out[to++] = EQUALS; from = at + 1; }
+    if (bytes[end] === CR && bytes[end + 1] === LF) at = end + 2;
+    else if (bytes[end] === LF) at = end + 1;
+    else if (end >= length) at = end;
+    else { into[to++] = EQUALS; at++; }
   }
-  bytes.copy(out, to, from);
-  return out.subarray(0, to + bytes.length - from);
+  return into.subarray(0, to);
+}
+
+/** Line ends of one kind, in place: before the text is made, so that it is made once. */
+function unixLines(bytes: Buffer): Buffer {
+  const first = bytes.indexOf(CR);
+  if (first < 0) return bytes;
+  let to = first;
+  for (let at = first; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte !== CR || bytes[at + 1] !== LF) bytes[to++] = byte;
+  }
+  return bytes.subarray(0, to);
 }
 
 /** The bytes of a whole part, without its transfer encoding. */
@@ -38,10 +51,16 @@ export function decoded(bytes: Buffer, encoding: string): Buffer {
   }
 }
 
+/** Large pieces would be large strings for a moment; in bytes. */
+const SLICE = 128 * 1024;
+async function* inSlices(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const piece of source) for (let at = 0; at < piece.length; at += SLICE) yield piece.subarray(at, at + SLICE);
+}
+
 /** Undoes a transfer encoding while the bytes come in, whatever the cuts between them. */
 export async function* decodeStream(source: AsyncIterable<Buffer>, encoding: string): AsyncGenerator<Buffer> {
   let kept = Buffer.alloc(0);
-  for await (const piece of source) {
+  for await (const piece of inSlices(source)) {
     if (encoding === 'base64') {
       const text = kept.toString('latin1') + piece.toString('latin1').replace(/[^A-Za-z0-9+/=]+/g, '');
       const whole = text.length - text.length % 4;
@@ -83,9 +102,12 @@ export function textOf(bytes: Uint8Array, charset: string | undefined): string {
   }
 }
 
-/** A text part as people read it: decoded, with line ends of one kind, and joined where the sender let lines flow (RFC 3676). */
+/** A text part as people read it: decoded, with line ends of one kind, and joined where the sender let lines flow (RFC 3676). The bytes are used up. */
 export function readableText(part: Part, bytes: Buffer): string {
-  const text = textOf(decoded(bytes, part.encoding), part.charset).replace(/\r\n/g, '\n');
+  const plain = part.encoding === 'quoted-printable' ? unquote(bytes, bytes) : decoded(bytes, part.encoding);
+  // In these a line end is more than one byte.
+  const wide = /^(utf|ucs|iso-10646-ucs)-?(16|32|2|4)/i.test(part.charset?.trim() ?? '');
+  const text = wide ? textOf(plain, part.charset).replace(/\r\n/g, '\n') : textOf(unixLines(plain), part.charset);
   return part.flowed ? unflow(text, part.delSp ?? false) : text;
 }
 

@@ -1,20 +1,21 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { MailError, isMailError } from '../../errors.js';
 import { choice, flag, list, number, text, fileOf, type Values } from '../../fields.js';
 import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
 import { endpoint } from './account.js';
-import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, wordsOf } from './connection.js';
+import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from './connection.js';
 import {
   arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
 } from './content.js';
 import { messageId } from './identity.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
+import { fetchRows } from './rows.js';
 import { LARGEST_PARSED, takeApart, uidSearch } from './message.js';
 import { decoded } from './decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
 
 /** A window: so many messages, and so many bytes of them, are handed over at once. */
-const MOST = 100, MOST_SUMMARIES = 500, WINDOW_BYTES = 8 * 1024 * 1024;
+const MOST = 100, MOST_SUMMARIES = 200, WINDOW_BYTES = 512 * 1024;
 /** Files up to this size come with their message; larger ones are fetched when they are opened. In bytes. */
 const AT_ONCE = 512 * 1024;
 /** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
@@ -140,7 +141,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     const uidValidity = String(mailbox.uidValidity);
     const rows: FetchMessageObject[] = [];
     if (mailbox.exists) {
-      for await (const row of client.fetch(`${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true })) if (row.envelope) rows.push(row);
+      await fetchRows(client, `${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true }, row => { if (row.envelope) rows.push(row); }, false);
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
@@ -149,7 +150,7 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     if (from !== undefined && mailbox.exists) {
       const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
       let first: number | undefined;
-      if (near.length) for await (const row of client.fetch(uidSet(near), { uid: true, internalDate: true }, { uid: true })) if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid;
+      if (near.length) await fetchRows(client, uidSet(near), { uid: true, internalDate: true }, row => { if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid; });
       if (first !== undefined) Object.assign(state, { last: first - 1, base: first - 1, from: { until: last, since: from } });
     }
     const known = rows.filter(row => row.uid <= state.last);
@@ -174,11 +175,27 @@ const dayBefore = (at: number) => { const d = new Date(at - DAY); return `${d.ge
 const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapMessage): FeedItem<ImapMessage> =>
   ({ id: `${folder}/${uidValidity}/${uid}`, item: message, ...(message.unreadable ? { problem: message.error || 'The server does not deliver it.' } : {}) });
 
-/** What came so far, for when the connection breaks; `asked` once a FETCH was under way. */
-interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject> }
-const newTrack = (): Track => ({ asked: false, finished: new Map(), rows: new Map() });
+/** What came so far, for when the connection breaks; `asked` once a FETCH was under way; of the `told` ones an earlier look knew. */
+interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject>; told: ReadonlySet<number> }
+const newTrack = (rows: Track['rows'] = new Map()): Track => ({ asked: false, finished: new Map(), rows, told: new Set(rows.keys()) });
 
 interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
+
+/**
+ * What a look found beyond its window, so that the next one need not open the folder and ask again. Good for the very state the look ended
+ * with, on the same connection, as long as the folder stays open there; flags may have changed since, hence not for long.
+ */
+interface Rest { folder: string; state: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number }
+const rests = new WeakMap<ImapFlow, Rest>();
+/** In milliseconds. */
+const REST_FOR = 10_000;
+
+function restOf(client: ImapFlow, folder: string, state: string): Rest | undefined {
+  const rest = rests.get(client);
+  rests.delete(client);
+  const open = client.mailbox && client.mailbox.path === folder && client.mailbox.readOnly;
+  return rest && open && rest.folder === folder && rest.state === state && performance.now() - rest.at < REST_FOR ? rest : undefined;
+}
 
 /** A folder's state with its packed parts opened, while a look is under way. */
 interface Work { s: FolderState; ring: string[]; seen: Set<number> }
@@ -186,21 +203,26 @@ interface Work { s: FolderState; ring: string[]; seen: Set<number> }
 async function look(ctx: Context, folder: string, values: Input, s: FolderState): Promise<Looked> {
   const w: Work = { s, ring: hashesOf(s.ring), seen: new Set(uidsOf(s.seen ?? '')) };
   const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
-  let more = false;
-  await withFolder(ctx, folder, async (client, opening) => {
-    let mailbox = opening;
+  const before = JSON.stringify(s);
+  let more = false, keep: { client: ImapFlow; rest: Omit<Rest, 'state'> } | undefined;
+  await withImap(ctx, async client => {
+    const rest = restOf(client, folder, before);
+    let mailbox = await opened(client, folder, { fresh: !rest });
     // Spurious values have been seen, so the folder is opened once more before anything is made of it.
     if (String(mailbox.uidValidity) !== s.val) mailbox = await opened(client, folder, { fresh: true });
     if (String(mailbox.uidValidity) !== s.val) notes.push(await begunAnew(client, mailbox, folder, w));
-    const { uids, beyond } = await news(client, mailbox, w, notes, folder);
+    const { uids, beyond } = rest ?? await news(client, mailbox, w, notes, folder);
     if (!uids.length) { more = beyond; return; }
+    const rows = rest?.rows ?? new Map<number, FetchMessageObject>(), at = rest?.at ?? performance.now();
     const struck = new Map(s.strikes);
     const most = values.fetch === 'envelope' ? MOST_SUMMARIES : MOST;
     const careful = s.careful !== undefined && uids[0]! <= s.careful;
-    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, most);
+    // What is told of the next ones already is handed over before more is asked for.
+    const told = uids.findIndex(uid => !rows.has(uid));
+    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, told < 0 ? rows.size : told || most);
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
-      const track = newTrack();
+      const track = newTrack(careful ? undefined : rows);
       const handOver = (uid: number, message: ImapMessage | undefined) => {
         const row = track.rows.get(uid);
         done(w, uid, row);
@@ -212,6 +234,11 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         for (const { uid, message } of found.done) handOver(uid, message);
         for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
         asked += found.cut ? 0 : part.length;
+        if (!careful) {
+          const dealt = found.cut ? uids.indexOf(found.last!) + 1 : part.length;
+          for (const uid of uids.slice(0, dealt)) rows.delete(uid);
+          keep = { client, rest: { folder, uids: uids.slice(dealt), rows, beyond, at } };
+        }
       } catch (error) {
         ctx.signal?.throwIfAborted();
         if (!isLost(client, error) || !track.asked) throw error;
@@ -232,12 +259,14 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         break;
       }
     }
-    more = beyond || asked < uids.length;
+    // What was told earlier may not be all by now: the last word has a look that asked.
+    more = beyond || asked < uids.length || !!rest;
     if (s.careful !== undefined && s.last >= s.careful) delete s.careful;
     s.strikes = [...struck];
     if (!s.strikes.length) delete s.strikes;
-  }, { fresh: true, reads: true, silence: SILENCE });
+  }, { reads: true, silence: SILENCE });
   finish(w, notes, folder);
+  if (keep?.rest.uids.length) rests.set(keep.client, { ...keep.rest, state: JSON.stringify(s) });
   return { state: s, items, notes, more };
 }
 
@@ -247,8 +276,14 @@ function wanted({ s, ring }: Work, row: FetchMessageObject | undefined): boolean
   if (s.from && row.uid <= s.from.until && arrivedAt(row) < s.from.since) return false;
   if (s.reset && row.uid <= s.reset.until) {
     const hash = hashOf(row), at = arrivedAt(row);
-    const known = row.envelope && ring.lastIndexOf(hash, s.reset.n - 1) >= 0;
-    if (known || (s.reset.after !== undefined && at < s.reset.after)) { s.reset.known++; return false; }
+    const known = row.envelope && s.reset.n ? ring.lastIndexOf(hash, s.reset.n - 1) : -1;
+    if (known >= 0) {
+      // Each stands for one message, so that another under the same Message-ID is not taken for it; it remains known for the next time.
+      ring.splice(known, 1);
+      ring.push(hash);
+      s.reset.n--;
+    }
+    if (known >= 0 || (s.reset.after !== undefined && at < s.reset.after)) { s.reset.known++; return false; }
     s.reset.fresh++;
     ring.push(hash);
   }
@@ -300,10 +335,10 @@ async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: strin
   const known = ring.length;
   let lowest: number | undefined, top = 0;
   if (mailbox.exists && (known || !mailbox.uidNext)) {
-    for await (const row of client.fetch(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true })) {
+    await fetchRows(client, `${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true }, row => {
       lowest = Math.min(lowest ?? Infinity, row.uid);
       top = Math.max(top, row.uid);
-    }
+    }, false);
   }
   const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
@@ -348,7 +383,7 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   return { uids: [...uids].sort((a, b) => a - b), beyond: top !== undefined && high < top };
 }
 
-interface Collected { done: { uid: number; message: ImapMessage | undefined }[]; missing: number[]; cut: boolean }
+interface Collected { done: { uid: number; message: ImapMessage | undefined }[]; missing: number[]; cut: boolean; last: number | undefined }
 
 /**
  * Fetches messages as the feed wants them. In order; `cut` when the bytes were too many and the rest must wait. A message that is left out by
@@ -380,28 +415,30 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
     const open = chosen.filter(one => one.message && one.row && !errors.has(one.uid)) as { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage }[];
     await contents(ctx, client, open, folder, uidValidity, values, track);
   }
-  const done = chosen.map(({ uid, message, shape }) => {
+  // Told of earlier and without content now: it may be gone since, which the next look finds out.
+  const gone = new Set(values.fetch === 'envelope' ? [] : chosen.filter(({ uid, message }) => message && track.told.has(uid) && !track.finished.has(uid)).map(({ uid }) => uid));
+  missing.push(...gone);
+  const done = chosen.filter(({ uid }) => !gone.has(uid)).map(({ uid, message, shape }) => {
     // The filter could not tell before the message was taken apart.
     const late = message && !shape && values.hasAttachment !== undefined && !message.error && !!message.attachments?.length !== values.hasAttachment;
     return { uid, message: late ? undefined : message };
   });
-  return { done, missing: missing.filter(uid => uid <= end), cut };
+  return { done, missing: missing.filter(uid => uid <= end), cut, last: chosen.at(-1)?.uid };
 }
 
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
 async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
     track.asked = true;
-    for await (const row of client.fetch(uidSet(uids), query, { uid: true })) {
-      if (row.size === undefined) continue;
-      track.rows.set(row.uid, row);
-    }
+    await fetchRows(client, uidSet(uids), query, row => { if (row.size !== undefined) track.rows.set(row.uid, row); });
   };
+  const unknown = asked.filter(uid => !track.rows.has(uid));
+  if (!unknown.length) return;
   try {
-    await get(asked, SUMMARY);
+    await get(unknown, SUMMARY);
   } catch (error) {
     refusedOne(ctx, error);
-    for (const uid of asked) {
+    for (const uid of unknown) {
       if (track.rows.has(uid)) continue;
       try { await get([uid], SUMMARY); } catch (error) {
         refusedOne(ctx, error);
@@ -488,14 +525,14 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
     finished(one);
   };
   const whole = async (uids: number[]) => {
-    for await (const row of client.fetch(uidSet(uids), { uid: true, source: true }, { uid: true })) {
+    await fetchRows(client, uidSet(uids), { uid: true, source: true }, async row => {
       const one = byUid.get(row.uid);
-      if (!one || !row.source) continue;
+      if (!one || !row.source) return;
       if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
       else await takeApart(row.source, one.message);
       if (values.fetch !== 'full' && one.message.attachments) one.message.attachments = one.message.attachments.map(({ content: _content, ...described }) => described);
       finished(one);
-    }
+    });
   };
   await alone(ctx, open, track, () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await alone(ctx, wholes, track, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
@@ -523,7 +560,7 @@ async function alone(ctx: Context, open: readonly Open[], track: Track, all: () 
 function hashOf(row: FetchMessageObject): string {
   const e = row.envelope;
   const name = e?.messageId || JSON.stringify([e?.date, e?.from?.[0]?.address, e?.subject, row.size]);
-  return createHash('sha1').update(name).digest().subarray(0, 6).toString('base64');
+  return hash('sha1', name, 'base64').slice(0, 8);
 }
 const ringOf = (hashes: readonly string[]): string => hashes.join('');
 const hashesOf = (ring: string | undefined): string[] => ring?.match(/.{8}/g) ?? [];

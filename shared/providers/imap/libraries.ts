@@ -10,6 +10,8 @@ export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger, MailboxObj
 
 /** The IMAP client. */
 export const imapLibrary = async () => await import('imapflow');
+/** What the IMAP client makes envelopes and structures with. */
+export const imapToolsLibrary = async () => await import('imapflow/lib/tools.js');
 /** The SMTP client and its pool. */
 export const smtpLibrary = async () => await import('nodemailer');
 /** The builder of MIME messages. */

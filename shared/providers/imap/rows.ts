@@ -1,4 +1,4 @@
-import type { ImapFlow } from './libraries.js';
+import { imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow } from './libraries.js';
 
 /** A value as the library's own parser gives it: lists are arrays, NIL is null, the section of `BODY[...]` stands beside its atom. */
 type Value = { type: 'ATOM' | 'STRING' | 'LITERAL'; value: string | Buffer; section?: Value[]; partial?: number[] } | null | Value[];
@@ -102,4 +102,92 @@ export function quicken(client: ImapFlow): void {
     try { await handler(row.command, row.attributes)?.(row); } catch { /* the row is missing then, which every caller notices */ }
     return true;
   };
+}
+
+type Token = { type: 'ATOM' | 'SEQUENCE'; value: string; section?: Token[]; partial?: number[] } | Token[];
+interface Raw { exec(command: string, attributes: Token[], options: { untagged: { FETCH: (row: FetchRow) => Promise<void> } }): Promise<{ next(): void }> }
+
+const atom = (value: string): Token => ({ type: 'ATOM', value });
+const section = (name: string | undefined, range?: { start?: number; maxLength?: number }): Token =>
+  ({ type: 'ATOM', value: 'BODY.PEEK', section: name ? [atom(name)] : [], ...(range?.maxLength ? { partial: [range.start ?? 0, range.maxLength] } : {}) });
+
+/**
+ * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same, but takes every row through a
+ * queue of promises and writes the name of each item anew. Throws what the library throws.
+ */
+export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: (row: FetchMessageObject) => void | Promise<void>, uid = true): Promise<void> {
+  const { formatMessageResponse, parseBodystructure, parseEnvelope } = await imapToolsLibrary();
+  const { capabilities, mailbox } = client;
+  if (!mailbox) return;
+  const objectId = capabilities.has('OBJECTID'), gmail = capabilities.has('X-GM-EXT-1');
+  const items: Token[] = [atom('UID')];
+  if (query.flags) items.push(atom('FLAGS'));
+  if (query.internalDate) items.push(atom('INTERNALDATE'));
+  if (query.size) items.push(atom('RFC822.SIZE'));
+  // Costs nothing and lets a host see changes, where the server counts them (RFC 7162).
+  if (query.flags && client.enabled.has('CONDSTORE') && !mailbox.noModseq) items.push(atom('MODSEQ'));
+  if (query.envelope) items.push(atom('ENVELOPE'));
+  if (query.bodyStructure) items.push(atom('BODYSTRUCTURE'));
+  if (query.threadId && (objectId || gmail)) items.push(...(objectId ? ['EMAILID', 'THREADID'] : ['X-GM-MSGID', 'X-GM-THRID']).map(atom));
+  if (query.labels && gmail) items.push(atom('X-GM-LABELS'));
+  if (query.source) items.push(section(undefined, query.source === true ? undefined : query.source));
+  if (query.headers) items.push(section('HEADER'));
+  for (const part of query.bodyParts ?? []) items.push(typeof part === 'string' ? section(part.toUpperCase()) : section(part.key.toUpperCase(), part));
+
+  const toRow = async ({ command, attributes }: FetchRow): Promise<FetchMessageObject> => {
+    const row = { seq: Number(command) } as FetchMessageObject;
+    const pairs = attributes[1] as Value[], rest: Value[] = [];
+    for (let i = 0; i + 1 < pairs.length; i += 2) {
+      const key = pairs[i], value = pairs[i + 1]!;
+      if (!key || Array.isArray(key) || typeof key.value !== 'string') continue;
+      const single = value && !Array.isArray(value) ? value.value : undefined;
+      const name = key.value.toUpperCase();
+      if (key.section && name === 'BODY') {
+        // A section may come as a quoted string too; the line was read as UTF-8, so that is what restores its bytes.
+        const [inner] = key.section, bytes = typeof single === 'string' ? Buffer.from(single) : single;
+        if (!bytes) continue;
+        if (!inner) row.source = bytes;
+        else if (!Array.isArray(inner) && String(inner.value).toUpperCase() === 'HEADER') row.headers = bytes;
+        else if (!Array.isArray(inner)) (row.bodyParts ??= new Map()).set(String(inner.value).toLowerCase(), bytes);
+      } else if (name === 'UID' && typeof single === 'string' && /^[1-9]\d{0,9}$/.test(single)) row.uid = Number(single);
+      else if (name === 'RFC822.SIZE' && typeof single === 'string' && /^\d{1,15}$/.test(single)) row.size = Number(single);
+      else if (name === 'FLAGS' && Array.isArray(value)) row.flags = new Set(value.flatMap(flag => flag && !Array.isArray(flag) && typeof flag.value === 'string' ? [flag.value] : []));
+      else if (name === 'INTERNALDATE' && typeof single === 'string') {
+        const date = new Date(single);
+        row.internalDate = Number.isNaN(date.getTime()) ? single : date;
+      } else if (name === 'ENVELOPE') { if (Array.isArray(value)) row.envelope = parseEnvelope(value as never); }
+      else if (name === 'BODYSTRUCTURE') { if (Array.isArray(value)) row.bodyStructure = parseBodystructure(value as never); }
+      else if (name === 'MODSEQ' || name === 'EMAILID' || name === 'THREADID') {
+        const [only] = Array.isArray(value) ? value : [];
+        const text = only && !Array.isArray(only) && typeof only.value === 'string' ? only.value : undefined;
+        if (text === undefined) continue;
+        if (name === 'EMAILID') row.emailId = text;
+        else if (name === 'THREADID') row.threadId = text;
+        else if (/^\d{1,20}$/.test(text)) row.modseq = BigInt(text);
+      } else rest.push(key, value);
+    }
+    if (rest.length) {
+      const { seq: _seq, id: _id, ...more } = await formatMessageResponse({ tag: '*', command, attributes: [attributes[0], rest] } as never, mailbox);
+      for (const [name, value] of Object.entries(more)) if (value !== undefined) Object.assign(row, { [name]: value });
+    }
+    return row;
+  };
+  let failed: unknown;
+  try {
+    const answer = await (client as unknown as Raw).exec(uid ? 'UID FETCH' : 'FETCH', [{ type: 'SEQUENCE', value: set }, items], {
+      untagged: {
+        // The library would only note what is thrown here; a row that cannot be made is dropped, as it does, and is asked for again.
+        FETCH: async untagged => {
+          const row = await toRow(untagged);
+          if (failed === undefined) try { await each(row); } catch (error) { failed = error ?? new Error('failed'); }
+        },
+      },
+    });
+    answer.next();
+  } catch (error) {
+    // The library's own call waits as long as a throttling server asks, and asks again.
+    if ((error as { code?: string }).code !== 'ETHROTTLE') throw error;
+    for await (const row of client.fetch(set, query, { uid })) await each(row);
+  }
+  if (failed !== undefined) throw failed;
 }

@@ -44,7 +44,7 @@ const recipients = (addresses: readonly string[] | undefined): Address[] | undef
 const attachments = list('Attachments', file('File'), { help: 'Files to send along. Inline images are not possible: no member for a content id is known.' });
 
 const content = {
-  to: list('To', recipient, { required: true, help: 'One address a line, alone or as Ann Example <ann@example.com>.' }),
+  to: list('To', recipient, { required: true, help: 'Each address alone or as Ann Example <ann@example.com>.' }),
   subject: text('Subject', { required: true }),
   cc: list('Cc', recipient),
   bcc: list('Bcc', recipient),

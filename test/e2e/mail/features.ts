@@ -77,7 +77,7 @@ export const features: Record<string, Scenario> = {
       assert.deepEqual([...running.executed].sort(), ['Large 60000000', 'after', 'before']);
       const { peak, ms } = await running.stop();
       console.log(`      60 MB on ${lab.name}: ${Math.round((peak - running.rss) / 1_048_576)} MB above idle (${Math.round(running.rss / 1_048_576)} MB)`);
-      assert.ok(peak - running.rss < 100 * 1_048_576, `${(peak - running.rss) / 1_048_576} MB above idle`);
+      assert.ok(peak - running.rss < 180 * 1_048_576, `${(peak - running.rss) / 1_048_576} MB above idle`);
       assert.ok(ms < 5_000);
       assert.deepEqual(running.problems, []);
     } finally { await running.kill(); rmSync(stateDir, { recursive: true, force: true }); }
@@ -99,6 +99,20 @@ export const features: Record<string, Scenario> = {
       await w.expect(['a', 'b'], 20_000);
       await w.finish({ logins: 4 });
     } finally { without.close(); }
+  },
+  'a server whose IDLE never talks, and one that goes silent when it should end': async (engine, _lab, times) => {
+    const lab = await embeddedLab({ users: 2 });
+    try {
+      lab.mail!.imap.trouble.deafIdle = true;
+      await Promise.all([0, 1].map(async which => {
+        const w = await watch(engine, lab, `idle${which}`, { parameters: { options: { interval: times.interval } } });
+        await wait(500);
+        if (which) lab.mail!.imap.trouble.fail({ command: 'DONE', user: w.user.user, silent: true });
+        await w.send('a');
+        if (times.patient) await w.expect(['a'], 60_000); else await w.expect(['a'], 20_000);
+        await w.finish();
+      }));
+    } finally { await lab.close(); }
   },
   'messages that become visible late and out of order': async engine => {
     const lab = await embeddedLab({ users: 1 });
@@ -156,6 +170,21 @@ export const features: Record<string, Scenario> = {
     await w.expect(['b', 'c', 'd']);
     await w.finish({ logins: 6 });
   },
+  'of two starts at the same moment one runs': async (engine, lab) => {
+    const w = await watch(engine, lab, 'race', { before: one => { one.proxy.roundTrip(100); } });
+    await w.active.deactivate();
+    // Never started before, so both have to ask the server for their mark first, which takes a while.
+    const file = { ...w.file(), id: `${w.id}-both` };
+    const both = await Promise.all([engine.activate(file), engine.activate(file)]);
+    await w.send(...range(5));
+    const got = () => both.flatMap(active => active.executions.flatMap(run => run.items('Mail').map(item => item.json.subject)));
+    await w.until(() => got().length >= 5, 20_000, 'the executions');
+    await wait(3_000);
+    assert.deepEqual(got().sort(), range(5));
+    assert.deepEqual(both.flatMap(active => active.duplicates), [], 'nothing was even offered twice');
+    for (const active of both) await active.deactivate();
+    await w.finish({ logins: 8 });
+  },
   'a manual test shows the latest few and changes nothing': async (engine, lab) => {
     const w = await watch(engine, lab, 'manual', { parameters: { afterSuccess: 'markRead' } });
     await w.active.deactivate();
@@ -179,7 +208,7 @@ export const features: Record<string, Scenario> = {
     await w.finish();
   },
   'several folders, one of them missing': async (engine, lab, times) => {
-    const w = await watch(engine, lab, 'folders', { parameters: { filters: { folders: 'INBOX, Archive, Nowhere' }, options: { interval: times.interval } }, before: one => append(one, 'Archive', 'old') });
+    const w = await watch(engine, lab, 'folders', { parameters: { filters: { folders: 'INBOX, Archive, Nowhere' }, options: { interval: times.interval } }, before: one => append(one, 'Archive', 'old', new Date('2026-01-01')) });
     await w.send('inbox');
     await append(w, 'Archive', 'archive');
     await append(w, 'Sent', 'not watched');
@@ -213,6 +242,20 @@ export const features: Record<string, Scenario> = {
       await w.finish();
     }));
   },
+  'a message sent by the Send node starts the workflow': async (engine, lab) => {
+    const w = await watch(engine, lab, 'sent');
+    const run = await engine.run({
+      nodes: [
+        { id: '1', name: 'Start', type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, position: [0, 0], parameters: {} },
+        { id: '2', name: 'Send', type: 'n8n-nodes-mailroom.send', typeVersion: 1, position: [0, 0], credentials: { imapApi: { id: w.id, name: w.id } },
+          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'send', to: w.user.user, subject: 'By SMTP', text: 'Hello.' } },
+      ],
+      connections: { Start: { main: [[{ node: 'Send', type: 'main', index: 0 }]] } },
+    }, { start: 'Start' });
+    assert.equal(run.status, 'success', run.error?.message);
+    await w.expect(['By SMTP'], 20_000);
+    await w.finish();
+  },
   'executions need nothing of the process that found the message (queue mode)': async (engine, lab) => {
     const w = await watch(engine, lab, 'queue', { parameters: { simplify: true } });
     await w.send('a');
@@ -225,7 +268,7 @@ export const features: Record<string, Scenario> = {
       nodes: [
         { id: '1', name: 'Start', type: 'n8n-nodes-base.manualTrigger', typeVersion: 1, position: [0, 0], parameters: {} },
         { id: '2', name: 'Mark', type: 'n8n-nodes-mailroom.mailbox', typeVersion: 1, position: [0, 0], credentials: { imapApi: { id: 'account', name: 'account' } },
-          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'mark', additionalFields: { message: { __rl: true, mode: 'id', value: item.id }, read: true } } },
+          parameters: { provider: 'imap', authentication: 'password', resource: 'message', operation: 'mark', message: { __rl: true, mode: 'id', value: item.id }, additionalFields: { read: true } } },
       ],
       connections: { Start: { main: [[{ node: 'Mark', type: 'main', index: 0 }]] } },
     }, { start: 'Start' });

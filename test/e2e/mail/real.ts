@@ -41,9 +41,13 @@ const mailUser = root ? { name: 'dovenull', uid: idOf('-u', 'dovenull'), gid: id
 
 const children = new Set<ChildProcess>();
 let masterPid: string | undefined;
+const folders = new Set<string>();
+// A signal that ends the process ends it in order, so that the servers go with it.
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 process.on('exit', () => {
   for (const child of children) child.kill('SIGTERM');
   if (masterPid && existsSync(masterPid)) try { process.kill(Number(readFileSync(masterPid, 'utf8'))); } catch { /* it has ended */ }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 function start(program: string, args: string[], options: object = {}): ChildProcess {
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], ...options });
@@ -68,6 +72,7 @@ async function listening(port: number, wanted = true) {
 export async function realLab(): Promise<Lab> {
   installServers();
   const folder = mkdtempSync(join(tmpdir(), 'mailroom-servers-')), at = (...path: string[]) => join(folder, ...path);
+  folders.add(folder);
   chmodSync(folder, 0o755);
   const [imapPort, imapsPort, lmtpPort, saslPort, smtpPort] = await freePorts(5) as [number, number, number, number, number];
   const certificate = selfSigned();
@@ -93,7 +98,7 @@ export async function realLab(): Promise<Lab> {
       `${user}:{PLAIN}${password}:${mailUser.uid}:${mailUser.gid}::${at('dovecot/mail', user)}::${user.startsWith('single') ? 'userdb_mail_max_userip_connections=1' : ''}\n`).join(''));
   };
   writeUsers();
-  const folders = ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive'].map(name => `  mailbox ${name} {\n    auto = subscribe\n    special_use = \\${name}\n  }\n`).join('');
+  const special = ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive'].map(name => `  mailbox ${name} {\n    auto = subscribe\n    special_use = \\${name}\n  }\n`).join('');
   writeFileSync(at('dovecot/dovecot.conf'), `
 base_dir = ${at('dovecot/run')}
 state_dir = ${at('dovecot/state')}
@@ -133,7 +138,7 @@ userdb {
 namespace inbox {
   inbox = yes
   separator = /
-${folders}}
+${special}}
 service anvil {
   chroot =
 }
@@ -299,6 +304,7 @@ smtputf8_enable = no
       judge.closeAllConnections();
       judge.close();
       rmSync(folder, { recursive: true, force: true });
+      folders.delete(folder);
     },
   };
   return lab;

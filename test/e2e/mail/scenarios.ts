@@ -5,7 +5,7 @@ import type { Lab } from './lab.js';
 import { range, wait, watch, type Watched } from './watch.js';
 
 /** How long things take: real times for the run against real servers, stand-ins for `npm test`. */
-export interface Times { away: readonly number[]; interval: number; backlog: number; found: number }
+export interface Times { away: readonly number[]; interval: number; backlog: number; found: number; patient?: boolean }
 
 /** One fault: 0 lost, 0 repeated, logins within bounds, nothing unhandled, closed in time. `Watched.finish` checks the latter for all. */
 export type Scenario = (engine: Engine, lab: Lab, times: Times) => Promise<void>;
@@ -56,6 +56,22 @@ export const scenarios: Record<string, Scenario> = {
     assert.ok(performance.now() - began < 60_000);
     await w.finish();
   },
+  'connections that go silent in the middle of the login, and in the middle of a fetch': async (engine, lab, times) => {
+    const w = await watch(engine, lab, 'silent');
+    await ready(w);
+    w.proxy.reset();
+    // Enough for a greeting and not for a login; what comes after passes.
+    w.proxy.cutAfter(150, 'stall', 1);
+    await w.send('a');
+    if (!times.patient) { await wait(1_000); return w.finish(); }
+    await w.expect(['first', 'a'], 60_000);
+    w.proxy.refuse();
+    await w.send(...range(20).map(subject => ({ subject, text: 'word '.repeat(2_000) })));
+    w.proxy.pass();
+    w.proxy.cutAfter(60_000, 'stall', 1);
+    await w.expect(['first', 'a', ...range(20)], 75_000);
+    await w.finish();
+  },
   'everything stalls, new connections as well, and is closed meanwhile': async (engine, lab) => {
     const w = await watch(engine, lab, 'stall');
     await ready(w);
@@ -95,6 +111,17 @@ export const scenarios: Record<string, Scenario> = {
     w.proxy.pass();
     await w.send('at last');
     await w.expect([...range(20), 'while away', 'after', 'at last'], 30_000);
+    await w.finish();
+  },
+  'UIDVALIDITY changes while messages share a Message-ID': async (engine, lab) => {
+    const w = await watch(engine, lab, 'validityIds'), same = (subject: string) => ({ subject, messageId: '<shared@gen.test.local>' });
+    await w.send(same('one'), 'other');
+    await w.expect(['one', 'other']);
+    w.proxy.refuse();
+    await w.send(same('two'));
+    await lab.renumber(w.user);
+    w.proxy.pass();
+    await w.expect(['one', 'other', 'two'], 30_000);
     await w.finish();
   },
   'half of the folder is expunged while it is read': async (engine, lab) => {
@@ -186,6 +213,21 @@ export const scenarios: Record<string, Scenario> = {
     await w.expect(['first', 'a']);
     assert.match(failed.join(), /refuses the account/);
     await w.finish();
+  },
+  'a password refused for a while is tried every five minutes, and nothing is skipped': async (engine, lab, times) => {
+    const w = await watch(engine, lab, 'patience');
+    await ready(w);
+    await lab.setPassword(w.user, 'changed');
+    w.proxy.reset();
+    await w.send('a');
+    await w.until(() => w.active.failed.length === 1, 15_000, 'the complaint');
+    const before = w.proxy.seen.logins.length;
+    await lab.setPassword(w.user, w.user.password);
+    // Only the run that has the time waits for the next try.
+    if (times.patient) await w.expect(['first', 'a'], 320_000);
+    else await wait(2_000);
+    assert.ok(w.proxy.seen.logins.length - before <= 3);
+    await w.finish({ failed: [/refuses the account/] });
   },
   'a burst, then silence, then one more': async (engine, lab) => {
     const w = await watch(engine, lab, 'burst');

@@ -8,7 +8,7 @@ import type { Host } from './host.js';
 import { needPrograms } from './install.js';
 import { eventually } from './processes.js';
 import { theHome, theHost } from './scene.js';
-import { accountOf, executionsOf, saveCredential } from './workflows.js';
+import { accountOf, executionsOf, published, saveCredential } from './workflows.js';
 
 describe('the editor', function () {
   this.timeout(120_000);
@@ -90,7 +90,7 @@ describe('the editor', function () {
     await editor.shot('sync-trigger-published');
     const id = /workflow\/([^/?]+)/.exec(editor.page.url())![1]!;
     await eventually('the workflow to be active', async () => (await host.rest('GET', `/workflows/${id}`)).active === true, 30_000);
-    await eventually('the first look', () => sodium.seen.length > 0, 30_000);
+    await published(host, id);
     deliver(sodium, { subject: 'Seen by the trigger' });
     await eventually('one execution', async () => (await executionsOf(host, id)).some(({ mode }) => mode === 'trigger'), 40_000);
     await editor.shot('sync-trigger-active');

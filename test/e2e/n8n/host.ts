@@ -53,6 +53,8 @@ export interface Host {
   ask(method: string, path: string, body?: unknown): Promise<Answer>;
   /** A request that must succeed: what is inside `data`. */
   rest<T = any>(method: string, path: string, body?: unknown): Promise<T>;
+  /** The files of the package that the main process has evaluated so far. */
+  evaluated(): string[];
   /** Sets the owner up the first time, logs in afterwards. */
   login(): Promise<void>;
   /** Runs a command of n8n, such as `import:workflow`, to its end. */
@@ -66,7 +68,7 @@ export async function prepareHost({ home, userFolder = mkdtempSync(join(tmpdir()
   const at = port ?? await freePort(), bin = join(home, 'node_modules/n8n/bin/n8n');
   const url = `http://127.0.0.1:${at}`;
   const env: Record<string, string> = {
-    PATH: process.env.PATH ?? '', HOME: userFolder, LANG: 'C.UTF-8', NODE_OPTIONS: '',
+    PATH: process.env.PATH ?? '', HOME: userFolder, LANG: 'C.UTF-8', NODE_OPTIONS: `--require ${join(__dirname, 'probe.cjs')}`, MAILROOM_PROBE: join(userFolder, 'evaluated.txt'),
     N8N_USER_FOLDER: userFolder, N8N_ENCRYPTION_KEY: 'only-for-the-tests', N8N_HOST: '127.0.0.1', N8N_LISTEN_ADDRESS: '127.0.0.1', N8N_PORT: String(at),
     N8N_EDITOR_BASE_URL: url, WEBHOOK_URL: url, N8N_RUNNERS_BROKER_PORT: String(await freePort()), N8N_RUNNERS_BROKER_LISTEN_ADDRESS: '127.0.0.1',
     DB_TYPE: 'sqlite', EXECUTIONS_MODE: 'regular', GENERIC_TIMEZONE: 'UTC', TZ: 'UTC', N8N_SECURE_COOKIE: 'false', N8N_LOG_LEVEL: 'info',
@@ -112,6 +114,7 @@ export async function prepareHost({ home, userFolder = mkdtempSync(join(tmpdir()
     },
     async stop() { await main?.stop(); },
     async kill() { await main?.kill(); },
+    evaluated: () => { try { return readFileSync(env.MAILROOM_PROBE!, 'utf8').split('\n').filter(Boolean); } catch { return []; } },
     ask,
     async rest(method, path, body) {
       const answer = await ask(method, `/rest${path}`, body);

@@ -25,6 +25,11 @@ describe('the package in n8n', function () {
   after(() => Promise.all([scaleway?.close(), rackspace?.close()]));
   beforeEach(() => { for (const vendor of [scaleway, rackspace]) { vendor.mend(); vendor.forget(); } });
 
+  it('costs a start of n8n nothing: no node and nothing of the core is evaluated', () => {
+    // n8n 2.41 itself evaluates every credential class at start; these hold plain values.
+    assert.deepEqual(host.evaluated().filter(file => !/^dist\/credentials\/\w+\.credentials\.js$/.test(file)), []);
+  });
+
   it('shows its nodes, each as a tool too, with icons that are served', async () => {
     const { body } = await host.ask('GET', '/types/nodes.json');
     const ours = (body as { name: string; iconUrl: { light: string; dark: string }; communityNodePackageVersion: string }[]).filter(({ name }) => name.startsWith(`${PACKAGE}.`));
@@ -69,6 +74,12 @@ describe('the package in n8n', function () {
       assert.equal(bad.status, 'Error', vendor.id);
       assert.ok(bad.message && !bad.message.includes('wrong-secret'), bad.message);
     }
+  });
+
+  it('loads no mail library for nodes that speak HTTP', () => {
+    const files = host.evaluated();
+    assert.ok(files.includes('dist/shared/lazy/undici.js'), 'the probe sees what is loaded');
+    assert.deepEqual(files.filter(file => /imapflow|nodemailer|smtp|postal|mail-composer/.test(file)), []);
   });
 
   describe('pickers', () => {

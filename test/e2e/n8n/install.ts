@@ -37,8 +37,8 @@ async function run(program: string, args: string[], { cwd, env, during, limitMs 
  * Installs the pinned n8n once for each content of its lockfile: without install scripts, then the one native module that it cannot do without,
  * built against the headers of the Node that will run it.
  */
-export async function installN8n(): Promise<string> {
-  const home = n8nHome(), stamp = join(home, '.installed'), modules = join(home, 'node_modules');
+export async function installN8n(home = n8nHome()): Promise<string> {
+  const stamp = join(home, '.installed'), modules = join(home, 'node_modules');
   if (existsSync(stamp)) return home;
   const node = process.execPath, env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, NODE_OPTIONS: '' };
   const version = (JSON.parse(readFileSync(join(__dirname, 'package.json'), 'utf8')) as { dependencies: { n8n: string } }).dependencies.n8n;

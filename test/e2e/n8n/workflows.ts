@@ -32,7 +32,7 @@ export const testCredential = (host: Host, provider: string, data: Record<string
 export async function saveWorkflow(host: Host, workflow: WorkflowJson, credentials: Record<string, { id: string; name: string }>): Promise<{ id: string; versionId: string }> {
   const byType = new Map(Object.entries(credentials).map(([provider, saved]) => [credentialType(provider), saved]));
   const nodes = workflow.nodes.map(node => node.credentials
-    ? { ...node, credentials: Object.fromEntries(Object.keys(node.credentials).map(type => [type, byType.get(type) ?? node.credentials![type]])) } : node);
+    ? { ...node, credentials: Object.fromEntries(Object.keys(node.credentials).map(type => [type, credentials[node.credentials![type]!.id ?? ""] ?? byType.get(type) ?? node.credentials![type]])) } : node);
   const saved = await host.rest('POST', '/workflows', { name: workflow.name, nodes, connections: workflow.connections, settings: workflow.settings ?? { executionOrder: 'v1' } });
   return { id: saved.id, versionId: saved.versionId };
 }
@@ -102,3 +102,6 @@ export function chain(name: string, ...nodes: WorkflowNode[]): WorkflowJson {
 export const byId = (value: string) => ({ __rl: true, mode: 'id', value });
 /** The account of a pretend vendor as n8n would store it. */
 export const accountOf = (vendor: Vendor): Record<string, unknown> => vendor.account;
+/** An OAuth 2 account as it is after its owner has connected it. */
+export const signedIn = (account: Record<string, unknown>): Record<string, unknown> =>
+  ({ ...account, oauthTokenData: { access_token: account.accessToken ?? 'ended', refresh_token: account.refreshToken, token_type: 'bearer' } });

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { consequenceOf, runItems } from '../../nodes/lib/index.js';
+import { providers, type Operation } from '../../shared/index.js';
+import { seededId, startScaleway } from '../sandbox/scaleway.js';
+import { startRackspace } from '../sandbox/rackspace.js';
+import type { Vendor } from '../sandbox/vendor.js';
+import { credentialOf } from './workbench.js';
+
+type Values = Record<string, unknown>;
+
+describe('care before something is changed', function () {
+  this.timeout(10_000);
+  let scaleway: Vendor, rackspace: Vendor;
+  before(async () => { [scaleway, rackspace] = await Promise.all([startScaleway(), startRackspace()]); });
+  after(() => Promise.all([scaleway.close(), rackspace.close()]));
+  beforeEach(() => { scaleway.forget(); rackspace.forget(); });
+  const writes = (vendor: Vendor) => vendor.seen.filter(({ method }) => method !== 'GET').length;
+
+  /** Runs one item through the node as n8n would; `type` is the node's, which ends in `Tool` where an agent runs it. */
+  async function run(vendor: Vendor, operation: string, parameters: Values, { type = 'n8n-nodes-mailroom.mailbox', ...more }: { type?: string; account?: Values } = {}): Promise<INodeExecutionData> {
+    const [resource, verb] = operation.split('.'), all: Values = { provider: vendor.id, resource, operation: verb, ...parameters };
+    const context = {
+      getInputData: () => [{ json: {} }], continueOnFail: () => false, getExecutionCancelSignal: () => undefined,
+      getNode: () => ({ id: '1', name: 'Node', type, typeVersion: 1, position: [0, 0], parameters: {} }),
+      getNodeParameter: (name: string, _index: number, fallback?: unknown) => name in all ? all[name] : fallback,
+      getCredentials: () => Promise.resolve({ ...credentialOf(vendor).data, ...more.account }), logger: console, helpers: {},
+    };
+    return (await runItems(context as unknown as IExecuteFunctions, 'mailbox'))[0]![0]!;
+  }
+
+  describe('a dry run', () => {
+    it('of a change names what differs and sends no write', async () => {
+      const { json } = await run(rackspace, 'mailbox.update', { mailbox: 'alex.smith@example.com', updateFields: { displayName: 'Alexandra Smith', size: '2048' }, options: { dryRun: true } });
+      assert.deepEqual(json.changes, [{ field: 'displayName', from: 'Alex Smith', to: 'Alexandra Smith' }]);
+      assert.equal(json.dryRun, true);
+      assert.equal(writes(rackspace), 0);
+    });
+    it('of a change that changes nothing says so', async () => {
+      const { json } = await run(rackspace, 'mailbox.update', { mailbox: 'alex.smith@example.com', updateFields: { displayName: 'Alex Smith' }, options: { dryRun: 'true' } });
+      assert.deepEqual(json.changes, []);
+      assert.match(String(json.note), /already/);
+    });
+    it('of a deletion shows what would go', async () => {
+      const { json } = await run(scaleway, 'mailbox.delete', { mailbox: seededId('user003'), options: { dryRun: true } });
+      assert.equal((json.current as Values).email, 'user003@mail.example.com');
+      assert.equal(writes(scaleway), 0);
+    });
+    it('of a creation checks the input and hides the password', async () => {
+      const input = { domain_id: seededId('mail.example.com'), local_part: 'new', password: 'correct horse battery', subscription_period: 'monthly' };
+      const { json } = await run(scaleway, 'mailbox.create', { ...input, options: { dryRun: true } });
+      assert.deepEqual(json.input, { ...input, password: '***' });
+      assert.doesNotMatch(JSON.stringify(json), /correct horse/);
+      assert.equal(scaleway.seen.length, 0);
+    });
+    it('fails where the real run would: bad input, nobody there', async () => {
+      await assert.rejects(run(scaleway, 'mailbox.update', { mailbox: 'no id', updateFields: {}, options: { dryRun: true } }), /UUID/);
+      await assert.rejects(run(scaleway, 'mailbox.delete', { mailbox: '00000000-0000-4000-8000-00000000dead', options: { dryRun: true } }), /not.*found|resource/i);
+      assert.equal(writes(scaleway), 0);
+    });
+  });
+
+  describe('an AI agent', () => {
+    const tool = { type: 'n8n-nodes-mailroom.mailboxTool' };
+    it('may not destroy, unless the tool allows it', async () => {
+      const mailbox = seededId('user004');
+      // An item, not an exception: of an exception n8n tells the model nothing.
+      for (const more of [{}, { allowDestructive: 'false' }]) assert.match(String((await run(scaleway, 'mailbox.delete', { mailbox, ...more }, tool)).json.error), /AI agents may not/);
+      assert.equal(scaleway.seen.length, 0);
+      await run(scaleway, 'mailbox.delete', { mailbox, allowDestructive: true }, tool);
+      assert.equal(writes(scaleway), 1);
+    });
+    it('may always ask what would happen', async () => {
+      assert.equal((await run(scaleway, 'mailbox.delete', { mailbox: seededId('user005'), options: { dryRun: true } }, tool)).json.dryRun, true);
+    });
+    it('may give numbers and flags as text', async () => {
+      const { json } = await run(scaleway, 'mailbox.list', { limit: '1', returnAll: 'false', simplify: 'true', filters: {} }, tool);
+      assert.ok(json.email && !('native' in json));
+      assert.match(String((await run(scaleway, 'mailbox.list', { limit: 'many', filters: {} }, tool)).json.error), /Limit must be a whole number/);
+    });
+  });
+
+  it('everything that destroys, replaces or is shown once says so in the form; reading never does', () => {
+    for (const provider of providers) {
+      for (const [name, operation] of Object.entries(provider.operations) as [string, Operation][]) {
+        if (operation.effect === 'destroy') assert.ok(consequenceOf(operation), `${provider.id} ${name}`);
+        if (operation.effect === 'read') assert.equal(consequenceOf(operation), undefined, `${provider.id} ${name}`);
+      }
+    }
+    const { operations } = providers.find(({ id }) => id === 'sodium')!;
+    assert.match(consequenceOf((operations as Record<string, Operation>)['key.create']!)!, /this once/);
+  });
+
+  it('a credential is only sent where its domains allow', async () => {
+    const away = { allowedHttpRequestDomains: 'domains', allowedDomains: 'api.example.org' };
+    await assert.rejects(run(scaleway, 'mailbox.list', { limit: 1, filters: {} }, { account: away }), /Allowed HTTP Request Domains/);
+    assert.equal(scaleway.seen.length, 0);
+    assert.ok((await run(scaleway, 'mailbox.list', { limit: 1, filters: {} }, { account: { ...away, allowedDomains: '127.0.0.1' } })).json.email);
+  });
+});

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { ImapFlow } from 'imapflow';
+import parser from 'imapflow/lib/handler/imap-parser.js';
+import { fetchRow } from '../../shared/providers/imap/rows.js';
+
+interface Made { text: string; literals: Buffer[] }
+const joined = (parts: Made[]): Made => ({ text: parts.map(part => part.text).join(' '), literals: parts.flatMap(part => part.literals) });
+const plain = (text: fc.Arbitrary<string>): fc.Arbitrary<Made> => text.map(one => ({ text: one, literals: [] }));
+const word = fc.stringMatching(/^[A-Za-z0-9$_.-]{1,8}$/);
+const quoted = plain(fc.string({ unit: fc.constantFrom('a', 'ä', ' ', '(', ')', '"', '\\', '{', '[', '日'), maxLength: 8 }).map(text => `"${text.replace(/["\\]/g, '\\$&')}"`));
+const literal = fc.string({ maxLength: 12 }).map((text): Made => { const bytes = Buffer.from(text); return { text: `{${bytes.length}}\r\n`, literals: [bytes] }; });
+const leaf = fc.oneof(plain(word), plain(word.map(one => `\\${one}`)), plain(fc.constantFrom('NIL', 'nil', '\\*', '1:3', '2,4', '*')), quoted, literal);
+const { value } = fc.letrec<{ value: Made; list: Made }>(tie => ({
+  value: fc.oneof({ depthSize: 'small' }, leaf, tie('list')),
+  list: fc.array(tie('value'), { maxLength: 5 }).map(parts => { const { text, literals } = joined(parts); return { text: `(${text})`, literals }; }),
+}));
+const key = plain(fc.oneof(word, fc.constantFrom('BODY[]', 'BODY[1.2]<0>', 'BODY[HEADER]', 'body[2.MIME]', 'BINARY[1]', 'BODY[HEADER.FIELDS (SUBJECT "Date")]', 'BODY[', 'BODY[]<1.2>', 'X[1]')));
+const line = fc.array(fc.tuple(key, value).map(joined), { minLength: 1, maxLength: 6 }).map(parts => { const { text, literals } = joined(parts); return { text: `* 12 FETCH (${text})`, literals }; });
+const theirs = async ({ text, literals }: Made): Promise<unknown> => parser(Buffer.from(text), { literals: [...literals] }).catch(() => undefined);
+
+describe('IMAP: answers to FETCH', () => {
+  it('are read as the library reads them, or left to it', async () => {
+    let read = 0;
+    await fc.assert(fc.asyncProperty(line, async made => {
+      const own = fetchRow(Buffer.from(made.text), made.literals);
+      if (!own) return;
+      read++;
+      assert.deepEqual(JSON.parse(JSON.stringify(own)), JSON.parse(JSON.stringify(await theirs(made))));
+    }), { numRuns: 1500 });
+    assert.ok(read > 300, `${read} of them were read at all`);
+  });
+  it('are left to the library when they are damaged', async () => {
+    await fc.assert(fc.asyncProperty(line, fc.nat(), fc.constantFrom('', '(', ')', '"', '{', ']', ' ', '\\', '\u0000'), async (made, at, by) => {
+      const i = at % made.text.length, damaged = { text: made.text.slice(0, i) + by + made.text.slice(i + 1), literals: made.literals };
+      const own = fetchRow(Buffer.from(damaged.text), damaged.literals);
+      if (own) assert.deepEqual(JSON.parse(JSON.stringify(own)), JSON.parse(JSON.stringify(await theirs(damaged))));
+    }), { numRuns: 1500 });
+  });
+  it('of everyday mail are all read this way', () => {
+    const body = '(("TEXT" "PLAIN" ("CHARSET" "utf-8") NIL NIL "QUOTED-PRINTABLE" 1200 30 NIL NIL NIL NIL)("TEXT" "HTML" NIL NIL NIL "8BIT" 9 1) "ALTERNATIVE" ("BOUNDARY" "b") NIL NIL)';
+    const text = `* 3 FETCH (UID 7 FLAGS (\\Seen $Label1) INTERNALDATE "01-Sep-2026 00:00:00 +0000" RFC822.SIZE 2000 MODSEQ (12) ENVELOPE ("Tue, 1 Sep 2026 00:00:00 +0000" "a \\"b\\"" (("Ada" NIL "ada" "test.local")) NIL NIL NIL NIL NIL NIL "<1@test.local>") BODYSTRUCTURE ${body} BODY[1]<0> {3}\r\n BODY[HEADER] "")`;
+    assert.ok(fetchRow(Buffer.from(text), [Buffer.from('abc')]));
+    assert.equal(fetchRow(Buffer.from(text), []), undefined, 'a literal is missing');
+    assert.equal(fetchRow(Buffer.from('* 3 EXISTS'), []), undefined);
+  });
+  it('reach this reader: the library still has what it is attached to', () => {
+    for (const name of ['handleResponse', 'getUntaggedHandler']) assert.equal(typeof (ImapFlow.prototype as unknown as Record<string, unknown>)[name], 'function', name);
+  });
+});
