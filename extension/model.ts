@@ -11,7 +11,7 @@ export interface AccountNode extends Base { kind: 'account' }
 export interface BranchNode extends Base {
   kind: 'branch'; readonly branch: Branch; readonly binding: Binding;
   /** What was loaded so far; undefined before the first look. */
-  rows?: ItemNode[]; rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
+  rows?: ItemNode[]; seen?: Set<string>; rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
   /** The user's filter: a text, or a whole input of the list. */
   filter?: { text?: string; input?: Record<string, unknown> };
   generation: number;
@@ -115,9 +115,11 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
   }
 
   async function read(node: BranchNode, generation: number): Promise<void> {
-    const rows: ItemNode[] = node.rest ? [...node.rows ?? []] : [];
+    // A reading that goes on adds to what is there: copying it for each page would make long lists slow.
+    const goesOn = node.rest !== undefined && node.rows !== undefined && node.seen !== undefined;
+    const rows: ItemNode[] = goesOn ? node.rows! : [];
     const { provider } = node.account, { operation, resource } = node.branch;
-    const wanted = node.pages * page, seen = new Set(rows.map(row => row.id));
+    const wanted = node.pages * page, seen: Set<string> = goesOn ? node.seen! : new Set();
     let stream = node.rest;
     try {
       const local = localFilter(node);
@@ -141,8 +143,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
       node.rest = undefined;
       node.failed = isMailError(error) ? error : new MailError('unavailable', error instanceof Error ? error.message : String(error));
     }
-    for (const old of node.rows ?? []) if (!seen.has(old.id)) forget(old);
+    if (!goesOn) for (const old of node.rows ?? []) if (!seen.has(old.id)) forget(old);
     node.rows = rows;
+    node.seen = seen;
   }
 
   function itemNode(node: BranchNode, item: Record<string, unknown>, label: string): ItemNode {
@@ -215,6 +218,7 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     remove(node: ItemNode): void {
       const branch = node.parent as BranchNode;
       branch.rows = branch.rows?.filter(row => row !== node);
+      branch.seen?.delete(node.id);
       forget(node);
       changed(branch);
     },

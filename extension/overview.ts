@@ -4,7 +4,7 @@ import type { Bar, OverviewModel, Values } from './form/messages.js';
 import { shortDate, stateLabel, statusOf, type AccountInfo } from './model.js';
 import { openPanel } from './panels.js';
 import { inputFrom, labelOf, operationOf, type Binding } from './tables.js';
-import { plural, t } from './words.js';
+import { plural, t, title } from './words.js';
 
 /** No more mailboxes are read for the picture; it says so when there are more. */
 const MOST = 5000;
@@ -21,7 +21,7 @@ export function createTally(now = Date.now()) {
       const status = statusOf(item) ?? 'unknown', flat = flatten(item.native);
       states.set(status, (states.get(status) ?? 0) + 1);
       if (status === 'error' || status === 'deleting') {
-        const why = Object.entries(flat).find(([key, value]) => /error.*(reason|message)|(last|send|sync).*error$/i.test(key) && typeof value === 'string' && value)?.[1] ?? Object.entries(flat).find(([key, value]) => /deletion.*at$/i.test(key) && value)?.[1];
+        const why = Object.entries(flat).find(([key, value]) => /error.*(reason|message)|(last|send|sync).*error$/i.test(key) && typeof value === 'string' && value)?.[1] ?? failedAt(flat) ?? Object.entries(flat).find(([key, value]) => /deletion.*at$/i.test(key) && value)?.[1];
         attention.push({ label: labelOf(resource, item), status: stateLabel(status), tone: status === 'error' ? 'bad' : 'warn', detail: typeof why === 'string' ? /^\d{4}-/.test(why) ? shortDate(why) : why : '' });
       }
       const at = Object.entries(flat).filter(([key, value]) => /sync\w*(success|finish|complete|last)\w*|last\w*sync/i.test(key) && !/error/i.test(key) && typeof value === 'string').map(([, value]) => Date.parse(String(value))).filter(time => !Number.isNaN(time)).sort((a, b) => b - a)[0];
@@ -38,6 +38,11 @@ export function createTally(now = Date.now()) {
     },
     get count() { return count; },
   };
+}
+/** What failed last and when, where a vendor only gives times: `sendErroredAt`. */
+function failedAt(flat: Values): string | undefined {
+  const [last] = Object.entries(flat).filter(([key, value]) => /errored_?at$/i.test(key) && typeof value === 'string' && !Number.isNaN(Date.parse(value))).sort(([, a], [, b]) => Date.parse(String(b)) - Date.parse(String(a)));
+  return last && `${title(last[0].replace(/_?at$/i, ''))}, ${shortDate(last[1])}`;
 }
 const flatten = (native: unknown): Values => {
   const top = (native ?? {}) as Values;

@@ -1,6 +1,7 @@
 import { letter } from '../../sandbox/corpus.js';
 
-/** Mail for the demo and the run: plain, HTML with pictures, an answer, attachments, and a hostile one. `spy` is an address that counts requests. */
+/** Mail for the demo and the run: plain, HTML with pictures, an answer, attachments, and a hostile one. `spy` is an address that counts requests. Grace is the
+ * second user of the sandbox, so that she can be answered. */
 export function corpus(to: string, spy = 'http://127.0.0.1:9'): { content: Buffer | string; flags?: string[]; at: number }[] {
   const now = Date.now(), hour = 3_600_000;
   const html = (name: string, subject: string, body: string, plain?: string, extra = '') => [
@@ -9,7 +10,7 @@ export function corpus(to: string, spy = 'http://127.0.0.1:9'): { content: Buffe
   ].join('\r\n');
   const dot = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
   const files = [
-    'From: Grace Field <grace.field@example.com>', `To: ${to}`, 'Subject: Figures of the third quarter', `Date: ${new Date(now - 26 * hour).toUTCString()}`, 'Message-ID: <figures@example.com>', 'MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b2', '', '--b2',
+    'From: Grace Field <u1@test.local>', `To: ${to}`, 'Subject: Figures of the third quarter', `Date: ${new Date(now - 26 * hour).toUTCString()}`, 'Message-ID: <figures@example.com>', 'MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b2', '', '--b2',
     'Content-Type: text/plain; charset=utf-8', '', 'Hello Ann,\r\n\r\nthe figures are attached, with a picture of the trend.\r\nPlease check row 14 before Friday.\r\n\r\nGrace', '--b2',
     'Content-Type: text/csv; name="figures.csv"', 'Content-Disposition: attachment; filename="figures.csv"', '', 'month,messages\r\nJuly,120\r\nAugust,154', '--b2',
     'Content-Type: image/png; name="trend.png"', 'Content-Disposition: attachment; filename="trend.png"', 'Content-Transfer-Encoding: base64', '', dot, '--b2--', '',

@@ -189,7 +189,7 @@ const journeys: Record<string, (j: Journey) => Promise<void>> = {
     await axe('reader', 'You have won');
     await wb.closeAll();
   },
-  async 'answers a message; the draft is kept until it has left'({ wb, page, shot, axe }) {
+  async 'answers a message; the draft is kept until it has left'({ wb, page, box, shot, axe }) {
     await wb.row('Figures of the third').click();
     let reader = await wb.webview('reader', 'Figures');
     await reader.getByRole('button', { name: 'Reply' }).click();
@@ -206,6 +206,7 @@ const journeys: Record<string, (j: Journey) => Promise<void>> = {
     await axe('form', 'Reply');
     await form.locator('footer vscode-button').first().click();
     await page.locator('.notification-list-item', { hasText: 'The message was sent.' }).waitFor({ timeout: 20_000 });
+    assert.equal(box.mail.folder('u1@test.local').messages.length, 1, 'it arrived, once');
     await wb.clearToasts();
     await wb.closeAll();
   },
