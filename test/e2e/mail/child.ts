@@ -20,6 +20,8 @@ async function main() {
     for (const run of active.executions.splice(0)) say({ executed: subjectsOf(run) });
     for (const error of [...active.errors.splice(0), ...active.failed.splice(0)]) problem(error);
   }, 10);
+  // Whoever started this process has died: there is nobody left to say it to.
+  process.stdin.once('end', () => process.exit(1));
   createInterface({ input: process.stdin }).once('line', async () => {
     const began = performance.now();
     await active.deactivate();

@@ -261,7 +261,7 @@ smtputf8_enable = no
       await phone.mailboxOpen('INBOX');
       await phone.logout();
       for (let i = 0; i < count; i++) {
-        const path = join(inbox(user), 'new', `${1_700_000_000 + i}.M${i}P1.test`);
+        const path = join(inbox(user), 'cur', `${1_700_000_000 + i}.M${i}P1.test:2,`);
         writeFileSync(path, Buffer.from(bytes(i).toString('latin1').replace(/\r\n/g, '\n'), 'latin1'));
         if (root) chownSync(path, mailUser.uid, mailUser.gid);
       }
