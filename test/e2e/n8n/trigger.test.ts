@@ -24,10 +24,10 @@ describe('Sync Trigger in n8n', function () {
   });
   after(async () => { await host?.close(); await sodium?.close(); });
 
-  /** Which messages started an execution, in any state, one entry for each execution. */
+  /** Which messages started an execution, one entry for each. What n8n kept no data of (or an artificial item), because it died meanwhile, is known by its state only. */
   async function executed(): Promise<string[]> {
-    const found = await Promise.all((await executionsOf(host, id)).map(one => readExecution(host, home, one.id)));
-    return found.flatMap(one => one.outputs('News').map(item => String(item.json.id))).sort();
+    const found = await Promise.all((await executionsOf(host, id)).map(async one => ({ status: one.status, ids: (await readExecution(host, home, one.id)).outputs('News').flatMap(item => typeof item.json.id === 'string' ? [item.json.id] : []) })));
+    return found.flatMap(({ status, ids }) => ids.length ? ids : [`(${status})`]).sort();
   }
   /** The trigger has looked `times` times since now. */
   async function looked(times = 2) {
@@ -39,7 +39,12 @@ describe('Sync Trigger in n8n', function () {
     await eventually(what, async () => (await executed()).length >= expected.length, ms);
     await eventually('all executions to end', async () => (await executionsOf(host, id)).every(one => !['running', 'new', 'waiting'].includes(one.status)), 60_000);
     await looked();
-    assert.deepEqual(await executed(), [...expected].sort(), what);
+    const found = await executed(), known = found.filter(one => !one.startsWith('('));
+    assert.equal(found.length, expected.length, `${what}: ${JSON.stringify(found)}`);
+    assert.equal(new Set(known).size, known.length, `${what}: none twice`);
+    for (const one of known) assert.ok(expected.includes(one), `${what}: ${one} of ${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`);
+    // Only an execution that died with n8n may have no data, and it must say so.
+    for (const one of found.filter(one => one.startsWith('('))) assert.equal(one, '(crashed)', what);
   }
 
   it('is activated in a moment, and a new message starts exactly one execution', async () => {
