@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { isFile, isMailError, MailError, splitName, take, validate, type Client, type Field, type FileValue, type Operation } from '../shared/index.js';
+import { isStream, isFile, isMailError, MailError, splitName, take, validate, type Client, type Field, type FileValue, type Operation } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import type { Values } from './form/messages.js';
@@ -238,7 +238,6 @@ export function createOperator({ extension, accounts, model, problems, showJson,
 }
 
 const BACK = Symbol('back');
-const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';
 const defaults = (fields: Readonly<Record<string, Field>>): Values => Object.fromEntries(Object.entries(fields).filter(([, field]) => field.default !== undefined).map(([name, field]) => [name, field.default]));
 
 /** Work on many things: so many at once, with a progress that can be cancelled. Returns how many were done. */

@@ -2,6 +2,7 @@ import { located, MailError, withoutSecrets } from './errors.js';
 import type { Field, Fields } from './fields.js';
 import type { Batch, Context, Feed, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';
+import { isStream } from './pages.js';
 import { validate } from './validate.js';
 import type { Vocabulary } from './vocabulary.js';
 
@@ -77,8 +78,6 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
     watch: (name, input, changed) => onFeed(name, input, async (feed, ctx, values) => feed.watch?.(ctx, values as never, changed)),
   };
 }
-
-const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';
 
 async function* placedStream(source: AsyncIterable<unknown>, leaving: (error: unknown) => unknown) {
   try { yield* source; } catch (error) { throw leaving(error); }

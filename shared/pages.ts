@@ -71,3 +71,6 @@ export async function take<T>(source: AsyncIterable<T>, count = Infinity): Promi
 export async function* map<A, B>(source: AsyncIterable<A>, change: (item: A) => B | Promise<B>): AsyncGenerator<B> {
   for await (const item of source) yield change(item);
 }
+
+/** True for what has to be read item by item, as every list is. */
+export const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { NodeOperationError } from 'n8n-workflow';
 import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { isFile, isMailError, MailError, nextStep, providerById, splitName, take, type Field, type FileValue, type Operation } from '../../shared/index.js';
+import { isFile, isMailError, isStream, MailError, nextStep, providerById, splitName, take, type Field, type FileValue, type Operation } from '../../shared/index.js';
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
@@ -176,5 +176,3 @@ function ranges(numbers: number[]): string {
   }
   return parts.join(', ');
 }
-
-const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';
