@@ -277,6 +277,57 @@ describe('IMAP feed', function () {
     assert.match(items[1]!.item.error, /damaged/);
   });
 
+  it('lets the others flow on while one message is refused for the moment, and hands that over when it comes', async () => {
+    const cases = [['envelope', 'NO [SERVERBUG] Internal error occurred'], ['text', 'NO [UNAVAILABLE] Try again later'], ['raw', 'NO [LIMIT] Too much'], ['text', 'NO Temporary failure']];
+    for (const [fetch, reply] of cases) {
+      await start();
+      const cursor = await first();
+      deliver('a'); const bad = deliver('bad'); deliver('c');
+      mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad.uid, reply: reply!, times: 2 });
+      const found = await follow(client, { fetch }, cursor, 0);
+      assert.deepEqual(subjects(found.items), ['a', 'c'], reply);
+      await new Promise(resolve => setTimeout(resolve, 1050));
+      assert.deepEqual(subjects((await follow(client, { fetch }, found.cursor, 0)).items), ['bad'], reply);
+      closeConnections();
+      await mail.close();
+    }
+    await start();
+  });
+
+  it('waits while the server refuses everything for the moment, however long the window, and loses nothing', async () => {
+    await start();
+    const cursor = await first();
+    for (let i = 0; i < 5; i++) deliver(`m${i}`);
+    mail.imap.trouble.fail({ command: 'UID FETCH', reply: 'NO [UNAVAILABLE] Storage is away', times: 12 });
+    const found = await follow(client, {}, cursor);
+    assert.ok(found.errors.length >= 3 && found.errors.every(error => error.code === 'unavailable'));
+    assert.deepEqual(subjects(found.items), ['m0', 'm1', 'm2', 'm3', 'm4']);
+  });
+
+  it('is not held up for ever by messages that alone are left and refused for the moment', async () => {
+    await start();
+    const cursor = await first();
+    for (const name of ['bad1', 'bad2']) mail.imap.trouble.fail({ command: 'UID FETCH', uid: deliver(name).uid, reply: 'NO [SERVERBUG] Internal error', times: Infinity });
+    const found = await follow(client, {}, cursor);
+    assert.deepEqual(found.items, []);
+    deliver('new');
+    assert.deepEqual(subjects((await follow(client, {}, found.cursor, 0)).items), ['new']);
+  });
+
+  it('does not hand over a message without its text that was moved away between envelope and text', async () => {
+    await start();
+    const cursor = await first();
+    for (const name of ['a', 'b', 'c']) deliver(name);
+    let fetches = 0;
+    for (let i = 0; i < 2; i++) mail.imap.trouble.fail({ command: 'UID FETCH', before: () => { if (++fetches === 2) mail.expunge(USER, [2]); } });
+    const found = await follow(client, {}, cursor);
+    assert.deepEqual(subjects(found.items), ['a', 'c']);
+    await new Promise(resolve => setTimeout(resolve, 1050));
+    const after = await follow(client, {}, found.cursor);
+    assert.deepEqual([after.items, after.notes.length], [[], 1]);
+    assert.match(after.notes[0]!, /Message 2 .* was moved or deleted/);
+  });
+
   it('loses and repeats nothing when the connection is reset again and again in the middle of a fetch', async () => {
     await start();
     await viaProxy();

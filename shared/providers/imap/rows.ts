@@ -145,9 +145,11 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
       if (key.section && name === 'BODY') {
         // A section may come as a quoted string too; the line was read as UTF-8, so that is what restores its bytes.
         const [inner] = key.section, bytes = typeof single === 'string' ? Buffer.from(single) : single;
+        const header = inner && !Array.isArray(inner) && String(inner.value).toUpperCase() === 'HEADER';
+        // A header may be told as NIL where it is empty; a part that is NIL is not there.
+        if (header) { row.headers = bytes ?? Buffer.alloc(0); continue; }
         if (!bytes) continue;
         if (!inner) row.source = bytes;
-        else if (!Array.isArray(inner) && String(inner.value).toUpperCase() === 'HEADER') row.headers = bytes;
         else if (!Array.isArray(inner)) (row.bodyParts ??= new Map()).set(String(inner.value).toLowerCase(), bytes);
       } else if (name === 'UID' && typeof single === 'string' && /^[1-9]\d{0,9}$/.test(single)) row.uid = Number(single);
       else if (name === 'RFC822.SIZE' && typeof single === 'string' && /^\d{1,15}$/.test(single)) row.size = Number(single);
