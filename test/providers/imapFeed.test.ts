@@ -207,6 +207,51 @@ describe('IMAP feed', function () {
     assert.deepEqual((await follow(client, {}, after)).items, []);
   });
 
+  it('finds all that waited in a folder created anew, however much it is, and what came to one that was empty', async () => {
+    await start();
+    let cursor = await first();
+    mail.recreate(USER);
+    const now = Date.now();
+    mail.deliver(USER, { subject: 'to an empty one' }, { internalDate: now - 20_000_000 });
+    const found = await follow(client, {}, cursor);
+    assert.deepEqual(subjects(found.items), ['to an empty one']);
+    for (let i = 0; i < 1200; i++) mail.deliver(USER, { subject: `m${i}`, messageId: `<m${i}@x>` }, { internalDate: now + (i - 1200) * 10_000 });
+    mail.recreate(USER, 'INBOX', { keep: true });
+    const rest = await follow(client, { fetch: 'envelope' }, found.cursor);
+    assert.deepEqual(subjects(rest.items), Array.from({ length: 1200 }, (_, i) => `m${i}`));
+    assert.ok(rest.cursor.length < 9000, `${rest.cursor.length}`);
+    mail.recreate(USER, 'INBOX', { keep: true });
+    deliver('and later');
+    ({ cursor } = rest);
+    assert.deepEqual(subjects((await follow(client, { fetch: 'envelope' }, cursor)).items), ['and later']);
+  });
+
+  it('does not hand over a whole folder again whose messages were given new times of arrival', async () => {
+    await start();
+    for (let i = 0; i < 1500; i++) mail.deliver(USER, { subject: `m${i}`, messageId: `<m${i}@x>` }, { internalDate: Date.parse('2026-01-01') + i * 3_600_000 });
+    const cursor = await first();
+    const old = mail.folder(USER).messages;
+    mail.recreate(USER);
+    for (const { source } of old) mail.deliver(USER, source as Buffer);
+    deliver('new');
+    const { items } = await follow(client, { fetch: 'envelope' }, cursor);
+    assert.equal(items.at(-1)!.item.subject, 'new');
+    assert.ok(items.length < 500, `${items.length}`);
+  });
+
+  it('goes on from its date in a folder created anew before it had come to the end', async () => {
+    await start();
+    mail.deliver(USER, { subject: 'too old' }, { internalDate: Date.parse('2026-01-01') });
+    for (let i = 0; i < 250; i++) mail.deliver(USER, { subject: `m${i}` }, { internalDate: Date.parse('2026-03-01') + i * 3_600_000 });
+    const begun = (await client.from('messageReceived', {}, '2026-02-01T00:00:00Z'))!;
+    const one = await client.since('messageReceived', {}, begun);
+    mail.recreate(USER, 'INBOX', { keep: true });
+    for (const cursor of [begun, one.cursor]) {
+      const { items } = await follow(client, {}, cursor);
+      assert.deepEqual(subjects(items), Array.from({ length: cursor === begun ? 250 : 150 }, (_, i) => `m${i + (cursor === begun ? 0 : 100)}`));
+    }
+  });
+
   it('notices UIDVALIDITY changing between two windows', async () => {
     await start();
     const cursor = await first();

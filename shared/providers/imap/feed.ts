@@ -307,7 +307,8 @@ function done({ s, ring, seen }: Work, uid: number, row: FetchMessageObject | un
   if (!row) return;
   const at = arrivedAt(row);
   if (!Number.isNaN(at) && !(at <= (s.at ?? -Infinity))) s.at = Math.min(at, Date.now());
-  if (row.envelope && !s.reset) ring.push(hashOf(row));
+  // Up to there it is pushed once it is known to be new.
+  if (row.envelope && !(s.reset && uid <= s.reset.until)) ring.push(hashOf(row));
 }
 
 /** An announced message that did not come, or is refused for the moment: asked for again later, while the others go on; at last it is said so. */
@@ -330,35 +331,56 @@ const unreadable = (place: { folder: string; uidValidity: string; uid: number },
 
 /** Ends what has an end: the first look back, and the look at a folder created anew. */
 function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
-  if (s.from && s.last >= s.from.until) delete s.from;
-  if (s.reset && s.last >= s.reset.until) {
+  const over = (until: number) => s.last >= until && !s.gaps?.some(([uid]) => uid <= until);
+  if (s.from && over(s.from.until)) delete s.from;
+  if (s.reset && over(s.reset.until)) {
     notes.push(`The folder "${folder}" was created anew: ${s.reset.known} messages were known, ${s.reset.fresh} are new.`);
     delete s.reset;
   }
   if (s.gaps && !s.gaps.length) delete s.gaps;
-  s.ring = ringOf(s.reset ? ring : ring.slice(-KNOWN));
+  const old = s.reset ? s.reset.n : 0;
+  s.ring = ringOf([...ring.slice(0, old), ...ring.slice(old).slice(-KNOWN)]);
   s.seen = uidSet([...seen].filter(uid => uid > s.last - LATE && uid > s.base && uid <= s.last).sort((a, b) => a - b));
 }
 
-/** UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest. */
+/**
+ * UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest: what
+ * arrived no more than a day before the newest known one, and, where more may have been seen than is known, after the oldest.
+ */
 async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: string, { s, ring, seen }: Work): Promise<string> {
-  const known = ring.length;
-  let lowest: number | undefined, top = 0;
-  if (mailbox.exists && (known || !mailbox.uidNext)) {
-    await fetchRows(client, `${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true }, row => {
-      lowest = Math.min(lowest ?? Infinity, row.uid);
-      top = Math.max(top, row.uid);
-    }, false);
+  const known = ring.length, names = new Set(ring), begin = s.from?.since ?? -Infinity;
+  // A folder that was empty at the first look has nothing but news.
+  let after = Math.max(known && s.at !== undefined ? s.at - DAY : -Infinity, begin), oldest = Infinity, lowest = Infinity, top = 0;
+  if (mailbox.exists) {
+    const look = async (set: string, uid: boolean) => {
+      let copied = false;
+      await fetchRows(client, set, { uid: true, envelope: true, internalDate: true }, row => {
+        if (!(row.uid > 0)) return;
+        lowest = Math.min(lowest, row.uid);
+        top = Math.max(top, row.uid);
+        const at = arrivedAt(row);
+        if (!row.envelope || Number.isNaN(at) || !names.has(hashOf(row))) return;
+        oldest = Math.min(oldest, at);
+        if (at > (s.at ?? Infinity)) copied = true;
+      }, uid);
+      return copied;
+    };
+    const near = await uidSearch(client, Number.isFinite(after) ? [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(after) }] : [{ type: 'ATOM', value: 'ALL' }]);
+    // A known one that arrived later than any we know: whoever made the folder anew gave all messages new times. Then the newest must do.
+    if (near.length && await look(uidSet(near), true)) {
+      lowest = oldest = Infinity;
+      after = begin;
+      await look(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, false);
+    } else if (known >= LATE && oldest < Infinity) after = Math.max(after, oldest);
   }
   const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
   seen.clear();
   for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
   Object.assign(s, { val: String(mailbox.uidValidity), last: until, base: until, ...(at === undefined ? {} : { at }) } satisfies FolderState);
-  if (!known) return `The folder "${folder}" was created anew before any message of it was known here; its messages count from now on.`;
-  if (lowest === undefined) return `The folder "${folder}" was created anew and is empty.`;
+  if (lowest === Infinity) return `The folder "${folder}" was created anew and is empty.`;
   s.last = s.base = lowest - 1;
-  s.reset = { until, ...(at === undefined ? {} : { after: at - DAY }), n: known, known: 0, fresh: 0 };
+  s.reset = { until, ...(Number.isFinite(after) ? { after } : {}), n: known, known: 0, fresh: 0 };
   return `The folder "${folder}" was created anew; known mail is being recognised.`;
 }
 
