@@ -434,6 +434,23 @@ describe('IMAP feed', function () {
     await assert.rejects(client.since('messageReceived', { folders: ['Nope'] }), (error: MailError) => error.code === 'not_found');
   });
 
+  it('goes on with the other folders while one may not be opened', async () => {
+    for (const reply of ['NO [NOPERM] Permission denied', 'NO Mailbox is not selectable']) {
+      await start();
+      const input = { folders: ['Archive', 'INBOX'] }, cursor = await first(input);
+      mail.deliver(USER, { subject: 'arch' }, { folder: 'Archive' }); deliver('in');
+      // Opened once, or twice where the first answer is not believed.
+      mail.imap.trouble.fail({ command: 'EXAMINE', reply });
+      const one = await client.since('messageReceived', input, cursor);
+      assert.deepEqual(subjects(one.items as Any), ['in'], reply);
+      assert.match(one.notes![0]!, /"Archive" cannot be read/);
+      assert.deepEqual(subjects((await follow(client, input, one.cursor)).items), ['arch']);
+      closeConnections();
+      await mail.close();
+    }
+    await start();
+  });
+
   it('refuses a cursor of another feed', async () => {
     await start();
     await assert.rejects(client.since('messageReceived', {}, '{"v":7}'), (error: MailError) => error.code === 'invalid_input');

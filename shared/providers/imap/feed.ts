@@ -85,6 +85,9 @@ function readCursor(cursor: string): Cursor {
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
+/** Failures that concern the folder that was asked for. */
+const OF_ONE: ReadonlySet<string> = new Set(['not_found', 'forbidden', 'rejected']);
+
 async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<Batch<ImapMessage>> {
   const before = cursor === undefined ? undefined : readCursor(cursor);
   const folders = foldersOf(values);
@@ -111,8 +114,8 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
       }
       worked++;
     } catch (error) {
-      // One folder that was deleted must not silence the others.
-      if (!isMailError(error) || error.code !== 'not_found') throw error;
+      // One folder that was deleted, or may not be read any more, must not silence the others.
+      if (!isMailError(error) || !OF_ONE.has(error.code)) throw error;
       failed ??= error;
       notes.push(`The folder "${folder}" cannot be read: ${error.message}`);
     }
@@ -129,7 +132,7 @@ async function beginAt(ctx: Context, values: Input, at: number): Promise<string>
     try {
       states[folder] = (await baseline(ctx, folder, values, false, Math.floor(at / 1000) * 1000)).state;
     } catch (error) {
-      if (!isMailError(error) || error.code !== 'not_found') throw error;
+      if (!isMailError(error) || !OF_ONE.has(error.code)) throw error;
       missing ??= error;
     }
   }
