@@ -140,7 +140,8 @@ export function follow(options: FollowOptions): Follower {
         good();
         status.lastSeen = new Date(now()).toISOString();
         for (const note of batch.notes ?? []) {
-          if (warned.has(note) || warned.size >= MOST) continue;
+          if (warned.has(note)) continue;
+          if (warned.size >= MOST) warned.clear();
           warned.add(note);
           options.warn?.(note);
         }

@@ -1,6 +1,6 @@
 import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
-import { NodeOperationError } from 'n8n-workflow';
-import { isMailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
+import { NodeOperationError, UserError } from 'n8n-workflow';
+import { isMailError, MailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.js';
 import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
@@ -110,7 +110,10 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
     state, keyPrefix: `${id}\n${settings.scope}`, intervalMs: settings.intervalMs, concurrent: settings.concurrent,
     ...(settings.batchSize ? { batchSize: settings.batchSize } : {}),
     async open(signal) { return sourceOf((await openAccount(node, settings.provider.id, 0, signal)).client, settings); },
-    prepare: ({ item }) => outputItem(node, item, undefined, settings.simple),
+    // What n8n's store of files will never take, such as one above its limit, concerns this message only; a store that is away concerns all.
+    prepare: ({ item }) => outputItem(node, item, undefined, settings.simple).catch((error: unknown) => {
+      throw error instanceof UserError ? new MailError('rejected', error.message, { cause: error }) : error;
+    }),
     execute: (_items, key, prepared) => execute(node, settings, prepared as INodeExecutionData[], key),
     ...(settings.after ? { acknowledge: (source: Source, item: FeedItem) => acknowledge((source as OpenSource).client, settings, item) } : {}),
     poisoned: item => fail(node, new NodeOperationError(node.getNode(), `A message could not be read: ${item.problem}`, {

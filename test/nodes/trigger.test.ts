@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { UserError } from 'n8n-workflow';
 import type { IDataObject, IExecuteResponsePromiseData, INodeExecutionData, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { startTrigger } from '../../nodes/lib/trigger.js';
 import { closeConnections } from '../../shared/providers/imap/connection.js';
@@ -13,7 +14,7 @@ const deferred = (): Deferred => {
 };
 
 /** What of n8n a trigger sees: static data as a stored copy, names of executions taken once, and an end for each that the test decides. */
-function n8n(mail: Mail, { workflow = 'w', stored = {} as { data?: IDataObject } } = {}) {
+function n8n(mail: Mail, { workflow = 'w', tooLarge = 0, stored = {} as { data?: IDataObject } } = {}) {
   const names = new Set<string>(), emitted: { key: string; subjects: unknown[]; end(status?: string): void }[] = [], failed: string[] = [], warned: string[] = [];
   const start = (parameters: IDataObject = {}, timezone = 'UTC') => {
     const all: IDataObject = { provider: 'imap', event: 'messageReceived', authentication: 'password', ...parameters };
@@ -25,7 +26,7 @@ function n8n(mail: Mail, { workflow = 'w', stored = {} as { data?: IDataObject }
       // An expression stands in `parameters` as it is and comes evaluated from here.
       getNodeParameter: (name: string, fallback?: unknown) => name === 'startDate' && String(all[name]).startsWith('=') ? new Date().toISOString() : all[name] ?? fallback,
       getCredentials: async () => ({ user: USER, password: 'pass0', preset: 'custom', imapHost: 'localhost', imapPort: mail.imap.tlsPort, imapSecurity: 'tls', allowedCertificate: mail.ca }),
-      helpers: { createDeferredPromise: deferred, prepareBinaryData: async () => ({}) },
+      helpers: { createDeferredPromise: deferred, prepareBinaryData: async (_: unknown, name: string) => { if (name === `message-${tooLarge}.eml`) throw new UserError('exceeds the max size limit'); return {}; } },
       logger: { debug() {}, info() {}, warn: (text: string) => warned.push(text), error: (text: string) => failed.push(text) },
       saveFailedExecution: (error: Error) => failed.push(error.message),
       emit(items: INodeExecutionData[][], _response: IExecuteResponsePromiseData | undefined, done: Deferred | undefined, key: string) {
@@ -129,6 +130,17 @@ describe('Sync Trigger', function () {
     await up(host.start(parameters));
     await host.until(() => host.emitted.length > 0);
     assert.deepEqual(host.emitted.map(one => one.subjects), [['while away']]);
+  });
+
+  it('sets a message aside whose file n8n will not store, and goes on', async () => {
+    const host = n8n(mail, { tooLarge: 1 });
+    await up(host.start({ filters: { fetch: 'raw' } }));
+    mail.deliver(USER, { subject: 'too large' }); mail.deliver(USER, { subject: 'b' });
+    await host.until(() => host.emitted.length > 0);
+    host.emitted[0]!.end();
+    await host.until(() => host.failed.length > 0, 15_000);
+    assert.deepEqual(host.emitted.map(one => one.subjects), [['b']]);
+    assert.match(host.failed.join(), /max size limit/);
   });
 
   it('gives n8n reason to store its state once more when it is closed, because the last change may have been missed', async () => {
