@@ -59,6 +59,8 @@ export interface Follower { close(): Promise<void>; readonly seen: Status }
 export interface Status { connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; executed: number; attempts: number }
 
 const LONG_OUTAGE = 5 * 60_000, STABLE = 60_000, CLOSING = 4_000, CREDENTIALS_WAIT = 5 * 60_000;
+/** A vendor that asks for more is asked again all the same: it may have meant something else, and a timer for months would fire at once. */
+const LONGEST_HINT = 60 * 60_000;
 /** How often an item may fail to be read before it is set aside: where the vendor refuses it, and where the connection broke, which may be anybody's fault. */
 const REFUSALS = 3, BREAKS = 8;
 /** How many acknowledgements and names are remembered. */
@@ -118,7 +120,7 @@ export function follow(options: FollowOptions): Follower {
     if (refused >= 2 && !refusalTold) { refusalTold = true; down.told = true; options.outage({ kind: 'credentials', error, since: new Date(down.since) }); }
     // What does not exist will not come by waiting for it.
     if (!down.told && (now() - down.since >= LONG_OUTAGE || (code === 'not_found' && failures > 0))) { down.told = true; options.outage({ kind: 'long', error, since: new Date(down.since) }); }
-    const hinted = isMailError(error) ? ((error as MailError).details.retryAfter ?? 0) * 1000 : 0;
+    const hinted = isMailError(error) ? Math.min(((error as MailError).details.retryAfter ?? 0) * 1000, LONGEST_HINT) : 0;
     const ceiling = now() - down.since < 10 * 60_000 ? 10_000 : 60_000;
     const grown = failures === 0 ? 0 : Math.min(ceiling, 1000 * 1.7 ** (failures - 1));
     failures++;

@@ -163,6 +163,10 @@ function readSettings(node: ITriggerFunctions): Settings {
   const event = node.getNodeParameter('event') as string;
   const feed = provider.feeds[event] as Feed | undefined;
   if (!feed) throw new NodeOperationError(node.getNode(), `${provider.name} has no event "${event}".`, { description: 'Choose another event.' });
+  const startDate = node.getNodeParameter('start', 'now') === 'date' ? startOf(node) : undefined;
+  if (startDate && !feed.from) {
+    throw new NodeOperationError(node.getNode(), `${provider.name} does not tell when something was changed, so this trigger cannot start from a date.`, { description: 'Choose to start from now on.' });
+  }
   const optional = node.getNodeParameter('filters', {}, { extractValue: true }) as Record<string, unknown>;
   const input: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(feed.input)) {
@@ -175,7 +179,6 @@ function readSettings(node: ITriggerFunctions): Settings {
   // A cursor belongs to what is looked at, not to the filters: changing those must neither lose nor repeat. Folders are the feed's own matter.
   const where = Object.entries(feed.input).filter(([, field]) => field.ref && field.ref !== 'folder').map(([key]) => [key, input[key] ?? null]);
   const credential = credentialTypes(provider.id).map(({ type }) => node.getNode().credentials?.[type]?.id ?? '').join('/');
-  const startDate = node.getNodeParameter('start', 'now') === 'date' ? startOf(node) : undefined;
   // An expression such as one day ago gives another date at each start of n8n, which must not begin anew each time.
   const given = node.getNode().parameters.startDate, dated = startDate && typeof given === 'string' && given.startsWith('=') ? given : startDate;
   return {

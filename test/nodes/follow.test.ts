@@ -182,6 +182,16 @@ describe('follow', () => {
     assert.deepEqual(it_.told, ['credentials', 'over']);
   });
 
+  it('waits no longer than an hour, whatever the vendor asks for', async () => {
+    const box = mailbox(), waits: number[] = [];
+    const it_ = host(box, { log: message => { waits.push(Number(/in ([\d.]+) s/.exec(message)![1])); }, haste: 0.000001 });
+    box.down = new MailError('rate_limited', 'busy', { retryAfter: 1e9 });
+    const trigger = it_.start({ cursor: '0' });
+    await turn(() => waits.length > 1);
+    await trigger.close();
+    assert.equal(waits[0], 3600);
+  });
+
   it('keeps the message when its execution could not be started', async () => {
     const box = mailbox(), it_ = host(box);
     let refusals = 2;

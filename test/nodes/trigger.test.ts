@@ -119,6 +119,10 @@ describe('Sync Trigger', function () {
     for (const startDate of ['', 'yesterday', null]) await assert.rejects(n8n(mail).start({ start: 'date', startDate }).response, /Start Date is no date/);
   });
 
+  it('refuses a start date where the provider tells no times, instead of starting from now', async () => {
+    await assert.rejects(n8n(mail).start({ provider: 'rackspace', event: 'mailboxChanged', domain: 'example.com', start: 'date', startDate: '2026-01-01' }).response, /cannot start from a date/);
+  });
+
   it('does not begin anew each time n8n starts where the start date is an expression', async () => {
     const host = n8n(mail), parameters = { start: 'date', startDate: '={{ $now }}' };
     const trigger = host.start(parameters);
