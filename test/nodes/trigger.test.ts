@@ -13,8 +13,9 @@ const deferred = (): Deferred => {
   return { promise, resolve, reject };
 };
 
+let workflows = 0;
 /** What of n8n a trigger sees: static data as a stored copy, names of executions taken once, and an end for each that the test decides. */
-function n8n(mail: Mail, { workflow = 'w', tooLarge = 0, stored = {} as { data?: IDataObject } } = {}) {
+function n8n(mail: Mail, { workflow = `w${++workflows}`, tooLarge = 0, stored = {} as { data?: IDataObject } } = {}) {
   const names = new Set<string>(), emitted: { key: string; subjects: unknown[]; end(status?: string): void }[] = [], failed: string[] = [], warned: string[] = [];
   const start = (parameters: IDataObject = {}, timezone = 'UTC') => {
     const all: IDataObject = { provider: 'imap', event: 'messageReceived', authentication: 'password', ...parameters };
