@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
 import { connect, providerById, type Batch, type Client, type MailError } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/connection.js';
 import { bigMail, mail as corpus, oddities, type Oddity } from '../sandbox/corpus.js';
@@ -450,6 +451,24 @@ describe('IMAP feed', function () {
     }
     await start();
   });
+
+  it('does not count to the end of a range that a server makes up', async () => {
+    await start();
+    const lying = createServer(to => {
+      const from = connectTcp(mail.imap.port, '127.0.0.1');
+      to.pipe(from);
+      from.on('data', chunk => to.write(Buffer.from(chunk.toString('latin1').replace(/^(\* ESEARCH .* ALL) \S+/gm, '$1 1:4294967295'), 'latin1')));
+      for (const [one, other] of [[to, from], [from, to]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
+    });
+    await new Promise<void>(resolve => lying.listen(0, '127.0.0.1', resolve));
+    client = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: (lying.address() as AddressInfo).port, imapSecurity: 'none' }));
+    const cursor = await first({ fetch: 'envelope' });
+    deliver('a');
+    const one = await client.since('messageReceived', { fetch: 'envelope' }, cursor);
+    lying.close();
+    assert.deepEqual(subjects(one.items as Any), ['a']);
+    assert.ok(one.cursor.length < 50_000, `${one.cursor.length}`);
+  }).timeout(10_000);
 
   it('refuses a cursor of another feed', async () => {
     await start();
