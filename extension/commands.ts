@@ -95,7 +95,7 @@ export function registerCommands(parts: Parts): void {
     const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)!.provider;
     if (!grantOf(provider, account.values)) { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
     const known = await accounts.secretsOf(id) ?? {};
-    const tokens = await signIn(provider, account, known.clientSecret as string | undefined);
+    const tokens = await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender());
     if (tokens) { await accounts.save(account, { ...known, tokens }); void vscode.window.showInformationMessage(t('{0} is signed in.', account.name)); }
   });
   register('renameAccount', async (node: unknown) => {

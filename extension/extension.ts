@@ -9,6 +9,7 @@ import { createEditor } from './editor.js';
 import { createListsEditor } from './lists.js';
 import { createRequestLog } from './log.js';
 import { createModel, type BranchNode, type ItemNode, type Node } from './model.js';
+import { onProxySettings, proxySettings } from './network.js';
 import { createOperator, type Target } from './operate.js';
 import { createProblems } from './problems.js';
 import { createReader } from './reader.js';
@@ -28,7 +29,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const problems = createProblems(log), requests = createRequestLog(log);
   const icon = (provider: string) => ({ light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`), dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`) });
   const accounts = own(createAccounts({
-    state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets,
+    state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
     changed: account => { const node = account === undefined ? undefined : model.find(account); void (node ? model.refresh(node) : undefined); tree.fire(undefined); },
     observe: (account, seen) => requests.observe(account.name, seen),
     storeFailed: error => {
@@ -37,6 +38,7 @@ export function activate(context: vscode.ExtensionContext): void {
         .then(picked => picked === undefined ? undefined : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
     },
   }));
+  own(onProxySettings(() => accounts.renewNetwork()));
   const model = createModel({
     accounts: () => accounts.list(), open: id => accounts.open(id),
     changed: node => { tree.fire(node); counted(); },
