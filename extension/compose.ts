@@ -6,6 +6,7 @@ import type { Group, Values } from './form/messages.js';
 import type { Operator, Target } from './operate.js';
 import { bodyFields, htmlOf } from './composeText.js';
 import { inputFrom, operationOf } from './tables.js';
+import { firstValues } from './values.js';
 import { t } from './words.js';
 
 export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel }
@@ -31,7 +32,7 @@ export function createComposer({ extension, accounts, operator, state, log }: Co
     const replying = /reply|forward/i.test(name);
     openForm({
       extension, identity: draftKey, icon: 'mail', title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'), subtitle: [replying ? replyTo(target) : '', target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
-      fields, values: draft ?? Object.fromEntries(Object.entries(fields).filter(([, field]) => field.default !== undefined).map(([key, field]) => [key, field.default])), submit: t('Send'),
+      fields, values: draft ?? firstValues(fields, true), submit: t('Send'),
       groups: groups => arranged(groups),
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined, pick: (field, values) => operator.pickFor(target, operation.input[field]!, { ...known, ...values }),
       draft: values => void state.update(draftKey, Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== ''))),
