@@ -193,6 +193,11 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     isLent: (id: string) => lent.some(one => one.account.id === id),
     /** Whether an account's secrets are at hand without asking anybody. */
     has: async (id: string) => Boolean(await readSecrets(find(id))),
+    /** Whether an account can be opened without asking anybody. */
+    async ready(id: string): Promise<boolean> {
+      const account = find(id), provider = providerOf(account);
+      return provider === undefined || !needsSecrets(provider, account.values) || Boolean(await readSecrets(account));
+    },
     /** Checks an account that is not stored yet. */
     async check(account: StoredAccount, secret: Secrets, signal?: AbortSignal): Promise<void> {
       const provider = providerOf(account)!, { tokens: _, ...values } = secret;

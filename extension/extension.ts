@@ -14,6 +14,9 @@ import { createOperator, type Target } from './operate.js';
 import { createProblems } from './problems.js';
 import { createReader } from './reader.js';
 import { createReadOnly } from './readOnly.js';
+import { openRequests } from './requests.js';
+import { restoreTabs } from './restore.js';
+import { openOverview } from './overview.js';
 import { idOfItem, operationOf } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
 import { splitName } from './values.js';
@@ -110,8 +113,12 @@ export function activate(context: vscode.ExtensionContext): void {
   }), { supportsMultipleEditorsPerDocument: true }));
   own(vscode.window.registerUriHandler(uriHandler));
 
+  own(restoreTabs({
+    extension, accounts, read, editLists, compose, requests: back => openRequests(extension, requests, back),
+    overview: (id, back) => { const account = accounts.list().find(one => one.id === id); if (account) openOverview(extension, accounts, account, back); },
+  }));
   registerCommands({
-    context, accounts, model, tree, view, attention, problems, requests, log, operator, documents, compose, read, editLists, showJson,
+    context, accounts, model, tree, view, attention, problems, log, operator, documents, compose, read, editLists, showJson, showRequests: () => openRequests(extension, requests),
     askFilter: (target, fields, values, run) => openForm({
       extension, identity: `filter ${target.node?.id ?? ''}`, icon: 'filter', title: t('Filter {0}', target.label), subtitle: target.account.name, fields, values, submit: t('Apply'), general: t('Filters'),
       pickable: ref => operationOf(target.account.provider, `${ref}.list`) !== undefined, pick: (field, now) => operator.pickFor(target, fields[field]!, now),

@@ -57,6 +57,14 @@ describe('accounts', () => {
     assert.equal(seen.asked, 1);
     accounts.dispose();
   });
+  it('whether an account is ready is found out without asking anybody', async () => {
+    const { accounts, state, seen } = harness({ answer: SECRET });
+    state.set('accounts', [account('session')]);
+    assert.equal(await accounts.ready('one'), false);
+    await accounts.open('one');
+    assert.equal(await accounts.ready('one'), true);
+    assert.equal(seen.asked, 1);
+  });
   it('proxies are asked for with the first request, and again when they changed', async () => {
     const { accounts, seen } = harness({ proxies: () => { seen.proxies++; return {}; } });
     await accounts.save(account('session'), SECRET);
