@@ -6,8 +6,8 @@ import { documentUri, type Documents } from './documents.js';
 import { isDocument } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
-import type { AccountNode, BranchNode, ItemNode, Model, Node, NoteNode, SingleNode } from './model.js';
-import { isEntryList } from './model.js';
+import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, NoteNode, SingleNode } from './model.js';
+import { isEntryList, listsMailboxes } from './model.js';
 import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
 import { n8nNodes } from './n8n.js';
@@ -50,10 +50,10 @@ export function registerCommands(parts: Parts): void {
   const items = (node: unknown, nodes: unknown): ItemNode[] => chosen(node, nodes).filter((one): one is ItemNode => one.kind === 'item');
   const inView = <T>(work: () => Thenable<T>) => vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
   /** Asks for what a command is about, when it was not called on a row. */
-  const accountFor = async (node: unknown): Promise<string | undefined> => {
+  const accountFor = async (node: unknown, able: (account: AccountInfo) => boolean = () => true): Promise<string | undefined> => {
     if (typeof node === 'string') return node;
     if (isNode(node)) return node.account.id;
-    const all = accounts.list();
+    const all = accounts.list().filter(able);
     if (all.length <= 1) return all[0]?.id;
     return (await vscode.window.showQuickPick(all.map(({ id, name, provider }) => ({ label: name, description: provider.name, id })), { placeHolder: t('Which account?') }))?.id;
   };
@@ -285,7 +285,8 @@ export function registerCommands(parts: Parts): void {
   register('showLog', () => log.show());
   register('showRequests', () => parts.showRequests());
   register('overview', async (node: unknown) => {
-    const id = await accountFor(node), account = accounts.list().find(one => one.id === id);
+    if (isNode(node) && node.kind === 'item') { openOverview(extension, accounts, node.account, { within: { refs: node.binding.refs, choices: {} }, resource: node.resource, label: node.label }); return; }
+    const id = await accountFor(node, ({ provider }) => listsMailboxes(provider)), account = accounts.list().find(one => one.id === id);
     if (account) openOverview(extension, accounts, account);
   });
   register('export', async (node: unknown) => {

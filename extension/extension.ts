@@ -115,7 +115,7 @@ export function activate(context: vscode.ExtensionContext): void {
 
   own(restoreTabs({
     extension, accounts, read, editLists, compose, requests: back => openRequests(extension, requests, back),
-    overview: (id, back) => { const account = accounts.list().find(one => one.id === id); if (account) openOverview(extension, accounts, account, back); },
+    overview: ({ account, resource, binding, label }, back) => openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
   }));
   registerCommands({
     context, accounts, model, tree, view, attention, problems, log, operator, documents, compose, read, editLists, showJson, showRequests: () => openRequests(extension, requests),

@@ -1,57 +1,76 @@
 import type * as vscode from 'vscode';
+import { splitName } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import type { Values } from './form/messages.js';
-import type { AccountInfo } from './model.js';
+import { mailboxLists, type AccountInfo } from './model.js';
 import { openPanel, type Back } from './panels.js';
-import { inputFrom, operationOf, type Binding } from './tables.js';
+import { bind, inputFrom, isPlace, labelOf, NOTHING_BOUND, operationOf, type Binding } from './tables.js';
 import { createTally, figuresAskedFor } from './tally.js';
+import { packPlace } from './values.js';
 import { t } from './words.js';
 
 /** No more mailboxes are read for the picture; it says so when there are more. */
 const MOST = 5000;
 
+export interface Looking {
+  /** Only what is below this place, such as one domain. */
+  within?: Binding | undefined;
+  /** Told which of the places above the mailboxes is read now, and how many were before. */
+  reading?(place: string, done: number): void;
+}
 /** Every mailbox of an account, whatever stands between: lists that need no more, else those below each domain or tenant. */
-export async function* mailboxesOf(account: AccountInfo, accounts: Accounts, signal: AbortSignal): AsyncGenerator<{ resource: string; item: Values; binding: Binding }> {
+export async function* mailboxesOf(account: AccountInfo, accounts: Accounts, signal: AbortSignal, { within, reading }: Looking = {}): AsyncGenerator<{ resource: string; item: Values; binding: Binding }> {
   const { provider } = account, client = await accounts.open(account.id, signal);
-  for (const [name, operation] of Object.entries(provider.operations)) {
-    const [resource, verb] = name.split('.') as [string, string];
-    if (verb !== 'list' || !/^mailbox$|Mailbox$/.test(resource)) continue;
-    const extras = figuresAskedFor(operationOf(provider, name)!);
-    const place = Object.entries((operation as { input: Record<string, { ref?: string; required?: boolean }> }).input).find(([key, field]) => field.ref !== undefined && (field.required || (Object.hasOwn(provider.auth.fields as object, key) && !account.values[key])));
-    if (!place) { for await (const item of client.call(name, extras) as AsyncIterable<Values>) yield { resource, item, binding: { refs: {}, choices: {} } }; continue; }
-    const above = place[1].ref!;
-    if (!operationOf(provider, `${above}.list`) || Object.values(operationOf(provider, `${above}.list`)!.input).some(field => field.required)) continue;
-    for await (const one of client.call(`${above}.list`, {}) as AsyncIterable<Values>) {
-      const binding: Binding = { refs: { [above]: String(one.id ?? one.name) }, choices: {} };
-      for await (const item of client.call(name, { ...inputFrom(provider, name, binding), ...extras }) as AsyncIterable<Values>) yield { resource, item, binding };
+  const lists = mailboxLists(provider).map(name => {
+    const [resource] = splitName(name), operation = operationOf(provider, name)!;
+    const place = Object.entries(operation.input).find(([key, field]) => field.ref !== undefined
+      && (field.required || (Object.hasOwn(provider.auth.fields, key) && !account.values[key]) || (isPlace(key, field) && within?.refs[field.ref] !== undefined)));
+    return { name, resource, above: place?.[1].ref, extras: figuresAskedFor(operation) };
+  });
+  const read = async function* ({ name, resource, extras }: (typeof lists)[number], binding: Binding) {
+    for await (const item of client.call(name, { ...inputFrom(provider, name, binding), ...extras }) as AsyncIterable<Values>) yield { resource, item, binding };
+  };
+  if (within) { for (const one of lists) if (one.above !== undefined && within.refs[one.above] !== undefined) yield* read(one, within); return; }
+  for (const one of lists) if (one.above === undefined) yield* read(one, NOTHING_BOUND);
+  for (const above of new Set(lists.map(one => one.above))) {
+    const places = above === undefined ? undefined : operationOf(provider, `${above}.list`);
+    if (!places || Object.values(places.input).some(field => field.required)) continue;
+    let done = 0;
+    for await (const item of client.call(`${above}.list`, {}) as AsyncIterable<Values>) {
+      const binding = bind(provider, NOTHING_BOUND, above!, item);
+      reading?.(labelOf(above!, item), done++);
+      for (const one of lists) if (one.above === above) yield* read(one, binding);
     }
   }
 }
 
-/** A page of pictures for one account. */
-export function openOverview(extension: vscode.Uri, accounts: Accounts, account: AccountInfo, back?: Back): void {
+/** A page of pictures for one account, or for what is below one place in it. */
+export function openOverview(extension: vscode.Uri, accounts: Accounts, account: AccountInfo, place?: { within: Binding; resource: string; label: string } | undefined, back?: Back): void {
   let stop = new AbortController();
+  const heading = t('Overview of {0}', place?.label ?? account.name), { name: provider } = account.provider;
   const show = async () => {
     stop.abort();
     const mine = stop = new AbortController(), tally = createTally();
-    const post = (busy: boolean, more = false) => made?.connected.post({ type: 'overview', overview: tally.model(t('Overview of {0}', account.name), account.provider.name, busy, more) });
-    post(true);
-    let more = false, last = Date.now();
+    let more = false, last = Date.now(), at = '';
+    const post = (busy: boolean, note?: string) => made?.connected.post({ type: 'overview', overview: { ...tally.model(heading, place ? `${provider} · ${account.name}` : provider, busy, more, provider), ...(note ? { note } : {}) } });
+    const now = (force = false) => { if (force || Date.now() - last > 400) { last = Date.now(); post(true, at); } };
+    now(true);
     try {
-      for await (const { resource, item } of mailboxesOf(account, accounts, mine.signal)) {
+      const looking: Looking = { within: place?.within, reading: (label, done) => { at = done ? t('Reading {0} … ({1} before it)', label, done) : t('Reading {0} …', label); now(); } };
+      for await (const { resource, item } of mailboxesOf(account, accounts, mine.signal, looking)) {
         tally.add(resource, item);
         if (tally.count >= MOST) { more = true; break; }
-        if (Date.now() - last > 400) { last = Date.now(); post(true); }
+        now();
       }
     } catch (error) {
-      if (mine.signal.aborted) return;
-      made?.connected.post({ type: 'overview', overview: { ...tally.model(t('Overview of {0}', account.name), account.provider.name, false, false), note: (error as Error).message } });
+      if (!mine.signal.aborted) post(false, (error as Error).message);
       return;
     }
-    post(false, more);
+    post(false);
   };
   const made = openPanel({
-    page: 'overview', extension, ...back, keep: { account: account.id, label: account.name }, identity: `overview ${account.id}`, title: t('Overview of {0}', account.name), icon: 'graph', ready: () => show(), onClosed: () => stop.abort(),
+    page: 'overview', extension, ...back, identity: `overview ${account.id} ${place ? JSON.stringify(place.within.refs) : ''}`, title: heading, icon: 'graph', ready: () => show(), onClosed: () => stop.abort(),
+    keep: place ? { place: packPlace({ account: account.id, resource: place.resource, refs: { ...place.within.refs } }), label: place.label } : { account: account.id },
     async answer(ask) { if (ask.do === 'reload') await show(); return undefined; },
   });
 }

@@ -4,7 +4,7 @@ import { COMPOSER } from './compose.js';
 import { readKept, type Kept } from './form/messages.js';
 import { connectPage, type Back, type Page } from './panels.js';
 import type { Target } from './operate.js';
-import { operationOf } from './tables.js';
+import { NOTHING_BOUND, operationOf } from './tables.js';
 import { unpackPlace } from './values.js';
 import { t } from './words.js';
 
@@ -13,7 +13,7 @@ export interface RestoreOptions {
   read(target: Target, back: Back): Promise<void>;
   editLists(target: Target, resource: string, back: Back): void;
   compose(target: Target, operation: string, back: Back & { to?: string }): void;
-  overview(account: string, back: Back): void;
+  overview(target: Target, back: Back): void;
   requests(back: Back): void;
 }
 
@@ -55,7 +55,11 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
       compose(one, operation, { panel, ...(keep.to ? { to: keep.to } : {}) });
       return true;
     }),
-    serve('mailroom.overview', 'overview', (panel, keep) => { const account = info(keep.account); if (account) overview(account.id, back(panel, account.id)); return account !== undefined; }),
+    serve('mailroom.overview', 'overview', (panel, keep) => {
+      const account = info(keep.account), one = target(keep) ?? (account && { account, resource: '', binding: NOTHING_BOUND, label: account.name });
+      if (one) overview(one, back(panel, one.account.id));
+      return one !== undefined;
+    }),
     serve('mailroom.requests', 'requests', panel => { requests({ panel }); return true; }),
   );
 }

@@ -32,10 +32,10 @@ export function createTally(now = Date.now()) {
       const room = numberIn(flat, SIZE), used = numberIn(flat, USED);
       if (room !== undefined && room > 0 && used !== undefined) { filled++; put(space, shareName(used / room)); }
     },
-    model(title: string, provider: string, busy: boolean, more: boolean): OverviewModel {
+    model(title: string, subtitle: string, busy: boolean, more: boolean, provider = subtitle): OverviewModel {
       const bars = (of: Map<string, number>, rows: readonly (readonly [string, string, Bar['tone']])[]): Bar[] => rows.filter(([key]) => of.has(key)).map(([key, label, tone]) => ({ label, value: of.get(key)!, tone }));
       const charts: OverviewModel['charts'] = [{ title: t('Mailboxes by state'), total: `${count.toLocaleString()}${more ? '+' : ''}`, bars: [...states].sort((a, b) => b[1] - a[1]).map(([status, value]) => ({ label: stateLabel(status), value, tone: TONES[status] ?? 'plain' })) }];
-      if (!count) return { title, subtitle: provider, charts, rows: [], busy, ...(busy ? {} : { note: t('{0} shows no mailboxes here.', provider) }) };
+      if (!count) return { title, subtitle, charts, rows: [], busy, ...(busy ? {} : { note: t('{0} shows no mailboxes here.', provider) }) };
       const share = [['none', t('unused'), 'plain'], ['some', t('under 80 %'), 'good'], ['near', t('80 % and more'), 'warn'], ['full', t('at the limit'), 'bad']] as const;
       if (sent) charts.push({ title: t('Sends against limits'), note: t('{0} of {1} mailboxes tell how much they sent.', sent, count), bars: bars(sends, share) });
       else if (limited) {
@@ -48,7 +48,7 @@ export function createTally(now = Date.now()) {
       if (!synced && !busy) charts.push({ title: t('Age of the last synchronization'), note: t('{0} does not tell in its list of mailboxes when they were synchronized.', provider), bars: [] });
       if (synced) charts.push({ title: t('Age of the last synchronization'), note: t('{0} of {1} mailboxes say when they were synchronized.', synced, count), bars: bars(ages, [['hour', t('under an hour'), 'good'], ['day', t('under a day'), 'good'], ['week', t('under a week'), 'warn'], ['older', t('older'), 'bad']]) });
       if (filled) charts.push({ title: t('Use of the space'), note: t('{0} of {1} mailboxes tell how full they are.', filled, count), bars: bars(space, share) });
-      return { title, subtitle: provider, charts, rows: attention.slice(0, 200), busy, ...(more ? { note: t('Only the first {0} mailboxes were read.', count) } : {}) };
+      return { title, subtitle, charts, rows: attention.slice(0, 200), busy, ...(more ? { note: t('Only the first {0} mailboxes were read.', count) } : {}) };
     },
     get count() { return count; },
   };
