@@ -10,8 +10,11 @@ export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger, MailboxObj
 
 /** The IMAP client. */
 export const imapLibrary = async () => await import('imapflow');
+// The bundler copies a library's names anew at every import, and this one is wanted for each command.
+let tools: ReturnType<typeof loadTools> | undefined;
+const loadTools = async () => await import('imapflow/lib/tools.js');
 /** What the IMAP client makes envelopes and structures with. */
-export const imapToolsLibrary = async () => await import('imapflow/lib/tools.js');
+export const imapToolsLibrary = () => tools ??= loadTools();
 /** The SMTP client and its pool. */
 export const smtpLibrary = async () => await import('nodemailer');
 /** The builder of MIME messages. */
