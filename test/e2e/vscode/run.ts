@@ -49,13 +49,13 @@ const journeys: Record<string, (j: Journey) => Promise<void>> = {
   },
   async 'shows domains, mailboxes and what belongs to them; finds one among many'({ wb, page, shot }) {
     await wb.expand('Support mail', /^Domains/);
-    await wb.row(/^customer001/).waitFor();
+    await wb.row(/^tenant001/).waitFor();
     await wb.menu(/^Domains/, 'Search or Filter');
     await wb.input('example.com');
     await wb.expand(/^example\.com/, /^Mailboxes/, 'alex.smith@', /^Spam Lists/, /^Blocked Senders/);
     await wb.row('anyone@spam.com').waitFor();
     await shot('tree');
-    assert.equal(await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: /^customer0/ }).count(), 0);
+    assert.equal(await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: /^tenant0/ }).count(), 0);
   },
   async 'blocks senders: a pasted column, each entry with its result'({ wb, box, shot, axe }) {
     await wb.menu(/^Spam Lists/, 'Edit Lists');
