@@ -2,7 +2,7 @@ import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFu
 import { NodeOperationError, UserError } from 'n8n-workflow';
 import { isMailError, MailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.js';
-import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
+import { follow, type Ended, type Follower, type Source, type Status, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
 import { isPicked, menu, parameter } from './parameters.js';
@@ -76,18 +76,18 @@ export function triggerProperties(): INodeProperties[] {
 const RUNNING = Symbol.for('n8n-nodes-mailroom.triggers');
 const running = () => (globalThis as { [RUNNING]?: Map<string, Place> })[RUNNING] ??= new Map<string, Place>();
 /** Taken by a start before it waits for anything, so that of two starts at the same moment the later one wins. */
-interface Place { follower?: Follower; state?: TriggerState }
+interface Place { follower?: Follower; state?: TriggerState; settings?: Settings }
 
 /** Starts the trigger: always succeeds for settings that can work at all, whatever the network does, and supervises itself from then on. */
 export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerResponse> {
   const settings = readSettings(node);
-  if (node.getMode() === 'manual') {
-    return {
-      manualTriggerFunction: async () => node.emit([await latest(node, settings)]),
-    };
-  }
   const id = `${node.getWorkflow().id}/${node.getNode().id}`;
-  const place: Place = {}, before = running().get(id);
+  if (node.getMode() === 'manual') {
+    // n8n calls this when the test is stopped, too.
+    const over = new AbortController();
+    return { manualTriggerFunction: async () => node.emit([await latest(node, settings, running().get(id), over.signal)]), closeFunction: async () => over.abort() };
+  }
+  const place: Place = { settings }, before = running().get(id);
   running().set(id, place);
   await before?.follower?.close();
   const state = place.state = node.getWorkflowStaticData('node') as TriggerState;
@@ -153,7 +153,7 @@ const destination = (provider: Provider): string => {
 };
 
 interface Settings {
-  provider: Provider; event: string; input: Record<string, unknown>; scope: string; simple: boolean;
+  provider: Provider; event: string; input: Record<string, unknown>; filtered: boolean; scope: string; simple: boolean;
   intervalMs: number; concurrent: number; batchSize?: number; startDate?: string; longestMs: number; after?: { operation: string; input: Record<string, unknown> };
 }
 
@@ -182,7 +182,7 @@ function readSettings(node: ITriggerFunctions): Settings {
   // An expression such as one day ago gives another date at each start of n8n, which must not begin anew each time.
   const given = node.getNode().parameters.startDate, dated = startDate && typeof given === 'string' && given.startsWith('=') ? given : startDate;
   return {
-    provider, event, input, scope: JSON.stringify([provider.id, event, credential, where, dated ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,
+    provider, event, input, filtered: Object.keys(optional).length > 0, scope: JSON.stringify([provider.id, event, credential, where, dated ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,
     intervalMs: within(options.interval, 60, 10, LONGEST_TIMER / 1000) * 1000, concurrent: within(options.concurrent, 5, 1, 50), longestMs: within(options.longest, 60, 1, LONGEST_TIMER / 60_000) * 60_000,
     ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: within(node.getNodeParameter('batchSize', 50), 50, 1, 100) } : {}),
     ...(startDate ? { startDate } : {}),
@@ -242,16 +242,57 @@ const sourceOf = (client: Client, { event, input }: Settings): OpenSource => ({
   watch: changed => client.watch(event, input, changed),
 });
 
-/** For the editor's test: the latest few, and the state of things; moves nothing and stores nothing. */
-async function latest(node: ITriggerFunctions, settings: Settings): Promise<INodeExecutionData[]> {
-  try {
-    const { client } = await openAccount(node, settings.provider.id);
+/** For the editor's test: the latest few, each with the state of things; moves nothing and stores nothing, and ends within a minute. */
+async function latest(node: ITriggerFunctions, settings: Settings, place: Place | undefined, over: AbortSignal): Promise<INodeExecutionData[]> {
+  const { name, id } = settings.provider;
+  const late = AbortSignal.timeout(TEST_LIMIT), signal = AbortSignal.any([over, late]);
+  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(late.aborted
+    ? new MailError('unavailable', `${name} did not answer within ${TEST_LIMIT / 1000} seconds.`, { provider: name }) : new Error('The test was stopped.')), { once: true }));
+  const looked = (async () => {
+    const { client } = await openAccount(node, id, 0, signal);
     const { items } = await client.since(settings.event, settings.input);
-    const shown = await Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
-    return shown.length ? shown : [{ json: { note: `${settings.provider.name} answered; there is nothing to show yet.` } }];
+    return Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
+  })();
+  try {
+    const shown = await Promise.race([looked, ended]);
+    const state = stateOf(node, settings, place);
+    if (shown.length) return shown.map(one => ({ ...one, json: { ...one.json, state } }));
+    return [{ json: { note: `${name} answered. There is nothing to show yet${settings.filtered ? ', or nothing among the latest passes the filters' : ''}.`, state } }];
   } catch (error) {
-    throw asNodeError(node.getNode(), error);
+    throw asNodeError(node.getNode(), error, undefined, stateOf(node, settings, place).summary);
   }
+}
+/** Milliseconds. */
+const TEST_LIMIT = 60_000;
+
+/**
+ * What a test can tell of the published workflow's own trigger, which may run in this process, in another one, or not at all. The keys are
+ * always there; the folders or the mailbox come on top, where the feed has such.
+ */
+interface StateShown extends IDataObject {
+  status: 'following' | 'connecting' | 'interrupted' | 'not running'; summary: string;
+  connectedSince: string | null; lastSeen: string | null; lastError: string | null; lastErrorAt: string | null;
+  event: string; news: 'pushed' | 'asked for' | null; intervalSeconds: number; executions: number | null;
+}
+function stateOf(node: ITriggerFunctions, tested: Settings, place: Place | undefined): StateShown {
+  const seen = place?.follower?.seen, settings = place?.settings ?? tested;
+  const stored = node.getWorkflowStaticData('node') as TriggerState;
+  const known: Partial<Status> = seen ?? (stored.scope === tested.scope ? stored.seen : undefined) ?? {};
+  const status = !seen ? 'not running' : seen.connectedSince ? 'following' : seen.lastError ? 'interrupted' : 'connecting';
+  const news = !seen?.connectedSince ? null : seen.pushed ? 'pushed' : 'asked for';
+  const failed = known.lastError && ` The last error${known.lastErrorAt ? `, at ${known.lastErrorAt}` : ''}: ${known.lastError}`;
+  const summary = {
+    following: `The published workflow has been connected since ${seen?.connectedSince} and looked last at ${seen?.lastSeen}.${failed || ' Nothing has gone wrong.'}`,
+    connecting: 'The published workflow is connecting.',
+    interrupted: `The published workflow is not connected and tries again by itself${known.lastSeen ? `; it looked last at ${known.lastSeen}` : ''}.${failed}`,
+    'not running': `Nothing follows here: the workflow is not published, or another process of n8n follows.${known.lastSeen ? ` What started its latest execution was seen at ${known.lastSeen}.` : ''}${failed ?? ''}`,
+  }[status] + (seen && settings.scope !== tested.scope ? ' It follows something else than this test, because the node was changed since it was published.' : '');
+  return {
+    status, summary, connectedSince: known.connectedSince ?? null, lastSeen: known.lastSeen ?? null, lastError: known.lastError ?? null, lastErrorAt: known.lastErrorAt ?? null,
+    event: settings.event, news, intervalSeconds: settings.intervalMs / 1000, executions: seen?.executed ?? null,
+    ...Object.fromEntries(Object.entries((settings.provider.feeds[settings.event] as Feed).input).filter(([, field]) => field.ref ?? (field.type === 'list' && field.of.ref))
+      .flatMap(([key, field]) => { const value = settings.input[key] ?? field.default; return value === undefined ? [] : [[key, String(value)]]; })),
+  };
 }
 
 /**

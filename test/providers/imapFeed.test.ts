@@ -478,12 +478,12 @@ describe('IMAP feed', function () {
   describe('watching', () => {
     const watch = (input: Record<string, unknown> = {}) => {
       const stop = new AbortController();
-      let calls = 0, wake: (() => void) | undefined;
+      let calls = 0, pushed: boolean | undefined, wake: (() => void) | undefined;
       const watching = connect(imap, accountOf(mail), { resolve: async () => '127.0.0.1', signal: stop.signal });
-      const ended = watching.watch('messageReceived', input, () => { calls++; wake?.(); });
+      const ended = watching.watch('messageReceived', input, how => { calls++; pushed = how; wake?.(); });
       ended.catch(() => {});
       return {
-        ended, stop: () => stop.abort(), get calls() { return calls; },
+        ended, stop: () => stop.abort(), get calls() { return calls; }, get pushed() { return pushed; },
         async next(ms = 3000) {
           const begun = performance.now();
           await new Promise<void>((resolve, reject) => { wake = resolve; setTimeout(() => reject(new Error('nothing happened')), ms).unref(); });
@@ -534,6 +534,32 @@ describe('IMAP feed', function () {
       const w = watch();
       await w.next();
       assert.equal(mail.imap.open(), 1);
+      assert.equal(w.pushed, false);
+      w.stop();
+      await w.ended;
+    });
+    it('says whether news is pushed: by IDLE, and only of the folder that waits', async () => {
+      await start();
+      const inbox = watch(), archive = watch({ folders: ['Archive'] });
+      await inbox.next();
+      assert.deepEqual([inbox.pushed, archive.pushed], [true, false]);
+      for (const w of [inbox, archive]) { w.stop(); await w.ended; }
+      closeConnections();
+      await mail.close();
+      await start({ imap: { without: ['IDLE'] } });
+      const asked = watch();
+      await asked.next();
+      assert.equal(asked.pushed, false);
+      asked.stop();
+      await asked.ended;
+    });
+    it('says so when the server offers IDLE and then refuses it', async () => {
+      await start();
+      mail.imap.trouble.fail({ command: 'IDLE', reply: 'BAD not now' });
+      const w = watch();
+      await w.next();
+      if (w.pushed) await w.next();
+      assert.equal(w.pushed, false);
       w.stop();
       await w.ended;
     });
