@@ -120,11 +120,20 @@ async function send() {
   for (const roundTrip of [0, 30]) {
     const s = await server({ messages: 0, roundTrip });
     try {
-      const n8n = await contender('n8nSend', { ...s.settings, messages: roundTrip ? 30 : 100 }), raw = await contender('rawSend', { ...s.settings, messages: roundTrip ? 100 : 2000 });
-      const ours = await contender('mailroomSend', { ...s.settings, messages: roundTrip ? 600 : 2000 });
+      const n8n = await contender('n8nSend', { ...s.settings, messages: roundTrip ? 30 : 100 });
+      // In turns, and the middle one of three: what else the machine does would else decide between them.
+      const raws: Figures[] = [], all: Figures[] = [];
+      for (let turn = 0; turn < (roundTrip ? 1 : 3); turn++) {
+        raws.push(await contender('rawSend', { ...s.settings, messages: roundTrip ? 100 : 3000 }));
+        all.push(await contender('mailroomSend', { ...s.settings, messages: roundTrip ? 1000 : 3000 }));
+      }
+      const middle = (list: Figures[]) => [...list].sort((a, b) => rate(a) - rate(b))[list.length >> 1]!;
+      const raw = middle(raws), ours = middle(all);
+      const pool = await contender('poolSend', { ...s.settings, messages: roundTrip ? 600 : 3000 });
       const row = (name: string, f: Figures) => [name, f.count ?? 0, (f.ms / 1000).toFixed(2), rate(f), `${((f.count ?? 0) / f.ms / ((n8n.count ?? 0) / n8n.ms)).toFixed(1)}x`, perMessage(f), f.note ?? ''];
       table(`Sending a text of 2 KB, ${roundTrip} ms round trip (TLS, login)`, [['contender', 'messages', 's', 'per s', 'n8n', 'CPU ms each', ''],
-        row('one connection per message, as n8n sends', n8n), row('one raw connection, pipelined', raw), row('Mailroom', ours)]);
+        row('one connection per message, as n8n sends', n8n), row('one raw connection, pipelined', raw),
+        row("nodemailer's own pool of five, from the message's parts", pool), row('Mailroom', ours)]);
       if (roundTrip) verdict('against n8n at 30 ms', rate(ours) / ((n8n.count ?? 0) / n8n.ms * 1000), 20, 'x');
       else verdict('against one raw connection on loopback', rate(ours) / rate(raw), 0.9, 'x');
     } finally { s.stop(); }

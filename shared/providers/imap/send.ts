@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
 import type { SendMailOptions } from 'nodemailer';
-import type { SMTPEnvelope } from 'nodemailer/lib/smtp-connection/index.js';
 import { formatAddress, parseAddress } from '../../address.js';
 import { isMailError, MailError, type Issue } from '../../errors.js';
 import { choice, file, flag, list, text, type FileValue, type Values } from '../../fields.js';
@@ -19,7 +18,8 @@ import { folderFor } from './folder.js';
 import { gone, placeOf, RESET, type Place } from './identity.js';
 import { messageField } from './message.js';
 import { outline, type Outline } from './structure.js';
-import { abilitiesOf, deliver, isTemporary, smtpError, smtpWords, type SmtpFailure, type Wire } from './transport.js';
+import type { Envelope, SmtpFailure, Wire } from './session.js';
+import { abilitiesOf, deliver, isTemporary, smtpError, smtpWords } from './transport.js';
 
 /** A message is offered three times at most, with the same Message-ID; in milliseconds, between the tries. */
 const WAITS = [1_000, 5_000];
@@ -85,7 +85,7 @@ const toLibrary = ({ email, name }: Address) => ({ name: name ?? '', address: em
 const isForeign = (email: string) => /[^\x00-\x7f]/.test(email.slice(0, email.lastIndexOf('@')));
 
 /** A Message-ID nobody else chooses, at the sender's domain (RFC 5322 section 3.6.4). */
-const newMessageId = (from: string) => `${Date.now().toString(36)}.${randomBytes(15).toString('base64url').replace(/[-_]/g, 'x')}@${domainOf(from)}`;
+const newMessageId = (from: string) => `${Date.now().toString(36)}.${randomUUID().replaceAll('-', '').slice(0, 24)}@${domainOf(from)}`;
 const domainOf = (email: string) => { const domain = email.slice(email.lastIndexOf('@') + 1); return domainToASCII(domain) || domain; };
 /** An address as it goes over the wire: the domain in the letters DNS knows, unless the address is international anyway (RFC 6531 section 3.3). */
 const onWire = (email: string) => isForeign(email) ? email : `${email.slice(0, email.lastIndexOf('@'))}@${domainOf(email)}`;
@@ -151,7 +151,7 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
     }
   };
   const result = await offer(ctx, everyone, to => ({
-    from: onWire(from.email), to, ...(bytes ? { size: bytes.length } : {}), ...(mail.notify?.length ? { dsn: { id, return: 'headers', notify: mail.notify } } : {}),
+    from: onWire(from.email), to, ...(bytes ? { size: bytes.length } : {}), ...(mail.notify?.length ? { notify: mail.notify, id } : {}),
   }), load);
 
   const saved = copies ? await save(ctx, settings.imap ? bytes : undefined, bcc, result.outcome) : undefined;
@@ -192,21 +192,21 @@ interface Offered { outcome: 'done' | 'unknown'; accepted: string[]; rejected: R
  * Offers the message until it is taken, refused for good, or the tries are over; deferred recipients alone are tried again. When the connection
  * dies after the last byte the server may have the message (RFC 5321 section 4.5.4.2): that is said, and nothing is sent again.
  */
-async function offer(ctx: Context, everyone: string[], envelope: (recipients: string[]) => SMTPEnvelope, load: () => Promise<Buffer | Readable>): Promise<Offered> {
+async function offer(ctx: Context, everyone: string[], envelope: (recipients: string[]) => Envelope, load: () => Promise<Buffer | Readable>): Promise<Offered> {
   const end = endpoint(ctx, 'smtp');
   const begun = performance.now();
   const accepted: string[] = [], rejected: Rejection[] = [];
   const rejection = (error: SmtpFailure, address = error.recipient ?? ''): Rejection => ({ address, ...(error.responseCode ? { code: error.responseCode } : {}), words: smtpWords(error) });
   let pending = everyone;
   for (let tries = 1; ; tries++) {
-    const wire: Wire = { handed: false };
+    const wire: Wire = { begun: false, handed: false };
     const wait = WAITS[tries - 1];
     const last = wait === undefined || performance.now() - begun + wait > LONGEST;
     try {
       const to = pending;
       const info = await deliver(ctx, () => envelope(to), load, wire);
-      accepted.push(...(info.accepted ?? []).map(String));
-      const errors = (info.rejectedErrors ?? []) as SmtpFailure[];
+      accepted.push(...info.accepted);
+      const errors = info.rejectedErrors;
       const deferred = last ? [] : errors.filter(isTemporary);
       rejected.push(...errors.filter(error => !deferred.includes(error)).map(error => rejection(error)));
       if (!deferred.length) return { outcome: 'done', accepted, rejected, tries, response: smtpWords({ response: info.response }) };
