@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/connection.js';
+import fc from 'fast-check';
+import MailComposer from 'nodemailer/lib/mail-composer/index.js';
+import { composed } from '../../shared/providers/imap/compose.js';
+import { stuffing } from '../../shared/providers/imap/session.js';
 import { closePools } from '../../shared/providers/imap/transport.js';
 import { startFaultProxy } from '../sandbox/faultProxy.js';
 import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';
@@ -189,6 +193,86 @@ describe('SMTP', function () {
     mail.smtp.trouble.connectionLimit = 1;
     const results = await Promise.all(Array.from({ length: 10 }, (_, i) => send({ subject: `n${i}` })));
     assert.ok(results.every(r => r.outcome === 'done'));
+  });
+
+  for (const pipelining of [true, false]) {
+    it(`lets each of many messages ${pipelining ? 'that follow one another at once' : 'sent step by step'} have its own fate`, async () => {
+      await start({ smtp: { pipelining } });
+      mail.smtp.trouble.connectionLimit = 2;
+      const burst = (name: string, count = 40) => Promise.all(Array.from({ length: count }, (_, i) => send({ subject: `${name}${i}` }).catch((error: MailError) => error)));
+      const outcomes = (results: Any[]) => results.map(r => r.outcome ?? r.code).filter(one => one !== 'done');
+      mail.smtp.trouble.fail({ at: 'dot', code: 554, text: '5.7.1 Spam', times: 3 });
+      mail.smtp.trouble.fail({ at: 'mail', code: 550, text: '5.1.0 No', times: 2 });
+      assert.deepEqual(outcomes(await burst('a')), Array(5).fill('rejected'));
+      assert.equal(mail.folder('u1@test.local').messages.length, 35);
+      // One nobody knows of is told, and those announced behind it went another way.
+      for (const cut of ['reset', 'fin'] as const) {
+        mail.smtp.forget();
+        mail.smtp.trouble.fail({ at: 'dot', cut });
+        const results = await burst(cut);
+        assert.deepEqual(outcomes(results), ['unknown']);
+        assert.equal(new Set(mail.smtp.seen.messages.map(m => /^Message-ID: (.*)$/m.exec(m.bytes.toString())![1])).size, 40);
+        assert.equal(mail.smtp.seen.messages.length, 40);
+      }
+      assert.ok(mail.smtp.peak() <= 5);
+    });
+  }
+
+  it('gives up one message without harm to the one before it on the same connection', async () => {
+    await start();
+    mail.smtp.trouble.connectionLimit = 1;
+    await send({ subject: 'opens it' });
+    await Promise.all(Array.from({ length: 6 }, () => send({})));
+    // The first waits long for its answer; the second was announced behind it.
+    mail.smtp.trouble.fail({ at: 'dot', delayMs: 600 });
+    mail.smtp.forget();
+    const stop = new AbortController(), leaving = connect(imap, accountOf(mail), { resolve: async () => '127.0.0.1', signal: stop.signal });
+    const all = [send({ subject: 'first' }), send({ subject: 'second' }, leaving).catch(() => ({ outcome: 'left' })), send({ subject: 'third' })];
+    setTimeout(() => stop.abort(new Error('enough')), 300);
+    const results = await Promise.all(all) as Any[];
+    assert.deepEqual(results.map(r => r.outcome), ['done', 'left', 'done']);
+    assert.deepEqual(mail.smtp.seen.messages.map(m => /^Subject: (.*)$/m.exec(m.bytes.toString())![1]!.trim()).sort(), ['first', 'third']);
+  });
+
+  it('tries a wrong password once, however many wait', async () => {
+    await start();
+    const wrong = connect(imap, accountOf(mail, 0, { password: 'wrong' }), { resolve: async () => '127.0.0.1' });
+    const results = await Promise.all(Array.from({ length: 20 }, () => send({}, wrong).catch((error: MailError) => error)));
+    assert.ok(results.every(r => r.code === 'unauthorized'));
+    assert.equal(mail.smtp.seen.logins.length, 1);
+  });
+
+  it('goes on over a new connection when a server ends the one it had', async () => {
+    await start();
+    for (const fault of [{ at: 'mail', code: 421, text: '4.7.0 Too many messages in this session' }, { at: 'mail', cut: 'fin' }, { at: 'mail', cut: 'reset' }] as const) {
+      await send({});
+      mail.smtp.trouble.fail(fault);
+      const receipt = await send({});
+      assert.deepEqual([receipt.outcome, receipt.native.tries], ['done', 1]);
+    }
+  });
+
+  it('puts a message together as the library would, byte for byte', async () => {
+    const line = fc.string({ unit: fc.constantFrom('a', ' ', '.', '=', '\n', '\r\n', 'ü', '漢', '\t', '-', '😀'), maxLength: 300 });
+    await fc.assert(fc.asyncProperty(line, line, fc.uint8Array({ maxLength: 400 }), fc.boolean(), async (text, html, bytes, files) => {
+      const options = {
+        from: { name: 'Ünal', address: 'a@x.test' }, to: [{ name: '', address: 'b@x.test' }], subject: text.replace(/[\r\n]/g, ''), date: new Date(0), messageId: '<m@x>', text, html,
+        ...(files ? { attachments: [{ filename: 'ä.bin', contentType: 'application/octet-stream', content: Buffer.from(bytes) }, { filename: 'l.png', contentType: 'image/png', content: Buffer.from('png'), cid: 'l' }], icalEvent: { method: 'REQUEST' as const, content: 'BEGIN:VCALENDAR\r\nEND:VCALENDAR' } } : {}),
+      };
+      const same = (message: Buffer) => message.toString().replace(/--_NmP-[\w-]+-Part_/g, 'PART_');
+      assert.equal(same((await composed(options, 1e9))!), same(await new MailComposer({ ...options, newline: 'windows' }).compile().build()));
+    }), { numRuns: 150 });
+  });
+
+  it('brings every text to the wire with whole line breaks and doubled dots, however it is cut', () => {
+    fc.assert(fc.property(fc.array(fc.string({ unit: fc.constantFrom('a', '.', '\r', '\n'), maxLength: 6 })), pieces => {
+      const stuff = stuffing(), wire = pieces.map(piece => stuff(piece)).join('') + stuff();
+      const lines = wire.split('\r\n');
+      assert.deepEqual(lines.slice(-2), ['.', '']);
+      const whole = pieces.join('').replace(/\r\n?|\n/g, '\r\n');
+      assert.equal(lines.slice(0, -2).map(one => { assert.ok(one[0] !== '.' || one[1] === '.'); return `${one.replace(/^\./, '')}\r\n`; }).join(''), whole === '' || whole.endsWith('\r\n') ? whole : `${whole}\r\n`);
+      assert.doesNotMatch(wire, /\r(?!\n)|(?<!\r)\n/);
+    }));
   });
 
   it('stops when it is aborted', async () => {

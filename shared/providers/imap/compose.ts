@@ -38,7 +38,7 @@ export async function streamed(mail: SendMailOptions): Promise<Readable> {
 
 const compile = async (mail: SendMailOptions): Promise<Node> => {
   const Composer = await composerLibrary();
-  return new Composer({ ...mail, baseBoundary: randomUUID(), disableFileAccess: true, disableUrlAccess: true, newline: 'windows' }).compile();
+  return new Composer({ ...mail, baseBoundary: randomUUID().replaceAll('-', '').slice(0, 16), disableFileAccess: true, disableUrlAccess: true, newline: 'windows' }).compile();
 };
 
 /** Whether nothing has to be read from a stream and all of it is small. */
