@@ -21,8 +21,8 @@ export function abilitiesIn(said: string): Abilities {
   return { pipelining: has('PIPELINING'), smtputf8: has('SMTPUTF8'), eightBit: has('8BITMIME'), dsn: has('DSN'), sizes: has('SIZE'), ...(size ? { size } : {}) };
 }
 
-/** From whom, to whom, and what the server is told beforehand. `notify` and `id` ask for notifications (RFC 3461). Addresses are checked before. */
-export interface Envelope { from: string; to: readonly string[]; size?: number; eightBit?: boolean; notify?: readonly string[]; id?: string }
+/** From whom, to whom, and what the server is told beforehand. `utf8`: an address in it or in the headers is international (RFC 6531). `notify` and `id` ask for notifications (RFC 3461). Addresses are checked before. */
+export interface Envelope { from: string; to: readonly string[]; size?: number; utf8?: boolean; eightBit?: boolean; notify?: readonly string[]; id?: string }
 
 /** How far a message came on the wire: `begun` with its first byte, `handed` with its last, whatever came back. */
 export interface Wire { begun: boolean; handed: boolean }
@@ -106,10 +106,9 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
     if (ended) throw closed();
   };
 
-  const commands = ({ from, to, size, eightBit, notify, id }: Envelope) => {
-    const foreign = [from, ...to].some(address => /[^\x00-\x7f]/.test(address));
-    const about = [...(foreign && can.smtputf8 ? ['SMTPUTF8'] : []), ...(eightBit && can.eightBit ? ['BODY=8BITMIME'] : []), ...(size && can.sizes ? [`SIZE=${size}`] : []),
-      ...(notify?.length && can.dsn ? ['RET=HDRS', ...(id ? [`ENVID=${xtext(id)}`] : [])] : [])];
+  const commands = ({ from, to, size, utf8, eightBit, notify, id }: Envelope) => {
+    const about = [...(utf8 && can.smtputf8 ? ['SMTPUTF8'] : []), ...(eightBit && can.eightBit ? ['BODY=8BITMIME'] : []), ...(size && can.sizes ? [`SIZE=${size}`] : []),
+      ...(notify?.length && can.dsn ? ['RET=HDRS', ...(id && xtext(id).length <= 100 ? [`ENVID=${xtext(id)}`] : [])] : [])];
     const asked = notify?.length && can.dsn ? ` NOTIFY=${notify.join(',').toUpperCase()}` : '';
     return { mail: `MAIL FROM:<${from}>${about.map(word => ` ${word}`).join('')}`, rcpt: to.map(address => `RCPT TO:<${address}>${asked}`) };
   };
@@ -166,7 +165,7 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
         // The envelope of the next message comes in this turn of the loop, if there is a next.
         if (out?.()) setImmediate(() => socket.uncork()); else socket.uncork();
       } else {
-        for await (const piece of Buffer.isBuffer(message) ? slices(message) : message) await put(Buffer.from(stuff(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')), 'latin1'));
+        for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) await put(Buffer.from(stuff(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')), 'latin1'));
         if (ended) throw closed();
         last = answer();
         socket.write(stuff());
@@ -208,9 +207,13 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
 
 const isGood = (reply: Reply | undefined) => reply !== undefined && reply.code >= 200 && reply.code < 300;
 
-/** RFC 3461 section 4. */
+/** RFC 3461 section 4; what it makes of an id may have 100 characters (section 4.4). */
 const xtext = (value: string) => value.replace(/[^!-*,-<>-~]/g, c => [...Buffer.from(c)].map(byte => `+${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''));
 
+/** Tells a file that cannot be read from a server that cannot be reached. */
+async function* readable(source: AsyncIterable<Uint8Array>) {
+  try { yield* source; } catch (cause) { throw Object.assign(new Error((cause as Error).message, { cause }), { code: 'ESTREAM' }); }
+}
 function* slices(bytes: Buffer) { for (let at = 0; at < bytes.length; at += ONE_PIECE) yield bytes.subarray(at, at + ONE_PIECE); }
 
 /**
