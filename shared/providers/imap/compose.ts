@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream';
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import type MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import type { SendMailOptions } from 'nodemailer';
 import { composerLibrary, quotedPrintableLibrary } from './libraries.js';
@@ -37,7 +38,7 @@ export async function streamed(mail: SendMailOptions): Promise<Readable> {
 
 const compile = async (mail: SendMailOptions): Promise<Node> => {
   const Composer = await composerLibrary();
-  return new Composer({ ...mail, disableFileAccess: true, disableUrlAccess: true, newline: 'windows' }).compile();
+  return new Composer({ ...mail, baseBoundary: randomUUID().replaceAll('-', '').slice(0, 16), disableFileAccess: true, disableUrlAccess: true, newline: 'windows' }).compile();
 };
 
 /** Whether nothing has to be read from a stream and all of it is small. */

@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
-import type { SMTPConnectionAuth, SMTPConnectionSendInfo, SMTPEnvelope } from 'nodemailer/lib/smtp-connection/index.js';
+import type { SMTPConnectionAuth } from 'nodemailer/lib/smtp-connection/index.js';
 import { isMailError, MailError } from '../../errors.js';
 import { redact } from '../../http.js';
 import type { Context } from '../../provider.js';
@@ -8,6 +8,7 @@ import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
 import { addressOf, tokenOf } from './connection.js';
 import { smtpConnectionLibrary } from './libraries.js';
+import { abilitiesIn, sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from './session.js';
 
 /** Connections per account and process. Who finds all of them busy waits with nothing in hand, so memory has a bound too. */
 const CONNECTIONS = 5;
@@ -17,34 +18,23 @@ const PER_CONNECTION = 1000;
 const IDLE_CLOSE = 5_000;
 /** How long a server may take to say goodbye, in milliseconds. */
 const GOODBYE = 2_000;
-/** Up to this size a message goes out in one write; a larger one in pieces, so that it is known whether the last of them went out. In bytes. */
-const ONE_WRITE = 64 * 1024;
-
-/** What the answer to EHLO says (RFC 5321 section 4.1.1.1); `size` is the largest message in bytes (RFC 1870). */
-export interface Abilities { smtputf8: boolean; dsn: boolean; size?: number }
-
-/** How sending went on the wire: `handed` once the last byte of the message went out, whatever came back. */
-export interface Wire { handed: boolean }
-
 /** A connection that is logged in. It counts until it has ended, so that a new one never comes on top of those the server still knows. */
-interface Line { connection: SMTPConnection; sent: number; timer?: NodeJS.Timeout }
+interface Line { session: Session; sent: number; timer?: NodeJS.Timeout }
 interface Waiting { go(line?: Line): void; fail(error: unknown): void }
 interface Pool {
   key: string; ctx: Context; end: Endpoint; limit: number; most: number; closed?: true;
   lines: Set<Line>; idle: Line[]; opening: number; waiting: Waiting[]; can?: Abilities;
+  /** Whether the next message may follow before the one before it was answered. */
+  close: boolean;
 }
 const pools = new Map<string, Pool>();
 /** Connections at once, for accounts whose server refused as many as we wanted. */
 const granted = new Map<string, number>();
 
-/*
- * The library's own pool and the stream every message goes through there take more time than the rest of sending together (the bench shows
- * it), so its connections are kept here and take a message as bytes. Connecting, TLS, login and the protocol stay the library's.
- */
 function poolOf(ctx: Context): Pool {
   const { key } = settingsOf(ctx), end = endpoint(ctx, 'smtp');
   let pool = pools.get(key);
-  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION, lines: new Set(), idle: [], opening: 0, waiting: [] });
+  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION, lines: new Set(), idle: [], opening: 0, waiting: [], close: true });
   // The newest context gives the token, because the one that made the pool may have ended long ago.
   pool.ctx = ctx;
   return pool;
@@ -92,15 +82,16 @@ function wake(pool: Pool): void {
 async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line | undefined> {
   pool.opening++;
   try {
-    const line: Line = { connection: await connected(pool, signal), sent: 0 };
+    const connection = await connected(pool, signal);
+    if (connection.destroyed || pool.closed) { connection.close(); throw lost(); }
+    const line: Line = { session: sessionOn(connection, pool.can!), sent: 0 };
     pool.lines.add(line);
-    line.connection.once('end', () => {
+    connection.once('end', () => {
       clearTimeout(line.timer);
       pool.lines.delete(line);
       pool.idle = pool.idle.filter(one => one !== line);
       wake(pool);
     });
-    if (line.connection.destroyed || pool.closed) { line.connection.close(); pool.lines.delete(line); throw lost(); }
     return line;
   } catch (error) {
     if (isTooMany(error)) {
@@ -167,81 +158,60 @@ function loginOf(pool: Pool): SMTPConnectionAuth {
   return { type: 'OAUTH2', user, method: 'XOAUTH2', oauth2: tokens } as unknown as SMTPConnectionAuth;
 }
 
-function abilitiesIn(said: string): Abilities {
-  const size = /^250[ -]SIZE (\d+)/im.exec(said)?.[1];
-  return { smtputf8: /^250[ -]SMTPUTF8\b/im.test(said), dsn: /^250[ -]DSN\b/im.test(said), ...(Number(size) ? { size: Number(size) } : {}) };
-}
-
 /** Back into the pool: to the next who waits, or to rest. */
 function give(pool: Pool, line: Line): void {
-  if (line.connection.destroyed) return;
-  if (line.sent >= pool.most) return leave(line);
+  if (line.session.ended) return;
+  if (line.sent >= pool.most) return line.session.quit(GOODBYE);
   const next = pool.waiting.shift();
   if (next) return next.go(line);
   pool.idle.push(line);
-  line.timer = setTimeout(() => { pool.idle = pool.idle.filter(one => one !== line); leave(line); }, IDLE_CLOSE);
-}
-
-function leave(line: Line): void {
-  line.timer = setTimeout(() => line.connection.close(), GOODBYE);
-  line.connection.quit();
+  line.timer = setTimeout(() => { pool.idle = pool.idle.filter(one => one !== line); line.session.quit(GOODBYE); }, IDLE_CLOSE);
 }
 
 const lost = (): SmtpFailure & Error => Object.assign(new Error('the connection was closed'), { code: 'ECONNECTION' });
 
 /**
  * Sends once. `load` is asked for the message when a connection is there for it. `wire` tells afterwards how far it came, also when this throws
- * the library's error. Only where a kept connection turns out to have ended, before a byte of the message went out, is a new one used at once.
+ * an `SmtpFailure`. Only where a kept connection turns out to have ended, before a byte of the message went out, is a new one used at once.
  */
-export async function deliver(ctx: Context, envelope: () => SMTPEnvelope, load: () => Promise<Buffer | Readable>, wire: Wire): Promise<SMTPConnectionSendInfo> {
+export async function deliver(ctx: Context, envelope: () => Envelope, load: () => Promise<Buffer | Readable>, wire: Wire): Promise<Taken> {
   const pool = poolOf(ctx);
   for (let again = false; ; again = true) {
     const line = await take(pool, ctx.signal);
-    const used = line.sent > 0;
-    let cargo: Cargo;
-    try { cargo = cargoOf(await load(), wire); } catch (error) { give(pool, line); throw error; }
+    const { session } = line, used = line.sent > 0;
+    let message: Buffer | Readable;
+    try { message = await load(); } catch (error) { give(pool, line); throw error; }
+    // The answer to the message before is still out.
+    const behind = session.waiting;
+    line.sent++;
+    let passed = false;
+    const out = () => passed = pool.close && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0 && (pool.waiting.shift()!.go(line), true);
     try {
-      const info = await hand(line, envelope(), cargo, ctx.signal);
-      give(pool, line);
-      return info;
+      const taken = await session.send(envelope(), message, wire, ctx.signal, out);
+      if (!passed) give(pool, line);
+      return taken;
     } catch (error) {
-      settle(pool, line, error as SmtpFailure);
-      if (!used || again || cargo.readableDidRead || !hasEnded(error as SmtpFailure) || ctx.signal?.aborted) throw error;
+      const failed = error as SmtpFailure;
+      if (!passed) settle(pool, line, failed, wire, ctx.signal);
+      if (again || wire.begun || ctx.signal?.aborted) throw error;
+      // A server that offers to take commands in groups and then does not is served one message after the other.
+      const confused = behind && (failed.code === 'ETIMEDOUT' || (failed.command === 'MAIL FROM' && (failed.responseCode === 503 || /pipelin|synchroni/i.test(failed.response ?? ''))));
+      if (confused) pool.close = false;
+      else if (!used || !hasEnded(failed)) throw error;
       // Those that rested beside it are as old.
-      for (const old of pool.idle.splice(0)) leave(old);
+      for (const old of pool.idle.splice(0)) { clearTimeout(old.timer); old.session.quit(GOODBYE); }
     }
   }
 }
 
-interface Cargo { pipe(to: NodeJS.WritableStream): unknown; readableDidRead: boolean }
-
-/** The message as the library takes it. It begins to read when the server has said go, and the final dot follows the last byte: that moment is what retries hang on. */
-function cargoOf(message: Buffer | Readable, wire: Wire): Cargo {
-  if (Buffer.isBuffer(message) && message.length <= ONE_WRITE) return { readableDidRead: false, pipe(to) { this.readableDidRead = wire.handed = true; to.end(message); } };
-  return (Buffer.isBuffer(message) ? Readable.from(slices(message), { objectMode: false, highWaterMark: ONE_WRITE }) : message).once('end', () => { wire.handed = true; });
-}
-function* slices(bytes: Buffer) { for (let at = 0; at < bytes.length; at += ONE_WRITE) yield bytes.subarray(at, at + ONE_WRITE); }
-
-const hand = (line: Line, envelope: SMTPEnvelope, cargo: Cargo, signal: AbortSignal | undefined) => new Promise<SMTPConnectionSendInfo>((resolve, reject) => {
-  const { connection } = line;
-  const done = () => { connection.off('end', ended); signal?.removeEventListener('abort', stop); };
-  // The library's own error, which says more, comes right after.
-  const ended = () => setImmediate(() => { done(); reject(lost()); });
-  const stop = () => { done(); reject(signal!.reason as Error); connection.close(); };
-  if (signal?.aborted) return reject(signal.reason as Error);
-  connection.once('end', ended);
-  signal?.addEventListener('abort', stop, { once: true });
-  line.sent++;
-  connection.send(envelope, cargo as unknown as Readable, (error, info) => { done(); if (error) reject(error); else resolve(info!); });
-});
-
-/** After a refusal the connection can be used again, once the server has forgotten the message; after anything else it cannot. */
-function settle(pool: Pool, line: Line, { code, responseCode = 0, command }: SmtpFailure): void {
-  const refused = (code === 'EENVELOPE' || code === 'EMESSAGE') && responseCode !== 421;
+/** After a refusal the connection can be used again; where the outcome is open it can not. */
+function settle(pool: Pool, line: Line, { code, responseCode = 0, command }: SmtpFailure, wire: Wire, signal: AbortSignal | undefined): void {
   // A sender put off on a connection that sent already may have had as many messages as this server takes over one.
   const worn = command === 'MAIL FROM' && responseCode < 500 && line.sent > 1;
-  if (!refused || worn) return line.connection.close();
-  line.connection.reset(error => { if (error) line.connection.close(); else give(pool, line); });
+  if ((code === 'EENVELOPE' || code === 'EMESSAGE') && !worn) give(pool, line);
+  else if (worn || wire.handed) line.session.quit(GOODBYE);
+  // Where the caller gave up the session ends by itself, as soon as that harms nobody else's message.
+  else if (!signal?.aborted) line.session.close();
 }
 
 const hasEnded = ({ code, responseCode }: SmtpFailure) => responseCode === 421 || (responseCode === undefined && ['ECONNECTION', 'ESOCKET', 'ETIMEDOUT'].includes(code ?? ''));
@@ -258,8 +228,6 @@ export async function abilitiesOf(ctx: Context): Promise<Abilities> {
   if (!pool.can) await checkSmtp(ctx);
   return pool.can!;
 }
-
-export interface SmtpFailure { code?: string; responseCode?: number; response?: string; message?: string; command?: string; permanent?: boolean; recipient?: string; rejectedErrors?: SmtpFailure[] }
 
 const LIMITS = /too many|rate|limit|throttl|exceed|quota/i;
 const isTooMany = (error: unknown) => { const e = error as SmtpFailure; return (e.responseCode ?? 0) >= 400 && (e.responseCode ?? 0) < 500 && /too many.*(connection|session)|connection.*limit|concurrent/i.test(e.response ?? ''); };
@@ -314,7 +282,7 @@ export async function smtpError(error: unknown, end: Endpoint, address: string):
 export function closePools(): void {
   for (const pool of pools.values()) {
     pool.closed = true;
-    for (const line of pool.lines) line.connection.close();
+    for (const line of pool.lines) line.session.close();
     wake(pool);
   }
   pools.clear();
