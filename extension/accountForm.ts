@@ -1,18 +1,19 @@
 import * as vscode from 'vscode';
-import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider } from '../shared/index.js';
+import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider, type Send } from '../shared/index.js';
 import { fieldsOf, grantOf, isSecretField, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
 import type { Values } from './form/messages.js';
+import { firstValues } from './values.js';
 import { t } from './words.js';
 
 /** Asks for the secrets of an account that does not remember them, one box each. Undefined when the user gives up. */
-export async function askSecrets(account: StoredAccount): Promise<Secrets | undefined> {
+export async function askSecrets(account: StoredAccount, send?: Send): Promise<Secrets | undefined> {
   const provider = providers.find(({ id }) => id === account.provider);
   if (!provider) return undefined;
   if (grantOf(provider, account.values)) {
     const picked = await vscode.window.showInformationMessage(t('{0} needs a sign-in in the browser.', account.name), t('Sign In'));
     if (!picked) return undefined;
-    const tokens = await signIn(provider, account, undefined);
+    const tokens = await signIn(provider, account, undefined, send);
     return tokens ? { tokens } : undefined;
   }
   const fields = fieldsOf(provider), secret: Secrets = {};
@@ -48,7 +49,7 @@ export const setExtensionId = (id: string): void => { extensionId = id; };
 const ownRedirect = (): string => `${vscode.env.uriScheme}://${extensionId}/oauth`;
 
 /** The grant in the browser. The address it comes back to is ours, or pasted by the user where no link reaches this window. Undefined when the user gives up. */
-export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined): Promise<OAuth2Tokens | undefined> {
+export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined, send?: Send): Promise<OAuth2Tokens | undefined> {
   const provider = grantOf(of, account.values) ?? of;
   const redirectUri = String(account.values.redirectUri || ownRedirect());
   const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
@@ -67,7 +68,7 @@ export async function signIn(of: Provider, account: StoredAccount, clientSecret:
       box.show();
     }));
   if (!address) return undefined;
-  return exchangeCode({ provider, account: account.values, app, code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
+  return exchangeCode({ provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
 }
 
 const REMEMBER = (): Fields => ({
@@ -84,7 +85,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
   const own = fieldsOf(provider), extra = REMEMBER();
   // A secret that is stored already need not be given again.
   const fields: Fields = { ...Object.fromEntries(Object.entries(own).map(([name, field]) => [name, before && isSecretField(own, name) ? { ...field, required: false } : field])), ...extra };
-  const shown: Values = Object.fromEntries(Object.entries(own).filter(([name]) => !isSecretField(own, name)).map(([name, field]) => [name, before?.values[name] ?? field.default ?? null]));
+  const shown: Values = Object.fromEntries(Object.entries(own).filter(([name]) => !isSecretField(own, name)).map(([name, field]) => [name, before ? before.values[name] ?? field.default ?? null : firstValues(own, true)[name] ?? null]));
   openForm({
     extension, identity: `account ${before?.id ?? provider.id}`, icon: 'account', title: before ? t('Edit {0}', before.name) : t('Add {0} Account', provider.name),
     subtitle: before ? provider.name : t('The account is checked before it is added.'),
@@ -104,7 +105,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       let secrets: Secrets = { ...known, ...secret };
       if (grantOf(provider, open) && !open.clientId) throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'), { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
       if (grantOf(provider, open) && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
-        const tokens = await signIn(provider, account, secrets.clientSecret as string | undefined);
+        const tokens = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
         if (!tokens) throw new MailError('unauthorized', t('The sign-in was not finished.'));
         secrets = { ...secrets, tokens };
       }

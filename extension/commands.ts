@@ -6,12 +6,10 @@ import { documentUri, type Documents } from './documents.js';
 import { isDocument } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
-import type { RequestLog } from './log.js';
-import type { AccountNode, BranchNode, ItemNode, Model, Node, NoteNode, SingleNode } from './model.js';
-import { isEntryList } from './model.js';
+import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, NoteNode, SingleNode } from './model.js';
+import { isEntryList, listsMailboxes } from './model.js';
 import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
-import { openPanel } from './panels.js';
 import { n8nNodes } from './n8n.js';
 import { isCancel, type Problems } from './problems.js';
 import { actionsAt, actionsFor, actionsOn, idOfItem, inputFrom, isMail, operationOf, searchField } from './tables.js';
@@ -21,8 +19,8 @@ import { inSentence, t, title } from './words.js';
 
 export interface Parts {
   context: vscode.ExtensionContext; accounts: Accounts; model: Model; tree: ReturnType<typeof createTree>; view: vscode.TreeView<Node>; attention: ReturnType<typeof createAttention>;
-  problems: Problems; requests: RequestLog; log: vscode.LogOutputChannel; operator: Operator; documents: Documents;
-  compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>;
+  problems: Problems; log: vscode.LogOutputChannel; operator: Operator; documents: Documents;
+  compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
 }
 /** What stands on which command: the verbs of operations that have a place in menus. */
 const VERBS: Readonly<Record<string, readonly string[]>> = {
@@ -31,7 +29,7 @@ const VERBS: Readonly<Record<string, readonly string[]>> = {
 
 /** Registers every command through one function: a log line, one error handling, no double run, all arguments passed on. */
 export function registerCommands(parts: Parts): void {
-  const { context, accounts, model, tree, view, attention, problems, requests, log, operator, documents } = parts;
+  const { context, accounts, model, tree, view, attention, problems, log, operator, documents } = parts;
   const extension = context.extensionUri;
   const running = new Set<string>();
   const register = (name: string, run: (...args: any[]) => unknown) => {
@@ -52,10 +50,10 @@ export function registerCommands(parts: Parts): void {
   const items = (node: unknown, nodes: unknown): ItemNode[] => chosen(node, nodes).filter((one): one is ItemNode => one.kind === 'item');
   const inView = <T>(work: () => Thenable<T>) => vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
   /** Asks for what a command is about, when it was not called on a row. */
-  const accountFor = async (node: unknown): Promise<string | undefined> => {
+  const accountFor = async (node: unknown, able: (account: AccountInfo) => boolean = () => true): Promise<string | undefined> => {
     if (typeof node === 'string') return node;
     if (isNode(node)) return node.account.id;
-    const all = accounts.list();
+    const all = accounts.list().filter(able);
     if (all.length <= 1) return all[0]?.id;
     return (await vscode.window.showQuickPick(all.map(({ id, name, provider }) => ({ label: name, description: provider.name, id })), { placeHolder: t('Which account?') }))?.id;
   };
@@ -95,7 +93,7 @@ export function registerCommands(parts: Parts): void {
     const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)!.provider;
     if (!grantOf(provider, account.values)) { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
     const known = await accounts.secretsOf(id) ?? {};
-    const tokens = await signIn(provider, account, known.clientSecret as string | undefined);
+    const tokens = await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender());
     if (tokens) { await accounts.save(account, { ...known, tokens }); void vscode.window.showInformationMessage(t('{0} is signed in.', account.name)); }
   });
   register('renameAccount', async (node: unknown) => {
@@ -285,15 +283,10 @@ export function registerCommands(parts: Parts): void {
 
   // For developers and administrators
   register('showLog', () => log.show());
-  register('showRequests', () => {
-    const post = () => made?.connected.post({ type: 'requests', lines: [...requests.lines()] });
-    let timer: NodeJS.Timeout | undefined;
-    const stop = requests.listen(() => { timer ??= setTimeout(() => { timer = undefined; post(); }, 300); });
-    const made = openPanel({ page: 'requests', extension, identity: 'requests', title: t('Mailroom Requests'), icon: 'pulse', ready: post, onClosed: () => { stop(); clearTimeout(timer); }, answer(ask) { if (ask.do === 'clear') requests.clear(); post(); return undefined; } });
-    if (!made) stop();
-  });
+  register('showRequests', () => parts.showRequests());
   register('overview', async (node: unknown) => {
-    const id = await accountFor(node), account = accounts.list().find(one => one.id === id);
+    if (isNode(node) && node.kind === 'item') { openOverview(extension, accounts, node.account, { within: { refs: node.binding.refs, choices: {} }, resource: node.resource, label: node.label }); return; }
+    const id = await accountFor(node, ({ provider }) => listsMailboxes(provider)), account = accounts.list().find(one => one.id === id);
     if (account) openOverview(extension, accounts, account);
   });
   register('export', async (node: unknown) => {

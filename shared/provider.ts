@@ -27,6 +27,8 @@ export interface Operation<I extends Fields = Fields, R = unknown> {
   input: I;
   /** The vendor's page, or the RFC section, that this follows. */
   docs: string;
+  /** Its answer is the same with and without the vendor's part: it has none beside its own names, or nothing else. */
+  plain?: true;
   /** What is not certain about the vendor here, in a sentence for the reference page. */
   doubt?: string;
   /** The operations of the customer's order that this fulfils, in the order's own words. */

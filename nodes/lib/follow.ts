@@ -5,7 +5,7 @@ import { isMailError, type Batch, type FeedItem, type MailError } from '../../sh
 export interface TriggerState {
   /** What is being watched; another scope means that the cursor belongs to something else. */
   scope?: string;
-  /** When this scope was first watched (ISO 8601): where to begin if nothing else was ever stored. */
+  /** The date to begin at, or when this scope was first watched (ISO 8601): for as long as there is no cursor. */
   startedAt?: string;
   cursor?: string;
   /** Items after the cursor whose executions have ended. */
@@ -45,8 +45,6 @@ export interface FollowOptions {
   intervalMs: number;
   /** Names of executions begin with this, so that no two triggers share one. */
   keyPrefix: string;
-  /** From now on (a date: from then on). */
-  startFrom?: string;
   now?: () => number;
   /** For tests of the back-off: 1 in life. */
   haste?: number;
@@ -174,8 +172,7 @@ export function follow(options: FollowOptions): Follower {
 
   /** Where a trigger without a cursor begins: the date wanted, the moment it was switched on, or now where the feed knows no times. */
   async function begin(source: Source): Promise<string> {
-    const from = options.startFrom ?? state.startedAt;
-    const dated = from === undefined ? undefined : await source.from(from);
+    const dated = state.startedAt === undefined ? undefined : await source.from(state.startedAt);
     return dated ?? (await source.since()).cursor;
   }
 

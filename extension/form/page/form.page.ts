@@ -26,11 +26,20 @@ function changed(name: string, value: unknown, done: boolean): void {
   pending.set(name, { value, timer: window.setTimeout(() => { pending.delete(name); send(name, value); }, PAUSE) });
 }
 let drafting = 0;
-/** Only what is no secret is kept as a draft. */
+/** What is no secret is told to the host, which outlives this page: a hidden one is thrown away. */
 function draft(): void {
   clearTimeout(drafting);
-  drafting = window.setTimeout(() => { if (form?.actions.some(({ id }) => id === 'draft')) void ask({ do: 'draft', values: collect(false) }).catch(() => {}); }, 400);
+  drafting = window.setTimeout(drafted, 400);
 }
+function drafted(): void {
+  if (!drafting) return;
+  clearTimeout(drafting);
+  drafting = 0;
+  void ask({ do: 'draft', values: collect(false) }).catch(() => {});
+}
+window.addEventListener('blur', drafted);
+window.addEventListener('pagehide', drafted);
+document.addEventListener('visibilitychange', drafted);
 const collect = (secrets: boolean): Values => Object.fromEntries((form?.groups ?? []).flatMap(group => group.controls)
   .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files').map(control => [control.name, controls.get(control.name)?.get() ?? null]));
 

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { buildVsix } from '../../vsix.js';
 import { startSandboxes, workbench, type Sandboxes, type Workbench } from './driver.js';
+import { tabJourneys } from './tabs.js';
 import { openBrowser, startServer, type Loose, type Version } from './workbench.js';
 
 /**
@@ -16,8 +17,8 @@ const root = join(__dirname, '../../..'), pictures = join(root, '.cache/screensh
 const axe = readFileSync(createRequire(join(__dirname, 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
 const THEMES = { dark: 'Dark 2026', light: 'Light 2026', 'hc-dark': 'Default High Contrast', 'hc-light': 'Default High Contrast Light' };
 
-interface Journey { wb: Workbench; page: Loose; box: Sandboxes; spy: Spy; shot(name: string): Promise<void>; axe(kind: string, has?: string): Promise<void> }
-interface Spy { url: string; seen: string[]; close(): Promise<void> }
+export interface Journey { wb: Workbench; page: Loose; box: Sandboxes; spy: Spy; shot(name: string): Promise<void>; axe(kind: string, has?: string): Promise<void> }
+export interface Spy { url: string; seen: string[]; close(): Promise<void> }
 /** A server that counts who comes: hostile mail names it everywhere. */
 async function startSpy(): Promise<Spy> {
   const seen: string[] = [];
@@ -25,10 +26,10 @@ async function startSpy(): Promise<Spy> {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, seen, close: () => new Promise(resolve => { server.closeAllConnections(); server.close(() => resolve()); }) };
 }
-const until = async (what: string, check: () => boolean | Promise<boolean>, ms = 15_000) => {
+export const until = async (what: string, check: () => boolean | Promise<boolean>, ms = 15_000) => {
   for (const end = Date.now() + ms; ;) { if (await check()) return; if (Date.now() > end) throw new Error(`In vain waited for: ${what}`); await new Promise(resolve => setTimeout(resolve, 100)); }
 };
-const writes = (box: Sandboxes, id: string) => (box.vendors[id].seen as { method: string; path: string; body: Buffer }[]).filter(one => one.method !== 'GET');
+export const writes = (box: Sandboxes, id: string) => (box.vendors[id].seen as { method: string; path: string; body: Buffer }[]).filter(one => one.method !== 'GET');
 
 const journeys: Record<string, (j: Journey) => Promise<void>> = {
   async 'adds an account with the keyboard and the form, checked before it is stored'({ wb, page, box, shot, axe }) {
@@ -48,13 +49,13 @@ const journeys: Record<string, (j: Journey) => Promise<void>> = {
   },
   async 'shows domains, mailboxes and what belongs to them; finds one among many'({ wb, page, shot }) {
     await wb.expand('Support mail', /^Domains/);
-    await wb.row(/^customer001/).waitFor();
+    await wb.row(/^tenant001/).waitFor();
     await wb.menu(/^Domains/, 'Search or Filter');
     await wb.input('example.com');
     await wb.expand(/^example\.com/, /^Mailboxes/, 'alex.smith@', /^Spam Lists/, /^Blocked Senders/);
     await wb.row('anyone@spam.com').waitFor();
     await shot('tree');
-    assert.equal(await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: /^customer0/ }).count(), 0);
+    assert.equal(await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: /^tenant0/ }).count(), 0);
   },
   async 'blocks senders: a pasted column, each entry with its result'({ wb, box, shot, axe }) {
     await wb.menu(/^Spam Lists/, 'Edit Lists');
@@ -269,7 +270,7 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
   const check = async (kind: string, has?: string) => { assert.deepEqual(await findings(await wb.webview(kind, has)), [], `the accessibility engine on "${kind}"`); };
   try {
     await wb.open();
-    for (const [name, journey] of Object.entries(journeys)) {
+    for (const [name, journey] of Object.entries({ ...journeys, ...tabJourneys })) {
       if (only && !only.some(part => name.includes(part))) continue;
       const started = Date.now();
       try {
