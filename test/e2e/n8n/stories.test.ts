@@ -33,7 +33,7 @@ async function holds(expected: Record<string, Expected>, outputs: (name: string)
 }
 
 describe('the demo story of five providers', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let host: Host, home: string, gate: Gate;
   const vendors: Record<string, Vendor> = {}, credentials: Saved = {};
   before(async function () {
@@ -70,7 +70,7 @@ describe('the demo story of five providers', function () {
 });
 
 describe('an IMAP account in n8n', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let host: Host, home: string, servers: Started, mail: Mail, ann: { id: string; name: string }, bob: { id: string; name: string };
   const active: string[] = [];
   before(async function () {
