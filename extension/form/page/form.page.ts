@@ -29,7 +29,12 @@ let drafting = 0;
 /** Only what is no secret is kept as a draft. */
 function draft(): void {
   clearTimeout(drafting);
-  drafting = window.setTimeout(() => { if (form?.actions.some(({ id }) => id === 'draft')) void ask({ do: 'draft', values: collect(false) }).catch(() => {}); }, 400);
+  drafting = window.setTimeout(keepDraft, 400);
+}
+function keepDraft(): void {
+  clearTimeout(drafting);
+  if (drafting && form?.actions.some(({ id }) => id === 'draft')) void ask({ do: 'draft', values: collect(false) }).catch(() => {});
+  drafting = 0;
 }
 const collect = (secrets: boolean): Values => Object.fromEntries((form?.groups ?? []).flatMap(group => group.controls)
   .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files').map(control => [control.name, controls.get(control.name)?.get() ?? null]));
@@ -83,7 +88,7 @@ function show(model: FormModel): void {
   }
   const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => { flush(); void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true)); }));
   const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted()) : undefined;
-  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => void ask({ do: 'cancel' })) : undefined;
+  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { keepDraft(); void ask({ do: 'cancel' }); }) : undefined;
   root.replaceChildren(
     h('header', {}, h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined), h('div', { class: 'actions' }, ...buttons)),
     ...(model.notice ? [h('p', { class: 'notice' }, model.notice)] : []), h('p', { class: 'notice bad', id: 'trouble', hidden: true }),
@@ -94,6 +99,7 @@ function show(model: FormModel): void {
   async function submitted(): Promise<void> {
     submit!.setAttribute('disabled', '');
     announce(w('Working…'));
+    issues([]);
     try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
       issues(error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }]);
       announce(errorText(error), true);
