@@ -9,12 +9,24 @@ const pending = new Map<string, { value: unknown; timer: number }>();
 /** A pause in typing that makes one step of undo, in milliseconds. */
 const PAUSE = 250;
 
-const send = (field: string, value: unknown) => void ask({ do: 'edit', field, value }).catch(error => announce(errorText(error), true));
+/** Edits that the host has not confirmed yet. */
+const under = new Set<Promise<unknown>>();
+function send(field: string, value: unknown): void {
+  const edit = ask({ do: 'edit', field, value }).catch(error => announce(errorText(error), true)).finally(() => under.delete(edit));
+  under.add(edit);
+}
 function flush(): void {
   for (const [field, { value, timer }] of pending) { clearTimeout(timer); pending.delete(field); send(field, value); }
 }
-// Ctrl or Cmd comes before the S of "save": what was typed is in the document by then.
-window.addEventListener('keydown', event => { if (event.ctrlKey || event.metaKey) flush(); }, true);
+// "Save" waits until what was typed is in the document; else the last letters would stay behind.
+window.addEventListener('keydown', event => {
+  if (!event.ctrlKey && !event.metaKey) return;
+  flush();
+  if (form?.mode !== 'document' || event.key.toLowerCase() !== 's' || event.shiftKey || event.altKey || under.size === 0) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  void Promise.all(under).then(() => ask({ do: 'save' })).catch(error => announce(errorText(error), true));
+}, true);
 window.addEventListener('blur', flush);
 
 function changed(name: string, value: unknown, done: boolean): void {

@@ -28,13 +28,16 @@ export const keyboardJourneys: Journeys = {
       await press('Enter');
       const form = await wb.webview('form', 'john.smith@example.com');
       await tabTo(form, '[data-field=size]');
-      await press('Control+a');
+      // Not Ctrl+A: the workbench hears it too, and selects once more a moment later.
+      await press('End');
+      await press('Shift+Home');
       await type('3072');
       await page.locator('.tab.dirty').waitFor();
       box.vendors.rackspace.forget();
       await press('Control+s');
       await page.locator('.tab.dirty').waitFor({ state: 'detached' });
-      assert.deepEqual(writes(box, 'rackspace').map(one => one.body.toString()), ['size=3072']);
+      // The limit, and what this vendor forgets unless it is told again.
+      assert.match(writes(box, 'rackspace').map(one => one.body.toString()).join(), /^size=3072(&emailForwardingAddress=[^&,]*)?$/);
       await shot('keyboard-limit');
 
       await command('Focus on Accounts View');
@@ -53,8 +56,7 @@ export const keyboardJourneys: Journeys = {
       assert.ok(await lists.evaluate('document.activeElement.matches("[data-column=blockedSenders] textarea")'), 'the focus is where the next one is typed');
 
       await command('Focus on Accounts View');
-      await press('Home');
-      await command('Collapse All in Accounts');
+      await press('Control+ArrowLeft');
       await row(/^Sodium/);
       await press('ArrowRight');
       await row(/^Conversations/);

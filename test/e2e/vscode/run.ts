@@ -148,7 +148,7 @@ const basic: Journeys = {
     await axe('reader', 'This week');
     await reader.getByRole('button', { name: 'HTML' }).click();
     await reader.locator('iframe').waitFor();
-    await reader.waitForFunction('document.querySelector("iframe").contentDocument?.readyState === "complete"');
+    await until('the frame is there', () => reader.evaluate('document.querySelector("iframe").contentDocument?.readyState === "complete"'));
     await shot('reader');
     assert.deepEqual(spy.seen, []);
     await reader.frameLocator('iframe').locator('a').click();
@@ -168,7 +168,7 @@ const basic: Journeys = {
     await wb.row('You have won').click();
     const reader = await wb.webview('reader', 'You have won');
     await reader.locator('iframe').waitFor();
-    await reader.waitForFunction('document.querySelector("iframe").contentDocument?.readyState === "complete"');
+    await until('the frame is there', () => reader.evaluate('document.querySelector("iframe").contentDocument?.readyState === "complete"'));
     // Of all links one leads anywhere, and it says where.
     await reader.evaluate('for (const link of document.querySelector("iframe").contentDocument.querySelectorAll("a")) link.click()');
     assert.match(await wb.dialog('Cancel'), /xn--pypl-53d\.example[\s\S]*may imitate/);
