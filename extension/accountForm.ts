@@ -1,15 +1,16 @@
 import * as vscode from 'vscode';
-import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider } from '../shared/index.js';
+import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider, type Send } from '../shared/index.js';
 import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
 import { openInBrowser } from './browser.js';
 import { defaultFile } from './export.js';
 import type { Values } from './form/messages.js';
 import { createReturns } from './returns.js';
+import { firstValues } from './values.js';
 import { t } from './words.js';
 
 /** Asks for the secrets of an account that does not remember them, one box each. Undefined when the user gives up. */
-export async function askSecrets(account: StoredAccount): Promise<Secrets | undefined> {
+export async function askSecrets(account: StoredAccount, send?: Send): Promise<Secrets | undefined> {
   const provider = providers.find(({ id }) => id === account.provider);
   if (!provider) return undefined;
   if (grantOf(provider, account.values)) {
@@ -18,7 +19,7 @@ export async function askSecrets(account: StoredAccount): Promise<Secrets | unde
     // The app's own secret was not remembered either.
     const clientSecret = await vscode.window.showInputBox({ title: account.name, prompt: [OAUTH_FIELDS.clientSecret.label, OAUTH_FIELDS.clientSecret.help].join('. '), password: true, ignoreFocusOut: true });
     if (clientSecret === undefined) return undefined;
-    const signed = await signIn(provider, account, clientSecret || undefined);
+    const signed = await signIn(provider, account, clientSecret || undefined, send);
     return signed && { ...signed, ...(clientSecret ? { clientSecret } : {}) };
   }
   const fields = fieldsOf(provider), secret: Secrets = {};
@@ -63,7 +64,7 @@ const redirectFor = async (account: StoredAccount): Promise<string> => account.v
 const PATIENCE = 15 * 60_000;
 
 /** The grant in the browser. The address it comes back to is ours, or pasted by the user where no link reaches this window. Undefined when the user gives up. */
-export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined): Promise<{ tokens: OAuth2Tokens; signedInAt: string } | undefined> {
+export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined, send?: Send): Promise<{ tokens: OAuth2Tokens; signedInAt: string } | undefined> {
   const provider = grantOf(of, account.values) ?? of;
   const redirectUri = await redirectFor(account);
   const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
@@ -90,7 +91,7 @@ export async function signIn(of: Provider, account: StoredAccount, clientSecret:
       box.show();
     }));
   if (!address) return undefined;
-  const tokens = await exchangeCode({ provider, account: account.values, app, code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
+  const tokens = await exchangeCode({ provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
   return { tokens, signedInAt: redirectUri };
 }
 /** Why a pasted address does not belong to this sign-in. That consent was refused is an answer like any other. */
@@ -114,7 +115,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
   const own = fieldsOf(provider), extra = REMEMBER();
   // A secret that is stored already need not be given again.
   const fields: Fields = { ...Object.fromEntries(Object.entries(own).map(([name, field]) => [name, before && isSecretField(own, name) ? { ...field, required: false } : field])), ...extra };
-  const shown: Values = Object.fromEntries(Object.entries(own).filter(([name]) => !isSecretField(own, name)).map(([name, field]) => [name, before?.values[name] ?? field.default ?? null]));
+  const shown: Values = Object.fromEntries(Object.entries(own).filter(([name]) => !isSecretField(own, name)).map(([name, field]) => [name, before ? before.values[name] ?? field.default ?? null : firstValues(own, true)[name] ?? null]));
   openForm({
     extension, identity: `account ${before?.id ?? provider.id}`, icon: 'account', title: before ? t('Edit {0}', before.name) : t('Add {0} Account', provider.name),
     subtitle: before ? provider.name : t('The account is checked before it is added.'),
@@ -134,7 +135,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       let secrets: Secrets = { ...known, ...secret };
       if (grantOf(provider, open) && !open.clientId) throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'), { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
       if (grantOf(provider, open) && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
-        const signed = await signIn(provider, account, secrets.clientSecret as string | undefined);
+        const signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
         if (!signed) throw new MailError('unauthorized', t('The sign-in was not finished. Nothing was stored.'));
         secrets = { ...secrets, ...signed };
       }

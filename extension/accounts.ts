@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Memento, SecretStorage } from 'vscode';
 import {
-  accountFields, connect, createDispatcher, MailError, providers, tokenKeeper, validate,
-  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider,
+  accountFields, connect, createDispatcher, createSend, MailError, providers, tokenKeeper, validate,
+  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider, type Proxies, type Send,
 } from '../shared/index.js';
 import type { AccountInfo } from './model.js';
 import { t } from './words.js';
@@ -13,22 +13,20 @@ export type Remember = 'keep' | 'session' | 'never';
 export interface StoredAccount { id: string; name: string; provider: string; values: Record<string, unknown>; remember: Remember }
 /** `signedInAt` is the address the last sign-in came back to, which vendors want to hear again when a token is renewed. */
 export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedInAt?: string };
-/** One pool of connections for all accounts, through the proxies of the environment. */
-let shared: ReturnType<typeof createDispatcher> | undefined;
-const pool = () => shared ??= createDispatcher({ proxies: 'environment' });
-
 export type Accounts = ReturnType<typeof createAccounts>;
 
 export interface AccountsOptions {
   state: Pick<Memento, 'get' | 'update'>;
   secrets: Pick<SecretStorage, 'get' | 'store' | 'delete' | 'onDidChange'>;
   /** Asks for the secrets of an account whose secrets are not remembered; undefined when the user gives up. */
-  ask(account: StoredAccount): Promise<Secrets | undefined>;
+  ask(account: StoredAccount, send: Send): Promise<Secrets | undefined>;
   /** Told when the list or one account changed. */
   changed(account?: string): void;
   observe(account: StoredAccount, seen: Exchange): void;
   /** Told once when the system's secret store does not answer. */
   storeFailed(error: unknown): void;
+  /** The proxies to go through, asked for with the first request; those of the environment unless given. */
+  proxies?(): Proxies;
   /** Lines of `npm run sandbox`: accounts that are there without being stored. */
   sandbox?: string;
 }
@@ -78,7 +76,12 @@ export function parted(fields: Fields, values: Readonly<Record<string, unknown>>
 }
 
 /** The accounts of this user: stores them, opens clients for them, forgets them. */
-export function createAccounts({ state, secrets, ask, changed, observe, storeFailed, sandbox }: AccountsOptions) {
+export function createAccounts({ state, secrets, ask, changed, observe, storeFailed, proxies, sandbox }: AccountsOptions) {
+  /** One pool of connections for all accounts. */
+  let shared: ReturnType<typeof createDispatcher> | undefined;
+  const pool = () => shared ??= createDispatcher({ proxies: proxies?.() ?? 'environment' });
+  /** For sign-ins, which no account signs yet. */
+  const sender = (): Send => createSend({ dispatcher: pool() });
   const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>(), asking = new Map<string, Promise<Secrets | undefined>>();
   const clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
   const lent = sandboxAccounts(sandbox);
@@ -130,7 +133,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   async function secretsFor(account: StoredAccount): Promise<Secrets> {
     const known = await readSecrets(account);
     if (known) return known;
-    const question = asking.get(account.id) ?? ask(account).finally(() => asking.delete(account.id));
+    const question = asking.get(account.id) ?? ask(account, sender()).finally(() => asking.delete(account.id));
     asking.set(account.id, question);
     const given = await question;
     if (!given) throw new MailError('unauthorized', t('The secret of this account is missing. Sign in.'), { provider: providerOf(account)?.name ?? account.provider });
@@ -146,7 +149,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: signedInAt ?? String(account.values.redirectUri ?? '') };
     const grant = grantOf(provider, account.values);
     const oauth = grant ? tokenKeeper({
-      provider: grant, account: account.values, app, key: account.id,
+      provider: grant, account: account.values, app, key: account.id, send: sender(),
       load: async () => (await readSecrets(account))?.tokens,
       save: async tokens => writeSecrets(account, { ...await readSecrets(account), tokens }),
     }) : undefined;
@@ -181,15 +184,27 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
 
   return {
     list: (): AccountInfo[] => all().flatMap(account => { const provider = providerOf(account); return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : []; }),
-    find, all, open,
+    find, all, open, sender,
+    /** Other proxies hold from now on: what is under way ends on its old connections. */
+    renewNetwork(): void {
+      const old = shared;
+      shared = undefined;
+      clients.clear();
+      void old?.then(one => one.close()).catch(() => {});
+    },
     isLent: (id: string) => lent.some(one => one.account.id === id),
     /** Whether an account's secrets are at hand without asking anybody. */
     has: async (id: string) => Boolean(await readSecrets(find(id))),
+    /** Whether an account can be opened without asking anybody. */
+    async ready(id: string): Promise<boolean> {
+      const account = find(id), provider = providerOf(account);
+      return provider === undefined || !needsSecrets(provider, account.values) || Boolean(await readSecrets(account));
+    },
     /** Checks an account that is not stored yet. */
     async check(account: StoredAccount, secret: Secrets, signal?: AbortSignal): Promise<void> {
       const provider = providerOf(account)!, { tokens: _, signedInAt: __, ...values } = secret;
       const client = connect(provider, { ...account.values, ...values }, {
-        observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
+        key: account.id, observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
         ...(grantOf(provider, account.values) ? { token: async () => secret.tokens?.accessToken ?? '' } : {}),
       });
       await client.call('account.check', {});

@@ -4,7 +4,8 @@ import type { Accounts } from './accounts.js';
 import type { EntryResult, ListColumn, ListsModel, Values } from './form/messages.js';
 import { idOfItem, labelOf, inputFrom, missing, operationOf, type Binding } from './tables.js';
 import { inBulk, type Operator, type Target } from './operate.js';
-import { openPanel } from './panels.js';
+import { openPanel, type Back } from './panels.js';
+import { packPlace } from './values.js';
 import { inSentence, plural, t, title } from './words.js';
 
 export interface ListsOptions {
@@ -17,7 +18,7 @@ const AT_A_TIME = 3;
 
 /** The editor of lists whose entries are bare texts: those that a choice tells apart stand side by side. */
 export function createListsEditor({ extension, accounts, operator, changed }: ListsOptions) {
-  return (target: Target, resource: string): void => {
+  return (target: Target, resource: string, back?: Back): void => {
     const { account } = target, { provider } = account;
     const list = operationOf(provider, `${resource}.list`)!, add = operationOf(provider, `${resource}.add`)!;
     const binding: Binding = { refs: target.binding.refs, choices: {} };
@@ -36,7 +37,7 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       ...(entryField.example ? { example: entryField.example } : {}), ...(entryField.help ? { help: entryField.help } : {}),
     });
     const made = openPanel({
-      page: 'lists', extension, identity: `lists ${account.id} ${resource} ${JSON.stringify(binding.refs)}`, title: titleText, icon: 'shield', again: () => void Promise.all(columns.map(load)),
+      page: 'lists', extension, ...back, keep: { place: packPlace({ account: account.id, resource: target.resource, refs: { ...binding.refs } }), label: target.label, list: resource }, identity: `lists ${account.id} ${resource} ${JSON.stringify(binding.refs)}`, title: titleText, icon: 'shield', again: () => void Promise.all(columns.map(load)),
       ready: async () => { made?.connected.post({ type: 'lists', lists: model() }); await Promise.all(columns.filter(one => one.loading).map(load)); },
       async answer(ask) {
         switch (ask.do) {

@@ -8,6 +8,7 @@ import type { Values } from './form/messages.js';
 import type { AccountInfo, ItemNode, Model, Node } from './model.js';
 import { isCancel, type Problems } from './problems.js';
 import { idOfItem, inputFrom, isPlace, labelOf, missing, operationOf, refOf, searchField, type Binding } from './tables.js';
+import { firstValues } from './values.js';
 import { inSentence, t, title } from './words.js';
 
 /** What an operation is run on: a place in the tree, or what a panel shows. */
@@ -55,7 +56,7 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     const fields = Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined));
     openForm({
       extension, identity: `form ${target.account.id} ${name} ${JSON.stringify(known)}`, title: operation.summary, subtitle: [target.label, target.account.name].filter((one, i, all) => one && all.indexOf(one) === i).join(' · '),
-      fields, values: { ...defaults(fields), ...values }, submit: submitLabel(splitName(name)[1]), general: t('General'),
+      fields, values: { ...firstValues(fields, ['create', 'createMany'].includes(splitName(name)[1])), ...values }, submit: submitLabel(splitName(name)[1]), general: t('General'),
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined,
       pick: (field, now) => pickFor(target, fields[field]!, { ...known, ...now }),
       run: async given => {
@@ -169,7 +170,7 @@ export function createOperator({ extension, accounts, model, problems, showJson,
   }
   async function askOne(target: Target, field: Field, heading: string, known: Values, back: boolean, complain: (value: unknown) => string | undefined): Promise<unknown> {
     if (field.type === 'choice' || field.type === 'flag') {
-      const choices = field.type === 'choice' ? Object.entries(field.choices).map(([value, label]) => ({ label, value: value as unknown })) : [{ label: t('Yes'), value: true as unknown }, { label: t('No'), value: false }];
+      const choices = field.type === 'choice' ? Object.entries(field.choices).map(([value, label]) => ({ label, value: value as unknown })) : [{ label: t('Yes'), value: true as unknown }, { label: t('No'), value: false as unknown }];
       const picked = await vscode.window.showQuickPick(choices, { title: heading, placeHolder: [field.label, field.help].filter(Boolean).join('. '), ignoreFocusOut: true });
       return picked?.value;
     }
@@ -242,7 +243,6 @@ export function createOperator({ extension, accounts, model, problems, showJson,
 }
 
 const BACK = Symbol('back');
-const defaults = (fields: Readonly<Record<string, Field>>): Values => Object.fromEntries(Object.entries(fields).filter(([, field]) => field.default !== undefined).map(([name, field]) => [name, field.default]));
 
 /** What became of work on many things: how many were done, which were under way when it was cancelled, and which were not begun. */
 export interface Outcome { done: number; unknown: string[]; left: string[] }

@@ -6,8 +6,9 @@ import { openInBrowser } from './browser.js';
 import type { MailView, ReaderModel, Values } from './form/messages.js';
 import { shortDate } from './model.js';
 import { saveFile, type Operator, type Target } from './operate.js';
-import { openPanel, type Connected } from './panels.js';
+import { openPanel, type Back, type Connected } from './panels.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from './tables.js';
+import { packPlace } from './values.js';
 import { plain, t, title } from './words.js';
 
 export interface ReaderOptions {
@@ -24,7 +25,7 @@ const LONGEST = 3_000_000;
 
 /** Reads messages and conversations: heads first, then the text of the latest; others when they are opened. */
 export function createReader({ extension, accounts, operator, showJson, showText, reply }: ReaderOptions) {
-  return async (target: Target): Promise<void> => {
+  return async (target: Target, back?: Back): Promise<void> => {
     const { account, resource } = target, { provider } = account;
     const mails = new Map<string, { view: MailView; binding: Binding; item: Values; full?: Values }>();
     const order: string[] = [];
@@ -104,7 +105,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
 
     let loading: Promise<void> | undefined, trouble: string | undefined;
     const made = openPanel({
-      page: 'reader', extension, identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: heading, icon: 'mail-read', find: true,
+      page: 'reader', extension, ...back, keep: { place: packPlace({ account: account.id, resource, refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: heading }, identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: heading, icon: 'mail-read', find: true,
       async ready() {
         connected ??= made?.connected;
         loading ??= load().catch((error: unknown) => { trouble = (error as Error).message; });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { providers, type Field } from '../../shared/index.js';
 import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSandboxLine, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts.js';
 
-function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: string } = {}) {
+function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: string; proxies?: () => object } = {}) {
   const state = new Map<string, unknown>(), secrets = new Map<string, string>();
-  const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], failed: 0 };
+  const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], failed: 0, proxies: 0 };
   let listener: (event: { key: string }) => void = () => {};
   const accounts = createAccounts({
     state: { get: ((key: string, other: unknown) => state.get(key) ?? other) as never, update: async (key: string, value: unknown) => { state.set(key, JSON.parse(JSON.stringify(value))); } },
@@ -13,7 +13,7 @@ function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: strin
       store: async (key, value) => { if (options.failing) throw new Error('no keychain'); secrets.set(key, value); listener({ key }); },
       delete: async key => { secrets.delete(key); }, onDidChange: ((listen: typeof listener) => { listener = listen; return { dispose() {} }; }) as never,
     },
-    ask: async () => { seen.asked++; return options.answer; }, changed: account => { seen.changed.push(account); }, observe() {}, storeFailed() { seen.failed++; }, ...(options.sandbox ? { sandbox: options.sandbox } : {}),
+    ask: async () => { seen.asked++; return options.answer; }, changed: account => { seen.changed.push(account); }, observe() {}, storeFailed() { seen.failed++; }, ...(options.proxies ? { proxies: options.proxies } : {}), ...(options.sandbox ? { sandbox: options.sandbox } : {}),
   });
   return { accounts, state, secrets, seen };
 }
@@ -56,6 +56,25 @@ describe('accounts', () => {
     assert.equal(secrets.size, 0);
     assert.equal(seen.asked, 1);
     accounts.dispose();
+  });
+  it('whether an account is ready is found out without asking anybody', async () => {
+    const { accounts, state, seen } = harness({ answer: SECRET });
+    state.set('accounts', [account('session')]);
+    assert.equal(await accounts.ready('one'), false);
+    await accounts.open('one');
+    assert.equal(await accounts.ready('one'), true);
+    assert.equal(seen.asked, 1);
+  });
+  it('proxies are asked for with the first request, and again when they changed', async () => {
+    const { accounts, seen } = harness({ proxies: () => { seen.proxies++; return {}; } });
+    await accounts.save(account('session'), SECRET);
+    assert.equal(seen.proxies, 0);
+    await Promise.all([accounts.open('one'), accounts.open('one', new AbortController().signal)]);
+    assert.equal(seen.proxies, 1);
+    const before = await accounts.open('one');
+    accounts.renewNetwork();
+    assert.notEqual(await accounts.open('one'), before, 'the next request goes the new way');
+    assert.equal(seen.proxies, 2);
   });
   it('an index without its secret says so and does not vanish', async () => {
     const { accounts, state } = harness();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { accountFields, providers, readRedirect, type Fields, type Operation } from '../../shared/index.js';
-import { PAGE_WORDS, readToHost } from '../../extension/form/messages.js';
+import { PAGE_WORDS, readKept, readToHost } from '../../extension/form/messages.js';
 import { control, render } from '../../extension/form/render.js';
 import { bodyFields, htmlOf } from '../../extension/composeText.js';
 import { cell, columnsOf, csvRow, csvTable, jsonTable } from '../../extension/csv.js';
@@ -23,6 +23,10 @@ describe('messages between page and host', () => {
   });
   it('anything else is dropped without a sound (property)', () => {
     fc.assert(fc.property(fc.anything(), one => { const read = readToHost(one); assert.ok(read === undefined || read.type === 'ready' || read.type === 'ask'); }));
+  });
+  it('what a tab comes back from is taken in its exact shape', () => {
+    assert.deepEqual(readKept({ keep: { place: 'x', label: 'y' }, scroll: 5 }), { place: 'x', label: 'y' });
+    for (const bad of [undefined, null, 'x', {}, { keep: 1 }, { keep: [] }, { keep: { place: 1 } }, { keep: { place: { deep: 'x' } } }, { keep: { place: 'x'.repeat(30_000) } }]) assert.equal(readKept(bad), undefined);
   });
   it('every text of a page is in the list that the host translates', () => {
     const known = new Set<string>(PAGE_WORDS);

@@ -18,7 +18,7 @@ function mailbox(window = 3) {
           return { items: next.map(id => ({ id, item: { id }, ...(box.poison.has(id) ? { problem: 'unreadable' } : {}) })), cursor: String(at + next.length), more: at + next.length < box.messages.length };
         },
         from: async () => undefined,
-        watch: changed => { box.changed = changed; changed(); return new Promise((_, reject) => { box.broken = error => reject(error as Error); }); },
+        watch: changed => { box.changed = changed; changed(true); return new Promise((_, reject) => { box.broken = error => reject(error as Error); }); },
       };
     },
   };
@@ -294,6 +294,27 @@ describe('follow', () => {
     await it_.until(() => it_.executed.length === 2);
     await trigger.close();
     assert.deepEqual(warned, ['One folder is missing.']);
+  });
+
+  it('tells how it stands: connected, looked, pushed, what went wrong last; the last of these survives a restart', async () => {
+    const box = mailbox(), it_ = host(box), state: TriggerState = { cursor: '0' };
+    const trigger = it_.start(state);
+    assert.deepEqual({ ...trigger.seen }, { executed: 0, attempts: 1 });
+    await turn(() => trigger.seen.pushed === true);
+    const { connectedSince, lastSeen } = trigger.seen;
+    assert.ok(connectedSince! <= lastSeen!);
+    box.broken(new Error('dropped'));
+    await turn(() => trigger.seen.lastError === 'dropped');
+    assert.ok(trigger.seen.lastErrorAt! >= connectedSince!);
+    await turn(() => trigger.seen.connectedSince !== undefined);
+    box.arrive('a');
+    await turn(() => state.cursor === '1');
+    assert.equal(trigger.seen.executed, 1);
+    assert.deepEqual({ ...state.seen, lastSeen: '' }, { lastSeen: '', lastError: 'dropped', lastErrorAt: trigger.seen.lastErrorAt });
+    await trigger.close();
+    const again = it_.start(state);
+    assert.equal(again.seen.lastError, 'dropped');
+    await again.close();
   });
 
   it('closes within five seconds although nothing answers', async () => {

@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { consentPage, decisionOf, refusedHere } from './consent.js';
 import { startVendor, type Reply, type Seen, type Vendor } from './vendor.js';
 
 // The tables below are written from the vendor's reference and schema, not from the product's own, so that each proves the other.
@@ -181,12 +182,12 @@ const JSON_API = 'application/vnd.api+json';
 
 /** How the sandbox behaves where the vendor's behaviour is switched, doubtful, or slow. Also `GET` and `POST /sandbox/switches`. */
 export interface Switches {
-  /** Consent is asked for on a page with two links; off, it is given at once. */
-  consentPage: boolean;
   /** A refresh token dies when it was used; off, it lives on, as one integrator reports. */
   rotate: boolean;
   /** One token grant per user and app in 60 s. */
   grantSpacing: boolean;
+  /** Redirect addresses of the app besides its own, compared letter by letter; and whether any on this machine will do, which the vendor knows nothing of. */
+  redirectUris: readonly string[]; anyLoopback: boolean;
   /** Lifetime of access tokens in seconds, and of refresh tokens. */
   tokenLifetime: number; refreshLifetime: number;
   /** Requests per user and hour. */
@@ -203,7 +204,7 @@ export interface Switches {
   webhookRetryMs: number;
 }
 const DEFAULTS: Switches = {
-  consentPage: false, rotate: true, grantSpacing: true, tokenLifetime: 7200, refreshLifetime: 14 * 86_400, hourlyLimit: 10_000, dualRemaining: false, resetFormat: 'epoch',
+  rotate: true, grantSpacing: true, redirectUris: [], anyLoopback: true, tokenLifetime: 7200, refreshLifetime: 14 * 86_400, hourlyLimit: 10_000, dualRemaining: false, resetFormat: 'epoch',
   bareRelationships: false, heaviestPage: 1000, countTruncated: false, webhookRetryMs: 1000,
 };
 
@@ -230,18 +231,6 @@ interface Problem { id: string; title: string; detail?: string; details?: string
 const errors = (status: number, ...problems: Problem[]) => refusal({ status, headers: { 'content-type': JSON_API }, body: JSON.stringify({ errors: problems }) });
 const bad = (id: string, detail: string) => errors(400, { id, title: 'Bad Request', detail });
 const invalid = (pointer: string, detail: string) => errors(422, { id: 'validationError', title: 'Validation Error', detail, source: { pointer } });
-/** Where editors come back to: their own addresses, which no browser follows to a host. */
-const EDITORS = /^(vscode|vscode-insiders|vscodium|code-oss):\/\/[\w-]+\.[\w-]+\//;
-function consentPage(asked: URL, scopes: readonly string[]): Reply {
-  const text = (value: string) => value.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
-  const link = (consent: string, label: string) => {
-    const to = new URL(asked);
-    to.searchParams.set('sandbox_consent', consent);
-    return `<a id="${consent}" href="${text(`${to.pathname}${to.search}`)}">${label}</a>`;
-  };
-  return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body:
-    `<!DOCTYPE html><title>Outreach Sandbox</title><h1>Outreach Sandbox</h1><p>An app wants to: ${text(scopes.join(', '))}.</p><p>${link('allow', 'Allow')} ${link('deny', 'Deny')}</p>` };
-}
 const edge = (description: string) => refusal({ status: 401, headers: { 'content-type': 'application/json' }, body: { error: 'Invalid JWT token.', description } });
 const plain = (status: number, text: string): Reply => ({ status, headers: { 'content-type': 'text/plain' }, body: text });
 const label = (name: string) => name[0]!.toUpperCase() + name.slice(1).replace(/[A-Z]/g, c => ` ${c.toLowerCase()}`);
@@ -283,21 +272,20 @@ export async function startOutreach(options: Partial<Switches> = {}): Promise<Ou
     return { accessToken, refreshToken };
   };
   function authorize(request: Seen): Reply {
-    const { query, method } = request;
-    if (method !== 'GET') return plain(405, 'Method Not Allowed');
-    const redirect = query.get('redirect_uri') ?? '';
-    if (query.get('client_id') !== app.clientId) return plain(400, 'Client authentication failed due to unknown client.');
-    if (redirect !== app.redirectUri && !EDITORS.test(redirect) && !/^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(redirect)) return plain(400, 'The redirect uri included is not valid.');
+    const { query, method } = request, redirect = query.get('redirect_uri') ?? '', refuse = (text: string) => refusedHere(request, 'Outreach', 400, text);
+    if (method !== 'GET' && method !== 'POST') return plain(405, 'Method Not Allowed');
+    if (query.get('client_id') !== app.clientId) return refuse('Client authentication failed due to unknown client.');
+    const registered = redirect === app.redirectUri || switches.redirectUris.includes(redirect) || (switches.anyLoopback && /^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(redirect));
+    if (!registered) return refuse('The redirect uri included is not valid.');
     const back = new URL(redirect);
     if (query.has('state')) back.searchParams.set('state', query.get('state')!);
-    const scopes = (query.get('scope') ?? '').split(' ').filter(Boolean);
-    const consent = query.get('sandbox_consent');
-    if (switches.consentPage && consent === null) return consentPage(request.url, scopes);
-    const error = consent === 'deny' ? 'access_denied' : query.get('response_type') !== 'code' ? 'unsupported_response_type' : !scopes.length || scopes.some(s => !SCOPES.includes(s)) ? 'invalid_scope'
-      : query.has('code_challenge') && query.get('code_challenge_method') !== 'S256' ? 'invalid_request' : undefined;
+    const scopes = (query.get('scope') ?? '').split(' ').filter(Boolean), decision = decisionOf(request);
+    const error = query.get('response_type') !== 'code' ? 'unsupported_response_type' : !scopes.length || scopes.some(s => !SCOPES.includes(s)) ? 'invalid_scope'
+      : query.has('code_challenge') && query.get('code_challenge_method') !== 'S256' ? 'invalid_request' : decision?.allow === false ? 'access_denied' : undefined;
     if (error) back.searchParams.set('error', error);
+    else if (!decision) return consentPage('Outreach', app.clientId, scopes);
     else {
-      // Consent is for user 1 unless the extra parameter names another.
+      // Consent is given as user 1 unless the extra parameter names another.
       const code = randomBytes(16).toString('hex'), challenge = query.get('code_challenge');
       codes.set(code, { user: Number(query.get('sandbox_user') ?? 1), scopes, expires: vendor.now() + 60_000, redirectUri: redirect, ...(challenge ? { challenge } : {}) });
       back.searchParams.set('code', code);

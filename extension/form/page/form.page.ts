@@ -38,16 +38,20 @@ function changed(name: string, value: unknown, done: boolean): void {
   pending.set(name, { value, timer: window.setTimeout(() => { pending.delete(name); send(name, value); }, PAUSE) });
 }
 let drafting = 0;
-/** Only what is no secret is kept as a draft. */
+/** What is no secret is told to the host, which outlives this page: a hidden one is thrown away. */
 function draft(): void {
   clearTimeout(drafting);
-  drafting = window.setTimeout(keepDraft, 400);
+  drafting = window.setTimeout(drafted, 400);
 }
-function keepDraft(): void {
+function drafted(): void {
+  if (!drafting) return;
   clearTimeout(drafting);
-  if (drafting && form?.actions.some(({ id }) => id === 'draft')) void ask({ do: 'draft', values: collect(false) }).catch(() => {});
   drafting = 0;
+  void ask({ do: 'draft', values: collect(false) }).catch(() => {});
 }
+window.addEventListener('blur', drafted);
+window.addEventListener('pagehide', drafted);
+document.addEventListener('visibilitychange', drafted);
 const collect = (secrets: boolean): Values => Object.fromEntries((form?.groups ?? []).flatMap(group => group.controls)
   .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files').map(control => [control.name, controls.get(control.name)?.get() ?? null]));
 
@@ -100,7 +104,7 @@ function show(model: FormModel): void {
   }
   const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => { flush(); void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true)); }));
   const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted()) : undefined;
-  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { keepDraft(); void ask({ do: 'cancel' }); }) : undefined;
+  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { drafted(); void ask({ do: 'cancel' }); }) : undefined;
   root.replaceChildren(
     h('header', {}, h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined), h('div', { class: 'actions' }, ...buttons)),
     ...(model.notice ? [h('p', { class: 'notice' }, model.notice)] : []), h('p', { class: 'notice bad', id: 'trouble', hidden: true }),

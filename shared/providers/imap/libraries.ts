@@ -10,13 +10,16 @@ export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger, MailboxObj
 
 /** The IMAP client. */
 export const imapLibrary = async () => await import('imapflow');
+// The bundler copies a library's names anew at every import, and this one is wanted for each command.
+let tools: ReturnType<typeof loadTools> | undefined;
+const loadTools = async () => await import('imapflow/lib/tools.js');
 /** What the IMAP client makes envelopes and structures with. */
-export const imapToolsLibrary = async () => await import('imapflow/lib/tools.js');
-/** The SMTP client and its pool. */
-export const smtpLibrary = async () => await import('nodemailer');
+export const imapToolsLibrary = () => tools ??= loadTools();
 /** The builder of MIME messages. */
 export const composerLibrary = async () => (await import('nodemailer/lib/mail-composer')).default;
 /** The parser for messages that the server could not take apart. */
 export const parserLibrary = async () => await import('postal-mime');
-/** One bare SMTP connection, to ask a server what it can do. */
+/** One of the transfer encodings of MIME. */
+export const quotedPrintableLibrary = async () => await import('nodemailer/lib/qp');
+/** The SMTP client: one connection. */
 export const smtpConnectionLibrary = async () => (await import('nodemailer/lib/smtp-connection')).default;

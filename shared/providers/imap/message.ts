@@ -213,7 +213,7 @@ export const reading = {
     run: async (ctx, { message }) => bare(await readMessage(ctx, placeOf(message))),
   }),
   'message.source': operation({
-    summary: 'Download a whole message as it was sent', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    summary: 'Download a whole message as it was sent', effect: 'read', plain: true, docs: 'RFC 9051 section 6.4.5',
     input: messageField,
     run: async (ctx, { message }): Promise<FileValue> => {
       const place = placeOf(message);
@@ -222,12 +222,12 @@ export const reading = {
     },
   }),
   'attachment.list': operation({
-    summary: 'List the attachments of a message', effect: 'read', docs: 'RFC 9051 section 7.5.2',
+    summary: 'List the attachments of a message', effect: 'read', plain: true, docs: 'RFC 9051 section 7.5.2',
     input: messageField,
     async *run(ctx, { message }) { yield* bare(await readMessage(ctx, placeOf(message))).attachments ?? []; },
   }),
   'attachment.get': operation({
-    summary: 'Download an attachment', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    summary: 'Download an attachment', effect: 'read', plain: true, docs: 'RFC 9051 section 6.4.5',
     input: { ...messageField, attachment: text('Attachment', { required: true, maxLength: 100, pattern: '^[m0-9][0-9.]*$', ref: 'attachment', example: '2', help: 'The id of the attachment as message.get gives it.' }) },
     run: (ctx, { message, attachment: id }) => attachment(ctx, placeOf(message), id),
   }),

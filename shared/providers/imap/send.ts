@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { domainToASCII } from 'node:url';
 import type { SendMailOptions } from 'nodemailer';
+import type { SMTPEnvelope } from 'nodemailer/lib/smtp-connection/index.js';
 import { formatAddress, parseAddress } from '../../address.js';
 import { isMailError, MailError, type Issue } from '../../errors.js';
 import { choice, file, flag, list, text, type FileValue, type Values } from '../../fields.js';
@@ -9,12 +11,12 @@ import { operation, type Context, type Operations } from '../../provider.js';
 import type { Address, Receipt } from '../../vocabulary.js';
 import { endpoint, settingsOf } from './account.js';
 import { append } from './change.js';
+import { composed, ONE_PIECE, streamed } from './compose.js';
 import { granted, withFolder, withImap, addressOf } from './connection.js';
 import { fetchParts, fill, inPlace, partFile, rowOf, sourceFile, SUMMARY, toMessage } from './content.js';
 import { headerFields } from './decode.js';
 import { folderFor } from './folder.js';
 import { gone, placeOf, RESET, type Place } from './identity.js';
-import { composerLibrary } from './libraries.js';
 import { messageField } from './message.js';
 import { outline, type Outline } from './structure.js';
 import { abilitiesOf, deliver, isTemporary, smtpError, smtpWords, type SmtpFailure, type Wire } from './transport.js';
@@ -25,8 +27,6 @@ const WAITS = [1_000, 5_000];
 const LONGEST = 30_000;
 /** A copy for the Sent folder has to be in memory; larger messages are sent without one. In bytes. */
 const LARGEST_COPY = 48 * 1024 * 1024;
-/** From this size on the server is asked first how much it takes. In bytes. */
-const WORTH_ASKING = 1024 * 1024;
 
 const address = (label: string, more: { help?: string } = {}) => text(label, { format: 'address', maxLength: 1000, ...more });
 const addresses = (label: string) => list(label, text(label, { format: 'address', maxLength: 1000 }), { maxItems: 1000, help: 'One address an entry, alone or with a name before it.' });
@@ -86,7 +86,9 @@ const isForeign = (email: string) => /[^\x00-\x7f]/.test(email.slice(0, email.la
 
 /** A Message-ID nobody else chooses, at the sender's domain (RFC 5322 section 3.6.4). */
 const newMessageId = (from: string) => `${Date.now().toString(36)}.${randomBytes(15).toString('base64url').replace(/[-_]/g, 'x')}@${domainOf(from)}`;
-const domainOf = (email: string) => { const domain = email.slice(email.lastIndexOf('@') + 1); return /^[\x21-\x7e]+$/.test(domain) ? domain : new URL(`http://${domain}`).hostname; };
+const domainOf = (email: string) => { const domain = email.slice(email.lastIndexOf('@') + 1); return domainToASCII(domain) || domain; };
+/** An address as it goes over the wire: the domain in the letters DNS knows, unless the address is international anyway (RFC 6531 section 3.3). */
+const onWire = (email: string) => isForeign(email) ? email : `${email.slice(0, email.lastIndexOf('@'))}@${domainOf(email)}`;
 
 /** Sends one mail, and says exactly what became of it. */
 async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt> {
@@ -94,7 +96,7 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   const end = endpoint(ctx, 'smtp');
   const from = mail.from ? person(mail.from) : settings.address ? { email: settings.address } : refuse([{ field: 'from', message: 'From is required, because the user name of the account is no e-mail address.' }]);
   const to = (mail.to ?? []).map(person), cc = (mail.cc ?? []).map(person), bcc = (mail.bcc ?? []).map(person);
-  const everyone = [...new Map([...to, ...cc, ...bcc].map(one => [one.email, one])).values()].map(one => one.email);
+  const everyone = [...new Set([...to, ...cc, ...bcc].map(one => onWire(one.email)))];
   if (!everyone.length) refuse([{ field: 'to', message: 'At least one recipient is required.' }]);
   const headers = ownHeaders(mail.headers);
   const calendar = mail.calendar?.trim();
@@ -112,7 +114,7 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   const size = estimate(mail, files);
 
   const foreign = [from.email, ...everyone].filter(isForeign);
-  if (foreign.length || mail.notify?.length || size > WORTH_ASKING) {
+  if (foreign.length || mail.notify?.length || size > ONE_PIECE) {
     const can = await abilitiesOf(ctx);
     // The library would send the raw bytes to any server, and the recipient would be lost on the way (RFC 6531 section 3.1).
     if (foreign.length && !can.smtputf8) throw new MailError('unsupported', `SMTP at ${end.host} cannot deliver to international addresses (${foreign.join(', ')}): it does not offer SMTPUTF8.`);
@@ -122,7 +124,7 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
 
   const date = new Date();
   /** Made anew for each try, because a stream can be read only once; everything that names the message stays the same. */
-  const compose = (): SendMailOptions => ({
+  const compose = async (): Promise<SendMailOptions> => ({
     from: toLibrary(from), to: to.map(toLibrary), cc: cc.map(toLibrary), subject: mail.subject ?? '', date, messageId: `<${id}>`,
     ...(mail.replyTo ? { replyTo: toLibrary(person(mail.replyTo)) } : {}),
     ...(more.inReplyTo ? { inReplyTo: more.inReplyTo } : {}), ...(more.references?.length ? { references: more.references } : {}),
@@ -130,24 +132,27 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
     headers: [...headers, ...extra],
     ...(calendar ? { icalEvent: { method: mail.calendarMethod ?? 'REQUEST', content: calendar.replace(/\r?\n/g, '\r\n') } } : {}),
     attachments: [
-      ...(mail.attachments ?? []).map(one => attached(one, false)),
-      ...(mail.inlineImages ?? []).map(one => attached(one, true)),
+      ...await Promise.all((mail.attachments ?? []).map(one => attached(one, false, small))),
+      ...await Promise.all((mail.inlineImages ?? []).map(one => attached(one, true, small))),
     ],
-    disableFileAccess: true, disableUrlAccess: true, newline: 'windows',
-  } as SendMailOptions);
+  });
 
   const copies = mail.saveToSent === 'yes' || (mail.saveToSent !== 'no' && !!settings.imap && !settings.savesSent);
-  let bytes: Buffer | undefined;
-  if (copies && settings.imap && size <= LARGEST_COPY) {
-    const MailComposer = await composerLibrary();
-    try { bytes = await new MailComposer(compose()).compile().build(); } catch (error) {
+  // What is small, and what is to be copied, is made once and kept.
+  const small = size <= ONE_PIECE && files.every(one => one.size !== undefined);
+  let keep = small || (copies && !!settings.imap && size <= LARGEST_COPY), bytes: Buffer | undefined;
+  const load = async (): Promise<Buffer | Readable> => {
+    try {
+      if (keep && !bytes) keep = (bytes = await composed(await compose(), LARGEST_COPY)) !== undefined;
+      return bytes ?? await streamed(await compose());
+    } catch (error) {
+      if (isMailError(error)) throw error;
       throw new MailError('invalid_input', `An attachment could not be read: ${(error as Error).message}`, { issues: [{ field: 'attachments', message: 'An attachment could not be read.' }], cause: error });
     }
-  }
-  const dsn = mail.notify?.length ? { dsn: { id, return: 'headers' as const, notify: mail.notify } } : {};
-  const result = await offer(ctx, everyone, recipients => ({
-    ...(bytes ? { raw: bytes } : compose()), envelope: { from: from.email, to: recipients, ...(bytes ? { size: bytes.length } : {}) }, ...dsn,
-  } as SendMailOptions));
+  };
+  const result = await offer(ctx, everyone, to => ({
+    from: onWire(from.email), to, ...(bytes ? { size: bytes.length } : {}), ...(mail.notify?.length ? { dsn: { id, return: 'headers', notify: mail.notify } } : {}),
+  }), load);
 
   const saved = copies ? await save(ctx, settings.imap ? bytes : undefined, bcc, result.outcome) : undefined;
   return {
@@ -160,10 +165,21 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   };
 }
 
-const attached = (one: FileValue, inline: boolean) => ({
-  filename: one.name, contentType: one.type || 'application/octet-stream', content: Readable.from(one.open(), { objectMode: false }),
+const attached = async (one: FileValue, inline: boolean, whole: boolean) => ({
+  filename: one.name, contentType: one.type || 'application/octet-stream', content: whole ? await wholeOf(one) : Readable.from(one.open(), { objectMode: false }),
   ...(inline ? { cid: one.contentId ?? one.name, contentDisposition: 'inline' as const } : one.contentId ? { cid: one.contentId } : {}),
 });
+
+/** A file that says of itself that it is small; one that is not ends the attempt. */
+async function wholeOf(one: FileValue): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of one.open()) {
+    parts.push(part);
+    if ((size += part.byteLength) > LARGEST_COPY) throw new Error(`${one.name} has more than the ${one.size} bytes it was said to have`);
+  }
+  return Buffer.concat(parts, size);
+}
 
 /** About how many bytes go over the wire; base64 adds 37 percent. Files of unknown size count nothing. */
 const estimate = (mail: Mail, files: readonly FileValue[]): number =>
@@ -176,7 +192,7 @@ interface Offered { outcome: 'done' | 'unknown'; accepted: string[]; rejected: R
  * Offers the message until it is taken, refused for good, or the tries are over; deferred recipients alone are tried again. When the connection
  * dies after the last byte the server may have the message (RFC 5321 section 4.5.4.2): that is said, and nothing is sent again.
  */
-async function offer(ctx: Context, everyone: string[], make: (recipients: string[]) => SendMailOptions): Promise<Offered> {
+async function offer(ctx: Context, everyone: string[], envelope: (recipients: string[]) => SMTPEnvelope, load: () => Promise<Buffer | Readable>): Promise<Offered> {
   const end = endpoint(ctx, 'smtp');
   const begun = performance.now();
   const accepted: string[] = [], rejected: Rejection[] = [];
@@ -187,7 +203,8 @@ async function offer(ctx: Context, everyone: string[], make: (recipients: string
     const wait = WAITS[tries - 1];
     const last = wait === undefined || performance.now() - begun + wait > LONGEST;
     try {
-      const info = await deliver(ctx, make(pending), wire);
+      const to = pending;
+      const info = await deliver(ctx, () => envelope(to), load, wire);
       accepted.push(...(info.accepted ?? []).map(String));
       const errors = (info.rejectedErrors ?? []) as SmtpFailure[];
       const deferred = last ? [] : errors.filter(isTemporary);

@@ -14,7 +14,7 @@ export interface Spot {
 export interface Page {
   goto(url: string): Promise<unknown>; fill(selector: string, text: string): Promise<void>; locator(selector: string, options?: object): Spot; waitForURL(url: RegExp): Promise<void>;
   keyboard: { press(key: string): Promise<void> }; screenshot(options: object): Promise<Buffer>; setDefaultTimeout(ms: number): void; url(): string;
-  on(event: string, look: (what: any) => void): void; waitForTimeout(ms: number): Promise<void>; evaluate<T>(run: () => T): Promise<T>;
+  on(event: string, look: (what: any) => void): void; waitForEvent(event: 'popup'): Promise<Page>; close(): Promise<void>; waitForTimeout(ms: number): Promise<void>; evaluate<T>(run: () => T): Promise<T>;
 }
 
 /** A browser on one n8n, and what a person does in its editor. */
@@ -33,6 +33,12 @@ export interface Editor {
   /** Runs the open node and waits for its items. */
   run(): Promise<void>;
   closeNode(): Promise<void>;
+  /** Opens the form of a new credential of a type, by its name in the list. */
+  newCredential(type: string): Promise<void>;
+  /** Fills fields of the open credential form, as a person types. */
+  fillCredential(fields: Record<string, string>): Promise<void>;
+  /** Presses Connect (or what the button is called) and waits for the window that opens. */
+  signIn(button?: string): Promise<Page>;
   shot(name: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -95,6 +101,22 @@ export async function openEditor(host: Host, home: string): Promise<Editor> {
     async closeNode() {
       await spot('ndv-close-button').first().click();
       await opened().waitFor({ state: 'hidden' });
+    },
+    async newCredential(type) {
+      await page.goto(`${host.url}/home/credentials`);
+      await page.locator('button', { hasText: /Add first credential|Create credential/ }).first().click();
+      await spot('new-credential-type-select').locator('input').first().fill(type);
+      await page.locator('[data-test-id="new-credential-type-select-option"]:visible', { hasText: type }).first().click();
+      await spot('new-credential-type-button').click();
+      await spot('node-credentials-config-container').waitFor();
+    },
+    async fillCredential(fields) {
+      for (const [name, text] of Object.entries(fields)) await page.locator(`[data-test-id="editCredential-modal"] [data-test-id="parameter-input-${name}"]`).locator('input, textarea').first().fill(text);
+    },
+    async signIn(button = 'quick-connect-button') {
+      const opening = page.waitForEvent('popup');
+      await spot(button).first().click();
+      return opening;
     },
     async shot(name) { await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) }); },
     close: () => browser.close(),

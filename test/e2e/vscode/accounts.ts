@@ -23,12 +23,12 @@ export const accountJourneys: Journeys = {
       // A site that VS Code does not know yet is asked about.
       assert.match(await wb.dialog('Open'), /127\.0\.0\.2/);
       const tab = await opened;
-      await tab.getByRole('heading', { name: 'Outreach Sandbox' }).waitFor();
+      await tab.getByRole('heading', { name: 'Sign in to Outreach' }).waitFor();
       return tab;
     };
 
     let tab = await begin();
-    await tab.locator('#deny').click();
+    await tab.getByRole('button', { name: 'Deny' }).click();
     await form.locator('#trouble', { hasText: 'Consent was not given (access_denied' }).waitFor();
     await tab.close();
 
@@ -52,7 +52,7 @@ export const accountJourneys: Journeys = {
 
     tab = await begin();
     assert.ok(new URL(tab.url()).searchParams.get('code_challenge'), 'with the code challenge that was asked for');
-    await tab.locator('#allow').click();
+    await tab.getByRole('button', { name: 'Allow' }).click();
     await tab.waitForURL(/callback/);
     await wb.row('Sales').waitFor();
     await tab.close();

@@ -7,8 +7,6 @@ import type { Loose } from './workbench.js';
 export interface Sandboxes { lines: string; vendors: Record<string, Loose>; mail: Awaited<ReturnType<typeof startMail>>; close(): Promise<void> }
 export async function startSandboxes(spy?: string): Promise<Sandboxes> {
   const vendors = await Promise.all(cases.map(one => one.start()));
-  // Whoever signs in sees the page that asks for consent.
-  (vendors.find(({ id }) => id === 'outreach') as Loose).switches.consentPage = true;
   const mail = await startMail({ users: 2 });
   const [{ user, password }] = mail.users as [{ user: string; password: string }];
   for (const letter of lettersOf(user, spy)) mail.deliver(user, letter.content, { ...(letter.flags ? { flags: letter.flags } : {}), internalDate: letter.at });

@@ -61,7 +61,7 @@ export const keyboardJourneys: Journeys = {
       await press('ArrowRight');
       await row(/^Conversations/);
       await press('ArrowRight');
-      await row(/^VAT return 70/);
+      await row(/VAT return 70/);
       await press('Enter');
       const reader = await wb.webview('reader', 'VAT return 70');
       await reader.getByRole('button', { name: 'Reply' }).first().waitFor();

@@ -9,6 +9,7 @@ import { startSandboxes, workbench } from './driver.js';
 import { startSpy, until, writes, type Journeys } from './journey.js';
 import { keyboardJourneys } from './keyboard.js';
 import { stateJourneys } from './states.js';
+import { tabJourneys } from './tabs.js';
 import { openBrowser, startServer, type Loose, type Version } from './workbench.js';
 
 /**
@@ -41,13 +42,13 @@ const basic: Journeys = {
   },
   async 'shows domains, mailboxes and what belongs to them; finds one among many'({ wb, page, shot }) {
     await wb.expand('Support mail', /^Domains/);
-    await wb.row(/^customer001/).waitFor();
+    await wb.row(/^tenant001/).waitFor();
     await wb.menu(/^Domains/, 'Search or Filter');
     await wb.input('example.com');
     await wb.expand(/^example\.com/, /^Mailboxes/, 'alex.smith@', /^Spam Lists/, /^Blocked Senders/);
     await wb.row('anyone@spam.com').waitFor();
     await shot('tree');
-    assert.equal(await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: /^customer0/ }).count(), 0);
+    assert.equal(await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: /^tenant0/ }).count(), 0);
   },
   async 'blocks senders: a pasted column, each entry with its result'({ wb, box, shot, axe }) {
     await wb.menu(/^Spam Lists/, 'Edit Lists');
@@ -243,7 +244,7 @@ const basic: Journeys = {
 };
 
 /** In this order; each leaves the workbench as it found it. */
-const journeys: Journeys = { ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...stateJourneys };
+const journeys: Journeys = { ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...tabJourneys, ...stateJourneys };
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */
 async function findings(frame: Loose): Promise<string[]> {

@@ -22,15 +22,12 @@ export const stateJourneys: Journeys = {
     if (await header.getAttribute('aria-expanded') !== 'true') await header.click();
     await wb.command('Mailroom: Look at All Mailboxes');
     for (const name of ['bob@example.com', 'ben@acme.test']) await pane.locator('[role=treeitem]', { hasText: name }).waitFor({ timeout: 60_000 });
-    // The next account has over a hundred domains, at the pace that its vendor allows.
-    await wb.toast('Looking at all mailboxes: Rackspace').getByRole('button', { name: 'Cancel' }).click();
-    await wb.toast('Looking at all mailboxes').waitFor({ state: 'detached' });
+    // One account has over a hundred domains, at the pace that its vendor allows.
+    await wb.toast('Looking at all mailboxes').getByRole('button', { name: 'Cancel' }).click();
+    await wb.toast('need attention.').waitFor();
     const rows = async () => Number(await pane.locator('[role=treeitem]').first().getAttribute('aria-setsize'));
     const badge = async () => Number(await page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Mailroom"]') }).locator('.badge-content').innerText());
     await until('the badge counts the rows', async () => await rows() >= 2 && await badge() === await rows());
-    const before = await rows();
-    await wb.expand('Scaleway', /^Mailboxes/);
-    await until('the next account\'s are counted too', async () => await rows() === before + 1 && await badge() === before + 1);
     await shot('attention');
     await pane.locator('[role=treeitem]', { hasText: 'ben@acme.test' }).first().click();
     await wb.webview('form', 'ben@acme.test');
