@@ -62,7 +62,7 @@ export const accountJourneys: Journeys = {
 
     // Another window knows what was stored, and asks nobody.
     await page.reload();
-    await wb.open();
+    await wb.row('Sales').waitFor({ timeout: 60_000 });
     await wb.expand('Sales', /^Mailboxes/);
     await wb.row('ann@acme.test').waitFor();
     assert.equal(vendor.grants, granted + 1);
