@@ -47,7 +47,7 @@ export function activate(context: vscode.ExtensionContext): void {
     changed: node => { tree.fire(node); counted(); },
     loaded: () => counted(),
   });
-  const tree = own(createTree({ model, icon }));
+  const tree = own(createTree({ model, icon, shown: () => accounts.warm() }));
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
