@@ -235,6 +235,13 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       }
       changed();
     },
+    /** Accounts that are there until the window closes, from lines of the sandbox. Returns how many were not there already. */
+    lend(lines: string): number {
+      const fresh = sandboxAccounts(lines).filter(({ account }) => !lent.some(one => one.account.id === account.id));
+      lent.push(...fresh);
+      if (fresh.length) changed();
+      return fresh.length;
+    },
     forgetClient,
     dispose() { watching.dispose(); clearTimeout(warming); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
   };
