@@ -6,6 +6,7 @@ import { openInBrowser } from './browser.js';
 import { defaultFile } from './export.js';
 import type { Values } from './form/messages.js';
 import { createReturns } from './returns.js';
+import { startSandbox } from './sandbox.js';
 import { firstValues } from './values.js';
 import { t } from './words.js';
 
@@ -167,8 +168,20 @@ export async function addAccount(extension: vscode.Uri, accounts: Accounts, log:
   if (picked) openAccountForm(extension, accounts, picked.provider, undefined, log);
 }
 
-/** Adds accounts of the sandbox: from the lines it prints, or those of the environment. */
+/** Adds accounts of the sandbox: the pretended providers that come with the extension, or one of `npm run sandbox`. */
 export async function addSandboxAccount(accounts: Accounts): Promise<void> {
+  const picked = await vscode.window.showQuickPick([
+    { label: t('$(beaker) All pretended providers'), detail: t('They run inside VS Code until the window closes. Nothing real is touched, and nothing leaves this machine.'), all: true },
+    { label: t('$(clippy) A line of “npm run sandbox”…'), detail: t('For who runs the sandbox in a clone of Mailroom, to make it fail on purpose.'), all: false },
+  ], { title: t('Add Sandbox Account'), ignoreFocusOut: true });
+  if (!picked) return;
+  if (picked.all) {
+    const { lines } = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, startSandbox);
+    const added = accounts.lend(lines);
+    await vscode.commands.executeCommand('mailroom.accounts.focus');
+    vscode.window.setStatusBarMessage(added ? t('$(check) {0} sandbox accounts are there', added) : t('The sandbox accounts are there already.'), 6000);
+    return;
+  }
   const given = await vscode.window.showInputBox({
     title: t('Add Sandbox Account'), ignoreFocusOut: true, placeHolder: '{"id":"…","account":{…}}',
     prompt: t('Run “npm run sandbox” in a clone of Mailroom and paste one of the lines it prints. Nothing real is touched.'),

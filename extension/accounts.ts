@@ -34,6 +34,8 @@ export interface AccountsOptions {
 const INDEX = 'accounts';
 /** Secrets that are never to be remembered are forgotten after this rest, in milliseconds. */
 const REST = 10 * 60_000;
+/** After the accounts were shown, in milliseconds. */
+const WARM_AFTER = 300;
 
 /** The fields of an account beyond those of the provider: the app registration that OAuth 2 needs. */
 export const OAUTH_FIELDS = {
@@ -85,7 +87,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>(), asking = new Map<string, Promise<Secrets | undefined>>();
   const clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
   const lent = sandboxAccounts(sandbox);
-  let told = false;
+  let told = false, warming: NodeJS.Timeout | undefined;
 
   const stored = (): StoredAccount[] => state.get<StoredAccount[]>(INDEX, []).filter(one => typeof one?.id === 'string' && typeof one.provider === 'string');
   const all = (): StoredAccount[] => [...stored(), ...lent.map(({ account }) => account)];
@@ -185,6 +187,8 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   return {
     list: (): AccountInfo[] => all().flatMap(account => { const provider = providerOf(account); return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : []; }),
     find, all, open, sender,
+    /** Loads the HTTP client before the first click needs it, once the accounts have been drawn. No connection is made. */
+    warm(): void { if (!shared && !warming && all().length) { warming = setTimeout(() => void pool().catch(() => {}), WARM_AFTER); warming.unref?.(); } },
     /** Other proxies hold from now on: what is under way ends on its old connections. */
     renewNetwork(): void {
       const old = shared;
@@ -233,8 +237,15 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       }
       changed();
     },
+    /** Accounts that are there until the window closes, from lines of the sandbox. Returns how many were not there already. */
+    lend(lines: string): number {
+      const fresh = sandboxAccounts(lines).filter(({ account }) => !lent.some(one => one.account.id === account.id));
+      lent.push(...fresh);
+      if (fresh.length) changed();
+      return fresh.length;
+    },
     forgetClient,
-    dispose() { watching.dispose(); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
+    dispose() { watching.dispose(); clearTimeout(warming); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
   };
 }
 

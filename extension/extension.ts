@@ -16,6 +16,7 @@ import { createReader } from './reader.js';
 import { createReadOnly } from './readOnly.js';
 import { openRequests } from './requests.js';
 import { restoreTabs } from './restore.js';
+import { stopSandbox } from './sandbox.js';
 import { openOverview } from './overview.js';
 import { idOfItem, operationOf } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
@@ -47,7 +48,7 @@ export function activate(context: vscode.ExtensionContext): void {
     changed: node => { tree.fire(node); counted(); },
     loaded: () => counted(),
   });
-  const tree = own(createTree({ model, icon }));
+  const tree = own(createTree({ model, icon, shown: () => accounts.warm() }));
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
@@ -115,6 +116,7 @@ export function activate(context: vscode.ExtensionContext): void {
   }), { supportsMultipleEditorsPerDocument: true }));
   own(vscode.window.registerUriHandler(uriHandler));
 
+  own({ dispose: () => void stopSandbox() });
   own(restoreTabs({
     extension, accounts, read, editLists, compose, requests: back => openRequests(extension, requests, back),
     overview: ({ account, resource, binding, label }, back) => openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),

@@ -11,14 +11,16 @@ const STATE = 'mailroom-state';
 export interface TreeParts {
   model: Model;
   icon(provider: string): { light: vscode.Uri; dark: vscode.Uri };
+  /** Told when the accounts are shown: somebody is going to open one. */
+  shown?(): void;
 }
 
 /** Maps the model to rows; holds nothing itself. */
-export function createTree({ model, icon }: TreeParts) {
+export function createTree({ model, icon, shown }: TreeParts) {
   const emitter = new vscode.EventEmitter<Node | undefined>();
   const provider: vscode.TreeDataProvider<Node> = {
     onDidChangeTreeData: emitter.event,
-    getChildren: node => node?.kind === 'note' ? [] : model.children(node),
+    getChildren(node) { if (!node) shown?.(); return node?.kind === 'note' ? [] : model.children(node); },
     getParent: node => node.parent,
     getTreeItem: node => row(node),
     resolveTreeItem(item, node) { item.tooltip = tooltip(node); return item; },

@@ -5,10 +5,12 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { realLab } from '../e2e/mail/real.js';
+import type { Figure } from './extension.js';
 
 /**
  * `npm run bench`: figures side by side with what users run today, each contender in a process of its own on the same server in one run.
- * `npm run bench -- read send latency large http` chooses parts (send also against Postfix where it is installed and this runs as root); `--messages 2000` makes the backlog smaller.
+ * `npm run bench -- read send latency large http` chooses parts, among them `extension` (send also against Postfix where it is installed and
+ * this runs as root); `--messages 2000` makes the backlog smaller.
  */
 const args = process.argv.slice(2);
 const option = (name: string, otherwise: number) => { const i = args.indexOf(`--${name}`); return i < 0 ? otherwise : Number(args[i + 1]); };
@@ -158,11 +160,24 @@ async function postfix() {
   } finally { await lab.close(); }
 }
 
+/** The extension against its budget. The tree is measured in a process of its own; the workbench is installed when it is missing. */
+async function extension() {
+  const { measureSizes } = await import('./extension.js'), { measureWorkbench } = await import('./workbench.js'), { buildVsix } = await import('../vsix.js');
+  const vsix = buildVsix();
+  const child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', '--disable-warning=ExperimentalWarning', '-e', `require(${JSON.stringify(join(__dirname, 'extension.ts'))}).measureTree().then(all => console.log(JSON.stringify(all)))`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let last = '[]';
+  for await (const line of createInterface({ input: child.stdout })) last = line;
+  const figures = [...measureSizes(vsix), ...JSON.parse(last) as Figure[], ...await measureWorkbench(vsix)];
+  console.log('\nThe VS Code extension');
+  for (const { what, value, unit, limit } of figures) verdict(what, value, limit, ` ${unit}`, true);
+}
+
 async function main() {
   if (wanted('read')) await read();
   if (wanted('many')) await many();
   if (wanted('large')) await large();
   if (wanted('latency')) await latency();
   if (wanted('send')) { await send(); await postfix(); }
+  if (wanted('extension')) await extension();
 }
 void main();

@@ -134,6 +134,12 @@ describe('accounts', () => {
     assert.deepEqual([state.size, secrets.size], [0, 0]);
     assert.equal(readSandboxLine('{"id":1}'), undefined);
   });
+  it('accounts are lent once, and not stored', () => {
+    const line = JSON.stringify({ id: provider.id, account: { ...account('keep').values, ...SECRET } }), { accounts, state, secrets } = harness();
+    assert.deepEqual([accounts.lend(line), accounts.lend(line)], [1, 0]);
+    assert.equal(accounts.list().length, 1);
+    assert.deepEqual([state.size, secrets.size], [0, 0]);
+  });
   it('every secret field of every provider is parted from the open ones', () => {
     for (const one of providers) {
       const fields = fieldsOf(one), { open: shown, secret } = parted(fields, Object.fromEntries(Object.keys(fields).map(name => [name, 'x'])));

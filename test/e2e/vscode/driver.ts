@@ -1,21 +1,13 @@
-import { startMail } from '../../sandbox/mail.js';
+import { startBuiltin } from '../../sandbox/builtin.js';
+import type { startMail } from '../../sandbox/mail.js';
 import { cases } from '../../contract/cases.js';
-import { corpus as lettersOf } from './letters.js';
 import type { Loose } from './workbench.js';
 
 /** Every pretend vendor, mail servers included, as accounts for the extension. */
 export interface Sandboxes { lines: string; vendors: Record<string, Loose>; mail: Awaited<ReturnType<typeof startMail>>; close(): Promise<void> }
 export async function startSandboxes(spy?: string): Promise<Sandboxes> {
-  const vendors = await Promise.all(cases.map(one => one.start()));
-  const mail = await startMail({ users: 2 });
-  const [{ user, password }] = mail.users as [{ user: string; password: string }];
-  for (const letter of lettersOf(user, spy)) mail.deliver(user, letter.content, { ...(letter.flags ? { flags: letter.flags } : {}), internalDate: letter.at });
-  const imap = { user, password, imapHost: '127.0.0.1', imapPort: mail.imap.port, imapSecurity: 'none', smtpHost: '127.0.0.1', smtpPort: mail.smtp.port, smtpSecurity: 'none' };
-  const lines = [...vendors.map(({ id, account }) => ({ id, account })), { id: 'imap', account: imap }].map(line => JSON.stringify(line)).join('\n');
-  return {
-    lines, mail, vendors: Object.fromEntries(vendors.map(vendor => [vendor.id, vendor])),
-    async close() { await Promise.all([...vendors.map(vendor => vendor.close()), mail.close()]); },
-  };
+  const { lines, mail, vendors, close } = await startBuiltin(cases, spy);
+  return { lines, mail, close, vendors: Object.fromEntries(vendors.map(vendor => [vendor.id, vendor])) };
 }
 
 /** The workbench by its parts. */
