@@ -24,10 +24,12 @@ export interface Editor {
   complaints: string[];
   spot(testId: string): Spot;
   newWorkflow(): Promise<void>;
-  /** Opens the panel of nodes, searches, opens one, and adds it by one of its actions (or at once where it has none). */
-  add(node: string, search: string, action?: string): Promise<void>;
+  /** Opens the panel of nodes, searches, opens one, and adds it by one of its actions (or at once where it has none); `group` is the heading above the action. */
+  add(node: string, search: string, action?: string, group?: string): Promise<void>;
   /** Chooses in a menu of the open node. */
   choose(parameter: string, option: string): Promise<void>;
+  /** Chooses the credential of the open node. */
+  account(name: string): Promise<void>;
   /** Searches a picker of the open node and takes the first entry that shows `wanted`. */
   pick(parameter: string, search: string, wanted: string): Promise<void>;
   /** Runs the open node and waits for its items. */
@@ -45,7 +47,7 @@ export interface Editor {
 
 export const SCREENSHOTS = join(__dirname, '../../../.cache/screenshots');
 
-export async function openEditor(host: Host, home: string): Promise<Editor> {
+export async function openEditor(host: Host, home: string, login = { email: OWNER.email, password: OWNER.password }): Promise<Editor> {
   const { chromium } = createRequire(join(home, 'package.json'))('playwright-core') as { chromium: { launch(options: object): Promise<any> } };
   mkdirSync(SCREENSHOTS, { recursive: true });
   const browser = await chromium.launch({ executablePath: systemBrowser(), headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
@@ -55,8 +57,8 @@ export async function openEditor(host: Host, home: string): Promise<Editor> {
   page.on('pageerror', (error: Error) => complaints.push(error.message));
   const spot = (testId: string) => page.locator(`[data-test-id="${testId}"]`);
   await page.goto(`${host.url}/signin`);
-  await page.fill('input[type=email]', OWNER.email);
-  await page.fill('input[type=password]', OWNER.password);
+  await page.fill('input[type=email]', login.email);
+  await page.fill('input[type=password]', login.password);
   await page.keyboard.press('Enter');
   await page.waitForURL(/\/(workflow|home)/);
   const opened = () => page.locator('[data-test-id="ndv"], [data-test-id="node-parameters"]').first();
@@ -66,20 +68,32 @@ export async function openEditor(host: Host, home: string): Promise<Editor> {
       await page.goto(`${host.url}/workflow/new`);
       await page.locator('[data-test-id="canvas-plus-button"], [data-test-id="canvas-add-button"]').first().waitFor();
     },
-    async add(node, search, action) {
+    async add(node, search, action, group) {
       if (!await spot('node-creator-search-bar').isVisible()) {
         const button = await spot('node-creator-plus-button').isVisible() ? spot('node-creator-plus-button') : spot('canvas-plus-button');
-        await button.first().click();
+        // The plus behind the last node joins the new one to it.
+        await (await spot('canvas-handle-plus').count() ? spot('canvas-handle-plus').last() : button.first()).click();
       }
       await spot('node-creator-search-bar').fill(search);
       await page.locator('[data-test-id="node-creator-item-name"]', { hasText: new RegExp(`^\\s*${node}\\s*$`) }).first().click();
-      if (action) await page.locator('[data-test-id="node-creator-item-name"]', { hasText: action }).first().click();
+      const heading = `//*[contains(text(), "${group}")]`, entry = `*[@data-test-id="node-creator-item-name"][normalize-space(.)="${action}"]`;
+      if (group) await page.locator(`xpath=(${heading})[1]/following::${entry}`).first().click();
+      else if (action) await page.locator('[data-test-id="node-creator-item-name"]', { hasText: action }).first().click();
       else await page.locator('button', { hasText: 'Add to workflow' }).first().click();
       await opened().waitFor();
     },
     async choose(parameter, option) {
       await spot(`parameter-input-${parameter}`).first().click();
       await page.locator('.el-select-dropdown__item:visible', { hasText: new RegExp(`^\\s*${option.replace(/[.()]/g, '\\$&')}`) }).first().click();
+    },
+    async account(name) {
+      const wanted = page.locator('[data-test-id^="node-credentials-select-item-"]:visible', { hasText: name }).first();
+      // The menu closes again when what stands above it is drawn anew.
+      await eventually(`the credential ${name} to be offered`, async () => {
+        await spot('node-credentials-select').first().click();
+        return wanted.waitFor({ timeout: 2_000 }).then(() => true, () => false);
+      });
+      await wanted.click();
     },
     async pick(parameter, search, wanted) {
       await spot(`parameter-input-${parameter}`).first().locator('[data-test-id="rlc-input-container"] input, input').last().click();
