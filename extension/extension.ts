@@ -73,6 +73,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const documents = own(createDocuments({
     accounts,
     saved: (place, answer) => {
+      reached('saved');
       const node = model.loaded().filter(one => one.account.id === place.account && one.resource === place.resource && idOfItem(one.item) === place.refs[place.resource]);
       for (const one of node) if (typeof answer === 'object' && answer !== null && idOfItem(answer as Record<string, unknown>) === idOfItem(one.item)) model.update(one, answer as Record<string, unknown>);
     },
@@ -81,6 +82,9 @@ export function activate(context: vscode.ExtensionContext): void {
   }));
   own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
   own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
+
+  /** Ticks a step of the walkthrough off. */
+  const reached = (step: 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
 
   /** What a write leaves to be shown: the smallest branch that may look different now. */
   const done = (target: Target, name: string, answer: unknown) => {
@@ -99,9 +103,10 @@ export function activate(context: vscode.ExtensionContext): void {
     for (const branch of branches) void model.refresh(branch);
   };
   const operator = createOperator({ extension, accounts, model, problems, showJson, done });
-  const compose = createComposer({ extension, accounts, operator, state: context.globalState, log });
+  const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
   const read = createReader({ extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text), reply: target => compose(target, 'message.reply') });
   const editLists = createListsEditor({ extension, accounts, operator, showJson, changed: target => {
+    reached('listed');
     for (const branch of model.branches()) if (branch.rows && branch.account.id === target.account.id && target.node && branch.id.startsWith(`${target.node.id}/`)) void model.refresh(branch);
   } });
   own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
