@@ -35,7 +35,11 @@ export function activate(context: vscode.ExtensionContext): void {
   const accounts = own(createAccounts({
     state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
     changed: account => { const node = account === undefined ? undefined : model.find(account); void (node ? model.refresh(node) : undefined); tree.fire(undefined); },
-    observe: (account, seen) => requests.observe(account.name, seen),
+    observe: (account, seen) => {
+      requests.observe(account.name, seen);
+      // Waiting is done by the core; that it waits is to be seen.
+      if (seen.status === 429) vscode.window.setStatusBarMessage(seen.method === 'GET' ? t('$(clock) {0} asks for a break; trying again by itself …', account.name) : t('$(clock) {0} asks for a break.', account.name), 15_000);
+    },
     storeFailed: error => {
       log.error(t('The secret store does not answer.'), String(error));
       void vscode.window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
