@@ -171,8 +171,8 @@ export async function addAccount(extension: vscode.Uri, accounts: Accounts, log:
 /** Adds accounts of the sandbox: the pretended providers that come with the extension, or one of `npm run sandbox`. */
 export async function addSandboxAccount(accounts: Accounts): Promise<void> {
   const picked = await vscode.window.showQuickPick([
-    { label: t('$(beaker) All pretended providers'), detail: t('They run inside VS Code until the window closes. Nothing real is touched, and nothing leaves this machine.'), all: true },
-    { label: t('$(clippy) A line of “npm run sandbox”…'), detail: t('For who runs the sandbox in a clone of Mailroom, to make it fail on purpose.'), all: false },
+    { label: t('$(beaker) All pretended providers'), detail: t('Inside VS Code, until the window closes. Nothing leaves this machine.'), all: true },
+    { label: t('$(clippy) A line of “npm run sandbox”…'), detail: t('For a sandbox of your own, which can be made to fail on purpose.'), all: false },
   ], { title: t('Add Sandbox Account'), ignoreFocusOut: true });
   if (!picked) return;
   if (picked.all) {

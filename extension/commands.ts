@@ -264,7 +264,8 @@ export function registerCommands(parts: Parts): void {
       const owner = one.kind === 'branch' && one.parent?.kind === 'choice' ? one.parent.parent : one.parent;
       if (owner) parts.editLists(targetOf(owner), one.branch.resource);
     } else if (one.kind === 'item') {
-      const branch = (model.children(one) as Node[]).find(child => (child.kind === 'choice' || child.kind === 'branch') && isEntryList(provider, child.branch.resource));
+      // Lists that stand side by side first: of those there is something to compare.
+      const lists = (model.children(one) as Node[]).filter(child => (child.kind === 'choice' || child.kind === 'branch') && isEntryList(provider, child.branch.resource)), branch = lists.find(child => child.kind === 'choice') ?? lists[0];
       if (branch && (branch.kind === 'choice' || branch.kind === 'branch')) parts.editLists(targetOf(one), branch.branch.resource);
     }
   });

@@ -10,7 +10,7 @@ import type { Back } from './panels.js';
 import { firstValues, packPlace } from './values.js';
 import { t } from './words.js';
 
-export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel }
+export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel; sent(): void }
 
 /** The kind of panel that comes back after a restart with its draft. */
 export const COMPOSER = 'mailroom.composer';
@@ -20,7 +20,7 @@ const RANK = [/^to/i, /^cc/i, /^bcc/i, /^subject$/i, /^(text|body|plainText|mess
 const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)); return at < 0 ? RANK.length : at; };
 
 /** The composer: a form over the fields of the sending operation, arranged as people write. A draft is kept until the message has left. */
-export function createComposer({ extension, accounts, operator, state, log }: ComposerOptions) {
+export function createComposer({ extension, accounts, operator, state, log, sent }: ComposerOptions) {
   return (target: Target, name: string, back?: Back & { to?: string }): void => {
     const { provider } = target.account, operation = operationOf(provider, name)!, known = inputFrom(provider, name, target.binding);
     const body = bodyFields(operation.input);
@@ -53,6 +53,7 @@ export function createComposer({ extension, accounts, operator, state, log }: Co
         validate(operation.input, input);
         const answer = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () => (await accounts.open(target.account.id)).call(name, input)) as { outcome?: string } | undefined;
         await state.update(draftKey, undefined);
+        sent();
         const outcome = answer?.outcome;
         log.info(`${target.account.name}: ${name} ${outcome ?? 'done'}`);
         if (outcome === 'unknown') void vscode.window.showWarningMessage(t('The connection broke while the message was sent. It may or may not have left: look into Sent before you send it again.'));

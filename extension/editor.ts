@@ -26,7 +26,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       let one: Loaded;
       try { one = await documents.load(uri); } catch (error) {
         one = undefined as never;
-        connectPage(panel.webview, panel.onDidDispose, { page: 'form', title: document.fileName, extension, ready() {}, answer: () => undefined, hold: async () => ({ message: (error as Error).message }) });
+        connectPage(panel.webview, panel.onDidDispose, { page: 'form', extension, ready() {}, answer: () => undefined, hold: async () => ({ message: (error as Error).message }) });
         return;
       }
       const values = (): { values: Values; readonly?: string } => {
@@ -42,7 +42,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         };
       };
       const connected = connectPage(panel.webview, panel.onDidDispose, {
-        page: 'form', title: document.fileName, extension,
+        page: 'form', extension,
         ready: () => connected.post({ type: 'form', form: form() }),
         async answer(ask) {
           switch (ask.do) {

@@ -35,7 +35,11 @@ export function activate(context: vscode.ExtensionContext): void {
   const accounts = own(createAccounts({
     state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
     changed: account => { const node = account === undefined ? undefined : model.find(account); void (node ? model.refresh(node) : undefined); tree.fire(undefined); },
-    observe: (account, seen) => requests.observe(account.name, seen),
+    observe: (account, seen) => {
+      requests.observe(account.name, seen);
+      // Waiting is done by the core; that it waits is to be seen.
+      if (seen.status === 429) vscode.window.setStatusBarMessage(seen.method === 'GET' ? t('$(clock) {0} asks for a break; trying again by itself …', account.name) : t('$(clock) {0} asks for a break.', account.name), 15_000);
+    },
     storeFailed: error => {
       log.error(t('The secret store does not answer.'), String(error));
       void vscode.window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
@@ -73,6 +77,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const documents = own(createDocuments({
     accounts,
     saved: (place, answer) => {
+      reached('saved');
       const node = model.loaded().filter(one => one.account.id === place.account && one.resource === place.resource && idOfItem(one.item) === place.refs[place.resource]);
       for (const one of node) if (typeof answer === 'object' && answer !== null && idOfItem(answer as Record<string, unknown>) === idOfItem(one.item)) model.update(one, answer as Record<string, unknown>);
     },
@@ -81,6 +86,9 @@ export function activate(context: vscode.ExtensionContext): void {
   }));
   own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
   own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
+
+  /** Ticks a step of the walkthrough off. */
+  const reached = (step: 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
 
   /** What a write leaves to be shown: the smallest branch that may look different now. */
   const done = (target: Target, name: string, answer: unknown) => {
@@ -99,9 +107,10 @@ export function activate(context: vscode.ExtensionContext): void {
     for (const branch of branches) void model.refresh(branch);
   };
   const operator = createOperator({ extension, accounts, model, problems, showJson, done });
-  const compose = createComposer({ extension, accounts, operator, state: context.globalState, log });
+  const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
   const read = createReader({ extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text), reply: target => compose(target, 'message.reply') });
   const editLists = createListsEditor({ extension, accounts, operator, changed: (target, resource) => {
+    reached('listed');
     for (const branch of model.branches()) {
       if (branch.rows && branch.account.id === target.account.id && (resource ? branch.branch.resource === resource : target.node && branch.id.startsWith(`${target.node.id}/`))) void model.refresh(branch);
     }

@@ -171,8 +171,19 @@ export function createOperator({ extension, accounts, model, problems, showJson,
   async function askOne(target: Target, field: Field, heading: string, known: Values, back: boolean, complain: (value: unknown) => string | undefined): Promise<unknown> {
     if (field.type === 'choice' || field.type === 'flag') {
       const choices = field.type === 'choice' ? Object.entries(field.choices).map(([value, label]) => ({ label, value: value as unknown })) : [{ label: t('Yes'), value: true as unknown }, { label: t('No'), value: false as unknown }];
-      const picked = await vscode.window.showQuickPick(choices, { title: heading, placeHolder: [field.label, field.help].filter(Boolean).join('. '), ignoreFocusOut: true });
-      return picked?.value;
+      return new Promise(resolve => {
+        const box = vscode.window.createQuickPick<(typeof choices)[number]>();
+        let settled: unknown;
+        box.title = heading;
+        box.placeholder = [field.label, field.help].filter(Boolean).join('. ');
+        box.ignoreFocusOut = true;
+        box.items = choices;
+        if (back) box.buttons = [vscode.QuickInputButtons.Back];
+        box.onDidTriggerButton(() => { settled = BACK; box.hide(); });
+        box.onDidAccept(() => { const [one] = box.selectedItems; if (one) { settled = one.value; box.hide(); } });
+        box.onDidHide(() => { box.dispose(); resolve(settled); });
+        box.show();
+      });
     }
     const ref = refOf(field);
     if (ref !== undefined && operationOf(target.account.provider, `${ref}.list`)) return pickFor(target, field, known, heading);

@@ -7,7 +7,7 @@ import { t } from './words.js';
 
 export type Page = 'form' | 'reader' | 'lists' | 'overview' | 'requests';
 export interface PageOptions {
-  page: Page; title: string; extension: vscode.Uri; keep?: Kept;
+  page: Page; extension: vscode.Uri; keep?: Kept;
   /** What stands in the way of filling a page that came back by itself, with the button that goes on; asked until that was chosen. */
   hold?: (() => Promise<{ message: string; button?: string } | undefined>) | undefined;
   /** Called when the page is there, also after it was hidden and built anew. */
@@ -20,7 +20,7 @@ export interface PageOptions {
 export interface Connected { post(message: ToPage): void; render(images: boolean): void; readonly alive: boolean }
 
 /** Fills a webview with one of our pages and answers it. Nothing is posted before the page is ready; what finds it gone is dropped. */
-export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>, { page, title, extension, ready, answer, images = false, keep, hold }: PageOptions): Connected {
+export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>, { page, extension, ready, answer, images = false, keep, hold }: PageOptions): Connected {
   const folder = vscode.Uri.joinPath(extension, 'dist', 'extension', 'pages');
   webview.options = { enableScripts: true, localResourceRoots: [folder] };
   let alive = true, there = false, go = hold === undefined;
@@ -57,7 +57,7 @@ export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>,
     webview.html = `<!DOCTYPE html>
 <html lang="${escapeText(vscode.env.language)}">
 <head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${escapeText(policy)}"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${escapeText(style.toString())}"><title>${escapeText(title)}</title></head>
+<link rel="stylesheet" href="${escapeText(style.toString())}"><title>Mailroom</title></head>
 <body><script nonce="${nonce}" src="${escapeText(script.toString())}"></script></body></html>`;
   };
   render(images);
@@ -70,7 +70,7 @@ const escapeText = (text: string): string => text.replace(/[&<>"']/g, c => `&#${
 const open = new Map<string, { panel: vscode.WebviewPanel; again?: () => void }>();
 export interface PanelOptions extends PageOptions {
   /** One panel per identity: asked for again, it is shown again. */
-  identity: string; icon?: string; find?: boolean; again?: () => void; column?: vscode.ViewColumn; onClosed?: () => void;
+  identity: string; title: string; icon?: string; find?: boolean; again?: () => void; column?: vscode.ViewColumn; onClosed?: () => void;
   /** The kind of panel, where it is not the page's own: what comes back after a restart is told apart by it. */
   type?: string;
   /** A panel that came back after a restart, to be filled. */

@@ -28,7 +28,7 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
   });
   /** A tab whose account or object cannot be named any more. */
   const gone = (panel: vscode.WebviewPanel, page: Page) => void connectPage(panel.webview, panel.onDidDispose, {
-    page, title: panel.title, extension, ready() {}, answer: () => undefined, hold: async () => ({ message: t('What this tab showed belongs to an account that is no longer there.') }),
+    page, extension, ready() {}, answer: () => undefined, hold: async () => ({ message: t('What this tab showed belongs to an account that is no longer there.') }),
   });
   const target = (keep: Kept | undefined): Target | undefined => {
     const place = unpackPlace(keep?.place ?? ''), account = info(place?.account);

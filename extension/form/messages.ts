@@ -125,7 +125,7 @@ export const PAGE_WORDS = [
   'Save', 'Cancel', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches', 'Working…', 'Done', 'More', 'Correct the marked fields.',
   'From', 'To', 'Cc', 'Date', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source', 'Headers', 'Link Task…', 'Open as JSON',
   'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments', 'This message has no text.', 'Loading…', 'Message text', 'Unread', 'Show message',
-  'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…', 'No entries', '{0} entries', '{0} of {1} entries', '{0} added, {1} refused', '{0} removed, {1} refused', 'Reload', 'Refused', 'Select {0}',
+  'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…', 'No entries', '{0} entries', '{0} of {1} entries', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused', 'Reload', 'Refused', 'Select {0}',
   'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.', 'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Show', 'Requests',
   'not set (unchanged)', 'Leave empty to keep the present one', 'Yes', 'No', 'Undecided', 'Bold values were changed.', 'changed',
 ] as const;

@@ -64,7 +64,7 @@ function draw(first: ListColumn): HTMLElement {
     const refused = done.filter(one => one.message !== undefined);
     results.replaceChildren(...refused.map(one => h('li', {}, `${one.value}: ${one.message}`)));
     results.hidden = refused.length === 0;
-    announce(w(words, done.length - refused.length, refused.length), refused.length > 0);
+    announce(refused.length ? w(words, done.length - refused.length, refused.length) : w(words.startsWith('{0} added') ? '{0} added' : '{0} removed', done.length), refused.length > 0);
   }
   async function add(): Promise<void> {
     const values = box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one !== '');

@@ -41,6 +41,18 @@ export const tabJourneys: Journeys = {
     await shot('rs-lists');
     await wb.closeAll();
   },
+  async 'one command brings sandbox accounts, which run inside the extension'({ wb, page, shot }) {
+    await wb.command('Mailroom: Add Sandbox Accounts');
+    await wb.pick('All pretended providers');
+    // Here the environment lends the same accounts, so that the started ones add nothing; that they started is what counts.
+    await page.locator('.statusbar-item', { hasText: 'The sandbox accounts are there already.' }).waitFor();
+    await wb.command('Welcome: Open Walkthrough');
+    await wb.pick('Get Started with Mailroom');
+    await page.locator('.getting-started-step', { hasText: 'Block a sender' }).click();
+    await page.waitForFunction('[...document.querySelectorAll(".getting-started-media img")].some(one => one.complete && one.naturalWidth > 0)');
+    await shot('walkthrough');
+    await wb.closeAll();
+  },
   async 'tabs come back after a restart, each filled when it is looked at'({ wb, page, box, shot }) {
     await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
