@@ -2,7 +2,7 @@
 // dist/shared/lazy, because esbuild splits no CommonJS: so the mail libraries, the HTTP client and the XML parser load on first use only.
 import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
-import { cp, glob, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 
@@ -100,4 +100,21 @@ if (pageFiles.length) {
     bundle: true, platform: 'browser', format: 'iife', target: 'chrome128', minify: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: root,
     entryPoints: [...pageFiles, 'extension/form/page/style.css'], outdir: 'dist/extension/pages', outbase: 'extension/form/page', entryNames: '[name]',
   });
+}
+
+// What the extension's sandbox accounts are on: the pretend vendors of the tests, in a file that is read only when somebody asks for them.
+const cases = (await all('test/providers/*.case.ts')).sort();
+const besideCore = { name: 'beside core', setup: b => {
+  // The library's own example key is never used here, and no key belongs into a package.
+  b.onLoad({ filter: /smtp-server.*[\\/]tls-options\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, 'utf8')).replace(/-----BEGIN [\s\S]*?-----END [A-Z ]+-----/g, '') }));
+  b.onResolve({ filter: /./ }, ({ kind, path }) => {
+    const name = `${basename(path).replace(/\.[jt]s$/, '')}.js`;
+    if (/shared\/index\.js$/.test(path)) return { path: '../shared/index.js', external: true };
+    return kind === 'dynamic-import' && lazy.has(name) ? { path: `../shared/lazy/${name}`, external: true } : undefined;
+  });
+} };
+if (pageFiles.length && cases.length) {
+  const contents = [...cases.map((file, i) => `import * as case${i} from ${JSON.stringify(`./${file}`)};`), "import { startBuiltin } from './test/sandbox/builtin.ts';",
+    `const cases = [${cases.map((_, i) => `case${i}`).join()}].map(file => Object.values(file).find(one => typeof one?.start === 'function' && 'examples' in one));`, 'export const start = () => startBuiltin(cases);'];
+  await build({ ...common, stdin: { contents: contents.join('\n'), resolveDir: root }, outfile: 'dist/extension/pretend.js', minifyIdentifiers: true, plugins: [besideCore], supported: { 'dynamic-import': false } });
 }

@@ -194,6 +194,9 @@ const atom = (value: string): Token => ({ type: 'ATOM', value });
 const section = (name: string | undefined, range?: { start?: number; maxLength?: number }): Token =>
   ({ type: 'ATOM', value: 'BODY.PEEK', section: name ? [atom(name)] : [], ...(range?.maxLength ? { partial: [range.start ?? 0, range.maxLength] } : {}) });
 
+/** A header longer than this is cut, in bytes: a message without an empty line is all header. */
+export const LONGEST_HEADER = 256 * 1024;
+
 /**
  * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same, but takes every row through a
  * queue of promises and writes the name of each item anew. Throws what the library throws.
@@ -214,7 +217,7 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
   if (query.threadId && (objectId || gmail)) items.push(...(objectId ? ['EMAILID', 'THREADID'] : ['X-GM-MSGID', 'X-GM-THRID']).map(atom));
   if (query.labels && gmail) items.push(atom('X-GM-LABELS'));
   if (query.source) items.push(section(undefined, query.source === true ? undefined : query.source));
-  if (query.headers) items.push(section('HEADER'));
+  if (query.headers) items.push(section('HEADER', { start: 0, maxLength: LONGEST_HEADER }));
   for (const part of query.bodyParts ?? []) items.push(typeof part === 'string' ? section(part.toUpperCase()) : section(part.key.toUpperCase(), part));
 
   const toRow = ({ command, attributes }: FetchRow): FetchMessageObject | Promise<FetchMessageObject> => {
@@ -228,9 +231,11 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
       if (key.section && name === 'BODY') {
         // A section may come as a quoted string too; the line was read as UTF-8, so that is what restores its bytes.
         const [inner] = key.section, bytes = typeof single === 'string' ? Buffer.from(single) : single;
+        const header = inner && !Array.isArray(inner) && String(inner.value).toUpperCase() === 'HEADER';
+        // A header may be told as NIL where it is empty; a part that is NIL is not there.
+        if (header) { row.headers = bytes ?? Buffer.alloc(0); continue; }
         if (!bytes) continue;
         if (!inner) row.source = bytes;
-        else if (!Array.isArray(inner) && String(inner.value).toUpperCase() === 'HEADER') row.headers = bytes;
         else if (!Array.isArray(inner)) (row.bodyParts ??= new Map()).set(String(inner.value).toLowerCase(), bytes);
       } else if (name === 'UID' && typeof single === 'string' && /^[1-9]\d{0,9}$/.test(single)) row.uid = Number(single);
       else if (name === 'RFC822.SIZE' && typeof single === 'string' && /^\d{1,15}$/.test(single)) row.size = Number(single);
