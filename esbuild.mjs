@@ -2,7 +2,7 @@
 // dist/shared/lazy, because esbuild splits no CommonJS: so the mail libraries, the HTTP client and the XML parser load on first use only.
 import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
-import { cp, glob, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 
@@ -29,13 +29,26 @@ const splitLazy = {
 await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
 // `export *` leaves the default export out, which is all that a CommonJS module made of one class has.
 const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all from ${JSON.stringify(entry)}; export default all.default ?? all;`;
+// What the IMAP client brings along and loads at once, 14 MB of memory, without a call that needs it here: a logger of its own (it is given
+// one), and tables of Japanese charsets, which Node has built in.
+const spared = {
+  pino: 'export default () => { throw new Error("A logger must be given."); };',
+  'encoding-japanese': 'exports.convert = (bytes, { from }) => new TextDecoder(/^euc/i.test(from) ? "euc-jp" : "iso-2022-jp").decode(bytes);',
+};
+const spare = {
+  name: 'spare',
+  setup(b) {
+    b.onResolve({ filter: new RegExp(`^(${Object.keys(spared).join('|')})$`) }, ({ path }) => ({ path, namespace: 'spared' }));
+    b.onLoad({ filter: /./, namespace: 'spared' }, ({ path }) => ({ contents: spared[path] }));
+  },
+};
 // A package is bundled once: what else is imported of it stands in the file of the package, and a file of its own only points there.
 const partOf = entry => [...lazy.values()].find(other => entry.startsWith(`${other}/`));
 for (const [name, entry] of lazy) {
   const within = partOf(entry);
   if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
   const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
-  await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
+  await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare] });
 }
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.
@@ -87,4 +100,21 @@ if (pageFiles.length) {
     bundle: true, platform: 'browser', format: 'iife', target: 'chrome128', minify: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: root,
     entryPoints: [...pageFiles, 'extension/form/page/style.css'], outdir: 'dist/extension/pages', outbase: 'extension/form/page', entryNames: '[name]',
   });
+}
+
+// What the extension's sandbox accounts are on: the pretend vendors of the tests, in a file that is read only when somebody asks for them.
+const cases = (await all('test/providers/*.case.ts')).sort();
+const besideCore = { name: 'beside core', setup: b => {
+  // The library's own example key is never used here, and no key belongs into a package.
+  b.onLoad({ filter: /smtp-server.*[\\/]tls-options\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, 'utf8')).replace(/-----BEGIN [\s\S]*?-----END [A-Z ]+-----/g, '') }));
+  b.onResolve({ filter: /./ }, ({ kind, path }) => {
+    const name = `${basename(path).replace(/\.[jt]s$/, '')}.js`;
+    if (/shared\/index\.js$/.test(path)) return { path: '../shared/index.js', external: true };
+    return kind === 'dynamic-import' && lazy.has(name) ? { path: `../shared/lazy/${name}`, external: true } : undefined;
+  });
+} };
+if (pageFiles.length && cases.length) {
+  const contents = [...cases.map((file, i) => `import * as case${i} from ${JSON.stringify(`./${file}`)};`), "import { startBuiltin } from './test/sandbox/builtin.ts';",
+    `const cases = [${cases.map((_, i) => `case${i}`).join()}].map(file => Object.values(file).find(one => typeof one?.start === 'function' && 'examples' in one));`, 'export const start = () => startBuiltin(cases);'];
+  await build({ ...common, stdin: { contents: contents.join('\n'), resolveDir: root }, outfile: 'dist/extension/pretend.js', minifyIdentifiers: true, plugins: [besideCore], supported: { 'dynamic-import': false } });
 }

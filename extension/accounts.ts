@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Memento, SecretStorage } from 'vscode';
 import {
-  accountFields, connect, createDispatcher, MailError, providers, tokenKeeper, validate,
-  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider,
+  accountFields, connect, createDispatcher, createSend, MailError, providers, tokenKeeper, validate,
+  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider, type Proxies, type Send,
 } from '../shared/index.js';
 import type { AccountInfo } from './model.js';
 import { t } from './words.js';
@@ -11,23 +11,22 @@ import { t } from './words.js';
 export type Remember = 'keep' | 'session' | 'never';
 /** An account as it is stored; nothing of it is secret. */
 export interface StoredAccount { id: string; name: string; provider: string; values: Record<string, unknown>; remember: Remember }
-export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens };
-/** One pool of connections for all accounts, through the proxies of the environment. */
-let shared: ReturnType<typeof createDispatcher> | undefined;
-const pool = () => shared ??= createDispatcher({ proxies: 'environment' });
-
+/** `signedInAt` is the address the last sign-in came back to, which vendors want to hear again when a token is renewed. */
+export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedInAt?: string };
 export type Accounts = ReturnType<typeof createAccounts>;
 
 export interface AccountsOptions {
   state: Pick<Memento, 'get' | 'update'>;
   secrets: Pick<SecretStorage, 'get' | 'store' | 'delete' | 'onDidChange'>;
   /** Asks for the secrets of an account whose secrets are not remembered; undefined when the user gives up. */
-  ask(account: StoredAccount): Promise<Secrets | undefined>;
+  ask(account: StoredAccount, send: Send): Promise<Secrets | undefined>;
   /** Told when the list or one account changed. */
   changed(account?: string): void;
   observe(account: StoredAccount, seen: Exchange): void;
   /** Told once when the system's secret store does not answer. */
   storeFailed(error: unknown): void;
+  /** The proxies to go through, asked for with the first request; those of the environment unless given. */
+  proxies?(): Proxies;
   /** Lines of `npm run sandbox`: accounts that are there without being stored. */
   sandbox?: string;
 }
@@ -35,11 +34,14 @@ export interface AccountsOptions {
 const INDEX = 'accounts';
 /** Secrets that are never to be remembered are forgotten after this rest, in milliseconds. */
 const REST = 10 * 60_000;
+/** After the accounts were shown, in milliseconds. */
+const WARM_AFTER = 300;
 
 /** The fields of an account beyond those of the provider: the app registration that OAuth 2 needs. */
 export const OAUTH_FIELDS = {
   clientId: { type: 'text', label: 'Client ID', required: true, group: 'OAuth 2', help: 'Of the app registered with the vendor.' },
   clientSecret: { type: 'text', label: 'Client Secret', secret: true, group: 'OAuth 2', help: 'Left empty for an app that has none.' },
+  redirectUri: { type: 'text', label: 'Redirect Address', format: 'uri', group: 'OAuth 2', help: 'Only where the vendor wants an address of your own. The browser ends there, and you paste the address it shows.' },
   pkce: { type: 'flag', label: 'PKCE', group: 'OAuth 2', help: 'Whether to send a code challenge (RFC 7636). Not every vendor knows it.' },
 } as const satisfies Fields;
 
@@ -76,11 +78,16 @@ export function parted(fields: Fields, values: Readonly<Record<string, unknown>>
 }
 
 /** The accounts of this user: stores them, opens clients for them, forgets them. */
-export function createAccounts({ state, secrets, ask, changed, observe, storeFailed, sandbox }: AccountsOptions) {
+export function createAccounts({ state, secrets, ask, changed, observe, storeFailed, proxies, sandbox }: AccountsOptions) {
+  /** One pool of connections for all accounts. */
+  let shared: ReturnType<typeof createDispatcher> | undefined;
+  const pool = () => shared ??= createDispatcher({ proxies: proxies?.() ?? 'environment' });
+  /** For sign-ins, which no account signs yet. */
+  const sender = (): Send => createSend({ dispatcher: pool() });
   const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>(), asking = new Map<string, Promise<Secrets | undefined>>();
   const clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
   const lent = sandboxAccounts(sandbox);
-  let told = false;
+  let told = false, warming: NodeJS.Timeout | undefined;
 
   const stored = (): StoredAccount[] => state.get<StoredAccount[]>(INDEX, []).filter(one => typeof one?.id === 'string' && typeof one.provider === 'string');
   const all = (): StoredAccount[] => [...stored(), ...lent.map(({ account }) => account)];
@@ -128,7 +135,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   async function secretsFor(account: StoredAccount): Promise<Secrets> {
     const known = await readSecrets(account);
     if (known) return known;
-    const question = asking.get(account.id) ?? ask(account).finally(() => asking.delete(account.id));
+    const question = asking.get(account.id) ?? ask(account, sender()).finally(() => asking.delete(account.id));
     asking.set(account.id, question);
     const given = await question;
     if (!given) throw new MailError('unauthorized', t('The secret of this account is missing. Sign in.'), { provider: providerOf(account)?.name ?? account.provider });
@@ -140,11 +147,11 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     const provider = providerOf(account);
     if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
     const known = needsSecrets(provider, account.values) ? await secretsFor(account) : await readSecrets(account) ?? {};
-    const { tokens: _, ...values } = known;
-    const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: String(account.values.redirectUri ?? '') };
+    const { tokens: _, signedInAt, ...values } = known;
+    const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: signedInAt ?? String(account.values.redirectUri ?? '') };
     const grant = grantOf(provider, account.values);
     const oauth = grant ? tokenKeeper({
-      provider: grant, account: account.values, app, key: account.id,
+      provider: grant, account: account.values, app, key: account.id, send: sender(),
       load: async () => (await readSecrets(account))?.tokens,
       save: async tokens => writeSecrets(account, { ...await readSecrets(account), tokens }),
     }) : undefined;
@@ -179,15 +186,29 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
 
   return {
     list: (): AccountInfo[] => all().flatMap(account => { const provider = providerOf(account); return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : []; }),
-    find, all, open,
+    find, all, open, sender,
+    /** Loads the HTTP client before the first click needs it, once the accounts have been drawn. No connection is made. */
+    warm(): void { if (!shared && !warming && all().length) { warming = setTimeout(() => void pool().catch(() => {}), WARM_AFTER); warming.unref?.(); } },
+    /** Other proxies hold from now on: what is under way ends on its old connections. */
+    renewNetwork(): void {
+      const old = shared;
+      shared = undefined;
+      clients.clear();
+      void old?.then(one => one.close()).catch(() => {});
+    },
     isLent: (id: string) => lent.some(one => one.account.id === id),
     /** Whether an account's secrets are at hand without asking anybody. */
     has: async (id: string) => Boolean(await readSecrets(find(id))),
+    /** Whether an account can be opened without asking anybody. */
+    async ready(id: string): Promise<boolean> {
+      const account = find(id), provider = providerOf(account);
+      return provider === undefined || !needsSecrets(provider, account.values) || Boolean(await readSecrets(account));
+    },
     /** Checks an account that is not stored yet. */
     async check(account: StoredAccount, secret: Secrets, signal?: AbortSignal): Promise<void> {
-      const provider = providerOf(account)!, { tokens: _, ...values } = secret;
+      const provider = providerOf(account)!, { tokens: _, signedInAt: __, ...values } = secret;
       const client = connect(provider, { ...account.values, ...values }, {
-        observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
+        key: account.id, observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
         ...(grantOf(provider, account.values) ? { token: async () => secret.tokens?.accessToken ?? '' } : {}),
       });
       await client.call('account.check', {});
@@ -216,8 +237,15 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       }
       changed();
     },
+    /** Accounts that are there until the window closes, from lines of the sandbox. Returns how many were not there already. */
+    lend(lines: string): number {
+      const fresh = sandboxAccounts(lines).filter(({ account }) => !lent.some(one => one.account.id === account.id));
+      lent.push(...fresh);
+      if (fresh.length) changed();
+      return fresh.length;
+    },
     forgetClient,
-    dispose() { watching.dispose(); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
+    dispose() { watching.dispose(); clearTimeout(warming); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
   };
 }
 
@@ -241,31 +269,45 @@ export function readSandboxLine(line: string): { account: Omit<StoredAccount, 'i
     const { id, account: given } = JSON.parse(line) as { id: string; account: Record<string, unknown> };
     const provider = providers.find(one => one.id === id);
     if (!provider || typeof given !== 'object' || given === null) return undefined;
-    const { accessToken, refreshToken, redirectUri, ...rest } = given;
+    // The address registered for scripts is none that a browser could come back from.
+    const { accessToken, refreshToken, redirectUri: _, ...rest } = given;
     const { open, secret } = parted(fieldsOf(provider), rest);
     const tokens = typeof accessToken === 'string' ? { tokens: { accessToken, obtainedAt: Date.now(), ...(typeof refreshToken === 'string' ? { refreshToken } : {}) } } : {};
     return {
-      account: { name: t('{0} Sandbox', provider.name), provider: provider.id, values: { ...open, ...(redirectUri ? { redirectUri } : {}) }, remember: 'session' },
+      account: { name: t('{0} Sandbox', provider.name), provider: provider.id, values: open, remember: 'session' },
       secrets: { ...secret, ...tokens },
     };
   } catch { return undefined; }
 }
 
-/** The accounts of a file, checked: anything but accounts of providers known here is refused with its reason. Never holds secrets. */
-export function readExport(text: string): StoredAccount[] {
+/** What became of one account of a file: the account, with the secrets that somebody wrote into the file, or why it was refused. */
+export interface Entry { label: string; account?: StoredAccount; secrets?: Secrets; refused?: string }
+/** The accounts of a file, each checked for itself, so that one that is wrong does not keep the others out. Throws `invalid_input` where the file is none. */
+export function readExport(text: string): Entry[] {
   let parsed: unknown;
   try { parsed = JSON.parse(text); } catch { throw new MailError('invalid_input', t('The file is not JSON.')); }
-  const list = (parsed as { accounts?: unknown })?.accounts;
+  const list = (parsed as { accounts?: unknown } | null)?.accounts;
   if (!Array.isArray(list)) throw new MailError('invalid_input', t('The file has no list of accounts.'));
-  return list.map((one: Record<string, unknown>, i) => {
+  return list.map((one: Record<string, unknown> | null, i) => {
     const provider = providers.find(({ id }) => id === one?.provider);
-    if (!provider) throw new MailError('invalid_input', t('Account {0} names no provider known here.', i + 1));
-    const fields = fieldsOf(provider);
-    const { open } = parted(fields, typeof one.values === 'object' && one.values !== null ? one.values as Record<string, unknown> : {});
-    // Secrets and what they are needed for are asked for later; all else is checked now.
-    const checked = validate(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, { ...field, required: false }])), Object.fromEntries(Object.entries(open).filter(([name]) => Object.hasOwn(fields, name))));
-    return { id: randomUUID(), name: typeof one.name === 'string' && one.name ? one.name : provider.name, provider: provider.id, values: checked, remember: one.remember === 'session' || one.remember === 'never' ? one.remember : 'keep' };
+    const name = typeof one?.name === 'string' && one.name.trim() ? one.name.trim().slice(0, 80) : provider?.name;
+    const label = name ?? t('Account {0}', i + 1);
+    if (!provider) return { label, refused: t('It names no provider known here.') };
+    const fields = fieldsOf(provider), given = typeof one!.values === 'object' && one!.values !== null ? one!.values as Record<string, unknown> : {};
+    // Secrets are asked for when the account is opened; all else is checked now.
+    const now = Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, isSecretField(fields, key) ? { ...field, required: false } : field]));
+    try {
+      const { open, secret } = parted(fields, validate(now, given));
+      const account: StoredAccount = { id: randomUUID(), name: name!, provider: provider.id, values: open, remember: one!.remember === 'session' || one!.remember === 'never' ? one!.remember : 'keep' };
+      return { label, account, ...(Object.keys(secret).length ? { secrets: secret } : {}) };
+    } catch (error) { return { label, refused: (error as Error).message }; }
   });
+}
+/** Whether an account of a file is there already: the same provider and name, and open values that mean the same. */
+export function isThere(all: readonly StoredAccount[], one: StoredAccount): boolean {
+  const provider = providers.find(({ id }) => id === one.provider), known = provider ? fieldsOf(provider) : {}, fields = Object.entries(known).filter(([name]) => !isSecretField(known, name));
+  const meant = (account: StoredAccount) => JSON.stringify(fields.map(([name, field]) => account.values[name] ?? field.default ?? null));
+  return all.some(other => other.provider === one.provider && other.name === one.name && meant(other) === meant(one));
 }
 /** The text of an export: everything but ids and secrets. */
 export const writeExport = (accounts: readonly StoredAccount[]): string => `${JSON.stringify({

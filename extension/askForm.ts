@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import * as vscode from 'vscode';
 import { fileOf, type Fields, type FileValue } from '../shared/index.js';
-import type { FormIssue, Group, Values } from './form/messages.js';
+import type { FormIssue, Group, Kept, Values } from './form/messages.js';
 import { render } from './form/render.js';
-import { closePanel, openPanel } from './panels.js';
+import { closePanel, openPanel, type Back } from './panels.js';
 import { t } from './words.js';
 
 export interface AskFormOptions {
@@ -15,8 +15,12 @@ export interface AskFormOptions {
   pick?(field: string, values: Values): Promise<string | undefined>;
   /** Password boxes that stay empty keep what is there. */
   keepsSecrets?: boolean;
-  /** Kept while the user writes, secrets never. */
-  draft?(values: Values): void;
+  /** Told while the user writes, secrets never; files by their addresses, for each field. */
+  draft?(values: Values, files: Readonly<Record<string, readonly string[]>>): void;
+  /** Files of a draft, by their addresses. What is no longer there is left out, and said. */
+  attached?: Readonly<Record<string, readonly string[]>>;
+  /** What the form is shown from again after a restart, and the kind of its panel; other forms do not come back. */
+  keep?: Kept; type?: string; back?: Back | undefined;
   /** Further buttons. */
   actions?: { id: string; label: string; run(values: Values): Promise<void> }[];
   issues?: FormIssue[];
@@ -26,42 +30,58 @@ export interface AskFormOptions {
 
 /** A form in a panel of its own, for what is asked at once and sent with a button. Only host and vendor see what is typed; nothing is stored here. */
 export function openForm(options: AskFormOptions): void {
-  const files = new Map<string, FileValue[]>();
+  const files = new Map<string, Chosen[]>();
+  // A hidden page is thrown away and built anew: what was typed is kept here, but for secrets, which go one way only.
+  const lost: string[] = [];
+  let now: Values = { ...options.values }, attaching: Promise<void> | undefined;
+  const attach = async (): Promise<void> => {
+    for (const [field, list] of Object.entries(options.attached ?? {})) {
+      if (!Object.hasOwn(options.fields, field)) continue;
+      const found = await Promise.all(list.map(async uri => { try { return await chosenAt(vscode.Uri.parse(uri, true)); } catch { lost.push(uri.split('/').at(-1) ?? uri); return undefined; } }));
+      files.set(field, found.filter(one => one !== undefined));
+    }
+  };
+  const drafted = () => options.draft?.(now, Object.fromEntries([...files].map(([field, list]) => [field, list.map(({ uri }) => uri)])));
   const pickable = options.pickable ?? (() => false);
   const groups = render(options.fields, { pickable, ...(options.general ? { general: options.general } : {}) });
   const made = openPanel({
-    page: 'form', extension: options.extension, identity: options.identity, title: options.title, icon: options.icon ?? 'edit',
-    ready: () => made?.connected.post({ type: 'form', form: {
-      mode: 'ask', title: options.title, ...(options.subtitle ? { subtitle: options.subtitle } : {}), ...(options.notice ? { notice: options.notice } : {}),
-      groups: options.groups?.(groups) ?? groups, values: { ...options.values, ...names() }, issues: options.issues ?? [], submit: options.submit,
-      actions: [...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []), ...(options.draft ? [{ id: 'draft', label: '' }] : []), ...(options.actions ?? []).map(({ id, label }) => ({ id, label }))],
-    } }),
+    page: 'form', type: options.type ?? 'mailroom.ask', ...(options.keep ? { keep: options.keep } : {}), ...options.back, extension: options.extension, identity: options.identity, title: options.title, icon: options.icon ?? 'edit',
+    ready: async () => { await (attaching ??= attach()); made?.connected.post({ type: 'form', form: {
+      mode: 'ask', title: options.title, ...(options.subtitle ? { subtitle: options.subtitle } : {}), ...(options.notice || lost.length ? { notice: [options.notice, lost.length ? t('No longer there, and taken out of the draft: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') } : {}),
+      groups: options.groups?.(groups) ?? groups, values: { ...now, ...names() }, issues: options.issues ?? [], submit: options.submit,
+      actions: [...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []), ...(options.actions ?? []).map(({ id, label }) => ({ id, label }))],
+    } }); },
     async answer(ask) {
       switch (ask.do) {
         case 'submit': if (await options.run(filled(ask.values))) closePanel(options.identity); return undefined;
         case 'cancel': closePanel(options.identity); return undefined;
-        case 'draft': options.draft?.(ask.values); return undefined;
+        case 'draft': now = { ...now, ...ask.values }; drafted(); return undefined;
         case 'pick': return options.pick?.(ask.field, ask.values);
         case 'action': await options.actions?.find(({ id }) => id === ask.action)?.run({}); return undefined;
         case 'files': {
           const field = options.fields[ask.field], many = field?.type === 'list';
           const picked = await vscode.window.showOpenDialog({ canSelectMany: many, title: field?.label ?? '', openLabel: t('Attach') });
-          const chosen = await Promise.all((picked ?? []).map(fileAt));
+          const chosen = await Promise.all((picked ?? []).map(chosenAt));
           files.set(ask.field, many ? [...files.get(ask.field) ?? [], ...chosen] : chosen.length ? chosen : files.get(ask.field) ?? []);
+          drafted();
           return names()[ask.field] ?? [];
         }
-        case 'unfile': files.set(ask.field, (files.get(ask.field) ?? []).filter((_, i) => i !== ask.index)); return names()[ask.field] ?? [];
+        case 'unfile': files.set(ask.field, (files.get(ask.field) ?? []).filter((_, i) => i !== ask.index)); drafted(); return names()[ask.field] ?? [];
         default: return undefined;
       }
     },
   });
-  const names = (): Values => Object.fromEntries([...files].map(([field, list]) => [field, list.map(({ name, size }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
+  const names = (): Values => Object.fromEntries([...files].map(([field, list]) => [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
   function filled(values: Values): Values {
     const out: Values = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== null && value !== undefined && Object.hasOwn(options.fields, name)));
-    for (const [name, list] of files) if (list.length) out[name] = options.fields[name]?.type === 'list' ? list : list[0];
+    for (const [name, list] of files) if (list.length) out[name] = options.fields[name]?.type === 'list' ? list.map(({ file }) => file) : list[0]!.file;
     return out;
   }
 }
+
+/** A file that was chosen, with its address for the draft. */
+interface Chosen { uri: string; file: FileValue }
+const chosenAt = async (uri: vscode.Uri): Promise<Chosen> => ({ uri: uri.toString(), file: await fileAt(uri) });
 
 /** A file of the user as the core wants it: read when it is sent, as often as needed. */
 export async function fileAt(uri: vscode.Uri): Promise<FileValue> {

@@ -6,9 +6,14 @@ import type { Group, Values } from './form/messages.js';
 import type { Operator, Target } from './operate.js';
 import { bodyFields, htmlOf } from './composeText.js';
 import { inputFrom, operationOf } from './tables.js';
+import type { Back } from './panels.js';
+import { firstValues, packPlace } from './values.js';
 import { t } from './words.js';
 
 export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel }
+
+/** The kind of panel that comes back after a restart with its draft. */
+export const COMPOSER = 'mailroom.composer';
 
 /** The order in which people write. */
 const RANK = [/^to/i, /^cc/i, /^bcc/i, /^subject$/i, /^(text|body|plainText|message$)/i, /html/i, /^attachments$/i];
@@ -16,7 +21,7 @@ const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)
 
 /** The composer: a form over the fields of the sending operation, arranged as people write. A draft is kept until the message has left. */
 export function createComposer({ extension, accounts, operator, state, log }: ComposerOptions) {
-  return (target: Target, name: string): void => {
+  return (target: Target, name: string, back?: Back & { to?: string }): void => {
     const { provider } = target.account, operation = operationOf(provider, name)!, known = inputFrom(provider, name, target.binding);
     const body = bodyFields(operation.input);
     const fields: Record<string, Field> = {};
@@ -27,14 +32,18 @@ export function createComposer({ extension, accounts, operator, state, log }: Co
       fields[key] = key === body.text || (key === body.html && body.made) ? { ...field, label: t('Message'), group: '', required: true, lines: 14, format: undefined } as Field : { ...field, group: rank(key) < RANK.length && !(key === body.html) ? '' : t('More') };
     }
     const draftKey = `draft ${target.account.id} ${name} ${JSON.stringify(known)}`;
-    const draft = state.get<Values>(draftKey);
-    const replying = /reply|forward/i.test(name);
+    const draft = state.get<{ values?: Values; files?: Record<string, string[]> }>(draftKey);
+    const replying = /reply|forward/i.test(name), to = replying ? back?.to ?? replyTo(target) : '';
     openForm({
-      extension, identity: draftKey, icon: 'mail', title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'), subtitle: [replying ? replyTo(target) : '', target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
-      fields, values: draft ?? Object.fromEntries(Object.entries(fields).filter(([, field]) => field.default !== undefined).map(([key, field]) => [key, field.default])), submit: t('Send'),
+      extension, identity: draftKey, icon: 'mail', title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'), subtitle: [to, target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
+      fields, values: draft?.values ?? firstValues(fields, true), submit: t('Send'),
       groups: groups => arranged(groups),
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined, pick: (field, values) => operator.pickFor(target, operation.input[field]!, { ...known, ...values }),
-      draft: values => void state.update(draftKey, Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== ''))),
+      ...(draft?.files ? { attached: draft.files } : {}),
+      draft: (values, files) => void state.update(draftKey, { values: Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== '')), files }),
+      type: COMPOSER, back: back && { panel: back.panel }, keep: {
+        place: packPlace({ account: target.account.id, resource: target.resource || 'message', refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: target.label, operation: name, ...(to ? { to } : {}),
+      },
       run: async given => {
         const input: Values = { ...known, ...given };
         if (body.made && body.html !== undefined) {

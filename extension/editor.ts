@@ -26,8 +26,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       let one: Loaded;
       try { one = await documents.load(uri); } catch (error) {
         one = undefined as never;
-        panel.webview.options = {};
-        panel.webview.html = `<p>${(error as Error).message.replace(/[&<>]/g, c => `&#${c.charCodeAt(0)};`)}</p>`;
+        connectPage(panel.webview, panel.onDidDispose, { page: 'form', title: document.fileName, extension, ready() {}, answer: () => undefined, hold: async () => ({ message: (error as Error).message }) });
         return;
       }
       const values = (): { values: Values; readonly?: string } => {
@@ -48,6 +47,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         async answer(ask) {
           switch (ask.do) {
             case 'edit': await edit(ask.field, ask.value); return undefined;
+            case 'save': await document.save(); return undefined;
             case 'action': await act(uri, ask.action); return undefined;
             case 'pick': return pick(one, ask.field, ask.values);
             default: return undefined;

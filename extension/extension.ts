@@ -9,10 +9,15 @@ import { createEditor } from './editor.js';
 import { createListsEditor } from './lists.js';
 import { createRequestLog } from './log.js';
 import { createModel, type BranchNode, type ItemNode, type Node } from './model.js';
+import { onProxySettings, proxySettings } from './network.js';
 import { createOperator, type Target } from './operate.js';
 import { createProblems } from './problems.js';
 import { createReader } from './reader.js';
 import { createReadOnly } from './readOnly.js';
+import { openRequests } from './requests.js';
+import { restoreTabs } from './restore.js';
+import { stopSandbox } from './sandbox.js';
+import { openOverview } from './overview.js';
 import { idOfItem, operationOf } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
 import { splitName } from './values.js';
@@ -28,7 +33,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const problems = createProblems(log), requests = createRequestLog(log);
   const icon = (provider: string) => ({ light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`), dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`) });
   const accounts = own(createAccounts({
-    state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets,
+    state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
     changed: account => { const node = account === undefined ? undefined : model.find(account); void (node ? model.refresh(node) : undefined); tree.fire(undefined); },
     observe: (account, seen) => requests.observe(account.name, seen),
     storeFailed: error => {
@@ -37,12 +42,13 @@ export function activate(context: vscode.ExtensionContext): void {
         .then(picked => picked === undefined ? undefined : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
     },
   }));
+  own(onProxySettings(() => accounts.renewNetwork()));
   const model = createModel({
     accounts: () => accounts.list(), open: id => accounts.open(id),
     changed: node => { tree.fire(node); counted(); },
     loaded: () => counted(),
   });
-  const tree = own(createTree({ model, icon }));
+  const tree = own(createTree({ model, icon, shown: () => accounts.warm() }));
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
@@ -95,8 +101,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const operator = createOperator({ extension, accounts, model, problems, showJson, done });
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log });
   const read = createReader({ extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text), reply: target => compose(target, 'message.reply') });
-  const editLists = createListsEditor({ extension, accounts, operator, showJson, changed: target => {
-    for (const branch of model.branches()) if (branch.rows && branch.account.id === target.account.id && target.node && branch.id.startsWith(`${target.node.id}/`)) void model.refresh(branch);
+  const editLists = createListsEditor({ extension, accounts, operator, changed: (target, resource) => {
+    for (const branch of model.branches()) {
+      if (branch.rows && branch.account.id === target.account.id && (resource ? branch.branch.resource === resource : target.node && branch.id.startsWith(`${target.node.id}/`))) void model.refresh(branch);
+    }
   } });
   own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
     extension, accounts, documents,
@@ -108,8 +116,13 @@ export function activate(context: vscode.ExtensionContext): void {
   }), { supportsMultipleEditorsPerDocument: true }));
   own(vscode.window.registerUriHandler(uriHandler));
 
+  own({ dispose: () => void stopSandbox() });
+  own(restoreTabs({
+    extension, accounts, read, editLists, compose, requests: back => openRequests(extension, requests, back),
+    overview: ({ account, resource, binding, label }, back) => openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
+  }));
   registerCommands({
-    context, accounts, model, tree, view, attention, problems, requests, log, operator, documents, compose, read, editLists, showJson,
+    context, accounts, model, tree, view, attention, problems, log, operator, documents, compose, read, editLists, showJson, showRequests: () => openRequests(extension, requests),
     askFilter: (target, fields, values, run) => openForm({
       extension, identity: `filter ${target.node?.id ?? ''}`, icon: 'filter', title: t('Filter {0}', target.label), subtitle: target.account.name, fields, values, submit: t('Apply'), general: t('Filters'),
       pickable: ref => operationOf(target.account.provider, `${ref}.list`) !== undefined, pick: (field, now) => operator.pickFor(target, fields[field]!, now),

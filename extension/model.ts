@@ -1,7 +1,7 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../shared/index.js';
 import { actionsAt, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, labelOf, NOTHING_BOUND, operationOf, searchField, singlesAt, type Binding, type Branch } from './tables.js';
 import { secretsOf } from './values.js';
-import { t, title } from './words.js';
+import { plain, t, title } from './words.js';
 
 /** An account as the tree sees it; `values` are its open values, never secrets. */
 export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
@@ -244,7 +244,7 @@ export function contextOf(node: Node): string {
   const { provider } = node.account;
   const can = (names: readonly string[]) => [...new Set(names.map(name => `can.${splitName(name)[1]}`))];
   switch (node.kind) {
-    case 'account': return ['account', ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []), ...(operationOf(provider, 'message.send') ? ['can.send'] : [])].join(';');
+    case 'account': return ['account', ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []), ...(operationOf(provider, 'message.send') ? ['can.send'] : []), ...(listsMailboxes(provider) ? ['can.overview'] : [])].join(';');
     case 'branch': case 'choice': {
       const actions = actionsAt(provider, node.branch.resource, node.binding);
       return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []), ...(node.kind === 'branch' ? ['can.filter', 'can.export'] : []),
@@ -256,16 +256,25 @@ export function contextOf(node: Node): string {
       return ['item', node.resource, mail ? 'mail' : 'object', ...can(own), ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
         ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []), ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
         ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
-        ...(isEntryOwner(provider, node) ? ['can.editEntries'] : [])].join(';');
+        ...(isEntryOwner(provider, node) ? ['can.editEntries'] : []), ...(holdsMailboxes(node) ? ['can.overview', 'can.export'] : [])].join(';');
     });
     case 'single': return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : [])].join(';');
     case 'note': return `note.${node.note}`;
   }
 }
 
+/** Whether there are mailboxes to count; an account that is one mailbox itself has none. */
+export const listsMailboxes = (provider: Provider): boolean => mailboxLists(provider).length > 0;
+export const mailboxLists = (provider: Provider): string[] => Object.keys(provider.operations).filter(name => /^(mailbox|\w+Mailbox)\.list$/.test(name));
+
 /** A list whose entries are bare texts that are added and removed: edited as a whole, side by side. */
 export const isEntryList = (provider: Provider, resource: string): boolean =>
   !operationOf(provider, `${resource}.get`) && operationOf(provider, `${resource}.add`) !== undefined && operationOf(provider, `${resource}.remove`) !== undefined;
+/** Whether mailboxes are listed below a row. */
+const holdsMailboxes = (node: ItemNode): boolean => {
+  const lists = mailboxLists(node.account.provider);
+  return branchesAt(node.account.provider, node.account.values, node.resource, node.binding).some(branch => lists.includes(branch.operation));
+};
 const isEntryOwner = (provider: Provider, node: ItemNode): boolean =>
   branchesAt(provider, node.account.values, node.resource, node.binding).some(branch => branch.choice !== undefined && isEntryList(provider, branch.resource));
 
@@ -281,12 +290,12 @@ export function describe(node: Node): string {
   const { item, resource } = node;
   if (isMail(resource)) {
     const from = item.from as { email?: string; name?: string } | undefined;
-    return [from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · ');
+    return plain([from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · '));
   }
   const status = statusOf(item);
   const name = typeof item.name === 'string' && item.name !== node.label ? item.name : typeof item.description === 'string' ? item.description : undefined;
   const counts = typeof item.unread === 'number' && item.unread > 0 ? t('{0} unread', item.unread) : undefined;
-  return [status && status !== 'active' && status !== 'unknown' ? stateLabel(status) : undefined, counts, name].filter(Boolean).join(' · ');
+  return [status && status !== 'active' && status !== 'unknown' ? stateLabel(status) : undefined, counts, name && plain(name)].filter(Boolean).join(' · ');
 }
 
 export const statusOf = (item: Readonly<Record<string, unknown>>): string | undefined => typeof item.status === 'string' ? item.status : undefined;

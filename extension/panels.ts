@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { isMailError } from '../shared/index.js';
-import { PAGE_WORDS, readToHost, type Ask, type FormIssue, type ToPage } from './form/messages.js';
+import { PAGE_WORDS, readToHost, type Ask, type FormIssue, type Kept, type ToPage } from './form/messages.js';
 import { isCancel } from './problems.js';
 import { t } from './words.js';
 
 export type Page = 'form' | 'reader' | 'lists' | 'overview' | 'requests';
 export interface PageOptions {
-  page: Page; title: string; extension: vscode.Uri;
+  page: Page; title: string; extension: vscode.Uri; keep?: Kept;
+  /** What stands in the way of filling a page that came back by itself, with the button that goes on; asked until that was chosen. */
+  hold?: (() => Promise<{ message: string; button?: string } | undefined>) | undefined;
   /** Called when the page is there, also after it was hidden and built anew. */
   ready(): void | Promise<void>;
   /** Answers a request; what it throws is told to the page. */
@@ -18,22 +20,26 @@ export interface PageOptions {
 export interface Connected { post(message: ToPage): void; render(images: boolean): void; readonly alive: boolean }
 
 /** Fills a webview with one of our pages and answers it. Nothing is posted before the page is ready; what finds it gone is dropped. */
-export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>, { page, title, extension, ready, answer, images = false }: PageOptions): Connected {
+export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>, { page, title, extension, ready, answer, images = false, keep, hold }: PageOptions): Connected {
   const folder = vscode.Uri.joinPath(extension, 'dist', 'extension', 'pages');
   webview.options = { enableScripts: true, localResourceRoots: [folder] };
-  let alive = true, there = false;
+  let alive = true, there = false, go = hold === undefined;
   const post = (message: ToPage) => { if (alive && there) void webview.postMessage(message); };
   const listening = webview.onDidReceiveMessage(async (given: unknown) => {
     const message = readToHost(given);
     if (!message) return;
     if (message.type === 'ready') {
       there = true;
-      post({ type: 'words', words: Object.fromEntries(PAGE_WORDS.map(word => [word, t(word)])) });
+      post({ type: 'words', words: Object.fromEntries(PAGE_WORDS.map(word => [word, t(word)])), ...(keep ? { keep } : {}) });
+      const held = go ? undefined : await hold?.();
+      if (held) { post({ type: 'held', ...held }); return; }
+      go = true;
       await ready();
       return;
     }
     try {
-      const value = await answer(message.ask);
+      if (message.ask.do === 'again') { go = true; await ready(); }
+      const value = message.ask.do === 'again' ? undefined : await answer(message.ask);
       post({ type: 'reply', id: message.id, ok: true, ...(value === undefined ? {} : { value }) });
     } catch (error) {
       const issues: FormIssue[] | undefined = isMailError(error) ? error.details.issues : undefined;
@@ -65,12 +71,18 @@ const open = new Map<string, { panel: vscode.WebviewPanel; again?: () => void }>
 export interface PanelOptions extends PageOptions {
   /** One panel per identity: asked for again, it is shown again. */
   identity: string; icon?: string; find?: boolean; again?: () => void; column?: vscode.ViewColumn; onClosed?: () => void;
+  /** The kind of panel, where it is not the page's own: what comes back after a restart is told apart by it. */
+  type?: string;
+  /** A panel that came back after a restart, to be filled. */
+  panel?: vscode.WebviewPanel | undefined;
 }
+/** A panel that came back after a restart, and what to ask before it is filled. */
+export type Back = Pick<PanelOptions, 'panel' | 'hold'>;
 /** A panel of its own for a page; undefined where it was there already and is shown again. */
 export function openPanel(options: PanelOptions): { panel: vscode.WebviewPanel; connected: Connected } | undefined {
   const there = open.get(options.identity);
-  if (there) { there.panel.reveal(); there.again?.(); return undefined; }
-  const panel = vscode.window.createWebviewPanel(`mailroom.${options.page}`, options.title, options.column ?? vscode.ViewColumn.Active, { enableFindWidget: options.find === true });
+  if (there) { options.panel?.dispose(); there.panel.reveal(); there.again?.(); return undefined; }
+  const panel = options.panel ?? vscode.window.createWebviewPanel(options.type ?? `mailroom.${options.page}`, options.title, options.column ?? vscode.ViewColumn.Active, { enableFindWidget: options.find === true });
   if (options.icon) panel.iconPath = new vscode.ThemeIcon(options.icon) as never;
   open.set(options.identity, { panel, ...(options.again ? { again: options.again } : {}) });
   panel.onDidDispose(() => { open.delete(options.identity); options.onClosed?.(); });

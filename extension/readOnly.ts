@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
+import { t } from './words.js';
 
 /** Texts shown as read-only documents, which VS Code searches, copies and compares: raw messages, headers, objects as JSON. */
 const SCHEME = 'mailroom-text';
@@ -7,14 +9,14 @@ const KEPT = 50;
 
 export function createReadOnly() {
   const texts = new Map<string, string>();
-  let count = 0;
   const registered = [
-    vscode.workspace.registerTextDocumentContentProvider(SCHEME, { provideTextDocumentContent: uri => texts.get(uri.query) ?? '' }),
+    vscode.workspace.registerTextDocumentContentProvider(SCHEME, { provideTextDocumentContent: uri => texts.get(uri.query) ?? t('This text was not kept. Open it again where it came from.') }),
     vscode.workspace.onDidCloseTextDocument(({ uri }) => { if (uri.scheme === SCHEME) texts.delete(uri.query); }),
   ];
   return {
     async show(name: string, language: string, text: () => Promise<string>): Promise<void> {
-      const key = String(++count);
+      // A tab of an earlier session must never show a text of this one.
+      const key = randomUUID();
       texts.set(key, await text());
       if (texts.size > KEPT) texts.delete(texts.keys().next().value!);
       const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${name.replace(/[/\\?#\p{Cc}]/gu, '_').slice(0, 80) || 'text'}`, query: key });

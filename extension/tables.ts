@@ -1,5 +1,5 @@
 import { splitName, type Field, type Fields, type Operation, type Provider } from '../shared/index.js';
-import { plural, title } from './words.js';
+import { plain, plural, title } from './words.js';
 
 /** What is known at a place in the tree: ids by the resource they name, chosen values by field name, and the object of the row itself. */
 export interface Binding {
@@ -22,6 +22,10 @@ export function isPlace(name: string, field: Field): boolean {
   const ref = refOf(field)?.toLowerCase(), bare = name.replace(/_?ids?$/i, '').toLowerCase();
   return ref !== undefined && bare !== '' && (ref === bare || ref.endsWith(bare));
 }
+
+/** True where a field is the place of an object of this resource, its own or one that serves there as well. */
+export const isPlaceOf = (name: string, field: Field, resource: string): boolean =>
+  isPlace(name, field) && (refOf(field) === resource || Object.hasOwn(field.also ?? {}, resource));
 
 /** The id of a listed object: what the other operations take. */
 export function idOfItem(item: Readonly<Record<string, unknown>>): string {
@@ -55,6 +59,14 @@ export function inputFrom(provider: Provider, name: string, binding: Binding): R
   for (const [key, field] of Object.entries(operation.input)) {
     const ref = refOf(field);
     let value: string | undefined;
+    // An object that stands in for the one named, and says so in other fields (which of two services).
+    const other = ref !== undefined && binding.refs[ref] === undefined && isPlace(key, field) ? Object.keys(field.also ?? {}).find(one => binding.refs[one] !== undefined) : undefined;
+    if (other !== undefined) {
+      input[key] = field.type === 'list' ? [binding.refs[other]] : binding.refs[other];
+      for (const [beside, its] of Object.entries(field.also![other]!)) if (Object.hasOwn(operation.input, beside)) input[beside] = its;
+      continue;
+    }
+    if (input[key] !== undefined) continue;
     if (ref !== undefined && isPlace(key, field)) {
       const wanted = field.required || verb === 'list' || ref === resource || Object.hasOwn(provider.auth.fields as Fields, key) || Object.hasOwn(read, key);
       if (wanted) value = binding.refs[ref];
@@ -82,7 +94,7 @@ export function branchesAt(provider: Provider, account: Readonly<Record<string, 
     const [listed, verb] = splitName(name);
     if (verb !== 'list' || listed === resource || (resource !== undefined && binding.refs[listed] !== undefined)) continue;
     const fields = Object.entries(operation.input);
-    if (resource !== undefined && !fields.some(([key, field]) => refOf(field) === resource && isPlace(key, field))) continue;
+    if (resource !== undefined && !fields.some(([key, field]) => isPlaceOf(key, field, resource))) continue;
     const input = inputFrom(provider, name, binding);
     // A place that the account can name for all its requests (a tenant) must be known by now.
     const nowhere = fields.some(([key, field]) => field.ref !== undefined && Object.hasOwn(provider.auth.fields as Fields, key) && !account[key] && input[key] === undefined);
@@ -102,7 +114,7 @@ export function singlesAt(provider: Provider, resource: string | undefined, bind
     const [one, verb] = splitName(name);
     if (verb !== 'get' || operationOf(provider, `${one}.list`)) return [];
     const fields = Object.entries(operation.input);
-    if (resource === undefined ? fields.some(([, field]) => field.required) : !fields.some(([key, field]) => field.required && refOf(field) === resource && isPlace(key, field))) return [];
+    if (resource === undefined ? fields.some(([, field]) => field.required) : !fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource))) return [];
     return missing(operation, inputFrom(provider, name, binding)).length ? [] : [{ operation: name, resource: one, label: title(one) }];
   });
 }
@@ -115,7 +127,7 @@ export function actionsOn(provider: Provider, resource: string, binding: Binding
     if (verb === 'get') return [];
     const fields = Object.entries(operation.input);
     const own = of === resource && (fields.some(([key, field]) => refOf(field) === resource && isPlace(key, field)) || ['remove', 'delete'].includes(verb));
-    const about = fields.some(([key, field]) => field.required && refOf(field) === resource && isPlace(key, field));
+    const about = fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource));
     // Another resource's objects must be reachable from here: an action on one of them is offered there.
     const elsewhere = of !== resource && operationOf(provider, `${of}.list`) !== undefined && fields.some(([, field]) => field.required && refOf(field) === of && binding.refs[of] === undefined);
     return (own || about) && !elsewhere ? [name] : [];
@@ -143,7 +155,7 @@ export const actionsFor = (provider: Provider): string[] => Object.entries(table
 export const searchField = (operation: Operation): string | undefined =>
   ['search', 'contains', 'text', 'startswith', 'subject', 'file_name'].find(name => operation.input[name]?.type === 'text');
 
-const words = (value: unknown): string | undefined => typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
+const words = (value: unknown): string | undefined => typeof value === 'string' ? plain(value).trim() || undefined : undefined;
 
 /** What a person calls an object. */
 export function labelOf(resource: string, item: Readonly<Record<string, unknown>>): string {

@@ -20,6 +20,10 @@ const isSecret = (field: Field): boolean => field.type === 'text' ? field.secret
 export const secretsOf = (provider: Provider, resource: string): Fields =>
   Object.fromEntries(Object.entries(operationOf(provider, `${resource}.update`)?.input ?? {}).filter(([, field]) => isSecret(field)));
 
+/** What a form begins with: the defaults, and for what is being made or must be said also what is usual. A change begins with nothing that was not there. */
+export const firstValues = (fields: Fields, making: boolean): Values => Object.fromEntries(Object.entries(fields).flatMap(([name, field]) =>
+  field.default !== undefined ? [[name, field.default]] : field.type === 'flag' && field.suggest !== undefined && (making || field.required) ? [[name, field.suggest]] : []));
+
 const step = (from: unknown, key: string): unknown => typeof from === 'object' && from !== null ? (from as Values)[key] : undefined;
 /** Where a vendor puts the value of a field: under its own name, in a nested part, among JSON:API attributes, or as a relationship. */
 function found(item: Readonly<Values>, name: string, field: Field): unknown {

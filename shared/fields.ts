@@ -8,6 +8,8 @@ export type Field = {
   required?: boolean; default?: unknown;
   clearable?: boolean;              // an empty text is a value: it switches something off
   ref?: string;                     // names a resource; shown as a picker where that resource can be listed
+  /** Objects of other resources that serve here as well, each with the values that other fields must have then. */
+  also?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   as?: string;                      // the vendor's name, where it cannot be a key here (`rsEmail.spamHandling`)
   wire?: (value: any) => unknown;   // the vendor's spelling: Unix time, "true"/"false", newline lists
 } & (

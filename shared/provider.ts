@@ -65,9 +65,9 @@ export interface Feed<I extends Fields = Fields, T = unknown> {
   from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
   /**
    * Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking, the first time as soon as it listens; resolves
-   * when `ctx.signal` aborts.
+   * when `ctx.signal` aborts. `pushed` says whether news is told at once now, or has to be asked for in between after all.
    */
-  watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
+  watch?(ctx: Context, input: Values<I>, changed: (pushed: boolean) => void): Promise<void>;
 }
 /** Infers the input type of a feed from its fields. */
 export const feed = <const I extends Fields, T>(f: Feed<I, T>) => f;

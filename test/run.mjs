@@ -45,7 +45,7 @@ const run = (program, args, options = {}) => new Promise(resolve => {
 /** A fingerprint of everything the build reads. */
 function sources() {
   const hash = createHash('sha256');
-  const files = ['package.json', 'package-lock.json', 'package.nls.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons', 'l10n'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
+  const files = ['package.json', 'package-lock.json', 'package.nls.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons', 'l10n', 'test/sandbox', 'test/providers', 'test/contract'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
   for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
@@ -85,7 +85,7 @@ async function commands(name) {
     case 'sandbox': return script('test/sandbox/start.ts', ...rest);
     case 'golden': return (await buildIfStale()) || await script('test/golden.ts', '--write') || script('test/reference.ts', '--write');
     case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
-    case 'bench': install('test/bench', 'what is measured beside it'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
+    case 'bench': install('test/bench', 'what is measured beside it'); install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
     case 'test:e2e':
       install('test/engine', "n8n's engine");
       return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/mail').filter(file => file.endsWith('.test.ts'))));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cases } from './contract/cases.js';
 import { startMailServers, type Started } from './demo.js';
 import { installPackage, OWNER, prepareHost, type Host } from './e2e/n8n/host.js';
-import { installN8n, needPrograms } from './e2e/n8n/install.js';
+import { installN8n } from './e2e/n8n/install.js';
 import { endAll } from './e2e/n8n/processes.js';
 import { activate, credentialType, deactivate, saveCredential, saveWorkflow, signedIn, type WorkflowJson } from './e2e/n8n/workflows.js';
 import { packN8n } from './package.js';
@@ -32,7 +32,6 @@ async function main() {
   process.on('SIGINT', () => void stop(0));
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0));
   try {
-    await needPrograms('compiler', 'python');
     const home = await installN8n();
     if (process.argv.includes('--fresh')) rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });

@@ -17,6 +17,8 @@ export function buildVsix(): string {
   const narrow = {
     name: 'mailroom', description: DESCRIPTION, keywords: ['mailbox', 'email', 'imap', 'smtp', 'alias', 'spam', 'administration'],
     ...Object.fromEntries(KEPT.filter(key => key in manifest).map(key => [key, manifest[key]])), engines: { vscode: manifest.engines.vscode },
+    // Everything that stands in the staging folder; without a list the packing tool warns, and the licence must be in it.
+    files: ['dist', 'extension', 'icons', 'l10n', 'package.nls*.json', 'README.md', 'CHANGELOG.md', 'LICENSE'],
   };
   writeFileSync(join(staging, 'package.json'), `${JSON.stringify(narrow, null, 2)}\n`);
   for (const part of ['LICENSE', 'CHANGELOG.md', 'l10n', 'dist/extension', 'dist/shared', 'dist/icons', 'extension/media', ...readdirSync(root).filter(file => /^package\.nls.*\.json$/.test(file)), 'icons/mailroom.svg', 'icons/mailroom.png']) {

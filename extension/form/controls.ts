@@ -144,7 +144,25 @@ export function make(control: Control, around: Around): Made {
     };
   }
 
+  /** A choice that other values pass too: typed freely, with the known ones offered. */
+  function openChoice(): Inner {
+    const element = native(document.createElement('input')), known = document.createElement('datalist');
+    element.type = 'text';
+    known.id = `${id}-known`;
+    element.setAttribute('list', known.id);
+    if (control.example) element.placeholder = control.example;
+    known.append(...(control.options ?? []).map(({ value, label: text }) => { const one = document.createElement('option'); one.value = value; if (text !== value) one.label = text; return one; }));
+    element.addEventListener('input', () => around.changed(control.name, element.value || null, false));
+    element.addEventListener('change', () => around.changed(control.name, element.value || null, true));
+    return {
+      parts: [labelled(), element, known], get: () => element.value || null,
+      set(value) { const shown = value === null || value === undefined ? '' : String(value); if (element.value !== shown) element.value = shown; },
+      focus: () => element.focus(), disabled: off => { element.readOnly = off; }, describe: describing(element),
+    };
+  }
+
   function choice(): Inner {
+    if (control.open) return openChoice();
     const element = native(document.createElement('select'));
     const option = (value: string, text: string) => { const one = document.createElement('option'); one.value = value; one.textContent = text; return one; };
     element.append(option('', control.required ? w('Choose…') : w('not set')), ...(control.options ?? []).map(one => option(one.value, one.label)));

@@ -40,7 +40,8 @@ export interface RequestLine { at: number; account: string; method: string; orig
 
 /** What the host tells a page. */
 export type ToPage =
-  | { type: 'words'; words: Record<string, string> }
+  | { type: 'words'; words: Record<string, string>; keep?: Record<string, string> }
+  | { type: 'held'; message: string; button?: string }
   | { type: 'form'; form: FormModel }
   | { type: 'values'; values: Values; base?: Values; issues: FormIssue[]; readonly?: string }
   | { type: 'reader'; reader: ReaderModel }
@@ -55,6 +56,7 @@ export type ToPage =
 /** What a page may ask of the host. */
 export type Ask =
   | { do: 'edit'; field: string; value: unknown }
+  | { do: 'save' }
   | { do: 'submit'; values: Values }
   | { do: 'draft'; values: Values }
   | { do: 'cancel' }
@@ -71,17 +73,25 @@ export type Ask =
   | { do: 'remove'; column: string; values: string[] }
   | { do: 'copy'; column: string; values: string[] }
   | { do: 'reload'; column?: string }
-  | { do: 'clear' };
+  | { do: 'clear' }
+  | { do: 'again' };
+/** What a page is shown from again after a restart: ids and labels, no secret and no mail. */
+export type Kept = Record<string, string>;
+/** What was kept, in the state of a page; undefined unless it has exactly that shape, because it comes back from a page. */
+export function readKept(state: unknown): Kept | undefined {
+  const keep = isObject(state) ? state.keep : undefined;
+  return isObject(keep) && Object.values(keep).every(value => typeof value === 'string' && value.length <= 20_000) ? keep as Kept : undefined;
+}
 /** What a page sends: that it is ready, or a request with its number. */
 export type ToHost = { type: 'ready' } | { type: 'ask'; id: number; ask: Ask };
 
 type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
 const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
-  edit: { field: 'string', value: 'any' }, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
+  edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
   pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
   read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' }, attachment: { message: 'string', attachment: 'string', how: ['save', 'preview'] },
   mail: { message: 'string', what: ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'json'] },
-  add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' }, copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {},
+  add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' }, copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
 };
 /** No text of a page is longer, in characters. */
 const LONGEST = 2_000_000;

@@ -192,6 +192,25 @@ describe('what the tables say', () => {
       for (const name of Object.keys(one.operations)) if (name !== 'account.check') assert.equal(nodeFor(name), ownerOf(name), name);
     });
   }
+  it('an object that stands in for another brings the values that go with it', () => {
+    const other = { ...mailbox, also: { otherBox: { service: 'second' } } }, service = { type: 'choice', label: 'Service', choices: { first: 'First', second: 'Second' }, default: 'first' };
+    const wide = { ...provider, operations: { ...provider.operations, 'otherBox.list': op({}), 'entry.list': op({ mailbox: other, service }), 'entry.add': op({ mailbox: other, service, value: text('Value', { required: true }) }, 'write') } } as unknown as Provider;
+    const below = bind(wide, NOTHING_BOUND, 'otherBox', { id: 'o1' });
+    assert.deepEqual(branchesAt(wide, {}, 'otherBox', below).map(branch => branch.resource), ['entry']);
+    assert.deepEqual(inputFrom(wide, 'entry.list', below), { mailbox: 'o1', service: 'second' });
+    assert.deepEqual(inputFrom(wide, 'entry.list', bind(wide, NOTHING_BOUND, 'mailbox', { id: 'm1' })), { mailbox: 'm1' });
+    assert.ok(actionsOn(wide, 'otherBox', below).includes('entry.add'));
+  });
+  it('every kind of mailbox that a provider keeps spam lists for has them in the tree', () => {
+    for (const one of providers) {
+      for (const name of Object.keys(one.operations)) {
+        const [resource, verb] = name.split('.') as [string, string];
+        if (verb !== 'list' || !/^mailbox$|Mailbox$/.test(resource) || !Object.keys(one.operations).some(other => /spam.*List\.list$/i.test(other) && !other.startsWith('domain'))) continue;
+        const below = bind(one, NOTHING_BOUND, resource, { id: 'a@x.example' });
+        assert.ok(branchesAt(one, {}, resource, below).some(branch => /spam/i.test(branch.resource) && branch.choice !== undefined), `${one.id} ${resource}`);
+      }
+    }
+  });
   it('a copied row is a node that n8n takes', () => {
     const binding = { refs: { mailbox: 'm1' }, choices: {} };
     const row = { kind: 'item', id: 'x', account, label: 'box', resource: 'mailbox', item: { id: 'm1' }, binding, list: 'mailbox.list' } as ItemNode;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { choice, flag, isMailError, list, number, providers, text, time, type Fields } from '../../shared/index.js';
-import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, secretsOf, segment, textOf, unpackPlace, valuesOf } from '../../extension/values.js';
+import { afterSave, changesOf, conflicts, editingOf, firstValues, packPlace, readText, secretsOf, segment, textOf, unpackPlace, valuesOf } from '../../extension/values.js';
 import { NOTHING_BOUND } from '../../extension/tables.js';
 
 const fields = {
@@ -64,6 +64,12 @@ describe('documents: what a save sends', () => {
     assert.equal(afterSave(fields, read, { name: '' }, undefined).name, null);
   });
   it('text that is no JSON object is refused', () => { for (const bad of ['', '{', '[]', '1', 'null']) assert.throws(() => readText(bad), isMailError); });
+});
+
+describe('what a form begins with', () => {
+  const made = { on: flag('On', { suggest: true }), off: flag('Off'), must: flag('Must', { suggest: true, required: true }), fixed: number('Fixed', { default: 5 }) } as Fields;
+  it('defaults and what is usual, where something is made', () => assert.deepEqual(firstValues(made, true), { on: true, must: true, fixed: 5 }));
+  it('a change begins with nothing that nobody chose', () => assert.deepEqual(firstValues(made, false), { must: true, fixed: 5 }));
 });
 
 describe('documents: addresses', () => {

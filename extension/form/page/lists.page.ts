@@ -33,8 +33,8 @@ function draw(first: ListColumn): HTMLElement {
   const list = h('ul', { 'aria-label': column.label, tabindex: '0' }), problem = h('p', { class: 'complaint', hidden: true });
   const search = h('input', { type: 'search', placeholder: w('Filter'), 'aria-label': w('Filter entries of {0}', column.label), on: { input: () => { filter = search.value.trim().toLowerCase(); paint(); } } });
   const all = h('input', { type: 'checkbox', on: { change: () => { for (const one of visible()) if (all.checked) picked.add(one); else picked.delete(one); paint(); } } });
-  const allLabel = h('label', { class: 'all' }, all, w('Select all'));
   const remove = button(w('Remove Selected'), () => void removeThem(), { secondary: true }), copy = button(w('Copy To…'), () => void ask({ do: 'copy', column: column.id, values: [...picked] }).catch(error => announce(errorText(error), true)), { secondary: true });
+  const bar = h('div', { class: 'bar' }, h('label', { class: 'all' }, all, w('Select all')), remove, model?.canCopy ? copy : undefined);
   const visible = () => column.entries.filter(one => !filter || one.toLowerCase().includes(filter));
 
   function paint(): void {
@@ -58,7 +58,7 @@ function draw(first: ListColumn): HTMLElement {
     remove.disabled = copy.disabled = picked.size === 0;
     const rows = visible();
     all.checked = rows.length > 0 && rows.every(one => picked.has(one));
-    allLabel.hidden = rows.length === 0;
+    bar.hidden = rows.length === 0;
   }
   function told(done: EntryResult[], words: '{0} added, {1} refused' | '{0} removed, {1} refused'): void {
     const refused = done.filter(one => one.message !== undefined);
@@ -88,7 +88,7 @@ function draw(first: ListColumn): HTMLElement {
   drawn.set(column.id, { update(now) { column = now; paint(); } });
   paint();
   return h('section', { class: 'column', 'data-column': column.id }, h('h2', {}, column.label, count), box, addButton, results, problem, search,
-    h('div', { class: 'bar' }, allLabel, remove, model?.canCopy ? copy : undefined), list);
+    bar, list);
 }
 
 start(message => {

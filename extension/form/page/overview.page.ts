@@ -10,16 +10,18 @@ const shape = (name: string, attributes: Record<string, string | number>, text?:
   return element;
 };
 
+/** The height of a bar with its words, in pixels: the picture is as wide as its box, and its letters stay as large as all others. */
+const ROW = 38;
 /** Bars with their numbers; the figures are in the text too, so the picture needs no reading aloud. */
 function chart({ title, note, bars, total }: Chart): HTMLElement {
-  const most = Math.max(1, ...bars.map(bar => bar.value)), height = bars.length * 34 + 2;
-  const picture = shape('svg', { viewBox: `0 0 440 ${height}`, role: 'img', 'aria-label': `${title}: ${bars.map(bar => `${bar.label} ${bar.value}`).join(', ')}` });
+  const most = Math.max(1, ...bars.map(bar => bar.value)), height = bars.length * ROW;
+  const picture = bars.length ? shape('svg', { width: '100%', height, role: 'img', 'aria-label': `${title}: ${bars.map(bar => `${bar.label} ${bar.value}`).join(', ')}` }) : undefined;
   bars.forEach((bar, i) => {
-    const y = i * 34;
-    picture.append(shape('text', { x: 0, y: y + 12 }, bar.label), shape('text', { x: 440, y: y + 12, 'text-anchor': 'end' }, bar.value.toLocaleString()),
-      shape('rect', { x: 0, y: y + 17, width: 440, height: 8, rx: 4, class: 'track' }), shape('rect', { x: 0, y: y + 17, width: Math.max(bar.value ? 3 : 0, 440 * bar.value / most), height: 8, rx: 4, class: bar.tone }));
+    const y = i * ROW, share = bar.value / most * 100;
+    picture!.append(shape('text', { x: 0, y: y + 14 }, bar.label), shape('text', { x: '100%', y: y + 14, 'text-anchor': 'end' }, bar.value.toLocaleString()),
+      shape('rect', { x: 0, y: y + 20, width: '100%', height: 8, rx: 4, class: 'track' }), shape('rect', { x: 0, y: y + 20, width: `${bar.value ? Math.max(1.5, share) : 0}%`, height: 8, rx: 4, class: bar.tone }));
   });
-  return h('figure', { class: 'chart' }, h('h2', {}, title), total ? h('p', { class: 'total' }, total) : undefined, picture as unknown as HTMLElement, note ? h('figcaption', { class: 'help' }, note) : undefined);
+  return h('figure', { class: 'chart' }, h('h2', {}, title), total ? h('p', { class: 'total' }, total) : undefined, picture as HTMLElement | undefined, note ? h('figcaption', { class: 'help' }, note) : undefined);
 }
 
 function show({ title, subtitle, charts, rows, busy, note }: OverviewModel): void {

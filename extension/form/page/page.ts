@@ -26,10 +26,12 @@ export function ask(what: Ask): Promise<unknown> {
 }
 
 /** Starts the page: words first, then whatever it is for. */
-export function start(receive: (message: Exclude<ToPage, { type: 'words' | 'reply' }>) => void): void {
+export function start(receive: (message: Exclude<ToPage, { type: 'words' | 'reply' | 'held' }>) => void): void {
   window.addEventListener('message', ({ data }: MessageEvent<ToPage>) => {
-    if (data.type === 'words') { words = data.words; return; }
-    if (data.type !== 'reply') { receive(data); return; }
+    if (data.type === 'words') { words = data.words; if (data.keep) remember({ keep: data.keep }); return; }
+    if (data.type === 'held') { held(data.message, data.button); return; }
+    // The mark is for whoever measures how long a page takes.
+    if (data.type !== 'reply') { receive(data); performance.mark('filled'); return; }
     const one = waiting.get(data.id);
     waiting.delete(data.id);
     if (data.ok) one?.resolve(data.value); else one?.reject(new Refusal(data.message, data.issues));
@@ -64,11 +66,16 @@ export function announce(text: string, bad = false): void {
 export const button = (label: string, run: () => void, options: { secondary?: boolean; title?: string; class?: string; disabled?: boolean } = {}): HTMLButtonElement =>
   h('button', { type: 'button', class: [options.secondary ? 'secondary' : '', options.class ?? ''].filter(Boolean).join(' ') || undefined, title: options.title, disabled: options.disabled, on: { click: () => run() } }, label);
 
+let root: HTMLElement | undefined;
 /** The page's own element that everything is put into. */
 export const main = (kind: string): HTMLElement => {
   document.body.dataset.kind = kind;
-  const element = h('main', {});
-  document.body.prepend(element);
-  return element;
+  root = h('main', {});
+  document.body.prepend(root);
+  return root;
 };
+/** A tab that came back and cannot be filled: why, and the way on where there is one. */
+function held(message: string, go?: string): void {
+  root?.replaceChildren(h('p', { class: 'notice' }, message), ...(go ? [button(go, () => void ask({ do: 'again' }).catch(error => announce(errorText(error), true)))] : []));
+}
 export const errorText = (error: unknown): string => error instanceof Error ? error.message : String(error);

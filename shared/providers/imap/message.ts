@@ -69,7 +69,8 @@ interface Raw { exec(command: string, attributes: Token[], options: { untagged: 
 
 /** UID SEARCH with keys as they are; the library's own search knows neither raw keys nor tells why a search was refused. */
 export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number[]> {
-  const found = new Set<number>();
+  // No search finds more than the folder holds; a server that says so would have us count to four thousand million. Some may have just come.
+  const found = new Set<number>(), most = (client.mailbox ? client.mailbox.exists : 0) + 1000;
   const compact = client.capabilities.has('ESEARCH') || client.enabled.has('IMAP4REV2');
   const answer = await (client as unknown as Raw).exec('UID SEARCH', [...(compact ? [{ type: 'ATOM', value: 'RETURN' }, [{ type: 'ATOM', value: 'ALL' }]] as Token[] : []), ...keys], {
     untagged: {
@@ -77,7 +78,7 @@ export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number
       ESEARCH: async ({ attributes = [] }) => {
         const at = attributes.findIndex(attribute => String(attribute?.value).toUpperCase() === 'ALL');
         const set = at < 0 ? undefined : attributes[at + 1]?.value;
-        if (typeof set === 'string' && /^[\d:,]+$/.test(set)) for (const uid of uidsOf(set)) found.add(uid);
+        if (typeof set === 'string' && /^[\d:,]+$/.test(set)) for (const uid of uidsOf(set, most)) found.add(uid);
       },
     },
   });

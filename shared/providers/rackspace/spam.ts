@@ -6,7 +6,7 @@ import { operation, type Context, type Operations } from '../../provider.js';
 import type { Native, SpamEntry, SpamList } from '../../vocabulary.js';
 import { api, needed, readBack, unreadable, unwrapped } from './api.js';
 import { rsMailbox } from './rsMailbox.js';
-import { domain, domainPath, mailbox, mailboxPath, refused, something, wiki } from './target.js';
+import { domain, domainPath, mailbox as exchangeMailbox, mailboxPath, refused, something, wiki } from './target.js';
 
 const DOCS = wiki('Exchange_Mailbox_Spam'), RS_DOCS = wiki('Rackspace_Mailbox_Spam'), DOMAIN_DOCS = wiki('Domain_Spam');
 
@@ -15,6 +15,8 @@ const which = choice('List', {
 }, { required: true });
 const service = choice('Service', { exchange: 'Exchange', rackspace: 'Rackspace Email' }, {
   default: 'exchange', help: 'Which of the vendor\'s two mail services the mailbox belongs to.' });
+/** A mailbox of either service, which the field `service` tells apart. */
+const mailbox = { ...exchangeMailbox, also: { rsMailbox: { service: 'rackspace' } } } as const;
 const value = text('Value', {
   required: true, example: 'anyone@spam.example',
   help: 'An e-mail address or domain, or an IP address for the IP lists. A percent sign stands for anything, as in @%.example.com.' });
@@ -185,13 +187,13 @@ export const spam = {
   }),
   'spamSettings.get': operation({
     summary: 'Get the spam settings of an Exchange mailbox', effect: 'read', docs: DOCS, orders: ['Show Spam Setting'],
-    input: { mailbox },
+    input: { mailbox: exchangeMailbox },
     run: (ctx, input) => show(ctx, input.mailbox, mailboxPath(input.mailbox)),
   }),
   'spamSettings.update': operation({
     summary: 'Change the spam settings of an Exchange mailbox', effect: 'write', docs: DOCS, orders: ['Edit Spam Setting'],
     doubt: 'Left out, Send to Domain Quarantine seems to fall back to the quarantine of the mailbox; the vendor says so of On and Exclusive.',
-    input: { mailbox, ...settings },
+    input: { mailbox: exchangeMailbox, ...settings },
     async run(ctx, { mailbox: address, ...input }) {
       if (input.filterlevel === 'off' && input.sendtodomainquarantine) {
         throw refused('sendtodomainquarantine', 'Send to Domain Quarantine cannot be on while Filter Level is off.');

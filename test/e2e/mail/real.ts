@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import { selfSigned } from '../../sandbox/imap/certificate.js';
@@ -34,10 +34,7 @@ export function installServers(): void {
   }
 }
 
-const root = process.getuid?.() === 0;
 const idOf = (flag: '-u' | '-g', name: string) => Number(spawnSync('id', [flag, name], { encoding: 'utf8' }).stdout);
-/** Dovecot refuses to open mail as root; its package brings a user that owns nothing else. */
-const mailUser = root ? { name: 'dovenull', uid: idOf('-u', 'dovenull'), gid: idOf('-g', 'dovenull') } : { name: spawnSync('id', ['-un'], { encoding: 'utf8' }).stdout.trim(), uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 const children = new Set<ChildProcess>();
 let masterPid: string | undefined;
@@ -71,6 +68,9 @@ async function listening(port: number, wanted = true) {
  */
 export async function realLab(): Promise<Lab> {
   installServers();
+  const root = process.getuid?.() === 0, own = userInfo();
+  // Dovecot refuses to open mail as root; its package, there only now, brings a user that owns nothing else.
+  const mailUser = root ? { name: 'dovenull', uid: idOf('-u', 'dovenull'), gid: idOf('-g', 'dovenull') } : { name: own.username, uid: own.uid, gid: own.gid };
   const folder = mkdtempSync(join(tmpdir(), 'mailroom-servers-')), at = (...path: string[]) => join(folder, ...path);
   folders.add(folder);
   chmodSync(folder, 0o755);

@@ -52,7 +52,7 @@ export async function openEditor(host: Host, home: string, login = { email: OWNE
   mkdirSync(SCREENSHOTS, { recursive: true });
   const browser = await chromium.launch({ executablePath: systemBrowser(), headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
   const page = await browser.newPage({ viewport: { width: 1280, height: 840 }, reducedMotion: 'reduce' }) as Page;
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(60_000);
   const complaints: string[] = [];
   page.on('pageerror', (error: Error) => complaints.push(error.message));
   const spot = (testId: string) => page.locator(`[data-test-id="${testId}"]`);

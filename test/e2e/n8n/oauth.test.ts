@@ -13,7 +13,7 @@ import { byId, chain, executionsOf, mail as node, plain, runWorkflow, saveWorkfl
 const HOURS = 3_600_000;
 
 describe('signing in by OAuth 2, in the browser', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let host: Host, home: string, editor: Editor, window: Page | undefined;
   before(async function () {
     this.timeout(45 * 60_000);

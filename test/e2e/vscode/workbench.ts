@@ -95,8 +95,8 @@ export async function startServer({ version, vsix, env = {}, settings = {}, port
 }
 
 export interface Browser { page: Loose; close(): Promise<void> }
-/** A browser with a fresh profile on a server's workbench. */
-export async function openBrowser(server: Server, size = { width: 1400, height: 900 }, language?: string): Promise<Browser> {
+/** A browser with a fresh profile on a server's workbench. `before` prepares the page and may add to its address. */
+export async function openBrowser(server: Server, size = { width: 1400, height: 900 }, language?: string, before?: (page: Loose) => Promise<string>): Promise<Browser> {
   const { chromium } = createRequire(join(__dirname, 'package.json'))('playwright-core') as Loose;
   const profile = mkdtempSync(join(tmpdir(), 'mailroom-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
@@ -104,10 +104,12 @@ export async function openBrowser(server: Server, size = { width: 1400, height: 
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
   const page = context.pages()[0];
+  page.setDefaultTimeout(Number(process.env.STEP_TIMEOUT ?? 20_000));
   // The half of the key that a front door would answer; without it the secret store refuses.
   await page.route('**/mint-key', (route: Loose) => route.fulfill({ status: 200, body: Buffer.alloc(32, 7) }));
   if (language) await page.addInitScript(`globalThis._VSCODE_NLS_LANGUAGE = ${JSON.stringify(language)}`);
-  await page.goto(`${server.url}/?folder=${server.folder}`);
+  const more = await before?.(page) ?? '';
+  await page.goto(`${server.url}/?folder=${server.folder}${more}`);
   await page.waitForSelector('.activitybar', { timeout: 60_000 });
   return { page, async close() { await context.close(); rmSync(profile, { recursive: true, force: true, maxRetries: 3 }); } };
 }

@@ -1,0 +1,65 @@
+import * as vscode from 'vscode';
+import type { Accounts } from './accounts.js';
+import { COMPOSER } from './compose.js';
+import { readKept, type Kept } from './form/messages.js';
+import { connectPage, type Back, type Page } from './panels.js';
+import type { Target } from './operate.js';
+import { NOTHING_BOUND, operationOf } from './tables.js';
+import { unpackPlace } from './values.js';
+import { t } from './words.js';
+
+export interface RestoreOptions {
+  extension: vscode.Uri; accounts: Accounts;
+  read(target: Target, back: Back): Promise<void>;
+  editLists(target: Target, resource: string, back: Back): void;
+  compose(target: Target, operation: string, back: Back & { to?: string }): void;
+  overview(target: Target, back: Back): void;
+  requests(back: Back): void;
+}
+
+/**
+ * Tabs that were open when the window closed. Only a tab that is in sight is filled, and none asks for a secret by itself: it says what is
+ * missing and waits for a click.
+ */
+export function restoreTabs({ extension, accounts, read, editLists, compose, overview, requests }: RestoreOptions): vscode.Disposable {
+  const info = (id: string | undefined) => accounts.list().find(one => one.id === id);
+  const back = (panel: vscode.WebviewPanel, account: string): Back => ({
+    panel, hold: async () => await accounts.ready(account) ? undefined : { message: t('{0} needs its secret before this can be shown again.', info(account)?.name ?? ''), button: t('Sign In') },
+  });
+  /** A tab whose account or object cannot be named any more. */
+  const gone = (panel: vscode.WebviewPanel, page: Page) => void connectPage(panel.webview, panel.onDidDispose, {
+    page, title: panel.title, extension, ready() {}, answer: () => undefined, hold: async () => ({ message: t('What this tab showed belongs to an account that is no longer there.') }),
+  });
+  const target = (keep: Kept | undefined): Target | undefined => {
+    const place = unpackPlace(keep?.place ?? ''), account = info(place?.account);
+    return place && account ? { account, resource: place.resource, binding: { refs: place.refs, choices: place.choices ?? {} }, label: keep?.label ?? '' } : undefined;
+  };
+  const serve = (type: string, page: Page, show: (panel: vscode.WebviewPanel, keep: Kept) => boolean) => vscode.window.registerWebviewPanelSerializer(type, {
+    async deserializeWebviewPanel(panel, state: unknown) {
+      const keep = readKept(state);
+      if (!keep || !show(panel, keep)) gone(panel, page);
+    },
+  });
+  return vscode.Disposable.from(
+    serve('mailroom.reader', 'reader', (panel, keep) => { const one = target(keep); if (one) void read(one, back(panel, one.account.id)); return one !== undefined; }),
+    serve('mailroom.lists', 'lists', (panel, keep) => {
+      const one = target(keep), list = keep.list ?? '';
+      if (!one || !operationOf(one.account.provider, `${list}.list`) || !operationOf(one.account.provider, `${list}.add`)) return false;
+      editLists(one, list, back(panel, one.account.id));
+      return true;
+    }),
+    serve(COMPOSER, 'form', (panel, keep) => {
+      const one = target(keep), operation = keep.operation ?? '';
+      if (!one || !operationOf(one.account.provider, operation)) return false;
+      // Writing needs no account yet; sending asks for what it needs.
+      compose(one, operation, { panel, ...(keep.to ? { to: keep.to } : {}) });
+      return true;
+    }),
+    serve('mailroom.overview', 'overview', (panel, keep) => {
+      const account = info(keep.account), one = target(keep) ?? (account && { account, resource: '', binding: NOTHING_BOUND, label: account.name });
+      if (one) overview(one, back(panel, one.account.id));
+      return one !== undefined;
+    }),
+    serve('mailroom.requests', 'requests', panel => { requests({ panel }); return true; }),
+  );
+}
