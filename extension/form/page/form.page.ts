@@ -122,7 +122,11 @@ function show(model: FormModel): void {
     } finally { submit!.removeAttribute('disabled'); }
   }
   if (focused) controls.get(focused)?.focus();
-  else if (model.mode === 'ask') requestAnimationFrame(() => controls.get(model.groups[0]?.controls[0]?.name ?? '')?.focus());
+  else if (model.mode === 'ask') {
+    // What has to be filled in comes first: in an answer that is the message, not who gets it.
+    const all = model.groups.filter(group => !group.folded).flatMap(group => group.controls), first = all.find(one => one.required && (model.values[one.name] ?? '') === '') ?? all[0];
+    requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
+  }
 }
 
 function fill(values: Values, problems: FormIssue[], readonly?: string): void {
