@@ -29,13 +29,26 @@ const splitLazy = {
 await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
 // `export *` leaves the default export out, which is all that a CommonJS module made of one class has.
 const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all from ${JSON.stringify(entry)}; export default all.default ?? all;`;
+// What the IMAP client brings along and loads at once, 14 MB of memory, without a call that needs it here: a logger of its own (it is given
+// one), and tables of Japanese charsets, which Node has built in.
+const spared = {
+  pino: 'export default () => { throw new Error("A logger must be given."); };',
+  'encoding-japanese': 'exports.convert = (bytes, { from }) => new TextDecoder(/^euc/i.test(from) ? "euc-jp" : "iso-2022-jp").decode(bytes);',
+};
+const spare = {
+  name: 'spare',
+  setup(b) {
+    b.onResolve({ filter: new RegExp(`^(${Object.keys(spared).join('|')})$`) }, ({ path }) => ({ path, namespace: 'spared' }));
+    b.onLoad({ filter: /./, namespace: 'spared' }, ({ path }) => ({ contents: spared[path] }));
+  },
+};
 // A package is bundled once: what else is imported of it stands in the file of the package, and a file of its own only points there.
 const partOf = entry => [...lazy.values()].find(other => entry.startsWith(`${other}/`));
 for (const [name, entry] of lazy) {
   const within = partOf(entry);
   if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
   const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
-  await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}` });
+  await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare] });
 }
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.

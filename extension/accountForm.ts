@@ -1,8 +1,11 @@
 import * as vscode from 'vscode';
 import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider, type Send } from '../shared/index.js';
-import { fieldsOf, grantOf, isSecretField, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
+import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
+import { openInBrowser } from './browser.js';
+import { defaultFile } from './export.js';
 import type { Values } from './form/messages.js';
+import { createReturns } from './returns.js';
 import { startSandbox } from './sandbox.js';
 import { firstValues } from './values.js';
 import { t } from './words.js';
@@ -14,8 +17,11 @@ export async function askSecrets(account: StoredAccount, send?: Send): Promise<S
   if (grantOf(provider, account.values)) {
     const picked = await vscode.window.showInformationMessage(t('{0} needs a sign-in in the browser.', account.name), t('Sign In'));
     if (!picked) return undefined;
-    const tokens = await signIn(provider, account, undefined, send);
-    return tokens ? { tokens } : undefined;
+    // The app's own secret was not remembered either.
+    const clientSecret = await vscode.window.showInputBox({ title: account.name, prompt: [OAUTH_FIELDS.clientSecret.label, OAUTH_FIELDS.clientSecret.help].join('. '), password: true, ignoreFocusOut: true });
+    if (clientSecret === undefined) return undefined;
+    const signed = await signIn(provider, account, clientSecret || undefined, send);
+    return signed && { ...signed, ...(clientSecret ? { clientSecret } : {}) };
   }
   const fields = fieldsOf(provider), secret: Secrets = {};
   const wanted = Object.entries(fields).filter(([name, field]) => isSecretField(fields, name) && (field.required || name === 'password'));
@@ -35,41 +41,65 @@ export function check(fields: Fields, name: string, value: unknown): string | un
   try { validate({ [name]: fields[name]! }, { [name]: value }); return undefined; } catch (error) { return (error as Error).message || t('This value is not accepted.'); }
 }
 
-/** The sign-in under way: the browser comes back with its state. */
-const returns = new Map<string, (address: string) => void>();
+const returns = createReturns();
+let warned: Thenable<unknown> | undefined;
 export const uriHandler: vscode.UriHandler = {
   handleUri(uri) {
     // One harmless path, and only for a sign-in that was started here.
-    if (uri.path !== '/oauth') return;
-    const state = new URLSearchParams(uri.query).get('state');
-    if (state) returns.get(state)?.(uri.toString(true));
+    if (uri.path !== '/oauth' || returns.arrived(uri.query) || warned) return;
+    warned = vscode.window.showWarningMessage(t('A sign-in came back that this window did not start, or that is over. Nothing was stored.')).then(() => { warned = undefined; });
   },
 };
 let extensionId = 'mailroom.mailroom';
 export const setExtensionId = (id: string): void => { extensionId = id; };
+const inBrowser = (): boolean => vscode.env.uiKind === vscode.UIKind.Web;
 const ownRedirect = (): string => `${vscode.env.uriScheme}://${extensionId}/oauth`;
+/**
+ * Where the browser comes back to. On the desktop always the same address, because vendors want it registered letter by letter and the one
+ * that VS Code makes names the window; in a browser only the one that VS Code makes finds its tab.
+ */
+const redirectFor = async (account: StoredAccount): Promise<string> => account.values.redirectUri ? String(account.values.redirectUri)
+  : inBrowser() ? (await vscode.env.asExternalUri(vscode.Uri.parse(ownRedirect()))).toString(true) : ownRedirect();
+
+/** A sign-in that nobody finishes is over after this long, in milliseconds. */
+const PATIENCE = 15 * 60_000;
 
 /** The grant in the browser. The address it comes back to is ours, or pasted by the user where no link reaches this window. Undefined when the user gives up. */
-export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined, send?: Send): Promise<OAuth2Tokens | undefined> {
+export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined, send?: Send): Promise<{ tokens: OAuth2Tokens; signedInAt: string } | undefined> {
   const provider = grantOf(of, account.values) ?? of;
-  const redirectUri = String(account.values.redirectUri || ownRedirect());
+  const redirectUri = await redirectFor(account);
   const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
   const { url, state, verifier } = authorization({ provider, account: account.values, app, pkce: account.values.pkce === true });
-  if (!await vscode.env.openExternal(vscode.Uri.parse(url, true))) return undefined;
+  if (!await openInBrowser(url)) {
+    const copy = t('Copy Address');
+    if (await vscode.window.showWarningMessage(t('The browser was not opened. Open the address of the sign-in yourself.'), copy) !== copy) return undefined;
+    await vscode.env.clipboard.writeText(url);
+  }
   const address = await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true }, (_, token) =>
     new Promise<string | undefined>(resolve => {
-      const box = vscode.window.createInputBox();
-      const end = (value: string | undefined) => { returns.delete(state); box.dispose(); resolve(value); };
-      returns.set(state, end);
+      const box = vscode.window.createInputBox(), timer = setTimeout(() => end(undefined), PATIENCE);
+      const end = (value: string | undefined) => { clearTimeout(timer); forget(); box.dispose(); resolve(value); };
+      const forget = returns.expect(state, end);
       token.onCancellationRequested(() => end(undefined));
       box.title = t('Sign in at {0}', provider.name);
-      box.prompt = t('Go on in the browser. If it does not come back here by itself, paste the address it ended at ({0}…).', redirectUri);
+      box.placeholder = t('Address it ended at');
+      box.prompt = t('Go on in the browser. If it does not come back here by itself, paste the address it ended at.');
       box.ignoreFocusOut = true;
-      box.onDidAccept(() => { try { readRedirect(box.value, state); end(box.value); } catch (error) { box.validationMessage = (error as Error).message; } });
+      box.onDidAccept(() => {
+        const complaint = notOurs(box.value.trim(), state);
+        if (complaint === undefined) end(box.value.trim()); else box.validationMessage = complaint;
+      });
       box.show();
     }));
   if (!address) return undefined;
-  return exchangeCode({ provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
+  const tokens = await exchangeCode({ provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
+  return { tokens, signedInAt: redirectUri };
+}
+/** Why a pasted address does not belong to this sign-in. That consent was refused is an answer like any other. */
+function notOurs(address: string, state: string): string | undefined {
+  if (!URL.canParse(address)) return t('This is no address. Copy all of it from the browser.');
+  try { readRedirect(address, state); } catch (error) { if (!isMailError(error) || error.code !== 'forbidden') return (error as Error).message; }
+  return undefined;
 }
 
 const REMEMBER = (): Fields => ({
@@ -90,7 +120,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
   openForm({
     extension, identity: `account ${before?.id ?? provider.id}`, icon: 'account', title: before ? t('Edit {0}', before.name) : t('Add {0} Account', provider.name),
     subtitle: before ? provider.name : t('The account is checked before it is added.'),
-    ...(provider.notice ? { notice: provider.notice } : provider.auth.oauth2 ? { notice: t('Register this redirect address with the vendor: {0}', ownRedirect()) } : {}),
+    ...(provider.notice ? { notice: provider.notice } : provider.auth.oauth2 ? { notice: inBrowser() ? t('In a browser each sign-in comes back to an address of its own. Where the vendor wants a fixed one, give it as Redirect Address.') : t('Register this redirect address with the vendor: {0}', ownRedirect()) } : {}),
     fields, values: { ...shown, accountName: before?.name ?? null, remember: before?.remember ?? 'keep' }, submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
     general: t('Access'), keepsSecrets: before !== undefined,
     groups: groups => groups.map(group => group.title === 'Pace' || (group.title === 'OAuth 2' && !provider.auth.oauth2) ? { ...group, folded: true } : group),
@@ -98,7 +128,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       const { accountName, remember, ...values } = given;
       const known = before ? await accounts.secretsOf(before.id) ?? {} : {};
       const { open, secret } = parted(own, values);
-      validate(own, { ...without(known, 'tokens'), ...open, ...secret });
+      validate(own, { ...without(known, 'tokens', 'signedInAt'), ...open, ...secret });
       const account: StoredAccount = {
         id: before?.id ?? accounts.newId(), name: typeof accountName === 'string' && accountName.trim() ? accountName.trim() : freeName(accounts, provider.name, before?.id), provider: provider.id,
         values: open, remember: remember as Remember,
@@ -106,9 +136,9 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       let secrets: Secrets = { ...known, ...secret };
       if (grantOf(provider, open) && !open.clientId) throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'), { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
       if (grantOf(provider, open) && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
-        const tokens = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
-        if (!tokens) throw new MailError('unauthorized', t('The sign-in was not finished.'));
-        secrets = { ...secrets, tokens };
+        const signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
+        if (!signed) throw new MailError('unauthorized', t('The sign-in was not finished. Nothing was stored.'));
+        secrets = { ...secrets, ...signed };
       }
       try { await accounts.check(account, secrets); } catch (error) {
         log?.warn(`${account.name}: ${(error as Error).message}`);
@@ -122,7 +152,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
     },
   });
 }
-const without = (values: Values, name: string): Values => Object.fromEntries(Object.entries(values).filter(([key]) => key !== name));
+const without = (values: Values, ...names: string[]): Values => Object.fromEntries(Object.entries(values).filter(([key]) => !names.includes(key)));
 /** A name that no other account has. */
 function freeName(accounts: Accounts, wanted: string, except?: string): string {
   const taken = new Set(accounts.all().filter(({ id }) => id !== except).map(({ name }) => name));
@@ -162,16 +192,32 @@ export async function addSandboxAccount(accounts: Accounts): Promise<void> {
   await accounts.save({ ...read.account, id: accounts.newId(), name: freeName(accounts, read.account.name) }, read.secrets);
 }
 
-export async function importAccounts(accounts: Accounts): Promise<void> {
+/** Imports the accounts of a file, each for itself; `show` is for what became of each where one was refused. */
+export async function importAccounts(accounts: Accounts, show: (results: string[]) => Promise<void>): Promise<void> {
   const [file] = await vscode.window.showOpenDialog({ title: t('Import Accounts'), filters: { JSON: ['json'] }, openLabel: t('Import') }) ?? [];
   if (!file) return;
-  const found = readExport(Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8'));
-  for (const account of found) await accounts.save({ ...account, name: freeName(accounts, account.name) }, undefined);
-  void vscode.window.showInformationMessage(found.length === 1 ? t('One account was imported; its secrets are asked for when it is opened.') : t('{0} accounts were imported; their secrets are asked for when they are opened.', found.length));
+  const results: string[] = [];
+  let done = 0, withSecrets = 0;
+  for (const { label, account, secrets, refused } of readExport(Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8'))) {
+    if (!account) { results.push(t('{0}: refused. {1}', label, refused ?? '')); continue; }
+    if (isThere(accounts.all(), account)) { results.push(t('{0}: refused. It is there already.', label)); continue; }
+    const name = freeName(accounts, account.name);
+    await accounts.save({ ...account, name }, secrets);
+    done++;
+    if (secrets) withSecrets++;
+    results.push(secrets ? t('{0}: imported with its secrets.', name) : t('{0}: imported. Its secrets are asked for when it is opened.', name));
+  }
+  const refused = results.length - done;
+  const said = [done === 1 ? t('One account was imported.') : t('{0} accounts were imported.', done), ...(refused ? [t('{0} refused.', refused)] : []),
+    withSecrets ? t('Delete the file: there are secrets in it.') : done && !refused ? t('Secrets are asked for when an account is opened.') : ''].filter(Boolean).join(' ');
+  const picked = refused ? await vscode.window.showWarningMessage(said, t('Show')) : await vscode.window.showInformationMessage(said);
+  if (picked) await show(results);
 }
 export async function exportAccounts(accounts: Accounts): Promise<void> {
-  const where = await vscode.window.showSaveDialog({ title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export') });
+  const own = accounts.all().filter(({ id }) => !accounts.isLent(id));
+  if (!own.length) { void vscode.window.showInformationMessage(t('There is no account to export.')); return; }
+  const where = await vscode.window.showSaveDialog({ title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile('mailroom-accounts.json') });
   if (!where) return;
-  await vscode.workspace.fs.writeFile(where, Buffer.from(writeExport(accounts.all().filter(({ id }) => !accounts.isLent(id)))));
+  await vscode.workspace.fs.writeFile(where, Buffer.from(writeExport(own)));
   void vscode.window.showInformationMessage(t('The accounts were exported without their secrets.'));
 }

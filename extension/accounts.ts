@@ -11,7 +11,8 @@ import { t } from './words.js';
 export type Remember = 'keep' | 'session' | 'never';
 /** An account as it is stored; nothing of it is secret. */
 export interface StoredAccount { id: string; name: string; provider: string; values: Record<string, unknown>; remember: Remember }
-export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens };
+/** `signedInAt` is the address the last sign-in came back to, which vendors want to hear again when a token is renewed. */
+export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedInAt?: string };
 export type Accounts = ReturnType<typeof createAccounts>;
 
 export interface AccountsOptions {
@@ -40,6 +41,7 @@ const WARM_AFTER = 300;
 export const OAUTH_FIELDS = {
   clientId: { type: 'text', label: 'Client ID', required: true, group: 'OAuth 2', help: 'Of the app registered with the vendor.' },
   clientSecret: { type: 'text', label: 'Client Secret', secret: true, group: 'OAuth 2', help: 'Left empty for an app that has none.' },
+  redirectUri: { type: 'text', label: 'Redirect Address', format: 'uri', group: 'OAuth 2', help: 'Only where the vendor wants an address of your own. The browser ends there, and you paste the address it shows.' },
   pkce: { type: 'flag', label: 'PKCE', group: 'OAuth 2', help: 'Whether to send a code challenge (RFC 7636). Not every vendor knows it.' },
 } as const satisfies Fields;
 
@@ -145,8 +147,8 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     const provider = providerOf(account);
     if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
     const known = needsSecrets(provider, account.values) ? await secretsFor(account) : await readSecrets(account) ?? {};
-    const { tokens: _, ...values } = known;
-    const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: String(account.values.redirectUri ?? '') };
+    const { tokens: _, signedInAt, ...values } = known;
+    const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: signedInAt ?? String(account.values.redirectUri ?? '') };
     const grant = grantOf(provider, account.values);
     const oauth = grant ? tokenKeeper({
       provider: grant, account: account.values, app, key: account.id, send: sender(),
@@ -204,7 +206,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     },
     /** Checks an account that is not stored yet. */
     async check(account: StoredAccount, secret: Secrets, signal?: AbortSignal): Promise<void> {
-      const provider = providerOf(account)!, { tokens: _, ...values } = secret;
+      const provider = providerOf(account)!, { tokens: _, signedInAt: __, ...values } = secret;
       const client = connect(provider, { ...account.values, ...values }, {
         key: account.id, observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
         ...(grantOf(provider, account.values) ? { token: async () => secret.tokens?.accessToken ?? '' } : {}),
@@ -267,31 +269,45 @@ export function readSandboxLine(line: string): { account: Omit<StoredAccount, 'i
     const { id, account: given } = JSON.parse(line) as { id: string; account: Record<string, unknown> };
     const provider = providers.find(one => one.id === id);
     if (!provider || typeof given !== 'object' || given === null) return undefined;
-    const { accessToken, refreshToken, redirectUri, ...rest } = given;
+    // The address registered for scripts is none that a browser could come back from.
+    const { accessToken, refreshToken, redirectUri: _, ...rest } = given;
     const { open, secret } = parted(fieldsOf(provider), rest);
     const tokens = typeof accessToken === 'string' ? { tokens: { accessToken, obtainedAt: Date.now(), ...(typeof refreshToken === 'string' ? { refreshToken } : {}) } } : {};
     return {
-      account: { name: t('{0} Sandbox', provider.name), provider: provider.id, values: { ...open, ...(redirectUri ? { redirectUri } : {}) }, remember: 'session' },
+      account: { name: t('{0} Sandbox', provider.name), provider: provider.id, values: open, remember: 'session' },
       secrets: { ...secret, ...tokens },
     };
   } catch { return undefined; }
 }
 
-/** The accounts of a file, checked: anything but accounts of providers known here is refused with its reason. Never holds secrets. */
-export function readExport(text: string): StoredAccount[] {
+/** What became of one account of a file: the account, with the secrets that somebody wrote into the file, or why it was refused. */
+export interface Entry { label: string; account?: StoredAccount; secrets?: Secrets; refused?: string }
+/** The accounts of a file, each checked for itself, so that one that is wrong does not keep the others out. Throws `invalid_input` where the file is none. */
+export function readExport(text: string): Entry[] {
   let parsed: unknown;
   try { parsed = JSON.parse(text); } catch { throw new MailError('invalid_input', t('The file is not JSON.')); }
-  const list = (parsed as { accounts?: unknown })?.accounts;
+  const list = (parsed as { accounts?: unknown } | null)?.accounts;
   if (!Array.isArray(list)) throw new MailError('invalid_input', t('The file has no list of accounts.'));
-  return list.map((one: Record<string, unknown>, i) => {
+  return list.map((one: Record<string, unknown> | null, i) => {
     const provider = providers.find(({ id }) => id === one?.provider);
-    if (!provider) throw new MailError('invalid_input', t('Account {0} names no provider known here.', i + 1));
-    const fields = fieldsOf(provider);
-    const { open } = parted(fields, typeof one.values === 'object' && one.values !== null ? one.values as Record<string, unknown> : {});
-    // Secrets and what they are needed for are asked for later; all else is checked now.
-    const checked = validate(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, { ...field, required: false }])), Object.fromEntries(Object.entries(open).filter(([name]) => Object.hasOwn(fields, name))));
-    return { id: randomUUID(), name: typeof one.name === 'string' && one.name ? one.name : provider.name, provider: provider.id, values: checked, remember: one.remember === 'session' || one.remember === 'never' ? one.remember : 'keep' };
+    const name = typeof one?.name === 'string' && one.name.trim() ? one.name.trim().slice(0, 80) : provider?.name;
+    const label = name ?? t('Account {0}', i + 1);
+    if (!provider) return { label, refused: t('It names no provider known here.') };
+    const fields = fieldsOf(provider), given = typeof one!.values === 'object' && one!.values !== null ? one!.values as Record<string, unknown> : {};
+    // Secrets are asked for when the account is opened; all else is checked now.
+    const now = Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, isSecretField(fields, key) ? { ...field, required: false } : field]));
+    try {
+      const { open, secret } = parted(fields, validate(now, given));
+      const account: StoredAccount = { id: randomUUID(), name: name!, provider: provider.id, values: open, remember: one!.remember === 'session' || one!.remember === 'never' ? one!.remember : 'keep' };
+      return { label, account, ...(Object.keys(secret).length ? { secrets: secret } : {}) };
+    } catch (error) { return { label, refused: (error as Error).message }; }
   });
+}
+/** Whether an account of a file is there already: the same provider and name, and open values that mean the same. */
+export function isThere(all: readonly StoredAccount[], one: StoredAccount): boolean {
+  const provider = providers.find(({ id }) => id === one.provider), known = provider ? fieldsOf(provider) : {}, fields = Object.entries(known).filter(([name]) => !isSecretField(known, name));
+  const meant = (account: StoredAccount) => JSON.stringify(fields.map(([name, field]) => account.values[name] ?? field.default ?? null));
+  return all.some(other => other.provider === one.provider && other.name === one.name && meant(other) === meant(one));
 }
 /** The text of an export: everything but ids and secrets. */
 export const writeExport = (accounts: readonly StoredAccount[]): string => `${JSON.stringify({

@@ -12,7 +12,7 @@ import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
 import { n8nNodes } from './n8n.js';
 import { isCancel, type Problems } from './problems.js';
-import { actionsAt, actionsFor, actionsOn, idOfItem, inputFrom, isMail, operationOf, searchField } from './tables.js';
+import { actionsAt, actionsFor, actionsOn, idOfItem, inputFrom, isMail, operationOf, searchField, type Binding } from './tables.js';
 import type { createAttention, createTree } from './tree.js';
 import { editingOf, secretsOf } from './values.js';
 import { inSentence, t, title } from './words.js';
@@ -26,6 +26,9 @@ export interface Parts {
 const VERBS: Readonly<Record<string, readonly string[]>> = {
   restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'], link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'],
 };
+
+/** What the key bindings of account commands pass on. */
+const SELECTED = 'selected';
 
 /** Registers every command through one function: a log line, one error handling, no double run, all arguments passed on. */
 export function registerCommands(parts: Parts): void {
@@ -51,6 +54,8 @@ export function registerCommands(parts: Parts): void {
   const inView = <T>(work: () => Thenable<T>) => vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
   /** Asks for what a command is about, when it was not called on a row. */
   const accountFor = async (node: unknown, able: (account: AccountInfo) => boolean = () => true): Promise<string | undefined> => {
+    // A key is for the row it was pressed on.
+    if (node === SELECTED) { const [one] = view.selection; return one?.kind === 'account' ? one.account.id : undefined; }
     if (typeof node === 'string') return node;
     if (isNode(node)) return node.account.id;
     const all = accounts.list().filter(able);
@@ -93,8 +98,10 @@ export function registerCommands(parts: Parts): void {
     const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)!.provider;
     if (!grantOf(provider, account.values)) { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
     const known = await accounts.secretsOf(id) ?? {};
-    const tokens = await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender());
-    if (tokens) { await accounts.save(account, { ...known, tokens }); void vscode.window.showInformationMessage(t('{0} is signed in.', account.name)); }
+    const signed = await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender());
+    if (!signed) { void vscode.window.showInformationMessage(t('The sign-in was not finished. {0} is as it was.', account.name)); return; }
+    await accounts.save(account, { ...known, ...signed });
+    void vscode.window.showInformationMessage(t('{0} is signed in.', account.name));
   });
   register('renameAccount', async (node: unknown) => {
     const id = await accountFor(node);
@@ -109,7 +116,7 @@ export function registerCommands(parts: Parts): void {
     const { name } = accounts.find(id), button = t('Remove Account');
     if (await vscode.window.showWarningMessage(t('Remove the account “{0}” from VS Code?', name), { modal: true, detail: t('Its secrets are deleted here. Nothing changes at the provider.') }, button) === button) await accounts.remove(id);
   });
-  register('importAccounts', () => importAccounts(accounts));
+  register('importAccounts', () => importAccounts(accounts, results => parts.showJson(t('Imported Accounts'), results)));
   register('exportAccounts', () => exportAccounts(accounts));
 
   // Tree
@@ -203,6 +210,8 @@ export function registerCommands(parts: Parts): void {
     if (name) await operator.run(targetOf(one), name);
   });
   register('delete', async (node: unknown, nodes: unknown) => {
+    const [only, ...more] = chosen(node, nodes);
+    if (only?.kind === 'account' && !more.length) { await vscode.commands.executeCommand('mailroom.removeAccount', only); return; }
     const all = items(node, nodes), first = all[0];
     if (!need(first, SELECT())) return;
     const verb = ['delete', 'remove'].find(one => operationOf(first!.account.provider, `${first!.resource}.${one}`));
@@ -297,23 +306,30 @@ export function registerCommands(parts: Parts): void {
       await exportList(`${branch.account.name} ${branch.label}`, async function* (signal) { yield* (await accounts.open(branch.account.id, signal)).call(operation, { ...inputFrom(provider, operation, branch.binding), ...branch.filter?.input }) as AsyncIterable<Values>; });
       return;
     }
-    const id = await accountFor(node), account = accounts.list().find(one => one.id === id);
-    if (account) await exportList(t('Mailboxes of {0}', account.name), async function* (signal) { for await (const { resource, item } of mailboxesOf(account, accounts, signal)) yield { kind: inSentence(title(resource)), ...item }; });
+    const mailboxes = (account: AccountInfo, within?: Binding) => async function* (signal: AbortSignal) {
+      for await (const { resource, item } of mailboxesOf(account, accounts, signal, { within })) yield { kind: inSentence(title(resource)), ...item };
+    };
+    if (isNode(node) && node.kind === 'item') { await exportList(t('Mailboxes of {0}', node.label), mailboxes(node.account, node.binding)); return; }
+    const id = await accountFor(node, ({ provider }) => listsMailboxes(provider)), account = accounts.list().find(one => one.id === id);
+    if (account) await exportList(t('Mailboxes of {0}', account.name), mailboxes(account));
   });
   register('checkAll', async () => {
-    const all = accounts.list();
+    const all = accounts.list().filter(({ provider }) => listsMailboxes(provider));
     await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true }, async (progress, token) => {
-      for (const account of all) {
-        if (token.isCancellationRequested) return;
-        progress.report({ message: account.name, increment: 100 / Math.max(1, all.length) });
-        try { await lookThrough(account.id, token); } catch (error) { if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id }); }
-      }
+      // Each account at its vendor's own pace, so that a slow one holds up nobody.
+      await Promise.all(all.map(async account => {
+        try { await lookThrough(account.id, token, label => progress.report({ message: `${account.name}: ${label}` })); } catch (error) { if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id }); }
+        progress.report({ increment: 100 / Math.max(1, all.length) });
+      }));
     });
     tree.fire(undefined);
     attention.fire();
+    const boxes = new Set(model.loaded().filter(node => listsMailbox(node)).map(node => `${node.account.id} ${node.resource} ${idOfItem(node.item)}`)).size, found = attention.rows().length;
+    void vscode.window.showInformationMessage(found === 1 ? t('{0} mailboxes are loaded; one needs attention.', boxes) : t('{0} mailboxes are loaded; {1} need attention.', boxes, found));
   });
+  const listsMailbox = ({ resource }: ItemNode) => /mailbox$/i.test(resource);
   /** Loads every branch of mailboxes of an account, also those below its domains. */
-  async function lookThrough(id: string, token: vscode.CancellationToken): Promise<void> {
+  async function lookThrough(id: string, token: vscode.CancellationToken, at: (label: string) => void): Promise<void> {
     const root = model.find(id);
     if (!root) return;
     const walk = async (node: Node, depth: number): Promise<void> => {
@@ -322,9 +338,10 @@ export function registerCommands(parts: Parts): void {
         if (child.kind !== 'branch') continue;
         const boxes = /mailbox$/i.test(child.branch.resource), holds = depth === 0 && /^(domain|tenant)$/.test(child.branch.resource);
         if (!boxes && !holds) continue;
+        at(child.label);
         await model.children(child);
         for (let pages = 0; child.rest && pages < 50 && !token.isCancellationRequested; pages++) await model.more(child, 'quiet');
-        if (holds) for (const item of child.rows ?? []) await walk(item, depth + 1);
+        if (holds) for (const [i, item] of (child.rows ?? []).entries()) { at(`${item.label} (${i + 1}/${child.rows?.length ?? 0})`); await walk(item, depth + 1); }
       }
     };
     await walk(root, 0);

@@ -47,6 +47,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         async answer(ask) {
           switch (ask.do) {
             case 'edit': await edit(ask.field, ask.value); return undefined;
+            case 'save': await document.save(); return undefined;
             case 'action': await act(uri, ask.action); return undefined;
             case 'pick': return pick(one, ask.field, ask.values);
             default: return undefined;

@@ -1,42 +1,56 @@
-import { createWriteStream } from 'node:fs';
-import { once } from 'node:events';
-import { finished } from 'node:stream/promises';
+import { open } from 'node:fs/promises';
 import * as vscode from 'vscode';
-import { cell, columnsOf, csvRow } from './csv.js';
+import { csvTable, jsonTable } from './csv.js';
 import type { Values } from './form/messages.js';
+import { isCancel, sentence } from './problems.js';
 import { t } from './words.js';
 
-/** Writes a list into a file as it comes, with a progress that can be cancelled and a summary. */
+/** Written at once, in characters. */
+const CHUNK = 256 * 1024;
+
+/** Writes a list into a file as it comes, with a progress that can be cancelled and a summary. What was written so far is readable, however it ends. */
 export async function exportList(what: string, rows: (signal: AbortSignal) => AsyncIterable<Values>): Promise<void> {
-  const where = await vscode.window.showSaveDialog({ title: t('Export {0}', what), filters: { CSV: ['csv'], JSON: ['json'] }, saveLabel: t('Export') });
+  const where = await vscode.window.showSaveDialog({ title: t('Export {0}', what), filters: { CSV: ['csv'], JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile(`${what}.csv`) });
   if (!where) return;
-  const json = /\.json$/i.test(where.path);
-  const count = await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Exporting {0}', what), cancellable: true }, async (progress, token) => {
+  const { written, cancelled, failed } = await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Exporting {0}', what), cancellable: true }, async (progress, token) => {
     const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());
-    const sink = where.scheme === 'file' ? fileSink(where.fsPath) : memorySink(where);
-    let written = 0, first: Values[] = [], columns: string[] | undefined;
-    // The columns of a table are those of its first thousand rows: a vendor's objects are alike.
-    const row = async (item: Values) => sink.write(json ? `${written === 0 ? '[\n' : ',\n'}${JSON.stringify(item)}` : csvRow(item, columns!));
-    const begin = async () => { columns = columnsOf(first); if (!json) await sink.write(`\ufeff${columns.map(cell).join(',')}\r\n`); for (const item of first) { await row(item); written++; } first = []; };
+    const table = /\.json$/i.test(where.path) ? jsonTable() : csvTable();
+    const sink = where.scheme === 'file' ? await fileSink(where.fsPath) : memorySink(where);
+    let count = 0, failed: unknown;
     try {
       for await (const item of rows(stop.signal)) {
         if (stop.signal.aborted) break;
-        if (!columns) { first.push(item); if (first.length >= 1000) await begin(); } else { await row(item); written++; }
-        if ((written + first.length) % 200 === 0) progress.report({ message: t('{0} so far', written + first.length) });
+        await sink.write(table.row(item));
+        if (++count % 100 === 0) progress.report({ message: t('{0} so far', count) });
       }
-      if (!columns) await begin();
-      if (json) await sink.write(written === 0 ? '[]\n' : '\n]\n');
-    } catch (error) { if (!stop.signal.aborted) throw error; } finally { listening.dispose(); await sink.end(); }
-    return stop.signal.aborted ? -written - 1 : written;
+    } catch (error) { if (!stop.signal.aborted && !isCancel(error)) failed = error; } finally { listening.dispose(); }
+    await sink.end(table.end());
+    return { written: count, cancelled: stop.signal.aborted, failed };
   });
-  if (count < 0) { void vscode.window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', -count - 1)); return; }
-  void vscode.window.showInformationMessage(t('{0} rows were exported.', count), t('Open')).then(picked => picked ? vscode.commands.executeCommand('vscode.open', where) : undefined);
+  const open = t('Open'), show = (picked: string | undefined) => picked ? vscode.commands.executeCommand('vscode.open', where) : undefined;
+  if (failed !== undefined) void vscode.window.showErrorMessage(t('The export broke off after {0} rows, so the file is not complete. {1}', written, sentence('', failed)), open).then(show);
+  else if (cancelled) void vscode.window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
+  else void vscode.window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
 }
-const fileSink = (path: string) => {
-  const stream = createWriteStream(path);
-  return { async write(text: string) { if (!stream.write(text)) await once(stream, 'drain'); }, async end() { stream.end(); await finished(stream); } };
-};
-const memorySink = (where: vscode.Uri) => {
+
+/** A proposal for a save dialog: in the open folder, with a name that every file system takes. */
+export function defaultFile(name: string): { defaultUri?: vscode.Uri } {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  return folder ? { defaultUri: vscode.Uri.joinPath(folder, safeName(name)) } : {};
+}
+export const safeName = (name: string): string => name.replace(/[\\/:*?"<>|\p{Cc}\p{Cf}]/gu, '_').replace(/^\.+/, '_').slice(0, 150) || 'file';
+
+interface Sink { write(text: string): Promise<void>; end(text: string): Promise<void> }
+async function fileSink(path: string): Promise<Sink> {
+  const file = await open(path, 'w');
+  let parts: string[] = [], size = 0;
+  const flush = async () => { const text = parts.join(''); parts = []; size = 0; if (text) await file.writeFile(text); };
+  return {
+    async write(text) { parts.push(text); size += text.length; if (size >= CHUNK) await flush(); },
+    async end(text) { try { parts.push(text); await flush(); } finally { await file.close(); } },
+  };
+}
+const memorySink = (where: vscode.Uri): Sink => {
   const parts: string[] = [];
-  return { async write(text: string) { parts.push(text); }, async end() { await vscode.workspace.fs.writeFile(where, Buffer.from(parts.join(''))); } };
+  return { async write(text) { parts.push(text); }, async end(text) { await vscode.workspace.fs.writeFile(where, Buffer.from([...parts, text].join(''))); } };
 };

@@ -109,9 +109,11 @@ export function activate(context: vscode.ExtensionContext): void {
   const operator = createOperator({ extension, accounts, model, problems, showJson, done });
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
   const read = createReader({ extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text), reply: target => compose(target, 'message.reply') });
-  const editLists = createListsEditor({ extension, accounts, operator, showJson, changed: target => {
+  const editLists = createListsEditor({ extension, accounts, operator, changed: (target, resource) => {
     reached('listed');
-    for (const branch of model.branches()) if (branch.rows && branch.account.id === target.account.id && target.node && branch.id.startsWith(`${target.node.id}/`)) void model.refresh(branch);
+    for (const branch of model.branches()) {
+      if (branch.rows && branch.account.id === target.account.id && (resource ? branch.branch.resource === resource : target.node && branch.id.startsWith(`${target.node.id}/`))) void model.refresh(branch);
+    }
   } });
   own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
     extension, accounts, documents,

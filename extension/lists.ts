@@ -2,18 +2,22 @@ import * as vscode from 'vscode';
 import { isMailError, take, validate } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import type { EntryResult, ListColumn, ListsModel, Values } from './form/messages.js';
-import { labelOf, inputFrom, missing, operationOf, type Binding } from './tables.js';
+import { idOfItem, labelOf, inputFrom, missing, operationOf, type Binding } from './tables.js';
 import { inBulk, type Operator, type Target } from './operate.js';
 import { openPanel, type Back } from './panels.js';
 import { packPlace } from './values.js';
 import { inSentence, plural, t, title } from './words.js';
 
-export interface ListsOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; changed(target: Target): void; showJson(label: string, value: unknown): Promise<void> }
+export interface ListsOptions {
+  extension: vscode.Uri; accounts: Accounts; operator: Operator;
+  /** Told which lists may look different: those of the target, or with a resource all of its kind in the account. */
+  changed(target: Target, resource?: string): void;
+}
 /** How many entries are added or removed at once. */
 const AT_A_TIME = 3;
 
 /** The editor of lists whose entries are bare texts: those that a choice tells apart stand side by side. */
-export function createListsEditor({ extension, accounts, operator, changed, showJson }: ListsOptions) {
+export function createListsEditor({ extension, accounts, operator, changed }: ListsOptions) {
   return (target: Target, resource: string, back?: Back): void => {
     const { account } = target, { provider } = account;
     const list = operationOf(provider, `${resource}.list`)!, add = operationOf(provider, `${resource}.add`)!;
@@ -81,28 +85,28 @@ export function createListsEditor({ extension, accounts, operator, changed, show
       };
       await Promise.all(Array.from({ length: AT_A_TIME }, worker));
       made?.connected.post({ type: 'column', column });
-      changed(target);
+      changed(target, target.node ? undefined : resource);
       return results;
     }
 
-    /** Adds entries of one list to the same list of other objects. */
+    /** Adds entries of one list to the same list of other objects, each entry for itself. */
     async function copy(id: string, values: readonly string[]): Promise<void> {
-      const listing = `${target.resource}.list`, client = await accounts.open(account.id);
-      const found = await take(client.call(listing, inputFrom(provider, listing, binding)) as AsyncIterable<Values>, 1000);
+      const listing = `${target.resource}.list`, client = await accounts.open(account.id), name = find(id)?.label ?? '';
+      const found = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, () => take(client.call(listing, inputFrom(provider, listing, binding)) as AsyncIterable<Values>, 1000));
       const picked = await vscode.window.showQuickPick(found.map(item => ({ label: labelOf(target.resource, item), item })).filter(one => one.label !== target.label),
-        { canPickMany: true, title: t('Copy {0} entries of {1} to', values.length, find(id)?.label ?? ''), placeHolder: t('Choose {0}', inSentence(plural(target.resource))) });
+        { canPickMany: true, ignoreFocusOut: true, title: values.length === 1 ? t('Copy “{0}” of {1} to', values[0]!, name) : t('Copy {0} entries of {1} to', values.length, name), placeHolder: t('Choose {0}', inSentence(plural(target.resource))) });
       if (!picked?.length) return;
       const failures: string[] = [];
-      const done = await inBulk(t('Copying entries'), picked, async ({ item, label }, signal) => {
+      const entries = picked.flatMap(({ item, label: owner }) => values.map(value => ({ label: `${owner}: ${value}`, value, refs: { ...binding.refs, [target.resource]: idOfItem(item) } })));
+      let there = 0;
+      const outcome = await inBulk(t('Copying to {0}', name), entries, async ({ value, refs }, signal) => {
         const own = await accounts.open(account.id, signal);
-        for (const value of values) {
-          try {
-            await own.call(`${resource}.add`, { ...inputFrom(provider, `${resource}.add`, { refs: { ...binding.refs, [target.resource]: String(item.id) }, choices: at(id).choices }), [valueKey!]: value });
-          } catch (error) { if (!isMailError(error) || error.code !== 'conflict') failures.push(`${label}: ${value}: ${(error as Error).message}`); }
-        }
+        try {
+          await own.call(`${resource}.add`, { ...inputFrom(provider, `${resource}.add`, { refs, choices: at(id).choices }), [valueKey!]: value });
+        } catch (error) { if (!isMailError(error) || error.code !== 'conflict') throw error; there++; }
       }, ({ label }, error) => failures.push(`${label}: ${(error as Error).message}`));
-      await operator.summary(t('Copying entries'), done, failures);
-      void showJson;
+      operator.summary(there ? t('Copying to {0} ({1} were there already)', name, there) : t('Copying to {0}', name), outcome, failures);
+      changed(target, resource);
     }
   };
 }

@@ -1,7 +1,7 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../shared/index.js';
 import { actionsAt, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, labelOf, NOTHING_BOUND, operationOf, searchField, singlesAt, type Binding, type Branch } from './tables.js';
 import { secretsOf } from './values.js';
-import { t, title } from './words.js';
+import { plain, t, title } from './words.js';
 
 /** An account as the tree sees it; `values` are its open values, never secrets. */
 export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
@@ -256,7 +256,7 @@ export function contextOf(node: Node): string {
       return ['item', node.resource, mail ? 'mail' : 'object', ...can(own), ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
         ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []), ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
         ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
-        ...(isEntryOwner(provider, node) ? ['can.editEntries'] : []), ...(holdsMailboxes(node) ? ['can.overview'] : [])].join(';');
+        ...(isEntryOwner(provider, node) ? ['can.editEntries'] : []), ...(holdsMailboxes(node) ? ['can.overview', 'can.export'] : [])].join(';');
     });
     case 'single': return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : [])].join(';');
     case 'note': return `note.${node.note}`;
@@ -290,12 +290,12 @@ export function describe(node: Node): string {
   const { item, resource } = node;
   if (isMail(resource)) {
     const from = item.from as { email?: string; name?: string } | undefined;
-    return [from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · ');
+    return plain([from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · '));
   }
   const status = statusOf(item);
   const name = typeof item.name === 'string' && item.name !== node.label ? item.name : typeof item.description === 'string' ? item.description : undefined;
   const counts = typeof item.unread === 'number' && item.unread > 0 ? t('{0} unread', item.unread) : undefined;
-  return [status && status !== 'active' && status !== 'unknown' ? stateLabel(status) : undefined, counts, name].filter(Boolean).join(' · ');
+  return [status && status !== 'active' && status !== 'unknown' ? stateLabel(status) : undefined, counts, name && plain(name)].filter(Boolean).join(' · ');
 }
 
 export const statusOf = (item: Readonly<Record<string, unknown>>): string | undefined => typeof item.status === 'string' ? item.status : undefined;

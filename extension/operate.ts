@@ -2,6 +2,8 @@ import * as vscode from 'vscode';
 import { isStream, isFile, isMailError, MailError, splitName, take, validate, type Client, type Field, type FileValue, type Operation } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
+import { openInBrowser } from './browser.js';
+import { defaultFile, safeName } from './export.js';
 import type { Values } from './form/messages.js';
 import type { AccountInfo, ItemNode, Model, Node } from './model.js';
 import { isCancel, type Problems } from './problems.js';
@@ -103,7 +105,7 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     }
     const link = object && [object, object.native as Values | undefined].flatMap(one => Object.entries(one ?? {})).find(([key, value]) => /url$/i.test(key) && typeof value === 'string' && /^https:/.test(value) && /authori[sz]|connect|redirect/i.test(key));
     if (link) {
-      void vscode.window.showInformationMessage(t('{0}: go on in the browser.', summary), t('Open Browser')).then(picked => picked ? vscode.env.openExternal(vscode.Uri.parse(String(link[1]))) : undefined);
+      void vscode.window.showInformationMessage(t('{0}: go on in the browser.', summary), t('Open Browser')).then(picked => picked ? openInBrowser(String(link[1])) : undefined);
       return;
     }
     if (effect === 'read' || (object && Object.keys({ ...object, ...object.native as Values }).some(key => /^(secret|token|apiKey|browser_redirect_url)$/i.test(key)))) { await showJson(`${summary} ${target.label}`, answer); return; }
@@ -134,18 +136,20 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     const able = targets.filter(one => operationOf(one.account.provider, name)), operation = able[0] && need(able[0], name);
     if (!operation) return;
     if (operation.effect === 'destroy' && !await confirm(able, name)) return;
-    const failures: { target: Target; error: unknown }[] = [];
-    const doneCount = await inBulk(operation.summary, able, async (target, signal) => {
+    const failures: { target: Target; error: unknown }[] = [], skipped = targets.filter(one => !able.includes(one));
+    const outcome = await inBulk(operation.summary, able, async (target, signal) => {
       const client = await accounts.open(target.account.id, signal);
       const answer = await client.call(name, { ...inputFrom(target.account.provider, name, target.binding), ...extra });
       done(target, name, answer);
     }, (target, error) => failures.push({ target, error }));
-    await summary(operation.summary, doneCount, failures.map(({ target, error }) => `${target.label}: ${error instanceof Error ? error.message : String(error)}`));
+    summary(operation.summary, outcome, [...failures.map(({ target, error }) => `${target.label}: ${error instanceof Error ? error.message : String(error)}`), ...skipped.map(one => t('{0}: {1} cannot do this.', one.label, one.account.provider.name))]);
   }
-  async function summary(what: string, done: number, failures: string[]): Promise<void> {
-    if (!failures.length) { vscode.window.setStatusBarMessage(t('$(check) {0}: {1} done', what, done), 6000); return; }
-    const picked = await vscode.window.showWarningMessage(t('{0}: {1} done, {2} failed.', what, done, failures.length), t('Show'));
-    if (picked) await showJson(what, failures);
+  /** Ends work on many things: how many were done, which failed and why, and what a cancellation left. */
+  function summary(what: string, { done, left, unknown }: Outcome, failures: readonly string[]): void {
+    const cut = [...unknown.map(label => t('{0}: cancelled while it was under way. Look before you try again.', label)), ...left.map(label => t('{0}: not done, because you cancelled.', label))];
+    const said = [t('{0}: {1} done', what, done), ...(failures.length ? [t('{0} failed', failures.length)] : []), ...(cut.length ? [t('{0} cancelled', cut.length)] : [])].join(', ');
+    if (!failures.length && !cut.length) { void vscode.window.showInformationMessage(`${said}.`); return; }
+    void vscode.window.showWarningMessage(`${said}.`, t('Show')).then(picked => picked ? showJson(what, [...failures, ...cut]) : undefined);
   }
 
   /** The missing values of an operation, one question each, with a way back. Undefined when the user gives up. */
@@ -251,29 +255,31 @@ export function createOperator({ extension, accounts, model, problems, showJson,
 
 const BACK = Symbol('back');
 
-/** Work on many things: so many at once, with a progress that can be cancelled. Returns how many were done. */
-export async function inBulk<T extends { label: string }>(what: string, things: readonly T[], work: (thing: T, signal: AbortSignal) => Promise<void>, failed: (thing: T, error: unknown) => void): Promise<number> {
+/** What became of work on many things: how many were done, which were under way when it was cancelled, and which were not begun. */
+export interface Outcome { done: number; unknown: string[]; left: string[] }
+/** Work on many things: so many at once, with a progress that can be cancelled. */
+export async function inBulk<T extends { label: string }>(what: string, things: readonly T[], work: (thing: T, signal: AbortSignal) => Promise<void>, failed: (thing: T, error: unknown) => void): Promise<Outcome> {
   let done = 0;
+  const queue = [...things], unknown: string[] = [];
   await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: what, cancellable: true }, async (progress, token) => {
     const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());
-    const queue = [...things];
+    let begun = 0;
     const worker = async () => {
-      for (let thing = queue.shift(); thing && !stop.signal.aborted; thing = queue.shift()) {
-        progress.report({ message: `${thing.label} (${done + 1}/${things.length})`, increment: 100 / things.length });
-        try { await work(thing, stop.signal); done++; } catch (error) { if (!stop.signal.aborted && !isCancel(error)) failed(thing, error); }
+      for (let thing = stop.signal.aborted ? undefined : queue.shift(); thing; thing = stop.signal.aborted ? undefined : queue.shift()) {
+        progress.report({ message: `${thing.label} (${++begun}/${things.length})`, increment: 100 / things.length });
+        try { await work(thing, stop.signal); done++; } catch (error) { if (stop.signal.aborted || isCancel(error)) unknown.push(thing.label); else failed(thing, error); }
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_A_TIME, things.length) }, worker));
     listening.dispose();
   });
-  return done;
+  return { done, unknown, left: queue.map(({ label }) => label) };
 }
 
 /** Saves a file where the user says, as it comes in. Returns where, or undefined when the user gave up. */
 export async function saveFile(file: FileValue): Promise<vscode.Uri | undefined> {
-  const safe = file.name.replace(/[\\/:*?"<>|\p{Cc}\p{Cf}]/gu, '_').replace(/^\.+/, '_').slice(0, 150) || 'file';
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-  const where = await vscode.window.showSaveDialog({ saveLabel: t('Save'), ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, safe) } : {}) });
+  const safe = safeName(file.name);
+  const where = await vscode.window.showSaveDialog({ saveLabel: t('Save'), ...defaultFile(safe) });
   if (!where) return undefined;
   await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Saving {0}', safe), cancellable: true }, async (_, token) => {
     const parts: Uint8Array[] = [];

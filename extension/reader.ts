@@ -2,13 +2,14 @@ import * as vscode from 'vscode';
 import { isFile, isMailError, type Address, type Attachment, type Client, type FileValue } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { bytes } from './askForm.js';
+import { openInBrowser } from './browser.js';
 import type { MailView, ReaderModel, Values } from './form/messages.js';
 import { shortDate } from './model.js';
 import { saveFile, type Operator, type Target } from './operate.js';
 import { openPanel, type Back, type Connected } from './panels.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from './tables.js';
 import { packPlace } from './values.js';
-import { t, title } from './words.js';
+import { plain, t, title } from './words.js';
 
 export interface ReaderOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator;
@@ -164,8 +165,6 @@ export function createReader({ extension, accounts, operator, showJson, showText
   };
 }
 
-/** Without the invisible letters that turn text around, which make a name or a file look like another. */
-export const plain = (text: string): string => text.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cc}]/gu, '');
 const person = ({ name, email }: Address): string => plain(name && name !== email ? `${name} <${email}>` : email ?? '');
 const names = (value: unknown): string[] => (Array.isArray(value) ? value : []).map(one => String((one as Values).name ?? (one as Values).id ?? ''));
 /** The headers of a message where the answer brought them along. */
@@ -205,6 +204,6 @@ export async function follow(address: string): Promise<void> {
   const shown = url.protocol === 'mailto:' ? url.href : `${url.protocol}//${url.host}${url.pathname}${url.search}${url.hash}`;
   const puny = /(^|\.)xn--/.test(url.hostname) ? `\n\n${t('The host name contains letters of another script that may imitate a known name.')}` : '';
   const button = t('Open Link');
-  if (await vscode.window.showWarningMessage(t('Open this link of the message?'), { modal: true, detail: `${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}${puny}` }, button) === button) await vscode.env.openExternal(vscode.Uri.parse(url.href, true));
+  if (await vscode.window.showWarningMessage(t('Open this link of the message?'), { modal: true, detail: `${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}${puny}` }, button) === button) await openInBrowser(url.href);
 }
 export { bytes, isMailError, title };

@@ -3,7 +3,7 @@ import { isMailError, nextStep } from '../shared/index.js';
 import { contextOf, describe, needsAttention, shortDate, stateLabel, statusOf, type BranchNode, type ItemNode, type Model, type Node } from './model.js';
 import { oneLine } from './problems.js';
 import { idOfItem, isConversation, isMail, isMessage } from './tables.js';
-import { t, title } from './words.js';
+import { plain, t, title } from './words.js';
 
 /** The scheme of the addresses that carry a row's state to the decorations. */
 const STATE = 'mailroom-state';
@@ -96,7 +96,7 @@ export function tooltip(node: Node): vscode.MarkdownString | undefined {
     if (typeof (item.native as Record<string, unknown> | undefined)?.deletion_scheduled_at === 'string') lines.push([t('Deletion'), shortDate((item.native as Record<string, unknown>).deletion_scheduled_at)]);
   } else if (node.kind === 'note' && node.note === 'problem' && isMailError(node.error)) lines.push([t('Problem'), node.error.message], [t('Next step'), nextStep(node.error)]);
   else return undefined;
-  for (const [name, value] of lines) if (typeof value === 'string' && value !== '') text.appendMarkdown('**').appendText(name).appendMarkdown('** ').appendText(value).appendMarkdown('  \n');
+  for (const [name, value] of lines) if (typeof value === 'string' && value !== '') text.appendMarkdown('**').appendText(name).appendMarkdown('** ').appendText(plain(value)).appendMarkdown('  \n');
   return text;
 }
 
@@ -132,7 +132,9 @@ export function createAttention(model: Model) {
       const item = new vscode.TreeItem(node.label, vscode.TreeItemCollapsibleState.None);
       item.id = `attention/${node.id}`;
       item.contextValue = contextOf(node);
-      item.description = [stateLabel(statusOf(node.item) ?? ''), node.account.name].join(' · ');
+      // That something failed is what the view is for; what is due to go says so.
+      item.description = [statusOf(node.item) === 'error' ? '' : stateLabel(statusOf(node.item) ?? ''), node.account.name].filter(Boolean).join(' · ');
+      item.accessibilityInformation = { label: [node.label, stateLabel(statusOf(node.item) ?? ''), node.account.name].join(', ') };
       item.iconPath = new vscode.ThemeIcon(statusOf(node.item) === 'error' ? 'warning' : 'clock', new vscode.ThemeColor(statusOf(node.item) === 'error' ? 'list.errorForeground' : 'list.warningForeground'));
       item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
       item.tooltip = tooltip(node);

@@ -30,3 +30,6 @@ export function plural(resource: string): string {
 
 /** `Rackspace Mailbox` -> `rackspace mailbox`, for the middle of a sentence. Words in capitals stay. */
 export const inSentence = (name: string): string => name.split(' ').map(word => /^[A-Z][A-Z]|^OAuth/.test(word) ? word : word.toLowerCase()).join(' ');
+
+/** Without the invisible letters that turn text around or end lines, which make a name or a file look like another. */
+export const plain = (text: string): string => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cc}]/gu, '');

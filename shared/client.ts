@@ -23,7 +23,7 @@ export interface Client {
   /** A cursor that begins at a time; undefined where the feed knows no times. See `Feed.from`. */
   from(feed: string, input: Record<string, unknown>, at: string): Promise<string | undefined>;
   /** Follows a feed that is pushed; resolves at once where the provider has to be asked. See `Feed.watch`. */
-  watch(feed: string, input: Record<string, unknown>, changed: () => void): Promise<void>;
+  watch(feed: string, input: Record<string, unknown>, changed: (pushed: boolean) => void): Promise<void>;
 }
 
 /**

@@ -27,6 +27,8 @@ export interface Operation<I extends Fields = Fields, R = unknown> {
   input: I;
   /** The vendor's page, or the RFC section, that this follows. */
   docs: string;
+  /** Its answer is the same with and without the vendor's part: it has none beside its own names, or nothing else. */
+  plain?: true;
   /** What is not certain about the vendor here, in a sentence for the reference page. */
   doubt?: string;
   /** The operations of the customer's order that this fulfils, in the order's own words. */
@@ -63,9 +65,9 @@ export interface Feed<I extends Fields = Fields, T = unknown> {
   from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
   /**
    * Only where the vendor pushes (IMAP IDLE): calls `changed` when `since` is worth asking, the first time as soon as it listens; resolves
-   * when `ctx.signal` aborts.
+   * when `ctx.signal` aborts. `pushed` says whether news is told at once now, or has to be asked for in between after all.
    */
-  watch?(ctx: Context, input: Values<I>, changed: () => void): Promise<void>;
+  watch?(ctx: Context, input: Values<I>, changed: (pushed: boolean) => void): Promise<void>;
 }
 /** Infers the input type of a feed from its fields. */
 export const feed = <const I extends Fields, T>(f: Feed<I, T>) => f;

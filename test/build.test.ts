@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '..', 'dist', 'shared'), load = createRequire(join(dist, 'index.js'));
 /** Files of the build whose library has another name than the file. */
-const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-composer', 'smtp-connection': 'nodemailer/lib/smtp-connection', tools: 'imapflow/lib/tools.js' };
+const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-composer', 'smtp-connection': 'nodemailer/lib/smtp-connection', qp: 'nodemailer/lib/qp', tools: 'imapflow/lib/tools.js' };
 
 describe('the build', () => {
   const files = readdirSync(join(dist, 'lazy')).filter(file => file.endsWith('.js')).map(file => file.slice(0, -3));

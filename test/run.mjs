@@ -37,8 +37,9 @@ const run = (program, args, options = {}) => new Promise(resolve => {
   const child = spawn(program, args, { cwd: root, stdio: 'inherit', ...options });
   const pass = signal => child.kill(signal);
   process.on('SIGTERM', pass);
+  process.on('SIGHUP', pass);
   process.on('SIGINT', () => {});
-  child.on('exit', (code, signal) => { process.off('SIGTERM', pass); resolve(code ?? (signal ? 1 : 0)); });
+  child.on('exit', (code, signal) => { process.off('SIGTERM', pass); process.off('SIGHUP', pass); resolve(code ?? (signal ? 1 : 0)); });
 });
 
 /** A fingerprint of everything the build reads. */

@@ -1,21 +1,22 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cases } from './contract/cases.js';
 import { startMailServers, type Started } from './demo.js';
 import { installPackage, OWNER, prepareHost, type Host } from './e2e/n8n/host.js';
-import { installN8n, needPrograms } from './e2e/n8n/install.js';
+import { installN8n } from './e2e/n8n/install.js';
 import { endAll } from './e2e/n8n/processes.js';
-import { saveCredential, saveWorkflow, signedIn, type WorkflowJson } from './e2e/n8n/workflows.js';
+import { activate, credentialType, deactivate, saveCredential, saveWorkflow, signedIn, type WorkflowJson } from './e2e/n8n/workflows.js';
 import { packN8n } from './package.js';
 
 /**
  * `npm start`: n8n with this package, the pretend vendors, credentials for them, and the demo and template workflows. Everything listens on
- * loopback only and ends with Ctrl-C. What was built in the editor is kept in `.cache/start`; `npm start -- --fresh` begins anew.
+ * loopback only and ends with Ctrl-C. What was built in the editor is kept in `.cache/start`; `npm start -- --fresh` begins anew, and
+ * `-- --folder=…` keeps it elsewhere.
  */
-const root = join(__dirname, '..'), folder = join(root, '.cache/start');
+const root = join(__dirname, '..'), folder = process.argv.find(arg => arg.startsWith('--folder='))?.slice('--folder='.length) || join(root, '.cache/start');
 const say = (text = '') => process.stdout.write(`${text}\n`);
 
-const NAMES: Record<string, string> = { outreach: 'Outreach', sodium: 'Sodium', rackspace: 'Rackspace', scaleway: 'Scaleway', contextIo: 'Context.IO', imap: 'IMAP' };
+const nameOf = (id: string) => ({ outreach: 'Outreach', sodium: 'Sodium', rackspace: 'Rackspace', scaleway: 'Scaleway', contextIo: 'Context.IO' })[id] ?? id;
 
 async function main() {
   const stopping: (() => Promise<unknown>)[] = [];
@@ -29,29 +30,42 @@ async function main() {
     process.exit(code);
   };
   process.on('SIGINT', () => void stop(0));
-  process.on('SIGTERM', () => void stop(0));
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0));
   try {
-    await needPrograms('compiler', 'python');
     const home = await installN8n();
-    if (process.argv.includes('--fresh')) { const { rmSync } = await import('node:fs'); rmSync(folder, { recursive: true, force: true }); }
+    if (process.argv.includes('--fresh')) rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    say('Starting the pretend vendors ...');
+    say('Starting the pretend providers and mail servers ...');
     const vendors: Record<string, Started> = {};
     for (const one of cases) vendors[one.id] = await one.start();
     vendors.imap ??= await startMailServers();
+    // Something to look at before the first message is sent.
+    const ann = Object.values(vendors.imap.accounts!)[0]!.user as string, hour = 3_600_000;
+    for (const [i, subject] of ['Minutes of Tuesday', 'Invoice 2026-118', 'Lunch?'].entries()) {
+      const at = Date.now() - (3 - i) * 20 * hour;
+      vendors.imap.mail!.deliver(ann, { from: 'Carol <carol@clients.example>', subject, text: `Hello Ann,\n\n${subject}\n\nCarol`, date: new Date(at) }, { internalDate: at });
+    }
     stopping.push(() => Promise.all(Object.values(vendors).map(vendor => vendor.close())));
-    say('Starting n8n (half a minute the first time) ...');
+    say(existsSync(join(folder, 'loaded.json')) ? 'Starting n8n ...' : 'Starting n8n (half a minute the first time) ...');
     const host = await prepareHost({ home, userFolder: folder, port: await wanted(5678) });
     installPackage(packN8n(), folder);
     stopping.push(() => host.stop());
     await host.start();
     await host.login();
-    const credentials = await load(host, vendors);
-    say(`\n  n8n       ${host.url}\n  log in    ${OWNER.email}  ${OWNER.password}\n`);
-    for (const [id, { account }] of Object.entries(vendors)) say(`  ${(NAMES[id] ?? id).padEnd(9)} ${String(account.baseUrl ?? `imap ${String(account.imapHost)}:${String(account.imapPort)}  smtp ${String(account.smtpHost)}:${String(account.smtpPort)}`)}`);
-    say(`\n  ${credentials} credentials and the demo and template workflows are loaded. Open one and press Execute workflow.\n  Ctrl-C stops everything.\n`);
+    const first = await load(host, vendors);
+    say(`\n  Open      ${host.url}\n  log in    ${OWNER.email}\n  password  ${OWNER.password}\n`);
+    say(first ? '  Nine workflows to open and run are there, and credentials for the pretend providers.' : '  What you built before is there; the pretend providers begin anew.');
+    say('  The README says what to try first. Ctrl-C stops everything.\n');
+    say('  The pretend providers, for programs of your own:');
+    for (const [id, { account }] of Object.entries(vendors)) {
+      if (id !== 'imap') say(`    ${nameOf(id).padEnd(12)}${String(account.baseUrl)}`);
+      else for (const side of ['imap', 'smtp']) say(`    ${side.toUpperCase().padEnd(12)}${side}s://${String(account[`${side}Host`])}:${String(account[`${side}Port`])}`);
+    }
+    say();
     void host.main.ended.then(() => { if (!stopped) { say(host.main.lines.slice(-20).join('\n')); return stop(1); } });
   } catch (error) {
+    // What fails because it was stopped is no failure.
+    if (stopped) return;
     say(error instanceof Error ? error.message : String(error));
     await stop(1);
   }
@@ -66,31 +80,45 @@ async function wanted(port: number): Promise<number | undefined> {
   });
 }
 
-/** Credentials for the vendors of this start (their ports change), and the workflows the first time. Resolves with how many credentials there are. */
-async function load(host: Host, vendors: Record<string, Started>): Promise<number> {
+interface Loaded { credentials: Record<string, { id: string; name: string }>; workflows: boolean }
+
+/** Credentials for the vendors of this start (their ports change), and the workflows the first time. Resolves with whether it was the first. */
+async function load(host: Host, vendors: Record<string, Started>): Promise<boolean> {
   const record = join(folder, 'loaded.json');
-  const known = existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) as { credentials: Record<string, { id: string; name: string }>; workflows: boolean } : { credentials: {}, workflows: false };
-  for (const [id, vendor] of Object.entries(vendors)) {
-    const data = id === 'outreach' ? signedIn(vendor.account) : vendor.account, name = `${NAMES[id] ?? id} account`;
-    const old = known.credentials[id];
-    if (old) await host.rest('PATCH', `/credentials/${old.id}`, { name, type: (await host.rest('GET', `/credentials/${old.id}`)).type, data });
-    else known.credentials[id] = await saveCredential(host, id, name, data);
+  const known: Loaded = existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) as Loaded : { credentials: {}, workflows: false };
+  const accounts = Object.entries(vendors).flatMap(([id, { account, accounts: several }]) => several
+    ? Object.entries(several).map(([key, data]) => ({ key, id, name: `${id.toUpperCase()} of ${person(key)}`, data }))
+    : [{ key: id, id, name: `${nameOf(id)} account`, data: id === 'outreach' ? signedIn(account) : account }]);
+  for (const { key, id, name, data } of accounts) {
+    const old = known.credentials[key];
+    if (old) await host.rest('PATCH', `/credentials/${old.id}`, { name: old.name, type: credentialType(id), data });
+    else known.credentials[key] = await saveCredential(host, id, name, data);
   }
-  for (const [key, account] of Object.entries(vendors.imap?.accounts ?? {})) {
-    const name = `IMAP of ${key.split('-').at(-1)!}`, old = known.credentials[key];
-    if (old) await host.rest('PATCH', `/credentials/${old.id}`, { name, type: 'imapApi', data: account });
-    else known.credentials[key] = { id: (await host.rest('POST', '/credentials', { name, type: 'imapApi', data: account })).id, name };
-  }
-  if (!known.workflows) {
-    for (const place of ['demo', 'templates']) {
-      for (const file of readdirSync(join(__dirname, place)).filter(name => name.endsWith('.json')).sort()) {
-        await saveWorkflow(host, JSON.parse(readFileSync(join(__dirname, place, file), 'utf8')) as WorkflowJson, known.credentials);
+  const first = !known.workflows;
+  if (first) {
+    const byProvider = { ...known.credentials, ...Object.fromEntries(accounts.map(({ id, key }) => [id, known.credentials[key]!]).reverse()) };
+    // The list shows what was saved last first.
+    for (const place of ['templates', 'demo']) {
+      const tag = await host.rest('POST', '/tags', { name: place === 'demo' ? 'demo' : 'template' });
+      for (const file of readdirSync(join(__dirname, place)).filter(name => name.endsWith('.json')).sort().reverse()) {
+        const { id } = await saveWorkflow(host, JSON.parse(readFileSync(join(__dirname, place, file), 'utf8')) as WorkflowJson, byProvider);
+        await host.rest('PATCH', `/workflows/${id}`, { tags: [tag.id] });
       }
     }
     known.workflows = true;
-  }
+  } else await restart(host);
   writeFileSync(record, JSON.stringify(known, null, 2));
-  return Object.keys(known.credentials).length;
+  return first;
+}
+const person = (key: string) => { const name = key.split('-').at(-1)!; return `${name[0]!.toUpperCase()}${name.slice(1)}`; };
+
+/** Published workflows began with the credentials of the last start, whose addresses are gone. */
+async function restart(host: Host) {
+  for (const { id, active } of await host.rest<{ id: string; active: boolean }[]>('GET', '/workflows')) {
+    if (!active) continue;
+    await deactivate(host, id);
+    await activate(host, id).catch((error: Error) => say(`A published workflow does not start: ${error.message}`));
+  }
 }
 
 void main();

@@ -56,6 +56,7 @@ export type ToPage =
 /** What a page may ask of the host. */
 export type Ask =
   | { do: 'edit'; field: string; value: unknown }
+  | { do: 'save' }
   | { do: 'submit'; values: Values }
   | { do: 'draft'; values: Values }
   | { do: 'cancel' }
@@ -86,7 +87,7 @@ export type ToHost = { type: 'ready' } | { type: 'ask'; id: number; ask: Ask };
 
 type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
 const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
-  edit: { field: 'string', value: 'any' }, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
+  edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
   pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
   read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' }, attachment: { message: 'string', attachment: 'string', how: ['save', 'preview'] },
   mail: { message: 'string', what: ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'json'] },

@@ -9,7 +9,7 @@ export class Alias implements INodeType {
     icon: { light: 'file:../../icons/alias.svg', dark: 'file:../../icons/alias.dark.svg' },
     group: ['transform'],
     version: 1,
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
+    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
     description: 'Administer the further addresses of mailboxes',
     defaults: { name: 'Alias' },
     usableAsTool: true,

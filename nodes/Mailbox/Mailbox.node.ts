@@ -9,7 +9,7 @@ export class Mailbox implements INodeType {
     icon: { light: 'file:../../icons/mailbox.svg', dark: 'file:../../icons/mailbox.dark.svg' },
     group: ['transform'],
     version: 1,
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
+    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
     description: 'Administer mailboxes and what belongs to them at several mail providers',
     defaults: { name: 'Mailbox' },
     usableAsTool: true,

@@ -9,7 +9,7 @@ export class Send implements INodeType {
     icon: { light: 'file:../../icons/send.svg', dark: 'file:../../icons/send.dark.svg' },
     group: ['output'],
     version: 1,
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
+    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
     description: 'Send and reply to mail',
     defaults: { name: 'Send' },
     usableAsTool: true,

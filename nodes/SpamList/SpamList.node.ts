@@ -9,7 +9,7 @@ export class SpamList implements INodeType {
     icon: { light: 'file:../../icons/spamList.svg', dark: 'file:../../icons/spamList.dark.svg' },
     group: ['transform'],
     version: 1,
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
+    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
     description: 'Administer who may write to a mailbox: block and safe lists, and spam settings',
     defaults: { name: 'Spam List' },
     usableAsTool: true,

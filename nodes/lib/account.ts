@@ -61,6 +61,7 @@ export function oauth2ChoiceProperties(providerId: string): INodeProperties[] {
   const hidden = (displayName: string, name: string, value: string): INodeProperties => ({ displayName, name, type: 'hidden', default: value });
   const own = (displayName: string, name: string, placeholder: string): INodeProperties =>
     ({ displayName, name, type: 'string', default: '', placeholder, displayOptions: { hide: { [by]: Object.keys(grants) } } });
+  const asked = credentialProperties(providerId).filter(({ name }) => name !== 'password'), at = asked.findIndex(({ required }) => required) + 1;
   return [
     hidden('Grant Type', 'grantType', 'authorizationCode'),
     hidden('Authorization URL', 'authUrl', pick(grant => grant.authorizeUrl, '$self["ownAuthUrl"]')),
@@ -68,10 +69,12 @@ export function oauth2ChoiceProperties(providerId: string): INodeProperties[] {
     hidden('Scope', 'scope', pick(grant => grant.scopes.join(' '), '$self["ownScope"]')),
     hidden('Auth URI Query Parameters', 'authQueryParameters', pick(grant => grant.parameters ?? '', '""')),
     hidden('Authentication', 'authentication', 'body'),
-    ...credentialProperties(providerId).filter(({ name }) => name !== 'password'),
+    // Who chooses a grant of their own is asked for it at once, not below everything that can be left empty.
+    ...asked.slice(0, at),
     own('OAuth Authorization URL', 'ownAuthUrl', 'e.g. https://login.example.com/authorize'),
     own('OAuth Token URL', 'ownTokenUrl', 'e.g. https://login.example.com/token'),
     own('OAuth Scope', 'ownScope', 'e.g. mail'),
+    ...asked.slice(at),
   ];
 }
 

@@ -5,7 +5,7 @@ import { isMailError, type Batch, type FeedItem, type MailError } from '../../sh
 export interface TriggerState {
   /** What is being watched; another scope means that the cursor belongs to something else. */
   scope?: string;
-  /** When this scope was first watched (ISO 8601): where to begin if nothing else was ever stored. */
+  /** The date to begin at, or when this scope was first watched (ISO 8601): for as long as there is no cursor. */
   startedAt?: string;
   cursor?: string;
   /** Items after the cursor whose executions have ended. */
@@ -13,6 +13,8 @@ export interface TriggerState {
   /** The batch under way, so that after a crash the very same one is offered again, and its name, which stays even if some of it is gone by then. */
   batch?: string[];
   batchName?: string;
+  /** How things stood when this was last stored: for people, also in another process or after the end of this one. */
+  seen?: Stored;
 }
 
 /** How an execution ended. `known` means that the host had it already and dropped it. */
@@ -43,8 +45,6 @@ export interface FollowOptions {
   intervalMs: number;
   /** Names of executions begin with this, so that no two triggers share one. */
   keyPrefix: string;
-  /** From now on (a date: from then on). */
-  startFrom?: string;
   now?: () => number;
   /** For tests of the back-off: 1 in life. */
   haste?: number;
@@ -53,14 +53,17 @@ export interface Source {
   since(cursor?: string): Promise<Batch>;
   from(at: string): Promise<string | undefined>;
   /** Resolves at once where nothing is pushed; else calls `changed` as soon as it listens and rejects when the connection is lost. */
-  watch(changed: () => void): Promise<void>;
+  watch(changed: (pushed?: boolean) => void): Promise<void>;
 }
 /** A running trigger. `close` returns within five seconds, whatever the server does. */
 export interface Follower { close(): Promise<void>; readonly seen: Status }
-/** For people: what the trigger is doing. */
-export interface Status { connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; executed: number; attempts: number }
+/** For people: what the trigger is doing. Times are ISO 8601; `lastSeen` is the last look that succeeded, `pushed` says that news is told at once. */
+export interface Status { connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; pushed?: boolean; executed: number; attempts: number }
+export type Stored = Pick<Status, 'lastSeen' | 'lastError' | 'lastErrorAt'>;
 
 const LONG_OUTAGE = 5 * 60_000, STABLE = 60_000, CLOSING = 4_000, CREDENTIALS_WAIT = 5 * 60_000;
+/** A vendor that asks for more is asked again all the same: it may have meant something else, and a timer for months would fire at once. */
+const LONGEST_HINT = 60 * 60_000;
 /** How often an item may fail to be read before it is set aside: where the vendor refuses it, and where the connection broke, which may be anybody's fault. */
 const REFUSALS = 3, BREAKS = 8;
 /** How many acknowledgements and names are remembered. */
@@ -74,7 +77,8 @@ const MOST = 500;
 export function follow(options: FollowOptions): Follower {
   const { state, now = Date.now, haste = 1 } = options;
   const stop = new AbortController();
-  const status: Status = { executed: 0, attempts: 0 };
+  // The last error is known beyond a restart, because that is when somebody asks for it.
+  const status: Status = { ...(state.seen?.lastError ? { lastError: state.seen.lastError, lastErrorAt: state.seen.lastErrorAt } : {}), executed: 0, attempts: 0 };
   // Back-off starts over after progress or a minute of quiet connection, never because of a good login: a server that accepts and drops
   // would otherwise be asked many times a second.
   let failures = 0, down: { since: number; told: boolean } | undefined, refused = 0, refusalTold = false;
@@ -120,7 +124,7 @@ export function follow(options: FollowOptions): Follower {
     if (refused >= 2 && !refusalTold) { refusalTold = true; down.told = true; options.outage({ kind: 'credentials', error, since: new Date(down.since) }); }
     // What does not exist will not come by waiting for it.
     if (!down.told && (now() - down.since >= LONG_OUTAGE || (code === 'not_found' && failures > 0))) { down.told = true; options.outage({ kind: 'long', error, since: new Date(down.since) }); }
-    const hinted = isMailError(error) ? ((error as MailError).details.retryAfter ?? 0) * 1000 : 0;
+    const hinted = isMailError(error) ? Math.min(((error as MailError).details.retryAfter ?? 0) * 1000, LONGEST_HINT) : 0;
     const ceiling = now() - down.since < 10 * 60_000 ? 10_000 : 60_000;
     const grown = failures === 0 ? 0 : Math.min(ceiling, 1000 * 1.7 ** (failures - 1));
     failures++;
@@ -133,7 +137,7 @@ export function follow(options: FollowOptions): Follower {
   async function connected(source: Source, signal: AbortSignal, good: () => void) {
     state.cursor ??= await raced(begin(source), stop.signal);
     let news = true, wake = () => {};
-    const changed = () => { news = true; wake(); };
+    const changed = (pushed?: boolean) => { if (pushed !== undefined) status.pushed = pushed; news = true; wake(); };
     let broken: unknown, watching = false;
     while (!signal.aborted) {
       while (news) {
@@ -142,7 +146,8 @@ export function follow(options: FollowOptions): Follower {
         good();
         status.lastSeen = new Date(now()).toISOString();
         for (const note of batch.notes ?? []) {
-          if (warned.has(note) || warned.size >= MOST) continue;
+          if (warned.has(note)) continue;
+          if (warned.size >= MOST) warned.clear();
           warned.add(note);
           options.warn?.(note);
         }
@@ -170,8 +175,7 @@ export function follow(options: FollowOptions): Follower {
 
   /** Where a trigger without a cursor begins: the date wanted, the moment it was switched on, or now where the feed knows no times. */
   async function begin(source: Source): Promise<string> {
-    const from = options.startFrom ?? state.startedAt;
-    const dated = from === undefined ? undefined : await source.from(from);
+    const dated = state.startedAt === undefined ? undefined : await source.from(state.startedAt);
     return dated ?? (await source.since()).cursor;
   }
 
@@ -247,7 +251,14 @@ export function follow(options: FollowOptions): Follower {
     }
   }
 
+  /** Hosts store the state when an execution begins, so this costs no storing of its own. */
+  function noteStatus() {
+    const { lastSeen, lastError, lastErrorAt } = status;
+    state.seen = { ...(lastSeen ? { lastSeen } : {}), ...(lastError ? { lastError: lastError.slice(0, MOST), lastErrorAt } : {}) };
+  }
+
   async function run(source: Source, items: FeedItem[], name: string, ready: unknown[]): Promise<Ended> {
+    noteStatus();
     const how = await options.execute(items, createHash('sha256').update(`${options.keyPrefix}\n${name}`).digest('base64url'), ready);
     for (const item of items) strikes.delete(item.id);
     progress();

@@ -2,7 +2,7 @@ import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { NODES, ownerOf, type NodeName } from './owner.js';
-import { actionOf, describe, subjectOf, title, verbTitle } from './words.js';
+import { actionOf, describe, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
 export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication', 'credentials', 'options', 'consequence', 'allowDestructive'] as const;
@@ -22,8 +22,8 @@ const COLLECTION_ADD = { filters: 'Add Filter', updateFields: 'Add Field', addit
 /** True where a field is shown as a picker: its resource can be listed at this provider. */
 export const isPicked = (provider: Provider, field: Field): boolean => field.ref !== undefined && field.type === 'text' && Object.hasOwn(provider.operations, `${field.ref}.list`);
 
-/** Whether an operation's answer has a vendor part that Simplify can leave out. */
-const simplifies = (verb: string) => !/^(delete|remove|test|content|source)/.test(verb);
+/** Whether an operation's answer has a vendor part that Simplify can leave out; after a removal nobody looks for one. */
+const simplifies = (verb: string, { plain }: Operation) => !plain && !/^(delete|remove)/.test(verb);
 
 /** All parameters of a node, derived from the operation tables: what is shown, when, and in which order. */
 export function nodeProperties(node: NodeName): INodeProperties[] {
@@ -49,21 +49,27 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
  *   and a click sets the provider, the resource and the operation;
  * - an `operation` without options, found first for the plain names, so that these add no actions;
  * - before it, for a version that does not exist and which the list of actions therefore skips, the operations of each resource at all
- *   providers, from which the editor takes names and n8n the descriptions of tools.
+ *   providers, from which the editor takes names and n8n the descriptions of tools; where providers word it differently, in words that fit all;
+ * - after it, for the provider that a new node begins with, a place for the operations of resources that it does not have: the editor names a
+ *   node before it sets the provider, and would forget the operation.
  */
 function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProperties[] {
   const pairs = offering.flatMap(provider => resourcesOf(node, provider).map(resource => ({ provider, resource })));
   const resources = [...new Set(pairs.map(({ resource }) => resource))];
   const never = { provider: [''] };
   const named = resources.map((resource): INodeProperties => {
-    const operations = new Map(offering.flatMap(provider => offered(node, provider)).filter(([name]) => splitName(name)[0] === resource).reverse());
-    const options = [...operations].map(([name, { summary }]) => ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actionOf(name, summary) }));
+    const words = new Map<string, Set<string>>();
+    for (const [name, { summary }] of offering.flatMap(provider => offered(node, provider)).filter(([one]) => splitName(one)[0] === resource)) words.set(name, (words.get(name) ?? new Set()).add(actionOf(name, summary)));
+    const options = [...words].map(([name, actions]) => ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actions.size > 1 ? sharedActionOf(name) : [...actions][0]! }));
     return { ...menu('Operation', 'operation', options), displayOptions: { show: { ...never, '@version': [0], resource: [resource] } } };
   });
+  const hidden = (show: Record<string, string[]>): INodeProperties => ({ displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show } });
+  const [first] = offering, elsewhere = resources.filter(resource => !resourcesOf(node, first!).includes(resource));
   return [
     { ...menu('Resource', 'resource', pairs.map(({ provider, resource }) => ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) }))), displayOptions: { show: never } },
     ...named,
-    { displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show: { ...never, resource: resources } } },
+    hidden({ ...never, resource: resources }),
+    ...(elsewhere.length ? [hidden({ provider: [first!.id], resource: elsewhere })] : []),
   ];
 }
 const pairOf = (provider: Provider, resource: string) => `${provider.id}/${resource}`;
@@ -115,7 +121,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
         { displayName: 'Limit', name: 'limit', type: 'number', typeOptions: { minValue: 1 }, default: 50, description: 'Max number of results to return',
           displayOptions: { show: { ...show(lists).show, returnAll: [false] } } });
     }
-    const simple = verbs.filter(simplifies);
+    const simple = own.map(([name, operation]) => [splitName(name)[1], operation] as const).filter(one => simplifies(...one)).map(([verb]) => verb);
     if (simple.length) {
       properties.push({ displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true, displayOptions: show(simple),
         description: 'Whether to return a simplified version of the response instead of the raw data' });
@@ -202,12 +208,12 @@ export function parameter(provider: Provider, name: string, field: Field, stands
   }
 }
 
-function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Field, example: { placeholder?: string }): INodeProperties {
+function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
   return {
     ...common, type: 'resourceLocator', default: { mode: 'list', value: '' },
     modes: [
       { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } },
-      { displayName: 'By ID', name: 'id', type: 'string', ...(example.placeholder ? example : { placeholder: `e.g. the ID of the ${field.label.toLowerCase()}` }) },
+      { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' ? 'By Name' : 'By ID', name: 'id', type: 'string', ...(example.placeholder ? example : { placeholder: `e.g. the ID of the ${field.label.toLowerCase()}` }) },
     ],
   };
 }

@@ -1,8 +1,8 @@
 import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
-import { NodeOperationError } from 'n8n-workflow';
-import { isMailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
+import { NodeOperationError, UserError } from 'n8n-workflow';
+import { isMailError, MailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.js';
-import { follow, type Ended, type Follower, type Source, type TriggerState } from './follow.js';
+import { follow, type Ended, type Follower, type Source, type Status, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
 import { isPicked, menu, parameter } from './parameters.js';
@@ -76,36 +76,44 @@ export function triggerProperties(): INodeProperties[] {
 const RUNNING = Symbol.for('n8n-nodes-mailroom.triggers');
 const running = () => (globalThis as { [RUNNING]?: Map<string, Place> })[RUNNING] ??= new Map<string, Place>();
 /** Taken by a start before it waits for anything, so that of two starts at the same moment the later one wins. */
-interface Place { follower?: Follower }
+interface Place { follower?: Follower; state?: TriggerState; settings?: Settings }
 
 /** Starts the trigger: always succeeds for settings that can work at all, whatever the network does, and supervises itself from then on. */
 export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerResponse> {
   const settings = readSettings(node);
-  if (node.getMode() === 'manual') {
-    return {
-      manualTriggerFunction: async () => node.emit([await latest(node, settings)]),
-    };
-  }
   const id = `${node.getWorkflow().id}/${node.getNode().id}`;
-  const place: Place = {}, before = running().get(id);
+  if (node.getMode() === 'manual') {
+    // n8n calls this when the test is stopped, too.
+    const over = new AbortController();
+    return { manualTriggerFunction: async () => node.emit([await latest(node, settings, running().get(id), over.signal)]), closeFunction: async () => over.abort() };
+  }
+  const place: Place = { settings }, before = running().get(id);
   running().set(id, place);
   await before?.follower?.close();
-  const state = node.getWorkflowStaticData('node') as TriggerState;
+  const state = place.state = node.getWorkflowStaticData('node') as TriggerState;
+  // The one replaced knows more than what n8n has stored of it.
+  if (before?.state?.scope === settings.scope) {
+    for (const key of Object.keys(state)) delete state[key as keyof TriggerState];
+    Object.assign(state, structuredClone({ ...before.state }));
+  }
   if (state.scope !== settings.scope) {
     for (const key of Object.keys(state)) delete state[key as keyof TriggerState];
     state.scope = settings.scope;
     // Both are stored with the activation itself, so that mail which comes next is not lost even if this process dies before the first
     // execution. The time, which depends on this machine's clock, only serves when the provider could not be asked for its own mark.
-    state.startedAt = new Date().toISOString();
+    state.startedAt = settings.startDate ?? new Date().toISOString();
     const mark = settings.startDate ? undefined : await firstMark(node, settings);
     if (mark !== undefined) state.cursor = mark;
   }
   if (running().get(id) !== place) return { closeFunction: async () => {} };
   const follower = place.follower = follow({
     state, keyPrefix: `${id}\n${settings.scope}`, intervalMs: settings.intervalMs, concurrent: settings.concurrent,
-    ...(settings.batchSize ? { batchSize: settings.batchSize } : {}), ...(settings.startDate ? { startFrom: settings.startDate } : {}),
+    ...(settings.batchSize ? { batchSize: settings.batchSize } : {}),
     async open(signal) { return sourceOf((await openAccount(node, settings.provider.id, 0, signal)).client, settings); },
-    prepare: ({ item }) => outputItem(node, item, undefined, settings.simple),
+    // What n8n's store of files will never take, such as one above its limit, concerns this message only; a store that is away concerns all.
+    prepare: ({ item }) => outputItem(node, item, undefined, settings.simple).catch((error: unknown) => {
+      throw error instanceof UserError ? new MailError('rejected', error.message, { cause: error }) : error;
+    }),
     execute: (_items, key, prepared) => execute(node, settings, prepared as INodeExecutionData[], key),
     ...(settings.after ? { acknowledge: (source: Source, item: FeedItem) => acknowledge((source as OpenSource).client, settings, item) } : {}),
     poisoned: item => fail(node, new NodeOperationError(node.getNode(), `A message could not be read: ${item.problem}`, {
@@ -126,7 +134,10 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
   return {
     closeFunction: async () => {
       await follower.close();
-      if (running().get(id) === place) running().delete(id);
+      if (running().get(id) !== place) return;
+      running().delete(id);
+      // n8n stores the state next, if it has changed. What changed while an earlier storing was under way it does not know of.
+      state.scope = settings.scope;
     },
   };
 }
@@ -142,7 +153,7 @@ const destination = (provider: Provider): string => {
 };
 
 interface Settings {
-  provider: Provider; event: string; input: Record<string, unknown>; scope: string; simple: boolean;
+  provider: Provider; event: string; input: Record<string, unknown>; filtered: boolean; scope: string; simple: boolean;
   intervalMs: number; concurrent: number; batchSize?: number; startDate?: string; longestMs: number; after?: { operation: string; input: Record<string, unknown> };
 }
 
@@ -152,26 +163,61 @@ function readSettings(node: ITriggerFunctions): Settings {
   const event = node.getNodeParameter('event') as string;
   const feed = provider.feeds[event] as Feed | undefined;
   if (!feed) throw new NodeOperationError(node.getNode(), `${provider.name} has no event "${event}".`, { description: 'Choose another event.' });
+  const startDate = node.getNodeParameter('start', 'now') === 'date' ? startOf(node) : undefined;
+  if (startDate && !feed.from) {
+    throw new NodeOperationError(node.getNode(), `${provider.name} does not tell when something was changed, so this trigger cannot start from a date.`, { description: 'Choose to start from now on.' });
+  }
   const optional = node.getNodeParameter('filters', {}, { extractValue: true }) as Record<string, unknown>;
   const input: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(feed.input)) {
     const value = field.required ? node.getNodeParameter(key, undefined, { extractValue: isPicked(provider, field) }) : optional[key];
     input[key] = typeof value === 'object' && value !== null && '__rl' in value ? (value as { value?: unknown }).value : value;
   }
-  const options = node.getNodeParameter('options', {}) as { interval?: number; concurrent?: number; longest?: number };
+  const options = node.getNodeParameter('options', {}) as { interval?: unknown; concurrent?: unknown; longest?: unknown };
   const wanted = node.getNodeParameter('afterSuccess', 'nothing') as string;
   const after = AFTERWARDS[wanted];
   // A cursor belongs to what is looked at, not to the filters: changing those must neither lose nor repeat. Folders are the feed's own matter.
   const where = Object.entries(feed.input).filter(([, field]) => field.ref && field.ref !== 'folder').map(([key]) => [key, input[key] ?? null]);
   const credential = credentialTypes(provider.id).map(({ type }) => node.getNode().credentials?.[type]?.id ?? '').join('/');
-  const startDate = node.getNodeParameter('start', 'now') === 'date' ? new Date(node.getNodeParameter('startDate') as string).toISOString() : undefined;
+  // An expression such as one day ago gives another date at each start of n8n, which must not begin anew each time.
+  const given = node.getNode().parameters.startDate, dated = startDate && typeof given === 'string' && given.startsWith('=') ? given : startDate;
   return {
-    provider, event, input, scope: JSON.stringify([provider.id, event, credential, where, startDate ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,
-    intervalMs: Math.max(10, options.interval ?? 60) * 1000, concurrent: options.concurrent ?? 5, longestMs: (options.longest ?? 60) * 60_000,
-    ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: node.getNodeParameter('batchSize', 50) as number } : {}),
+    provider, event, input, filtered: Object.keys(optional).length > 0, scope: JSON.stringify([provider.id, event, credential, where, dated ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,
+    intervalMs: within(options.interval, 60, 10, LONGEST_TIMER / 1000) * 1000, concurrent: within(options.concurrent, 5, 1, 50), longestMs: within(options.longest, 60, 1, LONGEST_TIMER / 60_000) * 60_000,
+    ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: within(node.getNodeParameter('batchSize', 50), 50, 1, 100) } : {}),
     ...(startDate ? { startDate } : {}),
     ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { [destination(provider)]: node.getNodeParameter('moveTo') } : {}) } } } : {}),
   };
+}
+
+/** A timer set for longer fires at once (24 days, in milliseconds). */
+const LONGEST_TIMER = 2 ** 31 - 1;
+/** n8n checks limits in the form only; an expression or an imported workflow may hold anything. */
+function within(value: unknown, fallback: number, min: number, max: number): number {
+  const given = value === '' || value === null ? NaN : Number(value ?? NaN);
+  return Number.isNaN(given) ? fallback : Math.floor(Math.min(max, Math.max(min, given)));
+}
+
+/** The start date as ISO 8601. What names no time zone is meant in the workflow's, as n8n's date picker gives it. Throws where it is no date. */
+function startOf(node: ITriggerFunctions): string {
+  const given = node.getNodeParameter('startDate') as unknown, text = String(given).trim();
+  // Text of a day alone would be taken for UTC.
+  const open = typeof given === 'string' && /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$/.test(text);
+  const at = open ? inZone(new Date(`${text.replace(' ', 'T')}${text.length > 10 ? '' : 'T00:00'}Z`).getTime(), node.getTimezone()) : new Date(given as string).getTime();
+  if (Number.isNaN(at) || given === null) throw new NodeOperationError(node.getNode(), `Start Date is no date: "${text.slice(0, 40)}".`, { description: 'Choose a date and time, or start from now on.' });
+  return new Date(at).toISOString();
+}
+/** The moment at which clocks in a zone show what clocks in Greenwich show at `wall`. */
+function inZone(wall: number, timeZone: string): number {
+  const format = new Intl.DateTimeFormat('en-US', { timeZone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' });
+  const shown = (at: number) => {
+    const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+    return Date.UTC(part.year!, part.month! - 1, part.day, part.hour, part.minute, part.second);
+  };
+  if (Number.isNaN(wall)) return wall;
+  // Twice, because the difference may be another one where the clocks are changed in between.
+  const near = wall - (shown(wall) - wall);
+  return wall - (shown(near) - near);
 }
 
 /** Where the feed stands now, if the provider answers within a few seconds; activation must not hang on a provider that is away. */
@@ -196,27 +242,80 @@ const sourceOf = (client: Client, { event, input }: Settings): OpenSource => ({
   watch: changed => client.watch(event, input, changed),
 });
 
-/** For the editor's test: the latest few, and the state of things; moves nothing and stores nothing. */
-async function latest(node: ITriggerFunctions, settings: Settings): Promise<INodeExecutionData[]> {
-  try {
-    const { client } = await openAccount(node, settings.provider.id);
+/** For the editor's test: the latest few, each with the state of things; moves nothing and stores nothing, and ends within a minute. */
+async function latest(node: ITriggerFunctions, settings: Settings, place: Place | undefined, over: AbortSignal): Promise<INodeExecutionData[]> {
+  const { name, id } = settings.provider;
+  const late = AbortSignal.timeout(TEST_LIMIT), signal = AbortSignal.any([over, late]);
+  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(late.aborted
+    ? new MailError('unavailable', `${name} did not answer within ${TEST_LIMIT / 1000} seconds.`, { provider: name }) : new Error('The test was stopped.')), { once: true }));
+  const looked = (async () => {
+    const { client } = await openAccount(node, id, 0, signal);
     const { items } = await client.since(settings.event, settings.input);
-    const shown = await Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
-    return shown.length ? shown : [{ json: { note: `${settings.provider.name} answered; there is nothing to show yet.` } }];
+    return Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
+  })();
+  try {
+    const shown = await Promise.race([looked, ended]);
+    const state = stateOf(node, settings, place);
+    if (shown.length) return shown.map(one => ({ ...one, json: { ...one.json, state } }));
+    return [{ json: { note: `${name} answered. There is nothing to show yet${settings.filtered ? ', or nothing among the latest passes the filters' : ''}.`, state } }];
   } catch (error) {
-    throw asNodeError(node.getNode(), error);
+    throw asNodeError(node.getNode(), error, undefined, stateOf(node, settings, place).summary);
   }
 }
+/** Milliseconds. */
+const TEST_LIMIT = 60_000;
+
+/**
+ * What a test can tell of the published workflow's own trigger, which may run in this process, in another one, or not at all. The keys are
+ * always there; the folders or the mailbox come on top, where the feed has such.
+ */
+interface StateShown extends IDataObject {
+  status: 'following' | 'connecting' | 'interrupted' | 'not running'; summary: string;
+  connectedSince: string | null; lastSeen: string | null; lastError: string | null; lastErrorAt: string | null;
+  event: string; news: 'pushed' | 'asked for' | null; intervalSeconds: number; executions: number | null;
+}
+function stateOf(node: ITriggerFunctions, tested: Settings, place: Place | undefined): StateShown {
+  const seen = place?.follower?.seen, settings = place?.settings ?? tested;
+  const stored = node.getWorkflowStaticData('node') as TriggerState;
+  const known: Partial<Status> = seen ?? (stored.scope === tested.scope ? stored.seen : undefined) ?? {};
+  const status = !seen ? 'not running' : seen.connectedSince ? 'following' : seen.lastError ? 'interrupted' : 'connecting';
+  const news = !seen?.connectedSince ? null : seen.pushed ? 'pushed' : 'asked for';
+  const failed = known.lastError && ` The last error${known.lastErrorAt ? `, at ${known.lastErrorAt}` : ''}: ${known.lastError}`;
+  const summary = {
+    following: `The published workflow has been connected since ${seen?.connectedSince} and looked last at ${seen?.lastSeen}.${failed || ' Nothing has gone wrong.'}`,
+    connecting: 'The published workflow is connecting.',
+    interrupted: `The published workflow is not connected and tries again by itself${known.lastSeen ? `; it looked last at ${known.lastSeen}` : ''}.${failed}`,
+    'not running': `Nothing follows here: the workflow is not published, or another process of n8n follows.${known.lastSeen ? ` What started its latest execution was seen at ${known.lastSeen}.` : ''}${failed ?? ''}`,
+  }[status] + (seen && settings.scope !== tested.scope ? ' It follows something else than this test, because the node was changed since it was published.' : '');
+  return {
+    status, summary, connectedSince: known.connectedSince ?? null, lastSeen: known.lastSeen ?? null, lastError: known.lastError ?? null, lastErrorAt: known.lastErrorAt ?? null,
+    event: settings.event, news, intervalSeconds: settings.intervalMs / 1000, executions: seen?.executed ?? null,
+    ...Object.fromEntries(Object.entries((settings.provider.feeds[settings.event] as Feed).input).filter(([, field]) => field.ref ?? (field.type === 'list' && field.of.ref))
+      .flatMap(([key, field]) => { const value = settings.input[key] ?? field.default; return value === undefined ? [] : [[key, String(value)]]; })),
+  };
+}
+
+/**
+ * The executions of this process that have not ended, by name. A start that replaces another waits for what that one began instead of offering
+ * it again: n8n takes a name a second time while its execution still waits for its turn, and says nothing of how a known one ends.
+ */
+const UNDER_WAY = Symbol.for('n8n-nodes-mailroom.executions');
+const underWay = () => (globalThis as { [UNDER_WAY]?: Map<string, Promise<Ended>> })[UNDER_WAY] ??= new Map<string, Promise<Ended>>();
 
 /** One execution, to its end. */
 async function execute(node: ITriggerFunctions, settings: Settings, data: INodeExecutionData[], key: string): Promise<Ended> {
-  const ended = node.helpers.createDeferredPromise<IRun | undefined>();
-  node.emit([data], undefined, ended as never, key);
+  let ending = underWay().get(key);
+  if (!ending) {
+    const ended = node.helpers.createDeferredPromise<IRun | undefined>();
+    node.emit([data], undefined, ended as never, key);
+    ending = ended.promise.then(run => run === undefined ? 'known' : run.status === 'success' ? 'success' : 'error');
+    underWay().set(key, ending);
+    const forget = () => { underWay().delete(key); };
+    ending.then(forget, forget);
+  }
   let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<'late'>(resolve => { timer = setTimeout(() => resolve('late'), settings.longestMs); });
-  const run = await Promise.race([ended.promise, tooLong]).finally(() => clearTimeout(timer));
-  if (run === undefined) return 'known';
-  return run !== 'late' && run.status === 'success' ? 'success' : 'error';
+  const tooLong = new Promise<Ended>(resolve => { timer = setTimeout(() => resolve('error'), settings.longestMs); });
+  return Promise.race([ending, tooLong]).finally(() => clearTimeout(timer));
 }
 
 /** Marks or moves one message with the provider's own operation; the targets come from the item and the feed's input. */

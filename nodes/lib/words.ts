@@ -20,6 +20,14 @@ export function actionOf(operation: string, summary: string): string {
 }
 const LISTING = /^List (?:or search )?(?:the )?/;
 
+/** The same where vendors word it each in their own way: "Delete a mailbox". */
+export function sharedActionOf(operation: string): string {
+  const [resource, verb] = splitName(operation), thing = title(resource).replace(/\b[A-Z][a-z]/g, letters => letters.toLowerCase());
+  if (verb === 'list') return `Get many ${thing}${/(?:s|x|ch)$/.test(thing) ? 'es' : 's'}`;
+  return `${PHRASES[verb] ?? verbTitle(verb)} ${/^[aeio]/i.test(thing) ? 'an' : 'a'} ${thing}`;
+}
+const PHRASES: Record<string, string> = { append: 'Store', reply: 'Reply to', source: 'Download the source of' };
+
 /** What a resource is at a vendor, from the summary of what lists or gets it: "Exchange mailboxes of a domain". Undefined where its title says as much. */
 export function subjectOf(resource: string, summary: string): string | undefined {
   const subject = summary.replace(LISTING, '').replace(/^Get (?:the |an? )?/, '').replace(/,.*$/, '');

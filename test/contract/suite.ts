@@ -138,7 +138,7 @@ export function contract(provider: Provider, theCase: ProviderCase): () => void 
     });
 
     describe('every operation runs and gives what it promises', () => {
-      for (const [name] of operations) {
+      for (const [name, { plain = false }] of operations) {
         it(name, async () => {
           const input = await example(name);
           vendor.forget();
@@ -146,6 +146,8 @@ export function contract(provider: Provider, theCase: ProviderCase): () => void 
           assert.equal(isStream(result), name.endsWith('.list'), 'a list streams, everything else is a promise');
           const value = isStream(result) ? await take(result, 120) : await result;
           assert.equal(vendor.seen.length > 0, !atHome(name), 'nothing was asked of the vendor, or something of an operation that needs no vendor');
+          // Who is told that there is nothing to leave out must not miss anything, and nobody is offered a switch that does nothing.
+          for (const one of [value].flat()) if (one !== undefined) assert.equal(plain, !(isObject(one) && 'native' in one && Object.keys(one).length > 1), `plain: ${JSON.stringify(one).slice(0, 200)}`);
           if (!Object.hasOwn(COMMON, name)) return;
           const shape = COMMON[name as keyof Vocabulary];
           if (!shape) return assert.equal(value, undefined);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { providers } from '../../shared/index.js';
-import { createAccounts, fieldsOf, grantOf, parted, readExport, readSandboxLine, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts.js';
+import { providers, type Field } from '../../shared/index.js';
+import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSandboxLine, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts.js';
 
 function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: string; proxies?: () => object } = {}) {
   const state = new Map<string, unknown>(), secrets = new Map<string, string>();
@@ -97,15 +97,35 @@ describe('accounts', () => {
     assert.equal(secrets.size, 0);
   });
   it('an export holds no secret of any provider and can be imported again', () => {
+    const sample = (field: Field): unknown => field.default ?? (field.type === 'choice' ? Object.keys(field.choices)[0] : field.type === 'number' ? field.min ?? 1 : field.type === 'flag' ? true
+      : field.type === 'text' ? field.format === 'uri' ? 'https://x.example' : field.format === 'email' ? 'a@x.example' : field.example ?? 'plain' : undefined);
     const all: StoredAccount[] = providers.map(one => ({
       id: one.id, name: one.name, provider: one.id, remember: 'keep',
-      values: Object.fromEntries(Object.entries(fieldsOf(one)).filter(([, field]) => field.type === 'text' && field.format === undefined && !('pattern' in field)).map(([name, field]) => [name, (field as { secret?: boolean }).secret ? 'top-secret' : 'plain'])),
+      values: Object.fromEntries(Object.entries(fieldsOf(one)).filter(([, field]) => field.required || (field as { secret?: boolean }).secret).map(([name, field]) => [name, (field as { secret?: boolean }).secret ? 'top-secret' : sample(field)])),
     }));
-    const text = writeExport(all);
+    const text = writeExport(all), entries = readExport(text);
     assert.ok(!text.includes('top-secret'));
-    assert.deepEqual(readExport(text).map(one => [one.name, one.provider]), all.map(one => [one.name, one.provider]));
+    assert.deepEqual(entries.map(one => [one.refused, one.account?.name, one.account?.provider, one.secrets]), all.map(one => [undefined, one.name, one.provider, undefined]));
+    for (const { account: again } of entries) assert.ok(isThere(all, again!), again!.name);
   });
-  it('a file that is none is refused with its reason', () => { for (const bad of ['', '{}', '{"accounts":[{"provider":"nobody"}]}']) assert.throws(() => readExport(bad), { code: 'invalid_input' }); });
+  it('a file that is none is refused with its reason', () => { for (const bad of ['', '{}', 'null', '{"accounts":{}}']) assert.throws(() => readExport(bad), { code: 'invalid_input' }); });
+  it('each account of a file stands for itself: a wrong one is refused with its reason, the others come in', () => {
+    const good = { name: ' One ', provider: provider.id, values: { ...account('keep').values } };
+    const [one, odd, unknown, nothing, secret] = readExport(JSON.stringify({ accounts: [good, { name: 'Odd', provider: 'nobody' }, { ...good, values: { ...good.values, stray: 1 } }, null, { ...good, remember: 'never', values: { ...good.values, ...SECRET } }] }));
+    assert.deepEqual([one!.label, one!.account!.name, one!.refused, one!.secrets], ['One', 'One', undefined, undefined]);
+    assert.deepEqual([odd!.label, odd!.account], ['Odd', undefined]);
+    assert.match(unknown!.refused!, /stray/);
+    assert.equal(nothing!.account, undefined);
+    assert.deepEqual([secret!.secrets, secret!.account!.remember], [SECRET, 'never']);
+    assert.ok(!JSON.stringify(secret!.account).includes('a-very-secret-value'), 'secrets never stand among the open values');
+    for (const name of Object.keys(open)) assert.ok(readExport(JSON.stringify({ accounts: [{ ...good, values: Object.fromEntries(Object.entries(good.values).filter(([key]) => key !== name)) }] }))[0]!.refused, `${name} is missing`);
+  });
+  it('the same account of a file twice is known', () => {
+    const [one] = readExport(writeExport([account('keep')]));
+    assert.ok(isThere([account('keep')], one!.account!));
+    assert.ok(!isThere([{ ...account('keep'), name: 'Two' }], one!.account!));
+    assert.ok(!isThere([{ ...account('keep'), values: { ...account('keep').values, baseUrl: 'https://y.example' } }], one!.account!));
+  });
   it('lines of the sandbox become accounts that are not stored; other lines are left out', async () => {
     const line = JSON.stringify({ id: provider.id, account: { ...account('keep').values, ...SECRET } });
     const { accounts, state, secrets } = harness({ sandbox: `${line}\nnonsense\n{"id":"nobody","account":{}}` });

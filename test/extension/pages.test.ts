@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { accountFields, providers, type Fields, type Operation } from '../../shared/index.js';
+import { accountFields, providers, readRedirect, type Fields, type Operation } from '../../shared/index.js';
 import { PAGE_WORDS, readKept, readToHost } from '../../extension/form/messages.js';
 import { control, render } from '../../extension/form/render.js';
 import { bodyFields, htmlOf } from '../../extension/composeText.js';
-import { cell, columnsOf, csvRow } from '../../extension/csv.js';
+import { cell, columnsOf, csvRow, csvTable, jsonTable } from '../../extension/csv.js';
+import { createReturns } from '../../extension/returns.js';
 import { createRequestLog } from '../../extension/log.js';
 
 const root = join(__dirname, '../..');
@@ -72,7 +73,7 @@ describe('the composer', () => {
 describe('exports', () => {
   it('quote what must be quoted and disarm what a spreadsheet would run', () => {
     assert.equal(cell('a,"b"\n'), '"a,""b""\n"');
-    for (const formula of ['=1+1', '+cmd', '-2+3', '@SUM(A1)']) assert.ok(cell(formula).startsWith("'") || cell(formula).startsWith('"\''), formula);
+    for (const formula of ['=1+1', '+cmd', '-2+3', '@SUM(A1)', ' =1+1', '\t=1', '\u200b=1', '＝1+1', '=1,2']) assert.ok(cell(formula).startsWith("'") || cell(formula).startsWith('"\''), formula);
     assert.equal(cell(-5), '-5');
     assert.equal(cell('-5.2'), '-5.2');
   });
@@ -81,6 +82,68 @@ describe('exports', () => {
     const columns = columnsOf(rows);
     assert.deepEqual(columns, ['id', 'email', 'native.b', 'native.c']);
     assert.equal(csvRow(rows[1]!, columns), '2,x@x.example,,3\r\n');
+  });
+  it('lose nothing of a row that has more than those before it', () => {
+    const table = csvTable(2);
+    const text = ['1', '2'].map(id => table.row({ id })).join('') + table.row({ id: '3', late: 'x', native: { own: 1 } }) + table.row({ id: '4' }) + table.end();
+    assert.equal(text, '\ufeffid,others\r\n1,\r\n2,\r\n3,"{""late"":""x"",""native.own"":1}"\r\n4,\r\n');
+  });
+  it('come back as they went in, formulas with their apostrophe (property)', () => {
+    const value = fc.oneof(fc.string(), fc.constantFrom('=1', 'a,b', '"', '\r\n', '', ' +x'), fc.integer(), fc.boolean());
+    fc.assert(fc.property(fc.array(fc.record({ a: value, b: value }), { maxLength: 5 }), rows => {
+      const table = csvTable(), text = rows.map(row => table.row(row)).join('') + table.end();
+      const read = parseCsv(text.slice(1)).slice(1).map(([a, b]) => ({ a, b }));
+      assert.deepEqual(read.map(({ a, b }) => [a, b]), rows.map(({ a, b }) => [a, b].map(one => cell(one).startsWith("'") || cell(one).startsWith(`"'`) ? typeof one === 'string' && one.startsWith("'") ? one : `'${String(one)}` : String(one))));
+    }));
+  });
+  it('as JSON are whole wherever they end', () => {
+    for (const count of [0, 1, 3]) {
+      const table = jsonTable(), rows = Array.from({ length: count }, (_, i) => ({ i }));
+      assert.deepEqual(JSON.parse(rows.map(row => table.row(row)).join('') + table.end()), rows);
+    }
+  });
+});
+
+/** A reader of CSV by the letter of RFC 4180. */
+function parseCsv(text: string): string[][] {
+  const rows: string[][] = [];
+  let row: string[] = [], at = 0;
+  while (at < text.length) {
+    const found = /^(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/.exec(text.slice(at));
+    assert.ok(found, `no CSV at ${at}`);
+    row.push(found[1]?.replaceAll('""', '"') ?? found[2]!);
+    at += found[0].length;
+    if (found[3] !== ',') { rows.push(row); row = []; }
+  }
+  return rows;
+}
+
+describe('coming back from a sign-in', () => {
+  it('goes to the one that was started here, once; any other is told apart and ends nothing', () => {
+    const returns = createReturns(), got: string[] = [];
+    const forget = returns.expect('mine', address => got.push(address));
+    for (const bad of ['', 'state=', 'state=other&code=x', 'code=x']) assert.equal(returns.arrived(bad), false, bad);
+    assert.deepEqual(got, []);
+    assert.equal(returns.arrived('state=mine&code=a%2Fb'), true);
+    assert.equal(readRedirect(got[0]!, 'mine'), 'a/b');
+    forget();
+    assert.equal(returns.arrived('state=mine&code=again'), false);
+  });
+  it('keeps a plus of the code, whether or not its percent sign was taken out on the way', () => {
+    for (const query of ['state=s&code=a%2Bb%3D%3D', 'state=s&code=a+b==']) {
+      let got = '';
+      const returns = createReturns();
+      returns.expect('s', address => { got = address; });
+      returns.arrived(query);
+      assert.equal(readRedirect(got, 's'), 'a+b==');
+    }
+  });
+  it('a refusal is handed on with its reason', () => {
+    let got = '';
+    const returns = createReturns();
+    returns.expect('s', address => { got = address; });
+    returns.arrived('state=s&error=access_denied&error_description=not+today');
+    assert.throws(() => readRedirect(got, 's'), { code: 'forbidden', message: /access_denied: not today/ });
   });
 });
 

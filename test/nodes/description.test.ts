@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import { NodeHelpers, type INodeProperties, type INodePropertyOptions } from 'n8n-workflow';
 import { actionOf, ownerOf, nodeCredentials, NODES, offered, parameter, providersOf, RESERVED, title } from '../../nodes/lib/index.js';
 import { accountFields, providers, type Operation } from '../../shared/index.js';
 import { builtCredentials, builtNodes, golden, kept } from '../golden.js';
@@ -93,6 +93,28 @@ describe('node descriptions', () => {
     assert.equal(described('outreach').Mailbox, undefined);
     assert.equal(actionOf('message.list', 'List or search the messages of a folder'), 'Get many messages of a folder');
     assert.deepEqual(['blackBerry', 'activeSync', 'oauthProvider'].map(title), ['BlackBerry', 'ActiveSync', 'OAuth Provider']);
+  });
+
+  it("name a new node by what it does, in words that fit every provider: n8n's editor names it before it knows the provider", () => {
+    const named = (node: string, resource: string, operation: string) => {
+      const { description } = nodes.find(n => n.description.name === node)!;
+      return NodeHelpers.makeNodeName(NodeHelpers.getNodeParameters(description.properties, { resource, operation }, true, false, { typeVersion: 1 }, description)!, description);
+    };
+    assert.equal(named('mailbox', 'mailbox', 'delete'), 'Delete a mailbox');
+    assert.equal(named('mailbox', 'mailbox', 'list'), 'Get many mailboxes');
+    assert.equal(named('mailbox', 'attachment', 'get'), 'Get an attachment');
+    assert.equal(named('mailbox', 'key', 'create'), 'Create an API key; its secret is shown this once');
+    assert.equal(named('spamList', 'spamList', 'add'), 'Add an entry to a spam list of a mailbox');
+    assert.equal(named('send', 'message', 'send'), 'Send a message');
+    assert.equal(named('send', 'message', 'reply'), 'Reply to a message');
+    for (const node of NODES) {
+      for (const provider of providersOf(node)) {
+        for (const [name] of offered(node, provider)) {
+          const [resource, operation] = name.split('.') as [string, string];
+          assert.notEqual(named(node, resource, operation), title(node), name);
+        }
+      }
+    }
   });
 
   it('show what an operation acts on by itself, though it may be left empty for several at once', () => {

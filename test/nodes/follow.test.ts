@@ -18,7 +18,7 @@ function mailbox(window = 3) {
           return { items: next.map(id => ({ id, item: { id }, ...(box.poison.has(id) ? { problem: 'unreadable' } : {}) })), cursor: String(at + next.length), more: at + next.length < box.messages.length };
         },
         from: async () => undefined,
-        watch: changed => { box.changed = changed; changed(); return new Promise((_, reject) => { box.broken = error => reject(error as Error); }); },
+        watch: changed => { box.changed = changed; changed(true); return new Promise((_, reject) => { box.broken = error => reject(error as Error); }); },
       };
     },
   };
@@ -182,6 +182,16 @@ describe('follow', () => {
     assert.deepEqual(it_.told, ['credentials', 'over']);
   });
 
+  it('waits no longer than an hour, whatever the vendor asks for', async () => {
+    const box = mailbox(), waits: number[] = [];
+    const it_ = host(box, { log: message => { waits.push(Number(/in ([\d.]+) s/.exec(message)![1])); }, haste: 0.000001 });
+    box.down = new MailError('rate_limited', 'busy', { retryAfter: 1e9 });
+    const trigger = it_.start({ cursor: '0' });
+    await turn(() => waits.length > 1);
+    await trigger.close();
+    assert.equal(waits[0], 3600);
+  });
+
   it('keeps the message when its execution could not be started', async () => {
     const box = mailbox(), it_ = host(box);
     let refusals = 2;
@@ -294,6 +304,27 @@ describe('follow', () => {
     await it_.until(() => it_.executed.length === 2);
     await trigger.close();
     assert.deepEqual(warned, ['One folder is missing.']);
+  });
+
+  it('tells how it stands: connected, looked, pushed, what went wrong last; the last of these survives a restart', async () => {
+    const box = mailbox(), it_ = host(box), state: TriggerState = { cursor: '0' };
+    const trigger = it_.start(state);
+    assert.deepEqual({ ...trigger.seen }, { executed: 0, attempts: 1 });
+    await turn(() => trigger.seen.pushed === true);
+    const { connectedSince, lastSeen } = trigger.seen;
+    assert.ok(connectedSince! <= lastSeen!);
+    box.broken(new Error('dropped'));
+    await turn(() => trigger.seen.lastError === 'dropped');
+    assert.ok(trigger.seen.lastErrorAt! >= connectedSince!);
+    await turn(() => trigger.seen.connectedSince !== undefined);
+    box.arrive('a');
+    await turn(() => state.cursor === '1');
+    assert.equal(trigger.seen.executed, 1);
+    assert.deepEqual({ ...state.seen, lastSeen: '' }, { lastSeen: '', lastError: 'dropped', lastErrorAt: trigger.seen.lastErrorAt });
+    await trigger.close();
+    const again = it_.start(state);
+    assert.equal(again.seen.lastError, 'dropped');
+    await again.close();
   });
 
   it('closes within five seconds although nothing answers', async () => {

@@ -109,8 +109,8 @@ describe('pickers', function () {
         assert.deepEqual(results.map(({ value }) => value), ['alex.smith@example.com']);
         assert.ok(rackspace.seen.filter(({ path }) => path.includes('/mailboxes')).every(({ path }) => path.includes('/example.com/')), 'other domains were left alone');
       });
-      it('many domains without a mailbox are not read to their end', async () => {
-        await assert.rejects(pick(rackspace, 'mailbox'), /Type the whole address/);
+      it('many domains without a mailbox are not read to their end; an entry that chooses nothing says how to go on, beside the search field', async () => {
+        assert.deepEqual(await pick(rackspace, 'mailbox', { filter: 'nobody' }), { results: [{ name: 'Nothing in 19 domains. Type an address or @domain', value: '' }] });
         assert.ok(rackspace.seen.length <= 21, `${rackspace.seen.length} requests`);
       });
     });
@@ -145,7 +145,7 @@ describe('pickers', function () {
           for (const node of NODES) {
             if (!providersOf(node).some(({ id }) => id === one.id)) continue;
             const { description } = engine.nodeType(`n8n-nodes-mailroom.${node}`);
-            for (const operations of description.properties.filter(({ name, displayOptions }) => name === 'operation' && displayOptions?.show?.provider?.includes(one.id))) {
+            for (const operations of description.properties.filter(({ name, type, displayOptions }) => name === 'operation' && type === 'options' && displayOptions?.show?.provider?.includes(one.id))) {
               const resource = String(operations.displayOptions!.show!.resource![0]);
               for (const { value: operation } of operations.options as { value: string }[]) {
                 const form = formOf(description, { provider: one.id, resource, operation });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
 import { connect, providerById, type Batch, type Client, type MailError } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/connection.js';
 import { bigMail, mail as corpus, oddities, type Oddity } from '../sandbox/corpus.js';
@@ -180,6 +181,19 @@ describe('IMAP feed', function () {
     assert.ok(size > 30_000_000);
   });
 
+  it('cuts a header that never ends', async () => {
+    await start();
+    const cursor = await first();
+    const bytes = () => Buffer.from(`From: a@x.test\r\nSubject: endless\r\n${'X-More: and more and more and more\r\n'.repeat(300_000)}`);
+    mail.deliver(USER, { size: bytes().length, bytes });
+    const { items: [{ item } = { item: undefined }] } = await follow(client, {}, cursor);
+    assert.equal(item.subject, 'endless');
+    assert.ok(item.native.headers.length > 5000 && item.native.headers.length < 10_000);
+    assert.deepEqual(item.native.headers.at(-1), { name: 'X-More', value: 'and more and more and more' });
+    assert.equal(item.native.headersCut, true);
+    assert.equal((await client.call('message.get', { message: item.id }) as Any).native.headersCut, true);
+  });
+
   it('recognises known mail after the folder was created anew, and hands over the rest', async () => {
     await start();
     for (let i = 0; i < 20; i++) deliver(`known${i}`, { messageId: i % 5 ? `<k${i}@x>` : false });
@@ -192,6 +206,51 @@ describe('IMAP feed', function () {
     assert.deepEqual(subjects(items), ['new0', 'new1', 'new2', 'new3', 'new4']);
     assert.ok(notes.some(note => /21 messages were known, 5 are new/.test(note)), notes.join('\n'));
     assert.deepEqual((await follow(client, {}, after)).items, []);
+  });
+
+  it('finds all that waited in a folder created anew, however much it is, and what came to one that was empty', async () => {
+    await start();
+    let cursor = await first();
+    mail.recreate(USER);
+    const now = Date.now();
+    mail.deliver(USER, { subject: 'to an empty one' }, { internalDate: now - 20_000_000 });
+    const found = await follow(client, {}, cursor);
+    assert.deepEqual(subjects(found.items), ['to an empty one']);
+    for (let i = 0; i < 1200; i++) mail.deliver(USER, { subject: `m${i}`, messageId: `<m${i}@x>` }, { internalDate: now + (i - 1200) * 10_000 });
+    mail.recreate(USER, 'INBOX', { keep: true });
+    const rest = await follow(client, { fetch: 'envelope' }, found.cursor);
+    assert.deepEqual(subjects(rest.items), Array.from({ length: 1200 }, (_, i) => `m${i}`));
+    assert.ok(rest.cursor.length < 9000, `${rest.cursor.length}`);
+    mail.recreate(USER, 'INBOX', { keep: true });
+    deliver('and later');
+    ({ cursor } = rest);
+    assert.deepEqual(subjects((await follow(client, { fetch: 'envelope' }, cursor)).items), ['and later']);
+  });
+
+  it('does not hand over a whole folder again whose messages were given new times of arrival', async () => {
+    await start();
+    for (let i = 0; i < 1500; i++) mail.deliver(USER, { subject: `m${i}`, messageId: `<m${i}@x>` }, { internalDate: Date.parse('2026-01-01') + i * 3_600_000 });
+    const cursor = await first();
+    const old = mail.folder(USER).messages;
+    mail.recreate(USER);
+    for (const { source } of old) mail.deliver(USER, source as Buffer);
+    deliver('new');
+    const { items } = await follow(client, { fetch: 'envelope' }, cursor);
+    assert.equal(items.at(-1)!.item.subject, 'new');
+    assert.ok(items.length < 500, `${items.length}`);
+  });
+
+  it('goes on from its date in a folder created anew before it had come to the end', async () => {
+    await start();
+    mail.deliver(USER, { subject: 'too old' }, { internalDate: Date.parse('2026-01-01') });
+    for (let i = 0; i < 250; i++) mail.deliver(USER, { subject: `m${i}` }, { internalDate: Date.parse('2026-03-01') + i * 3_600_000 });
+    const begun = (await client.from('messageReceived', {}, '2026-02-01T00:00:00Z'))!;
+    const one = await client.since('messageReceived', {}, begun);
+    mail.recreate(USER, 'INBOX', { keep: true });
+    for (const cursor of [begun, one.cursor]) {
+      const { items } = await follow(client, {}, cursor);
+      assert.deepEqual(subjects(items), Array.from({ length: cursor === begun ? 250 : 150 }, (_, i) => `m${i + (cursor === begun ? 0 : 100)}`));
+    }
   });
 
   it('notices UIDVALIDITY changing between two windows', async () => {
@@ -277,6 +336,57 @@ describe('IMAP feed', function () {
     assert.match(items[1]!.item.error, /damaged/);
   });
 
+  it('lets the others flow on while one message is refused for the moment, and hands that over when it comes', async () => {
+    const cases = [['envelope', 'NO [SERVERBUG] Internal error occurred'], ['text', 'NO [UNAVAILABLE] Try again later'], ['raw', 'NO [LIMIT] Too much'], ['text', 'NO Temporary failure']];
+    for (const [fetch, reply] of cases) {
+      await start();
+      const cursor = await first();
+      deliver('a'); const bad = deliver('bad'); deliver('c');
+      mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad.uid, reply: reply!, times: 2 });
+      const found = await follow(client, { fetch }, cursor, 0);
+      assert.deepEqual(subjects(found.items), ['a', 'c'], reply);
+      await new Promise(resolve => setTimeout(resolve, 1050));
+      assert.deepEqual(subjects((await follow(client, { fetch }, found.cursor, 0)).items), ['bad'], reply);
+      closeConnections();
+      await mail.close();
+    }
+    await start();
+  });
+
+  it('waits while the server refuses everything for the moment, however long the window, and loses nothing', async () => {
+    await start();
+    const cursor = await first();
+    for (let i = 0; i < 5; i++) deliver(`m${i}`);
+    mail.imap.trouble.fail({ command: 'UID FETCH', reply: 'NO [UNAVAILABLE] Storage is away', times: 12 });
+    const found = await follow(client, {}, cursor);
+    assert.ok(found.errors.length >= 3 && found.errors.every(error => error.code === 'unavailable'));
+    assert.deepEqual(subjects(found.items), ['m0', 'm1', 'm2', 'm3', 'm4']);
+  });
+
+  it('is not held up for ever by messages that alone are left and refused for the moment', async () => {
+    await start();
+    const cursor = await first();
+    for (const name of ['bad1', 'bad2']) mail.imap.trouble.fail({ command: 'UID FETCH', uid: deliver(name).uid, reply: 'NO [SERVERBUG] Internal error', times: Infinity });
+    const found = await follow(client, {}, cursor);
+    assert.deepEqual(found.items, []);
+    deliver('new');
+    assert.deepEqual(subjects((await follow(client, {}, found.cursor, 0)).items), ['new']);
+  });
+
+  it('does not hand over a message without its text that was moved away between envelope and text', async () => {
+    await start();
+    const cursor = await first();
+    for (const name of ['a', 'b', 'c']) deliver(name);
+    let fetches = 0;
+    for (let i = 0; i < 2; i++) mail.imap.trouble.fail({ command: 'UID FETCH', before: () => { if (++fetches === 2) mail.expunge(USER, [2]); } });
+    const found = await follow(client, {}, cursor);
+    assert.deepEqual(subjects(found.items), ['a', 'c']);
+    await new Promise(resolve => setTimeout(resolve, 1050));
+    const after = await follow(client, {}, found.cursor);
+    assert.deepEqual([after.items, after.notes.length], [[], 1]);
+    assert.match(after.notes[0]!, /Message 2 .* was moved or deleted/);
+  });
+
   it('loses and repeats nothing when the connection is reset again and again in the middle of a fetch', async () => {
     await start();
     await viaProxy();
@@ -325,6 +435,41 @@ describe('IMAP feed', function () {
     await assert.rejects(client.since('messageReceived', { folders: ['Nope'] }), (error: MailError) => error.code === 'not_found');
   });
 
+  it('goes on with the other folders while one may not be opened', async () => {
+    for (const reply of ['NO [NOPERM] Permission denied', 'NO Mailbox is not selectable']) {
+      await start();
+      const input = { folders: ['Archive', 'INBOX'] }, cursor = await first(input);
+      mail.deliver(USER, { subject: 'arch' }, { folder: 'Archive' }); deliver('in');
+      // Opened once, or twice where the first answer is not believed.
+      mail.imap.trouble.fail({ command: 'EXAMINE', reply });
+      const one = await client.since('messageReceived', input, cursor);
+      assert.deepEqual(subjects(one.items as Any), ['in'], reply);
+      assert.match(one.notes![0]!, /"Archive" cannot be read/);
+      assert.deepEqual(subjects((await follow(client, input, one.cursor)).items), ['arch']);
+      closeConnections();
+      await mail.close();
+    }
+    await start();
+  });
+
+  it('does not count to the end of a range that a server makes up', async () => {
+    await start();
+    const lying = createServer(to => {
+      const from = connectTcp(mail.imap.port, '127.0.0.1');
+      to.pipe(from);
+      from.on('data', chunk => to.write(Buffer.from(chunk.toString('latin1').replace(/^(\* ESEARCH .* ALL) \S+/gm, '$1 1:4294967295'), 'latin1')));
+      for (const [one, other] of [[to, from], [from, to]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
+    });
+    await new Promise<void>(resolve => lying.listen(0, '127.0.0.1', resolve));
+    client = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: (lying.address() as AddressInfo).port, imapSecurity: 'none' }));
+    const cursor = await first({ fetch: 'envelope' });
+    deliver('a');
+    const one = await client.since('messageReceived', { fetch: 'envelope' }, cursor);
+    lying.close();
+    assert.deepEqual(subjects(one.items as Any), ['a']);
+    assert.ok(one.cursor.length < 50_000, `${one.cursor.length}`);
+  }).timeout(10_000);
+
   it('refuses a cursor of another feed', async () => {
     await start();
     await assert.rejects(client.since('messageReceived', {}, '{"v":7}'), (error: MailError) => error.code === 'invalid_input');
@@ -333,12 +478,12 @@ describe('IMAP feed', function () {
   describe('watching', () => {
     const watch = (input: Record<string, unknown> = {}) => {
       const stop = new AbortController();
-      let calls = 0, wake: (() => void) | undefined;
+      let calls = 0, pushed: boolean | undefined, wake: (() => void) | undefined;
       const watching = connect(imap, accountOf(mail), { resolve: async () => '127.0.0.1', signal: stop.signal });
-      const ended = watching.watch('messageReceived', input, () => { calls++; wake?.(); });
+      const ended = watching.watch('messageReceived', input, how => { calls++; pushed = how; wake?.(); });
       ended.catch(() => {});
       return {
-        ended, stop: () => stop.abort(), get calls() { return calls; },
+        ended, stop: () => stop.abort(), get calls() { return calls; }, get pushed() { return pushed; },
         async next(ms = 3000) {
           const begun = performance.now();
           await new Promise<void>((resolve, reject) => { wake = resolve; setTimeout(() => reject(new Error('nothing happened')), ms).unref(); });
@@ -389,6 +534,32 @@ describe('IMAP feed', function () {
       const w = watch();
       await w.next();
       assert.equal(mail.imap.open(), 1);
+      assert.equal(w.pushed, false);
+      w.stop();
+      await w.ended;
+    });
+    it('says whether news is pushed: by IDLE, and only of the folder that waits', async () => {
+      await start();
+      const inbox = watch(), archive = watch({ folders: ['Archive'] });
+      await inbox.next();
+      assert.deepEqual([inbox.pushed, archive.pushed], [true, false]);
+      for (const w of [inbox, archive]) { w.stop(); await w.ended; }
+      closeConnections();
+      await mail.close();
+      await start({ imap: { without: ['IDLE'] } });
+      const asked = watch();
+      await asked.next();
+      assert.equal(asked.pushed, false);
+      asked.stop();
+      await asked.ended;
+    });
+    it('says so when the server offers IDLE and then refuses it', async () => {
+      await start();
+      mail.imap.trouble.fail({ command: 'IDLE', reply: 'BAD not now' });
+      const w = watch();
+      await w.next();
+      if (w.pushed) await w.next();
+      assert.equal(w.pushed, false);
       w.stop();
       await w.ended;
     });

@@ -219,6 +219,17 @@ describe('IMAP: folders and messages', () => {
     const c = deliver('c');
     await assert.rejects(client.call('message.delete', { message: c, forever: true }) as Any, refusedWith('unsupported', /others are marked/));
     assert.equal(mail.folder('u0@test.local').messages.length, 2);
+    // A move that cannot be ended is not begun.
+    await assert.rejects(client.call('message.move', { message: c, target: 'Junk' }) as Any, refusedWith('unsupported', /others are marked/));
+    assert.equal(mail.folder('u0@test.local', 'Junk').messages.length, 0);
+    mail.flag('u0@test.local', placeOf(b).uid, []);
+    // Nothing tells where it is now, so no id is given rather than one that names nothing.
+    const nameless = await client.call('message.move', { message: deliver('d', { messageId: false }), target: 'Junk' }) as Any;
+    assert.deepEqual([nameless.id, nameless.native.changed], [undefined, 1]);
+  });
+
+  it('does not move a message within INBOX, however that is spelled: as a new message it would start its workflow again', async () => {
+    await assert.rejects(client.call('message.move', { message: deliver('a'), target: 'inbox' }) as Any, refusedWith('invalid_input', /already/));
   });
 
   it('refuses flags a folder cannot keep instead of losing them', async () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ImapFlow } from 'imapflow';
 import parser from 'imapflow/lib/handler/imap-parser.js';
-import { fetchRow } from '../../shared/providers/imap/rows.js';
+import { parseEnvelope } from 'imapflow/lib/tools.js';
+import { envelopeOf, fetchRow, quicken } from '../../shared/providers/imap/rows.js';
 
 interface Made { text: string; literals: Buffer[] }
 const joined = (parts: Made[]): Made => ({ text: parts.map(part => part.text).join(' '), literals: parts.flatMap(part => part.literals) });
@@ -44,7 +45,52 @@ describe('IMAP: answers to FETCH', () => {
     assert.equal(fetchRow(Buffer.from(text), []), undefined, 'a literal is missing');
     assert.equal(fetchRow(Buffer.from('* 3 EXISTS'), []), undefined);
   });
+  it('give the envelope the library makes of them', async () => {
+    const text = fc.oneof(fc.constant('NIL'), fc.string({ unit: fc.constantFrom('a', 'ä', ' ', '.', ',', '<', '\'', '日'), maxLength: 6 }).map(one => `"${one}"`), fc.constant('"\\"Ada\\""'));
+    const date = fc.oneof(text, fc.constant('"Tue, 1 Sep 2026 00:00:00 +0200"'));
+    const people = fc.oneof(fc.constant('NIL'), fc.constant('()'), fc.array(fc.tuple(text, fc.constant('NIL'), text, text).map(one => `(${one.join(' ')})`), { minLength: 1, maxLength: 3 }).map(list => `(${list.join('')})`));
+    await fc.assert(fc.asyncProperty(fc.tuple(date, text, people, people, people, people, people, people, text, text), async parts => {
+      const line = { text: `* 1 FETCH (ENVELOPE (${parts.join(' ')}))`, literals: [] };
+      const values = (await theirs(line) as { attributes: [unknown, [unknown, unknown[]]] }).attributes[1][1];
+      assert.deepEqual(envelopeOf(values as never), parseEnvelope(values as never));
+    }), { numRuns: 1000 });
+    const encoded = { type: 'STRING', value: '=?utf-8?Q?=C3=A4?= =?utf-8?Q?=C3=B6?= b =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=' };
+    assert.deepEqual(envelopeOf([null, encoded as never]), parseEnvelope([null, encoded] as never));
+  });
+  it('are taken from the bytes wherever those are cut, each once and in order, and everything else reaches the library', async () => {
+    const other = plain(fc.constantFrom('* 5 EXISTS', '* OK [UIDNEXT 7] {3} next', '* 12 EXPUNGE', '* FLAGS (a b)', '* 1 FETCH (UID 3 FLAGS (\\*))', '* 12 FETCH'));
+    await fc.assert(fc.asyncProperty(fc.array(fc.oneof(line, line, other), { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 40 }), async (answers, cuts) => {
+      const bytes = Buffer.concat(answers.map(({ text, literals }) => {
+        const pieces: Buffer[] = [];
+        let left = text;
+        for (const one of literals) { const end = left.indexOf('}\r\n') + 3; pieces.push(Buffer.from(left.slice(0, end)), one); left = left.slice(end); }
+        return Buffer.concat([...pieces, Buffer.from(`${left}\r\n`)]);
+      }));
+      assert.deepEqual(await heard(bytes, cuts, true), await heard(bytes, cuts, false));
+    }), { numRuns: 500 });
+  });
   it('reach this reader: the library still has what it is attached to', () => {
-    for (const name of ['handleResponse', 'getUntaggedHandler']) assert.equal(typeof (ImapFlow.prototype as unknown as Record<string, unknown>)[name], 'function', name);
+    const { streamer } = bare();
+    for (const name of ['lineBuffer', 'inputBuffer']) assert.ok(Array.isArray(streamer[name]), name);
+    assert.equal(streamer.state, 1);
+    for (const [owner, name] of [[streamer, 'processInputChunk'], [ImapFlow.prototype, 'getUntaggedHandler']] as const) assert.equal(typeof (owner as unknown as Record<string, unknown>)[name], 'function', name);
   });
 });
+
+type Bare = Record<string, unknown> & { streamer: Record<string, unknown> & { write(bytes: Buffer, done: () => void): void; on(event: 'readable', heard: () => void): void }; reader(): Promise<void> };
+const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
+const bare = (): Bare => new ImapFlow({ host: 'localhost', port: 1, auth: { user: 'u', pass: 'p' }, logger: quiet }) as unknown as Bare;
+/** What a command under way is told of bytes that come in pieces of these sizes. */
+async function heard(bytes: Buffer, cuts: number[], quick: boolean): Promise<unknown[]> {
+  const client = bare(), told: unknown[] = [];
+  if (quick) quicken(client as never);
+  const note = async (untagged: unknown) => { told.push(JSON.parse(JSON.stringify(untagged, (key, value: unknown) => key === 'nullBytesRemoved' ? undefined : value))); };
+  client.currentRequest = { options: { untagged: { FETCH: note, EXISTS: note, EXPUNGE: note, FLAGS: note, OK: note } } };
+  client.streamer.on('readable', () => void client.reader());
+  for (let at = 0, i = 0; at < bytes.length;) {
+    const end = Math.min(bytes.length, at + (cuts[i++] ?? 1000));
+    await new Promise<void>(resolve => client.streamer.write(bytes.subarray(at, end), resolve));
+    at = end;
+  }
+  return told;
+}

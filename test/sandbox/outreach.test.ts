@@ -209,6 +209,24 @@ describe('sandbox of outreach refuses', () => {
       assert.equal((await consent({ redirect_uri: 'https://evil.test/' })).status, 400);
       assert.equal((await consent({ client_id: 'nobody' })).status, 400);
     });
+    it('redirects that are not registered, once loopback is no longer let through', async () => {
+      const own = { redirect_uri: 'http://127.0.0.1:5678/rest/oauth2-credential/callback' };
+      assert.equal((await consent(own)).status, 302);
+      Object.assign(vendor.switches, { anyLoopback: false });
+      assert.equal((await consent(own)).status, 400);
+      Object.assign(vendor.switches, { redirectUris: [own.redirect_uri] });
+      assert.equal((await consent(own)).status, 302);
+      assert.equal((await consent({ redirect_uri: `${own.redirect_uri}/` })).status, 400);
+    });
+    it('what a person denies on the page that browsers are shown', async () => {
+      const asked = new URLSearchParams({ client_id: 'sandbox-app', redirect_uri: 'https://localhost/callback', response_type: 'code', scope: 'mailboxes.read', state: 's' });
+      const page = await ask('GET', `/oauth/authorize?${asked}`, { headers: { accept: 'text/html,*/*' } });
+      assert.equal(page.status, 200);
+      assert.match(page.text, /sandbox-app<[^]*mailboxes\.read[^]*Allow[^]*Deny/);
+      const decide = async (decision: string) => new URL((await ask('POST', `/oauth/authorize?${asked}`, { body: `decision=${decision}`, headers: { accept: 'text/html', 'content-type': 'application/x-www-form-urlencoded' } })).headers.get('location')!);
+      assert.equal((await decide('deny')).href, 'https://localhost/callback?state=s&error=access_denied');
+      assert.ok((await decide('allow')).searchParams.get('code'));
+    });
     it('the oldest of more than a hundred tokens', async () => {
       for (let i = 0; i < 99; i++) vendor.issue();
       assert.equal((await ask('GET', '/mailboxes/1')).status, 200);

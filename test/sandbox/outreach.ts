@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { consentPage, decisionOf, refusedHere } from './consent.js';
 import { startVendor, type Reply, type Seen, type Vendor } from './vendor.js';
 
 // The tables below are written from the vendor's reference and schema, not from the product's own, so that each proves the other.
@@ -185,6 +186,8 @@ export interface Switches {
   rotate: boolean;
   /** One token grant per user and app in 60 s. */
   grantSpacing: boolean;
+  /** Redirect addresses of the app besides its own, compared letter by letter; and whether any on this machine will do, which the vendor knows nothing of. */
+  redirectUris: readonly string[]; anyLoopback: boolean;
   /** Lifetime of access tokens in seconds, and of refresh tokens. */
   tokenLifetime: number; refreshLifetime: number;
   /** Requests per user and hour. */
@@ -201,7 +204,7 @@ export interface Switches {
   webhookRetryMs: number;
 }
 const DEFAULTS: Switches = {
-  rotate: true, grantSpacing: true, tokenLifetime: 7200, refreshLifetime: 14 * 86_400, hourlyLimit: 10_000, dualRemaining: false, resetFormat: 'epoch',
+  rotate: true, grantSpacing: true, redirectUris: [], anyLoopback: true, tokenLifetime: 7200, refreshLifetime: 14 * 86_400, hourlyLimit: 10_000, dualRemaining: false, resetFormat: 'epoch',
   bareRelationships: false, heaviestPage: 1000, countTruncated: false, webhookRetryMs: 1000,
 };
 
@@ -268,19 +271,21 @@ export async function startOutreach(options: Partial<Switches> = {}): Promise<Ou
     for (const [old] of access) { if (access.size <= 100) break; access.delete(old); }
     return { accessToken, refreshToken };
   };
-  function authorize({ query, method }: Seen): Reply {
-    if (method !== 'GET') return plain(405, 'Method Not Allowed');
-    const redirect = query.get('redirect_uri') ?? '';
-    if (query.get('client_id') !== app.clientId) return plain(400, 'Client authentication failed due to unknown client.');
-    if (redirect !== app.redirectUri && !/^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(redirect)) return plain(400, 'The redirect uri included is not valid.');
+  function authorize(request: Seen): Reply {
+    const { query, method } = request, redirect = query.get('redirect_uri') ?? '', refuse = (text: string) => refusedHere(request, 'Outreach', 400, text);
+    if (method !== 'GET' && method !== 'POST') return plain(405, 'Method Not Allowed');
+    if (query.get('client_id') !== app.clientId) return refuse('Client authentication failed due to unknown client.');
+    const registered = redirect === app.redirectUri || switches.redirectUris.includes(redirect) || (switches.anyLoopback && /^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(redirect));
+    if (!registered) return refuse('The redirect uri included is not valid.');
     const back = new URL(redirect);
     if (query.has('state')) back.searchParams.set('state', query.get('state')!);
-    const scopes = (query.get('scope') ?? '').split(' ').filter(Boolean);
+    const scopes = (query.get('scope') ?? '').split(' ').filter(Boolean), decision = decisionOf(request);
     const error = query.get('response_type') !== 'code' ? 'unsupported_response_type' : !scopes.length || scopes.some(s => !SCOPES.includes(s)) ? 'invalid_scope'
-      : query.has('code_challenge') && query.get('code_challenge_method') !== 'S256' ? 'invalid_request' : undefined;
+      : query.has('code_challenge') && query.get('code_challenge_method') !== 'S256' ? 'invalid_request' : decision?.allow === false ? 'access_denied' : undefined;
     if (error) back.searchParams.set('error', error);
+    else if (!decision) return consentPage('Outreach', app.clientId, scopes);
     else {
-      // A person would consent here; the sandbox consents at once, as user 1 unless the extra parameter names another.
+      // Consent is given as user 1 unless the extra parameter names another.
       const code = randomBytes(16).toString('hex'), challenge = query.get('code_challenge');
       codes.set(code, { user: Number(query.get('sandbox_user') ?? 1), scopes, expires: vendor.now() + 60_000, redirectUri: redirect, ...(challenge ? { challenge } : {}) });
       back.searchParams.set('code', code);

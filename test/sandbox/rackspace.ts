@@ -111,7 +111,7 @@ function seed(): Map<string, Domain> {
   com.spam.lists.blocklist.push('@%.junk.example');
   for (let i = 1; i <= 12; i++) add(net, `team${String(i).padStart(2, '0')}`, `Team ${i}`);
   for (let i = 1; i <= 3; i++) net.rs.set(`office${i}`, newRs(`office${i}`, `Office ${i}`, 25600));
-  const rest = Array.from({ length: 105 }, (_, i) => newDomain(`customer${String(i + 1).padStart(3, '0')}.example`, 'rsemail'));
+  const rest = Array.from({ length: 105 }, (_, i) => newDomain(`tenant${String(i + 1).padStart(3, '0')}.example`, 'rsemail'));
   return new Map([com, net, ...rest, newDomain('subaccount.example', 'exchange', '87654321')].map(domain => [domain.name, domain]));
 }
 

@@ -12,6 +12,8 @@ export interface SmtpOptions {
   smtpUtf8?: boolean;
   /** False: DSN parameters are not offered. */
   dsn?: boolean;
+  /** False: commands have to come one at a time. */
+  pipelining?: boolean;
   /** False: neither offered nor needed, as on a local relay. */
   auth?: boolean;
   /** Largest message in bytes, announced by SIZE; 100 MiB unless given. */
@@ -133,7 +135,7 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
     ...certificate, logger: false, disableReverseLookup: true, closeTimeout: 1, size: options.maxMessageBytes ?? 100 * 1024 * 1024, rejectOversized: true,
     banner: 'Mailroom sandbox', name: 'localhost', authMethods: ['PLAIN', 'LOGIN', 'XOAUTH2'], allowInsecureAuth: options.plaintext !== false,
     authOptional: options.auth === false, disabledCommands: options.auth === false ? ['AUTH'] : [],
-    hideSMTPUTF8: options.smtpUtf8 === false, hideDSN: options.dsn === false,
+    hideSMTPUTF8: options.smtpUtf8 === false, hideDSN: options.dsn === false, hidePIPELINING: options.pipelining === false,
     // The status codes are in our texts, where a test can choose them.
     hideENHANCEDSTATUSCODES: true,
     ...(options.maxRecipients ? { maxRecipients: options.maxRecipients } : {}),

@@ -9,12 +9,24 @@ const pending = new Map<string, { value: unknown; timer: number }>();
 /** A pause in typing that makes one step of undo, in milliseconds. */
 const PAUSE = 250;
 
-const send = (field: string, value: unknown) => void ask({ do: 'edit', field, value }).catch(error => announce(errorText(error), true));
+/** Edits that the host has not confirmed yet. */
+const under = new Set<Promise<unknown>>();
+function send(field: string, value: unknown): void {
+  const edit = ask({ do: 'edit', field, value }).catch(error => announce(errorText(error), true)).finally(() => under.delete(edit));
+  under.add(edit);
+}
 function flush(): void {
   for (const [field, { value, timer }] of pending) { clearTimeout(timer); pending.delete(field); send(field, value); }
 }
-// Ctrl or Cmd comes before the S of "save": what was typed is in the document by then.
-window.addEventListener('keydown', event => { if (event.ctrlKey || event.metaKey) flush(); }, true);
+// "Save" waits until what was typed is in the document; else the last letters would stay behind.
+window.addEventListener('keydown', event => {
+  if (!event.ctrlKey && !event.metaKey) return;
+  flush();
+  if (form?.mode !== 'document' || event.key.toLowerCase() !== 's' || event.shiftKey || event.altKey || under.size === 0) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  void Promise.all(under).then(() => ask({ do: 'save' })).catch(error => announce(errorText(error), true));
+}, true);
 window.addEventListener('blur', flush);
 
 function changed(name: string, value: unknown, done: boolean): void {
@@ -92,7 +104,7 @@ function show(model: FormModel): void {
   }
   const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => { flush(); void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true)); }));
   const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted()) : undefined;
-  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => void ask({ do: 'cancel' })) : undefined;
+  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { drafted(); void ask({ do: 'cancel' }); }) : undefined;
   root.replaceChildren(
     h('header', {}, h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined), h('div', { class: 'actions' }, ...buttons)),
     ...(model.notice ? [h('p', { class: 'notice' }, model.notice)] : []), h('p', { class: 'notice bad', id: 'trouble', hidden: true }),
@@ -103,6 +115,7 @@ function show(model: FormModel): void {
   async function submitted(): Promise<void> {
     submit!.setAttribute('disabled', '');
     announce(w('Working…'));
+    issues([]);
     try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
       issues(error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }]);
       announce(errorText(error), true);

@@ -1,3 +1,5 @@
+import { tame } from './tame.js';
+
 /** What a message may be made of. Everything else goes, its text stays; what runs, loads or sends goes with all it holds. */
 const DROPPED = new Set(['script', 'iframe', 'frame', 'frameset', 'object', 'embed', 'applet', 'base', 'meta', 'link', 'template', 'noscript', 'svg', 'math', 'audio', 'video', 'source', 'track', 'canvas', 'dialog', 'portal', 'param', 'title']);
 const KEPT = new Set(['a', 'abbr', 'address', 'article', 'aside', 'b', 'bdi', 'bdo', 'big', 'blockquote', 'br', 'caption', 'center', 'cite', 'code', 'col', 'colgroup', 'dd', 'del', 'details', 'dfn', 'dir', 'div', 'dl', 'dt', 'em', 'figcaption',
@@ -14,7 +16,7 @@ export interface CleanOptions { /** Remote pictures stay in. */ images: boolean;
 
 /** Rebuilds a message from what is harmless in it. The parser's document is inert: nothing in it runs or loads. */
 export function sanitize(html: string, { images, inline }: CleanOptions): Clean {
-  const parsed = new DOMParser().parseFromString(html, 'text/html'), out = document.implementation.createHTMLDocument('');
+  const parsed = new DOMParser().parseFromString(tame(html), 'text/html'), out = document.implementation.createHTMLDocument('');
   let remote = 0, count = 0;
   const css = (text: string): string => {
     // Comments and escapes hide words from a search; without them `url(` is found wherever it stands.

@@ -42,7 +42,7 @@ export const files = {
     run: async (ctx, input) => toFile(await api(ctx).get(path`/accounts/${input.mailbox}/files/${input.file}`), input.mailbox),
   }),
   'file.content': operation({
-    summary: 'Download a file', effect: 'read', docs: `${DOCS}/content`,
+    summary: 'Download a file', effect: 'read', plain: true, docs: `${DOCS}/content`,
     input: { mailbox, file },
     async run(ctx, { mailbox: account, file: id }): Promise<FileValue> {
       // Name and type are in the index; the content is fetched from the mail server when it is read, as often as it is.
@@ -51,7 +51,7 @@ export const files = {
     },
   }),
   'file.link': operation({
-    summary: 'Get a temporary link to a file', effect: 'read', docs: `${DOCS}/content`,
+    summary: 'Get a temporary link to a file', effect: 'read', plain: true, docs: `${DOCS}/content`,
     doubt: 'How long the link works is not documented; whoever has it can read the file.',
     input: { mailbox, file },
     async run(ctx, input) {

@@ -113,12 +113,12 @@ export const messages = {
       toMessage(await api(ctx).get(path`/accounts/${account}/messages/${id}`, onWire(whole, rest)), account),
   }),
   'message.body': operation({
-    summary: 'Get the bodies of a message', effect: 'read', docs: `${DOCS}/body`,
+    summary: 'Get the bodies of a message', effect: 'read', plain: true, docs: `${DOCS}/body`,
     input: { ...target, type: text('Type', { example: 'text/plain', help: 'Only the bodies of this MIME type.' }) },
     run: (ctx, input) => api(ctx).list(path`/accounts/${input.mailbox}/messages/${input.message}/body`, { type: input.type }),
   }),
   'message.headers': operation({
-    summary: 'Get the headers of a message', effect: 'read', docs: `${DOCS}/headers`,
+    summary: 'Get the headers of a message', effect: 'read', plain: true, docs: `${DOCS}/headers`,
     input: { ...target, raw: flag('Raw', { help: 'Whether to give the headers as one text, as they were sent.' }) },
     async run(ctx, { mailbox: account, message: id, raw }) {
       const address = path`/accounts/${account}/messages/${id}/headers`;
@@ -126,7 +126,7 @@ export const messages = {
     },
   }),
   'message.source': operation({
-    summary: 'Get the whole message as it was sent', effect: 'read', docs: `${DOCS}/source`,
+    summary: 'Get the whole message as it was sent', effect: 'read', plain: true, docs: `${DOCS}/source`,
     input: target,
     async run(ctx, { mailbox: account, message: id }): Promise<FileValue> {
       // Asked first, so that an unknown message is refused here and not when the file is opened.
@@ -163,7 +163,7 @@ export const messages = {
       ({ id, native: await api(ctx).write('POST', path`/accounts/${account}/messages/${id}/flags`, { form: { seen: bit.wire(read) } }) }),
   }),
   'message.folders': operation({
-    summary: 'List the folders that hold a message', effect: 'read', docs: `${DOCS}/folders`,
+    summary: 'List the folders that hold a message', effect: 'read', plain: true, docs: `${DOCS}/folders`,
     input: target,
     run: (ctx, input) => api(ctx).list(path`/accounts/${input.mailbox}/messages/${input.message}/folders`),
   }),
@@ -198,7 +198,7 @@ export const messages = {
     run: (ctx, input) => place(ctx, input, true),
   }),
   'message.append': operation({
-    summary: 'Put a message into a folder of a mailbox, without sending it', effect: 'write', docs: DOCS,
+    summary: 'Put a message into a folder of a mailbox, without sending it', effect: 'write', plain: true, docs: DOCS,
     doubt: 'Servers were seen to refuse this with status 400 and no words.',
     input: {
       mailbox, dst_source: { ...destination.dst_source, required: true, help: 'The label of the source it goes to.' }, dst_folder: destination.dst_folder,

@@ -43,7 +43,7 @@ export const threads = {
     run: (ctx, { mailbox: account, thread: id, ...rest }) => wholeThread(ctx, path`/accounts/${account}/threads/${id}`, onWire(includes, rest), id, account),
   }),
   'thread.folders': operation({
-    summary: 'List the folders that hold a thread', effect: 'read', docs: DOCS,
+    summary: 'List the folders that hold a thread', effect: 'read', plain: true, docs: DOCS,
     doubt: 'Only late servers know this.',
     input: { mailbox, thread },
     run: (ctx, input) => api(ctx).list(path`/accounts/${input.mailbox}/threads/${input.thread}/folders`),

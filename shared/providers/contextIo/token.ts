@@ -104,20 +104,20 @@ export const tokens = {
   }),
 
   'statusCallback.get': operation({
-    summary: 'Get the address called when the connection status of any source changes', effect: 'read', docs: APP,
+    summary: 'Get the address called when the connection status of any source changes', effect: 'read', plain: true, docs: APP,
     doubt: 'The form of the answer is not documented.',
     input: {},
     run: async ctx => ({ native: await api(ctx).get('/app/status_callback_url') }),
   }),
   'statusCallback.set': operation({
-    summary: 'Set the address called when the connection status of any source changes', effect: 'write', docs: APP,
+    summary: 'Set the address called when the connection status of any source changes', effect: 'write', plain: true, docs: APP,
     doubt: 'The name of the parameter is taken from the one that sources have.',
     input: { status_callback_url: text('Status Callback URL', { required: true, format: 'uri',
       help: 'Called for each source that has no address of its own.' }) },
     run: async (ctx, input) => ({ native: await api(ctx).write('POST', '/app/status_callback_url', { form: input }) }),
   }),
   'statusCallback.delete': operation({
-    summary: 'Remove the address called when the connection status of any source changes', effect: 'destroy', docs: APP,
+    summary: 'Remove the address called when the connection status of any source changes', effect: 'destroy', plain: true, docs: APP,
     input: {},
     run: async ctx => ({ native: await api(ctx).write('DELETE', '/app/status_callback_url') }),
   }),

@@ -29,9 +29,20 @@ export async function tlsOptions(endpoint: Endpoint, address: string): Promise<t
   return {
     ...name,
     // A leaf certificate is a trust anchor only with the partial chain allowed; the usual authorities stay trusted beside it.
-    secureContext: tls.createSecureContext({ ca: [...tls.rootCertificates, pem], allowPartialTrustChain: true } as tls.SecureContextOptions),
+    secureContext: contextFor(pem),
     checkServerIdentity: (host, certificate) => hex(certificate.fingerprint256) === fingerprint ? undefined : tls.checkServerIdentity(host, certificate),
   };
+}
+
+const contexts = new Map<string, tls.SecureContext>();
+/** Reading all the authorities takes ten milliseconds and more, so what came of it is kept for the next connections. */
+function contextFor(pem: string): tls.SecureContext {
+  let context = contexts.get(pem);
+  if (!context) {
+    if (contexts.size >= 20) contexts.clear();
+    contexts.set(pem, context = tls.createSecureContext({ ca: [...tls.rootCertificates, pem], allowPartialTrustChain: true } as tls.SecureContextOptions));
+  }
+  return context;
 }
 
 const hex = (fingerprint: string | undefined) => (fingerprint ?? '').replace(/:/g, '').toLowerCase();

@@ -31,6 +31,7 @@ type Change = (client: ImapFlow, set: string, uids: number[], folder: string) =>
 async function each(ctx: Context, input: { message?: string; messages?: string[] }, change: Change, native: Record<string, unknown> = {}): Promise<Receipt> {
   const all = targets(input);
   const outcomes = new Map<string, Outcome>();
+  let relocates = false;
   const fail = (id: string, error: MailError) => outcomes.set(id, { id, done: false, error: error.message, code: error.code });
   const byFolder = new Map<string, typeof all>();
   for (const one of all) byFolder.set(one.place.folder, [...byFolder.get(one.place.folder) ?? [], one]);
@@ -51,6 +52,7 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
         for (const one of valid) if (!there.has(one.place.uid)) fail(one.id, gone(one.id));
         if (!uids.length) return;
         const moved = await change(client, uidSet(uids), uids, folder);
+        relocates ||= !!moved;
         for (const one of valid) {
           if (!there.has(one.place.uid)) continue;
           const newId = moved?.get(one.place.uid);
@@ -68,7 +70,9 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
   if (results.length === 1 && !results[0]!.done) throw first ?? new MailError((results[0]!.code ?? 'not_found') as 'not_found', results[0]!.error!);
   if (first && results.every(one => !one.done)) throw first;
   const one = results.length === 1 ? results[0]! : undefined;
-  return { ...(one ? { id: one.newId ?? one.id } : {}), native: { ...native, changed: results.filter(r => r.done).length, results } };
+  // Where the server does not tell the new id, the old one would name nothing, or another message than the copy.
+  const id = one && (one.newId ?? (relocates ? undefined : one.id));
+  return { ...(id ? { id } : {}), native: { ...native, changed: results.filter(r => r.done).length, results } };
 }
 
 /** The flags of a folder that can be kept; a server drops others without a word (RFC 9051 section 7.1, PERMANENTFLAGS). */
@@ -106,6 +110,7 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
   if (!move) result = await granted(client, client.messageCopy(set, target, { uid: true }));
   else if (client.capabilities.has('MOVE') || client.enabled.has('IMAP4REV2')) result = await granted(client, client.messageMove(set, target, { uid: true }));
   else {
+    await mayExpunge(client);
     // Without MOVE: copy, mark, and expunge exactly these. A plain EXPUNGE would take what others marked (RFC 6851 section 3.3).
     result = await granted(client, client.messageCopy(set, target, { uid: true }));
     await expunge(client, set);
@@ -129,14 +134,22 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
   return ids;
 }
 
-/** Deletes exactly these. Throws `unsupported` where a server can only expunge everything that anyone marked. */
-async function expunge(client: ImapFlow, set: string): Promise<void> {
+/** Throws `unsupported` where a server can only expunge everything that anyone marked. */
+async function mayExpunge(client: ImapFlow): Promise<void> {
   if (!client.capabilities.has('UIDPLUS') && !client.enabled.has('IMAP4REV2')) {
     const marked = await uidSearch(client, [{ type: 'ATOM', value: 'DELETED' }]);
     if (marked.length) throw new MailError('unsupported', 'This server can only remove all messages marked as deleted at once, and others are marked besides these. Empty the folder in a mail program first.');
   }
+}
+
+/** Deletes exactly these, or throws `unsupported`. */
+async function expunge(client: ImapFlow, set: string): Promise<void> {
+  await mayExpunge(client);
   await granted(client, client.messageDelete(set, { uid: true }));
 }
+
+/** INBOX is the one name whose case does not count (RFC 9051 section 5.1). */
+const isSame = (one: string, other: string): boolean => one === other || (one.toUpperCase() === 'INBOX' && other.toUpperCase() === 'INBOX');
 
 const target = text('Target Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' });
 
@@ -163,7 +176,7 @@ export const changing = {
     summary: 'Move messages to another folder', effect: 'write', docs: 'RFC 6851, RFC 4315',
     input: { ...messagesField, target },
     run: (ctx, { target, ...input }) => each(ctx, input, (client, _set, uids, folder) => {
-      if (folder === target) throw new MailError('invalid_input', `The messages are in "${target}" already.`, { issues: [{ field: 'target', message: 'This is the folder the messages are in.' }] });
+      if (isSame(folder, target)) throw new MailError('invalid_input', `The messages are in "${target}" already.`, { issues: [{ field: 'target', message: 'This is the folder the messages are in.' }] });
       return copyTo(ctx, client, uids, target, true);
     }, { target }),
   }),

@@ -37,8 +37,10 @@ interface Hub {
   /** The server refused a second connection: until this time news is asked for on the first one. */
   singleUntil: number;
   watchers: Set<Watcher>; loop?: Promise<void>; wake?: () => void; idle?: ImapFlow;
+  /** The folder whose news the server tells by itself. */
+  pushed?: string;
 }
-interface Watcher { ctx: Context; folders: readonly string[]; changed(): void; fail(error: unknown): void }
+interface Watcher { ctx: Context; folders: readonly string[]; changed(pushed: boolean): void; fail(error: unknown): void }
 
 const hubs = new Map<string, Hub>();
 
@@ -345,7 +347,7 @@ export function imapError(error: unknown, end: Endpoint): MailError {
     if (code === 'ALREADYEXISTS') return new MailError('conflict', `${where} answered: ${said}.`, details);
     if (code === 'NOPERM') return new MailError('forbidden', `${where} answered: ${said}.`, details);
     if (limited) return new MailError('rate_limited', `${where} answered: ${said}.`, details);
-    if (code === 'UNAVAILABLE' || code === 'SERVERBUG') return new MailError('unavailable', `${where} answered: ${said}.`, details);
+    if (code === 'UNAVAILABLE' || code === 'SERVERBUG' || (!code && TEMPORARY.test(said))) return new MailError('unavailable', `${where} answered: ${said}.`, details);
     return new MailError('rejected', `${where} answered: ${said}.`, details);
   }
   if (e.code === 'NotFound') return new MailError('not_found', `${said}.`, details);
@@ -368,7 +370,7 @@ const PROBE_EVERY = 30_000, OTHERS_EVERY = 60_000, POLL_EVERY = 15_000;
  * connection, which idles on the first folder of the first (RFC 2177); the other folders are asked for by STATUS. Rejects when that
  * connection dies, so that the caller decides when to come back.
  */
-export async function watchFolders(ctx: Context, folders: readonly string[], changed: () => void): Promise<void> {
+export async function watchFolders(ctx: Context, folders: readonly string[], changed: Watcher['changed']): Promise<void> {
   const end = endpoint(ctx, 'imap');
   const hub = hubOf(ctx);
   if (ctx.signal?.aborted) return;
@@ -387,7 +389,7 @@ export async function watchFolders(ctx: Context, folders: readonly string[], cha
         if (!hub.waiting) rest(hub);
       };
       if (!hub.loop) startLoop(hub, end);
-      else { changed(); hub.wake?.(); }
+      else { inform(hub, watcher); hub.wake?.(); }
     });
   } finally {
     leaveHub();
@@ -422,8 +424,9 @@ export function remind(ctx: Context, folder: string, ms: number): void {
 
 /** Calls the watchers of a folder; all of them where none is named. */
 const tell = (hub: Hub, folder?: string) => {
-  for (const watcher of [...hub.watchers]) if (folder === undefined || watcher.folders.includes(folder)) watcher.changed();
+  for (const watcher of [...hub.watchers]) if (folder === undefined || watcher.folders.includes(folder)) inform(hub, watcher);
 };
+const inform = (hub: Hub, watcher: Watcher) => watcher.changed(hub.pushed !== undefined && watcher.folders[0] === hub.pushed);
 
 async function follow(hub: Hub, end: Endpoint): Promise<void> {
   const first = [...hub.watchers][0];
@@ -455,6 +458,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
         const mailbox = await answer(client.mailboxOpen(wanted, { readOnly: true }));
         const state = `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
         // Whatever came before this moment was not announced to us.
+        hub.pushed = idles ? wanted : undefined;
         if (main !== wanted || seen.get(wanted) !== state) { main = wanted; tell(hub, main); }
         seen.set(wanted, state);
       }
@@ -470,7 +474,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
         }
       }
       // An IDLE that the server ends is begun again; one that it refuses makes it a server without.
-      if (idles) client.idle().then(ended => { if (ended === false) idles = false; hub.wake?.(); }, () => {});
+      if (idles) client.idle().then(ended => { if (ended === false) { idles = false; hub.pushed = undefined; tell(hub, main); } hub.wake?.(); }, () => {});
       await Promise.race([closed, new Promise<void>(resolve => {
         timer = setTimeout(resolve, idles && !urgent ? PROBE_EVERY : POLL_EVERY);
         hub.wake = () => { clearTimeout(timer); resolve(); };
@@ -484,6 +488,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
   } finally {
     clearTimeout(timer);
     hub.idle = undefined;
+    hub.pushed = undefined;
     hub.wake = undefined;
     // Nothing waits for an answer here, so nothing can hold up whoever stops watching.
     client.close();

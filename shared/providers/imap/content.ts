@@ -5,7 +5,7 @@ import { opened, withFolder } from './connection.js';
 import { decodeStream, headerFields, readableText } from './decode.js';
 import { gone, messageId, RESET, type Place } from './identity.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from './libraries.js';
-import { fetchRows } from './rows.js';
+import { fetchRows, LONGEST_HEADER } from './rows.js';
 import { nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
 
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
@@ -113,7 +113,10 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   const text = read(shape.texts), html = read(shape.htmls);
   if (text !== undefined) message.text = text;
   if (html !== undefined) message.html = html;
-  if (got.header) message.native.headers = headerFields(got.header);
+  if (!got.header) return;
+  const cut = got.header.length >= LONGEST_HEADER;
+  message.native.headers = headerFields(cut ? got.header.subarray(0, got.header.lastIndexOf(0x0a) + 1) : got.header);
+  if (cut) message.native.headersCut = true;
 }
 
 /** `1:3,7` from sorted numbers (RFC 9051 section 9, sequence-set). */

@@ -2,46 +2,61 @@ import { TextDecoder } from 'node:util';
 import type { Part } from './structure.js';
 
 const EQUALS = 0x3d, CR = 0x0d, LF = 0x0a;
-const nibble = (c: number | undefined): number =>
-  c === undefined ? -1 : c >= 0x30 && c <= 0x39 ? c - 0x30 : c >= 0x41 && c <= 0x46 ? c - 55 : c >= 0x61 && c <= 0x66 ? c - 87 : -1;
+/** What a byte means as a hexadecimal digit; -1 for all others. */
+const HEX = Int8Array.from({ length: 256 }, (_, c) => c >= 0x30 && c <= 0x39 ? c - 0x30 : c >= 0x41 && c <= 0x46 ? c - 55 : c >= 0x61 && c <= 0x66 ? c - 87 : -1);
+/** Shorter runs are copied byte by byte, which is faster than to look for their end with a call; longer ones in one go. */
+const RUN = 12;
 
-/** Undoes quoted-printable (RFC 2045 section 6.7); what is malformed stays as it is. Writes into `out`, which may be `bytes` where nobody needs them any more. */
-export function unquote(bytes: Buffer, out?: Buffer): Buffer {
-  let at = bytes.indexOf(EQUALS);
+/** Undoes quoted-printable (RFC 2045 section 6.7), in place; what is malformed stays as it is. */
+export function unquote(bytes: Buffer): Buffer {
+  const { length } = bytes;
+  let at = bytes.indexOf(EQUALS), to = at;
   if (at < 0) return bytes;
-  const { length } = bytes, into = out ?? Buffer.allocUnsafe(length);
-  if (into !== bytes) bytes.copy(into, 0, 0, at);
-  // Byte by byte: with an escape or a soft break in every line, searching and copying between them takes longer.
-  let to = at;
   while (at < length) {
-    const byte = bytes[at]!;
-    if (byte !== EQUALS) { into[to++] = byte; at++; continue; }
-    const high = nibble(bytes[at + 1]), low = nibble(bytes[at + 2]);
-    if (high >= 0 && low >= 0) { into[to++] = high * 16 + low; at += 3; continue; }
+    if (bytes[at] !== EQUALS) {
+      const near = Math.min(length, at + RUN);
+      let next = at + 1;
+      while (next < near && bytes[next] !== EQUALS) next++;
+      if (next === near && near < length) {
+        next = bytes.indexOf(EQUALS, near);
+        if (next < 0) next = length;
+        bytes.copyWithin(to, at, next);
+        to += next - at;
+        at = next;
+      } else while (at < next) bytes[to++] = bytes[at++]!;
+      continue;
+    }
+    at++;
+    if (at + 1 < length) {
+      const code = HEX[bytes[at]!]! << 4 | HEX[bytes[at + 1]!]!;
+      if (code >= 0) { bytes[to++] = code; at += 2; continue; }
+    }
     // A soft line break; blanks before the end of the line were added on the way.
-    let end = at + 1;
-    while (bytes[end] === 0x20 || bytes[end] === 0x09) end++;
-    if (bytes[end] === CR && bytes[end + 1] === LF) at = end + 2;
-    else if (bytes[end] === LF) at = end + 1;
-    else if (end >= length) at = end;
-    else { into[to++] = EQUALS; at++; }
-  }
-  return into.subarray(0, to);
-}
-
-/** Line ends of one kind, in place: before the text is made, so that it is made once. */
-function unixLines(bytes: Buffer): Buffer {
-  const first = bytes.indexOf(CR);
-  if (first < 0) return bytes;
-  let to = first;
-  for (let at = first; at < bytes.length; at++) {
-    const byte = bytes[at]!;
-    if (byte !== CR || bytes[at + 1] !== LF) bytes[to++] = byte;
+    let end = at;
+    while (end < length && (bytes[end] === 0x20 || bytes[end] === 0x09)) end++;
+    if (end >= length || bytes[end] === LF) at = end + 1;
+    else if (bytes[end] === CR && end + 1 < length && bytes[end + 1] === LF) at = end + 2;
+    else bytes[to++] = EQUALS;
   }
   return bytes.subarray(0, to);
 }
 
-/** The bytes of a whole part, without its transfer encoding. */
+/** Line ends of one kind, in place: before the text is made, so that it is made once. */
+function unixLines(bytes: Buffer): Buffer {
+  let at = bytes.indexOf(CR), to = at;
+  if (at < 0) return bytes;
+  while (at < bytes.length) {
+    let next = bytes.indexOf(CR, at + 1);
+    if (next < 0) next = bytes.length;
+    const from = bytes[at + 1] === LF ? at + 1 : at;
+    bytes.copyWithin(to, from, next);
+    to += next - from;
+    at = next;
+  }
+  return bytes.subarray(0, to);
+}
+
+/** The bytes of a whole part, without its transfer encoding. They are used up. */
 export function decoded(bytes: Buffer, encoding: string): Buffer {
   switch (encoding) {
     // Node skips line breaks and whatever else is no base64.
@@ -104,7 +119,7 @@ export function textOf(bytes: Uint8Array, charset: string | undefined): string {
 
 /** A text part as people read it: decoded, with line ends of one kind, and joined where the sender let lines flow (RFC 3676). The bytes are used up. */
 export function readableText(part: Part, bytes: Buffer): string {
-  const plain = part.encoding === 'quoted-printable' ? unquote(bytes, bytes) : decoded(bytes, part.encoding);
+  const plain = decoded(bytes, part.encoding);
   // In these a line end is more than one byte.
   const wide = /^(utf|ucs|iso-10646-ucs)-?(16|32|2|4)/i.test(part.charset?.trim() ?? '');
   const text = wide ? textOf(plain, part.charset).replace(/\r\n/g, '\n') : textOf(unixLines(plain), part.charset);

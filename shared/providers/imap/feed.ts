@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { MailError, isMailError } from '../../errors.js';
 import { choice, flag, list, number, text, fileOf, type Values } from '../../fields.js';
 import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
-import { endpoint } from './account.js';
+import { endpoint, settingsOf } from './account.js';
 import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from './connection.js';
 import {
   arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
@@ -20,8 +20,10 @@ const MOST = 100, MOST_SUMMARIES = 200, WINDOW_BYTES = 512 * 1024;
 const AT_ONCE = 512 * 1024;
 /** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
 const KNOWN = 400, LATE = 200;
-/** Announced messages that never come are asked for again after 1, 2 and 4 seconds. */
-const TRIES = 3;
+/** Announced messages that never come are asked for again after 1, 2 and 4 seconds; those refused for the moment with such waits for an hour. */
+const TRIES = 3, REFUSED_TRIES = 12;
+/** So often all messages asked for are refused for the moment before the first of them is put off, so that it holds up the others no longer. */
+const PATIENCE = 8;
 /** A message is set aside when the connection broke so often while it was fetched alone. */
 const STRIKES = 2;
 /** Not one byte for this long during a command: the connection is dead. In milliseconds. */
@@ -83,6 +85,9 @@ function readCursor(cursor: string): Cursor {
   throw new MailError('invalid_input', 'This cursor was not made by this feed; start again without a cursor.');
 }
 
+/** Failures that concern the folder that was asked for. */
+const OF_ONE: ReadonlySet<string> = new Set(['not_found', 'forbidden', 'rejected']);
+
 async function since(ctx: Context, values: Input, cursor: string | undefined): Promise<Batch<ImapMessage>> {
   const before = cursor === undefined ? undefined : readCursor(cursor);
   const folders = foldersOf(values);
@@ -109,8 +114,8 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
       }
       worked++;
     } catch (error) {
-      // One folder that was deleted must not silence the others.
-      if (!isMailError(error) || error.code !== 'not_found') throw error;
+      // One folder that was deleted, or may not be read any more, must not silence the others.
+      if (!isMailError(error) || !OF_ONE.has(error.code)) throw error;
       failed ??= error;
       notes.push(`The folder "${folder}" cannot be read: ${error.message}`);
     }
@@ -127,7 +132,7 @@ async function beginAt(ctx: Context, values: Input, at: number): Promise<string>
     try {
       states[folder] = (await baseline(ctx, folder, values, false, Math.floor(at / 1000) * 1000)).state;
     } catch (error) {
-      if (!isMailError(error) || error.code !== 'not_found') throw error;
+      if (!isMailError(error) || !OF_ONE.has(error.code)) throw error;
       missing ??= error;
     }
   }
@@ -175,9 +180,16 @@ const dayBefore = (at: number) => { const d = new Date(at - DAY); return `${d.ge
 const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapMessage): FeedItem<ImapMessage> =>
   ({ id: `${folder}/${uidValidity}/${uid}`, item: message, ...(message.unreadable ? { problem: message.error || 'The server does not deliver it.' } : {}) });
 
-/** What came so far, for when the connection breaks; `asked` once a FETCH was under way; of the `told` ones an earlier look knew. */
-interface Track { asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject>; told: ReadonlySet<number> }
-const newTrack = (rows: Track['rows'] = new Map()): Track => ({ asked: false, finished: new Map(), rows, told: new Set(rows.keys()) });
+/**
+ * What came so far, for when the connection breaks; `asked` once a FETCH was under way. Refused for the moment, with the server's words, are
+ * those in `later`; of the ones in `gaps` that was known. Beyond `end` nothing was asked, because everything was refused.
+ */
+interface Track {
+  asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject>;
+  later: Map<number, string>; gaps: ReadonlySet<number>; end: number;
+}
+const newTrack = (rows: Track['rows'] = new Map(), gaps: FolderState['gaps'] = []): Track =>
+  ({ asked: false, finished: new Map(), rows, later: new Map(), gaps: new Set(gaps.map(([uid]) => uid)), end: Infinity });
 
 interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
 
@@ -222,7 +234,7 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, told < 0 ? rows.size : told || most);
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
-      const track = newTrack(careful ? undefined : rows);
+      const track = newTrack(careful ? undefined : rows, s.gaps);
       const handOver = (uid: number, message: ImapMessage | undefined) => {
         const row = track.rows.get(uid);
         done(w, uid, row);
@@ -232,10 +244,10 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
       try {
         const found = await collect(ctx, client, mailbox, folder, part, values, track);
         for (const { uid, message } of found.done) handOver(uid, message);
-        for (const uid of found.missing) postpone(ctx, w, folder, uid, items);
+        for (const uid of found.missing) postpone(ctx, w, folder, uid, items, track.rows.get(uid), track.later.get(uid));
         asked += found.cut ? 0 : part.length;
         if (!careful) {
-          const dealt = found.cut ? uids.indexOf(found.last!) + 1 : part.length;
+          const dealt = found.cut ? uids.indexOf(found.last) + 1 : part.length;
           for (const uid of uids.slice(0, dealt)) rows.delete(uid);
           keep = { client, rest: { folder, uids: uids.slice(dealt), rows, beyond, at } };
         }
@@ -298,16 +310,18 @@ function done({ s, ring, seen }: Work, uid: number, row: FetchMessageObject | un
   if (!row) return;
   const at = arrivedAt(row);
   if (!Number.isNaN(at) && !(at <= (s.at ?? -Infinity))) s.at = Math.min(at, Date.now());
-  if (row.envelope && !s.reset) ring.push(hashOf(row));
+  // Up to there it is pushed once it is known to be new.
+  if (row.envelope && !(s.reset && uid <= s.reset.until)) ring.push(hashOf(row));
 }
 
-/** An announced message that did not come: asked for again later, while the others go on; at last it is said so. */
-function postpone(ctx: Context, w: Work, folder: string, uid: number, items: FeedItem<ImapMessage>[]) {
+/** An announced message that did not come, or is refused for the moment: asked for again later, while the others go on; at last it is said so. */
+function postpone(ctx: Context, w: Work, folder: string, uid: number, items: FeedItem<ImapMessage>[], row: FetchMessageObject | undefined, refusal: string | undefined) {
   const { s } = w;
   const tries = (s.gaps?.find(([one]) => one === uid)?.[1] ?? 0) + 1;
   done(w, uid, undefined);
-  if (tries > TRIES) {
-    items.push(itemOf(folder, s.val, uid, unreadable({ folder, uidValidity: s.val, uid }, undefined, 'The server lists this message but does not deliver it.')));
+  if (tries > (refusal === undefined ? TRIES : REFUSED_TRIES)) {
+    const why = refusal === undefined ? 'The server lists this message but does not deliver it.' : `The server refuses to give this message, however often it is asked: ${refusal}.`;
+    items.push(itemOf(folder, s.val, uid, unreadable({ folder, uidValidity: s.val, uid }, row, why)));
     return;
   }
   const wait = 1000 * 2 ** (tries - 1);
@@ -320,35 +334,56 @@ const unreadable = (place: { folder: string; uidValidity: string; uid: number },
 
 /** Ends what has an end: the first look back, and the look at a folder created anew. */
 function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
-  if (s.from && s.last >= s.from.until) delete s.from;
-  if (s.reset && s.last >= s.reset.until) {
+  const over = (until: number) => s.last >= until && !s.gaps?.some(([uid]) => uid <= until);
+  if (s.from && over(s.from.until)) delete s.from;
+  if (s.reset && over(s.reset.until)) {
     notes.push(`The folder "${folder}" was created anew: ${s.reset.known} messages were known, ${s.reset.fresh} are new.`);
     delete s.reset;
   }
   if (s.gaps && !s.gaps.length) delete s.gaps;
-  s.ring = ringOf(s.reset ? ring : ring.slice(-KNOWN));
+  const old = s.reset ? s.reset.n : 0;
+  s.ring = ringOf([...ring.slice(0, old), ...ring.slice(old).slice(-KNOWN)]);
   s.seen = uidSet([...seen].filter(uid => uid > s.last - LATE && uid > s.base && uid <= s.last).sort((a, b) => a - b));
 }
 
-/** UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest. */
+/**
+ * UIDVALIDITY changed: all UIDs mean something else now. Known mail is recognised by its Message-ID; the state is set to read the rest: what
+ * arrived no more than a day before the newest known one, and, where more may have been seen than is known, after the oldest.
+ */
 async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: string, { s, ring, seen }: Work): Promise<string> {
-  const known = ring.length;
-  let lowest: number | undefined, top = 0;
-  if (mailbox.exists && (known || !mailbox.uidNext)) {
-    await fetchRows(client, `${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, { uid: true }, row => {
-      lowest = Math.min(lowest ?? Infinity, row.uid);
-      top = Math.max(top, row.uid);
-    }, false);
+  const known = ring.length, names = new Set(ring), begin = s.from?.since ?? -Infinity;
+  // A folder that was empty at the first look has nothing but news.
+  let after = Math.max(known && s.at !== undefined ? s.at - DAY : -Infinity, begin), oldest = Infinity, lowest = Infinity, top = 0;
+  if (mailbox.exists) {
+    const look = async (set: string, uid: boolean) => {
+      let copied = false;
+      await fetchRows(client, set, { uid: true, envelope: true, internalDate: true }, row => {
+        if (!(row.uid > 0)) return;
+        lowest = Math.min(lowest, row.uid);
+        top = Math.max(top, row.uid);
+        const at = arrivedAt(row);
+        if (!row.envelope || Number.isNaN(at) || !names.has(hashOf(row))) return;
+        oldest = Math.min(oldest, at);
+        if (at > (s.at ?? Infinity)) copied = true;
+      }, uid);
+      return copied;
+    };
+    const near = await uidSearch(client, Number.isFinite(after) ? [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(after) }] : [{ type: 'ATOM', value: 'ALL' }]);
+    // A known one that arrived later than any we know: whoever made the folder anew gave all messages new times. Then the newest must do.
+    if (near.length && await look(uidSet(near), true)) {
+      lowest = oldest = Infinity;
+      after = begin;
+      await look(`${Math.max(1, mailbox.exists - Math.max(500, 2 * known) + 1)}:*`, false);
+    } else if (known >= LATE && oldest < Infinity) after = Math.max(after, oldest);
   }
   const until = Math.max((mailbox.uidNext || 1) - 1, top);
   const { at } = s;
   seen.clear();
   for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
   Object.assign(s, { val: String(mailbox.uidValidity), last: until, base: until, ...(at === undefined ? {} : { at }) } satisfies FolderState);
-  if (!known) return `The folder "${folder}" was created anew before any message of it was known here; its messages count from now on.`;
-  if (lowest === undefined) return `The folder "${folder}" was created anew and is empty.`;
+  if (lowest === Infinity) return `The folder "${folder}" was created anew and is empty.`;
   s.last = s.base = lowest - 1;
-  s.reset = { until, ...(at === undefined ? {} : { after: at - DAY }), n: known, known: 0, fresh: 0 };
+  s.reset = { until, ...(Number.isFinite(after) ? { after } : {}), n: known, known: 0, fresh: 0 };
   return `The folder "${folder}" was created anew; known mail is being recognised.`;
 }
 
@@ -357,7 +392,8 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   if (!mailbox.exists) { delete s.gaps; return { uids: [], beyond: false }; }
   const find = async (set: string) => uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: set }]);
   const now = Date.now();
-  const due = (s.gaps ?? []).filter(([, , at]) => at <= now).map(([uid]) => uid);
+  // A time further off than it was ever set to means that the clock was put back.
+  const due = (s.gaps ?? []).filter(([, tries, at]) => at <= now || at > now + 1000 * 2 ** tries).map(([uid]) => uid);
   const uids = new Set<number>();
   if (due.length) {
     const there = new Set(await find(uidSet([...due].sort((a, b) => a - b))));
@@ -383,19 +419,22 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   return { uids: [...uids].sort((a, b) => a - b), beyond: top !== undefined && high < top };
 }
 
-interface Collected { done: { uid: number; message: ImapMessage | undefined }[]; missing: number[]; cut: boolean; last: number | undefined }
+interface Collected { done: { uid: number; message: ImapMessage | undefined }[]; missing: number[]; cut: boolean; last: number }
 
 /**
  * Fetches messages as the feed wants them. In order; `cut` when the bytes were too many and the rest must wait. A message that is left out by
- * a filter is done without a message. Refusals of one message become errors in that message; everything else is thrown.
+ * a filter is done without a message. Refusals of one message become errors in that message, or make it one of the missing where they may
+ * pass; everything else is thrown.
  */
 async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, folder: string, asked: number[], values: Input, track: Track): Promise<Collected> {
   const uidValidity = String(mailbox.uidValidity);
   const errors = new Map<number, string>();
-  await summaries(ctx, client, asked, track, errors);
+  const name = `${settingsOf(ctx).key}/${folder}/${uidValidity}`;
+  await summaries(ctx, client, asked, track, errors, name);
   const missing: number[] = [], chosen: { uid: number; row: FetchMessageObject | undefined; shape: Outline | undefined; message: ImapMessage | undefined }[] = [];
   let bytes = 0, cut = false;
   for (const uid of asked) {
+    if (uid > track.end) break;
     const row = track.rows.get(uid);
     const error = errors.get(uid);
     if (!row && !error) { missing.push(uid); continue; }
@@ -409,56 +448,92 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
     chosen.push({ uid, row, shape, message });
     if (values.fetch === 'envelope' || !row || error) track.finished.set(uid, message);
   }
-  // Missing ones beyond the cut are not known to be missing yet in their turn.
-  const end = cut ? chosen.at(-1)!.uid : Infinity;
   if (values.fetch !== 'envelope') {
     const open = chosen.filter(one => one.message && one.row && !errors.has(one.uid)) as { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage }[];
-    await contents(ctx, client, open, folder, uidValidity, values, track);
+    await contents(ctx, client, open, folder, uidValidity, values, track, name);
   }
-  // Told of earlier and without content now: it may be gone since, which the next look finds out.
-  const gone = new Set(values.fetch === 'envelope' ? [] : chosen.filter(({ uid, message }) => message && track.told.has(uid) && !track.finished.has(uid)).map(({ uid }) => uid));
+  // Missing ones beyond the cut are not known to be missing yet in their turn.
+  const end = Math.min(cut ? chosen.at(-1)!.uid : Infinity, track.end);
+  // Told of, but without content: it may be gone since, which the next look finds out.
+  const gone = new Set(chosen.filter(({ uid, message }) => message && !track.finished.has(uid)).map(({ uid }) => uid));
   missing.push(...gone);
-  const done = chosen.filter(({ uid }) => !gone.has(uid)).map(({ uid, message, shape }) => {
+  const done = chosen.filter(({ uid }) => uid <= end && !gone.has(uid)).map(({ uid, message, shape }) => {
     // The filter could not tell before the message was taken apart.
     const late = message && !shape && values.hasAttachment !== undefined && !message.error && !!message.attachments?.length !== values.hasAttachment;
     return { uid, message: late ? undefined : message };
   });
-  return { done, missing: missing.filter(uid => uid <= end), cut, last: chosen.at(-1)?.uid };
+  return { done, missing: missing.filter(uid => uid <= end), cut: end < Infinity, last: end };
 }
 
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
-async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>): Promise<void> {
+async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>, name: string): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
     track.asked = true;
     await fetchRows(client, uidSet(uids), query, row => { if (row.size !== undefined) track.rows.set(row.uid, row); });
   };
   const unknown = asked.filter(uid => !track.rows.has(uid));
   if (!unknown.length) return;
-  try {
-    await get(unknown, SUMMARY);
-  } catch (error) {
-    refusedOne(ctx, error);
-    for (const uid of unknown) {
-      if (track.rows.has(uid)) continue;
-      try { await get([uid], SUMMARY); } catch (error) {
-        refusedOne(ctx, error);
-        errors.set(uid, `The server refuses to tell what this message is: ${wordsOf(error)}.`);
-        try { await get([uid], BARE); } catch (error) { refusedOne(ctx, error); }
-      }
-    }
-  }
+  await alone(ctx, name, track, unknown, uid => track.rows.has(uid) || errors.has(uid), () => get(unknown, SUMMARY), uid => get([uid], SUMMARY), async (uid, said) => {
+    errors.set(uid, `The server refuses to tell what this message is: ${said}.`);
+    try { await get([uid], BARE); } catch (error) { onlyRefusal(error); }
+  });
   // The library drops a row that it cannot read; without the complicated items it can.
-  const without = asked.filter(uid => !track.rows.has(uid) && !errors.has(uid));
+  const without = unknown.filter(uid => uid <= track.end && !track.rows.has(uid) && !errors.has(uid) && !track.later.has(uid));
   if (without.length) {
-    try { await get(without, BARE); } catch (error) { refusedOne(ctx, error); }
+    try { await get(without, BARE); } catch (error) { onlyRefusal(error); }
   }
 }
 
-/** Passes for a refusal of what was asked; throws whatever says more about the server or the connection than about one message. */
-function refusedOne(ctx: Context, error: unknown) {
+/** Passes for a refusal of what was asked; throws whatever is wrong with the connection. */
+function onlyRefusal(error: unknown) {
   if (!isRefused(error)) throw error;
-  const code = imapError(error, endpoint(ctx, 'imap')).code;
-  if (code === 'rate_limited' || code === 'unavailable') throw error;
+}
+
+/** True for a refusal that says more about the server's state than about what was asked: it may be another one tomorrow. */
+function mayPass(ctx: Context, error: unknown): boolean {
+  const { code } = imapError(error, endpoint(ctx, 'imap'));
+  return code === 'rate_limited' || code === 'unavailable';
+}
+
+/** How often nothing but such refusals came, by the first message asked for. */
+const impatience = new Map<string, number>();
+function isPatient(name: string): boolean {
+  const times = (impatience.get(name) ?? 0) + 1;
+  impatience.delete(name);
+  if (times >= PATIENCE) return false;
+  impatience.set(name, times);
+  if (impatience.size > 1000) impatience.delete(impatience.keys().next().value!);
+  return true;
+}
+
+/**
+ * Everything at once; when the server refuses that, one by one, so that a single bad message is found and the others come: `never` hears of
+ * those refused for good, and those that may come later are noted. Where that is said of all, it is the server: the refusal is thrown, but
+ * not for ever, because the only message asked for may be the bad one.
+ */
+async function alone(
+  ctx: Context, name: string, track: Track, uids: readonly number[], has: (uid: number) => boolean, all: () => Promise<void>, single: (uid: number) => Promise<void>,
+  never: (uid: number, said: string) => void | Promise<void>,
+): Promise<void> {
+  try { return await all(); } catch (error) { onlyRefusal(error); }
+  const fresh: number[] = [];
+  let refusal: unknown;
+  for (const uid of uids) {
+    if (has(uid)) continue;
+    try { await single(uid); } catch (error) {
+      onlyRefusal(error);
+      if (!mayPass(ctx, error)) { await never(uid, wordsOf(error)); continue; }
+      track.later.set(uid, wordsOf(error));
+      if (track.gaps.has(uid)) continue;
+      refusal = error;
+      fresh.push(uid);
+      if (fresh.length >= 3 && !uids.some(has)) break;
+    }
+  }
+  const [first] = fresh;
+  if (first === undefined || uids.some(has)) return;
+  if (isPatient(`${name}/${first}`)) throw refusal;
+  track.end = first;
 }
 
 function passes(values: Input, row: FetchMessageObject, shape: Outline | undefined): boolean {
@@ -486,7 +561,7 @@ function costOf(values: Input, row: FetchMessageObject, shape: Outline | undefin
 
 type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage };
 
-async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track): Promise<void> {
+async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track, name: string): Promise<void> {
   const byUid = new Map(open.map(one => [one.uid, one]));
   const finished = (one: Open) => { track.finished.set(one.uid, one.message); };
   const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
@@ -534,26 +609,18 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       finished(one);
     });
   };
-  await alone(ctx, open, track, () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
-  if (wholes.length) await alone(ctx, wholes, track, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
-}
-
-/** Everything at once; when the server refuses that, one by one, so that a single bad message is found and the others come. */
-async function alone(ctx: Context, open: readonly Open[], track: Track, all: () => Promise<void>, single: (uid: number) => Promise<void>): Promise<void> {
-  try {
-    await all();
-  } catch (error) {
-    refusedOne(ctx, error);
-    for (const one of open) {
-      if (track.finished.has(one.uid)) continue;
-      try { await single(one.uid); } catch (error) {
-        refusedOne(ctx, error);
-        one.message.error = `The server refuses to give the content of this message: ${wordsOf(error)}.`;
-        one.message.unreadable = true;
-        track.finished.set(one.uid, one.message);
-      }
-    }
-  }
+  const ask = (some: readonly Open[], all: () => Promise<void>, single: (uid: number) => Promise<void>) => {
+    // What came before from elsewhere says nothing about whether the server gives contents now.
+    const wanted = some.filter(one => !track.finished.has(one.uid)).map(one => one.uid);
+    return alone(ctx, name, track, wanted, uid => track.finished.has(uid), all, single, (uid, said) => {
+      const { message } = byUid.get(uid)!;
+      message.error = `The server refuses to give the content of this message: ${said}.`;
+      message.unreadable = true;
+      track.finished.set(uid, message);
+    });
+  };
+  if (parts.length) await ask(open.filter(one => one.shape), () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
+  if (wholes.length) await ask(wholes, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
 }
 
 /** Names a message by its Message-ID, or by what else stays the same when a folder is created anew; 48 bits. */

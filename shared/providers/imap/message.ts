@@ -69,7 +69,8 @@ interface Raw { exec(command: string, attributes: Token[], options: { untagged: 
 
 /** UID SEARCH with keys as they are; the library's own search knows neither raw keys nor tells why a search was refused. */
 export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number[]> {
-  const found = new Set<number>();
+  // No search finds more than the folder holds; a server that says so would have us count to four thousand million. Some may have just come.
+  const found = new Set<number>(), most = (client.mailbox ? client.mailbox.exists : 0) + 1000;
   const compact = client.capabilities.has('ESEARCH') || client.enabled.has('IMAP4REV2');
   const answer = await (client as unknown as Raw).exec('UID SEARCH', [...(compact ? [{ type: 'ATOM', value: 'RETURN' }, [{ type: 'ATOM', value: 'ALL' }]] as Token[] : []), ...keys], {
     untagged: {
@@ -77,7 +78,7 @@ export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number
       ESEARCH: async ({ attributes = [] }) => {
         const at = attributes.findIndex(attribute => String(attribute?.value).toUpperCase() === 'ALL');
         const set = at < 0 ? undefined : attributes[at + 1]?.value;
-        if (typeof set === 'string' && /^[\d:,]+$/.test(set)) for (const uid of uidsOf(set)) found.add(uid);
+        if (typeof set === 'string' && /^[\d:,]+$/.test(set)) for (const uid of uidsOf(set, most)) found.add(uid);
       },
     },
   });
@@ -213,7 +214,7 @@ export const reading = {
     run: async (ctx, { message }) => bare(await readMessage(ctx, placeOf(message))),
   }),
   'message.source': operation({
-    summary: 'Download a whole message as it was sent', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    summary: 'Download a whole message as it was sent', effect: 'read', plain: true, docs: 'RFC 9051 section 6.4.5',
     input: messageField,
     run: async (ctx, { message }): Promise<FileValue> => {
       const place = placeOf(message);
@@ -222,12 +223,12 @@ export const reading = {
     },
   }),
   'attachment.list': operation({
-    summary: 'List the attachments of a message', effect: 'read', docs: 'RFC 9051 section 7.5.2',
+    summary: 'List the attachments of a message', effect: 'read', plain: true, docs: 'RFC 9051 section 7.5.2',
     input: messageField,
     async *run(ctx, { message }) { yield* bare(await readMessage(ctx, placeOf(message))).attachments ?? []; },
   }),
   'attachment.get': operation({
-    summary: 'Download an attachment', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    summary: 'Download an attachment', effect: 'read', plain: true, docs: 'RFC 9051 section 6.4.5',
     input: { ...messageField, attachment: text('Attachment', { required: true, maxLength: 100, pattern: '^[m0-9][0-9.]*$', ref: 'attachment', example: '2', help: 'The id of the attachment as message.get gives it.' }) },
     run: (ctx, { message, attachment: id }) => attachment(ctx, placeOf(message), id),
   }),

@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { domainToASCII } from 'node:url';
 import type { SendMailOptions } from 'nodemailer';
 import { formatAddress, parseAddress } from '../../address.js';
 import { isMailError, MailError, type Issue } from '../../errors.js';
@@ -9,15 +10,16 @@ import { operation, type Context, type Operations } from '../../provider.js';
 import type { Address, Receipt } from '../../vocabulary.js';
 import { endpoint, settingsOf } from './account.js';
 import { append } from './change.js';
+import { composed, ONE_PIECE, streamed } from './compose.js';
 import { granted, withFolder, withImap, addressOf } from './connection.js';
 import { fetchParts, fill, inPlace, partFile, rowOf, sourceFile, SUMMARY, toMessage } from './content.js';
 import { headerFields } from './decode.js';
 import { folderFor } from './folder.js';
 import { gone, placeOf, RESET, type Place } from './identity.js';
-import { composerLibrary } from './libraries.js';
 import { messageField } from './message.js';
 import { outline, type Outline } from './structure.js';
-import { abilitiesOf, deliver, isTemporary, smtpError, smtpWords, type SmtpFailure, type Wire } from './transport.js';
+import type { Envelope, SmtpFailure, Wire } from './session.js';
+import { abilitiesOf, deliver, isTemporary, smtpError, smtpWords } from './transport.js';
 
 /** A message is offered three times at most, with the same Message-ID; in milliseconds, between the tries. */
 const WAITS = [1_000, 5_000];
@@ -25,8 +27,6 @@ const WAITS = [1_000, 5_000];
 const LONGEST = 30_000;
 /** A copy for the Sent folder has to be in memory; larger messages are sent without one. In bytes. */
 const LARGEST_COPY = 48 * 1024 * 1024;
-/** From this size on the server is asked first how much it takes. In bytes. */
-const WORTH_ASKING = 1024 * 1024;
 
 const address = (label: string, more: { help?: string } = {}) => text(label, { format: 'address', maxLength: 1000, ...more });
 const addresses = (label: string) => list(label, text(label, { format: 'address', maxLength: 1000 }), { maxItems: 1000, help: 'One address an entry, alone or with a name before it.' });
@@ -48,7 +48,7 @@ const ENVELOPE = {
   calendar: text('Calendar Invitation', { lines: 8, maxLength: 1_000_000, help: 'An iCalendar text that begins with BEGIN:VCALENDAR.' }),
   calendarMethod: choice('Calendar Method', { REQUEST: 'Request', REPLY: 'Reply', CANCEL: 'Cancel', PUBLISH: 'Publish' }, { default: 'REQUEST' }),
   saveToSent: choice('Save to Sent', { automatic: 'Automatic', yes: 'Yes', no: 'No' }, { default: 'automatic', help: 'Automatic saves a copy unless the server is known to do it by itself.' }),
-  messageId: text('Message-ID', { maxLength: 250, pattern: '^<?[^\\s<>@\\p{Cc}]+@[^\\s<>@\\p{Cc}]+>?$', example: 'order-4711@example.com', help: 'Chosen by you so that a repeated attempt can be recognised; random unless given.' }),
+  messageId: text('Message-ID', { maxLength: 250, pattern: '^<?[!-;=?A-~]+@[!-;=?A-~]+>?$', example: 'order-4711@example.com', help: 'Chosen by you so that a repeated attempt can be recognised; random unless given.' }),
 };
 const SUBJECT = { maxLength: 2000, pattern: '^\\P{Cc}*$' } as const;
 const sendInput = {
@@ -65,13 +65,23 @@ const RESERVED = /^(from|sender|to|cc|bcc|subject|date|message-id|in-reply-to|re
 
 function ownHeaders(lines: readonly string[] | undefined): { key: string; value: string }[] {
   return (lines ?? []).map((line, i) => {
-    const found = /^([!-9;-~]{1,76})\s*:[ \t]*(.*)$/u.exec(line);
+    const found = /^([!-9;-~]{1,76})\s*:[ \t]*(\S.*)$/u.exec(line);
     if (!found) return refuse([{ field: 'headers', message: `Headers entry ${i + 1} must have the form Name: value.` }]);
     const [, key, value] = found as unknown as [string, string, string];
     if (/\p{Cc}/u.test(value.replace(/\t/g, ' '))) return refuse([{ field: 'headers', message: `Headers entry ${i + 1} must not contain control characters.` }]);
     if (RESERVED.test(key)) return refuse([{ field: 'headers', message: `The header ${key} cannot be set this way; it has a field of its own or belongs to the message's structure.` }]);
+    if (TOO_LONG.test(value)) return refuse([{ field: 'headers', message: `Headers entry ${i + 1} ${TOO_LONG_SAID}` }]);
     return { key, value };
   });
+}
+
+/** What cannot be folded has to fit into a line of 998 characters (RFC 5322 section 2.1.1); other letters than ASCII are encoded, and so can be. */
+const TOO_LONG = /[!-~]{900}/, TOO_LONG_SAID = 'has 900 characters or more without a space, which no line of a header can hold.';
+
+/** Names and types come from anywhere, and stand in headers too. */
+function checkFiles(field: string, label: string, files: readonly FileValue[] | undefined): Issue[] {
+  return (files ?? []).flatMap((one, i) => [one.name, one.type, one.contentId ?? ''].some(value => /\p{Cc}/u.test(value))
+    ? [{ field, message: `${label} entry ${i + 1} has a line break or another control character in its name, type or content id.` }] : []);
 }
 
 /** The three spellings that mail programs look for; RFC 4021 section 2.1.55 knows one of them. */
@@ -85,8 +95,10 @@ const toLibrary = ({ email, name }: Address) => ({ name: name ?? '', address: em
 const isForeign = (email: string) => /[^\x00-\x7f]/.test(email.slice(0, email.lastIndexOf('@')));
 
 /** A Message-ID nobody else chooses, at the sender's domain (RFC 5322 section 3.6.4). */
-const newMessageId = (from: string) => `${Date.now().toString(36)}.${randomBytes(15).toString('base64url').replace(/[-_]/g, 'x')}@${domainOf(from)}`;
-const domainOf = (email: string) => { const domain = email.slice(email.lastIndexOf('@') + 1); return /^[\x21-\x7e]+$/.test(domain) ? domain : new URL(`http://${domain}`).hostname; };
+const newMessageId = (from: string) => `${Date.now().toString(36)}.${randomUUID().replaceAll('-', '').slice(0, 24)}@${domainOf(from)}`;
+const domainOf = (email: string) => { const domain = email.slice(email.lastIndexOf('@') + 1); return domainToASCII(domain) || domain; };
+/** An address as it goes over the wire: the domain in the letters DNS knows, unless the address is international anyway (RFC 6531 section 3.3). */
+const onWire = (email: string) => isForeign(email) ? email : `${email.slice(0, email.lastIndexOf('@'))}@${domainOf(email)}`;
 
 /** Sends one mail, and says exactly what became of it. */
 async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt> {
@@ -94,14 +106,21 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   const end = endpoint(ctx, 'smtp');
   const from = mail.from ? person(mail.from) : settings.address ? { email: settings.address } : refuse([{ field: 'from', message: 'From is required, because the user name of the account is no e-mail address.' }]);
   const to = (mail.to ?? []).map(person), cc = (mail.cc ?? []).map(person), bcc = (mail.bcc ?? []).map(person);
-  const everyone = [...new Map([...to, ...cc, ...bcc].map(one => [one.email, one])).values()].map(one => one.email);
+  const everyone = [...new Set([...to, ...cc, ...bcc].map(one => onWire(one.email)))];
   if (!everyone.length) refuse([{ field: 'to', message: 'At least one recipient is required.' }]);
   const headers = ownHeaders(mail.headers);
-  const calendar = mail.calendar?.trim();
+  const badFiles = [...checkFiles('attachments', 'Attachments', mail.attachments), ...checkFiles('inlineImages', 'Inline Images', mail.inlineImages)];
+  if (badFiles.length) refuse(badFiles);
+  if (TOO_LONG.test(mail.subject ?? '')) refuse([{ field: 'subject', message: `Subject ${TOO_LONG_SAID}` }]);
+  if (mail.unsubscribeUrl && TOO_LONG.test(new URL(mail.unsubscribeUrl).href)) refuse([{ field: 'unsubscribeUrl', message: `Unsubscribe URL ${TOO_LONG_SAID}` }]);
+  let calendar = mail.calendar?.trim();
   if (calendar && !/^BEGIN:VCALENDAR/i.test(calendar)) refuse([{ field: 'calendar', message: 'Calendar Invitation must begin with BEGIN:VCALENDAR.' }]);
+  // The type of the part and the property in it have to say the same (RFC 6047 section 2.4); what the text says is what was meant.
+  const method = /^METHOD:([A-Z-]+)/im.exec(calendar ?? '')?.[1]?.toUpperCase() ?? mail.calendarMethod ?? 'REQUEST';
+  if (calendar && !/^METHOD:/im.test(calendar)) calendar = calendar.replace(/^BEGIN:VCALENDAR\s*?$/im, `$&\r\nMETHOD:${method}`);
   if (mail.notify?.includes('never') && mail.notify.length > 1) refuse([{ field: 'notify', message: 'Never cannot be combined with other notifications.' }]);
   const id = (mail.messageId ?? newMessageId(from.email)).replace(/^<|>$/g, '');
-  const unsubscribe = [...(mail.unsubscribeUrl ? [`<${new URL(mail.unsubscribeUrl).href}>`] : []), ...(mail.unsubscribeEmail ? [`<mailto:${mail.unsubscribeEmail}>`] : [])];
+  const unsubscribe = [...(mail.unsubscribeUrl ? [`<${new URL(mail.unsubscribeUrl).href}>`] : []), ...(mail.unsubscribeEmail ? [`<mailto:${encodeURIComponent(mail.unsubscribeEmail).replace('%40', '@')}>`] : [])];
   const extra = [
     ...(unsubscribe.length ? [{ key: 'List-Unsubscribe', value: unsubscribe.join(', ') }] : []),
     ...(mail.unsubscribeUrl?.startsWith('https:') ? [{ key: 'List-Unsubscribe-Post', value: 'List-Unsubscribe=One-Click' }] : []),
@@ -111,8 +130,10 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   const files = [...mail.attachments ?? [], ...mail.inlineImages ?? []];
   const size = estimate(mail, files);
 
-  const foreign = [from.email, ...everyone].filter(isForeign);
-  if (foreign.length || mail.notify?.length || size > WORTH_ASKING) {
+  const replyTo = mail.replyTo ? person(mail.replyTo) : undefined;
+  // The header counts as much as the envelope.
+  const foreign = [from.email, ...everyone, ...(replyTo ? [replyTo.email] : [])].filter(isForeign);
+  if (foreign.length || mail.notify?.length || size > ONE_PIECE) {
     const can = await abilitiesOf(ctx);
     // The library would send the raw bytes to any server, and the recipient would be lost on the way (RFC 6531 section 3.1).
     if (foreign.length && !can.smtputf8) throw new MailError('unsupported', `SMTP at ${end.host} cannot deliver to international addresses (${foreign.join(', ')}): it does not offer SMTPUTF8.`);
@@ -121,33 +142,37 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   }
 
   const date = new Date();
+  const images = named(mail.html ?? '', mail.inlineImages ?? []);
   /** Made anew for each try, because a stream can be read only once; everything that names the message stays the same. */
-  const compose = (): SendMailOptions => ({
+  const compose = async (): Promise<SendMailOptions> => ({
     from: toLibrary(from), to: to.map(toLibrary), cc: cc.map(toLibrary), subject: mail.subject ?? '', date, messageId: `<${id}>`,
-    ...(mail.replyTo ? { replyTo: toLibrary(person(mail.replyTo)) } : {}),
+    ...(replyTo ? { replyTo: toLibrary(replyTo) } : {}),
     ...(more.inReplyTo ? { inReplyTo: more.inReplyTo } : {}), ...(more.references?.length ? { references: more.references } : {}),
-    ...(mail.text !== undefined || !mail.html ? { text: mail.text ?? '' } : {}), ...(mail.html ? { html: mail.html } : {}),
+    ...(mail.text !== undefined || !mail.html ? { text: mail.text ?? '' } : {}), ...(mail.html ? { html: images.html } : {}),
     headers: [...headers, ...extra],
-    ...(calendar ? { icalEvent: { method: mail.calendarMethod ?? 'REQUEST', content: calendar.replace(/\r?\n/g, '\r\n') } } : {}),
+    ...(calendar ? { icalEvent: { method, content: calendar.replace(/\r?\n/g, '\r\n') } } : {}),
     attachments: [
-      ...(mail.attachments ?? []).map(one => attached(one, false)),
-      ...(mail.inlineImages ?? []).map(one => attached(one, true)),
+      ...await Promise.all((mail.attachments ?? []).map(one => attached(one, false, small))),
+      ...await Promise.all(images.files.map(one => attached(one, true, small))),
     ],
-    disableFileAccess: true, disableUrlAccess: true, newline: 'windows',
-  } as SendMailOptions);
+  });
 
   const copies = mail.saveToSent === 'yes' || (mail.saveToSent !== 'no' && !!settings.imap && !settings.savesSent);
-  let bytes: Buffer | undefined;
-  if (copies && settings.imap && size <= LARGEST_COPY) {
-    const MailComposer = await composerLibrary();
-    try { bytes = await new MailComposer(compose()).compile().build(); } catch (error) {
+  // What is small, and what is to be copied, is made once and kept.
+  const small = size <= ONE_PIECE && files.every(one => one.size !== undefined);
+  let keep = small || (copies && !!settings.imap && size <= LARGEST_COPY), bytes: Buffer | undefined;
+  const load = async (): Promise<Buffer | Readable> => {
+    try {
+      if (keep && !bytes) keep = (bytes = await composed(await compose(), LARGEST_COPY)) !== undefined;
+      return bytes ?? await streamed(await compose());
+    } catch (error) {
+      if (isMailError(error)) throw error;
       throw new MailError('invalid_input', `An attachment could not be read: ${(error as Error).message}`, { issues: [{ field: 'attachments', message: 'An attachment could not be read.' }], cause: error });
     }
-  }
-  const dsn = mail.notify?.length ? { dsn: { id, return: 'headers' as const, notify: mail.notify } } : {};
-  const result = await offer(ctx, everyone, recipients => ({
-    ...(bytes ? { raw: bytes } : compose()), envelope: { from: from.email, to: recipients, ...(bytes ? { size: bytes.length } : {}) }, ...dsn,
-  } as SendMailOptions));
+  };
+  const result = await offer(ctx, everyone, to => ({
+    from: onWire(from.email), to, utf8: foreign.length > 0, eightBit: files.some(one => /^message\//i.test(one.type)), ...(bytes ? { size: bytes.length } : {}), ...(mail.notify?.length ? { notify: mail.notify, id } : {}),
+  }), load);
 
   const saved = copies ? await save(ctx, settings.imap ? bytes : undefined, bcc, result.outcome) : undefined;
   return {
@@ -160,10 +185,36 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   };
 }
 
-const attached = (one: FileValue, inline: boolean) => ({
-  filename: one.name, contentType: one.type || 'application/octet-stream', content: Readable.from(one.open(), { objectMode: false }),
-  ...(inline ? { cid: one.contentId ?? one.name, contentDisposition: 'inline' as const } : one.contentId ? { cid: one.contentId } : {}),
+const attached = async (one: FileValue, inline: boolean, whole: boolean) => ({
+  filename: one.name, contentType: typeOf(one.type), contentDisposition: 'attachment' as const, content: whole ? await wholeOf(one) : Readable.from(one.open(), { objectMode: false }),
+  ...(inline || one.contentId ? { cid: one.contentId ?? one.name, contentDisposition: 'inline' as const } : {}),
 });
+
+/** A type a file can have: one that announces parts would make the message fall apart. */
+const typeOf = (type: string) => /^(?!multipart\/)[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/i.test(type) ? type : 'application/octet-stream';
+
+/** Content ids are ASCII without spaces (RFC 2392); where the name of an image is not, it gets another, in the HTML too. */
+function named(html: string, files: readonly FileValue[]): { html: string; files: FileValue[] } {
+  const all = files.map((one, i) => {
+    const id = one.contentId ?? one.name;
+    if (/^[!-;=?-~]+$/.test(id)) return one;
+    const safe = `image${i + 1}.${randomUUID().slice(0, 8)}`;
+    for (const spelled of [id, encodeURI(id), encodeURIComponent(id), escaped(id)]) html = html.replaceAll(`cid:${spelled}`, `cid:${safe}`);
+    return { ...one, name: one.name, type: one.type, contentId: safe, open: () => one.open() };
+  });
+  return { html, files: all };
+}
+
+/** A file that says of itself that it is small; one that is not ends the attempt. */
+async function wholeOf(one: FileValue): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of one.open()) {
+    parts.push(part);
+    if ((size += part.byteLength) > LARGEST_COPY) throw new Error(`${one.name} has more than the ${one.size} bytes it was said to have`);
+  }
+  return Buffer.concat(parts, size);
+}
 
 /** About how many bytes go over the wire; base64 adds 37 percent. Files of unknown size count nothing. */
 const estimate = (mail: Mail, files: readonly FileValue[]): number =>
@@ -176,24 +227,28 @@ interface Offered { outcome: 'done' | 'unknown'; accepted: string[]; rejected: R
  * Offers the message until it is taken, refused for good, or the tries are over; deferred recipients alone are tried again. When the connection
  * dies after the last byte the server may have the message (RFC 5321 section 4.5.4.2): that is said, and nothing is sent again.
  */
-async function offer(ctx: Context, everyone: string[], make: (recipients: string[]) => SendMailOptions): Promise<Offered> {
+async function offer(ctx: Context, everyone: string[], envelope: (recipients: string[]) => Envelope, load: () => Promise<Buffer | Readable>): Promise<Offered> {
   const end = endpoint(ctx, 'smtp');
   const begun = performance.now();
   const accepted: string[] = [], rejected: Rejection[] = [];
   const rejection = (error: SmtpFailure, address = error.recipient ?? ''): Rejection => ({ address, ...(error.responseCode ? { code: error.responseCode } : {}), words: smtpWords(error) });
   let pending = everyone;
   for (let tries = 1; ; tries++) {
-    const wire: Wire = { handed: false };
+    const wire: Wire = { begun: false, handed: false };
     const wait = WAITS[tries - 1];
     const last = wait === undefined || performance.now() - begun + wait > LONGEST;
     try {
-      const info = await deliver(ctx, make(pending), wire);
-      accepted.push(...(info.accepted ?? []).map(String));
-      const errors = (info.rejectedErrors ?? []) as SmtpFailure[];
-      const deferred = last ? [] : errors.filter(isTemporary);
+      const to = pending;
+      const info = await deliver(ctx, () => envelope(to), load, wire);
+      accepted.push(...info.accepted);
+      const errors = info.rejectedErrors;
+      // As many recipients as this server takes at a time: the rest is offered at once, and that is no repetition (RFC 5321 section 4.5.3.1.10).
+      const full = info.accepted.length > 0 && errors.some(error => error.responseCode === 452);
+      const deferred = last && !full ? [] : errors.filter(isTemporary);
       rejected.push(...errors.filter(error => !deferred.includes(error)).map(error => rejection(error)));
       if (!deferred.length) return { outcome: 'done', accepted, rejected, tries, response: smtpWords({ response: info.response }) };
       pending = deferred.map(error => error.recipient!).filter(Boolean);
+      if (full) { tries--; continue; }
     } catch (error) {
       const failure = error as SmtpFailure;
       if (wire.handed && failure.responseCode === undefined) {
@@ -246,23 +301,45 @@ interface Parent { from?: Address; replyTo: Address[]; to: Address[]; cc: Addres
 
 async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Parent> {
   return inPlace(ctx, place, async client => {
-    const row = await rowOf(client, place, { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence'] });
+    const row = await rowOf(client, place, { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence', 'return-path'] });
     if (!row) throw gone(placeId(place));
     const shape = outline(row.bodyStructure);
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: false }], got => fill(message, shape, got));
     const header = (name: string) => headerFields(row.headers ?? Buffer.alloc(0)).find(field => field.name.toLowerCase() === name)?.value;
-    const ids = (header('references') ?? header('in-reply-to') ?? '').match(/<[^<>\s]+>/g) ?? [];
-    const id = row.envelope?.messageId;
+    // Ids that are none would make a header of ours that is none.
+    const ids = (header('references') ?? header('in-reply-to') ?? '').match(MESSAGE_ID) ?? [];
+    const id = row.envelope?.messageId?.match(MESSAGE_ID)?.[0];
     const replyTo = (row.envelope?.replyTo ?? []).flatMap(({ name, address }) => address ? [{ email: address, ...(name ? { name } : {}) }] : []);
     return {
       replyTo, to: message.to, cc: message.cc ?? [], subject: message.subject ?? '', references: chain(ids, id), ...(id ? { id } : {}), ...(message.from ? { from: message.from } : {}),
-      automatic: /^(?!no\b)./i.test(header('auto-submitted') ?? '') || header('list-id') !== undefined || /^(bulk|list|junk)/i.test(header('precedence') ?? ''),
-      ...(message.date ? { date: message.date } : {}), ...(message.text === undefined ? {} : { text: message.text }), ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
+      automatic: /^(?!no\b)./i.test(header('auto-submitted') ?? '') || header('list-id') !== undefined || /^(bulk|list|junk)/i.test(header('precedence') ?? '') || /^\s*<\s*>/.test(header('return-path') ?? ''),
+      ...(message.date ? { date: message.date } : {}), ...(message.text !== undefined ? { text: message.text } : message.html !== undefined ? { text: wordsIn(message.html) } : {}), ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
     };
   });
 }
+const MESSAGE_ID = /<[!-;=?-~]{1,900}>/g;
 const placeId = (place: Place) => `${place.folder};UIDVALIDITY=${place.uidValidity};UID=${place.uid}`;
+
+/** The words of an HTML text, for the part of a quotation that has none of its own. Takes time in proportion to its length, whatever it holds. */
+function wordsIn(html: string): string {
+  let hidden = '';
+  const shown = html.split(/<(?=\/?(?:style|script|head)\b)/i).map((piece, i) => {
+    if (!i) return piece;
+    const [, end, name] = /^(\/?)(\w+)/.exec(piece)!.map(part => part.toLowerCase()) as [string, string, string];
+    if (!hidden && end) return `<${piece}`;
+    if (!hidden) { hidden = name; return ''; }
+    if (!end || name !== hidden) return '';
+    hidden = '';
+    return piece.slice(piece.indexOf('>') + 1 || piece.length);
+  }).join('');
+  return shown.replace(/\s+/g, ' ').replace(/<(?:br|\/(?:p|div|tr|li|h\d|blockquote))\b[^<>]*>/gi, '\n').replace(/<[^<>]*>/g, '')
+    .replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(lt|gt|amp|quot|nbsp));/gi, (whole, decimal?: string, hex?: string, name?: string) => {
+      if (name) return { lt: '<', gt: '>', amp: '&', quot: '"', nbsp: ' ' }[name.toLowerCase()] ?? whole;
+      const code = decimal ? Number(decimal) : parseInt(hex!, 16);
+      return code > 31 && code <= 0x10ffff ? String.fromCodePoint(code) : ' ';
+    }).split('\n').map(line => line.trim()).join('\n').trim();
+}
 
 /** References of an answer (RFC 5322 section 3.6.4): at most twenty, the first and the newest. */
 const chain = (before: readonly string[], id: string | undefined): string[] => {
@@ -308,11 +385,13 @@ export const sending = {
       endpoint(ctx, 'smtp');
       const parent = await parentOf(ctx, place, quote);
       if (automatic && parent.automatic) throw new MailError('rejected', 'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
-      const answerTo = parent.replyTo.length ? parent.replyTo : parent.from ? [parent.from] : [];
+      const own = settingsOf(ctx).address?.toLowerCase(), isOwn = (one: Address) => one.email.toLowerCase() === own;
+      const asked = parent.replyTo.length ? parent.replyTo : parent.from ? [parent.from] : [];
+      // Who answers a message of his own writes to the same people again.
+      const answerTo = asked.every(isOwn) && parent.to.length ? parent.to : asked;
       if (!answerTo.length) throw new MailError('rejected', 'The message does not say whom to answer.');
-      const own = settingsOf(ctx).address?.toLowerCase();
       const already = new Set(answerTo.map(one => one.email.toLowerCase()));
-      const others = replyAll ? [...parent.to, ...parent.cc].filter(one => one.email.toLowerCase() !== own && !already.has(one.email.toLowerCase())) : [];
+      const others = replyAll ? [...parent.to, ...parent.cc].filter(one => !isOwn(one) && !already.has(one.email.toLowerCase())) : [];
       const readable = (one: Address) => parseAddress(formatAddress(one)) ? [formatAddress(one)] : parseAddress(one.email) ? [one.email] : [];
       const receipt = await send(ctx, {
         ...mail, to: answerTo.flatMap(readable), cc: [...others.flatMap(readable), ...mail.cc ?? []], subject: clean(prefixed('Re', parent.subject)),
@@ -336,7 +415,7 @@ export const sending = {
       const parent = await parentOf(ctx, place, as === 'inline');
       const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []), ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
       const whole = as === 'attachment' || !parent.shape;
-      const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')] : parent.shape!.attachments.map(part => partFile(ctx, place, part));
+      const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')] : parent.shape!.attachments.map(part => partFile(ctx, place, part)).map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
       const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
       const receipt = await send(ctx, {
         ...mail, subject: clean(prefixed('Fwd', parent.subject)), attachments: [...mail.attachments ?? [], ...files],
@@ -349,5 +428,5 @@ export const sending = {
   }),
 } satisfies Operations;
 
-/** A subject of somebody else's, fit to be sent again. */
-const clean = (subject: string) => subject.replace(/\p{Cc}+/gu, ' ').slice(0, 2000);
+/** What somebody else put into a header, fit to be sent again. */
+const clean = (text: string) => text.replace(/\p{Cc}+/gu, ' ').replace(/[!-~]{800}/g, '$& ').slice(0, 2000);

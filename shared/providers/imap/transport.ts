@@ -1,165 +1,233 @@
-import type { SendMailOptions, Transporter } from 'nodemailer';
+import type { Readable } from 'node:stream';
+import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+import type { SMTPConnectionAuth } from 'nodemailer/lib/smtp-connection/index.js';
 import { isMailError, MailError } from '../../errors.js';
 import { redact } from '../../http.js';
 import type { Context } from '../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
 import { addressOf, tokenOf } from './connection.js';
-import { smtpConnectionLibrary, smtpLibrary } from './libraries.js';
+import { smtpConnectionLibrary } from './libraries.js';
+import { abilitiesIn, sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from './session.js';
 
-/** Connections per account, and messages handed to the pool at a time; more wait here, so memory has a bound. */
-const CONNECTIONS = 5, AT_ONCE = 10;
-/** Messages over one connection: some hosts end a session after ten (Scaleway) or a hundred. */
-const PER_CONNECTION = 100;
-/** A pool nobody used for this long is closed, in milliseconds. */
+/** Connections per account and process. Who finds all of them busy waits with nothing in hand, so memory has a bound too. */
+const CONNECTIONS = 5;
+/** Messages over one connection: Scaleway ends a session after ten, Exim after a thousand unless told otherwise (smtp_accept_max_per_connection). */
+const PER_CONNECTION = 1000;
+/** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;
-/** What a server said it can do is believed for this long, in milliseconds. */
-const REMEMBERED = 10 * 60_000;
-
+/** How long a server may take to say goodbye, in milliseconds. */
+const GOODBYE = 2_000;
+/** A connection that is logged in. It counts until it has ended, so that a new one never comes on top of those the server still knows. */
+interface Line { session: Session; sent: number; timer?: NodeJS.Timeout }
+interface Waiting { go(line?: Line): void; fail(error: unknown): void }
 interface Pool {
-  ctx: Context; end: Endpoint; address: string; transport: Transporter; running: number; waiting: (() => void)[]; closing?: NodeJS.Timeout; users: number;
+  key: string; ctx: Context; end: Endpoint; limit: number; most: number; closed?: true;
+  lines: Set<Line>; idle: Line[]; opening: number; waiting: Waiting[]; can?: Abilities;
+  /** Whether the next message may follow before the one before it was answered. */
+  close: boolean;
 }
-const pools = new Map<string, Promise<Pool>>();
-const abilities = new Map<string, { at: number; can: Promise<Abilities> }>();
-/** Accounts whose server refused several connections at once. */
-const single = new Set<string>();
+const pools = new Map<string, Pool>();
+/** Connections at once, for accounts whose server refused as many as we wanted. */
+const granted = new Map<string, number>();
 
-/** What the answer to EHLO says (RFC 5321 section 4.1.1.1); `size` is the largest message in bytes (RFC 1870). */
-export interface Abilities { smtputf8: boolean; dsn: boolean; size?: number }
-
-/** How sending went on the wire: `handed` once the last byte of the message went out, whatever came back. */
-export interface Wire { handed: boolean }
-
-interface PoolMessage { message: { createReadStream(options?: unknown): NodeJS.ReadableStream }; data: { wire?: Wire } }
-
-async function create(ctx: Context): Promise<Pool> {
-  const end = endpoint(ctx, 'smtp');
-  const { key } = settingsOf(ctx);
-  const { createTransport } = await smtpLibrary();
-  const address = await addressOf(ctx, end);
-  const transport = createTransport({
-    pool: true, maxConnections: single.has(key) ? 1 : CONNECTIONS, maxMessages: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION, idleTimeout: IDLE_CLOSE, maxRequeues: 1,
-    ...(await connectionOptions(end, address)),
-    auth: end.oauth2 ? { type: 'OAuth2', user: end.user } : { user: end.user, pass: end.password },
-    disableFileAccess: true, disableUrlAccess: true,
-  });
-  const pool: Pool = { ctx, end, address, transport, running: 0, waiting: [], users: 0 };
+function poolOf(ctx: Context): Pool {
+  const { key } = settingsOf(ctx), end = endpoint(ctx, 'smtp');
+  let pool = pools.get(key);
+  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION, lines: new Set(), idle: [], opening: 0, waiting: [], close: true });
   // The newest context gives the token, because the one that made the pool may have ended long ago.
-  if (end.oauth2) transport.set('oauth2_provision_cb', (_user, renew, done) => { tokenOf(pool.ctx, end, renew).then(token => done(null, token), error => done(error as Error)); });
-  transport.use('stream', (mail, next) => {
-    // The pool starts reading only after DATA was accepted, and the final dot follows the end of this stream: that moment is what retries hang on.
-    const { message, data } = mail as unknown as PoolMessage;
-    const make = message.createReadStream.bind(message);
-    message.createReadStream = options => make(options).once('end', () => { if (data.wire) data.wire.handed = true; });
-    next();
-  });
-  transport.on('error', () => {});
+  pool.ctx = ctx;
   return pool;
 }
 
-const connectionOptions = async (end: Endpoint, address: string) => ({
-  host: address, port: end.port, secure: end.security === 'tls', requireTLS: end.security === 'starttls', ignoreTLS: end.security === 'none',
-  // The name of this machine is nobody's business; an address literal is always allowed (RFC 5321 section 4.1.3).
-  name: '[127.0.0.1]', ...(address === end.host ? {} : { servername: end.host }), tls: end.security === 'none' ? {} : await tlsOptions(end, address),
-  connectionTimeout: 30_000, greetingTimeout: 30_000, socketTimeout: 120_000, dnsTimeout: 15_000,
+/** How many more may be opened. The first opens alone: a wrong password is then refused once, and not five times. */
+const room = (pool: Pool) => (pool.lines.size ? pool.limit : 1) - pool.lines.size - pool.opening;
+
+/** A line of one's own until it is given back: one that is free, else a new one, else the next that comes free. */
+async function take(pool: Pool, signal: AbortSignal | undefined): Promise<Line> {
+  for (let waited = false; ; waited = true) {
+    if (waited && (signal?.aborted || pool.closed)) wake(pool);
+    signal?.throwIfAborted();
+    if (pool.closed) throw lost();
+    if (waited || !pool.waiting.length) {
+      const free = pool.idle.pop();
+      if (free) { clearTimeout(free.timer); return free; }
+      if (room(pool) > 0) {
+        const line = await open(pool, signal);
+        if (line) return line;
+        continue;
+      }
+    }
+    const line = await turn(pool, signal, waited);
+    if (line) return line;
+  }
+}
+
+/** Waits for a line, or for the chance to open one; who waited in vain is the next. */
+const turn = (pool: Pool, signal: AbortSignal | undefined, next: boolean) => new Promise<Line | undefined>((resolve, reject) => {
+  const leave = () => signal?.removeEventListener('abort', stop);
+  const one: Waiting = { go(line) { leave(); resolve(line); }, fail(error) { leave(); reject(error as Error); } };
+  const stop = () => { pool.waiting = pool.waiting.filter(other => other !== one); reject(signal!.reason as Error); };
+  signal?.addEventListener('abort', stop, { once: true });
+  if (next) pool.waiting.unshift(one); else pool.waiting.push(one);
 });
 
-/** The pool of an account, counted while the task runs, closed some seconds after the last. */
-async function withPool<T>(ctx: Context, task: (pool: Pool) => Promise<T>): Promise<T> {
-  const { key } = settingsOf(ctx);
-  let made = pools.get(key);
-  if (!made) {
-    pools.set(key, made = create(ctx));
-    made.catch(() => pools.delete(key));
-  }
-  const pool = await made;
-  pool.ctx = ctx;
-  pool.users++;
-  clearTimeout(pool.closing);
+/** Lets those look again who may have a place now, and forgets a pool nobody uses. */
+function wake(pool: Pool): void {
+  for (let free = pool.closed ? Infinity : room(pool); free > 0 && pool.waiting.length; free--) pool.waiting.shift()!.go();
+  if (!pool.lines.size && !pool.opening && !pool.waiting.length && pools.get(pool.key) === pool) pools.delete(pool.key);
+}
+
+/** A new line; undefined where the server takes no more of them and there are others to wait for. */
+async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line | undefined> {
+  pool.opening++;
   try {
-    return await task(pool);
+    const connection = await connected(pool, signal);
+    if (connection.destroyed || pool.closed) { connection.close(); throw lost(); }
+    const line: Line = { session: sessionOn(connection, pool.can!), sent: 0 };
+    pool.lines.add(line);
+    connection.once('end', () => {
+      clearTimeout(line.timer);
+      pool.lines.delete(line);
+      pool.idle = pool.idle.filter(one => one !== line);
+      wake(pool);
+    });
+    return line;
+  } catch (error) {
+    if (isTooMany(error)) {
+      const others = pool.lines.size + pool.opening - 1;
+      granted.set(pool.key, pool.limit = Math.max(1, others));
+      if (others) return undefined;
+    }
+    // Nobody tries the same password again because he stood in line for it.
+    if (!isTemporary(error) && !signal?.aborted) for (const one of pool.waiting.splice(0)) one.fail(error);
+    throw error;
   } finally {
-    if (--pool.users === 0) {
-      pool.closing = setTimeout(() => { if (pools.get(key) === made) pools.delete(key); pool.transport.close(); }, IDLE_CLOSE);
+    pool.opening--;
+    wake(pool);
+  }
+}
+
+/** A connection that is logged in. Rejects with the library's error. */
+async function connected(pool: Pool, signal: AbortSignal | undefined): Promise<SMTPConnection> {
+  const { ctx, end } = pool;
+  const address = await addressOf(ctx, end);
+  const SmtpConnection = await smtpConnectionLibrary();
+  const connection = new SmtpConnection({
+    host: address, port: end.port, secure: end.security === 'tls', requireTLS: end.security === 'starttls', ignoreTLS: end.security === 'none',
+    // The name of this machine is nobody's business; an address literal is always allowed (RFC 5321 section 4.1.3).
+    name: '[127.0.0.1]', ...(address === end.host ? {} : { servername: end.host }), tls: end.security === 'none' ? {} : await tlsOptions(end, address),
+    connectionTimeout: 30_000, greetingTimeout: 30_000, socketTimeout: 120_000, dnsTimeout: 15_000,
+  });
+  // Without a listener a failing socket would end the process; the error itself reaches whoever waits for an answer.
+  connection.on('error', () => {});
+  const stop = () => connection.close();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      connection.once('error', reject).once('end', () => setImmediate(reject, lost()));
+      connection.connect(error => {
+        if (error) return reject(error);
+        pool.can = abilitiesIn(String(connection.lastServerResponse));
+        if (!connection.allowsAuth) return resolve();
+        connection.login(loginOf(pool), error => { if (error) reject(error); else resolve(); });
+      });
+    });
+    return connection;
+  } catch (error) {
+    connection.close();
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function loginOf(pool: Pool): SMTPConnectionAuth {
+  const { end: { user, password, oauth2 }, end } = pool;
+  if (!oauth2) return { user, credentials: { user, pass: password } };
+  const tokens = {
+    getToken(renew: boolean, done: (error: Error | null, token?: string) => void) {
+      // The library writes a code of its own over that of an error, so it gets one around it.
+      tokenOf(pool.ctx, end, renew).then(token => done(null, token), (cause: unknown) => done(new Error((cause as Error).message, { cause })));
+    },
+    // https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
+    buildXOAuth2Token: (token: string) => Buffer.from(`user=${user}\x01auth=Bearer ${token}\x01\x01`).toString('base64'),
+  };
+  return { type: 'OAUTH2', user, method: 'XOAUTH2', oauth2: tokens } as unknown as SMTPConnectionAuth;
+}
+
+/** Back into the pool: to the next who waits, or to rest. */
+function give(pool: Pool, line: Line): void {
+  if (line.session.ended) return;
+  if (line.sent >= pool.most) return line.session.quit(GOODBYE);
+  const next = pool.waiting.shift();
+  if (next) return next.go(line);
+  pool.idle.push(line);
+  line.timer = setTimeout(() => { pool.idle = pool.idle.filter(one => one !== line); line.session.quit(GOODBYE); }, IDLE_CLOSE);
+}
+
+const lost = (): SmtpFailure & Error => Object.assign(new Error('the connection was closed'), { code: 'ECONNECTION' });
+
+/**
+ * Sends once. `load` is asked for the message when a connection is there for it. `wire` tells afterwards how far it came, also when this throws
+ * an `SmtpFailure`. Only where a kept connection turns out to have ended, before a byte of the message went out, is a new one used at once.
+ */
+export async function deliver(ctx: Context, envelope: () => Envelope, load: () => Promise<Buffer | Readable>, wire: Wire): Promise<Taken> {
+  const pool = poolOf(ctx);
+  for (let again = false; ; again = true) {
+    const line = await take(pool, ctx.signal);
+    const { session } = line, used = line.sent > 0;
+    let message: Buffer | Readable;
+    try { message = await load(); } catch (error) { give(pool, line); throw error; }
+    // The answer to the message before is still out.
+    const behind = session.waiting;
+    line.sent++;
+    let passed = false;
+    const out = () => passed = pool.close && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0 && (pool.waiting.shift()!.go(line), true);
+    try {
+      const taken = await session.send(envelope(), message, wire, ctx.signal, out);
+      if (!passed) give(pool, line);
+      return taken;
+    } catch (error) {
+      const failed = error as SmtpFailure;
+      if (!passed) settle(pool, line, failed, wire, ctx.signal);
+      if (again || wire.begun || ctx.signal?.aborted) throw error;
+      // A server that offers to take commands in groups and then does not is served one message after the other.
+      const confused = behind && (failed.code === 'ETIMEDOUT' || (failed.command === 'MAIL FROM' && (failed.responseCode === 503 || /pipelin|synchroni/i.test(failed.response ?? ''))));
+      if (confused) pool.close = false;
+      else if (!used || !hasEnded(failed)) throw error;
+      // Those that rested beside it are as old.
+      for (const old of pool.idle.splice(0)) { clearTimeout(old.timer); old.session.quit(GOODBYE); }
     }
   }
 }
 
-/** Sends once. `wire` tells afterwards how far it came, also when this throws the library's error. */
-export async function deliver(ctx: Context, mail: SendMailOptions, wire: Wire) {
-  return withPool(ctx, async pool => {
-    while (pool.running >= AT_ONCE) {
-      await new Promise<void>((resolve, reject) => {
-        ctx.signal?.throwIfAborted();
-        const go = () => { ctx.signal?.removeEventListener('abort', stop); resolve(); };
-        const stop = () => { pool.waiting = pool.waiting.filter(one => one !== go); reject(ctx.signal!.reason as Error); };
-        ctx.signal?.addEventListener('abort', stop, { once: true });
-        pool.waiting.push(go);
-      });
-    }
-    pool.running++;
-    try {
-      return await pool.transport.sendMail({ ...mail, disableFileAccess: true, disableUrlAccess: true, ...(ctx.signal ? { signal: ctx.signal } : {}), wire } as SendMailOptions);
-    } catch (error) {
-      if (isTooMany(error)) {
-        // One connection from now on; those who send already end in peace.
-        const { key } = settingsOf(ctx);
-        single.add(key);
-        pools.delete(key);
-      }
-      throw error;
-    } finally {
-      pool.running--;
-      pool.waiting.shift()?.();
-    }
-  });
+/** After a refusal the connection can be used again; where the outcome is open it can not. */
+function settle(pool: Pool, line: Line, { code, responseCode = 0, command }: SmtpFailure, wire: Wire, signal: AbortSignal | undefined): void {
+  // A sender put off on a connection that sent already may have had as many messages as this server takes over one.
+  const worn = command === 'MAIL FROM' && responseCode < 500 && line.sent > 1;
+  if ((code === 'EENVELOPE' || code === 'EMESSAGE') && !worn) give(pool, line);
+  else if (worn || wire.handed) line.session.quit(GOODBYE);
+  // Where the caller gave up the session ends by itself, as soon as that harms nobody else's message.
+  else if (!signal?.aborted) line.session.close();
 }
+
+const hasEnded = ({ code, responseCode }: SmtpFailure) => responseCode === 421 || (responseCode === undefined && ['ECONNECTION', 'ESOCKET', 'ETIMEDOUT'].includes(code ?? ''));
 
 /** Logs in at the SMTP side and sends nothing. */
 export async function checkSmtp(ctx: Context): Promise<void> {
-  await withPool(ctx, async pool => {
-    try { await pool.transport.verify(); } catch (error) { ctx.signal?.throwIfAborted(); throw await smtpError(error, pool.end, pool.address); }
-  });
+  const pool = poolOf(ctx);
+  try { give(pool, await take(pool, ctx.signal)); } catch (error) { ctx.signal?.throwIfAborted(); throw await smtpError(error, pool.end, await addressOf(ctx, pool.end)); }
 }
 
-/** What the server can do, from an EHLO of its own that logs nobody in. */
+/** What the server can do. */
 export async function abilitiesOf(ctx: Context): Promise<Abilities> {
-  const { key } = settingsOf(ctx);
-  const kept = abilities.get(key);
-  if (kept && performance.now() - kept.at < REMEMBERED) return kept.can;
-  const can = ask(ctx);
-  abilities.set(key, { at: performance.now(), can });
-  can.catch(() => abilities.delete(key));
-  return can;
+  const pool = poolOf(ctx);
+  if (!pool.can) await checkSmtp(ctx);
+  return pool.can!;
 }
-
-async function ask(ctx: Context): Promise<Abilities> {
-  const end = endpoint(ctx, 'smtp');
-  const address = await addressOf(ctx, end);
-  const SMTPConnection = await smtpConnectionLibrary();
-  const connection = new SMTPConnection(await connectionOptions(end, address));
-  const stop = () => connection.close();
-  ctx.signal?.addEventListener('abort', stop, { once: true });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      connection.once('error', reject);
-      connection.once('end', () => reject(new Error('the connection was closed')));
-      connection.connect(error => { if (error) reject(error); else resolve(); });
-    });
-    const said = String((connection as unknown as { lastServerResponse?: unknown }).lastServerResponse ?? '');
-    const size = /^250[ -]SIZE (\d+)/im.exec(said)?.[1];
-    return { smtputf8: /^250[ -]SMTPUTF8\b/im.test(said), dsn: /^250[ -]DSN\b/im.test(said), ...(Number(size) ? { size: Number(size) } : {}) };
-  } catch (error) {
-    ctx.signal?.throwIfAborted();
-    throw await smtpError(error, end, address);
-  } finally {
-    ctx.signal?.removeEventListener('abort', stop);
-    connection.on('error', () => {});
-    connection.quit();
-  }
-}
-
-export interface SmtpFailure { code?: string; responseCode?: number; response?: string; message?: string; command?: string; permanent?: boolean; recipient?: string; rejectedErrors?: SmtpFailure[] }
 
 const LIMITS = /too many|rate|limit|throttl|exceed|quota/i;
 const isTooMany = (error: unknown) => { const e = error as SmtpFailure; return (e.responseCode ?? 0) >= 400 && (e.responseCode ?? 0) < 500 && /too many.*(connection|session)|connection.*limit|concurrent/i.test(e.response ?? ''); };
@@ -210,8 +278,12 @@ export async function smtpError(error: unknown, end: Endpoint, address: string):
   return new MailError('rejected', `${where} refused ${whom.length ? `${whom.join(', ')}: ` : 'the message: '}${said}.`, details);
 }
 
-/** Closes every pool at once, whatever is under way; for a host that ends. */
+/** Closes every connection at once, whatever is under way; for a host that ends. */
 export function closePools(): void {
-  for (const made of pools.values()) void made.then(pool => { clearTimeout(pool.closing); (pool.transport as unknown as { close(options: { force: boolean }): void }).close({ force: true }); }, () => {});
+  for (const pool of pools.values()) {
+    pool.closed = true;
+    for (const line of pool.lines) line.session.close();
+    wake(pool);
+  }
   pools.clear();
 }

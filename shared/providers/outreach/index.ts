@@ -41,7 +41,7 @@ export const outreach: Provider = {
       run: async ctx => { await api(ctx).head('/mailboxes', { 'fields[mailbox]': 'email' }); },
     }),
     'rateLimit.get': operation({
-      summary: 'Get what is left of this hour\'s requests', effect: 'read', docs: `${GUIDE}getting-started`, input: {},
+      summary: 'Get what is left of this hour\'s requests', effect: 'read', plain: true, docs: `${GUIDE}getting-started`, input: {},
       doubt: 'The format of the reset time is not published; epoch seconds and ISO times are read. The request itself counts.',
       run: async ctx => limitsOf((await api(ctx).head('/mailboxes', { 'fields[mailbox]': 'email' })).headers),
     }),

@@ -75,7 +75,7 @@ function removed(exclusions: string, wanted: string): string {
 /** The attribute `prospectEmailExclusions` of a mailbox as a list of patterns. */
 export const spamPatterns = {
   'spamPattern.list': operation({
-    summary: 'List the address patterns a mailbox keeps out of syncing', effect: 'read', docs: DOCS,
+    summary: 'List the address patterns a mailbox keeps out of syncing', effect: 'read', plain: true, docs: DOCS,
     doubt: 'Patterns are parted by line breaks in the vendor\'s words and by a space in its example; both are read.',
     input: { mailbox },
     async *run(ctx, input): AsyncGenerator<SpamPattern> {

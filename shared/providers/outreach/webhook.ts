@@ -100,7 +100,7 @@ export const webhooks = {
     run: async (ctx, input) => { await api(ctx).delete(path`/webhooks/${input.webhook}`); return { id: input.webhook, native: {} }; },
   }),
   'webhook.verify': operation({
-    summary: 'Check the signature of a delivery', effect: 'read', docs: GUIDE,
+    summary: 'Check the signature of a delivery', effect: 'read', plain: true, docs: GUIDE,
     doubt: 'No request is made: body and signature must be given exactly as they arrived.',
     input: {
       body: text('Body', { required: true, lines: 6, help: 'The body as it arrived, before anything parsed it.' }),

@@ -142,7 +142,7 @@ const RENAMED = 'The vendor renamed blacklist to blocklist in 2020; whether the 
 /** Spam lists and spam settings of mailboxes and domains. */
 export const spam = {
   'spamList.list': operation({
-    summary: 'List the entries of a spam list of a mailbox', effect: 'read', docs: DOCS, orders: INDEXES, doubt: RENAMED,
+    summary: 'List the entries of a spam list of a mailbox', effect: 'read', plain: true, docs: DOCS, orders: INDEXES, doubt: RENAMED,
     input: { mailbox, list: which, service },
     run: (ctx, input) => entries(ctx, mailboxPath(input.mailbox, input.service), input.list),
   }),
@@ -165,7 +165,7 @@ export const spam = {
       ({ id: address, ...await editMany(ctx, mailboxPath(address, of), name, input) }),
   }),
   'domainSpamList.list': operation({
-    summary: 'List the entries of a spam list of a domain', effect: 'read', docs: DOMAIN_DOCS, doubt: RENAMED,
+    summary: 'List the entries of a spam list of a domain', effect: 'read', plain: true, docs: DOMAIN_DOCS, doubt: RENAMED,
     input: { domain, list: which },
     run: (ctx, input) => entries(ctx, domainPath(input.domain), input.list),
   }),

@@ -46,7 +46,7 @@ export const domains = {
     run: async (ctx, input) => { const native = await api(ctx).delete(path`/domains/${input.domain}`); return { id: idOf(native), native }; },
   }),
   'domain.records': operation({
-    summary: 'Get the DNS records a domain needs, and their states', effect: 'read', docs: DOCS,
+    summary: 'Get the DNS records a domain needs, and their states', effect: 'read', plain: true, docs: DOCS,
     input: { domain },
     run: (ctx, input) => api(ctx).get(path`/domains/${input.domain}/records`),
   }),

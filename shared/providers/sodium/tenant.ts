@@ -36,7 +36,7 @@ export const tenants = {
     run: async (ctx, input) => toNamed(await api(ctx).get(inTenant(ctx, input))),
   }),
   'tenant.me': operation({
-    summary: 'Get the role and permissions of the key\'s user in a tenant', effect: 'read', docs: TENANTS,
+    summary: 'Get the role and permissions of the key\'s user in a tenant', effect: 'read', plain: true, docs: TENANTS,
     input: { tenant },
     run: async (ctx, input): Promise<{ native: Native }> => ({ native: await api(ctx).get(`${inTenant(ctx, input)}/me`) }),
   }),

@@ -31,6 +31,9 @@ const append = async (w: Watched, folder: string, subject: string, date?: Date) 
   await phone.logout();
 };
 
+/** What a manual test shows of the trigger. */
+interface Shown { status: string; summary: string; connectedSince: string | null; lastSeen: string | null; lastError: string | null; news: string | null; executions: number | null }
+
 /** Ends executions with an error unless the subject is JSON. */
 const failing = (file: WorkflowFile): WorkflowFile => ({ ...file, nodes: file.nodes.map(node => node.name === 'End'
   ? { ...node, type: 'n8n-nodes-base.set', typeVersion: 3.4, parameters: { assignments: { assignments: [{ id: '1', name: 'n', type: 'object', value: '={{ $json.subject }}' }] } } } : node) });
@@ -193,10 +196,59 @@ export const features: Record<string, Scenario> = {
     const run = await engine.run(w.file(), { start: 'Mail', mode: 'manual' });
     assert.equal(run.status, 'success', run.error?.message);
     assert.deepEqual(run.items('Mail').map(item => item.json.subject), ['m3', 'm4', 'm5', 'm6', 'm7']);
+    for (const { json } of run.items('Mail')) assert.equal((json.state as Shown).status, 'not running');
     assert.equal(JSON.stringify(engine.staticData(w.id)), before);
     assert.ok(Object.values(await flagsOf(w)).every(flags => !flags.length));
     await w.restart();
     await w.expect(range(8));
+    await w.finish();
+  },
+  'a manual test tells how the active workflow is doing': async (engine, lab) => {
+    const w = await watch(engine, lab, 'state');
+    const test = async (parameters: object = {}) => {
+      const run = await engine.run(w.file(parameters), { start: 'Mail', mode: 'manual' });
+      return { state: run.items('Mail')[0]?.json.state as Shown, note: run.items('Mail')[0]?.json.note as string | undefined, error: run.error as (Error & { description?: string }) | undefined };
+    };
+    let { state } = await test();
+    assert.match((await test()).note!, /There is nothing to show yet\.$/);
+    assert.match((await test({ filters: { subject: 'x' } })).note!, /or nothing among the latest passes the filters\.$/);
+    await w.untilAsync(async () => { ({ state } = await test()); return state.news === 'pushed'; }, 10_000, 'waiting for news');
+    const { connectedSince, lastSeen, summary, ...rest } = state;
+    assert.deepEqual(rest, { status: 'following', lastError: null, lastErrorAt: null, event: 'messageReceived', news: 'pushed', intervalSeconds: 60, executions: 0, folders: 'INBOX' });
+    assert.ok(connectedSince! <= lastSeen! && lastSeen! <= new Date().toISOString());
+    assert.equal(summary, `The published workflow has been connected since ${connectedSince} and looked last at ${lastSeen}. Nothing has gone wrong.`);
+    assert.match((await test({ start: 'date', startDate: '2026-03-01T10:00:00Z' })).state.summary, /something else than this test/);
+    await w.send('a');
+    await w.expect(['a']);
+    assert.equal((await test()).state.executions, 1);
+    // Away: the test itself fails, and says what the trigger knows.
+    w.proxy.refuse();
+    await w.untilAsync(async () => /not connected and tries again by itself; it looked last at .* The last error, at /.test((await test()).error?.description ?? ''), 10_000, 'the error');
+    w.proxy.pass();
+    await w.untilAsync(async () => (await test()).state?.status === 'following', 20_000, 'being back');
+    ({ state } = await test());
+    assert.match(state.lastError!, /127\.0\.0\.1/);
+    await w.send('b');
+    await w.expect(['a', 'b']);
+    await w.active.deactivate();
+    ({ state } = await test());
+    assert.deepEqual([state.status, state.connectedSince, state.news, state.executions], ['not running', null, null, null]);
+    assert.ok(state.lastSeen! > lastSeen! && /127\.0\.0\.1/.test(state.lastError!), 'what was stored with the latest execution is still known');
+    await w.finish();
+  },
+  'a manual test can be stopped while the server says nothing': async (engine, lab) => {
+    const w = await watch(engine, lab, 'stop');
+    await w.active.deactivate();
+    w.proxy.reset();
+    w.proxy.stall();
+    const stop = new AbortController(), connections = w.proxy.seen.connections.length;
+    const running = engine.run(w.file(), { start: 'Mail', mode: 'manual', signal: stop.signal });
+    await w.until(() => w.proxy.seen.connections.length > connections, 5_000, 'the test to ask');
+    const began = performance.now();
+    stop.abort();
+    assert.equal((await running).items('Mail').length, 0);
+    // The server would have had half a minute.
+    assert.ok(performance.now() - began < 15_000, `${performance.now() - began} ms`);
     await w.finish();
   },
   'starts from a date': async (engine, lab) => {

@@ -38,8 +38,8 @@ export interface Watched {
   expect(subjects: readonly string[], ms?: number, linger?: number): Promise<void>;
   until(check: () => boolean, ms: number, what: string): Promise<void>;
   untilAsync(check: () => Promise<boolean>, ms: number, what: string): Promise<void>;
-  /** The workflow as it is activated. */
-  file(): WorkflowFile;
+  /** The workflow as it is activated, with other parameters if given. */
+  file(parameters?: object): WorkflowFile;
   /** Activates the same workflow again, as after a restart of n8n or by a second start. */
   restart(parameters?: object): Promise<void>;
   /** Ends it and checks what must hold after any fault: closed in time, logins within bounds, nothing complained but what was expected. */

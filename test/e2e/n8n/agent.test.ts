@@ -34,7 +34,7 @@ async function startModel() {
 }
 
 describe('an AI agent with the nodes as tools', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let host: Host, home: string, scaleway: Vendor, model: Awaited<ReturnType<typeof startModel>>, account: { id: string; name: string }, key: { id: string; name: string };
   before(async function () {
     this.timeout(30 * 60_000);

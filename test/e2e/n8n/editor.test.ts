@@ -13,7 +13,7 @@ import { theHome, theHost } from './scene.js';
 import { accountOf, executionsOf, published, saveCredential, saveWorkflow, type WorkflowJson } from './workflows.js';
 
 describe('the editor', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let host: Host, editor: Editor, vendors: Vendor[], scaleway: Vendor, sodium: Vendor;
   before(async function () {
     this.timeout(45 * 60_000);

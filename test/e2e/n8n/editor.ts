@@ -14,7 +14,7 @@ export interface Spot {
 export interface Page {
   goto(url: string): Promise<unknown>; fill(selector: string, text: string): Promise<void>; locator(selector: string, options?: object): Spot; waitForURL(url: RegExp): Promise<void>;
   keyboard: { press(key: string): Promise<void> }; screenshot(options: object): Promise<Buffer>; setDefaultTimeout(ms: number): void; url(): string;
-  on(event: string, look: (what: any) => void): void; waitForTimeout(ms: number): Promise<void>; evaluate<T>(run: () => T): Promise<T>;
+  on(event: string, look: (what: any) => void): void; waitForEvent(event: 'popup'): Promise<Page>; close(): Promise<void>; waitForTimeout(ms: number): Promise<void>; evaluate<T>(run: () => T): Promise<T>;
 }
 
 /** A browser on one n8n, and what a person does in its editor. */
@@ -24,33 +24,41 @@ export interface Editor {
   complaints: string[];
   spot(testId: string): Spot;
   newWorkflow(): Promise<void>;
-  /** Opens the panel of nodes, searches, opens one, and adds it by one of its actions (or at once where it has none). */
-  add(node: string, search: string, action?: string): Promise<void>;
+  /** Opens the panel of nodes, searches, opens one, and adds it by one of its actions (or at once where it has none); `group` is the heading above the action. */
+  add(node: string, search: string, action?: string, group?: string): Promise<void>;
   /** Chooses in a menu of the open node. */
   choose(parameter: string, option: string): Promise<void>;
+  /** Chooses the credential of the open node. */
+  account(name: string): Promise<void>;
   /** Searches a picker of the open node and takes the first entry that shows `wanted`. */
   pick(parameter: string, search: string, wanted: string): Promise<void>;
   /** Runs the open node and waits for its items. */
   run(): Promise<void>;
   closeNode(): Promise<void>;
+  /** Opens the form of a new credential of a type, by its name in the list. */
+  newCredential(type: string): Promise<void>;
+  /** Fills fields of the open credential form, as a person types. */
+  fillCredential(fields: Record<string, string>): Promise<void>;
+  /** Presses Connect (or what the button is called) and waits for the window that opens. */
+  signIn(button?: string): Promise<Page>;
   shot(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export const SCREENSHOTS = join(__dirname, '../../../.cache/screenshots');
 
-export async function openEditor(host: Host, home: string): Promise<Editor> {
+export async function openEditor(host: Host, home: string, login = { email: OWNER.email, password: OWNER.password }): Promise<Editor> {
   const { chromium } = createRequire(join(home, 'package.json'))('playwright-core') as { chromium: { launch(options: object): Promise<any> } };
   mkdirSync(SCREENSHOTS, { recursive: true });
   const browser = await chromium.launch({ executablePath: systemBrowser(), headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
   const page = await browser.newPage({ viewport: { width: 1280, height: 840 }, reducedMotion: 'reduce' }) as Page;
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const complaints: string[] = [];
   page.on('pageerror', (error: Error) => complaints.push(error.message));
   const spot = (testId: string) => page.locator(`[data-test-id="${testId}"]`);
   await page.goto(`${host.url}/signin`);
-  await page.fill('input[type=email]', OWNER.email);
-  await page.fill('input[type=password]', OWNER.password);
+  await page.fill('input[type=email]', login.email);
+  await page.fill('input[type=password]', login.password);
   await page.keyboard.press('Enter');
   await page.waitForURL(/\/(workflow|home)/);
   const opened = () => page.locator('[data-test-id="ndv"], [data-test-id="node-parameters"]').first();
@@ -60,20 +68,32 @@ export async function openEditor(host: Host, home: string): Promise<Editor> {
       await page.goto(`${host.url}/workflow/new`);
       await page.locator('[data-test-id="canvas-plus-button"], [data-test-id="canvas-add-button"]').first().waitFor();
     },
-    async add(node, search, action) {
+    async add(node, search, action, group) {
       if (!await spot('node-creator-search-bar').isVisible()) {
         const button = await spot('node-creator-plus-button').isVisible() ? spot('node-creator-plus-button') : spot('canvas-plus-button');
-        await button.first().click();
+        // The plus behind the last node joins the new one to it.
+        await (await spot('canvas-handle-plus').count() ? spot('canvas-handle-plus').last() : button.first()).click();
       }
       await spot('node-creator-search-bar').fill(search);
       await page.locator('[data-test-id="node-creator-item-name"]', { hasText: new RegExp(`^\\s*${node}\\s*$`) }).first().click();
-      if (action) await page.locator('[data-test-id="node-creator-item-name"]', { hasText: action }).first().click();
+      const heading = `//*[contains(text(), "${group}")]`, entry = `*[@data-test-id="node-creator-item-name"][normalize-space(.)="${action}"]`;
+      if (group) await page.locator(`xpath=(${heading})[1]/following::${entry}`).first().click();
+      else if (action) await page.locator('[data-test-id="node-creator-item-name"]', { hasText: action }).first().click();
       else await page.locator('button', { hasText: 'Add to workflow' }).first().click();
       await opened().waitFor();
     },
     async choose(parameter, option) {
       await spot(`parameter-input-${parameter}`).first().click();
       await page.locator('.el-select-dropdown__item:visible', { hasText: new RegExp(`^\\s*${option.replace(/[.()]/g, '\\$&')}`) }).first().click();
+    },
+    async account(name) {
+      const wanted = page.locator('[data-test-id^="node-credentials-select-item-"]:visible', { hasText: name }).first();
+      // The menu closes again when what stands above it is drawn anew.
+      await eventually(`the credential ${name} to be offered`, async () => {
+        await spot('node-credentials-select').first().click();
+        return wanted.waitFor({ timeout: 2_000 }).then(() => true, () => false);
+      });
+      await wanted.click();
     },
     async pick(parameter, search, wanted) {
       await spot(`parameter-input-${parameter}`).first().locator('[data-test-id="rlc-input-container"] input, input').last().click();
@@ -95,6 +115,22 @@ export async function openEditor(host: Host, home: string): Promise<Editor> {
     async closeNode() {
       await spot('ndv-close-button').first().click();
       await opened().waitFor({ state: 'hidden' });
+    },
+    async newCredential(type) {
+      await page.goto(`${host.url}/home/credentials`);
+      await page.locator('button', { hasText: /Add first credential|Create credential/ }).first().click();
+      await spot('new-credential-type-select').locator('input').first().fill(type);
+      await page.locator('[data-test-id="new-credential-type-select-option"]:visible', { hasText: type }).first().click();
+      await spot('new-credential-type-button').click();
+      await spot('node-credentials-config-container').waitFor();
+    },
+    async fillCredential(fields) {
+      for (const [name, text] of Object.entries(fields)) await page.locator(`[data-test-id="editCredential-modal"] [data-test-id="parameter-input-${name}"]`).locator('input, textarea').first().fill(text);
+    },
+    async signIn(button = 'quick-connect-button') {
+      const opening = page.waitForEvent('popup');
+      await spot(button).first().click();
+      return opening;
     },
     async shot(name) { await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) }); },
     close: () => browser.close(),

@@ -11,7 +11,7 @@ import { evaluatedAtStart, theHome, theHost } from './scene.js';
 import { accountOf, byId, credentialType, mail, pick, runWorkflow, saveCredential, saveWorkflow, testCredential, type WorkflowJson } from './workflows.js';
 
 describe('the package in n8n', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let host: Host, home: string, scaleway: Vendor, rackspace: Vendor;
   const credentials: Record<string, { id: string; name: string }> = {};
   before(async function () {

@@ -40,6 +40,7 @@ async function run(program: string, args: string[], { cwd, env, during, limitMs 
 export async function installN8n(home = n8nHome()): Promise<string> {
   const stamp = join(home, '.installed'), modules = join(home, 'node_modules');
   if (existsSync(stamp)) return home;
+  await needPrograms('compiler', 'python');
   const node = process.execPath, env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, NODE_OPTIONS: '' };
   const version = (JSON.parse(readFileSync(join(__dirname, 'package.json'), 'utf8')) as { dependencies: { n8n: string } }).dependencies.n8n;
   const wanted = Object.keys((JSON.parse(readFileSync(join(__dirname, 'package-lock.json'), 'utf8')) as { packages: object }).packages).filter(name => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(name)).length;

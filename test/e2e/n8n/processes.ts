@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 
 /** A program under test: its pid, what it has said, and how to end it and all it started. */
 export interface Running {
   name: string; pid: number; lines: string[];
-  /** Resolves with the first line, said or still to be said after `from`, that matches. Rejects after `ms`, with the last lines, or when the program ends first. */
+  /** Resolves with the first line, said or still to be said after `from`, that matches. Rejects after `ms` (or PATIENCE), with the last lines, or when the program ends first. */
   until(line: RegExp, ms: number, from?: number): Promise<string>;
   readonly ended: Promise<void>;
   readonly alive: boolean;
@@ -51,7 +51,8 @@ export function start(name: string, program: string, args: readonly string[], op
         };
         const done = (how: () => void) => { clearTimeout(timer); watchers.delete(look); how(); };
         const tail = () => lines.slice(-40).join('\n');
-        const timer = setTimeout(() => done(() => reject(new Error(`${name} did not say ${line} within ${ms / 1000} s:\n${tail()}`))), ms);
+        const patience = Math.max(ms, PATIENCE);
+        const timer = setTimeout(() => done(() => reject(new Error(`${name} did not say ${line} within ${patience / 1000} s:\n${tail()}`))), patience);
         watchers.add(look);
         look();
       });
@@ -76,25 +77,38 @@ process.on('exit', endAll);
 /** Signals that would end this process silently end what it started first. */
 export function endWithSignals() { for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => { endAll(); process.exit(130); }); }
 
-/** A port of loopback that is free now. */
+const given = new Set<number>();
+/**
+ * A port of loopback that is free now and stays so: below those that the system gives to outgoing connections, which could take it while a
+ * program that listens there starts slowly or is started again.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>(resolve => server.close(() => resolve()));
-  return port;
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = 12_000 + Math.floor(Math.random() * 20_000);
+    if (given.has(port)) continue;
+    const server = createServer();
+    const free = await new Promise<boolean>(resolve => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    if (!free) continue;
+    await new Promise<void>(resolve => server.close(() => resolve()));
+    given.add(port);
+    return port;
+  }
+  throw new Error('No port of loopback is free.');
 }
 
-/** Asks until the answer is neither undefined nor false; rejects after `ms` with what was asked for and what came last. */
+/** No deadline is shorter, in milliseconds: two loaded cores take long for everything, and only a failing test ever waits so long. */
+const PATIENCE = 90_000;
+
+/** Asks until the answer is neither undefined nor false; rejects after `ms`, or PATIENCE if that is longer, with what was asked for and what came last. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false, ms = 30_000, everyMs = 200): Promise<T> {
-  const until = Date.now() + ms;
+  const patience = Math.max(ms, PATIENCE), until = Date.now() + patience;
   for (let last: unknown; ;) {
     try {
       const found = await ask();
       if (found !== undefined && found !== false) return found;
       last = found;
     } catch (error) { last = error; }
-    if (Date.now() > until) throw new Error(`${what}: not within ${ms / 1000} s.${last instanceof Error ? ` ${last.message}` : ''}`);
+    if (Date.now() > until) throw new Error(`${what}: not within ${patience / 1000} s.${last instanceof Error ? ` ${last.message}` : ''}`);
     await new Promise(resolve => setTimeout(resolve, everyMs));
   }
 }

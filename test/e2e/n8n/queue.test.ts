@@ -9,7 +9,7 @@ import { startPostgres, startRedis, type Server } from './servers.js';
 import { accountOf, activate, byId, chain, executionsOf, mail, plain, readExecution, runWorkflow, saveCredential, saveWorkflow } from './workflows.js';
 
 describe('queue mode: Redis, a worker, PostgreSQL', function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let host: Host, home: string, redis: Server, postgres: Server & { user: string; database: string }, worker: Running, sodium: Vendor, id: string, saved: { id: string; name: string };
   before(async function () {
     this.timeout(45 * 60_000);

@@ -14,7 +14,7 @@ import { accountOf, runWorkflow, saveCredential, saveWorkflow, signedIn, type Ex
 const folder = join(__dirname, '../../templates');
 
 describe('the templates', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let host: Host, home: string;
   const vendors: Record<string, Vendor> = {}, credentials: Record<string, { id: string; name: string }> = {};
   before(async function () {

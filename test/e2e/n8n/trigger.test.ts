@@ -4,10 +4,10 @@ import type { Vendor } from '../../sandbox/vendor.js';
 import { installPackage, prepareHost, type Host } from './host.js';
 import { eventually } from './processes.js';
 import { theHome, thePackage } from './scene.js';
-import { accountOf, activate, chain, deactivate, executionsOf, mail, plain, published, readExecution, saveCredential, saveWorkflow } from './workflows.js';
+import { accountOf, activate, chain, deactivate, ended, executionsOf as allExecutionsOf, mail, plain, published, readExecution, runWorkflow, saveCredential, saveWorkflow } from './workflows.js';
 
 describe('Sync Trigger in n8n', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let host: Host, home: string, sodium: Vendor, id: string;
   before(async function () {
     this.timeout(30 * 60_000);
@@ -24,6 +24,8 @@ describe('Sync Trigger in n8n', function () {
   });
   after(async () => { await host?.close(); await sodium?.close(); });
 
+  /** Tests by hand start executions too; they are another matter. */
+  const executionsOf = async (host: Host, id: string) => (await allExecutionsOf(host, id)).filter(({ mode }) => mode !== 'manual');
   /** Which messages started an execution, one entry for each. What n8n kept no data of (or an artificial item), because it died meanwhile, is known by its state only. */
   async function executed(): Promise<string[]> {
     const found = await Promise.all((await executionsOf(host, id)).map(async one => ({ status: one.status, ids: (await readExecution(host, home, one.id)).outputs('News').flatMap(item => typeof item.json.id === 'string' ? [item.json.id] : []) })));
@@ -55,6 +57,44 @@ describe('Sync Trigger in n8n', function () {
     await exactly('one execution for one message');
   });
 
+  it('a test by hand shows the latest few with the state of the active workflow, and what it knows when the vendor is away', async () => {
+    const test = await runWorkflow(host, home, id, 'News'), items = test.outputs('News');
+    assert.equal(test.status, 'success', test.error);
+    assert.equal(items.length, 5);
+    for (const { json } of items) {
+      const { connectedSince, lastSeen, summary, ...rest } = json.state;
+      assert.deepEqual(rest, { status: 'following', lastError: null, lastErrorAt: null, event: 'messageReceived', news: 'asked for', intervalSeconds: 10, executions: 1 });
+      assert.ok(connectedSince < lastSeen && lastSeen <= new Date().toISOString(), summary);
+      assert.match(summary, /Nothing has gone wrong/);
+    }
+    sodium.fail({ status: 503, body: 'away', times: 1000 });
+    const failed = await eventually('a test that fails and knows of the failure', async () => {
+      const one = await runWorkflow(host, home, id, 'News');
+      return /not connected and tries again by itself/.test(one.raw.resultData.error?.description ?? '') && one;
+    }, 90_000);
+    assert.equal(failed.status, 'error');
+    sodium.mend();
+    await looked();
+    const { state } = (await runWorkflow(host, home, id, 'News')).outputs('News')[0]!.json;
+    assert.match(`${state.status} ${state.lastError}`, /^following .*503/);
+  });
+
+  it('a test by hand can be stopped while the vendor says nothing', async () => {
+    const silent = await startSodium();
+    try {
+      silent.fail({ silent: true, times: 1000 });
+      const saved = await saveCredential(host, 'sodium', 'Silent', accountOf(silent));
+      const { id: never } = await saveWorkflow(host, chain('Silent', mail('News', 'syncTrigger', { event: 'messageReceived' }, 'sodium', saved), plain('Done', 'noOp')), {});
+      const { executionId } = await host.rest('POST', `/workflows/${never}/run`, { workflowData: await host.rest('GET', `/workflows/${never}`), triggerToStartFrom: { name: 'News' } });
+      await eventually('the test to ask', () => silent.seen.length > 0);
+      await host.rest('POST', `/executions/${executionId}/stop`);
+      const { status } = await ended(host, home, executionId);
+      assert.equal(status, 'canceled');
+      // Nobody goes on asking for it.
+      assert.equal(silent.seen.length, 1);
+    } finally { await silent.close(); }
+  });
+
   it('starts nothing while it is deactivated, and catches up when it is activated again', async () => {
     await deactivate(host, id);
     const before = sodium.seen.length;
@@ -75,10 +115,9 @@ describe('Sync Trigger in n8n', function () {
   });
 
   it('loses and repeats nothing when n8n crashes in the middle of executions', async () => {
-    const before = (await executionsOf(host, id)).length;
-    for (let n = 1; n <= 6; n++) expected.push(deliver(sodium, { subject: `Crash ${n}` }));
-    await eventually('the first executions to begin', async () => (await executionsOf(host, id)).length > before, 60_000, 50);
-    assert.ok((await executionsOf(host, id)).some(({ status }) => status !== 'success'), 'some are under way');
+    // Five at a time and a second each: some are under way for more than two seconds.
+    for (let n = 1; n <= 12; n++) expected.push(deliver(sodium, { subject: `Crash ${n}` }));
+    await eventually('some executions to be under way', async () => (await executionsOf(host, id)).some(({ status }) => status !== 'success'), 60_000, 50);
     await host.kill();
     expected.push(deliver(sodium, { subject: 'While crashed' }));
     await host.start();

@@ -79,6 +79,14 @@ export const published = (host: Host, id: string) => eventually(`workflow ${id} 
 }, 45_000);
 export const deactivate = (host: Host, id: string) => host.rest('POST', `/workflows/${id}/deactivate`, {});
 
+/** What a binary property holds, as text; out of n8n's store as the editor's download button takes it. */
+export async function download(host: Host, { id, data }: { id?: string; data?: string }): Promise<string> {
+  if (!id) return Buffer.from(data!, 'base64').toString();
+  const answer = await host.ask('GET', `/rest/binary-data?id=${encodeURIComponent(id)}&action=download`);
+  if (answer.status !== 200) throw new Error(`${id}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  return String(answer.body);
+}
+
 /** One page of a picker, as the editor asks for it. */
 export const pick = (host: Host, node: WorkflowNode, parameter: string, method: string, more: { filter?: string; paginationToken?: string } = {}) =>
   host.ask('POST', '/rest/dynamic-node-parameters/resource-locator-results', {

@@ -28,8 +28,11 @@ export function workbench(page: Loose) {
       }
     },
     async command(title: string): Promise<void> {
-      await page.keyboard.press('F1');
-      await page.waitForSelector('.quick-input-widget input');
+      // A workbench that is just starting does not hear every key.
+      for (let i = 0; i < 15; i++) {
+        await page.keyboard.press('F1');
+        if (await page.waitForSelector('.quick-input-widget input', { timeout: 2000 }).catch(() => undefined)) break;
+      }
       await page.locator('.quick-input-widget input').fill(`>${title}`);
       await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title.replace(/^Mailroom: /, '') }).first().click();
     },
@@ -45,12 +48,27 @@ export function workbench(page: Loose) {
         await page.waitForTimeout(100);
       }
     },
+    /** Chooses from a row's menu. With the key: the mouse is ignored for a moment after a menu opened. */
     async menu(name: string | RegExp, entry: string): Promise<void> {
       await row(name).click({ button: 'right' });
-      const one = page.locator('.monaco-menu .action-label').filter({ hasText: entry }).first();
+      const one = page.locator('.monaco-menu .action-item').filter({ has: page.locator('.action-label', { hasText: entry }) }).first();
       await one.waitFor();
-      // A menu ignores the mouse for a moment after it opened, so that a long right click chooses nothing.
-      for (let i = 0; i < 5 && await one.isVisible(); i++) { await page.waitForTimeout(250); await one.click({ timeout: 1000 }).catch(() => {}); await page.waitForTimeout(100); }
+      for (let i = 0; i < 40 && !await one.evaluate((element: Loose) => element.classList.contains('focused')); i++) await page.keyboard.press('ArrowDown').then(() => page.waitForTimeout(10));
+      await page.keyboard.press('Enter');
+      await page.locator('.monaco-menu').first().waitFor({ state: 'detached' });
+    },
+    /** A notification by its text. */
+    toast: (text: string) => page.locator('.notification-toast .notification-list-item', { hasText: text }).first(),
+    /** Answers the dialog for a file, which in a browser asks for its path. */
+    async file(path: string): Promise<void> {
+      const box = page.locator('.quick-input-widget input[type=text]').first();
+      await box.waitFor();
+      // It looks into the folder first, and then writes over what was typed.
+      await page.locator('.quick-input-list .monaco-list-row', { hasText: '..' }).waitFor();
+      await page.waitForFunction((element: Loose) => element.value.startsWith('/'), await box.elementHandle());
+      await box.fill(path);
+      await page.keyboard.press('Enter');
+      await box.waitFor({ state: 'hidden' });
     },
     async dialog(button: string): Promise<string> {
       const box = page.locator('.monaco-dialog-box');
@@ -69,13 +87,23 @@ export function workbench(page: Loose) {
       await one.waitFor({ timeout: 15_000 });
       await one.click();
     },
+    /** Turns the wheel until a row is drawn: rows out of sight are not in the page. */
+    async scrollTo(name: string | RegExp, way: 'up' | 'down' = 'down'): Promise<void> {
+      await page.locator('.pane-body .monaco-list').first().hover();
+      for (let i = 0; i < 80 && !await row(name).isVisible(); i++) await page.mouse.wheel(0, way === 'down' ? 400 : -400).then(() => page.evaluate('new Promise(requestAnimationFrame)'));
+      await row(name).waitFor();
+    },
     /** Closes all branches, so that rows are in sight again. */
     async collapse(): Promise<void> {
       await page.locator('.pane-header', { hasText: 'Accounts' }).first().hover();
       await page.locator('.pane-header .action-label.codicon-collapse-all').first().click({ force: true });
-      await page.waitForTimeout(300);
+      await page.waitForFunction('!document.querySelector(".monaco-list-row[role=treeitem][aria-level=\\"2\\"]")');
     },
-    async closeAll(): Promise<void> { await page.keyboard.press('Escape'); await this.command('View: Close All Editors'); await page.waitForTimeout(200); },
+    async closeAll(): Promise<void> {
+      await page.keyboard.press('Escape');
+      await this.command('View: Close All Editors');
+      await page.locator('.tab').first().waitFor({ state: 'detached' });
+    },
     async clearToasts(): Promise<void> { await this.command('Notifications: Clear All Notifications').catch(() => {}); },
     async save(): Promise<void> { await page.keyboard.press('Control+S'); },
   };

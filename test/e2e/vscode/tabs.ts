@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { until, writes, type Journey } from './run.js';
+import { until, writes, type Journey, type Journeys } from './journey.js';
 
 /** Whether the browser's store names all five kinds of tab: the workbench writes it some seconds after the last change. */
 const WRITTEN = `(async () => {
@@ -21,7 +21,7 @@ async function domain(wb: Journey['wb']): Promise<void> {
 }
 
 /** Journeys about tabs that come back, and lists of the second kind of mailbox. */
-export const tabJourneys: Record<string, (j: Journey) => Promise<void>> = {
+export const tabJourneys: Journeys = {
   async 'Rackspace Email mailboxes have their spam lists too'({ wb, page, box, shot }) {
     await wb.collapse();
     await domain(wb);

@@ -104,6 +104,7 @@ export async function openBrowser(server: Server, size = { width: 1400, height: 
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
   const page = context.pages()[0];
+  page.setDefaultTimeout(Number(process.env.STEP_TIMEOUT ?? 20_000));
   // The half of the key that a front door would answer; without it the secret store refuses.
   await page.route('**/mint-key', (route: Loose) => route.fulfill({ status: 200, body: Buffer.alloc(32, 7) }));
   if (language) await page.addInitScript(`globalThis._VSCODE_NLS_LANGUAGE = ${JSON.stringify(language)}`);

@@ -1,0 +1,236 @@
+import type { Socket } from 'node:net';
+import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+
+/*
+ * The library connects, secures and logs in; the messages are handed over here. What it does with a message costs more than all the rest of sending:
+ * each goes through half a dozen streams, and the next one waits for the answer to the one before (the bench shows both). Here a small one goes out
+ * in one piece, and where the server takes commands in groups the envelope of the next goes out right behind it: such a group may begin with
+ * message text (RFC 2920 section 3.1).
+ */
+
+/** Up to this size a message goes out in one piece, in bytes. A larger one goes in pieces, so that it is known whether its last byte went out. */
+const ONE_PIECE = 64 * 1024;
+/** No answer of a server is longer, in bytes. */
+const LONGEST_REPLY = 1024 * 1024;
+
+/** What the answer to EHLO says (RFC 5321 section 4.1.1.1); `size` is the largest message in bytes (RFC 1870). */
+export interface Abilities { pipelining: boolean; smtputf8: boolean; eightBit: boolean; dsn: boolean; sizes: boolean; size?: number }
+
+export function abilitiesIn(said: string): Abilities {
+  const has = (word: string) => new RegExp(`^250[ -]${word}\\b`, 'im').test(said), size = Number(/^250[ -]SIZE (\d+)/im.exec(said)?.[1]);
+  return { pipelining: has('PIPELINING'), smtputf8: has('SMTPUTF8'), eightBit: has('8BITMIME'), dsn: has('DSN'), sizes: has('SIZE'), ...(size ? { size } : {}) };
+}
+
+/** From whom, to whom, and what the server is told beforehand. `utf8`: an address in it or in the headers is international (RFC 6531). `notify` and `id` ask for notifications (RFC 3461). Addresses are checked before. */
+export interface Envelope { from: string; to: readonly string[]; size?: number; utf8?: boolean; eightBit?: boolean; notify?: readonly string[]; id?: string }
+
+/** How far a message came on the wire: `begun` with its first byte, `handed` with its last, whatever came back. */
+export interface Wire { begun: boolean; handed: boolean }
+
+/** What went wrong, in the library's spelling: `code` says at which step, `responseCode` and `response` what the server said, if it said anything. */
+export interface SmtpFailure { code?: string; responseCode?: number; response?: string; message?: string; command?: string; recipient?: string; rejectedErrors?: SmtpFailure[] }
+
+/** What the server took: for whom, and its last word. */
+export interface Taken { accepted: string[]; rejectedErrors: SmtpFailure[]; response: string }
+
+export interface Session {
+  readonly ended: boolean;
+  /** Something is under way that has no answer yet. */
+  readonly waiting: boolean;
+  /**
+   * Sends once. `out` is called when the last byte of a message in one piece is out and another may follow before the answer. Rejects with an
+   * `SmtpFailure`, or with the signal's reason; a message that came before is not harmed by that.
+   */
+  send(envelope: Envelope, message: Buffer | AsyncIterable<Uint8Array>, wire: Wire, signal?: AbortSignal, out?: () => boolean): Promise<Taken>;
+  /** Says goodbye, and closes when the server has answered or `ms` milliseconds have passed. */
+  quit(ms: number): void;
+  close(): void;
+}
+
+interface Reply { code: number; text: string }
+const failure = (code: string, what: string, reply: Reply, command: string): SmtpFailure & Error =>
+  Object.assign(new Error(`${what}: ${reply.text}`), { code, responseCode: reply.code, response: reply.text, command });
+
+/** The session goes on where the library's login ended. */
+export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
+  const socket = connection._socket as Socket;
+  /** Who waits for an answer, in the order of the commands; no answer means that the session ended. */
+  const awaited: ((reply?: Reply) => void)[] = [];
+  let ended = connection.destroyed, rest = '', lines = '', why: unknown, farewell: Reply | undefined, drained = () => {};
+
+  const closed = () => farewell ? failure('ECONNECTION', 'the server closed the connection', farewell, 'CONN')
+    : Object.assign(new Error(why ? (why as Error).message : 'the connection was closed'), { code: (why as SmtpFailure | undefined)?.code ?? 'ECONNECTION', cause: why });
+  const protocol = (what: string) => { why ??= Object.assign(new Error(what), { code: 'EPROTOCOL' }); connection.close(); };
+
+  // Errors, time limits and the end of the connection stay with the library; only what the server says comes here.
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk: Buffer) => {
+    rest += chunk.toString('latin1');
+    for (let end; !ended && (end = rest.indexOf('\n')) >= 0;) {
+      const line = rest.slice(0, end).replace(/\r$/, '');
+      rest = rest.slice(end + 1);
+      if (!/^\d{3}(?:[ -]|$)/.test(line)) return protocol(`the server said what is no answer: ${line.slice(0, 100)}`);
+      lines += lines ? `\n${line}` : line;
+      if (line[3] === '-') continue;
+      const utf8 = /[^\x00-\x7f]/.test(lines) ? Buffer.from(lines, 'latin1').toString() : lines;
+      const reply = { code: Number(line.slice(0, 3)), text: utf8.includes('\ufffd') ? lines : utf8 };
+      lines = '';
+      // With 421 the server says that it closes the connection, whatever it answers (RFC 5321 section 3.8).
+      if (reply.code === 421) farewell = reply;
+      const whose = awaited.shift();
+      if (whose) whose(reply); else if (!farewell) return protocol(`the server answered what was not asked: ${reply.text.slice(0, 100)}`);
+      if (farewell) return connection.close();
+    }
+    if (rest.length + lines.length > LONGEST_REPLY) protocol('the server\'s answer has no end');
+  });
+  connection.on('error', error => { why ??= error; });
+  connection.once('end', () => { ended = true; drained(); for (const one of awaited.splice(0)) one(); });
+  socket.on('drain', () => drained());
+
+  /** The answers to so many commands, in order. */
+  const answers = (count: number, first?: () => void) => new Promise<Reply[]>((resolve, reject) => {
+    const got: Reply[] = [];
+    if (ended) return reject(closed());
+    for (let i = 0; i < count; i++) {
+      awaited.push(reply => {
+        if (!reply) return reject(closed());
+        if (!i) first?.();
+        if (got.push(reply) === count) resolve(got);
+      });
+    }
+  });
+  const ask = async (command: string) => { socket.write(`${command}\r\n`); return (await answers(1))[0]!; };
+  const put = async (bytes: Buffer | string) => {
+    if (ended) throw closed();
+    if (!socket.write(bytes, 'latin1')) await new Promise<void>(resolve => { drained = resolve; });
+    if (ended) throw closed();
+  };
+
+  const commands = ({ from, to, size, utf8, eightBit, notify, id }: Envelope) => {
+    const about = [...(utf8 && can.smtputf8 ? ['SMTPUTF8'] : []), ...(eightBit && can.eightBit ? ['BODY=8BITMIME'] : []), ...(size && can.sizes ? [`SIZE=${size}`] : []),
+      ...(notify?.length && can.dsn ? ['RET=HDRS', ...(id && xtext(id).length <= 100 ? [`ENVID=${xtext(id)}`] : [])] : [])];
+    const asked = notify?.length && can.dsn ? ` NOTIFY=${notify.join(',').toUpperCase()}` : '';
+    return { mail: `MAIL FROM:<${from}>${about.map(word => ` ${word}`).join('')}`, rcpt: to.map(address => `RCPT TO:<${address}>${asked}`) };
+  };
+
+  async function announced(envelope: Envelope, first: () => void): Promise<Omit<Taken, 'response'>> {
+    const { mail, rcpt } = commands(envelope);
+    let replies: Reply[];
+    if (can.pipelining) {
+      const all = answers(rcpt.length + 2, first);
+      socket.write(`${mail}\r\n${rcpt.join('\r\n')}\r\nDATA\r\n`);
+      replies = await all;
+    } else {
+      replies = [await ask(mail)];
+      first();
+      if (isGood(replies[0])) for (const one of rcpt) replies.push(await ask(one));
+      replies.push(replies.slice(1).some(isGood) ? await ask('DATA') : { code: 503, text: '503 not asked' });
+    }
+    const sender = replies[0]!, go = replies.at(-1)!;
+    const told = replies.slice(1, -1).map((reply, i) => ({ reply, recipient: envelope.to[i]! }));
+    const accepted = told.filter(({ reply }) => isGood(reply)).map(({ recipient }) => recipient);
+    const rejectedErrors = told.filter(({ reply }) => !isGood(reply)).map(({ reply, recipient }) => Object.assign(failure('EENVELOPE', 'recipient refused', reply, 'RCPT TO'), { recipient }));
+    let wrong: SmtpFailure | undefined;
+    if (!isGood(sender)) wrong = failure('EENVELOPE', 'sender refused', sender, 'MAIL FROM');
+    else if (!accepted.length) {
+      // One who was only put off makes the whole something to try again.
+      const { responseCode: code, response: text } = rejectedErrors.find(error => error.responseCode! < 500) ?? rejectedErrors.at(-1)!;
+      wrong = Object.assign(failure('EENVELOPE', 'all recipients were refused', { code: code!, text: text! }, 'RCPT TO'), { rejectedErrors });
+    } else if (go.code !== 354) wrong = failure('EENVELOPE', 'the message was refused', go, 'DATA');
+    if (wrong) {
+      // A server that says go to a message for nobody is left: an empty one must not come out of it.
+      if (go.code === 354) connection.close();
+      else if (!ended) { socket.write('RSET\r\n'); awaited.push(reply => { if (reply && !isGood(reply)) connection.close(); }); }
+      throw wrong;
+    }
+    return { accepted, rejectedErrors };
+  }
+
+  async function send(envelope: Envelope, message: Buffer | AsyncIterable<Uint8Array>, wire: Wire, signal?: AbortSignal, out?: () => boolean): Promise<Taken> {
+    signal?.throwIfAborted();
+    if (ended) throw closed();
+    // While the answer to the message before is out, giving up must not cut it off.
+    let mine = awaited.length === 0, given = false;
+    const run = async (): Promise<Taken> => {
+      const { accepted, rejectedErrors } = await announced(envelope, () => { mine = true; if (given) connection.close(); });
+      if (signal?.aborted || ended) throw closed();
+      wire.begun = true;
+      const answer = () => { wire.handed = true; return answers(1); };
+      let last: Promise<Reply[]>;
+      const stuff = stuffing();
+      if (Buffer.isBuffer(message) && message.length <= ONE_PIECE) {
+        last = answer();
+        socket.cork();
+        socket.write(Buffer.from(stuff(message.toString('latin1')) + stuff(), 'latin1'));
+        // The envelope of the next message comes in this turn of the loop, if there is a next.
+        if (out?.()) setImmediate(() => socket.uncork()); else socket.uncork();
+      } else {
+        for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) await put(Buffer.from(stuff(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')), 'latin1'));
+        if (ended) throw closed();
+        last = answer();
+        socket.write(stuff());
+      }
+      const reply = (await last)[0]!;
+      if (!isGood(reply)) throw failure('EMESSAGE', 'the message was refused', reply, 'DATA');
+      return { accepted, rejectedErrors, response: reply.text };
+    };
+    const running = run();
+    if (!signal) return running.catch(broken);
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        given = true;
+        if (!wire.handed && mine) connection.close();
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', stop, { once: true });
+      running.catch(broken).then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    });
+    // Half a message cannot be taken back but by closing.
+    function broken(error: unknown): never {
+      if (wire.begun && !wire.handed) connection.close();
+      throw error;
+    }
+  }
+
+  return {
+    get ended() { return ended; },
+    get waiting() { return awaited.length > 0; },
+    send,
+    quit(ms) {
+      const timer = setTimeout(() => connection.close(), ms);
+      connection.once('end', () => clearTimeout(timer));
+      ask('QUIT').then(() => connection.close(), () => {});
+    },
+    close: () => connection.close(),
+  };
+}
+
+const isGood = (reply: Reply | undefined) => reply !== undefined && reply.code >= 200 && reply.code < 300;
+
+/** RFC 3461 section 4; what it makes of an id may have 100 characters (section 4.4). */
+const xtext = (value: string) => value.replace(/[^!-*,-<>-~]/g, c => [...Buffer.from(c)].map(byte => `+${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''));
+
+/** Tells a file that cannot be read from a server that cannot be reached. */
+async function* readable(source: AsyncIterable<Uint8Array>) {
+  try { yield* source; } catch (cause) { throw Object.assign(new Error((cause as Error).message, { cause }), { code: 'ESTREAM' }); }
+}
+function* slices(bytes: Buffer) { for (let at = 0; at < bytes.length; at += ONE_PIECE) yield bytes.subarray(at, at + ONE_PIECE); }
+
+/**
+ * Prepares text, a byte a character, for the wire, piece by piece; without a piece it gives the end of the message. A dot at the beginning of a line
+ * is doubled (RFC 5321 section 4.5.2), and every CR and LF becomes CRLF, since servers differ over what a bare one ends (section 2.3.8).
+ */
+export function stuffing(): (piece?: string) => string {
+  let cr = '', begins = true;
+  return piece => {
+    if (piece === undefined) { const broken = cr; cr = ''; return `${broken && '\r\n'}${begins || broken ? '' : '\r\n'}.\r\n`; }
+    let text = cr + piece;
+    cr = text.endsWith('\r') ? '\r' : '';
+    if (cr) text = text.slice(0, -1);
+    if (/\r(?!\n)|(?<!\r)\n/.test(text)) text = text.replace(/\r\n?|\n/g, '\r\n');
+    if (text.includes('\n.')) text = text.replaceAll('\n.', '\n..');
+    if (begins && text.startsWith('.')) text = `.${text}`;
+    if (text) begins = text.endsWith('\n');
+    return text;
+  };
+}
