@@ -85,7 +85,7 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       };
       await Promise.all(Array.from({ length: AT_A_TIME }, worker));
       made?.connected.post({ type: 'column', column });
-      changed(target);
+      changed(target, target.node ? undefined : resource);
       return results;
     }
 
