@@ -317,10 +317,12 @@ export function registerCommands(parts: Parts): void {
     const all = accounts.list().filter(({ provider }) => listsMailboxes(provider));
     await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true }, async (progress, token) => {
       // Each account at its vendor's own pace, so that a slow one holds up nobody.
-      await Promise.all(all.map(async account => {
+      const cancelled = new Promise<void>(resolve => { token.onCancellationRequested(() => resolve()); });
+      // A request that waits for its turn at the vendor's pace is not waited for once the user gave up.
+      await Promise.race([cancelled, Promise.all(all.map(async account => {
         try { await lookThrough(account.id, token, label => progress.report({ message: `${account.name}: ${label}` })); } catch (error) { if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id }); }
         progress.report({ increment: 100 / Math.max(1, all.length) });
-      }));
+      }))]);
     });
     tree.fire(undefined);
     attention.fire();

@@ -66,9 +66,12 @@ export function workbench(page: Loose) {
       // It looks into the folder first, and then writes over what was typed.
       await page.locator('.quick-input-list .monaco-list-row', { hasText: '..' }).waitFor();
       await page.waitForFunction((element: Loose) => element.value.startsWith('/'), await box.elementHandle());
-      await box.fill(path);
-      await page.keyboard.press('Enter');
-      await box.waitFor({ state: 'hidden' });
+      for (let i = 1; ; i++) {
+        await box.fill(path);
+        await page.keyboard.press('Enter');
+        const gone = await box.waitFor({ state: 'hidden', timeout: 3000 }).then(() => true, (error: unknown) => { if (i === 5) throw error; return false; });
+        if (gone) return;
+      }
     },
     async dialog(button: string): Promise<string> {
       const box = page.locator('.monaco-dialog-box');
