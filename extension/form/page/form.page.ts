@@ -122,7 +122,11 @@ function show(model: FormModel): void {
     } finally { submit!.removeAttribute('disabled'); }
   }
   if (focused) controls.get(focused)?.focus();
-  else if (model.mode === 'ask') requestAnimationFrame(() => controls.get(model.groups[0]?.controls[0]?.name ?? '')?.focus());
+  else if (model.mode === 'ask') {
+    // What must be filled in comes first: in an answer that is the message, not the recipients.
+    const shown = model.groups.filter(group => !group.folded).flatMap(group => group.controls), first = shown.find(one => one.required) ?? shown[0];
+    requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
+  }
 }
 
 function fill(values: Values, problems: FormIssue[], readonly?: string): void {
