@@ -124,8 +124,7 @@ export function createAttention(model: Model) {
     const seen = new Set<string>();
     // A mailbox may be shown at the account and below its domain; it counts once.
     return model.loaded().filter(needsAttention).filter(node => { const key = `${node.account.id}/${node.resource}/${idOfItem(node.item)}`; return !seen.has(key) && seen.add(key); })
-      // By name, whichever account was read first.
-      .sort((a, b) => a.label.localeCompare(b.label, undefined, { numeric: true }));
+      .sort((a, b) => a.account.name.localeCompare(b.account.name) || a.label.localeCompare(b.label, undefined, { numeric: true }));
   };
   const provider: vscode.TreeDataProvider<ItemNode> = {
     onDidChangeTreeData: emitter.event,

@@ -109,11 +109,11 @@ const startSandbox = async (provider: string): Promise<Started> => {
   return module[`start${provider[0]!.toUpperCase()}${provider.slice(1)}`]!();
 };
 
-/** IMAP and SMTP with two users; what reached them is commands of the one and messages of the other. */
-export async function startMailServers(): Promise<Started> {
+/** IMAP and SMTP with two users; what reached them is commands of the one and messages of the other. `options` are those of the store. */
+export async function startMailServers(options: { uidValidity?: number } = {}): Promise<Started> {
   const { startMail } = await import('./sandbox/mail.js');
   const users = [{ user: ANN, password: 'ann-secret' }, { user: BOB, password: 'bob-secret' }];
-  const mail = await startMail({ users });
+  const mail = await startMail({ users, ...options });
   const [ann, bob] = users.map(({ user, password }) => ({
     user, password, allowedCertificate: mail.ca, imapHost: mail.imap.host, imapPort: mail.imap.tlsPort, imapSecurity: 'tls', smtpHost: mail.smtp.host, smtpPort: mail.smtp.tlsPort, smtpSecurity: 'tls',
   }));

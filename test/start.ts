@@ -38,7 +38,8 @@ async function main() {
     say('Starting the pretend providers and mail servers ...');
     const vendors: Record<string, Started> = {};
     for (const one of cases) vendors[one.id] = await one.start();
-    vendors.imap ??= await startMailServers();
+    // The mailboxes begin anew and must say so (RFC 9051 section 2.3.1.1), or a published trigger would take their messages for seen ones.
+    vendors.imap ??= await startMailServers({ uidValidity: Math.floor(Date.now() / 1000) });
     // Something to look at before the first message is sent.
     const ann = Object.values(vendors.imap.accounts!)[0]!.user as string, hour = 3_600_000;
     for (const [i, subject] of ['Minutes of Tuesday', 'Invoice 2026-118', 'Lunch?'].entries()) {

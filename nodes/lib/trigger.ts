@@ -94,7 +94,7 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
   // The one replaced knows more than what n8n has stored of it.
   if (before?.state?.scope === settings.scope) {
     for (const key of Object.keys(state)) delete state[key as keyof TriggerState];
-    Object.assign(state, structuredClone({ ...before.state }));
+    Object.assign(state, JSON.parse(JSON.stringify(before.state)));
   }
   if (state.scope !== settings.scope) {
     for (const key of Object.keys(state)) delete state[key as keyof TriggerState];

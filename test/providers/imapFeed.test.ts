@@ -97,8 +97,9 @@ describe('IMAP feed', function () {
 
     for (const leave of [false, true]) {
       const one = await client.since('messageReceived', { fetch: 'text' }, cursor);
-      assert.ok(one.more && one.items.length < 60, 'several windows');
-      const uid = leave ? 80 : 85;
+      assert.ok(one.more && one.items.length < 15, 'several windows');
+      // Among those that the first look was told of and left for the next.
+      const uid = leave ? 20 : 25;
       mail.expunge(USER, [uid]);
       deliver('late', { text });
       // Another task on the same connection leaves the folder.
@@ -106,7 +107,7 @@ describe('IMAP feed', function () {
       const rest = await follow(client, { fetch: 'text' }, one.cursor);
       const items = [...one.items as { id: string; item: Any }[], ...rest.items];
       assert.ok(unique(items));
-      assert.deepEqual(subjects(items).filter(name => name !== 'late'), Array.from({ length: 90 }, (_, i) => `m${i}`).filter((_, i) => i !== 84 && (!leave || i !== 79)));
+      assert.deepEqual(subjects(items).filter(name => name !== 'late'), Array.from({ length: 90 }, (_, i) => `m${i}`).filter((_, i) => i !== 24 && (!leave || i !== 19)));
       assert.equal(subjects(items).at(-1), 'late');
       assert.ok(items.every(({ item }) => item.text.length > 30_000), 'none without its text');
     }
@@ -258,7 +259,7 @@ describe('IMAP feed', function () {
     const cursor = await first();
     for (let i = 0; i < 250; i++) deliver(`m${i}`, { messageId: `<m${i}@x>` });
     const one = await client.since('messageReceived', {}, cursor);
-    assert.equal(one.items.length, 100);
+    assert.ok(one.more && one.items.length < 125, 'several windows');
     mail.recreate(USER, 'INBOX', { keep: true });
     const rest = await follow(client, {}, one.cursor);
     assert.deepEqual([...subjects(one.items as Any), ...subjects(rest.items)], Array.from({ length: 250 }, (_, i) => `m${i}`));

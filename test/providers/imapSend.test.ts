@@ -314,6 +314,18 @@ describe('SMTP', function () {
     assert.equal(mail.smtp.seen.logins.length, 1);
   });
 
+  it('signs in with an access token, renews one that is refused, and says what the host said where there is none', async () => {
+    await start();
+    const asked: (boolean | undefined)[] = [];
+    const account = accountOf(mail, 0, { authentication: 'oauth2', password: undefined });
+    const signed = connect(imap, account, { key: 'a', resolve: async () => '127.0.0.1', token: async renew => { asked.push(renew); return renew ? mail.token('u0@test.local') : 'stale'; } });
+    assert.equal((await send({}, signed)).outcome, 'done');
+    assert.deepEqual(asked, [false, true]);
+    assert.deepEqual(mail.smtp.seen.logins.map(login => [login.method, login.ok]), [['XOAUTH2', false], ['XOAUTH2', true]]);
+    const without = connect(imap, account, { key: 'b', resolve: async () => '127.0.0.1' });
+    await assert.rejects(send({}, without), refusedWith('unauthorized', /no access token/));
+  });
+
   it('goes on over a new connection when a server ends the one it had', async () => {
     await start();
     for (const fault of [{ at: 'mail', code: 421, text: '4.7.0 Too many messages in this session' }, { at: 'mail', cut: 'fin' }, { at: 'mail', cut: 'reset' }] as const) {

@@ -123,8 +123,8 @@ function show(model: FormModel): void {
   }
   if (focused) controls.get(focused)?.focus();
   else if (model.mode === 'ask') {
-    // What must be filled in comes first: in an answer that is the message, not the recipients.
-    const shown = model.groups.filter(group => !group.folded).flatMap(group => group.controls), first = shown.find(one => one.required) ?? shown[0];
+    // What has to be filled in comes first: in an answer that is the message, not who gets it.
+    const all = model.groups.filter(group => !group.folded).flatMap(group => group.controls), first = all.find(one => one.required && (model.values[one.name] ?? '') === '') ?? all[0];
     requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
   }
 }

@@ -109,7 +109,7 @@ async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line |
 }
 
 /** A connection that is logged in. Rejects with the library's error. */
-async function connected(pool: Pool, signal: AbortSignal | undefined): Promise<SMTPConnection> {
+async function connected(pool: Pool, signal: AbortSignal | undefined, renewed = false): Promise<SMTPConnection> {
   const { ctx, end } = pool;
   const address = await addressOf(ctx, end);
   const SmtpConnection = await smtpConnectionLibrary();
@@ -131,26 +131,28 @@ async function connected(pool: Pool, signal: AbortSignal | undefined): Promise<S
         if (error) return reject(error);
         pool.can = abilitiesIn(String(connection.lastServerResponse));
         if (!connection.allowsAuth) return resolve();
-        connection.login(loginOf(pool), error => { if (error) reject(error); else resolve(); });
+        connection.login(loginOf(pool, renewed), error => { if (error) reject(error); else resolve(); });
       });
     });
     return connection;
   } catch (error) {
     connection.close();
     signal?.throwIfAborted();
+    // The library renews a token where the server gives its reasons first; Exchange Online and others refuse at once.
+    if (end.oauth2 && !renewed && (error as SmtpFailure).code === 'EAUTH' && (error as SmtpFailure).responseCode === 535) return await connected(pool, signal, true);
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);
   }
 }
 
-function loginOf(pool: Pool): SMTPConnectionAuth {
+function loginOf(pool: Pool, renewed: boolean): SMTPConnectionAuth {
   const { end: { user, password, oauth2 }, end } = pool;
   if (!oauth2) return { user, credentials: { user, pass: password } };
   const tokens = {
     getToken(renew: boolean, done: (error: Error | null, token?: string) => void) {
       // The library writes a code of its own over that of an error, so it gets one around it.
-      tokenOf(pool.ctx, end, renew).then(token => done(null, token), (cause: unknown) => done(new Error((cause as Error).message, { cause })));
+      tokenOf(pool.ctx, end, renew || renewed).then(token => done(null, token), (cause: unknown) => done(new Error((cause as Error).message, { cause })));
     },
     // https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
     buildXOAuth2Token: (token: string) => Buffer.from(`user=${user}\x01auth=Bearer ${token}\x01\x01`).toString('base64'),

@@ -20,12 +20,12 @@ const programsOf = (folder: string): string[] => readdirSync('/proc').filter(nam
 
 /** The walk of the README from `npm start`, through the interface only. */
 describe('a newcomer, from npm start', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let folder: string, stack: Running, host: Host, editor: Editor, trigger: string, sender: string, began = 0;
   /** `npm start` until it says where to go; what it says. */
   async function npmStart(): Promise<string> {
     stack = start('npm start', 'npm', ['start', '--', `--folder=${folder}`], { cwd: root });
-    await stack.until(/^ {4}SMTP /, 170_000);
+    await stack.until(/^ {4}SMTP /, 280_000);
     return stack.lines.join('\n');
   }
   async function ctrlC() {

@@ -68,8 +68,7 @@ export const keyboardJourneys: Journeys = {
       await tabTo(reader, 'button', 'Reply');
       await press('Enter');
       const reply = await wb.webview('form', 'Reply');
-      await until('the form has the focus', () => reply.evaluate('Boolean(document.activeElement?.closest("[data-field]"))'));
-      await tabTo(reply, 'vscode-text-area');
+      await until('the message has the focus', () => reply.evaluate('document.hasFocus() && document.activeElement?.closest("[data-field]")?.textContent.includes("Message")'));
       await type('Thank you, received.');
       box.vendors.sodium.forget();
       await press('Control+Enter');

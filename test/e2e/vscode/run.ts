@@ -302,7 +302,7 @@ async function main(): Promise<void> {
   const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[]) => { console.log(`\n${version}, ${theme}`); good = await run(version, vsix, theme, some) && good; };
   if (has('newest')) await each('newest', 'dark', only.length ? only : undefined);
   if (has('oldest')) await each('oldest', 'light', only.length ? only : undefined);
-  if (has('themes')) for (const theme of ['light', 'hc-dark', 'hc-light'] as const) await each('newest', theme, only.length ? only : ['adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers', 'reads a conv', 'shows overview']);
+  if (has('themes')) for (const theme of ['light', 'hc-dark', 'hc-light'] as const) await each('newest', theme, only.length ? only : ['adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers', 'reads a conv', 'shows overview', 'copies entries', 'signs in']);
   process.exit(good ? 0 : 1);
 }
 void main().catch((error: unknown) => { console.error(error); process.exit(1); });

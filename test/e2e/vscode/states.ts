@@ -20,17 +20,21 @@ export const stateJourneys: Journeys = {
     const pane = page.locator('.pane', { has: page.locator('.pane-header', { hasText: 'Needs Attention' }) });
     const header = pane.locator('.pane-header');
     if (await header.getAttribute('aria-expanded') !== 'true') await header.click();
-    await wb.command('Mailroom: Look at All Mailboxes');
-    for (const name of ['bob@example.com', 'ben@acme.test']) await pane.locator('[role=treeitem]', { hasText: name }).waitFor({ timeout: 60_000 });
-    // One account has over a hundred domains, at the pace that its vendor allows.
-    await wb.toast('Looking at all mailboxes').getByRole('button', { name: 'Cancel' }).click();
-    await wb.toast('need attention.').waitFor();
     const rows = async () => Number(await pane.locator('[role=treeitem]').first().getAttribute('aria-setsize'));
-    const badge = async () => Number(await page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Mailroom"]') }).locator('.badge-content').innerText());
+    const badge = async () => Number(await page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Mailroom"]') }).locator('.badge-content').innerText({ timeout: 1000 }).catch(() => '0'));
+    await wb.command('Mailroom: Look at All Mailboxes');
+    await pane.locator('[role=treeitem]', { hasText: 'bob@example.com' }).waitFor({ timeout: 60_000 });
+    await until('a second account is there', async () => await badge() >= 18, 60_000);
+    // One account has over a hundred domains, at the pace that its vendor allows, unless only one of them was searched for before.
+    await until('it ends with a summary', async () => {
+      if (await wb.toast('need attention.').count()) return true;
+      await wb.toast('Looking at all mailboxes').getByRole('button', { name: 'Cancel' }).click({ timeout: 1000 }).catch(() => {});
+      return false;
+    }, 60_000);
     await until('the badge counts the rows', async () => await rows() >= 2 && await badge() === await rows());
     await shot('attention');
-    await pane.locator('[role=treeitem]', { hasText: 'ben@acme.test' }).first().click();
-    await wb.webview('form', 'ben@acme.test');
+    await pane.locator('[role=treeitem]', { hasText: 'bob@example.com' }).first().click();
+    await wb.webview('form', 'bob@example.com');
     await wb.closeAll();
     await header.click();
   },
