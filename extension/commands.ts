@@ -316,13 +316,14 @@ export function registerCommands(parts: Parts): void {
   register('checkAll', async () => {
     const all = accounts.list().filter(({ provider }) => listsMailboxes(provider));
     await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true }, async (progress, token) => {
+      // A page that is waited for may be a minute away, at the pace of its vendor; whoever cancels does not wait for it.
+      const cancelled = new Promise<void>(resolve => token.onCancellationRequested(() => resolve()));
       // Each account at its vendor's own pace, so that a slow one holds up nobody.
-      const cancelled = new Promise<void>(resolve => { token.onCancellationRequested(() => resolve()); });
-      // A request that waits for its turn at the vendor's pace is not waited for once the user gave up.
-      await Promise.race([cancelled, Promise.all(all.map(async account => {
+      const looked = Promise.all(all.map(async account => {
         try { await lookThrough(account.id, token, label => progress.report({ message: `${account.name}: ${label}` })); } catch (error) { if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id }); }
         progress.report({ increment: 100 / Math.max(1, all.length) });
-      }))]);
+      }));
+      await Promise.race([looked, cancelled]);
     });
     tree.fire(undefined);
     attention.fire();
