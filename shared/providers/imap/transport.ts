@@ -182,7 +182,7 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
     const line = await take(pool, ctx.signal);
     const { session } = line, used = line.sent > 0;
     let message: Buffer | Readable;
-    try { message = await load(); } catch (error) { give(pool, line); throw error; }
+    try { message = await load(); ctx.signal?.throwIfAborted(); } catch (error) { give(pool, line); throw error; }
     // The answer to the message before is still out.
     const behind = session.waiting;
     line.sent++;
