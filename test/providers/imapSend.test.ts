@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/connection.js';
 import fc from 'fast-check';
@@ -382,5 +383,102 @@ describe('SMTP', function () {
       assert.ok(mail.smtp.peak() > 1 && mail.smtp.peak() <= 5, `${mail.smtp.peak()} at once`);
       assert.ok(mail.smtp.seen.sessions.length <= 5, `${mail.smtp.seen.sessions.length} connections`);
     } finally { closePools(); await proxy.close(); }
+  });
+});
+
+interface Script { port: number; open: Set<Socket>; close(): Promise<void> }
+/** A server without TLS or login that says what `answer` makes of each line, at once or later; a message is one line, `.`. */
+async function script(extensions: string[], answer: (line: string, say: (text: string) => void) => string | undefined): Promise<Script> {
+  const open = new Set<Socket>();
+  const server = createServer(socket => {
+    let rest = '', data = false;
+    open.add(socket);
+    socket.setNoDelay().on('error', () => {}).on('close', () => open.delete(socket));
+    const say = (text: string) => { socket.write(`${text}\r\n`); };
+    socket.write('220 hello\r\n');
+    socket.on('data', (chunk: Buffer) => {
+      rest += chunk.toString();
+      for (;;) {
+        const stop = data ? '\r\n.\r\n' : '\r\n', end = rest.indexOf(stop);
+        if (end < 0) return;
+        const line = data ? '.' : rest.slice(0, end);
+        rest = rest.slice(end + stop.length);
+        data = false;
+        if (/^EHLO/.test(line)) say(['dsn.test', ...extensions].map((one, i, all) => `250${i < all.length - 1 ? '-' : ' '}${one}`).join('\r\n'));
+        else if (line === 'QUIT') { say('221 bye'); socket.end(); }
+        else {
+          const said = answer(line, say) ?? (line === 'DATA' ? '354 go' : '250 fine');
+          if (said.startsWith('354') && line === 'DATA') data = true;
+          if (said) say(said);
+        }
+      }
+    });
+  });
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve); });
+  return { port: (server.address() as AddressInfo).port, open, async close() { for (const one of open) one.destroy(); await new Promise(resolve => { server.close(resolve); }); } };
+}
+
+describe('SMTP: servers that do as they like', function () {
+  this.timeout(20_000);
+  let server: Script;
+  const using = (more: Record<string, unknown> = {}) =>
+    connect(imap, { user: 'u0@test.local', password: 'p', smtpHost: 'localhost', smtpPort: server.port, smtpSecurity: 'none' }, { resolve: async () => '127.0.0.1', ...more });
+  const send = async (input: Record<string, unknown> = {}, client = using()) => await client.call('message.send', { to: 'u1@test.local', subject: 's', text: 't', ...input }) as Any;
+  afterEach(async () => { closePools(); await server.close(); });
+
+  it('may not be told the next command before they answered, unless they said so', async () => {
+    const early: string[] = [];
+    let refused = false, busy = false;
+    server = await script([], (line, say) => {
+      if (busy) early.push(line);
+      if (/^RCPT/.test(line) && !refused) { refused = true; return '550 5.1.1 No'; }
+      if (line !== 'RSET') return undefined;
+      busy = true;
+      setTimeout(() => { busy = false; say('250 fine'); }, 100);
+      return '';
+    });
+    await assert.rejects(send(), refusedWith('rejected', /5\.1\.1/));
+    assert.equal((await send()).outcome, 'done');
+    assert.deepEqual(early, []);
+  });
+
+  it('take nothing for an ability but what stands in their list of abilities', async () => {
+    server = await script(['8BITMIME'], () => undefined);
+    await assert.rejects(send({ notify: ['failure'] }), refusedWith('unsupported', /DSN/));
+  });
+
+  it('have the message, for all one knows, when their answer to it makes no sense', async () => {
+    let dots = 0;
+    server = await script(['PIPELINING'], line => { if (line === '.') dots++; return line === '.' ? '354 go on' : undefined; });
+    assert.equal((await send()).outcome, 'unknown');
+    assert.equal(dots, 1);
+  });
+
+  it('may refuse a message before its end, and are then not sent it again', async () => {
+    let tries = 0;
+    server = await script(['PIPELINING'], (line, say) => {
+      if (line === 'DATA') { tries++; setTimeout(() => say('552 5.3.4 Too much'), 20); }
+      return undefined;
+    });
+    const file: FileValue = {
+      name: 'f', type: 'text/plain',
+      async *open() { for (let i = 0; i < 200; i++) { yield Buffer.alloc(65_536, 65); await new Promise(resolve => { setTimeout(resolve, 2); }); } },
+    };
+    await assert.rejects(send({ attachments: [file] }), refusedWith('rejected', /552 5\.3\.4 Too much/));
+    assert.equal(tries, 1);
+  });
+
+  it('get the next message over the same connection when one is given up while it is read', async () => {
+    server = await script(['PIPELINING'], () => undefined);
+    await send();
+    const stops = Array.from({ length: 6 }, () => new AbortController());
+    for (const stop of stops) {
+      const file: FileValue = { name: 'f', type: 'text/plain', size: 1, async *open() { stop.abort(new Error('enough')); yield Buffer.from('x'); } };
+      await assert.rejects(send({ attachments: [file] }, using({ signal: stop.signal })));
+    }
+    const begun = performance.now();
+    assert.equal((await send()).outcome, 'done');
+    assert.ok(performance.now() - begun < 2000);
+    assert.equal(server.open.size, 1);
   });
 });

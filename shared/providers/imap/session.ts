@@ -17,7 +17,9 @@ const LONGEST_REPLY = 1024 * 1024;
 export interface Abilities { pipelining: boolean; smtputf8: boolean; eightBit: boolean; dsn: boolean; sizes: boolean; size?: number }
 
 export function abilitiesIn(said: string): Abilities {
-  const has = (word: string) => new RegExp(`^250[ -]${word}\\b`, 'im').test(said), size = Number(/^250[ -]SIZE (\d+)/im.exec(said)?.[1]);
+  // The first line is the server's name, whatever that is.
+  const list = said.replace(/^.*\n?/, ''), size = Number(/^250[ -]SIZE (\d+)/im.exec(list)?.[1]);
+  const has = (word: string) => new RegExp(`^250[ -]${word}(?: |$)`, 'im').test(list);
   return { pipelining: has('PIPELINING'), smtputf8: has('SMTPUTF8'), eightBit: has('8BITMIME'), dsn: has('DSN'), sizes: has('SIZE'), ...(size ? { size } : {}) };
 }
 
@@ -65,11 +67,12 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
   // Errors, time limits and the end of the connection stay with the library; only what the server says comes here.
   socket.removeAllListeners('data');
   socket.on('data', (chunk: Buffer) => {
+    if (ended) return;
     rest += chunk.toString('latin1');
     for (let end; !ended && (end = rest.indexOf('\n')) >= 0;) {
       const line = rest.slice(0, end).replace(/\r$/, '');
       rest = rest.slice(end + 1);
-      if (!/^\d{3}(?:[ -]|$)/.test(line)) return protocol(`the server said what is no answer: ${line.slice(0, 100)}`);
+      if (!/^[2-5]\d\d(?:[ -]|$)/.test(line)) return protocol(`the server said what is no answer: ${line.slice(0, 100)}`);
       lines += lines ? `\n${line}` : line;
       if (line[3] === '-') continue;
       const utf8 = /[^\x00-\x7f]/.test(lines) ? Buffer.from(lines, 'latin1').toString() : lines;
@@ -99,7 +102,7 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
       });
     }
   });
-  const ask = async (command: string) => { socket.write(`${command}\r\n`); return (await answers(1))[0]!; };
+  const ask = async (command: string) => { if (ended) throw closed(); socket.write(`${command}\r\n`); return (await answers(1))[0]!; };
   const put = async (bytes: Buffer | string) => {
     if (ended) throw closed();
     if (!socket.write(bytes, 'latin1')) await new Promise<void>(resolve => { drained = resolve; });
@@ -140,7 +143,10 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
     if (wrong) {
       // A server that says go to a message for nobody is left: an empty one must not come out of it.
       if (go.code === 354) connection.close();
-      else if (!ended) { socket.write('RSET\r\n'); awaited.push(reply => { if (reply && !isGood(reply)) connection.close(); }); }
+      else {
+        const reset = ask('RSET').then(reply => { if (!isGood(reply)) connection.close(); }, () => {});
+        if (!can.pipelining) await reset;
+      }
       throw wrong;
     }
     return { accepted, rejectedErrors };
@@ -155,23 +161,34 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
       const { accepted, rejectedErrors } = await announced(envelope, () => { mine = true; if (given) connection.close(); });
       if (signal?.aborted || ended) throw closed();
       wire.begun = true;
-      const answer = () => { wire.handed = true; return answers(1); };
       let last: Promise<Reply[]>;
       const stuff = stuffing();
       if (Buffer.isBuffer(message) && message.length <= ONE_PIECE) {
-        last = answer();
+        wire.handed = true;
+        last = answers(1);
         socket.cork();
         socket.write(Buffer.from(stuff(message.toString('latin1')) + stuff(), 'latin1'));
         // The envelope of the next message comes in this turn of the loop, if there is a next.
         if (out?.()) setImmediate(() => socket.uncork()); else socket.uncork();
       } else {
-        for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) await put(Buffer.from(stuff(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')), 'latin1'));
-        if (ended) throw closed();
-        last = answer();
-        socket.write(stuff());
+        // An answer before the end is a refusal, and the server need not read the rest.
+        let early = false;
+        last = answers(1);
+        last.then(() => { early = true; drained(); }, () => {});
+        for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) {
+          if (early) break;
+          await put(Buffer.from(stuff(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')), 'latin1'));
+        }
+        if (!early) {
+          if (ended) throw closed();
+          wire.handed = true;
+          socket.write(stuff());
+        }
       }
       const reply = (await last)[0]!;
-      if (!isGood(reply)) throw failure('EMESSAGE', 'the message was refused', reply, 'DATA');
+      if (reply.code >= 400) throw failure('EMESSAGE', 'the message was refused', reply, 'DATA');
+      // Whatever else that says, it does not say that the message was refused.
+      if (!isGood(reply) || !wire.handed) { protocol(`the server answered a message with ${reply.text.slice(0, 100)}`); throw closed(); }
       return { accepted, rejectedErrors, response: reply.text };
     };
     const running = run();
@@ -197,6 +214,7 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
     get waiting() { return awaited.length > 0; },
     send,
     quit(ms) {
+      if (ended) return;
       const timer = setTimeout(() => connection.close(), ms);
       connection.once('end', () => clearTimeout(timer));
       ask('QUIT').then(() => connection.close(), () => {});
