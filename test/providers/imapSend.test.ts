@@ -386,13 +386,15 @@ describe('SMTP', function () {
   });
 });
 
-interface Script { port: number; open: Set<Socket>; close(): Promise<void> }
+interface Script { port: number; open: Set<Socket>; peak(): number; close(): Promise<void> }
 /** A server without TLS or login that says what `answer` makes of each line, at once or later; a message is one line, `.`. */
 async function script(extensions: string[], answer: (line: string, say: (text: string) => void) => string | undefined): Promise<Script> {
   const open = new Set<Socket>();
+  let peak = 0;
   const server = createServer(socket => {
     let rest = '', data = false;
     open.add(socket);
+    peak = Math.max(peak, open.size);
     socket.setNoDelay().on('error', () => {}).on('close', () => open.delete(socket));
     const say = (text: string) => { socket.write(`${text}\r\n`); };
     socket.write('220 hello\r\n');
@@ -405,9 +407,8 @@ async function script(extensions: string[], answer: (line: string, say: (text: s
         rest = rest.slice(end + stop.length);
         data = false;
         if (/^EHLO/.test(line)) say(['dsn.test', ...extensions].map((one, i, all) => `250${i < all.length - 1 ? '-' : ' '}${one}`).join('\r\n'));
-        else if (line === 'QUIT') { say('221 bye'); socket.end(); }
         else {
-          const said = answer(line, say) ?? (line === 'DATA' ? '354 go' : '250 fine');
+          const said = answer(line, say) ?? (line === 'DATA' ? '354 go' : line === 'QUIT' ? '221 bye' : '250 fine');
           if (said.startsWith('354') && line === 'DATA') data = true;
           if (said) say(said);
         }
@@ -415,7 +416,10 @@ async function script(extensions: string[], answer: (line: string, say: (text: s
     });
   });
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve); });
-  return { port: (server.address() as AddressInfo).port, open, async close() { for (const one of open) one.destroy(); await new Promise(resolve => { server.close(resolve); }); } };
+  return {
+    port: (server.address() as AddressInfo).port, open, peak: () => peak,
+    async close() { for (const one of open) one.destroy(); await new Promise(resolve => { server.close(resolve); }); },
+  };
 }
 
 describe('SMTP: servers that do as they like', function () {
@@ -480,5 +484,37 @@ describe('SMTP: servers that do as they like', function () {
     assert.equal((await send()).outcome, 'done');
     assert.ok(performance.now() - begun < 2000);
     assert.equal(server.open.size, 1);
+  });
+
+  it('never have more connections than five, whoever gives up', async () => {
+    let silent = false, asked = 0;
+    server = await script(['PIPELINING'], line => { if (/^MAIL/.test(line) && silent) { asked++; return ''; } return undefined; });
+    await send();
+    silent = true;
+    const stop = new AbortController(), leaving = Array.from({ length: 5 }, () => assert.rejects(send({}, using({ signal: stop.signal }))));
+    while (asked < 5) await new Promise(resolve => { setTimeout(resolve, 5); });
+    const waiting = Array.from({ length: 5 }, () => send());
+    await new Promise(resolve => { setTimeout(resolve, 20); });
+    silent = false;
+    stop.abort(new Error('enough'));
+    await Promise.all(leaving);
+    assert.ok((await Promise.all(waiting)).every(one => one.outcome === 'done'));
+    assert.equal(server.peak(), 5);
+  });
+
+  it('may take their time for an answer, whatever becomes of the message behind', async () => {
+    let slow = false;
+    server = await script(['PIPELINING'], (line, say) => {
+      if (line === 'QUIT' && slow) return '';
+      if (line !== '.' || !slow) return undefined;
+      setTimeout(() => say('250 taken'), 7500);
+      return '';
+    });
+    await send();
+    slow = true;
+    const file: FileValue = { name: 'f', type: 'text/plain', size: 1, open() { throw new Error('the disk is gone'); } };
+    const all = Array.from({ length: 5 }, () => send()), behind = [assert.rejects(send({ attachments: [file] }), /the disk is gone/)];
+    assert.deepEqual((await Promise.all(all)).map(one => one.outcome), Array(5).fill('done'));
+    await Promise.all(behind);
   });
 });

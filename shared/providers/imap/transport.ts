@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import type { SMTPConnectionAuth } from 'nodemailer/lib/smtp-connection/index.js';
@@ -18,14 +19,14 @@ const PER_CONNECTION = 1000;
 const IDLE_CLOSE = 5_000;
 /** How long a server may take to say goodbye, in milliseconds. */
 const GOODBYE = 2_000;
-/** A connection that is logged in. It counts until it has ended, so that a new one never comes on top of those the server still knows. */
+/** A connection that is logged in. It counts until its socket is closed, so that a new one never comes on top of those the server still knows. */
 interface Line { session: Session; sent: number; timer?: NodeJS.Timeout }
 interface Waiting { go(line?: Line): void; fail(error: unknown): void }
 interface Pool {
   key: string; ctx: Context; end: Endpoint; limit: number; most: number; closed?: true;
   lines: Set<Line>; idle: Line[]; opening: number; waiting: Waiting[]; can?: Abilities;
   /** Whether the next message may follow before the one before it was answered. */
-  close: boolean;
+  follows: boolean;
 }
 const pools = new Map<string, Pool>();
 /** Connections at once, for accounts whose server refused as many as we wanted. */
@@ -34,7 +35,7 @@ const granted = new Map<string, number>();
 function poolOf(ctx: Context): Pool {
   const { key } = settingsOf(ctx), end = endpoint(ctx, 'smtp');
   let pool = pools.get(key);
-  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION, lines: new Set(), idle: [], opening: 0, waiting: [], close: true });
+  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION, lines: new Set(), idle: [], opening: 0, waiting: [], follows: true });
   // The newest context gives the token, because the one that made the pool may have ended long ago.
   pool.ctx = ctx;
   return pool;
@@ -86,12 +87,8 @@ async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line |
     if (connection.destroyed || pool.closed) { connection.close(); throw lost(); }
     const line: Line = { session: sessionOn(connection, pool.can!), sent: 0 };
     pool.lines.add(line);
-    connection.once('end', () => {
-      clearTimeout(line.timer);
-      pool.lines.delete(line);
-      pool.idle = pool.idle.filter(one => one !== line);
-      wake(pool);
-    });
+    connection.once('end', () => dismiss(pool, line));
+    (connection._socket as Socket).once('close', () => { pool.lines.delete(line); wake(pool); });
     return line;
   } catch (error) {
     if (isTooMany(error)) {
@@ -167,7 +164,19 @@ function give(pool: Pool, line: Line): void {
   const next = pool.waiting.shift();
   if (next) return next.go(line);
   pool.idle.push(line);
-  line.timer = setTimeout(() => { pool.idle = pool.idle.filter(one => one !== line); line.session.quit(GOODBYE); }, IDLE_CLOSE);
+  rest(pool, line);
+}
+
+function rest(pool: Pool, line: Line): void {
+  // A message whose successor was given up may still wait for its answer.
+  line.timer = setTimeout(() => { if (line.session.waiting) rest(pool, line); else dismiss(pool, line); }, IDLE_CLOSE);
+}
+
+/** Nobody gets this line any more. */
+function dismiss(pool: Pool, line: Line): void {
+  clearTimeout(line.timer);
+  pool.idle = pool.idle.filter(one => one !== line);
+  line.session.quit(GOODBYE);
 }
 
 const lost = (): SmtpFailure & Error => Object.assign(new Error('the connection was closed'), { code: 'ECONNECTION' });
@@ -187,7 +196,7 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
     const behind = session.waiting;
     line.sent++;
     let passed = false;
-    const out = () => passed = pool.close && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0 && (pool.waiting.shift()!.go(line), true);
+    const out = () => passed = pool.follows && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0 && (pool.waiting.shift()!.go(line), true);
     try {
       const taken = await session.send(envelope(), message, wire, ctx.signal, out);
       if (!passed) give(pool, line);
@@ -198,10 +207,10 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
       if (again || wire.begun || ctx.signal?.aborted) throw error;
       // A server that offers to take commands in groups and then does not is served one message after the other.
       const confused = behind && (failed.code === 'ETIMEDOUT' || (failed.command === 'MAIL FROM' && (failed.responseCode === 503 || /pipelin|synchroni/i.test(failed.response ?? ''))));
-      if (confused) pool.close = false;
+      if (confused) pool.follows = false;
       else if (!used || !hasEnded(failed)) throw error;
       // Those that rested beside it are as old.
-      for (const old of pool.idle.splice(0)) { clearTimeout(old.timer); old.session.quit(GOODBYE); }
+      for (const old of pool.idle) if (!old.session.waiting) dismiss(pool, old);
     }
   }
 }
@@ -280,7 +289,7 @@ export async function smtpError(error: unknown, end: Endpoint, address: string):
   return new MailError('rejected', `${where} refused ${whom.length ? `${whom.join(', ')}: ` : 'the message: '}${said}.`, details);
 }
 
-/** Closes every connection at once, whatever is under way; for a host that ends. */
+/** Closes every connection that is logged in at once, whatever is under way. */
 export function closePools(): void {
   for (const pool of pools.values()) {
     pool.closed = true;
