@@ -1,4 +1,5 @@
-import type { ICredentialDataDecryptedObject, IDataObject, IHttpRequestOptions, INodeCredentialDescription, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, IDataObject, IHttpRequestOptions, INodeCredentialDescription, INodeProperties,
+  INodePropertyOptions } from 'n8n-workflow';
 import { accountFields, checkAccount, providerById, type HttpRequest } from '../../shared/index.js';
 import { menu, parameter } from './parameters.js';
 
@@ -28,7 +29,8 @@ export function credentialProperties(providerId: string): INodeProperties[] {
     if (field.required || field.default !== undefined) return property;
     // Left empty means that the provider decides; a menu needs an entry for that, a number an empty default.
     if (field.type === 'number') return { ...property, default: '' };
-    return field.type === 'choice' ? { ...property, options: [{ name: 'Automatic', value: '' }, ...(property.options as INodePropertyOptions[]).filter(({ value }) => value !== '')] } : property;
+    return field.type === 'choice' ? { ...property,
+      options: [{ name: 'Automatic', value: '' }, ...(property.options as INodePropertyOptions[]).filter(({ value }) => value !== '')] } : property;
   });
 }
 
@@ -84,7 +86,8 @@ export function oauth2ChoiceProperties(providerId: string): INodeProperties[] {
  */
 export const nodeCredentials = (providerIds: readonly string[]): INodeCredentialDescription[] =>
   providerIds.flatMap(id => credentialTypes(id).map(({ type, signIn }) => ({
-    name: type, required: true, ...(signIn ? { testedBy: 'checkAccount' } : {}), displayOptions: { show: { '/provider': [id], ...(signIn ? { '/authentication': [signIn] } : {}) } } })));
+    name: type, required: true, ...(signIn ? { testedBy: 'checkAccount' } : {}),
+      displayOptions: { show: { '/provider': [id], ...(signIn ? { '/authentication': [signIn] } : {}) } } })));
 
 /** The question how to sign in, for the providers that leave a choice. */
 export const signInProperties = (providerIds: readonly string[]): INodeProperties[] =>
@@ -111,7 +114,8 @@ export const signedBy = (providerId: string) => async (credentials: ICredentialD
   const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]));
   const body = bodyText(options, headers['content-type'] ?? '');
   if (body !== undefined && typeof options.body !== 'string') headers['content-type'] ??= FORM;
-  const request: HttpRequest = { method: (options.method ?? 'GET').toUpperCase() as HttpRequest['method'], url: address.href, headers, ...(body === undefined ? {} : { body }) };
+  const request: HttpRequest = { method: (options.method ?? 'GET').toUpperCase() as HttpRequest['method'], url: address.href, headers,
+    ...(body === undefined ? {} : { body }) };
   const signed = await provider.auth.sign!(request, checkAccount(provider, credentials) as never);
   return { ...rest, url: signed.url, ...(uri === undefined ? {} : { uri: signed.url }), headers: signed.headers, ...(body === undefined ? {} : { body }) };
 };

@@ -18,7 +18,8 @@ export async function dryRun(client: Client, name: string, operation: Operation,
   const targets = get && Object.keys(get.input).filter(key => get.input[key]!.required || key in operation.input);
   const found = get?.effect === 'read' && verb !== 'create' && targets!.every(key => key in operation.input || !get.input[key]!.required)
     && Object.entries(get.input).every(([key, field]) => !field.required || typeof values[key] === 'string' || typeof values[key] === 'number');
-  const current = found ? await client.call(`${resource}.get`, Object.fromEntries(targets!.map(key => [key, values[key]]))) as Record<string, unknown> : undefined;
+  const current = found ? await client.call(`${resource}.get`, Object.fromEntries(targets!.map(key => [key, values[key]]))) as Record<string,
+    unknown> : undefined;
   const shown = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, showable(operation.input[key]!, value)]));
   const changes = current && verb === 'update' ? differences(operation, values, current, targets!) : undefined;
   const unchanged = changes?.length === 0;

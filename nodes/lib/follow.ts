@@ -25,7 +25,10 @@ export interface FollowOptions {
   /** Opens the account and the feed afresh for one connection; called again after every failure, so that mended credentials are seen. */
   open(signal: AbortSignal): Promise<Source>;
   state: TriggerState;
-  /** Makes of an item what its execution begins with; files are read here. What it gives goes to `execute`. Rejects with a `MailError` where the vendor does not give them. */
+  /**
+   * Makes of an item what its execution begins with; files are read here. What it gives goes to `execute`. Rejects with a `MailError` where the
+   * vendor does not give them.
+   */
   prepare?(item: FeedItem): Promise<unknown>;
   /** Starts an execution and resolves when it has ended; a name used before is dropped by the host. Rejects when it could not be started. */
   execute(items: FeedItem[], key: string, prepared: unknown[]): Promise<Ended>;
@@ -58,7 +61,9 @@ export interface Source {
 /** A running trigger. `close` returns within five seconds, whatever the server does. */
 export interface Follower { close(): Promise<void>; readonly seen: Status }
 /** For people: what the trigger is doing. Times are ISO 8601; `lastSeen` is the last look that succeeded, `pushed` says that news is told at once. */
-export interface Status { connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; pushed?: boolean; executed: number; attempts: number }
+export interface Status {
+  connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; pushed?: boolean; executed: number; attempts: number;
+}
 export type Stored = Pick<Status, 'lastSeen' | 'lastError' | 'lastErrorAt'>;
 
 const LONG_OUTAGE = 5 * 60_000, STABLE = 60_000, CLOSING = 4_000, CREDENTIALS_WAIT = 5 * 60_000;
@@ -78,7 +83,8 @@ export function follow(options: FollowOptions): Follower {
   const { state, now = Date.now, haste = 1 } = options;
   const stop = new AbortController();
   // The last error is known beyond a restart, because that is when somebody asks for it.
-  const status: Status = { ...(state.seen?.lastError ? { lastError: state.seen.lastError, lastErrorAt: state.seen.lastErrorAt } : {}), executed: 0, attempts: 0 };
+  const status: Status = { ...(state.seen?.lastError ? { lastError: state.seen.lastError, lastErrorAt: state.seen.lastErrorAt } : {}), executed: 0,
+    attempts: 0 };
   // Back-off starts over after progress or a minute of quiet connection, never because of a good login: a server that accepts and drops
   // would otherwise be asked many times a second.
   let failures = 0, down: { since: number; told: boolean } | undefined, refused = 0, refusalTold = false;
@@ -123,7 +129,8 @@ export function follow(options: FollowOptions): Follower {
     refused = denied ? refused + 1 : 0;
     if (refused >= 2 && !refusalTold) { refusalTold = true; down.told = true; options.outage({ kind: 'credentials', error, since: new Date(down.since) }); }
     // What does not exist will not come by waiting for it.
-    if (!down.told && (now() - down.since >= LONG_OUTAGE || (code === 'not_found' && failures > 0))) { down.told = true; options.outage({ kind: 'long', error, since: new Date(down.since) }); }
+    if (!down.told && (now() - down.since >= LONG_OUTAGE
+      || (code === 'not_found' && failures > 0))) { down.told = true; options.outage({ kind: 'long', error, since: new Date(down.since) }); }
     const hinted = isMailError(error) ? Math.min(((error as MailError).details.retryAfter ?? 0) * 1000, LONGEST_HINT) : 0;
     const ceiling = now() - down.since < 10 * 60_000 ? 10_000 : 60_000;
     const grown = failures === 0 ? 0 : Math.min(ceiling, 1000 * 1.7 ** (failures - 1));
@@ -271,7 +278,8 @@ export function follow(options: FollowOptions): Follower {
     try { await options.acknowledge!(source, item); } catch (error) {
       const away = isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited') && owed.length < MOST;
       if (away) owed.push({ id: item.id, item: bare(item.item) });
-      const what = `The execution succeeded, but marking, moving or deleting the message ${item.id} ${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`;
+      const what = `The execution succeeded, but marking, moving or deleting the message ${item.id} `
+        + `${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`;
       if (away) options.log(what); else options.warn?.(what);
     }
   }
@@ -292,7 +300,8 @@ export function follow(options: FollowOptions): Follower {
 }
 
 /** The plain short values of an item, which name it and its place; its content is not kept. */
-const bare = (item: unknown) => Object.fromEntries(Object.entries(item as object).filter(([, value]) => typeof value !== 'object' && String(value).length <= 1000));
+const bare = (item: unknown) => Object.fromEntries(Object.entries(item as object)
+  .filter(([, value]) => typeof value !== 'object' && String(value).length <= 1000));
 const short = (id: string) => createHash('sha1').update(id).digest('base64url').slice(0, 10);
 
 /** Resolves after a time, or at once when the signal aborts. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
-import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions, ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions,
+  ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
 import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
 import { accountOf, credentialTypes, type SignIn } from './account.js';
 
@@ -37,9 +38,12 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   const token = async (renew = false, refused?: string) => {
     // Another item may have renewed it meanwhile; n8n stores the newest, so that one is asked for first.
     if (renew && refused !== undefined) credentials = await credentialsOf(caller, type, itemIndex);
-    if (renew && (refused === undefined || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials, oauthTokenData: await renewed(caller, provider.name, type) };
+    if (renew && (refused === undefined
+      || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials,
+        oauthTokenData: await renewed(caller, provider.name, type) };
     const data = credentials.oauthTokenData as { access_token?: string } | undefined;
-    if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`, { provider: provider.name });
+    if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`,
+      { provider: provider.name });
     return data.access_token;
   };
   const id = caller.getNode().credentials?.[type]?.id ?? '';
@@ -47,7 +51,8 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
     key: id, dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
     async allow(url) {
       const verdict = await filter?.validateUrl(url);
-      if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`, { provider: provider.name });
+      if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`,
+        { provider: provider.name });
       allowedByCredential(credentials, url);
     },
     async resolve(host) {
@@ -62,15 +67,18 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
 
 /** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
 const renewed = (caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> =>
-  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) => Promise.reject(notRenewed(provider, error)));
+  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) =>
+    Promise.reject(notRenewed(provider, error)));
 
 function notRenewed(provider: string, error: unknown): MailError {
-  const { status = 0, response, code, failure, message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
+  const { status = 0, response, code, failure,
+    message } = error as { status?: number; response?: { status?: number }; code?: string; failure?: { cause?: string }; message: string };
   if (failure?.cause === 'credential-invalid') return new MailError('unauthorized', message, { provider });
   if (code === 'EAUTH') return new MailError('unauthorized', `${provider} gives no new token: ${message}`, { provider });
   // Vendors that space grants do so by about a minute.
   if (status === 429) return new MailError('rate_limited', `${provider} gives no new token yet.`, { provider, status, retryAfter: 60 });
-  return new MailError('unavailable', `${provider} could not give a new token${status || response?.status ? ` (status ${status || response!.status})` : ''}.`, { provider });
+  return new MailError('unavailable',
+    `${provider} could not give a new token${status || response?.status ? ` (status ${status || response!.status})` : ''}.`, { provider });
 }
 
 /** How the node was told to sign in; undefined where it does not ask. n8n takes an undefined fallback for none and throws. */
@@ -99,7 +107,8 @@ export const credentialTests = {
       const provider = providerById(providerId);
       const token = (data?.oauthTokenData as { access_token?: string } | undefined)?.access_token;
       // A connection of its own: one that is kept would prove nothing about this token.
-      await connect(provider, accountOf(providerId, type, data ?? {}), { key: randomUUID(), ...(token ? { token: async () => token } : {}) }).call('account.check', {});
+      await connect(provider, accountOf(providerId, type, data ?? {}), { key: randomUUID(), ...(token ? { token: async () => token } : {}) })
+        .call('account.check', {});
       return { status: 'OK', message: 'The account answers on both sides.' };
     } catch (error) {
       return { status: 'Error', message: error instanceof Error ? error.message : String(error) };
@@ -121,7 +130,8 @@ function failureOf(error: MailError) {
 /** The one translation of errors: what the user can mend is a NodeOperationError, what the provider said a NodeApiError. */
 export function asNodeError(node: INode, error: unknown, itemIndex?: number, extra = ''): NodeApiError | NodeOperationError {
   if (error instanceof NodeApiError || error instanceof NodeOperationError) return error;
-  if (!isMailError(error)) return new NodeOperationError(node, error instanceof Error ? error : String(error), { itemIndex, ...(extra ? { description: extra } : {}) });
+  if (!isMailError(error)) return new NodeOperationError(node, error instanceof Error ? error : String(error),
+    { itemIndex, ...(extra ? { description: extra } : {}) });
   const { provider, operation, issues, status } = error.details;
   const failure = failureOf(error);
   const description = [

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { NodeOperationError } from 'n8n-workflow';
 import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { isFile, isMailError, isStream, MailError, nextStep, providerById, splitName, take, type Field, type FileValue, type Operation } from '../../shared/index.js';
+import { isFile, isMailError, isStream, MailError, nextStep, providerById, splitName, take, type Field, type FileValue,
+  type Operation } from '../../shared/index.js';
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
@@ -41,7 +42,8 @@ export async function runItems(node: IExecuteFunctions, name: NodeName): Promise
   const failed = failures.sort((a, b) => a.index - b.index)[0];
   if (failed) {
     const done = results.reduce<number[]>((all, result, i) => result ? [...all, i] : all, []);
-    const told = count > 1 ? `Of ${count} items ${done.length ? `these were done: ${ranges(done)}` : 'none was done'}; these failed: ${ranges(failures.map(f => f.index))}; the rest was not started.` : '';
+    const told = count > 1 ? `Of ${count} items ${done.length ? `these were done: ${ranges(done)}` : 'none was done'}; `
+      + `these failed: ${ranges(failures.map(f => f.index))}; the rest was not started.` : '';
     throw asNodeError(node.getNode(), failed.error, failed.index, told);
   }
   const output: INodeExecutionData[] = [];
@@ -56,7 +58,8 @@ async function runItem(node: IExecuteFunctions, name: NodeName, index: number, s
   const operationName = chosen.filter(Boolean).join('.');
   const operation = offered(name, provider).find(([offeredName]) => offeredName === operationName)?.[1];
   if (!operation) {
-    throw new MailError('unsupported', chosen.includes(CUSTOM_API_CALL) ? `For a call of your own to ${provider.name}, use the HTTP Request node with this credential.`
+    throw new MailError('unsupported', chosen.includes(CUSTOM_API_CALL)
+      ? `For a call of your own to ${provider.name}, use the HTTP Request node with this credential.`
       : `${provider.name} has no operation "${operationName}" in this node.`, { provider: provider.name, operation: operationName });
   }
   const { client } = await openAccount(node, provider.id, index, signal);
@@ -65,7 +68,8 @@ async function runItem(node: IExecuteFunctions, name: NodeName, index: number, s
   if (isOn(options.dryRun)) return [await outputItem(node, await dryRun(client, operationName, operation, input), index, false)];
   if (operation.effect === 'destroy' && isToolNode(node) && !isOn(node.getNodeParameter('allowDestructive', index, false))) {
     throw new NodeOperationError(node.getNode(), 'This operation removes something, and AI agents may not run it here.',
-      { itemIndex: index, description: 'Turn on Allow Destructive Operation in this tool to permit it. With Dry Run, under Options, an agent can say what would happen.' });
+      { itemIndex: index, description: 'Turn on Allow Destructive Operation in this tool to permit it. '
+        + 'With Dry Run, under Options, an agent can say what would happen.' });
   }
   const result = client.call(operationName, input);
   const simple = isOn(node.getNodeParameter('simplify', index, true));
@@ -82,7 +86,8 @@ const isOn = (value: unknown) => value === true || value === 'true';
 /** The same for numbers; what is no number of one or more is refused before anything is read. */
 function limitOf(value: unknown): number {
   const limit = Number(value);
-  if (!Number.isInteger(limit) || limit < 1) throw new MailError('invalid_input', 'Limit must be a whole number of at least 1.', { issues: [{ field: 'limit', message: 'Limit must be a whole number of at least 1.' }] });
+  if (!Number.isInteger(limit) || limit < 1) throw new MailError('invalid_input', 'Limit must be a whole number of at least 1.',
+    { issues: [{ field: 'limit', message: 'Limit must be a whole number of at least 1.' }] });
   return limit;
 }
 /** n8n gives the node another type where an agent runs it. */
@@ -94,7 +99,8 @@ async function readInput(node: IExecuteFunctions, providerId: string, name: stri
   const collection = Object.entries(operation.input).some(([key, field]) => !standsAlone(name, key, field))
     ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}, { extractValue: true }) as Record<string, unknown> : {};
   for (const [key, field] of Object.entries(operation.input)) {
-    const given = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined, { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
+    const given = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined,
+      { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
     input[key] = await readFiles(node, field, given, index);
   }
   return input;
@@ -124,7 +130,8 @@ async function inputFile(node: IExecuteFunctions, field: string, index: number):
   };
 }
 
-const holdsFile = (value: unknown): value is { content: FileValue } => typeof value === 'object' && value !== null && isFile((value as { content?: unknown }).content);
+const holdsFile = (value: unknown): value is { content: FileValue } =>
+  typeof value === 'object' && value !== null && isFile((value as { content?: unknown }).content);
 
 /** One result as an item: files become binary data, streamed into n8n's store; Simplify leaves the vendor's part out. */
 export async function outputItem(
@@ -146,8 +153,10 @@ export async function outputItem(
     for (const [key, one] of Object.entries(value)) {
       if (simple && key === 'native' && Object.keys(value).length > 1) continue;
       if (isFile(one)) json[key] = await keep(key, one);
-      else if (Array.isArray(one) && one.some(holdsFile)) json[key] = await Promise.all(one.map((part, i) => holdsFile(part) ? unfold(`${key.replace(/s$/, '')}_${i}`, part) : part as IDataObject));
-      else if (Array.isArray(one) && one.some(isFile)) json[key] = await Promise.all(one.map((file, i) => isFile(file) ? keep(`${key}_${i}`, file) : file as IDataObject));
+      else if (Array.isArray(one) && one.some(holdsFile)) json[key] = await Promise.all(one.map((part, i) =>
+        holdsFile(part) ? unfold(`${key.replace(/s$/, '')}_${i}`, part) : part as IDataObject));
+      else if (Array.isArray(one) && one.some(isFile)) json[key] = await Promise.all(one.map((file, i) =>
+        isFile(file) ? keep(`${key}_${i}`, file) : file as IDataObject));
       else json[key] = one as IDataObject;
     }
   }
@@ -163,7 +172,8 @@ function errorItem(node: IExecuteFunctions, error: unknown, index: number): INod
   if (!isMailError(error)) return { json: { error: message }, pairedItem: { item: index } };
   const { provider, operation, status, issues, retryAfter } = error.details;
   const details = { code: error.code, message, nextStep: nextStep(error), provider, operation, status, issues, retryAfter };
-  return { json: { error: message, details: Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined)) as IDataObject }, pairedItem: { item: index } };
+  return { json: { error: message, details: Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined)) as IDataObject },
+    pairedItem: { item: index } };
 }
 
 /** 0, 1, 2, 5 -> "0-2, 5". */

@@ -5,7 +5,8 @@ import { NODES, ownerOf, type NodeName } from './owner.js';
 import { actionOf, describe, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
-export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields', 'authentication', 'credentials', 'options', 'consequence', 'allowDestructive'] as const;
+export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields',
+  'authentication', 'credentials', 'options', 'consequence', 'allowDestructive'] as const;
 
 /** The operations a node offers at a provider, as [name, operation]. */
 export const offered = (node: NodeName, provider: Provider): [string, Operation][] =>
@@ -20,7 +21,8 @@ const COLLECTION_TITLE = { filters: 'Filters', updateFields: 'Update Fields', ad
 const COLLECTION_ADD = { filters: 'Add Filter', updateFields: 'Add Field', additionalFields: 'Add Field' };
 
 /** True where a field is shown as a picker: its resource can be listed at this provider. */
-export const isPicked = (provider: Provider, field: Field): boolean => field.ref !== undefined && field.type === 'text' && Object.hasOwn(provider.operations, `${field.ref}.list`);
+export const isPicked = (provider: Provider, field: Field): boolean =>
+  field.ref !== undefined && field.type === 'text' && Object.hasOwn(provider.operations, `${field.ref}.list`);
 
 /** Whether an operation's answer has a vendor part that Simplify can leave out; after a removal nobody looks for one. */
 const simplifies = (verb: string, { plain }: Operation) => !plain && !/^(delete|remove)/.test(verb);
@@ -34,7 +36,8 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
   ];
   for (const provider of offering) {
     if (provider.notice) {
-      properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [provider.id] } } });
+      properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '',
+        displayOptions: { show: { provider: [provider.id] } } });
     }
   }
   properties.push(...signInProperties(offering.map(({ id }) => id)), CREDENTIALS_HERE);
@@ -59,14 +62,18 @@ function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProper
   const never = { provider: [''] };
   const named = resources.map((resource): INodeProperties => {
     const words = new Map<string, Set<string>>();
-    for (const [name, { summary }] of offering.flatMap(provider => offered(node, provider)).filter(([one]) => splitName(one)[0] === resource)) words.set(name, (words.get(name) ?? new Set()).add(actionOf(name, summary)));
-    const options = [...words].map(([name, actions]) => ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actions.size > 1 ? sharedActionOf(name) : [...actions][0]! }));
+    for (const [name, { summary }] of offering.flatMap(provider => offered(node, provider))
+      .filter(([one]) => splitName(one)[0] === resource)) words.set(name, (words.get(name) ?? new Set()).add(actionOf(name, summary)));
+    const options = [...words].map(([name, actions]) =>
+      ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actions.size > 1 ? sharedActionOf(name) : [...actions][0]! }));
     return { ...menu('Operation', 'operation', options), displayOptions: { show: { ...never, '@version': [0], resource: [resource] } } };
   });
-  const hidden = (show: Record<string, string[]>): INodeProperties => ({ displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show } });
+  const hidden = (show: Record<string, string[]>): INodeProperties =>
+    ({ displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show } });
   const [first] = offering, elsewhere = resources.filter(resource => !resourcesOf(node, first!).includes(resource));
   return [
-    { ...menu('Resource', 'resource', pairs.map(({ provider, resource }) => ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) }))), displayOptions: { show: never } },
+    { ...menu('Resource', 'resource', pairs.map(({ provider, resource }) =>
+      ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) }))), displayOptions: { show: never } },
     ...named,
     hidden({ ...never, resource: resources }),
     ...(elsewhere.length ? [hidden({ provider: [first!.id], resource: elsewhere })] : []),
@@ -77,7 +84,8 @@ const resourcesOf = (node: NodeName, provider: Provider) => [...new Set(offered(
 
 /** What must be known before an operation runs: that it destroys, replaces, or shows something only once. Its summary says so; nothing where it is harmless. */
 export const consequenceOf = ({ effect, summary }: Operation): string | undefined =>
-  effect === 'destroy' || (effect === 'write' && /\b(replace|exactly these|this once|schedule|for good|in one call)\b/i.test(summary)) ? `${summary.replace(/\.$/, '')}.` : undefined;
+  effect === 'destroy' || (effect === 'write' && /\b(replace|exactly these|this once|schedule|for good|in one call)\b/i.test(summary))
+    ? `${summary.replace(/\.$/, '')}.` : undefined;
 
 function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
   const operations = offered(node, provider);
@@ -88,7 +96,8 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
     return seen && subjectOf(resource, seen[1].summary);
   };
   const properties: INodeProperties[] = [
-    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource, subject(resource))), first), displayOptions: { show: { provider: [provider.id] } } },
+    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource, subject(resource))), first),
+      displayOptions: { show: { provider: [provider.id] } } },
   ];
   for (const resource of resources) {
     const own = operations.filter(([name]) => splitName(name)[0] === resource);
@@ -102,7 +111,9 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] } } });
     properties.push(...merged(own.flatMap(([name, operation]) => {
       const consequence = consequenceOf(operation);
-      return consequence ? [{ verb: splitName(name)[1], property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence', type: 'notice' as const, default: '' } }] : [];
+      return consequence ? [{ verb: splitName(name)[1],
+        property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence',
+          type: 'notice' as const, default: '' } }] : [];
     }), show));
     // What an operation acts on stands first, whatever other operations share; then what else is required, then what makes a mail.
     const place = (key: string, field: Field) => isPicked(provider, field) ? 0 : field.required ? 1 : 2 + MAIL.indexOf(key);
@@ -112,12 +123,14 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
     if (destructive.length) {
       properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
-        displayOptions: { show: { '@tool': [true], ...show(destructive).show } }, description: 'Whether an AI agent may run this operation, which removes something' });
+        displayOptions: { show: { '@tool': [true], ...show(destructive).show } },
+          description: 'Whether an AI agent may run this operation, which removes something' });
     }
     const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
     if (lists.length) {
       properties.push(
-        { displayName: 'Return All', name: 'returnAll', type: 'boolean', default: false, displayOptions: show(lists), description: 'Whether to return all results or only up to a given limit' },
+        { displayName: 'Return All', name: 'returnAll', type: 'boolean', default: false, displayOptions: show(lists),
+          description: 'Whether to return all results or only up to a given limit' },
         { displayName: 'Limit', name: 'limit', type: 'number', typeOptions: { minValue: 1 }, default: 50, description: 'Max number of results to return',
           displayOptions: { show: { ...show(lists).show, returnAll: [false] } } });
     }
@@ -137,8 +150,10 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
     }), show));
     const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => splitName(name)[1]);
     if (changing.length) {
-      properties.push({ displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, displayOptions: show(changing), options: [
-        { displayName: 'Dry Run', name: 'dryRun', type: 'boolean', default: false, description: 'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.' },
+      properties.push({ displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {},
+        displayOptions: show(changing), options: [
+        { displayName: 'Dry Run', name: 'dryRun', type: 'boolean', default: false,
+          description: 'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.' },
       ] });
     }
   }
@@ -175,25 +190,33 @@ function merged(parts: { verb: string; property: INodeProperties }[], show: (ver
 
 /** One field as an n8n parameter. */
 export function parameter(provider: Provider, name: string, field: Field, standsAlone: boolean): INodeProperties {
-  const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file' ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
+  const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file'
+    ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
     .filter(Boolean).join(' '));
-  const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}), ...(description && description !== field.label ? { description } : {}) };
-  const example = field.example ? { placeholder: `e.g. ${field.example}` } : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' }
-    : field.type === 'list' && field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email') ? { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` } : {};
+  const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}),
+    ...(description && description !== field.label ? { description } : {}) };
+  const example = field.example ? { placeholder: `e.g. ${field.example}` }
+    : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' }
+    : field.type === 'list' && field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email')
+      ? { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` } : {};
   switch (field.type) {
     case 'text': {
       if (isPicked(provider, field)) return picker(common, field, example);
       const typeOptions = { ...(field.secret ? { password: true } : {}), ...(field.lines ? { rows: field.lines } : {}) };
-      return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example, ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
+      return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example,
+        ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
     }
     case 'number': return {
       ...common, type: 'number', default: typeof field.default === 'number' ? field.default : Number(field.example ?? field.min ?? 0),
-      ...(field.min === undefined && field.max === undefined ? {} : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
+      ...(field.min === undefined && field.max === undefined ? {}
+        : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
     };
-    case 'flag': return { ...common, type: 'boolean', default: (field.default ?? field.suggest ?? false) === true, description: whether(description, field.label) };
+    case 'flag': return { ...common, type: 'boolean', default: (field.default ?? field.suggest ?? false) === true,
+      description: whether(description, field.label) };
     case 'time': return { ...common, type: 'dateTime', default: '' };
     case 'json': return { ...common, type: 'json', default: '{}' };
-    case 'file': return { ...common, displayName: `${field.label} Field`, type: 'string', default: 'data', description: binary(description, 'Name of the input field that holds the file') };
+    case 'file': return { ...common, displayName: `${field.label} Field`, type: 'string', default: 'data',
+      description: binary(description, 'Name of the input field that holds the file') };
     case 'choice': {
       const options = sorted(Object.entries(field.choices).map(([value, label]) => ({ name: label, value })));
       if (typeof field.default === 'string') return { ...common, type: 'options', options, default: field.default };
@@ -202,9 +225,12 @@ export function parameter(provider: Provider, name: string, field: Field, stands
       return { ...common, type: 'options', options: [{ name: field.clearable ? '[None]' : '[Not Chosen]', value: '' }, ...options], default: '' };
     }
     case 'list':
-      if (field.of.type === 'choice') return { ...common, type: 'multiOptions', options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
-      if (field.of.type === 'file') return { ...common, displayName: `${field.label.replace(/s$/, '')} Fields`, type: 'string', default: '', placeholder: 'e.g. data, report', description: binary(description, 'Names of the input fields that hold the files, comma-separated') };
-      return { ...common, type: 'string', default: '', ...example, ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
+      if (field.of.type === 'choice') return { ...common, type: 'multiOptions',
+        options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
+      if (field.of.type === 'file') return { ...common, displayName: `${field.label.replace(/s$/, '')} Fields`, type: 'string', default: '',
+        placeholder: 'e.g. data, report', description: binary(description, 'Names of the input fields that hold the files, comma-separated') };
+      return { ...common, type: 'string', default: '', ...example,
+        ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
   }
 }
 
@@ -213,12 +239,14 @@ function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Fi
     ...common, type: 'resourceLocator', default: { mode: 'list', value: '' },
     modes: [
       { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } },
-      { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' ? 'By Name' : 'By ID', name: 'id', type: 'string', ...(example.placeholder ? example : { placeholder: `e.g. the ID of the ${field.label.toLowerCase()}` }) },
+      { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' ? 'By Name' : 'By ID', name: 'id', type: 'string',
+        ...(example.placeholder ? example : { placeholder: `e.g. the ID of the ${field.label.toLowerCase()}` }) },
     ],
   };
 }
 
-const whether = (description: string | undefined, label: string) => description?.startsWith('Whether') ? description : `Whether ${description ? `${description[0]!.toLowerCase()}${description.slice(1)}` : `to set ${label}`}`;
+const whether = (description: string | undefined, label: string) =>
+  description?.startsWith('Whether') ? description : `Whether ${description ? `${description[0]!.toLowerCase()}${description.slice(1)}` : `to set ${label}`}`;
 const binary = (description: string | undefined, fixed: string) => description ? `${fixed}. ${description.replace(/\.?$/, '.')}` : fixed;
 
 /** By label, as n8n shows options; the order of the table where there are fewer than five would be fine too, but one rule is simpler. */

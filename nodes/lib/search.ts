@@ -21,7 +21,8 @@ function searcher(resource: string) {
       const provider = providerById(this.getCurrentNodeParameter('provider') as string);
       const { client, key } = await openAccount(this, provider.id);
       const until = resting.get(key);
-      if (until && until > Date.now()) throw new Error(`${provider.name} asked for fewer requests; this list waits another ${Math.ceil((until - Date.now()) / 1000)} s.`);
+      if (until && until > Date.now()) throw new Error(`${provider.name} asked for fewer requests; `
+        + `this list waits another ${Math.ceil((until - Date.now()) / 1000)} s.`);
       const operation = (provider.operations as Readonly<Record<string, Operation>>)[`${resource}.list`]!;
       const { input, open } = siblings(this, provider.id, operation);
       const searched = filter ? SEARCHES.find(name => Object.hasOwn(operation.input, name)) : undefined;
@@ -29,7 +30,8 @@ function searcher(resource: string) {
       const words = open ? filter?.split('@')[0] : filter;
       if (searched && words) input[searched] = words;
       try {
-        const begin = () => open ? everywhere(client, `${resource}.list`, input, open, filter) : client.call(`${resource}.list`, input) as AsyncIterable<unknown>;
+        const begin = () => open ? everywhere(client, `${resource}.list`, input, open, filter)
+          : client.call(`${resource}.list`, input) as AsyncIterable<unknown>;
         return await page(begin, searched && words === filter ? undefined : filter, `${key} ${resource} ${JSON.stringify(input)} ${filter ?? ''}`, token);
       } catch (error) {
         if (isMailError(error) && error.code === 'rate_limited') resting.set(key, Date.now() + Math.max(REST, (error.details.retryAfter ?? 0) * 1000));

@@ -1,6 +1,7 @@
 import type { IDataObject, INodeExecutionData, INodeProperties, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeOperationError, UserError } from 'n8n-workflow';
-import { isMailError, MailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation, type Provider } from '../../shared/index.js';
+import { isMailError, MailError, providers, providerById, type Client, type Feed, type FeedItem, type Message, type Operation,
+  type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.js';
 import { follow, type Ended, type Follower, type Source, type Status, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
@@ -22,7 +23,8 @@ const afterwards = (provider: Provider) => Object.entries(AFTERWARDS).filter(([,
 /** All parameters of Sync Trigger, derived from the feeds. */
 export function triggerProperties(): INodeProperties[] {
   const all = feedProviders();
-  const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))), description: 'Where to look for news' }];
+  const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))),
+    description: 'Where to look for news' }];
   properties.push(...signInProperties(all.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of all) {
     const feeds = Object.entries(provider.feeds);
@@ -46,27 +48,37 @@ export function triggerProperties(): INodeProperties[] {
   }
   const able = all.filter(provider => afterwards(provider).length > 0);
   properties.push(
-    { displayName: 'Start', name: 'start', type: 'options', default: 'now', description: 'Which messages or changes start an execution when the workflow is active',
+    { displayName: 'Start', name: 'start', type: 'options', default: 'now',
+      description: 'Which messages or changes start an execution when the workflow is active',
       options: [{ name: 'From Now On', value: 'now' }, { name: 'From a Date', value: 'date' }] },
-    { displayName: 'Start Date', name: 'startDate', type: 'dateTime', required: true, default: '', displayOptions: { show: { start: ['date'] } }, description: 'Everything that arrived since then starts an execution' },
+    { displayName: 'Start Date', name: 'startDate', type: 'dateTime', required: true, default: '', displayOptions: { show: { start: ['date'] } },
+      description: 'Everything that arrived since then starts an execution' },
     { displayName: 'Execute', name: 'execute', type: 'options', default: 'each', options: [
-      { name: 'Once for Each Item', value: 'each' }, { name: 'Once for a Batch', value: 'batch', description: 'Everything that is new at one look, up to the batch size' }] },
-    { displayName: 'Batch Size', name: 'batchSize', type: 'number', typeOptions: { minValue: 1, maxValue: 100 }, default: 50, displayOptions: { show: { execute: ['batch'] } }, description: 'How many items one execution gets at most' },
+      { name: 'Once for Each Item', value: 'each' },
+        { name: 'Once for a Batch', value: 'batch', description: 'Everything that is new at one look, up to the batch size' }] },
+    { displayName: 'Batch Size', name: 'batchSize', type: 'number', typeOptions: { minValue: 1, maxValue: 100 }, default: 50,
+      displayOptions: { show: { execute: ['batch'] } }, description: 'How many items one execution gets at most' },
   );
   for (const provider of able) {
     properties.push({
       displayName: 'After Success', name: 'afterSuccess', type: 'options', default: 'nothing', displayOptions: { show: { provider: [provider.id] } },
       description: 'What happens to the message at the provider once its execution has succeeded',
-      options: [...afterwards(provider).map(([value, { label }]) => ({ name: label, value })), { name: 'Leave It', value: 'nothing' }].sort((a, b) => a.name.localeCompare(b.name)),
+      options: [...afterwards(provider).map(([value, { label }]) => ({ name: label, value })), { name: 'Leave It', value: 'nothing' }].sort((a, b) =>
+        a.name.localeCompare(b.name)),
     });
   }
   properties.push(
-    { displayName: 'Folder', name: 'moveTo', type: 'string', required: true, default: '', placeholder: 'e.g. Archive', displayOptions: { show: { afterSuccess: ['move'] } }, description: 'Where the message goes' },
-    { displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true, description: 'Whether to return a simplified version of the response instead of the raw data' },
+    { displayName: 'Folder', name: 'moveTo', type: 'string', required: true, default: '', placeholder: 'e.g. Archive',
+      displayOptions: { show: { afterSuccess: ['move'] } }, description: 'Where the message goes' },
+    { displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true,
+      description: 'Whether to return a simplified version of the response instead of the raw data' },
     { displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, options: [
-      { displayName: 'Check Every (Seconds)', name: 'interval', type: 'number', typeOptions: { minValue: 10 }, default: 60, description: 'How often to look where the provider does not push, and the safety net where it does' },
-      { displayName: 'Executions at a Time', name: 'concurrent', type: 'number', typeOptions: { minValue: 1, maxValue: 50 }, default: 5, description: 'Items start in order; with 1, each waits for the one before' },
-      { displayName: 'Longest Wait for an Execution (Minutes)', name: 'longest', type: 'number', typeOptions: { minValue: 1 }, default: 60, description: 'After this the trigger goes on without knowing how the execution ended' },
+      { displayName: 'Check Every (Seconds)', name: 'interval', type: 'number', typeOptions: { minValue: 10 }, default: 60,
+        description: 'How often to look where the provider does not push, and the safety net where it does' },
+      { displayName: 'Executions at a Time', name: 'concurrent', type: 'number', typeOptions: { minValue: 1, maxValue: 50 }, default: 5,
+        description: 'Items start in order; with 1, each waits for the one before' },
+      { displayName: 'Longest Wait for an Execution (Minutes)', name: 'longest', type: 'number', typeOptions: { minValue: 1 }, default: 60,
+        description: 'After this the trigger goes on without knowing how the execution ended' },
     ] },
   );
   return properties;
@@ -85,7 +97,8 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
   if (node.getMode() === 'manual') {
     // n8n calls this when the test is stopped, too.
     const over = new AbortController();
-    return { manualTriggerFunction: async () => node.emit([await latest(node, settings, running().get(id), over.signal)]), closeFunction: async () => over.abort() };
+    return { manualTriggerFunction: async () => node.emit([await latest(node, settings, running().get(id), over.signal)]),
+      closeFunction: async () => over.abort() };
   }
   const place: Place = { settings }, before = running().get(id);
   running().set(id, place);
@@ -154,7 +167,8 @@ const destination = (provider: Provider): string => {
 
 interface Settings {
   provider: Provider; event: string; input: Record<string, unknown>; filtered: boolean; scope: string; simple: boolean;
-  intervalMs: number; concurrent: number; batchSize?: number; startDate?: string; longestMs: number; after?: { operation: string; input: Record<string, unknown> };
+  intervalMs: number; concurrent: number; batchSize?: number; startDate?: string; longestMs: number;
+  after?: { operation: string; input: Record<string, unknown> };
 }
 
 /** Reads the parameters once; throws only for what can never work. */
@@ -165,7 +179,8 @@ function readSettings(node: ITriggerFunctions): Settings {
   if (!feed) throw new NodeOperationError(node.getNode(), `${provider.name} has no event "${event}".`, { description: 'Choose another event.' });
   const startDate = node.getNodeParameter('start', 'now') === 'date' ? startOf(node) : undefined;
   if (startDate && !feed.from) {
-    throw new NodeOperationError(node.getNode(), `${provider.name} does not tell when something was changed, so this trigger cannot start from a date.`, { description: 'Choose to start from now on.' });
+    throw new NodeOperationError(node.getNode(),
+      `${provider.name} does not tell when something was changed, so this trigger cannot start from a date.`, { description: 'Choose to start from now on.' });
   }
   const optional = node.getNodeParameter('filters', {}, { extractValue: true }) as Record<string, unknown>;
   const input: Record<string, unknown> = {};
@@ -182,11 +197,14 @@ function readSettings(node: ITriggerFunctions): Settings {
   // An expression such as one day ago gives another date at each start of n8n, which must not begin anew each time.
   const given = node.getNode().parameters.startDate, dated = startDate && typeof given === 'string' && given.startsWith('=') ? given : startDate;
   return {
-    provider, event, input, filtered: Object.keys(optional).length > 0, scope: JSON.stringify([provider.id, event, credential, where, dated ?? '']), simple: node.getNodeParameter('simplify', true) as boolean,
-    intervalMs: within(options.interval, 60, 10, LONGEST_TIMER / 1000) * 1000, concurrent: within(options.concurrent, 5, 1, 50), longestMs: within(options.longest, 60, 1, LONGEST_TIMER / 60_000) * 60_000,
+    provider, event, input, filtered: Object.keys(optional).length > 0, scope: JSON.stringify([provider.id, event, credential, where, dated ?? '']),
+      simple: node.getNodeParameter('simplify', true) as boolean,
+    intervalMs: within(options.interval, 60, 10, LONGEST_TIMER / 1000) * 1000, concurrent: within(options.concurrent, 5, 1, 50),
+      longestMs: within(options.longest, 60, 1, LONGEST_TIMER / 60_000) * 60_000,
     ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: within(node.getNodeParameter('batchSize', 50), 50, 1, 100) } : {}),
     ...(startDate ? { startDate } : {}),
-    ...(after ? { after: { operation: after.operation, input: { ...after.input, ...(wanted === 'move' ? { [destination(provider)]: node.getNodeParameter('moveTo') } : {}) } } } : {}),
+    ...(after ? { after: { operation: after.operation,
+      input: { ...after.input, ...(wanted === 'move' ? { [destination(provider)]: node.getNodeParameter('moveTo') } : {}) } } } : {}),
   };
 }
 
@@ -203,13 +221,16 @@ function startOf(node: ITriggerFunctions): string {
   const given = node.getNodeParameter('startDate') as unknown, text = String(given).trim();
   // Text of a day alone would be taken for UTC.
   const open = typeof given === 'string' && /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$/.test(text);
-  const at = open ? inZone(new Date(`${text.replace(' ', 'T')}${text.length > 10 ? '' : 'T00:00'}Z`).getTime(), node.getTimezone()) : new Date(given as string).getTime();
-  if (Number.isNaN(at) || given === null) throw new NodeOperationError(node.getNode(), `Start Date is no date: "${text.slice(0, 40)}".`, { description: 'Choose a date and time, or start from now on.' });
+  const at = open ? inZone(new Date(`${text.replace(' ', 'T')}${text.length > 10 ? '' : 'T00:00'}Z`).getTime(), node.getTimezone())
+    : new Date(given as string).getTime();
+  if (Number.isNaN(at) || given === null) throw new NodeOperationError(node.getNode(), `Start Date is no date: "${text.slice(0, 40)}".`,
+    { description: 'Choose a date and time, or start from now on.' });
   return new Date(at).toISOString();
 }
 /** The moment at which clocks in a zone show what clocks in Greenwich show at `wall`. */
 function inZone(wall: number, timeZone: string): number {
-  const format = new Intl.DateTimeFormat('en-US', { timeZone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' });
+  const format = new Intl.DateTimeFormat('en-US', { timeZone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric',
+    minute: 'numeric', second: 'numeric' });
   const shown = (at: number) => {
     const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
     return Date.UTC(part.year!, part.month! - 1, part.day, part.hour, part.minute, part.second);
@@ -247,7 +268,8 @@ async function latest(node: ITriggerFunctions, settings: Settings, place: Place 
   const { name, id } = settings.provider;
   const late = AbortSignal.timeout(TEST_LIMIT), signal = AbortSignal.any([over, late]);
   const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(late.aborted
-    ? new MailError('unavailable', `${name} did not answer within ${TEST_LIMIT / 1000} seconds.`, { provider: name }) : new Error('The test was stopped.')), { once: true }));
+    ? new MailError('unavailable', `${name} did not answer within ${TEST_LIMIT / 1000} seconds.`, { provider: name })
+      : new Error('The test was stopped.')), { once: true }));
   const looked = (async () => {
     const { client } = await openAccount(node, id, 0, signal);
     const { items } = await client.since(settings.event, settings.input);
@@ -257,7 +279,8 @@ async function latest(node: ITriggerFunctions, settings: Settings, place: Place 
     const shown = await Promise.race([looked, ended]);
     const state = stateOf(node, settings, place);
     if (shown.length) return shown.map(one => ({ ...one, json: { ...one.json, state } }));
-    return [{ json: { note: `${name} answered. There is nothing to show yet${settings.filtered ? ', or nothing among the latest passes the filters' : ''}.`, state } }];
+    return [{ json: { note: `${name} answered. There is nothing to show yet`
+      + `${settings.filtered ? ', or nothing among the latest passes the filters' : ''}.`, state } }];
   } catch (error) {
     throw asNodeError(node.getNode(), error, undefined, stateOf(node, settings, place).summary);
   }
@@ -282,15 +305,20 @@ function stateOf(node: ITriggerFunctions, tested: Settings, place: Place | undef
   const news = !seen?.connectedSince ? null : seen.pushed ? 'pushed' : 'asked for';
   const failed = known.lastError && ` The last error${known.lastErrorAt ? `, at ${known.lastErrorAt}` : ''}: ${known.lastError}`;
   const summary = {
-    following: `The published workflow has been connected since ${seen?.connectedSince} and looked last at ${seen?.lastSeen}.${failed || ' Nothing has gone wrong.'}`,
+    following: `The published workflow has been connected since ${seen?.connectedSince} and looked last at ${seen?.lastSeen}.`
+      + `${failed || ' Nothing has gone wrong.'}`,
     connecting: 'The published workflow is connecting.',
     interrupted: `The published workflow is not connected and tries again by itself${known.lastSeen ? `; it looked last at ${known.lastSeen}` : ''}.${failed}`,
-    'not running': `Nothing follows here: the workflow is not published, or another process of n8n follows.${known.lastSeen ? ` What started its latest execution was seen at ${known.lastSeen}.` : ''}${failed ?? ''}`,
-  }[status] + (seen && settings.scope !== tested.scope ? ' It follows something else than this test, because the node was changed since it was published.' : '');
+    'not running': `Nothing follows here: the workflow is not published, or another process of n8n follows.`
+      + `${known.lastSeen ? ` What started its latest execution was seen at ${known.lastSeen}.` : ''}${failed ?? ''}`,
+  }[status] + (seen && settings.scope !== tested.scope
+    ? ' It follows something else than this test, because the node was changed since it was published.' : '');
   return {
-    status, summary, connectedSince: known.connectedSince ?? null, lastSeen: known.lastSeen ?? null, lastError: known.lastError ?? null, lastErrorAt: known.lastErrorAt ?? null,
+    status, summary, connectedSince: known.connectedSince ?? null, lastSeen: known.lastSeen ?? null, lastError: known.lastError ?? null,
+      lastErrorAt: known.lastErrorAt ?? null,
     event: settings.event, news, intervalSeconds: settings.intervalMs / 1000, executions: seen?.executed ?? null,
-    ...Object.fromEntries(Object.entries((settings.provider.feeds[settings.event] as Feed).input).filter(([, field]) => field.ref ?? (field.type === 'list' && field.of.ref))
+    ...Object.fromEntries(Object.entries((settings.provider.feeds[settings.event] as Feed).input)
+      .filter(([, field]) => field.ref ?? (field.type === 'list' && field.of.ref))
       .flatMap(([key, field]) => { const value = settings.input[key] ?? field.default; return value === undefined ? [] : [[key, String(value)]]; })),
   };
 }

@@ -114,7 +114,8 @@ export function settingsOf(ctx: Context): Settings {
   // token one made with another's.
   const key = createHash('sha256').update(JSON.stringify([imap, smtp, ...(oauth2 ? [ctx.key] : [])])).digest('base64url');
   const address = [values.user, values.smtpUser].find(user => user && parseAddress(user)?.email === user);
-  const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}), ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
+  const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}),
+    ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
   known.set(ctx.account, settings);
   return settings;
 }

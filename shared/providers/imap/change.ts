@@ -104,7 +104,8 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
   const ids = new Map<number, string>();
   const named = new Map<number, string>();
   const uidplus = client.capabilities.has('UIDPLUS') || client.enabled.has('IMAP4REV2');
-  if (!uidplus) for await (const row of client.fetch(set, { uid: true, envelope: true }, { uid: true })) if (row.envelope?.messageId) named.set(row.uid, row.envelope.messageId);
+  if (!uidplus) for await (const row of client.fetch(set, { uid: true, envelope: true },
+    { uid: true })) if (row.envelope?.messageId) named.set(row.uid, row.envelope.messageId);
   const status = uidplus ? undefined : await client.status(target, { uidNext: true, uidValidity: true });
   let result;
   if (!move) result = await granted(client, client.messageCopy(set, target, { uid: true }));
@@ -118,16 +119,19 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
   if (result.uidMap?.size) {
     for (const [from, to] of result.uidMap) ids.set(from, messageId({ folder: result.destination, uidValidity: String(result.uidValidity), uid: to }));
     const missing = uids.filter(uid => !ids.has(uid));
-    if (missing.length) throw new MailError('rejected', `The server reports ${uids.length - missing.length} of ${uids.length} messages as ${move ? 'moved' : 'copied'}; missing are UIDs ${uidSet(missing)}.`);
+    if (missing.length) throw new MailError('rejected',
+      `The server reports ${uids.length - missing.length} of ${uids.length} messages as ${move ? 'moved' : 'copied'}; missing are UIDs ${uidSet(missing)}.`);
     return ids;
   }
   if (status && status.uidNext) {
     const mailbox = await opened(client, target, { fresh: true });
     const arrived = await uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: `${status.uidNext}:*` }]);
     const news = arrived.filter(uid => uid >= status.uidNext!);
-    if (news.length < uids.length) throw new MailError('rejected', `Only ${news.length} of ${uids.length} messages are in "${target}" after the ${move ? 'move' : 'copy'}.`);
+    if (news.length < uids.length) throw new MailError('rejected',
+      `Only ${news.length} of ${uids.length} messages are in "${target}" after the ${move ? 'move' : 'copy'}.`);
     for await (const row of client.fetch(uidSet(news), { uid: true, envelope: true }, { uid: true })) {
-      for (const [from, name] of named) if (name === row.envelope?.messageId && !ids.has(from)) { ids.set(from, messageId({ folder: mailbox.path, uidValidity: String(mailbox.uidValidity), uid: row.uid })); break; }
+      for (const [from, name] of named) if (name === row.envelope?.messageId
+        && !ids.has(from)) { ids.set(from, messageId({ folder: mailbox.path, uidValidity: String(mailbox.uidValidity), uid: row.uid })); break; }
     }
   }
   ctx.signal?.throwIfAborted();
@@ -138,7 +142,8 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
 async function mayExpunge(client: ImapFlow): Promise<void> {
   if (!client.capabilities.has('UIDPLUS') && !client.enabled.has('IMAP4REV2')) {
     const marked = await uidSearch(client, [{ type: 'ATOM', value: 'DELETED' }]);
-    if (marked.length) throw new MailError('unsupported', 'This server can only remove all messages marked as deleted at once, and others are marked besides these. Empty the folder in a mail program first.');
+    if (marked.length) throw new MailError('unsupported',
+      'This server can only remove all messages marked as deleted at once, and others are marked besides these. Empty the folder in a mail program first.');
   }
 }
 
@@ -158,25 +163,29 @@ export const changing = {
   'message.mark': operation({
     summary: 'Mark messages as read or unread', effect: 'write', docs: 'RFC 9051 section 6.4.6',
     input: { ...messagesField, read: flag('Read', { default: true, help: 'Whether the messages are marked as read.' }) },
-    run: (ctx, { read, ...input }) => each(ctx, input, async (client, set) => { await store(client, set, read ? ['\\Seen'] : [], read ? [] : ['\\Seen']); return undefined; }),
+    run: (ctx, { read, ...input }) => each(ctx, input,
+      async (client, set) => { await store(client, set, read ? ['\\Seen'] : [], read ? [] : ['\\Seen']); return undefined; }),
   }),
   'message.flag': operation({
     summary: 'Add or remove flags and keywords', effect: 'write', docs: 'RFC 9051 sections 2.3.2 and 6.4.6',
     input: {
       ...messagesField,
-      flags: list('Flags', text('Flag', { maxLength: 100, pattern: '^\\\\?[!#-&+-Z^-z|}~]+$' }), { required: true, maxItems: 50, help: 'Flagged, Answered, Seen, Draft, Deleted, or keywords of your own.' }),
+      flags: list('Flags', text('Flag', { maxLength: 100, pattern: '^\\\\?[!#-&+-Z^-z|}~]+$' }),
+        { required: true, maxItems: 50, help: 'Flagged, Answered, Seen, Draft, Deleted, or keywords of your own.' }),
       change: choice('Change', { add: 'Add', remove: 'Remove' }, { default: 'add' }),
     },
     run: (ctx, { flags, change, ...input }) => {
       const names = flags.map(flagName);
-      return each(ctx, input, async (client, set) => { await store(client, set, change === 'add' ? names : [], change === 'add' ? [] : names); return undefined; }, { flags: names });
+      return each(ctx, input, async (client, set) => { await store(client, set, change === 'add' ? names : [],
+        change === 'add' ? [] : names); return undefined; }, { flags: names });
     },
   }),
   'message.move': operation({
     summary: 'Move messages to another folder', effect: 'write', docs: 'RFC 6851, RFC 4315',
     input: { ...messagesField, target },
     run: (ctx, { target, ...input }) => each(ctx, input, (client, _set, uids, folder) => {
-      if (isSame(folder, target)) throw new MailError('invalid_input', `The messages are in "${target}" already.`, { issues: [{ field: 'target', message: 'This is the folder the messages are in.' }] });
+      if (isSame(folder, target)) throw new MailError('invalid_input', `The messages are in "${target}" already.`,
+        { issues: [{ field: 'target', message: 'This is the folder the messages are in.' }] });
       return copyTo(ctx, client, uids, target, true);
     }, { target }),
   }),
@@ -188,7 +197,8 @@ export const changing = {
   'message.delete': operation({
     summary: 'Move messages to the trash, or delete them for ever', effect: 'destroy', docs: 'RFC 4315 section 2.1, RFC 6154',
     doubt: 'At Gmail a message deleted in a label only loses that label, unless it is deleted in the trash.',
-    input: { ...messagesField, forever: flag('Forever', { default: false, help: 'Whether the messages are removed at once instead of being moved to the trash.' }) },
+    input: { ...messagesField, forever: flag('Forever',
+      { default: false, help: 'Whether the messages are removed at once instead of being moved to the trash.' }) },
     run: (ctx, { forever, ...input }) => each(ctx, input, async (client, set, uids, folder) => {
       const trash = forever ? undefined : await folderFor(client, 'trash');
       if (!forever && !trash) throw new MailError('not_found', 'This account has no trash folder; choose Forever to remove the messages at once.');
@@ -211,21 +221,25 @@ export const changing = {
       for await (const piece of file.open()) {
         pieces.push(piece);
         size += piece.byteLength;
-        if (size > LARGEST_UPLOAD) throw new MailError('invalid_input', `The message is larger than ${LARGEST_UPLOAD / 1048576} MB.`, { issues: [{ field: 'file', message: 'The message is too large.' }] });
+        if (size > LARGEST_UPLOAD) throw new MailError('invalid_input', `The message is larger than ${LARGEST_UPLOAD / 1048576} MB.`,
+          { issues: [{ field: 'file', message: 'The message is too large.' }] });
       }
       // CRLF is what a literal must hold (RFC 5322 section 2.1); files from disk often have bare line feeds.
       const bytes = Buffer.concat(pieces, size);
       if (!size) throw new MailError('invalid_input', 'The message file is empty.', { issues: [{ field: 'file', message: 'The file is empty.' }] });
-      const put = await append(ctx, folder, bytes.includes('\r\n') ? bytes : Buffer.from(bytes.toString('latin1').replace(/\n/g, '\r\n'), 'latin1'), names, received);
+      const put = await append(ctx, folder, bytes.includes('\r\n') ? bytes : Buffer.from(bytes.toString('latin1').replace(/\n/g, '\r\n'), 'latin1'),
+        names, received);
       return { ...(put.id ? { id: put.id } : {}), native: { ...put, size } };
     },
   }),
 } satisfies Operations;
 
 /** Uploads a message; `id` is there where the server tells it (UIDPLUS) or it could be found. */
-export async function append(ctx: Context, folder: string, bytes: Buffer, flags: readonly string[], received?: string): Promise<{ folder: string; id?: string }> {
+export async function append(ctx: Context, folder: string, bytes: Buffer, flags: readonly string[],
+  received?: string): Promise<{ folder: string; id?: string }> {
   return withImap(ctx, async client => {
     const put = await granted(client, client.append(folder, bytes, [...flags], received ? new Date(received) : undefined));
-    return { folder: put.destination, ...(put.uid && put.uidValidity ? { id: messageId({ folder: put.destination, uidValidity: String(put.uidValidity), uid: put.uid }) } : {}) };
+    return { folder: put.destination, ...(put.uid && put.uidValidity
+      ? { id: messageId({ folder: put.destination, uidValidity: String(put.uidValidity), uid: put.uid }) } : {}) };
   });
 }

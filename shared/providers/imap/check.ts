@@ -11,6 +11,7 @@ export async function checkAccount(ctx: Context): Promise<void> {
   ctx.signal?.throwIfAborted();
   const errors = results.flatMap(result => result.status === 'rejected' ? [result.reason as unknown] : []);
   const [first, second] = errors;
-  if (second) throw new MailError(isMailError(first) ? first.code : 'unavailable', `Both sides failed. ${(first as Error).message} ${(second as Error).message}`, { cause: first });
+  if (second) throw new MailError(isMailError(first) ? first.code : 'unavailable',
+    `Both sides failed. ${(first as Error).message} ${(second as Error).message}`, { cause: first });
   if (first) throw first;
 }

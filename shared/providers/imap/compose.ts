@@ -38,7 +38,8 @@ export async function streamed(mail: SendMailOptions): Promise<Readable> {
 
 const compile = async (mail: SendMailOptions): Promise<Node> => {
   const Composer = await composerLibrary();
-  return new Composer({ ...mail, baseBoundary: randomUUID().replaceAll('-', '').slice(0, 16), disableFileAccess: true, disableUrlAccess: true, newline: 'windows' }).compile();
+  return new Composer({ ...mail, baseBoundary: randomUUID().replaceAll('-', '').slice(0, 16), disableFileAccess: true, disableUrlAccess: true,
+    newline: 'windows' }).compile();
 };
 
 /** Whether nothing has to be read from a stream and all of it is small. */
@@ -58,7 +59,8 @@ function pieces(node: Node, qp: QuotedPrintable): string[] {
   const encoding = node.getTransferEncoding(), content = node.content as string | Buffer | undefined;
   const parts = [node.buildHeaders(), '\r\n\r\n'];
   if (content) {
-    parts.push(encoding === 'base64' ? Buffer.from(content).toString('base64').replace(/.{76}(?=.)/g, '$&\r\n') : encoding === 'quoted-printable' ? qp.wrap(qp.encode(content), 76) : String(content));
+    parts.push(encoding === 'base64' ? Buffer.from(content).toString('base64').replace(/.{76}(?=.)/g, '$&\r\n')
+      : encoding === 'quoted-printable' ? qp.wrap(qp.encode(content), 76) : String(content));
   }
   if (node.multipart) {
     node.childNodes.forEach((child, i) => parts.push(`${i ? '\r\n' : ''}--${String(node.boundary)}\r\n`, ...pieces(child, qp)));

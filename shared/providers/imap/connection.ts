@@ -47,7 +47,8 @@ const hubs = new Map<string, Hub>();
 function hubOf(ctx: Context): Hub {
   const { key } = settingsOf(ctx);
   let hub = hubs.get(key);
-  if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: -Infinity, nextLogin: -Infinity, failed: false, singleUntil: -Infinity, watchers: new Set() });
+  if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: -Infinity, nextLogin: -Infinity, failed: false,
+    singleUntil: -Infinity, watchers: new Set() });
   return hub;
 }
 
@@ -122,7 +123,8 @@ export async function withFolder<T>(
 }
 
 /** Opens a folder unless it is open in the way wanted. */
-export async function opened(client: ImapFlow, path: string, { write = false, fresh = false }: { write?: boolean; fresh?: boolean } = {}): Promise<MailboxObject> {
+export async function opened(client: ImapFlow, path: string,
+  { write = false, fresh = false }: { write?: boolean; fresh?: boolean } = {}): Promise<MailboxObject> {
   const current = client.mailbox;
   if (current && current.path === path && !!current.readOnly === !write && !fresh) return current;
   const mailbox = await client.mailboxOpen(path, { readOnly: !write });
@@ -135,7 +137,8 @@ export async function opened(client: ImapFlow, path: string, { write = false, fr
 export async function granted<T>(client: ImapFlow, call: Promise<T>): Promise<Exclude<T, false | undefined>> {
   refusals.delete(client);
   const result = await call;
-  if (result === false || result === undefined) throw refusals.get(client) ?? new MailError('rejected', 'The IMAP server refused the command without a reason.');
+  if (result === false || result === undefined) throw refusals.get(client) ?? new MailError('rejected',
+    'The IMAP server refused the command without a reason.');
   return result as Exclude<T, false | undefined>;
 }
 
@@ -268,7 +271,8 @@ export async function connect(ctx: Context, end: Endpoint, renew = false): Promi
   } catch (error) {
     client.close();
     ctx.signal?.throwIfAborted();
-    if (late) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`, { cause: error });
+    if (late) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`,
+      { cause: error });
     if (isCertificateError(error)) throw await certificateRefused(end, address, error);
     throw imapError(error, end);
   } finally {
@@ -289,7 +293,8 @@ export async function addressOf(ctx: Context, end: Endpoint): Promise<string> {
 
 /** The access token of the account. Throws `unauthorized` where the host gives none. */
 export async function tokenOf(ctx: Context, end: Endpoint, renew: boolean): Promise<string> {
-  if (!ctx.token) throw new MailError('unauthorized', `${end.side} at ${end.host} is set to OAuth 2, but no access token is at hand. Connect the account first.`);
+  if (!ctx.token) throw new MailError('unauthorized',
+    `${end.side} at ${end.host} is set to OAuth 2, but no access token is at hand. Connect the account first.`);
   return ctx.token(renew);
 }
 
@@ -312,7 +317,8 @@ export const isRefused = (error: unknown): boolean => (error as LibraryError)?.r
 export function wordsOf(error: unknown): string {
   const e = error as LibraryError;
   const said = e?.responseText ?? (typeof e?.response === 'string' ? e.response : undefined) ?? e?.reason ?? e?.message ?? String(error);
-  return redact(said.replace(/^[0-9A-F]+ (NO|BAD)\s+/, '').replace(/\s+/g, ' ').replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '').trim()).replace(/\.$/, '').slice(0, 300);
+  return redact(said.replace(/^[0-9A-F]+ (NO|BAD)\s+/, '').replace(/\s+/g, ' ').replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '').trim())
+    .replace(/\.$/, '').slice(0, 300);
 }
 
 /** The response code of a refusal that the library left unread, as it does for FETCH. */
@@ -329,7 +335,8 @@ export function imapError(error: unknown, end: Endpoint): MailError {
   const code = (e.serverResponseCode ?? codeOf(e.response))?.toUpperCase();
   const said = wordsOf(error);
   const details = { cause: error, ...(code ? { native: { responseCode: code } } : {}) };
-  if (e.code === 'ETHROTTLE') return new MailError('rate_limited', `${where} asks for a break: ${said}.`, { ...details, retryAfter: Math.ceil((e.throttleReset ?? 0) / 1000) });
+  if (e.code === 'ETHROTTLE') return new MailError('rate_limited', `${where} asks for a break: ${said}.`,
+    { ...details, retryAfter: Math.ceil((e.throttleReset ?? 0) / 1000) });
   const limited = code === 'LIMIT' || code === 'INUSE' || (!code && LIMITS.test(said));
   if (e.authenticationFailed) {
     // LIMIT, UNAVAILABLE and the like say nothing about the password (RFC 5530 section 3), although the library flags every NO alike.
@@ -347,7 +354,8 @@ export function imapError(error: unknown, end: Endpoint): MailError {
     if (code === 'ALREADYEXISTS') return new MailError('conflict', `${where} answered: ${said}.`, details);
     if (code === 'NOPERM') return new MailError('forbidden', `${where} answered: ${said}.`, details);
     if (limited) return new MailError('rate_limited', `${where} answered: ${said}.`, details);
-    if (code === 'UNAVAILABLE' || code === 'SERVERBUG' || (!code && TEMPORARY.test(said))) return new MailError('unavailable', `${where} answered: ${said}.`, details);
+    if (code === 'UNAVAILABLE' || code === 'SERVERBUG'
+      || (!code && TEMPORARY.test(said))) return new MailError('unavailable', `${where} answered: ${said}.`, details);
     return new MailError('rejected', `${where} answered: ${said}.`, details);
   }
   if (e.code === 'NotFound') return new MailError('not_found', `${said}.`, details);
@@ -441,7 +449,8 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
   const answer = async <T>(asked: Promise<T>): Promise<T> => {
     let deadline: NodeJS.Timeout | undefined;
     const silent = new Promise<never>((_, reject) => {
-      deadline = setTimeout(() => reject(new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`)), ANSWER_DEADLINE);
+      deadline = setTimeout(() => reject(new MailError('unavailable',
+        `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`)), ANSWER_DEADLINE);
     });
     try { return await Promise.race([asked, closed, silent]); } finally { clearTimeout(deadline); asked.catch(() => {}); }
   };

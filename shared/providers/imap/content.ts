@@ -21,7 +21,8 @@ export interface ImapMessage extends Message {
 }
 
 /** What a list shows: no byte of a body is sent for it. */
-export const SUMMARY = { uid: true, flags: true, internalDate: true, size: true, envelope: true, bodyStructure: true, threadId: true, labels: true } as const satisfies FetchQueryObject;
+export const SUMMARY = { uid: true, flags: true, internalDate: true, size: true, envelope: true, bodyStructure: true, threadId: true,
+  labels: true } as const satisfies FetchQueryObject;
 /** The same without the two items a server works out from the message, for messages it stumbles over. */
 export const BARE = { uid: true, flags: true, internalDate: true, size: true } as const satisfies FetchQueryObject;
 
@@ -57,7 +58,8 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
       folder, uidValidity, uid: row.uid, flags, size: row.size, internalDate: iso(row.internalDate),
       ...(envelope ? { messageId: envelope.messageId, ...(envelope.inReplyTo ? { inReplyTo: envelope.inReplyTo } : {}), envelope } : {}),
       ...(row.bodyStructure ? { bodyStructure: row.bodyStructure } : {}),
-      ...(row.modseq === undefined ? {} : { modseq: String(row.modseq) }), ...(row.emailId ? { emailId: row.emailId } : {}), ...(row.labels ? { labels: [...row.labels] } : {}),
+      ...(row.modseq === undefined ? {} : { modseq: String(row.modseq) }), ...(row.emailId ? { emailId: row.emailId } : {}),
+        ...(row.labels ? { labels: [...row.labels] } : {}),
     },
   };
   if (from) message.from = from;
@@ -190,7 +192,8 @@ export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObj
 }
 
 /** The one message an id names, with its structure. Throws `not_found`. */
-export async function summaryOf(client: ImapFlow, place: Place, query: FetchQueryObject = SUMMARY): Promise<{ row: FetchMessageObject; shape: Outline | undefined }> {
+export async function summaryOf(client: ImapFlow, place: Place,
+  query: FetchQueryObject = SUMMARY): Promise<{ row: FetchMessageObject; shape: Outline | undefined }> {
   // A row that the library cannot read, as of a structure too deep, is dropped by it; the bare facts it can read.
   const row = await rowOf(client, place, query) ?? (query === SUMMARY ? await rowOf(client, place, BARE) : undefined);
   if (!row) throw gone(messageId(place));

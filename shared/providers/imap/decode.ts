@@ -3,7 +3,8 @@ import type { Part } from './structure.js';
 
 const EQUALS = 0x3d, CR = 0x0d, LF = 0x0a;
 /** What a byte means as a hexadecimal digit; -1 for all others. */
-const HEX = Int8Array.from({ length: 256 }, (_, c) => c >= 0x30 && c <= 0x39 ? c - 0x30 : c >= 0x41 && c <= 0x46 ? c - 55 : c >= 0x61 && c <= 0x66 ? c - 87 : -1);
+const HEX = Int8Array.from({ length: 256 }, (_, c) =>
+  c >= 0x30 && c <= 0x39 ? c - 0x30 : c >= 0x41 && c <= 0x46 ? c - 55 : c >= 0x61 && c <= 0x66 ? c - 87 : -1);
 /** Shorter runs are copied byte by byte, which is faster than to look for their end with a call; longer ones in one go. */
 const RUN = 12;
 
@@ -96,7 +97,8 @@ export async function* decodeStream(source: AsyncIterable<Buffer>, encoding: str
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const decoders = new Map<string, TextDecoder | undefined>();
 function decoderFor(charset: string): TextDecoder | undefined {
-  const label = charset.trim().toLowerCase().replace(/^cp-?(125\d)$/, 'windows-$1').replace(/^(?:iso|latin)-?8859-?(\d+).*$/, 'iso-8859-$1').replace(/^latin-?1$/, 'iso-8859-1');
+  const label = charset.trim().toLowerCase().replace(/^cp-?(125\d)$/, 'windows-$1').replace(/^(?:iso|latin)-?8859-?(\d+).*$/, 'iso-8859-$1')
+    .replace(/^latin-?1$/, 'iso-8859-1');
   if (decoders.has(label)) return decoders.get(label);
   let decoder: TextDecoder | undefined;
   try { decoder = new TextDecoder(label); } catch { /* an unknown name is no reason to fail */ }
@@ -142,7 +144,8 @@ export function headerFields(bytes: Uint8Array): { name: string; value: string }
   const fields: { name: string; value: string }[] = [];
   for (const line of text.split(/\r?\n/)) {
     const colon = line.indexOf(':');
-    if (colon > 0 && !/[\s]/.test(line.slice(0, colon).trimEnd())) fields.push({ name: line.slice(0, colon).trimEnd(), value: words(line.slice(colon + 1).trim()) });
+    if (colon > 0 && !/[\s]/.test(line.slice(0, colon).trimEnd())) fields.push({ name: line.slice(0, colon).trimEnd(),
+      value: words(line.slice(colon + 1).trim()) });
   }
   return fields;
 }

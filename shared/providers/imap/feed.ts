@@ -10,7 +10,7 @@ import {
 import { messageId } from './identity.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
 import { fetchRows } from './rows.js';
-import { LARGEST_PARSED, takeApart, uidSearch } from './message.js';
+import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from './message.js';
 import { decoded } from './decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
 
@@ -34,7 +34,8 @@ const SILENCE = 30_000;
 const DAY = 86_400_000;
 
 const input = {
-  folders: list('Folders', text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' }), { maxItems: 20, default: ['INBOX'], help: 'News of the first one arrives at once, of the others within a minute.' }),
+  folders: list('Folders', text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' }),
+    { maxItems: 20, default: ['INBOX'], help: 'News of the first one arrives at once, of the others within a minute.' }),
   from: text('From', { maxLength: 500, group: 'Filters', help: 'Only messages whose sender contains this.' }),
   subject: text('Subject', { maxLength: 500, group: 'Filters', help: 'Only messages whose subject contains this.' }),
   unseen: flag('Unread Only', { group: 'Filters', help: 'Whether messages that were read elsewhere meanwhile are left out.' }),
@@ -42,7 +43,8 @@ const input = {
   largerThan: number('Larger Than', { min: 0, group: 'Filters', help: 'In bytes.' }),
   smallerThan: number('Smaller Than', { min: 1, group: 'Filters', help: 'In bytes.' }),
   fetch: choice('Fetch', { envelope: 'Envelope Only', text: 'Text and HTML', full: 'Text, HTML and Attachments', raw: 'Raw Message' }, { default: 'text' }),
-  attachmentLimit: number('Attachment Limit', { min: 0, default: 25 * 1024 * 1024, help: 'Attachments larger than this, in bytes, are described but not fetched.' }),
+  attachmentLimit: number('Attachment Limit', { min: 0, default: 25 * 1024 * 1024,
+    help: 'Attachments larger than this, in bytes, are described but not fetched.' }),
 };
 type Input = Values<typeof input>;
 
@@ -144,12 +146,14 @@ async function beginAt(ctx: Context, values: Input, at: number): Promise<string>
 }
 
 /** The first look at a folder: where news begins (`from` milliseconds, or now), and the latest few to show. */
-async function baseline(ctx: Context, folder: string, values: Input, show: boolean, from?: number): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
+async function baseline(ctx: Context, folder: string, values: Input, show: boolean,
+  from?: number): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
   return withFolder(ctx, folder, async (client, mailbox) => {
     const uidValidity = String(mailbox.uidValidity);
     const rows: FetchMessageObject[] = [];
     if (mailbox.exists) {
-      await fetchRows(client, `${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true }, row => { if (row.envelope) rows.push(row); }, false);
+      await fetchRows(client, `${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true },
+        row => { if (row.envelope) rows.push(row); }, false);
     }
     rows.sort((a, b) => a.uid - b.uid);
     // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
@@ -158,7 +162,8 @@ async function baseline(ctx: Context, folder: string, values: Input, show: boole
     if (from !== undefined && mailbox.exists) {
       const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
       let first: number | undefined;
-      if (near.length) await fetchRows(client, uidSet(near), { uid: true, internalDate: true }, row => { if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid; });
+      if (near.length) await fetchRows(client, uidSet(near), { uid: true, internalDate: true },
+        row => { if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid; });
       if (first !== undefined) Object.assign(state, { last: first - 1, base: first - 1, from: { until: last, since: from } });
     }
     const known = rows.filter(row => row.uid <= state.last);
@@ -268,7 +273,8 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         else if (!track.finished.has(uid)) {
           const times = (struck.get(uid) ?? 0) + 1;
           struck.set(uid, times);
-          if (times >= STRIKES) handOver(uid, unreadable({ folder, uidValidity: s.val, uid }, track.rows.get(uid), `The server cannot deliver this message: the connection broke whenever it was fetched (${wordsOf(error)}).`));
+          if (times >= STRIKES) handOver(uid, unreadable({ folder, uidValidity: s.val, uid }, track.rows.get(uid),
+            `The server cannot deliver this message: the connection broke whenever it was fetched (${wordsOf(error)}).`));
         }
         asked = -1;
         break;
@@ -318,12 +324,14 @@ function done({ s, ring, seen }: Work, uid: number, row: FetchMessageObject | un
 }
 
 /** An announced message that did not come, or is refused for the moment: asked for again later, while the others go on; at last it is said so. */
-function postpone(ctx: Context, w: Work, folder: string, uid: number, items: FeedItem<ImapMessage>[], row: FetchMessageObject | undefined, refusal: string | undefined) {
+function postpone(ctx: Context, w: Work, folder: string, uid: number, items: FeedItem<ImapMessage>[], row: FetchMessageObject | undefined,
+  refusal: string | undefined) {
   const { s } = w;
   const tries = (s.gaps?.find(([one]) => one === uid)?.[1] ?? 0) + 1;
   done(w, uid, undefined);
   if (tries > (refusal === undefined ? TRIES : REFUSED_TRIES)) {
-    const why = refusal === undefined ? 'The server lists this message but does not deliver it.' : `The server refuses to give this message, however often it is asked: ${refusal}.`;
+    const why = refusal === undefined ? 'The server lists this message but does not deliver it.'
+      : `The server refuses to give this message, however often it is asked: ${refusal}.`;
     items.push(itemOf(folder, s.val, uid, unreadable({ folder, uidValidity: s.val, uid }, row, why)));
     return;
   }
@@ -333,7 +341,8 @@ function postpone(ctx: Context, w: Work, folder: string, uid: number, items: Fee
 }
 
 const unreadable = (place: { folder: string; uidValidity: string; uid: number }, row: FetchMessageObject | undefined, error: string): ImapMessage =>
-  ({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure)) : { id: messageId(place), folder: place.folder, to: [], native: { ...place } }), unreadable: true, error });
+  ({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure))
+    : { id: messageId(place), folder: place.folder, to: [], native: { ...place } }), unreadable: true, error });
 
 /** Ends what has an end: the first look back, and the look at a folder created anew. */
 function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
@@ -371,7 +380,8 @@ async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: strin
       }, uid);
       return copied;
     };
-    const near = await uidSearch(client, Number.isFinite(after) ? [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(after) }] : [{ type: 'ATOM', value: 'ALL' }]);
+    const near = await uidSearch(client, Number.isFinite(after) ? [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(after) }]
+      : [{ type: 'ATOM', value: 'ALL' }]);
     // A known one that arrived later than any we know: whoever made the folder anew gave all messages new times. Then the newest must do.
     if (near.length && await look(uidSet(near), true)) {
       lowest = oldest = Infinity;
@@ -391,7 +401,8 @@ async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: strin
 }
 
 /** UIDs to hand over now, in order: gaps whose time has come, late ones, new ones. Asked for in stretches, so that 100,000 waiting messages cost little. */
-async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work, notes: string[], folder: string): Promise<{ uids: number[]; beyond: boolean }> {
+async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work, notes: string[],
+  folder: string): Promise<{ uids: number[]; beyond: boolean }> {
   if (!mailbox.exists) { delete s.gaps; return { uids: [], beyond: false }; }
   const find = async (set: string) => uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: set }]);
   const now = Date.now();
@@ -429,12 +440,14 @@ interface Collected { done: { uid: number; message: ImapMessage | undefined }[];
  * a filter is done without a message. Refusals of one message become errors in that message, or make it one of the missing where they may
  * pass; everything else is thrown.
  */
-async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, folder: string, asked: number[], values: Input, track: Track): Promise<Collected> {
+async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, folder: string, asked: number[], values: Input,
+  track: Track): Promise<Collected> {
   const uidValidity = String(mailbox.uidValidity);
   const errors = new Map<number, string>();
   const name = `${settingsOf(ctx).key}/${folder}/${uidValidity}`;
   await summaries(ctx, client, asked, track, errors, name);
-  const missing: number[] = [], chosen: { uid: number; row: FetchMessageObject | undefined; shape: Outline | undefined; message: ImapMessage | undefined }[] = [];
+  const missing: number[] = [];
+  const chosen: { uid: number; row: FetchMessageObject | undefined; shape: Outline | undefined; message: ImapMessage | undefined }[] = [];
   let bytes = 0, cut = false;
   for (const uid of asked) {
     if (uid > track.end) break;
@@ -452,7 +465,8 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
     if (values.fetch === 'envelope' || !row || error) track.finished.set(uid, message);
   }
   if (values.fetch !== 'envelope') {
-    const open = chosen.filter(one => one.message && one.row && !errors.has(one.uid)) as { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage }[];
+    const open = chosen.filter(one => one.message && one.row
+      && !errors.has(one.uid)) as { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage }[];
     await contents(ctx, client, open, folder, uidValidity, values, track, name);
   }
   // Missing ones beyond the cut are not known to be missing yet in their turn.
@@ -476,7 +490,8 @@ async function summaries(ctx: Context, client: ImapFlow, asked: number[], track:
   };
   const unknown = asked.filter(uid => !track.rows.has(uid));
   if (!unknown.length) return;
-  await alone(ctx, name, track, unknown, uid => track.rows.has(uid) || errors.has(uid), () => get(unknown, SUMMARY), uid => get([uid], SUMMARY), async (uid, said) => {
+  await alone(ctx, name, track, unknown, uid => track.rows.has(uid) || errors.has(uid), () => get(unknown, SUMMARY), uid => get([uid], SUMMARY),
+    async (uid, said) => {
     errors.set(uid, `The server refuses to tell what this message is: ${said}.`);
     try { await get([uid], BARE); } catch (error) { onlyRefusal(error); }
   });
@@ -515,7 +530,8 @@ function isPatient(name: string): boolean {
  * not for ever, because the only message asked for may be the bad one.
  */
 async function alone(
-  ctx: Context, name: string, track: Track, uids: readonly number[], has: (uid: number) => boolean, all: () => Promise<void>, single: (uid: number) => Promise<void>,
+  ctx: Context, name: string, track: Track, uids: readonly number[], has: (uid: number) => boolean, all: () => Promise<void>,
+    single: (uid: number) => Promise<void>,
   never: (uid: number, said: string) => void | Promise<void>,
 ): Promise<void> {
   try { return await all(); } catch (error) { onlyRefusal(error); }
@@ -552,37 +568,43 @@ function passes(values: Input, row: FetchMessageObject, shape: Outline | undefin
 }
 
 const textsOf = (shape: Outline): Part[] => [...shape.texts, ...shape.htmls];
-const filesOf = (shape: Outline, values: Input): Part[] => values.fetch === 'full' ? shape.attachments.filter(part => part.size <= AT_ONCE && decodedSize(part) <= values.attachmentLimit).slice(0, 100) : [];
+const filesOf = (shape: Outline, values: Input): Part[] =>
+  values.fetch === 'full' ? shape.attachments.filter(part => part.size <= AT_ONCE && decodedSize(part) <= values.attachmentLimit).slice(0, 100) : [];
 
 /** How many bytes of a message a window would hold. */
 function costOf(values: Input, row: FetchMessageObject, shape: Outline | undefined): number {
   if (values.fetch === 'envelope') return 0;
   if (values.fetch === 'raw') return (row.size ?? 0) <= AT_ONCE ? row.size ?? 0 : 0;
   if (!shape) return Math.min(row.size ?? 0, LARGEST_PARSED);
-  return 4096 + [...textsOf(shape).map(part => Math.min(part.size, LONGEST_TEXT)), ...filesOf(shape, values).map(part => part.size)].reduce((sum, size) => sum + size, 0);
+  return 4096 + [...textsOf(shape).map(part => Math.min(part.size, LONGEST_TEXT)), ...filesOf(shape, values).map(part => part.size)].reduce((sum,
+    size) => sum + size, 0);
 }
 
 type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage };
 
-async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track, name: string): Promise<void> {
+async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track,
+  name: string): Promise<void> {
   const byUid = new Map(open.map(one => [one.uid, one]));
   const finished = (one: Open) => { track.finished.set(one.uid, one.message); };
   const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
   for (const one of open) {
     const place = { folder, uidValidity, uid: one.uid };
-    if (values.fetch === 'raw') { one.message.raw = sourceFile(ctx, place, `message-${one.uid}.eml`); if ((one.row.size ?? 0) > AT_ONCE) track.finished.set(one.uid, one.message); continue; }
+    if (values.fetch === 'raw') { one.message.raw = sourceFile(ctx, place,
+      `message-${one.uid}.eml`); if ((one.row.size ?? 0) > AT_ONCE) track.finished.set(one.uid, one.message); continue; }
     if (!one.shape) {
       if ((one.row.size ?? 0) > LARGEST_PARSED) {
-        one.message.error = `The server cannot tell how this message is made up, and it is larger than ${LARGEST_PARSED / 1048576} MB; only its source can be had.`;
+        one.message.error = TOO_LARGE;
         track.finished.set(one.uid, one.message);
       }
       continue;
     }
     if (values.fetch === 'full') {
-      one.message.attachments = one.shape.attachments.map(part => ({ ...toAttachment(part), ...(decodedSize(part) <= values.attachmentLimit ? { content: partFile(ctx, place, part) } : {}) }));
+      one.message.attachments = one.shape.attachments.map(part =>
+        ({ ...toAttachment(part), ...(decodedSize(part) <= values.attachmentLimit ? { content: partFile(ctx, place, part) } : {}) }));
     }
   }
-  const parts: Wanted[] = values.fetch === 'raw' ? [] : open.filter(one => one.shape).map(one => ({ uid: one.uid, parts: [...textsOf(one.shape!), ...filesOf(one.shape!, values)], header: true }));
+  const parts: Wanted[] = values.fetch === 'raw' ? []
+    : open.filter(one => one.shape).map(one => ({ uid: one.uid, parts: [...textsOf(one.shape!), ...filesOf(one.shape!, values)], header: true }));
   const take = (got: Got) => {
     const one = byUid.get(got.uid);
     if (!one?.shape) return;
@@ -608,7 +630,8 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       if (!one || !row.source) return;
       if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
       else await takeApart(row.source, one.message);
-      if (values.fetch !== 'full' && one.message.attachments) one.message.attachments = one.message.attachments.map(({ content: _content, ...described }) => described);
+      if (values.fetch !== 'full' && one.message.attachments) one.message.attachments = one.message.attachments.map(({ content: _content,
+        ...described }) => described);
       finished(one);
     });
   };
@@ -622,7 +645,8 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       track.finished.set(uid, message);
     });
   };
-  if (parts.length) await ask(open.filter(one => one.shape), () => fetchParts(client, parts, take), uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
+  if (parts.length) await ask(open.filter(one => one.shape), () => fetchParts(client, parts, take),
+    uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await ask(wholes, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
 }
 

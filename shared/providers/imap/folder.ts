@@ -11,7 +11,8 @@ export type Role = 'inbox' | 'sent' | 'drafts' | 'trash' | 'junk' | 'archive' | 
 export interface Folder { id: string; name: string; role?: Role; messages?: number; unseen?: number; native: Native }
 
 const ROLES: Readonly<Record<string, Role>> = {
-  '\\Inbox': 'inbox', '\\Sent': 'sent', '\\Drafts': 'drafts', '\\Trash': 'trash', '\\Junk': 'junk', '\\Archive': 'archive', '\\All': 'all', '\\Flagged': 'flagged',
+  '\\Inbox': 'inbox', '\\Sent': 'sent', '\\Drafts': 'drafts', '\\Trash': 'trash', '\\Junk': 'junk', '\\Archive': 'archive', '\\All': 'all',
+    '\\Flagged': 'flagged',
 };
 
 /** The path of the folder with a role, by SPECIAL-USE or by name in many languages; undefined where there is none. */
@@ -22,7 +23,8 @@ export async function folderFor(client: ImapFlow, role: Role): Promise<string | 
 
 async function* listFolders(ctx: Context, subscribed: boolean): AsyncGenerator<Folder> {
   // LIST-STATUS (RFC 5819) brings all counts in one round trip; the library asks folder by folder where it is missing.
-  const folders = await withImap(ctx, client => client.list({ statusQuery: { messages: true, unseen: true, uidNext: true, uidValidity: true } }), { reads: true });
+  const folders = await withImap(ctx, client => client.list({ statusQuery: { messages: true, unseen: true, uidNext: true, uidValidity: true } }),
+    { reads: true });
   for (const folder of folders) {
     if (subscribed && !folder.subscribed) continue;
     const role = ROLES[folder.specialUse ?? ''], { status } = folder;
@@ -31,14 +33,16 @@ async function* listFolders(ctx: Context, subscribed: boolean): AsyncGenerator<F
       ...(status?.messages === undefined ? {} : { messages: status.messages }), ...(status?.unseen === undefined ? {} : { unseen: status.unseen }),
       native: {
         path: folder.path, delimiter: folder.delimiter, flags: [...folder.flags], subscribed: folder.subscribed, selectable: !folder.flags.has('\\Noselect'),
-        ...(status?.uidValidity === undefined ? {} : { uidValidity: String(status.uidValidity) }), ...(status?.uidNext === undefined ? {} : { uidNext: status.uidNext }),
+        ...(status?.uidValidity === undefined ? {} : { uidValidity: String(status.uidValidity) }),
+          ...(status?.uidNext === undefined ? {} : { uidNext: status.uidNext }),
         ...(folder.specialUseSource ? { roleFrom: folder.specialUseSource } : {}),
       },
     };
   }
 }
 
-const path = (label: string, more: { help?: string } = {}) => text(label, { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', example: 'INBOX', ...more });
+const path = (label: string, more: { help?: string } = {}) =>
+  text(label, { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', example: 'INBOX', ...more });
 
 /** The operations on folders. */
 export const folders = {
@@ -49,7 +53,8 @@ export const folders = {
   }),
   'folder.create': operation({
     summary: 'Create a folder', effect: 'write', docs: 'RFC 9051 section 6.3.4',
-    input: { folder: text('Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', example: 'Customers/2026', help: 'The path, with the delimiter that the other folders show.' }) },
+    input: { folder: text('Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', example: 'Customers/2026',
+      help: 'The path, with the delimiter that the other folders show.' }) },
     run: async (ctx, { folder }): Promise<Receipt> => withImap(ctx, async client => {
       const made = await client.mailboxCreate(folder);
       if (!made.created) throw new MailError('conflict', `There is a folder "${made.path}" already.`);
@@ -78,5 +83,6 @@ export const folders = {
 } satisfies Operations;
 
 function keepInbox(folder: string, verb: string) {
-  if (folder.toUpperCase() === 'INBOX') throw new MailError('invalid_input', `INBOX cannot be ${verb}.`, { issues: [{ field: 'folder', message: `INBOX cannot be ${verb}.` }] });
+  if (folder.toUpperCase() === 'INBOX') throw new MailError('invalid_input', `INBOX cannot be ${verb}.`,
+    { issues: [{ field: 'folder', message: `INBOX cannot be ${verb}.` }] });
 }

@@ -13,7 +13,8 @@ export function placeOf(id: string, field = 'message'): Place {
   try {
     if (found) return { folder: decodeURIComponent(found[1]!.replace(/%(?![0-9A-F]{2})/gi, '%25')), uidValidity: found[2]!, uid: Number(found[3]) };
   } catch { /* said below */ }
-  throw new MailError('invalid_input', `"${id.slice(0, 80)}" is not the id of a message; take it from message.list, such as INBOX;UIDVALIDITY=1795198567;UID=47.`,
+  throw new MailError('invalid_input',
+    `"${id.slice(0, 80)}" is not the id of a message; take it from message.list, such as INBOX;UIDVALIDITY=1795198567;UID=47.`,
     { issues: [{ field, message: 'This is not the id of a message.' }] });
 }
 

@@ -16,13 +16,19 @@ import { outline, toAttachment } from './structure.js';
 export const WINDOW = 250;
 /** A message whose structure cannot be used is read whole to be taken apart, up to this many bytes. */
 export const LARGEST_PARSED = 10 * 1024 * 1024;
+/** What is said of a larger one. */
+export const TOO_LARGE = 'The server cannot tell how this message is made up, and it is larger than '
+  + `${LARGEST_PARSED / 1048576} MB; only its source can be had.`;
 
-export const messageField = { message: text('Message', { required: true, maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47', help: 'The id of the message as message.list gives it.' }) };
+export const messageField = { message: text('Message',
+  { required: true, maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
+    help: 'The id of the message as message.list gives it.' }) };
 
 const words = (label: string) => text(label, { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search' });
 const SEARCH = {
   from: words('From'), to: words('To'), cc: words('Cc'), subject: words('Subject'),
-  text: text('Text', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search', help: 'Words anywhere in the message; may be slow on servers without an index.' }),
+  text: text('Text', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search',
+    help: 'Words anywhere in the message; may be slow on servers without an index.' }),
   since: time('Since', { group: 'Search', help: 'When the server received the message, at the earliest.' }),
   before: time('Before', { group: 'Search', help: 'When the server received the message, before this moment.' }),
   seen: flag('Seen', { group: 'Search', help: 'Whether the message is marked as read.' }),
@@ -31,10 +37,14 @@ const SEARCH = {
   larger: number('Larger Than', { min: 0, max: 4294967295, group: 'Search', help: 'In bytes.' }),
   smaller: number('Smaller Than', { min: 0, max: 4294967295, group: 'Search', help: 'In bytes.' }),
   header: text('Header Name', { maxLength: 100, pattern: '^[!-9;-~]+$', group: 'Search', example: 'List-Id' }),
-  headerValue: text('Header Value', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search', help: 'What the header contains; empty finds every message that has it.' }),
-  raw: text('Search Keys', { maxLength: 2000, pattern: '^\\P{Cc}*$', group: 'Search', example: 'OR FLAGGED KEYWORD urgent', help: 'Search keys as the protocol spells them, added to the others.' }),
+  headerValue: text('Header Value', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search',
+    help: 'What the header contains; empty finds every message that has it.' }),
+  raw: text('Search Keys', { maxLength: 2000, pattern: '^\\P{Cc}*$', group: 'Search', example: 'OR FLAGGED KEYWORD urgent',
+    help: 'Search keys as the protocol spells them, added to the others.' }),
 };
-type Search = { [K in keyof typeof SEARCH]?: (typeof SEARCH)[K] extends { type: 'number' } ? number : (typeof SEARCH)[K] extends { type: 'flag' } ? boolean : string };
+type Search = {
+  [K in keyof typeof SEARCH]?: (typeof SEARCH)[K] extends { type: 'number' } ? number : (typeof SEARCH)[K] extends { type: 'flag' } ? boolean : string;
+};
 
 const DAY = 86_400_000;
 
@@ -65,14 +75,16 @@ const day = (at: number) => { const d = new Date(at); return `${d.getUTCDate()}-
 
 type Token = { type: 'ATOM' | 'STRING' | 'SEQUENCE'; value: string } | Token[];
 interface Untagged { attributes?: { value?: unknown }[] }
-interface Raw { exec(command: string, attributes: Token[], options: { untagged: Record<string, (answer: Untagged) => Promise<void>> }): Promise<{ next(): void }> }
+interface Raw { exec(command: string, attributes: Token[],
+  options: { untagged: Record<string, (answer: Untagged) => Promise<void>> }): Promise<{ next(): void }> }
 
 /** UID SEARCH with keys as they are; the library's own search knows neither raw keys nor tells why a search was refused. */
 export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number[]> {
   // No search finds more than the folder holds; a server that says so would have us count to four thousand million. Some may have just come.
   const found = new Set<number>(), most = (client.mailbox ? client.mailbox.exists : 0) + 1000;
   const compact = client.capabilities.has('ESEARCH') || client.enabled.has('IMAP4REV2');
-  const answer = await (client as unknown as Raw).exec('UID SEARCH', [...(compact ? [{ type: 'ATOM', value: 'RETURN' }, [{ type: 'ATOM', value: 'ALL' }]] as Token[] : []), ...keys], {
+  const answer = await (client as unknown as Raw).exec('UID SEARCH',
+    [...(compact ? [{ type: 'ATOM', value: 'RETURN' }, [{ type: 'ATOM', value: 'ALL' }]] as Token[] : []), ...keys], {
     untagged: {
       SEARCH: async ({ attributes = [] }) => { for (const { value } of attributes) if (/^[1-9]\d{0,9}$/.test(String(value))) found.add(Number(value)); },
       ESEARCH: async ({ attributes = [] }) => {
@@ -111,7 +123,8 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
     const both = ctx.signal ? AbortSignal.any([ctx.signal, signal]) : signal;
     return withFolder({ ...ctx, signal: both }, folder, async (client, mailbox) => {
       const uidValidity = String(mailbox.uidValidity);
-      if (at.uidValidity && at.uidValidity !== uidValidity) throw new MailError('conflict', `The folder "${folder}" was created anew while it was listed; list it again.`);
+      if (at.uidValidity && at.uidValidity !== uidValidity) throw new MailError('conflict',
+        `The folder "${folder}" was created anew while it was listed; list it again.`);
       const uids = at.uids ?? (mailbox.exists ? await search(client, criteria) : []);
       const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW);
       const rows = new Map<number, FetchMessageObject>();
@@ -157,7 +170,7 @@ export async function readWhole(ctx: Context, place: Place, message: ImapMessage
   for await (const piece of bytesOf(ctx, place)) {
     pieces.push(piece);
     size += piece.length;
-    if (size > LARGEST_PARSED) { message.error = `The server cannot tell how this message is made up, and it is larger than ${LARGEST_PARSED / 1048576} MB; only its source can be had.`; return; }
+    if (size > LARGEST_PARSED) { message.error = TOO_LARGE; return; }
   }
   await takeApart(Buffer.concat(pieces, size), message);
 }
@@ -171,7 +184,8 @@ export async function takeApart(source: Buffer, message: ImapMessage): Promise<v
     message.from ??= parsed.from;
     message.subject ??= parsed.subject;
     message.attachments = parsed.attachments.map(({ id, file, inline }) => ({
-      id, name: file.name, type: file.type, size: file.size, ...(inline ? { inline } : {}), ...(file.contentId ? { contentId: file.contentId } : {}), content: file,
+      id, name: file.name, type: file.type, size: file.size, ...(inline ? { inline } : {}), ...(file.contentId ? { contentId: file.contentId } : {}),
+        content: file,
     }));
     if (parsed.messageId) message.native.messageId ??= parsed.messageId;
   } catch (error) {
@@ -229,7 +243,9 @@ export const reading = {
   }),
   'attachment.get': operation({
     summary: 'Download an attachment', effect: 'read', plain: true, docs: 'RFC 9051 section 6.4.5',
-    input: { ...messageField, attachment: text('Attachment', { required: true, maxLength: 100, pattern: '^[m0-9][0-9.]*$', ref: 'attachment', example: '2', help: 'The id of the attachment as message.get gives it.' }) },
+    input: { ...messageField, attachment: text('Attachment',
+      { required: true, maxLength: 100, pattern: '^[m0-9][0-9.]*$', ref: 'attachment', example: '2',
+        help: 'The id of the attachment as message.get gives it.' }) },
     run: (ctx, { message, attachment: id }) => attachment(ctx, placeOf(message), id),
   }),
 } satisfies Operations;
@@ -237,7 +253,8 @@ export const reading = {
 /** One message or several, by id. */
 export const messagesField = {
   ...messageField,
-  message: text('Message', { maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47', help: 'The id of the message as message.list gives it.' }),
+  message: text('Message', { maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
+    help: 'The id of the message as message.list gives it.' }),
   messages: list('Messages', text('Message', { maxLength: 2000, ref: 'message' }), { maxItems: 10_000, help: 'Several ids; each gets its own outcome.' }),
 };
 export { toAttachment };

@@ -11,7 +11,8 @@ export interface Parsed {
 /** Takes a whole message apart; for messages whose structure the server could not tell, and for what is given as a file. Throws what the parser throws. */
 export async function parseMessage(source: Uint8Array): Promise<Parsed> {
   const { default: PostalMime } = await parserLibrary();
-  const mail = await PostalMime.parse(source, { attachmentEncoding: 'arraybuffer', maxNestingDepth: 50, maxHeadersSize: 1024 * 1024, forceRfc822Attachments: true });
+  const mail = await PostalMime.parse(source, { attachmentEncoding: 'arraybuffer', maxNestingDepth: 50, maxHeadersSize: 1024 * 1024,
+    forceRfc822Attachments: true });
   const from = mail.from?.address ? { email: mail.from.address, ...(mail.from.name ? { name: mail.from.name } : {}) } : undefined;
   return {
     ...(mail.text !== undefined ? { text: mail.text } : {}), ...(mail.html !== undefined ? { html: mail.html } : {}),

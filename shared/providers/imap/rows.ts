@@ -1,5 +1,6 @@
 import { words } from './decode.js';
-import { imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MessageAddressObject, type MessageEnvelopeObject } from './libraries.js';
+import { imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MessageAddressObject,
+  type MessageEnvelopeObject } from './libraries.js';
 
 /** A value as the library's own parser gives it: lists are arrays, NIL is null, the section of `BODY[...]` stands beside its atom. */
 type Value = { type: 'ATOM' | 'STRING' | 'LITERAL'; value: string | Buffer; section?: Value[]; partial?: number[] } | null | Value[];
@@ -95,7 +96,8 @@ function answerAt(bytes: Buffer, from: number): Answer | number {
     if (end < 0) return bytes.length - from + 1;
     const stop = bytes[end - 1] === CR ? end - 1 : end;
     const size = bytes[stop - 1] === CLOSE ? /\{(\d{1,10})\}$/.exec(bytes.toString('latin1', Math.max(at, stop - 12), stop))?.[1] : undefined;
-    if (size === undefined) return { payload: lines.length ? Buffer.concat([...lines, bytes.subarray(at, stop)]) : bytes.subarray(from, stop), literals, end: end + 1 };
+    if (size === undefined) return { payload: lines.length ? Buffer.concat([...lines, bytes.subarray(at, stop)]) : bytes.subarray(from, stop),
+      literals, end: end + 1 };
     lines.push(bytes.subarray(at, end + 1));
     at = end + 1 + Number(size);
     if (at >= bytes.length) return at - from + 1;
@@ -188,7 +190,8 @@ export function envelopeOf(values: Value[]): MessageEnvelopeObject {
 const ROLES = ['from', 'sender', 'replyTo', 'to', 'cc', 'bcc'] as const;
 
 type Token = { type: 'ATOM' | 'SEQUENCE'; value: string; section?: Token[]; partial?: number[] } | Token[];
-interface Raw { exec(command: string, attributes: Token[], options: { untagged: { FETCH: (row: FetchRow) => void | Promise<void> } }): Promise<{ next(): void }> }
+interface Raw { exec(command: string, attributes: Token[],
+  options: { untagged: { FETCH: (row: FetchRow) => void | Promise<void> } }): Promise<{ next(): void }> }
 
 const atom = (value: string): Token => ({ type: 'ATOM', value });
 const section = (name: string | undefined, range?: { start?: number; maxLength?: number }): Token =>
@@ -198,10 +201,11 @@ const section = (name: string | undefined, range?: { start?: number; maxLength?:
 export const LONGEST_HEADER = 256 * 1024;
 
 /**
- * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same, but takes every row through a
- * queue of promises and writes the name of each item anew. Throws what the library throws.
+ * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same,
+ * but takes every row through a queue of promises and writes the name of each item anew. Throws what the library throws.
  */
-export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: (row: FetchMessageObject) => void | Promise<void>, uid = true): Promise<void> {
+export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: (row: FetchMessageObject) => void | Promise<void>,
+  uid = true): Promise<void> {
   const { formatMessageResponse, parseBodystructure } = await imapToolsLibrary();
   const { capabilities, mailbox } = client;
   if (!mailbox) return;
@@ -239,7 +243,8 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
         else if (!Array.isArray(inner)) (row.bodyParts ??= new Map()).set(String(inner.value).toLowerCase(), bytes);
       } else if (name === 'UID' && typeof single === 'string' && /^[1-9]\d{0,9}$/.test(single)) row.uid = Number(single);
       else if (name === 'RFC822.SIZE' && typeof single === 'string' && /^\d{1,15}$/.test(single)) row.size = Number(single);
-      else if (name === 'FLAGS' && Array.isArray(value)) row.flags = new Set(value.flatMap(flag => flag && !Array.isArray(flag) && typeof flag.value === 'string' ? [flag.value] : []));
+      else if (name === 'FLAGS' && Array.isArray(value)) row.flags = new Set(value.flatMap(flag =>
+        flag && !Array.isArray(flag) && typeof flag.value === 'string' ? [flag.value] : []));
       else if (name === 'INTERNALDATE' && typeof single === 'string') {
         const date = new Date(single);
         row.internalDate = Number.isNaN(date.getTime()) ? single : date;

@@ -29,26 +29,32 @@ const LONGEST = 30_000;
 const LARGEST_COPY = 48 * 1024 * 1024;
 
 const address = (label: string, more: { help?: string } = {}) => text(label, { format: 'address', maxLength: 1000, ...more });
-const addresses = (label: string) => list(label, text(label, { format: 'address', maxLength: 1000 }), { maxItems: 1000, help: 'One address an entry, alone or with a name before it.' });
+const addresses = (label: string) => list(label, text(label, { format: 'address', maxLength: 1000 }),
+  { maxItems: 1000, help: 'One address an entry, alone or with a name before it.' });
 
 const BODY = {
   text: text('Text', { lines: 10, maxLength: 10_000_000 }),
   html: text('HTML', { format: 'html', lines: 10, maxLength: 10_000_000 }),
   attachments: list('Attachments', file('Attachment'), { maxItems: 1000 }),
-  inlineImages: list('Inline Images', file('Inline Image'), { maxItems: 200, help: 'Shown in the HTML by src="cid:NAME", where NAME is the content id or the file name.' }),
+  inlineImages: list('Inline Images', file('Inline Image'),
+    { maxItems: 200, help: 'Shown in the HTML by src="cid:NAME", where NAME is the content id or the file name.' }),
 };
 const ENVELOPE = {
   from: address('From', { help: 'The account\'s own address unless given.' }),
   replyTo: address('Reply To'),
   headers: list('Headers', text('Header', { maxLength: 2000 }), { maxItems: 100, help: 'More header fields, one an entry, as Name: value.' }),
   priority: choice('Priority', { high: 'High', normal: 'Normal', low: 'Low' }),
-  unsubscribeUrl: text('Unsubscribe URL', { format: 'uri', maxLength: 2000, help: 'Put into List-Unsubscribe; with https also offered as one click (RFC 8058).' }),
+  unsubscribeUrl: text('Unsubscribe URL', { format: 'uri', maxLength: 2000,
+    help: 'Put into List-Unsubscribe; with https also offered as one click (RFC 8058).' }),
   unsubscribeEmail: text('Unsubscribe Address', { format: 'email', help: 'Put into List-Unsubscribe.' }),
-  notify: list('Delivery Notifications', choice('Notification', { success: 'On Success', failure: 'On Failure', delay: 'On Delay', never: 'Never' }), { maxItems: 3, help: 'What the recipients\' servers report back (RFC 3461).' }),
+  notify: list('Delivery Notifications', choice('Notification', { success: 'On Success', failure: 'On Failure', delay: 'On Delay', never: 'Never' }),
+    { maxItems: 3, help: 'What the recipients\' servers report back (RFC 3461).' }),
   calendar: text('Calendar Invitation', { lines: 8, maxLength: 1_000_000, help: 'An iCalendar text that begins with BEGIN:VCALENDAR.' }),
   calendarMethod: choice('Calendar Method', { REQUEST: 'Request', REPLY: 'Reply', CANCEL: 'Cancel', PUBLISH: 'Publish' }, { default: 'REQUEST' }),
-  saveToSent: choice('Save to Sent', { automatic: 'Automatic', yes: 'Yes', no: 'No' }, { default: 'automatic', help: 'Automatic saves a copy unless the server is known to do it by itself.' }),
-  messageId: text('Message-ID', { maxLength: 250, pattern: '^<?[!-;=?A-~]+@[!-;=?A-~]+>?$', example: 'order-4711@example.com', help: 'Chosen by you so that a repeated attempt can be recognised; random unless given.' }),
+  saveToSent: choice('Save to Sent', { automatic: 'Automatic', yes: 'Yes', no: 'No' },
+    { default: 'automatic', help: 'Automatic saves a copy unless the server is known to do it by itself.' }),
+  messageId: text('Message-ID', { maxLength: 250, pattern: '^<?[!-;=?A-~]+@[!-;=?A-~]+>?$', example: 'order-4711@example.com',
+    help: 'Chosen by you so that a repeated attempt can be recognised; random unless given.' }),
 };
 const SUBJECT = { maxLength: 2000, pattern: '^\\P{Cc}*$' } as const;
 const sendInput = {
@@ -61,15 +67,18 @@ interface More { inReplyTo?: string; references?: string[]; extra?: { name: stri
 const refuse = (issues: Issue[]): never => { throw new MailError('invalid_input', issues.map(issue => issue.message).join(' '), { issues }); };
 
 /** Fields that have a place of their own, or that make a message what it is. */
-const RESERVED = /^(from|sender|to|cc|bcc|subject|date|message-id|in-reply-to|references|reply-to|mime-version|content-.*|return-path|received|dkim-signature|list-unsubscribe.*|resent-.*|apparently-to)$/i;
+const RESERVED = new RegExp('^(from|sender|to|cc|bcc|subject|date|message-id|in-reply-to|references|reply-to|mime-version|content-.*|return-path'
+  + '|received|dkim-signature|list-unsubscribe.*|resent-.*|apparently-to)$', 'i');
 
 function ownHeaders(lines: readonly string[] | undefined): { key: string; value: string }[] {
   return (lines ?? []).map((line, i) => {
     const found = /^([!-9;-~]{1,76})\s*:[ \t]*(\S.*)$/u.exec(line);
     if (!found) return refuse([{ field: 'headers', message: `Headers entry ${i + 1} must have the form Name: value.` }]);
     const [, key, value] = found as unknown as [string, string, string];
-    if (/\p{Cc}/u.test(value.replace(/\t/g, ' '))) return refuse([{ field: 'headers', message: `Headers entry ${i + 1} must not contain control characters.` }]);
-    if (RESERVED.test(key)) return refuse([{ field: 'headers', message: `The header ${key} cannot be set this way; it has a field of its own or belongs to the message's structure.` }]);
+    if (/\p{Cc}/u.test(value.replace(/\t/g, ' '))) return refuse([{ field: 'headers',
+      message: `Headers entry ${i + 1} must not contain control characters.` }]);
+    if (RESERVED.test(key)) return refuse([{ field: 'headers',
+      message: `The header ${key} cannot be set this way; it has a field of its own or belongs to the message's structure.` }]);
     if (TOO_LONG.test(value)) return refuse([{ field: 'headers', message: `Headers entry ${i + 1} ${TOO_LONG_SAID}` }]);
     return { key, value };
   });
@@ -104,7 +113,8 @@ const onWire = (email: string) => isForeign(email) ? email : `${email.slice(0, e
 async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt> {
   const settings = settingsOf(ctx);
   const end = endpoint(ctx, 'smtp');
-  const from = mail.from ? person(mail.from) : settings.address ? { email: settings.address } : refuse([{ field: 'from', message: 'From is required, because the user name of the account is no e-mail address.' }]);
+  const from = mail.from ? person(mail.from) : settings.address ? { email: settings.address }
+    : refuse([{ field: 'from', message: 'From is required, because the user name of the account is no e-mail address.' }]);
   const to = (mail.to ?? []).map(person), cc = (mail.cc ?? []).map(person), bcc = (mail.bcc ?? []).map(person);
   const everyone = [...new Set([...to, ...cc, ...bcc].map(one => onWire(one.email)))];
   if (!everyone.length) refuse([{ field: 'to', message: 'At least one recipient is required.' }]);
@@ -112,7 +122,8 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   const badFiles = [...checkFiles('attachments', 'Attachments', mail.attachments), ...checkFiles('inlineImages', 'Inline Images', mail.inlineImages)];
   if (badFiles.length) refuse(badFiles);
   if (TOO_LONG.test(mail.subject ?? '')) refuse([{ field: 'subject', message: `Subject ${TOO_LONG_SAID}` }]);
-  if (mail.unsubscribeUrl && TOO_LONG.test(new URL(mail.unsubscribeUrl).href)) refuse([{ field: 'unsubscribeUrl', message: `Unsubscribe URL ${TOO_LONG_SAID}` }]);
+  if (mail.unsubscribeUrl && TOO_LONG.test(new URL(mail.unsubscribeUrl).href)) refuse([{ field: 'unsubscribeUrl',
+    message: `Unsubscribe URL ${TOO_LONG_SAID}` }]);
   let calendar = mail.calendar?.trim();
   if (calendar && !/^BEGIN:VCALENDAR/i.test(calendar)) refuse([{ field: 'calendar', message: 'Calendar Invitation must begin with BEGIN:VCALENDAR.' }]);
   // The type of the part and the property in it have to say the same (RFC 6047 section 2.4); what the text says is what was meant.
@@ -120,7 +131,8 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   if (calendar && !/^METHOD:/im.test(calendar)) calendar = calendar.replace(/^BEGIN:VCALENDAR\s*?$/im, `$&\r\nMETHOD:${method}`);
   if (mail.notify?.includes('never') && mail.notify.length > 1) refuse([{ field: 'notify', message: 'Never cannot be combined with other notifications.' }]);
   const id = (mail.messageId ?? newMessageId(from.email)).replace(/^<|>$/g, '');
-  const unsubscribe = [...(mail.unsubscribeUrl ? [`<${new URL(mail.unsubscribeUrl).href}>`] : []), ...(mail.unsubscribeEmail ? [`<mailto:${encodeURIComponent(mail.unsubscribeEmail).replace('%40', '@')}>`] : [])];
+  const unsubscribe = [...(mail.unsubscribeUrl ? [`<${new URL(mail.unsubscribeUrl).href}>`] : []),
+    ...(mail.unsubscribeEmail ? [`<mailto:${encodeURIComponent(mail.unsubscribeEmail).replace('%40', '@')}>`] : [])];
   const extra = [
     ...(unsubscribe.length ? [{ key: 'List-Unsubscribe', value: unsubscribe.join(', ') }] : []),
     ...(mail.unsubscribeUrl?.startsWith('https:') ? [{ key: 'List-Unsubscribe-Post', value: 'List-Unsubscribe=One-Click' }] : []),
@@ -136,9 +148,11 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
   if (foreign.length || mail.notify?.length || size > ONE_PIECE) {
     const can = await abilitiesOf(ctx);
     // The library would send the raw bytes to any server, and the recipient would be lost on the way (RFC 6531 section 3.1).
-    if (foreign.length && !can.smtputf8) throw new MailError('unsupported', `SMTP at ${end.host} cannot deliver to international addresses (${foreign.join(', ')}): it does not offer SMTPUTF8.`);
+    if (foreign.length && !can.smtputf8) throw new MailError('unsupported',
+      `SMTP at ${end.host} cannot deliver to international addresses (${foreign.join(', ')}): it does not offer SMTPUTF8.`);
     if (mail.notify?.length && !can.dsn) throw new MailError('unsupported', `SMTP at ${end.host} does not offer delivery notifications (DSN).`);
-    if (can.size && size > can.size) throw new MailError('rejected', `The message is about ${size} bytes large; SMTP at ${end.host} takes ${can.size} at most.`);
+    if (can.size && size > can.size) throw new MailError('rejected',
+      `The message is about ${size} bytes large; SMTP at ${end.host} takes ${can.size} at most.`);
   }
 
   const date = new Date();
@@ -167,11 +181,13 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
       return bytes ?? await streamed(await compose());
     } catch (error) {
       if (isMailError(error)) throw error;
-      throw new MailError('invalid_input', `An attachment could not be read: ${(error as Error).message}`, { issues: [{ field: 'attachments', message: 'An attachment could not be read.' }], cause: error });
+      throw new MailError('invalid_input', `An attachment could not be read: ${(error as Error).message}`,
+        { issues: [{ field: 'attachments', message: 'An attachment could not be read.' }], cause: error });
     }
   };
   const result = await offer(ctx, everyone, to => ({
-    from: onWire(from.email), to, utf8: foreign.length > 0, eightBit: files.some(one => /^message\//i.test(one.type)), ...(bytes ? { size: bytes.length } : {}), ...(mail.notify?.length ? { notify: mail.notify, id } : {}),
+    from: onWire(from.email), to, utf8: foreign.length > 0, eightBit: files.some(one => /^message\//i.test(one.type)),
+      ...(bytes ? { size: bytes.length } : {}), ...(mail.notify?.length ? { notify: mail.notify, id } : {}),
   }), load);
 
   const saved = copies ? await save(ctx, settings.imap ? bytes : undefined, bcc, result.outcome) : undefined;
@@ -186,7 +202,8 @@ async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt>
 }
 
 const attached = async (one: FileValue, inline: boolean, whole: boolean) => ({
-  filename: one.name, contentType: typeOf(one.type), contentDisposition: 'attachment' as const, content: whole ? await wholeOf(one) : Readable.from(one.open(), { objectMode: false }),
+  filename: one.name, contentType: typeOf(one.type), contentDisposition: 'attachment' as const,
+    content: whole ? await wholeOf(one) : Readable.from(one.open(), { objectMode: false }),
   ...(inline || one.contentId ? { cid: one.contentId ?? one.name, contentDisposition: 'inline' as const } : {}),
 });
 
@@ -231,7 +248,8 @@ async function offer(ctx: Context, everyone: string[], envelope: (recipients: st
   const end = endpoint(ctx, 'smtp');
   const begun = performance.now();
   const accepted: string[] = [], rejected: Rejection[] = [];
-  const rejection = (error: SmtpFailure, address = error.recipient ?? ''): Rejection => ({ address, ...(error.responseCode ? { code: error.responseCode } : {}), words: smtpWords(error) });
+  const rejection = (error: SmtpFailure, address = error.recipient ?? ''): Rejection =>
+    ({ address, ...(error.responseCode ? { code: error.responseCode } : {}), words: smtpWords(error) });
   let pending = everyone;
   for (let tries = 1; ; tries++) {
     const wire: Wire = { begun: false, handed: false };
@@ -254,7 +272,8 @@ async function offer(ctx: Context, everyone: string[], envelope: (recipients: st
       if (wire.handed && failure.responseCode === undefined) {
         return {
           outcome: 'unknown', accepted, rejected, tries,
-          why: `The connection ended after the whole message was handed over and before ${end.host} confirmed it (${smtpWords(error)}). It may have been delivered; it is not sent again by itself.`,
+          why: `The connection ended after the whole message was handed over and before ${end.host} confirmed it `
+            + `(${smtpWords(error)}). It may have been delivered; it is not sent again by itself.`,
         };
       }
       ctx.signal?.throwIfAborted();
@@ -271,7 +290,8 @@ async function offer(ctx: Context, everyone: string[], envelope: (recipients: st
         const all = [...rejected, ...each.map(one => rejection(one))];
         if (all.length) {
           const temporary = each.length > 0 && each.every(isTemporary);
-          throw new MailError(temporary ? 'unavailable' : 'rejected', `SMTP at ${end.host}:${end.port} refused ${all.map(one => `${one.address} (${one.words})`).join(', ')}.`,
+          throw new MailError(temporary ? 'unavailable' : 'rejected',
+            `SMTP at ${end.host}:${end.port} refused ${all.map(one => `${one.address} (${one.words})`).join(', ')}.`,
             { cause: error, native: { rejected: all } });
         }
         throw await smtpError(error, end, await addressOf(ctx, end));
@@ -297,7 +317,10 @@ async function save(ctx: Context, bytes: Buffer | undefined, bcc: readonly Addre
 }
 
 /** What a reply or forward must know of the message it belongs to. */
-interface Parent { from?: Address; replyTo: Address[]; to: Address[]; cc: Address[]; subject: string; id?: string; references: string[]; automatic: boolean; date?: string; text?: string; html?: string; shape?: Outline }
+interface Parent {
+  from?: Address; replyTo: Address[]; to: Address[]; cc: Address[]; subject: string; id?: string; references: string[]; automatic: boolean;
+  date?: string; text?: string; html?: string; shape?: Outline;
+}
 
 async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Parent> {
   return inPlace(ctx, place, async client => {
@@ -305,16 +328,21 @@ async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Par
     if (!row) throw gone(placeId(place));
     const shape = outline(row.bodyStructure);
     const message = toMessage(row, place.folder, place.uidValidity, shape);
-    if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: false }], got => fill(message, shape, got));
+    if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: false }],
+      got => fill(message, shape, got));
     const header = (name: string) => headerFields(row.headers ?? Buffer.alloc(0)).find(field => field.name.toLowerCase() === name)?.value;
     // Ids that are none would make a header of ours that is none.
     const ids = (header('references') ?? header('in-reply-to') ?? '').match(MESSAGE_ID) ?? [];
     const id = row.envelope?.messageId?.match(MESSAGE_ID)?.[0];
     const replyTo = (row.envelope?.replyTo ?? []).flatMap(({ name, address }) => address ? [{ email: address, ...(name ? { name } : {}) }] : []);
     return {
-      replyTo, to: message.to, cc: message.cc ?? [], subject: message.subject ?? '', references: chain(ids, id), ...(id ? { id } : {}), ...(message.from ? { from: message.from } : {}),
-      automatic: /^(?!no\b)./i.test(header('auto-submitted') ?? '') || header('list-id') !== undefined || /^(bulk|list|junk)/i.test(header('precedence') ?? '') || /^\s*<\s*>/.test(header('return-path') ?? ''),
-      ...(message.date ? { date: message.date } : {}), ...(message.text !== undefined ? { text: message.text } : message.html !== undefined ? { text: wordsIn(message.html) } : {}), ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
+      replyTo, to: message.to, cc: message.cc ?? [], subject: message.subject ?? '', references: chain(ids, id), ...(id ? { id } : {}),
+        ...(message.from ? { from: message.from } : {}),
+      automatic: /^(?!no\b)./i.test(header('auto-submitted') ?? '') || header('list-id') !== undefined
+        || /^(bulk|list|junk)/i.test(header('precedence') ?? '') || /^\s*<\s*>/.test(header('return-path') ?? ''),
+      ...(message.date ? { date: message.date } : {}),
+        ...(message.text !== undefined ? { text: message.text } : message.html !== undefined ? { text: wordsIn(message.html) } : {}),
+          ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
     };
   });
 }
@@ -361,7 +389,9 @@ async function flagged(ctx: Context, place: Place, name: string): Promise<boolea
 }
 
 const prefixed = (prefix: string, subject: string) => new RegExp(`^${prefix}:`, 'i').test(subject.trim()) ? subject.trim() : `${prefix}: ${subject.trim()}`;
-const quoted = (parent: Parent) => `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n${(parent.text ?? '').split('\n').map(line => line.startsWith('>') ? `>${line}` : `> ${line}`).join('\n')}`;
+const quoted = (parent: Parent) =>
+  `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n`
+  + (parent.text ?? '').split('\n').map(line => line.startsWith('>') ? `>${line}` : `> ${line}`).join('\n');
 const escaped = (value: string) => value.replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`);
 
 /** The operations that send. */
@@ -377,14 +407,16 @@ export const sending = {
     input: {
       ...messageField, replyAll: flag('Reply to All', { default: false, help: 'Whether everyone who got the message gets the answer too.' }),
       quote: flag('Quote', { default: false, help: 'Whether the text of the message is quoted below the answer.' }),
-      automatic: flag('Automatic Answer', { default: false, help: 'Whether the answer says that it was made by a program; automatic and list mail is then not answered.' }),
+      automatic: flag('Automatic Answer', { default: false,
+        help: 'Whether the answer says that it was made by a program; automatic and list mail is then not answered.' }),
       cc: addresses('Cc'), bcc: addresses('Bcc'), ...BODY, ...ENVELOPE,
     },
     run: async (ctx, { message, replyAll, quote, automatic, ...mail }): Promise<Receipt> => {
       const place = placeOf(message);
       endpoint(ctx, 'smtp');
       const parent = await parentOf(ctx, place, quote);
-      if (automatic && parent.automatic) throw new MailError('rejected', 'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
+      if (automatic && parent.automatic) throw new MailError('rejected',
+        'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
       const own = settingsOf(ctx).address?.toLowerCase(), isOwn = (one: Address) => one.email.toLowerCase() === own;
       const asked = parent.replyTo.length ? parent.replyTo : parent.from ? [parent.from] : [];
       // Who answers a message of his own writes to the same people again.
@@ -396,7 +428,8 @@ export const sending = {
       const receipt = await send(ctx, {
         ...mail, to: answerTo.flatMap(readable), cc: [...others.flatMap(readable), ...mail.cc ?? []], subject: clean(prefixed('Re', parent.subject)),
         ...(quote ? { text: `${mail.text ?? ''}\n\n${quoted(parent)}` } : {}),
-        ...(quote && mail.html ? { html: `${mail.html}<br><blockquote type="cite">${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}</blockquote>` } : {}),
+        ...(quote && mail.html
+          ? { html: `${mail.html}<br><blockquote type="cite">${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}</blockquote>` } : {}),
       }, { ...(parent.id ? { inReplyTo: parent.id } : {}), references: parent.references, automatic });
       if (receipt.outcome === 'done') receipt.native.markedAnswered = await flagged(ctx, place, '\\Answered');
       return receipt;
@@ -406,21 +439,26 @@ export const sending = {
     summary: 'Forward a message', effect: 'write', docs: 'RFC 5322 section 3.6.4',
     input: {
       ...messageField, to: addresses('To'), cc: addresses('Cc'), bcc: addresses('Bcc'),
-      as: choice('Forward As', { inline: 'In the Text', attachment: 'As an Attachment' }, { default: 'inline', help: 'In the text, with its attachments, or whole and unchanged as one attachment.' }),
+      as: choice('Forward As', { inline: 'In the Text', attachment: 'As an Attachment' },
+        { default: 'inline', help: 'In the text, with its attachments, or whole and unchanged as one attachment.' }),
       ...BODY, ...ENVELOPE,
     },
     run: async (ctx, { message, as, ...mail }): Promise<Receipt> => {
       const place = placeOf(message);
       endpoint(ctx, 'smtp');
       const parent = await parentOf(ctx, place, as === 'inline');
-      const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []), ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
+      const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
+        ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
       const whole = as === 'attachment' || !parent.shape;
-      const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')] : parent.shape!.attachments.map(part => partFile(ctx, place, part)).map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
+      const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')]
+        : parent.shape!.attachments.map(part => partFile(ctx, place, part))
+          .map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
       const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
       const receipt = await send(ctx, {
         ...mail, subject: clean(prefixed('Fwd', parent.subject)), attachments: [...mail.attachments ?? [], ...files],
         ...(whole ? {} : { text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}` }),
-        ...(html === undefined || whole ? {} : { html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}` }),
+        ...(html === undefined || whole ? {}
+          : { html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}` }),
       }, { references: parent.references });
       if (receipt.outcome === 'done') receipt.native.markedForwarded = await flagged(ctx, place, '$Forwarded');
       return receipt;

@@ -20,17 +20,23 @@ export function abilitiesIn(said: string): Abilities {
   // The first line is the server's name, whatever that is.
   const list = said.replace(/^.*\n?/, ''), size = Number(/^250[ -]SIZE (\d+)/im.exec(list)?.[1]);
   const has = (word: string) => new RegExp(`^250[ -]${word}(?: |$)`, 'im').test(list);
-  return { pipelining: has('PIPELINING'), smtputf8: has('SMTPUTF8'), eightBit: has('8BITMIME'), dsn: has('DSN'), sizes: has('SIZE'), ...(size ? { size } : {}) };
+  return { pipelining: has('PIPELINING'), smtputf8: has('SMTPUTF8'), eightBit: has('8BITMIME'), dsn: has('DSN'), sizes: has('SIZE'),
+    ...(size ? { size } : {}) };
 }
 
-/** From whom, to whom, and what the server is told beforehand. `utf8`: an address in it or in the headers is international (RFC 6531). `notify` and `id` ask for notifications (RFC 3461). Addresses are checked before. */
+/**
+ * From whom, to whom, and what the server is told beforehand. `utf8`: an address in it or in the headers is international (RFC 6531). `notify` and
+ * `id` ask for notifications (RFC 3461). Addresses are checked before.
+ */
 export interface Envelope { from: string; to: readonly string[]; size?: number; utf8?: boolean; eightBit?: boolean; notify?: readonly string[]; id?: string }
 
 /** How far a message came on the wire: `begun` with its first byte, `handed` with its last, whatever came back. */
 export interface Wire { begun: boolean; handed: boolean }
 
 /** What went wrong, in the library's spelling: `code` says at which step, `responseCode` and `response` what the server said, if it said anything. */
-export interface SmtpFailure { code?: string; responseCode?: number; response?: string; message?: string; command?: string; recipient?: string; rejectedErrors?: SmtpFailure[] }
+export interface SmtpFailure {
+  code?: string; responseCode?: number; response?: string; message?: string; command?: string; recipient?: string; rejectedErrors?: SmtpFailure[];
+}
 
 /** What the server took: for whom, and its last word. */
 export interface Taken { accepted: string[]; rejectedErrors: SmtpFailure[]; response: string }
@@ -61,7 +67,8 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
   let ended = connection.destroyed, rest = '', lines = '', why: unknown, farewell: Reply | undefined, drained = () => {};
 
   const closed = () => farewell ? failure('ECONNECTION', 'the server closed the connection', farewell, 'CONN')
-    : Object.assign(new Error(why ? (why as Error).message : 'the connection was closed'), { code: (why as SmtpFailure | undefined)?.code ?? 'ECONNECTION', cause: why });
+    : Object.assign(new Error(why ? (why as Error).message : 'the connection was closed'),
+      { code: (why as SmtpFailure | undefined)?.code ?? 'ECONNECTION', cause: why });
   const protocol = (what: string) => { why ??= Object.assign(new Error(what), { code: 'EPROTOCOL' }); connection.close(); };
 
   // Errors, time limits and the end of the connection stay with the library; only what the server says comes here.
@@ -110,7 +117,8 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
   };
 
   const commands = ({ from, to, size, utf8, eightBit, notify, id }: Envelope) => {
-    const about = [...(utf8 && can.smtputf8 ? ['SMTPUTF8'] : []), ...(eightBit && can.eightBit ? ['BODY=8BITMIME'] : []), ...(size && can.sizes ? [`SIZE=${size}`] : []),
+    const about = [...(utf8 && can.smtputf8 ? ['SMTPUTF8'] : []), ...(eightBit && can.eightBit ? ['BODY=8BITMIME'] : []),
+      ...(size && can.sizes ? [`SIZE=${size}`] : []),
       ...(notify?.length && can.dsn ? ['RET=HDRS', ...(id && xtext(id).length <= 100 ? [`ENVID=${xtext(id)}`] : [])] : [])];
     const asked = notify?.length && can.dsn ? ` NOTIFY=${notify.join(',').toUpperCase()}` : '';
     return { mail: `MAIL FROM:<${from}>${about.map(word => ` ${word}`).join('')}`, rcpt: to.map(address => `RCPT TO:<${address}>${asked}`) };
@@ -132,7 +140,8 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
     const sender = replies[0]!, go = replies.at(-1)!;
     const told = replies.slice(1, -1).map((reply, i) => ({ reply, recipient: envelope.to[i]! }));
     const accepted = told.filter(({ reply }) => isGood(reply)).map(({ recipient }) => recipient);
-    const rejectedErrors = told.filter(({ reply }) => !isGood(reply)).map(({ reply, recipient }) => Object.assign(failure('EENVELOPE', 'recipient refused', reply, 'RCPT TO'), { recipient }));
+    const rejectedErrors = told.filter(({ reply }) => !isGood(reply))
+      .map(({ reply, recipient }) => Object.assign(failure('EENVELOPE', 'recipient refused', reply, 'RCPT TO'), { recipient }));
     let wrong: SmtpFailure | undefined;
     if (!isGood(sender)) wrong = failure('EENVELOPE', 'sender refused', sender, 'MAIL FROM');
     else if (!accepted.length) {
@@ -226,7 +235,8 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
 const isGood = (reply: Reply | undefined) => reply !== undefined && reply.code >= 200 && reply.code < 300;
 
 /** RFC 3461 section 4; what it makes of an id may have 100 characters (section 4.4). */
-const xtext = (value: string) => value.replace(/[^!-*,-<>-~]/g, c => [...Buffer.from(c)].map(byte => `+${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''));
+const xtext = (value: string) => value.replace(/[^!-*,-<>-~]/g,
+  c => [...Buffer.from(c)].map(byte => `+${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''));
 
 /** Tells a file that cannot be read from a server that cannot be reached. */
 async function* readable(source: AsyncIterable<Uint8Array>) {

@@ -30,7 +30,8 @@ export function outline(root: MessageStructureObject | undefined): Outline | und
     }
     if (node.type.startsWith('multipart/')) { odd = true; return; }
     const parameters = node.parameters ?? {};
-    const name = node.dispositionParameters?.filename ?? parameters.name ?? (node.envelope?.subject ? `${node.envelope.subject.replace(/[\\/]/g, '_')}.eml` : undefined);
+    const name = node.dispositionParameters?.filename ?? parameters.name ?? (node.envelope?.subject
+      ? `${node.envelope.subject.replace(/[\\/]/g, '_')}.eml` : undefined);
     const disposition = node.disposition?.toLowerCase();
     const part: Part = {
       part: node.part ?? '1', type: node.type === '/' ? 'application/octet-stream' : node.type, size: node.size ?? 0,
@@ -52,7 +53,8 @@ export function outline(root: MessageStructureObject | undefined): Outline | und
 export const cleanName = (name: string): string => name.replace(/\p{Cc}+/gu, ' ').replace(/^.*[\\/]/, '').trim().slice(0, 255) || 'unnamed';
 
 const EXTENSIONS: Readonly<Record<string, string>> = {
-  'message/rfc822': 'eml', 'text/calendar': 'ics', 'text/plain': 'txt', 'text/html': 'html', 'application/pdf': 'pdf', 'image/png': 'png', 'image/jpeg': 'jpg', 'image/gif': 'gif',
+  'message/rfc822': 'eml', 'text/calendar': 'ics', 'text/plain': 'txt', 'text/html': 'html', 'application/pdf': 'pdf', 'image/png': 'png',
+    'image/jpeg': 'jpg', 'image/gif': 'gif',
 };
 /** The name of a part, or one made from its number and type. */
 export const nameOf = (part: { part: string; type: string; name?: string }): string => part.name ?? `part-${part.part}.${EXTENSIONS[part.type] ?? 'bin'}`;

@@ -35,7 +35,8 @@ const granted = new Map<string, number>();
 function poolOf(ctx: Context): Pool {
   const { key } = settingsOf(ctx), end = endpoint(ctx, 'smtp');
   let pool = pools.get(key);
-  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION, lines: new Set(), idle: [], opening: 0, waiting: [], follows: true });
+  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION,
+    lines: new Set(), idle: [], opening: 0, waiting: [], follows: true });
   // The newest context gives the token, because the one that made the pool may have ended long ago.
   pool.ctx = ctx;
   return pool;
@@ -136,7 +137,8 @@ async function connected(pool: Pool, signal: AbortSignal | undefined, renewed = 
     connection.close();
     signal?.throwIfAborted();
     // The library renews a token where the server gives its reasons first; Exchange Online and others refuse at once.
-    if (end.oauth2 && !renewed && (error as SmtpFailure).code === 'EAUTH' && (error as SmtpFailure).responseCode === 535) return await connected(pool, signal, true);
+    const { code, responseCode } = error as SmtpFailure;
+    if (end.oauth2 && !renewed && code === 'EAUTH' && responseCode === 535) return await connected(pool, signal, true);
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);
@@ -196,7 +198,8 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
     const behind = session.waiting;
     line.sent++;
     let passed = false;
-    const out = () => passed = pool.follows && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0 && (pool.waiting.shift()!.go(line), true);
+    const out = () => passed = pool.follows && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0
+      && (pool.waiting.shift()!.go(line), true);
     try {
       const taken = await session.send(envelope(), message, wire, ctx.signal, out);
       if (!passed) give(pool, line);
@@ -206,7 +209,8 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
       if (!passed) settle(pool, line, failed, wire, ctx.signal);
       if (again || wire.begun || ctx.signal?.aborted) throw error;
       // A server that offers to take commands in groups and then does not is served one message after the other.
-      const confused = behind && (failed.code === 'ETIMEDOUT' || (failed.command === 'MAIL FROM' && (failed.responseCode === 503 || /pipelin|synchroni/i.test(failed.response ?? ''))));
+      const confused = behind && (failed.code === 'ETIMEDOUT'
+        || (failed.command === 'MAIL FROM' && (failed.responseCode === 503 || /pipelin|synchroni/i.test(failed.response ?? ''))));
       if (confused) pool.follows = false;
       else if (!used || !hasEnded(failed)) throw error;
       // Those that rested beside it are as old.
@@ -225,12 +229,18 @@ function settle(pool: Pool, line: Line, { code, responseCode = 0, command }: Smt
   else if (!signal?.aborted) line.session.close();
 }
 
-const hasEnded = ({ code, responseCode }: SmtpFailure) => responseCode === 421 || (responseCode === undefined && ['ECONNECTION', 'ESOCKET', 'ETIMEDOUT'].includes(code ?? ''));
+const hasEnded = ({ code, responseCode }: SmtpFailure) =>
+  responseCode === 421 || (responseCode === undefined && ['ECONNECTION', 'ESOCKET', 'ETIMEDOUT'].includes(code ?? ''));
 
 /** Logs in at the SMTP side and sends nothing. */
 export async function checkSmtp(ctx: Context): Promise<void> {
   const pool = poolOf(ctx);
-  try { give(pool, await take(pool, ctx.signal)); } catch (error) { ctx.signal?.throwIfAborted(); throw await smtpError(error, pool.end, await addressOf(ctx, pool.end)); }
+  try {
+    give(pool, await take(pool, ctx.signal));
+  } catch (error) {
+    ctx.signal?.throwIfAborted();
+    throw await smtpError(error, pool.end, await addressOf(ctx, pool.end));
+  }
 }
 
 /** What the server can do. */
@@ -241,7 +251,10 @@ export async function abilitiesOf(ctx: Context): Promise<Abilities> {
 }
 
 const LIMITS = /too many|rate|limit|throttl|exceed|quota/i;
-const isTooMany = (error: unknown) => { const e = error as SmtpFailure; return (e.responseCode ?? 0) >= 400 && (e.responseCode ?? 0) < 500 && /too many.*(connection|session)|connection.*limit|concurrent/i.test(e.response ?? ''); };
+const isTooMany = (error: unknown) => {
+  const { responseCode = 0, response = '' } = error as SmtpFailure;
+  return responseCode >= 400 && responseCode < 500 && /too many.*(connection|session)|connection.*limit|concurrent/i.test(response);
+};
 
 /** True where the same message may be taken at another try: 4yz and 503 (RFC 5321 section 4.2.1), or no answer at all. */
 export function isTemporary(error: unknown): boolean {
@@ -252,7 +265,8 @@ export function isTemporary(error: unknown): boolean {
 
 /** The library puts its own code over that of TLS, so the words have to tell. */
 const aboutCertificate = (error: unknown): boolean =>
-  isCertificateError(error) || isCertificateError(innermost(error)) || (/^(ESOCKET|ETLS)$/.test((error as SmtpFailure).code ?? '') && /certificate|altnames/i.test((error as SmtpFailure).message ?? ''));
+  isCertificateError(error) || isCertificateError(innermost(error))
+    || (/^(ESOCKET|ETLS)$/.test((error as SmtpFailure).code ?? '') && /certificate|altnames/i.test((error as SmtpFailure).message ?? ''));
 
 /** The server's words, without line breaks and without what looks like a secret. */
 export const smtpWords = (error: unknown): string => {
@@ -277,7 +291,8 @@ export async function smtpError(error: unknown, end: Endpoint, address: string):
   if (aboutCertificate(error)) return certificateRefused(end, address, innermost(error));
   const code = e.responseCode;
   if (code === undefined) {
-    if (e.code === 'EAUTH' || e.code === 'ENOAUTH' || e.code === 'EOAUTH2') return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
+    if (e.code === 'EAUTH' || e.code === 'ENOAUTH'
+      || e.code === 'EOAUTH2') return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
     if (e.code === 'EMESSAGE') return new MailError('rejected', `${where}: ${said}.`, details);
     if (e.code === 'EENVELOPE' || e.code === 'ECONFIG') return new MailError('invalid_input', `${said}.`, details);
     if (e.code === 'ESTREAM') return new MailError('invalid_input', `An attachment could not be read: ${said}.`, details);
