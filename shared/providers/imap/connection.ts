@@ -354,8 +354,8 @@ export function imapError(error: unknown, end: Endpoint): MailError {
     if (code === 'ALREADYEXISTS') return new MailError('conflict', `${where} answered: ${said}.`, details);
     if (code === 'NOPERM') return new MailError('forbidden', `${where} answered: ${said}.`, details);
     if (limited) return new MailError('rate_limited', `${where} answered: ${said}.`, details);
-    if (code === 'UNAVAILABLE' || code === 'SERVERBUG'
-      || (!code && TEMPORARY.test(said))) return new MailError('unavailable', `${where} answered: ${said}.`, details);
+    const temporary = code === 'UNAVAILABLE' || code === 'SERVERBUG' || (!code && TEMPORARY.test(said));
+    if (temporary) return new MailError('unavailable', `${where} answered: ${said}.`, details);
     return new MailError('rejected', `${where} answered: ${said}.`, details);
   }
   if (e.code === 'NotFound') return new MailError('not_found', `${said}.`, details);

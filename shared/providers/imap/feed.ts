@@ -465,8 +465,7 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
     if (values.fetch === 'envelope' || !row || error) track.finished.set(uid, message);
   }
   if (values.fetch !== 'envelope') {
-    const open = chosen.filter(one => one.message && one.row
-      && !errors.has(one.uid)) as { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage }[];
+    const open = chosen.filter(one => one.message && one.row && !errors.has(one.uid)) as Open[];
     await contents(ctx, client, open, folder, uidValidity, values, track, name);
   }
   // Missing ones beyond the cut are not known to be missing yet in their turn.
@@ -531,7 +530,7 @@ function isPatient(name: string): boolean {
  */
 async function alone(
   ctx: Context, name: string, track: Track, uids: readonly number[], has: (uid: number) => boolean, all: () => Promise<void>,
-    single: (uid: number) => Promise<void>,
+  single: (uid: number) => Promise<void>,
   never: (uid: number, said: string) => void | Promise<void>,
 ): Promise<void> {
   try { return await all(); } catch (error) { onlyRefusal(error); }
@@ -576,8 +575,8 @@ function costOf(values: Input, row: FetchMessageObject, shape: Outline | undefin
   if (values.fetch === 'envelope') return 0;
   if (values.fetch === 'raw') return (row.size ?? 0) <= AT_ONCE ? row.size ?? 0 : 0;
   if (!shape) return Math.min(row.size ?? 0, LARGEST_PARSED);
-  return 4096 + [...textsOf(shape).map(part => Math.min(part.size, LONGEST_TEXT)), ...filesOf(shape, values).map(part => part.size)].reduce((sum,
-    size) => sum + size, 0);
+  return [...textsOf(shape).map(part => Math.min(part.size, LONGEST_TEXT)), ...filesOf(shape, values).map(part => part.size)]
+    .reduce((sum, size) => sum + size, 4096);
 }
 
 type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage };
@@ -589,8 +588,11 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
   const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
   for (const one of open) {
     const place = { folder, uidValidity, uid: one.uid };
-    if (values.fetch === 'raw') { one.message.raw = sourceFile(ctx, place,
-      `message-${one.uid}.eml`); if ((one.row.size ?? 0) > AT_ONCE) track.finished.set(one.uid, one.message); continue; }
+    if (values.fetch === 'raw') {
+      one.message.raw = sourceFile(ctx, place, `message-${one.uid}.eml`);
+      if ((one.row.size ?? 0) > AT_ONCE) track.finished.set(one.uid, one.message);
+      continue;
+    }
     if (!one.shape) {
       if ((one.row.size ?? 0) > LARGEST_PARSED) {
         one.message.error = TOO_LARGE;
@@ -630,8 +632,8 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       if (!one || !row.source) return;
       if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
       else await takeApart(row.source, one.message);
-      if (values.fetch !== 'full' && one.message.attachments) one.message.attachments = one.message.attachments.map(({ content: _content,
-        ...described }) => described);
+      const { attachments } = one.message;
+      if (values.fetch !== 'full' && attachments) one.message.attachments = attachments.map(({ content: _content, ...described }) => described);
       finished(one);
     });
   };

@@ -1,9 +1,9 @@
-import type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger, MailboxObject, MessageAddressObject, MessageEnvelopeObject,
-  MessageStructureObject } from 'imapflow';
+import type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger } from 'imapflow';
+import type { MailboxObject, MessageAddressObject, MessageEnvelopeObject, MessageStructureObject } from 'imapflow';
 import type { Email } from 'postal-mime';
 
-export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger, MailboxObject, MessageAddressObject, MessageEnvelopeObject,
-  MessageStructureObject, Email };
+export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger, Email };
+export type { MailboxObject, MessageAddressObject, MessageEnvelopeObject, MessageStructureObject };
 
 /*
  * The mail libraries are large and most accounts are HTTP: each is loaded by the first call that needs it. This is the only file that names
