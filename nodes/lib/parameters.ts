@@ -32,14 +32,8 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
   const offering = providersOf(node);
   const properties: INodeProperties[] = [
     ...editorIndex(node, offering),
-    { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description: 'Where the mailboxes are administered' },
+    ...providerChoice(offering, 'Where the mailboxes are administered'),
   ];
-  for (const provider of offering) {
-    if (provider.notice) {
-      properties.push({ displayName: provider.notice, name: `${provider.id}Notice`, type: 'notice', default: '',
-        displayOptions: { show: { provider: [provider.id] } } });
-    }
-  }
   properties.push(...signInProperties(offering.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of offering) properties.push(...providerProperties(node, provider));
   return properties;
@@ -165,6 +159,13 @@ export const menu = (displayName: string, name: string, options: INodePropertyOp
   ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
 
 /** An entry of a menu; a description that only repeats the name is left out. */
+/** The menu of providers, and below it what is to be known of the chosen one. */
+export const providerChoice = (offering: readonly Provider[], description: string): INodeProperties[] => [
+  { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description },
+  ...offering.filter(({ notice }) => notice).map(({ id, notice }): INodeProperties =>
+    ({ displayName: notice!, name: `${id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [id] } } })),
+];
+
 function option(name: string, value: string, help?: string): INodePropertyOptions {
   const description = describe(help);
   return description && description !== name ? { name, value, description } : { name, value };

@@ -1,5 +1,5 @@
 import type { ILoadOptionsFunctions, INodeListSearchResult } from 'n8n-workflow';
-import { isMailError, providerById, type Client, type Operation } from '../../shared/index.js';
+import { isMailError, providerById, type Client, type Operation, type Provider } from '../../shared/index.js';
 import { asNodeError, openAccount } from './host.js';
 import { isPicked, pickedResources } from './parameters.js';
 import type { NodeName } from './owner.js';
@@ -23,16 +23,16 @@ function searcher(resource: string) {
       const until = resting.get(key);
       if (until && until > Date.now()) throw new Error(`${provider.name} asked for fewer requests; `
         + `this list waits another ${Math.ceil((until - Date.now()) / 1000)} s.`);
-      const operation = (provider.operations as Readonly<Record<string, Operation>>)[`${resource}.list`]!;
+      const wanted = servedBy(this, provider, resource), list = `${wanted}.list`;
+      const operation = (provider.operations as Readonly<Record<string, Operation>>)[list]!;
       const { input, open } = siblings(this, provider.id, operation);
       const searched = filter ? SEARCHES.find(name => Object.hasOwn(operation.input, name)) : undefined;
       // Within a domain providers search names, not whole addresses.
       const words = open ? filter?.split('@')[0] : filter;
       if (searched && words) input[searched] = words;
       try {
-        const begin = () => open ? everywhere(client, `${resource}.list`, input, open, filter)
-          : client.call(`${resource}.list`, input) as AsyncIterable<unknown>;
-        return await page(begin, searched && words === filter ? undefined : filter, `${key} ${resource} ${JSON.stringify(input)} ${filter ?? ''}`, token);
+        const begin = () => open ? everywhere(client, list, input, open, filter) : client.call(list, input) as AsyncIterable<unknown>;
+        return await page(begin, searched && words === filter ? undefined : filter, `${key} ${wanted} ${JSON.stringify(input)} ${filter ?? ''}`, token);
       } catch (error) {
         if (isMailError(error) && error.code === 'rate_limited') resting.set(key, Date.now() + Math.max(REST, (error.details.retryAfter ?? 0) * 1000));
         throw asNodeError(this.getNode(), error);
@@ -58,16 +58,34 @@ function siblings(context: ILoadOptionsFunctions, providerId: string, operation:
   let open: Open | undefined;
   for (const [name, field] of Object.entries(operation.input)) {
     if (!field.required && !field.ref) continue;
-    let value: unknown;
-    for (const path of [name, `additionalFields.${name}`, `updateFields.${name}`, `filters.${name}`]) {
-      try { value = context.getCurrentNodeParameter(path, { extractValue: isPicked(providerById(providerId), field) }); } catch { value = undefined; }
-      if (value) break;
-    }
+    const value = filledIn(context, name, isPicked(providerById(providerId), field));
     if (value && typeof value === 'string') input[name] = value;
     else if (field.required && !open && !Object.hasOwn(form, name) && isPicked(providerById(providerId), field)) open = { name, resource: field.ref! };
     else if (field.required) throw new Error(`Choose ${field.label} first.`);
   }
   return { input, ...(open ? { open } : {}) };
+}
+
+/** What the form holds under a name, wherever the name stands in it. */
+function filledIn(context: ILoadOptionsFunctions, name: string, extractValue = false): unknown {
+  for (const path of [name, `additionalFields.${name}`, `updateFields.${name}`, `filters.${name}`]) {
+    try {
+      const value = context.getCurrentNodeParameter(path, { extractValue });
+      if (value) return value;
+    } catch { /* n8n throws for a path that the form does not have. */ }
+  }
+  return undefined;
+}
+
+/** The resource to list: another one where the form's other choices say that its objects serve here. */
+function servedBy(context: ILoadOptionsFunctions, provider: Provider, resource: string): string {
+  const name = `${String(filledIn(context, 'resource'))}.${String(filledIn(context, 'operation'))}`;
+  for (const field of Object.values((provider.operations as Readonly<Record<string, Operation>>)[name]?.input ?? {})) {
+    if (field.ref !== resource) continue;
+    for (const [other, beside] of Object.entries(field.also ?? {})) if (Object.entries(beside)
+      .every(([key, value]) => filledIn(context, key) === value)) return other;
+  }
+  return resource;
 }
 
 /** A list for every value of the field that stays open, one after the other and only as far as it is read. A search for an address looks in its domain only. */

@@ -6,7 +6,7 @@ import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.j
 import { follow, type Ended, type Follower, type Source, type Status, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
-import { isPicked, menu, parameter } from './parameters.js';
+import { isPicked, menu, parameter, providerChoice } from './parameters.js';
 import { describe, title } from './words.js';
 
 /** The providers that have news to follow. */
@@ -23,8 +23,7 @@ const afterwards = (provider: Provider) => Object.entries(AFTERWARDS).filter(([,
 /** All parameters of Sync Trigger, derived from the feeds. */
 export function triggerProperties(): INodeProperties[] {
   const all = feedProviders();
-  const properties: INodeProperties[] = [{ ...menu('Provider', 'provider', all.map(({ id, name }) => ({ name, value: id }))),
-    description: 'Where to look for news' }];
+  const properties: INodeProperties[] = providerChoice(all, 'Where to look for news');
   properties.push(...signInProperties(all.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of all) {
     const feeds = Object.entries(provider.feeds);

@@ -90,6 +90,15 @@ describe('pickers', function () {
       assert.equal((await pick(contextIo, 'message', { operation: 'message.get', more: { mailbox: rl(MAIN) } })).results.length, 50);
       assert.ok(contextIo.seen.every(({ path }) => path.includes(MAIN)));
     });
+    it("mailboxes of the mail service chosen beside them: a vendor's two keep theirs apart", async () => {
+      for (const [service, part] of [['exchange', '/ex/'], ['rackspace', '/rs/']] as const) {
+        rackspace.forget();
+        const { results } = await pick(rackspace, 'mailbox', { node: 'spamList', operation: 'spamList.list', more: { filters: { service } } });
+        assert.ok(results.length > 0);
+        const asked = rackspace.seen.filter(({ path }) => path.includes('/mailboxes'));
+        assert.ok(asked.length > 0 && asked.every(({ path }) => path.includes(part)), JSON.stringify(asked.map(({ path }) => path)));
+      }
+    });
     describe('where the form asks for no domain', () => {
       it('the mailboxes of all domains that may be meant are listed, as far as they are read', async () => {
         const id = 'everywhere', filter = '@example.', seen: string[] = [];
