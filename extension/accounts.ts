@@ -17,7 +17,7 @@ export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedI
 export type Accounts = ReturnType<typeof createAccounts>;
 
 export interface AccountsOptions {
-  state: Pick<Memento, 'get' | 'update'>;
+  state: Pick<Memento, 'get' | 'update' | 'keys'>;
   secrets: Pick<SecretStorage, 'get' | 'store' | 'delete' | 'onDidChange'>;
   /** Asks for the secrets of an account whose secrets are not remembered; undefined when the user gives up. */
   ask(account: StoredAccount, send: Send): Promise<Secrets | undefined>;
@@ -33,6 +33,8 @@ export interface AccountsOptions {
 }
 
 const INDEX = 'accounts';
+/** What the drafts of an account are kept under; they go with it. */
+export const draftsOf = (id: string): string => `draft ${id} `;
 /** Secrets that are never to be remembered are forgotten after this rest, in milliseconds. */
 const REST = 10 * 60_000;
 /** After the accounts were shown, in milliseconds. */
@@ -243,6 +245,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       if (own >= 0) lent.splice(own, 1);
       else {
         await state.update(INDEX, stored().filter(one => one.id !== id));
+        for (const key of state.keys()) if (key.startsWith(draftsOf(id))) await state.update(key, undefined);
         await Promise.resolve(secrets.delete(secretKey(id))).catch(failed);
       }
       changed();

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { splitName } from '../shared/index.js';
 import { addAccount, addSandboxAccount, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
 import { grantOf, type Accounts } from './accounts.js';
+import { isSending } from './compose.js';
 import { documentUri, type Documents } from './documents.js';
 import { isDocument } from './editor.js';
 import { exportList } from './export.js';
@@ -204,7 +205,6 @@ export function registerCommands(parts: Parts): void {
     if (splitName(picked.name)[1] === 'update' && first!.kind === 'item' && uriOf(first as ItemNode)) { await vscode.commands.executeCommand('mailroom.open', first); return; }
     await operator.runMany([first!, ...rest].map(targetOf), picked.name);
   });
-  const isSending = (name: string) => /^message\.(send|sendFrom|reply|forward)$/.test(name);
   register('create', async (node: unknown) => {
     const one = need(isNode(node) ? node : view.selection[0], SELECT());
     if (!one || (one.kind !== 'branch' && one.kind !== 'choice')) return;

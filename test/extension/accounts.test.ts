@@ -7,7 +7,7 @@ function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: strin
   const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], named: [] as boolean[], failed: 0, proxies: 0 };
   let listener: (event: { key: string }) => void = () => {};
   const accounts = createAccounts({
-    state: { get: ((key: string, other: unknown) => state.get(key) ?? other) as never, update: async (key: string, value: unknown) => { state.set(key, JSON.parse(JSON.stringify(value))); } },
+    state: { get: ((key: string, other: unknown) => state.get(key) ?? other) as never, update: async (key: string, value: unknown) => { if (value === undefined) state.delete(key); else state.set(key, JSON.parse(JSON.stringify(value))); }, keys: () => [...state.keys()] },
     secrets: {
       get: async key => { seen.reads++; if (options.failing) throw new Error('no keychain'); return secrets.get(key); },
       store: async (key, value) => { if (options.failing) throw new Error('no keychain'); secrets.set(key, value); listener({ key }); },
@@ -54,6 +54,13 @@ describe('accounts', () => {
     secrets.set('account:one', JSON.stringify({ [secretName]: 'another' }));
     await hear('account:one');
     assert.deepEqual(seen.changed, ['one']);
+  });
+  it('an account that goes takes its drafts along, and no other', async () => {
+    const { accounts, state } = harness();
+    await accounts.save(account('keep'), SECRET);
+    state.set('draft one message.send {}', { values: { text: 'private' } }).set('draft other message.send {}', {});
+    await accounts.remove('one');
+    assert.deepEqual([...state.keys()].filter(key => key.startsWith('draft')), ['draft other message.send {}']);
   });
   it('a new name is told apart from new values', async () => {
     const { accounts, seen } = harness();
