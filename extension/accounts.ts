@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Memento, SecretStorage } from 'vscode';
 import {
   accountFields, connect, createDispatcher, createSend, MailError, providers, tokenKeeper, validate,
@@ -16,12 +17,12 @@ export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedI
 export type Accounts = ReturnType<typeof createAccounts>;
 
 export interface AccountsOptions {
-  state: Pick<Memento, 'get' | 'update'>;
+  state: Pick<Memento, 'get' | 'update' | 'keys'>;
   secrets: Pick<SecretStorage, 'get' | 'store' | 'delete' | 'onDidChange'>;
   /** Asks for the secrets of an account whose secrets are not remembered; undefined when the user gives up. */
   ask(account: StoredAccount, send: Send): Promise<Secrets | undefined>;
-  /** Told when the list or one account changed. */
-  changed(account?: string): void;
+  /** Told when the list or one account changed; `named`: no more of it than its name. */
+  changed(account?: string, named?: boolean): void;
   observe(account: StoredAccount, seen: Exchange): void;
   /** Told once when the system's secret store does not answer. */
   storeFailed(error: unknown): void;
@@ -32,6 +33,8 @@ export interface AccountsOptions {
 }
 
 const INDEX = 'accounts';
+/** What the drafts of an account are kept under; they go with it. */
+export const draftsOf = (id: string): string => `draft ${id} `;
 /** Secrets that are never to be remembered are forgotten after this rest, in milliseconds. */
 const REST = 10 * 60_000;
 /** After the accounts were shown, in milliseconds. */
@@ -85,7 +88,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   /** For sign-ins, which no account signs yet. */
   const sender = (): Send => createSend({ dispatcher: pool() });
   const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>(), asking = new Map<string, Promise<Secrets | undefined>>();
-  const clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
+  const seen = new Map<string, string>(), clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
   const lent = sandboxAccounts(sandbox);
   let told = false, warming: NodeJS.Timeout | undefined;
 
@@ -110,6 +113,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     const under = reading.get(account.id) ?? (async () => {
       try {
         const text = await secrets.get(secretKey(account.id));
+        seen.set(account.id, imprint(text));
         return text ? JSON.parse(text) as Secrets : undefined;
       } catch (error) { failed(error); return undefined; }
     })().finally(() => reading.delete(account.id));
@@ -122,8 +126,10 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     const own = lent.find(one => one.account.id === account.id);
     if (own) { own.secrets = values; return; }
     if (account.remember === 'keep') {
+      const text = JSON.stringify(values);
+      seen.set(account.id, imprint(text));
       try {
-        await secrets.store(secretKey(account.id), JSON.stringify(values));
+        await secrets.store(secretKey(account.id), text);
         session.delete(account.id);
         return;
       } catch (error) { failed(error); }
@@ -179,10 +185,16 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     return client;
   }
 
-  const watching = secrets.onDidChange(({ key }) => {
+  const watching = secrets.onDidChange(({ key }) => void heard(key));
+  /** What was stored by this window, or a token that was renewed by any, is no reason to read the tree again. */
+  async function heard(key: string): Promise<void> {
     const id = key.startsWith('account:') ? key.slice('account:'.length) : undefined;
-    if (id !== undefined && stored().some(one => one.id === id)) { forgetClient(id); changed(id); }
-  });
+    if (id === undefined || !stored().some(one => one.id === id)) return;
+    const known = seen.get(id);
+    if (known !== undefined && await Promise.resolve(secrets.get(key)).then(imprint, () => undefined) === known) return;
+    forgetClient(id);
+    changed(id);
+  }
 
   return {
     list: (): AccountInfo[] => all().flatMap(account => { const provider = providerOf(account); return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : []; }),
@@ -222,9 +234,9 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       forgetClient(account.id);
       if (secret) await writeSecrets(account, secret);
       const others = stored();
-      const at = others.findIndex(one => one.id === account.id);
+      const at = others.findIndex(one => one.id === account.id), named = at >= 0 && !secret && isDeepStrictEqual({ ...others[at], name: '' }, { ...account, name: '' });
       await state.update(INDEX, at < 0 ? [...others, account] : others.map(one => one.id === account.id ? account : one));
-      changed(at < 0 ? undefined : account.id);
+      changed(at < 0 ? undefined : account.id, named);
     },
     async remove(id: string): Promise<void> {
       forgetClient(id);
@@ -233,6 +245,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       if (own >= 0) lent.splice(own, 1);
       else {
         await state.update(INDEX, stored().filter(one => one.id !== id));
+        for (const key of state.keys()) if (key.startsWith(draftsOf(id))) await state.update(key, undefined);
         await Promise.resolve(secrets.delete(secretKey(id))).catch(failed);
       }
       changed();
@@ -247,6 +260,11 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     forgetClient,
     dispose() { watching.dispose(); clearTimeout(warming); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
   };
+}
+
+/** Tells secrets apart without holding them; tokens do not count, because their keeper looks for newer ones itself. */
+function imprint(text: string | undefined): string {
+  try { return createHash('sha256').update(JSON.stringify({ ...JSON.parse(text ?? 'null') as Secrets | null, tokens: undefined })).digest('base64'); } catch { return ''; }
 }
 
 /** Whether an account cannot work without something secret. */

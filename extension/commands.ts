@@ -2,12 +2,13 @@ import * as vscode from 'vscode';
 import { splitName } from '../shared/index.js';
 import { addAccount, addSandboxAccount, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
 import { grantOf, type Accounts } from './accounts.js';
+import { isSending } from './compose.js';
 import { documentUri, type Documents } from './documents.js';
 import { isDocument } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
 import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, NoteNode, SingleNode } from './model.js';
-import { isEntryList, listsMailboxes } from './model.js';
+import { hasMore, isEntryList, listsMailboxes } from './model.js';
 import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
 import { n8nNodes } from './n8n.js';
@@ -129,10 +130,12 @@ export function registerCommands(parts: Parts): void {
     const branch = need(branchFor(node), SELECT());
     if (!branch) return;
     await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Loading all {0}', branch.label), cancellable: true }, async (progress, token) => {
-      while (branch.rest && !token.isCancellationRequested) {
-        for (let i = 0; i < 10 && branch.rest && !token.isCancellationRequested; i++) await model.more(branch, 'quiet');
+      const listening = token.onCancellationRequested(() => model.cancel(branch));
+      while (hasMore(branch) && !token.isCancellationRequested) {
+        for (let i = 0; i < 10 && hasMore(branch) && !token.isCancellationRequested; i++) await model.more(branch, 'quiet');
         progress.report({ message: t('{0} so far', branch.rows?.length ?? 0) });
       }
+      listening.dispose();
       tree.fire(branch);
       attention.fire();
     });
@@ -202,7 +205,6 @@ export function registerCommands(parts: Parts): void {
     if (splitName(picked.name)[1] === 'update' && first!.kind === 'item' && uriOf(first as ItemNode)) { await vscode.commands.executeCommand('mailroom.open', first); return; }
     await operator.runMany([first!, ...rest].map(targetOf), picked.name);
   });
-  const isSending = (name: string) => /^message\.(send|sendFrom|reply|forward)$/.test(name);
   register('create', async (node: unknown) => {
     const one = need(isNode(node) ? node : view.selection[0], SELECT());
     if (!one || (one.kind !== 'branch' && one.kind !== 'choice')) return;
@@ -342,8 +344,10 @@ export function registerCommands(parts: Parts): void {
         const boxes = /mailbox$/i.test(child.branch.resource), holds = depth === 0 && /^(domain|tenant)$/.test(child.branch.resource);
         if (!boxes && !holds) continue;
         at(child.label);
+        const listening = token.onCancellationRequested(() => model.cancel(child));
         await model.children(child);
-        for (let pages = 0; child.rest && pages < 50 && !token.isCancellationRequested; pages++) await model.more(child, 'quiet');
+        for (let pages = 0; hasMore(child) && pages < 50 && !token.isCancellationRequested; pages++) await model.more(child, 'quiet');
+        listening.dispose();
         if (holds) for (const [i, item] of (child.rows ?? []).entries()) { at(`${item.label} (${i + 1}/${child.rows?.length ?? 0})`); await walk(item, depth + 1); }
       }
     };

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { validate, type Field } from '../shared/index.js';
-import type { Accounts } from './accounts.js';
+import { draftsOf, type Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import type { Group, Values } from './form/messages.js';
 import type { Operator, Target } from './operate.js';
@@ -14,6 +14,9 @@ export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; op
 
 /** The kind of panel that comes back after a restart with its draft. */
 export const COMPOSER = 'mailroom.composer';
+
+/** The operations that the composer is for. */
+export const isSending = (name: string): boolean => /^message\.(send|sendFrom|reply|forward)$/.test(name);
 
 /** The order in which people write. */
 const RANK = [/^to/i, /^cc/i, /^bcc/i, /^subject$/i, /^(text|body|plainText|message$)/i, /html/i, /^attachments$/i];
@@ -31,7 +34,7 @@ export function createComposer({ extension, accounts, operator, state, log, sent
       if (key === body.html && body.made && body.text !== undefined) continue;
       fields[key] = key === body.text || (key === body.html && body.made) ? { ...field, label: t('Message'), group: '', required: true, lines: 14, format: undefined } as Field : { ...field, group: rank(key) < RANK.length && !(key === body.html) ? '' : t('More') };
     }
-    const draftKey = `draft ${target.account.id} ${name} ${JSON.stringify(known)}`;
+    const draftKey = `${draftsOf(target.account.id)}${name} ${JSON.stringify(known)}`;
     const draft = state.get<{ values?: Values; files?: Record<string, string[]> }>(draftKey);
     const replying = /reply|forward/i.test(name), to = replying ? back?.to ?? replyTo(target) : '';
     openForm({

@@ -34,7 +34,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const icon = (provider: string) => ({ light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`), dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`) });
   const accounts = own(createAccounts({
     state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
-    changed: account => { const node = account === undefined ? undefined : model.find(account); void (node ? model.refresh(node) : undefined); tree.fire(undefined); },
+    changed: (account, named) => {
+      drawn = names();
+      if (account === undefined) { tree.fire(undefined); counted(); } else void model.renew(account, !named);
+    },
     observe: (account, seen) => {
       requests.observe(account.name, seen);
       // Waiting is done by the core; that it waits is to be seen.
@@ -46,13 +49,17 @@ export function activate(context: vscode.ExtensionContext): void {
         .then(picked => picked === undefined ? undefined : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
     },
   }));
+  /** The accounts as they were drawn last: in another window some may have come, gone or been renamed, which is told to nobody. */
+  let drawn = '';
+  const names = () => JSON.stringify(accounts.all().map(({ id, name }) => [id, name]));
+  own(vscode.window.onDidChangeWindowState(({ focused }) => { if (focused && drawn !== '' && drawn !== names()) { tree.fire(undefined); counted(); } }));
   own(onProxySettings(() => accounts.renewNetwork()));
   const model = createModel({
-    accounts: () => accounts.list(), open: id => accounts.open(id),
+    accounts: () => accounts.list(), open: (id, signal) => accounts.open(id, signal),
     changed: node => { tree.fire(node); counted(); },
     loaded: () => counted(),
   });
-  const tree = own(createTree({ model, icon, shown: () => accounts.warm() }));
+  const tree = own(createTree({ model, icon, shown: () => { drawn = names(); accounts.warm(); } }));
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));

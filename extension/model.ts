@@ -6,12 +6,14 @@ import { plain, t, title } from './words.js';
 /** An account as the tree sees it; `values` are its open values, never secrets. */
 export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
 
-interface Base { readonly id: string; readonly parent?: Node; readonly account: AccountInfo; label: string }
+interface Base { readonly id: string; readonly parent?: Node; account: AccountInfo; label: string }
 export interface AccountNode extends Base { kind: 'account' }
 export interface BranchNode extends Base {
   kind: 'branch'; readonly branch: Branch; readonly binding: Binding;
   /** What was loaded so far; undefined before the first look. */
   rows?: ItemNode[]; seen?: Set<string>; rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
+  /** Ends the requests of this branch; and that somebody did, so that there may be more, which begins anew. */
+  ending?: AbortController; cut?: boolean;
   /** The user's filter: a text, or a whole input of the list. */
   filter?: { text?: string; input?: Record<string, unknown> };
   generation: number;
@@ -25,7 +27,7 @@ export type Node = AccountNode | BranchNode | ChoiceNode | ItemNode | SingleNode
 
 export interface ModelOptions {
   accounts(): readonly AccountInfo[];
-  open(account: string): Promise<Client>;
+  open(account: string, signal: AbortSignal): Promise<Client>;
   /** Told which branch changed; undefined means the accounts themselves. */
   changed(node: Node | undefined): void;
   /** Told when rows were read that the view asked for itself. */
@@ -55,7 +57,7 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const ids = new Set(now.map(({ id }) => id));
     for (const [id, node] of nodes) if (!ids.has(node.account.id)) { stop(node); nodes.delete(id); }
     return now.map(account => {
-      const node = keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name }, old => { (old as { account: AccountInfo }).account = account; old.label = account.name; });
+      const node = keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name }, old => { old.account = account; old.label = account.name; });
       return node;
     });
   }
@@ -99,7 +101,7 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const rows: Node[] = sorted(node.rows ?? []);
     if (node.failed) {
       rows.push(note('problem', node.failed.message), note('retry', t('Retry')), note('edit', t('Edit account…')), note('log', t('Show log')));
-    } else if (node.rest) rows.push(note('more', t('Load more')));
+    } else if (hasMore(node)) rows.push(note('more', t('Load more')));
     else if (rows.length === 0) rows.push(note('empty', node.filter ? t('Nothing matches the filter') : t('None')));
     return rows;
   }
@@ -111,7 +113,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
 
   /** Reads until as many pages are there as `node.pages` says. One reading at a time; a refresh makes an older one void. */
   function load(node: BranchNode): Promise<void> {
-    return node.loading ??= read(node, node.generation).finally(() => { node.loading = undefined; });
+    if (node.loading) return node.loading;
+    const mine = node.loading = read(node, node.generation).finally(() => { if (node.loading === mine) node.loading = undefined; });
+    return mine;
   }
 
   async function read(node: BranchNode, generation: number): Promise<void> {
@@ -121,9 +125,10 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const { provider } = node.account, { operation, resource } = node.branch;
     const wanted = node.pages * page, seen: Set<string> = goesOn ? node.seen! : new Set();
     let stream = node.rest;
+    const ending = stream && node.ending ? node.ending : node.ending = new AbortController();
     try {
       const local = localFilter(node);
-      stream ??= ((await open(node.account.id)).call(operation, { ...inputFrom(provider, operation, node.binding), ...listInput(node) }) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      stream ??= ((await open(node.account.id, ending.signal)).call(operation, { ...inputFrom(provider, operation, node.binding), ...listInput(node) }) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
       let done = false;
       while (rows.length < wanted) {
         const step = await stream.next();
@@ -137,11 +142,15 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
         if (!seen.has(row.id)) { seen.add(row.id); rows.push(row); }
       }
       node.rest = done ? undefined : stream;
+      node.cut = false;
       node.failed = undefined;
     } catch (error) {
       if (node.generation !== generation) return;
       node.rest = undefined;
-      node.failed = isMailError(error) ? error : new MailError('unavailable', error instanceof Error ? error.message : String(error));
+      node.cut = ending.signal.aborted;
+      // Who cancels keeps what was there before.
+      if (node.cut && !goesOn && node.rows) return;
+      if (!node.cut) node.failed = isMailError(error) ? error : new MailError('unavailable', error instanceof Error ? error.message : String(error));
     }
     if (!goesOn) for (const old of node.rows ?? []) if (!seen.has(old.id)) forget(old);
     node.rows = rows;
@@ -162,7 +171,7 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const below = `${node.id}/`;
     for (const [id, one] of nodes) if (id.startsWith(below)) { stop(one); nodes.delete(id); }
   }
-  const stop = (node: Node): void => { if (node.kind === 'branch') { node.generation++; void node.rest?.return?.(); node.rest = undefined; } };
+  const stop = (node: Node): void => { if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; } };
 
   const listInput = (node: BranchNode): Record<string, unknown> => {
     const field = node.filter?.text ? searchField(operationOf(node.account.provider, node.branch.operation)!) : undefined;
@@ -196,6 +205,16 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     parent: (node: Node): Node | undefined => node.parent,
     /** Whether a row can be opened in the tree. */
     expandable: (node: Node): boolean => node.kind === 'item' ? mayHaveChildren(node) : node.kind !== 'single' && node.kind !== 'note',
+    /** Takes over what became of an account: all of its rows carry it, and what they show is read again where it may be different. */
+    async renew(id: string, again: boolean): Promise<void> {
+      const account = accounts().find(one => one.id === id), root = nodes.get(id);
+      if (!account || root?.kind !== 'account') { changed(undefined); return; }
+      for (const node of nodes.values()) if (node.account.id === id) node.account = account;
+      root.label = account.name;
+      if (again) await refresh(root); else changed(root);
+    },
+    /** Ends the request that a branch waits for; what was read stays. */
+    cancel(node: BranchNode): void { if (node.loading) node.ending?.abort(); },
     /** One more page. `quiet`: the caller shows it, after many of them. */
     async more(node: BranchNode, quiet?: 'quiet'): Promise<void> {
       node.pages = Math.ceil((node.rows?.length ?? 0) / page) + 1;
@@ -228,6 +247,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     get size() { return nodes.size; },
   };
 }
+
+/** Whether a list goes on after what was read of it. */
+export const hasMore = (node: BranchNode): boolean => node.rest !== undefined || node.cut === true;
 
 const facts = new WeakMap<object, Map<string, unknown>>();
 /** A fact that hangs only on the kind of a row, where it stands, and whether it is active. */
@@ -283,7 +305,7 @@ export function describe(node: Node): string {
   if (node.kind === 'account') return node.label.includes(node.account.provider.name) ? '' : node.account.provider.name;
   if (node.kind === 'branch') {
     const filter = node.filter?.text ?? (node.filter?.input ? t('filtered') : '');
-    const count = node.rows && !node.failed ? `${node.rows.length}${node.rest ? '+' : ''}` : '';
+    const count = node.rows && !node.failed ? `${node.rows.length}${hasMore(node) ? '+' : ''}` : '';
     return [count, filter && `“${filter}”`].filter(Boolean).join(' ');
   }
   if (node.kind !== 'item') return '';

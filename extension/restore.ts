@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Accounts } from './accounts.js';
-import { COMPOSER } from './compose.js';
+import { COMPOSER, isSending } from './compose.js';
 import { readKept, type Kept } from './form/messages.js';
 import { connectPage, type Back, type Page } from './panels.js';
 import type { Target } from './operate.js';
@@ -50,7 +50,7 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
     }),
     serve(COMPOSER, 'form', (panel, keep) => {
       const one = target(keep), operation = keep.operation ?? '';
-      if (!one || !operationOf(one.account.provider, operation)) return false;
+      if (!one || !isSending(operation) || !operationOf(one.account.provider, operation)) return false;
       // Writing needs no account yet; sending asks for what it needs.
       compose(one, operation, { panel, ...(keep.to ? { to: keep.to } : {}) });
       return true;

@@ -4,18 +4,18 @@ import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSan
 
 function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: string; proxies?: () => object } = {}) {
   const state = new Map<string, unknown>(), secrets = new Map<string, string>();
-  const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], failed: 0, proxies: 0 };
+  const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], named: [] as boolean[], failed: 0, proxies: 0 };
   let listener: (event: { key: string }) => void = () => {};
   const accounts = createAccounts({
-    state: { get: ((key: string, other: unknown) => state.get(key) ?? other) as never, update: async (key: string, value: unknown) => { state.set(key, JSON.parse(JSON.stringify(value))); } },
+    state: { get: ((key: string, other: unknown) => state.get(key) ?? other) as never, update: async (key: string, value: unknown) => { if (value === undefined) state.delete(key); else state.set(key, JSON.parse(JSON.stringify(value))); }, keys: () => [...state.keys()] },
     secrets: {
       get: async key => { seen.reads++; if (options.failing) throw new Error('no keychain'); return secrets.get(key); },
       store: async (key, value) => { if (options.failing) throw new Error('no keychain'); secrets.set(key, value); listener({ key }); },
       delete: async key => { secrets.delete(key); }, onDidChange: ((listen: typeof listener) => { listener = listen; return { dispose() {} }; }) as never,
     },
-    ask: async () => { seen.asked++; return options.answer; }, changed: account => { seen.changed.push(account); }, observe() {}, storeFailed() { seen.failed++; }, ...(options.proxies ? { proxies: options.proxies } : {}), ...(options.sandbox ? { sandbox: options.sandbox } : {}),
+    ask: async () => { seen.asked++; return options.answer; }, changed: (account, named) => { seen.changed.push(account); seen.named.push(named === true); }, observe() {}, storeFailed() { seen.failed++; }, ...(options.proxies ? { proxies: options.proxies } : {}), ...(options.sandbox ? { sandbox: options.sandbox } : {}),
   });
-  return { accounts, state, secrets, seen };
+  return { accounts, state, secrets, seen, hear: async (key: string) => { listener({ key }); await new Promise(resolve => setImmediate(resolve)); } };
 }
 /** A provider that signs with a required secret, whichever it is. */
 const provider = providers.find(({ auth }) => auth.sign && Object.values(auth.fields as Record<string, { secret?: boolean; required?: boolean }>).some(field => field.secret && field.required))!;
@@ -42,6 +42,33 @@ describe('accounts', () => {
     assert.equal(secrets.size, 0);
     await accounts.open('one');
     assert.equal(seen.asked, 0);
+  });
+  it('what this window stored, and tokens that any renewed, are no reason to read the tree again; other secrets are', async () => {
+    const { accounts, secrets, seen, hear } = harness();
+    await accounts.save(account('keep'), SECRET);
+    await accounts.open('one');
+    seen.changed.length = 0;
+    secrets.set('account:one', JSON.stringify({ ...SECRET, tokens: { accessToken: 'renewed', obtainedAt: 1 } }));
+    await hear('account:one');
+    assert.deepEqual(seen.changed, []);
+    secrets.set('account:one', JSON.stringify({ [secretName]: 'another' }));
+    await hear('account:one');
+    assert.deepEqual(seen.changed, ['one']);
+  });
+  it('an account that goes takes its drafts along, and no other', async () => {
+    const { accounts, state } = harness();
+    await accounts.save(account('keep'), SECRET);
+    state.set('draft one message.send {}', { values: { text: 'private' } }).set('draft other message.send {}', {});
+    await accounts.remove('one');
+    assert.deepEqual([...state.keys()].filter(key => key.startsWith('draft')), ['draft other message.send {}']);
+  });
+  it('a new name is told apart from new values', async () => {
+    const { accounts, seen } = harness();
+    await accounts.save(account('keep'), SECRET);
+    seen.named.length = 0;
+    await accounts.save({ ...account('keep'), name: 'Two' }, undefined);
+    await accounts.save({ ...account('keep'), values: {} }, undefined);
+    assert.deepEqual(seen.named, [true, false]);
   });
   it('a session that ended is asked for, once for many', async () => {
     const { accounts, state, seen } = harness({ answer: SECRET });

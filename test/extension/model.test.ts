@@ -20,13 +20,13 @@ const provider = {
 } as unknown as Provider;
 const account: AccountInfo = { id: 'a', name: 'Mine', provider, values: {} };
 
-interface Fake { calls: [string, Record<string, unknown>][]; stopped: number; lists: Record<string, () => AsyncGenerator<unknown>> }
+interface Fake { calls: [string, Record<string, unknown>][]; stopped: number; signals: AbortSignal[]; lists: Record<string, () => AsyncGenerator<unknown>> }
 function harness(lists: Fake['lists'], page = 3) {
-  const fake: Fake = { calls: [], stopped: 0, lists };
+  const fake: Fake = { calls: [], stopped: 0, signals: [], lists };
   const fired: (Node | undefined)[] = [];
   const client = { call(name: string, input: Record<string, unknown>) { fake.calls.push([name, input]); return lists[name]!(); } } as unknown as Client;
   const accounts = [account];
-  const model = createModel({ accounts: () => accounts, open: async () => client, changed: node => fired.push(node), page });
+  const model = createModel({ accounts: () => accounts, open: async (_, signal) => { fake.signals.push(signal); return client; }, changed: node => fired.push(node), page });
   const child = async (node: Node | undefined, label: string) => { const found = (await model.children(node)).find(one => one.label === label); assert.ok(found, `no row "${label}"`); return found; };
   return { model, fake, fired, accounts, child };
 }
@@ -49,6 +49,41 @@ describe('the tree', () => {
     const rows = await model.children(branch);
     assert.equal(read, 3);
     assert.deepEqual(notes(rows), ['more']);
+  });
+  it('cancelled, ends the request under way, keeps what was read, and can go on', async () => {
+    let round = 0, asked = () => {};
+    const under = new Promise<void>(resolve => { asked = resolve; });
+    const { model, fake, child } = harness({ 'mailbox.list': async function* () {
+      const own = round++, signal = fake.signals.at(-1)!;
+      for (let i = 0; i < 7; i++) {
+        if (own === 0 && i === 4) await new Promise((_, reject) => { asked(); signal.addEventListener('abort', () => reject(new MailError('unavailable', 'aborted')), { once: true }); });
+        yield { id: `m${i}`, email: `box${i}@example.com` };
+      }
+    } });
+    const branch = await child(await child(undefined, 'Mine'), 'Mailboxes') as BranchNode;
+    const [first] = await model.children(branch);
+    model.cancel(branch);
+    assert.equal(fake.signals[0]!.aborted, false, 'nothing is waited for');
+    const more = model.more(branch, 'quiet');
+    await under;
+    model.cancel(branch);
+    await more;
+    assert.deepEqual([notes(await model.children(branch)), branch.rows?.length, words(branch)], [['more'], 4, '4+']);
+    await model.more(branch);
+    await model.more(branch);
+    const rows = await model.children(branch);
+    assert.deepEqual([rows.length, notes(rows), rows[0] === first], [7, [], true]);
+  });
+  it('a renamed account keeps what was read, and all of its rows carry the name; another address is read again', async () => {
+    const { model, fake, fired, accounts, child } = harness({ 'mailbox.list': boxes(2) });
+    const root = await child(undefined, 'Mine'), branch = await child(root, 'Mailboxes') as BranchNode, [row] = await model.children(branch);
+    accounts[0] = { ...account, name: 'Renamed' };
+    await model.renew('a', false);
+    assert.deepEqual([fired, root.label, row!.account.name, branch.rows?.length, fake.calls.length], [[root], 'Renamed', 'Renamed', 2, 1]);
+    await model.renew('a', true);
+    assert.equal(branch.rows, undefined);
+    await model.renew('nobody', true);
+    assert.deepEqual(fired, [root, root, undefined]);
   });
   it('loads more without asking for the first page again, and fires only the branch', async () => {
     const { model, fake, fired, child } = harness({ 'mailbox.list': boxes(7) });

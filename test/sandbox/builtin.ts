@@ -16,3 +16,10 @@ export async function startBuiltin<S extends Startable>(cases: readonly S[], spy
     async close() { await Promise.all([...vendors.map(vendor => vendor.close()), mail.close()]); },
   };
 }
+
+/** The same for people who try the extension: whatever else runs on their machine, web pages too, cannot make anything happen there. */
+export async function startSealed(cases: readonly { start(): Promise<{ id: string; account: object; seal(): void; close(): Promise<void> }> }[]) {
+  const running = await startBuiltin(cases);
+  for (const vendor of running.vendors) vendor.seal();
+  return running;
+}

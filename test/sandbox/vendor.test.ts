@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { connect, providerById, take } from '../../shared/index.js';
 import { startContextIo } from './contextIo.js';
 import { startOutreach } from './outreach.js';
@@ -26,6 +27,20 @@ describe('sandbox, from outside', () => {
     assert.deepEqual(await statuses('/a'), [429]);
     await ask('/__sandbox/faults', { method: 'DELETE' });
     assert.deepEqual(await statuses('/a'), [200]);
+  });
+  it('sealed, does nothing but its work, for nobody who calls it by another name', async () => {
+    const own = await startVendor({ id: 'sealed', account: baseUrl => ({ baseUrl }), throttled: () => ({ status: 429 }), handle: () => ({ status: 200, body: {} }) });
+    own.seal();
+    try {
+      const port = new URL(own.url).port, status = (path: string, headers: Record<string, string> = {}, method = 'GET') => new Promise<number | undefined>((resolve, reject) => {
+        request({ host: '127.0.0.1', port, path, method, headers }, answer => { answer.resume(); resolve(answer.statusCode); }).on('error', reject).end(method === 'POST' ? '{"status":500}' : undefined);
+      });
+      assert.equal(await status('/__sandbox/faults', {}, 'POST'), 404);
+      for (const path of ['/__sandbox/requests', '/sandbox/switches']) assert.equal(await status(path), 404);
+      assert.equal(await status('/a', { host: `evil.example:${port}` }), 404);
+      assert.equal(await status('/a', { 'x-sandbox-fault': '{"status":500}' }), 200);
+      assert.equal(own.seen.length, 0);
+    } finally { await own.close(); }
   });
   it('fails one request by its header', async () => {
     assert.equal((await ask('/a', { headers: { 'x-sandbox-fault': '{"status":500}' } })).status, 500);

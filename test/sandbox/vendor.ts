@@ -56,6 +56,11 @@ export interface Vendor {
   /** The vendor's time, in milliseconds; tests move it forward instead of waiting. */
   now(): number;
   advance(ms: number): void;
+  /**
+   * For a vendor that runs where nobody tests: from now on nothing can be made to happen over HTTP, nothing is remembered of requests, and a
+   * page that made a name of its own mean this machine (DNS rebinding) is refused.
+   */
+  seal(): void;
   close(): Promise<void>;
 }
 
@@ -78,7 +83,7 @@ const largestBody = 64 * 1024 * 1024;
 /** A real HTTP server on a free loopback port that answers as `handle` says, and misbehaves on command. */
 export async function startVendor({ id, account, prefix = '', handle, throttled, controls = {} }: VendorOptions): Promise<Vendor> {
   const sockets = new Set<Socket>();
-  let faults: Fault[] = [], offset = 0;
+  let faults: Fault[] = [], offset = 0, sealed = false;
   const server = createServer((incoming, outgoing) => void serve(incoming, outgoing).catch(error => {
     console.error(`sandbox ${id}:`, error);
     if (!outgoing.headersSent) outgoing.writeHead(500).end(); else outgoing.destroy();
@@ -94,6 +99,7 @@ export async function startVendor({ id, account, prefix = '', handle, throttled,
     mend() { faults = []; },
     now: () => Date.now() + offset,
     advance(ms) { offset += ms; },
+    seal() { sealed = true; vendor.forget(); },
     async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>(resolve => server.close(() => resolve()));
@@ -110,6 +116,10 @@ export async function startVendor({ id, account, prefix = '', handle, throttled,
       method: incoming.method ?? 'GET', url, path: (incoming.url ?? '/').split('?')[0]!, query: url.searchParams, headers, body: Buffer.concat(parts), at: vendor.now(),
       segments: (incoming.url ?? '/').split('?')[0]!.split('/').filter(s => s !== '').map(s => { try { return decodeURIComponent(s); } catch { return s; } }),
     };
+    if (sealed) {
+      if (headers.host !== new URL(origin).host || /^(__)?sandbox$/.test(request.segments[0] ?? '')) return write(outgoing, { status: 404 });
+      return write(outgoing, await handle(request, vendor));
+    }
     if (request.segments[0] === '__sandbox') return write(outgoing, await control(request).catch((error: Error) => ({ status: 400, body: { message: error.message } })));
     vendor.seen.push(request);
     let fault: Fault | undefined;

@@ -1,11 +1,7 @@
+import { ATTRIBUTES, DROPPED, KEPT } from './allowed.js';
+import { cleanStyle } from './mailStyle.js';
 import { tame } from './tame.js';
 
-/** What a message may be made of. Everything else goes, its text stays; what runs, loads or sends goes with all it holds. */
-const DROPPED = new Set(['script', 'iframe', 'frame', 'frameset', 'object', 'embed', 'applet', 'base', 'meta', 'link', 'template', 'noscript', 'svg', 'math', 'audio', 'video', 'source', 'track', 'canvas', 'dialog', 'portal', 'param', 'title']);
-const KEPT = new Set(['a', 'abbr', 'address', 'article', 'aside', 'b', 'bdi', 'bdo', 'big', 'blockquote', 'br', 'caption', 'center', 'cite', 'code', 'col', 'colgroup', 'dd', 'del', 'details', 'dfn', 'dir', 'div', 'dl', 'dt', 'em', 'figcaption',
-  'figure', 'font', 'footer', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'header', 'hr', 'i', 'img', 'ins', 'kbd', 'li', 'main', 'mark', 'menu', 'nav', 'ol', 'p', 'pre', 'q', 's', 'samp', 'section', 'small', 'span', 'strike', 'strong', 'style', 'sub',
-  'summary', 'sup', 'table', 'tbody', 'td', 'tfoot', 'th', 'thead', 'time', 'tr', 'tt', 'u', 'ul', 'var', 'wbr']);
-const ATTRIBUTES = new Set(['align', 'alt', 'bgcolor', 'border', 'cellpadding', 'cellspacing', 'class', 'color', 'cols', 'colspan', 'dir', 'face', 'headers', 'height', 'id', 'lang', 'nowrap', 'rowspan', 'scope', 'size', 'span', 'start', 'style', 'summary', 'title', 'type', 'valign', 'value', 'width', 'href', 'src', 'open', 'reversed']);
 /** Deeper nesting than this is flattened: nobody reads it, and it only serves to stall. */
 const DEEPEST = 200;
 /** No more elements than this are shown. */
@@ -19,16 +15,9 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
   const parsed = new DOMParser().parseFromString(tame(html), 'text/html'), out = document.implementation.createHTMLDocument('');
   let remote = 0, count = 0;
   const css = (text: string): string => {
-    // Comments and escapes hide words from a search; without them `url(` is found wherever it stands.
-    const plain = text.replace(/\/\*[\s\S]*?(\*\/|$)/g, '').replace(/\\([0-9a-f]{1,6}\s?|[\s\S])/gi, '');
-    return plain.replace(/@(import|charset|namespace|font-face|property)[^;{}]*(;|\{[^}]*\}?|$)/gi, '').replace(/(expression|-moz-binding|behavior)\s*[:(][^;}]*/gi, '')
-      .replace(/(?:url|image|image-set|src|cross-fade|element|paint)\s*\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*))\s*\)?/gi, (_, a?: string, b?: string, c?: string) => {
-        const at = (a ?? b ?? c ?? '').trim();
-        if (/^data:image\/(png|jpe?g|gif|webp)[;,]/i.test(at)) return `url("${at.replace(/["\\\n]/g, '')}")`;
-        if (!/^https?:/i.test(at)) return 'none';
-        remote++;
-        return images ? `url("${at.replace(/["\\\n]/g, '')}")` : 'none';
-      }).replace(/position\s*:\s*(fixed|sticky)/gi, 'position:static');
+    const clean = cleanStyle(text, images);
+    remote += clean.remote;
+    return clean.css;
   };
   const picture = (address: string): string | undefined => {
     const at = address.trim();
