@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { until, writes, type Journey, type Journeys } from './journey.js';
 
-/** Whether the browser's store names all five kinds of tab: the workbench writes it some seconds after the last change. */
+const DRAFT = 'Not sent before the restart.';
+/** Whether the browser's store holds all five kinds of tab, and the draft: the workbench writes them some seconds after the last change. */
 const WRITTEN = `(async () => {
   const values = [];
   for (const { name } of await indexedDB.databases()) {
@@ -9,7 +10,9 @@ const WRITTEN = `(async () => {
     for (const store of db.objectStoreNames) values.push(...await new Promise((resolve, reject) => { const all = db.transaction(store).objectStore(store).getAll(); all.onsuccess = () => resolve(all.result); all.onerror = reject; }));
     db.close();
   }
-  return values.some(one => typeof one === 'string' && one.includes('serializedGrid') && ['reader', 'lists', 'composer', 'overview', 'requests'].every(kind => one.includes('mailroom.' + kind)));
+  const texts = values.filter(one => typeof one === 'string');
+  return texts.some(one => one.includes('serializedGrid') && ['reader', 'lists', 'composer', 'overview', 'requests'].every(kind => one.includes('mailroom.' + kind)))
+    && texts.some(one => one.includes(${JSON.stringify(DRAFT)}));
 })()`;
 
 /** One domain among many, opened with a search so that the rows below it are in sight. */
@@ -60,8 +63,7 @@ export const tabJourneys: Journeys = {
     const reader = await wb.webview('reader', 'Figures');
     await reader.getByRole('button', { name: 'Reply' }).click();
     const form = await wb.webview('form', 'Reply');
-    await form.locator('[data-field=text] textarea').fill('Not sent before the restart.');
-    await page.waitForTimeout(700);
+    await form.locator('[data-field=text] textarea').fill(DRAFT);
     await wb.collapse();
     await wb.menu('Outreach', 'Show Overview');
     await (await wb.webview('overview', 'ben@acme.test')).locator('svg').first().waitFor();
@@ -86,7 +88,7 @@ export const tabJourneys: Journeys = {
     await wb.webview('requests', '/api/v2/mailboxes');
     await tab('Reply:').click();
     const again = await wb.webview('form', 'continued from your draft');
-    assert.equal(await again.locator('[data-field=text] textarea').inputValue(), 'Not sent before the restart.');
+    assert.equal(await again.locator('[data-field=text] textarea').inputValue(), DRAFT);
     await tab(/^Figures/).click();
     await (await wb.webview('reader', 'Figures')).locator('pre', { hasText: 'row 14' }).waitFor();
     await wb.closeAll();
