@@ -3,11 +3,15 @@ import type { startMail } from '../../sandbox/mail.js';
 import { cases } from '../../contract/cases.js';
 import type { Loose } from './workbench.js';
 
-/** Every pretend vendor, mail servers included, as accounts for the extension. */
+/**
+ * Every pretend vendor, mail servers included, as accounts for the extension. Their pace is not the vendors' own: of the 60 requests a minute
+ * that Rackspace allows, one journey would wait for those of the journey before.
+ */
 export interface Sandboxes { lines: string; vendors: Record<string, Loose>; mail: Awaited<ReturnType<typeof startMail>>; close(): Promise<void> }
 export async function startSandboxes(spy?: string): Promise<Sandboxes> {
   const { lines, mail, vendors, close } = await startBuiltin(cases, spy);
-  return { lines, mail, close, vendors: Object.fromEntries(vendors.map(vendor => [vendor.id, vendor])) };
+  const unpaced = lines.split('\n').map(line => { const { id, account } = JSON.parse(line) as { id: string; account: object }; return JSON.stringify({ id, account: { ...account, perMinute: 60_000 } }); });
+  return { lines: unpaced.join('\n'), mail, close, vendors: Object.fromEntries(vendors.map(vendor => [vendor.id, vendor])) };
 }
 
 /** The workbench by its parts. */

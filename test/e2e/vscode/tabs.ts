@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { until, writes, type Journey, type Journeys } from './journey.js';
 
 const DRAFT = 'Not sent before the restart.';
-/** Whether the browser's store holds all five kinds of tab, and the draft: the workbench writes them some seconds after the last change. */
+/**
+ * Whether the browser's store holds all five kinds of tab with what each notes of itself (that of the lists, opened last, is looked for), and
+ * the draft: the workbench writes them some seconds after the last change.
+ */
 const WRITTEN = `(async () => {
   const values = [];
   for (const { name } of await indexedDB.databases()) {
@@ -11,7 +14,7 @@ const WRITTEN = `(async () => {
     db.close();
   }
   const texts = values.filter(one => typeof one === 'string');
-  return texts.some(one => one.includes('serializedGrid') && ['reader', 'lists', 'composer', 'overview', 'requests'].every(kind => one.includes('mailroom.' + kind)))
+  return texts.some(one => one.includes('serializedGrid') && ['reader', 'lists', 'composer', 'overview', 'requests'].every(kind => one.includes('mailroom.' + kind)) && one.includes('spamList'))
     && texts.some(one => one.includes(${JSON.stringify(DRAFT)}));
 })()`;
 
