@@ -1,6 +1,8 @@
 import * as vscode from 'vscode';
-import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate, type Fields, type OAuth2Tokens, type Provider, type Send } from '../shared/index.js';
-import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, writeExport, type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
+import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate,
+  type Fields, type OAuth2Tokens, type Provider, type Send } from '../shared/index.js';
+import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, writeExport,
+  type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
 import { openInBrowser } from './browser.js';
 import { defaultFile } from './export.js';
@@ -18,7 +20,10 @@ export async function askSecrets(account: StoredAccount, send?: Send): Promise<S
     const picked = await vscode.window.showInformationMessage(t('{0} needs a sign-in in the browser.', account.name), t('Sign In'));
     if (!picked) return undefined;
     // The app's own secret was not remembered either.
-    const clientSecret = await vscode.window.showInputBox({ title: account.name, prompt: [OAUTH_FIELDS.clientSecret.label, OAUTH_FIELDS.clientSecret.help].join('. '), password: true, ignoreFocusOut: true });
+    const clientSecret = await vscode.window.showInputBox({
+      title: account.name, prompt: [OAUTH_FIELDS.clientSecret.label, OAUTH_FIELDS.clientSecret.help].join('. '),
+      password: true, ignoreFocusOut: true,
+    });
     if (clientSecret === undefined) return undefined;
     const signed = await signIn(provider, account, clientSecret || undefined, send);
     return signed && { ...signed, ...(clientSecret ? { clientSecret } : {}) };
@@ -27,7 +32,8 @@ export async function askSecrets(account: StoredAccount, send?: Send): Promise<S
   const wanted = Object.entries(fields).filter(([name, field]) => isSecretField(fields, name) && (field.required || name === 'password'));
   for (const [i, [name, field]] of wanted.entries()) {
     const given = await vscode.window.showInputBox({
-      title: wanted.length > 1 ? `${account.name} (${i + 1}/${wanted.length})` : account.name, prompt: [field.label, field.help].filter(Boolean).join('. '), password: true, ignoreFocusOut: true,
+      title: wanted.length > 1 ? `${account.name} (${i + 1}/${wanted.length})` : account.name, prompt: [field.label, field.help].filter(Boolean).join('. '),
+      password: true, ignoreFocusOut: true,
       validateInput: value => check(fields, name, value),
     });
     if (given === undefined) return undefined;
@@ -38,7 +44,9 @@ export async function askSecrets(account: StoredAccount, send?: Send): Promise<S
 
 /** What is wrong with one value, in a sentence; undefined where nothing is. */
 export function check(fields: Fields, name: string, value: unknown): string | undefined {
-  try { validate({ [name]: fields[name]! }, { [name]: value }); return undefined; } catch (error) { return (error as Error).message || t('This value is not accepted.'); }
+  try { validate({ [name]: fields[name]! }, { [name]: value }); return undefined; } catch (error) {
+    return (error as Error).message || t('This value is not accepted.');
+  }
 }
 
 const returns = createReturns();
@@ -47,7 +55,8 @@ export const uriHandler: vscode.UriHandler = {
   handleUri(uri) {
     // One harmless path, and only for a sign-in that was started here.
     if (uri.path !== '/oauth' || returns.arrived(uri.query) || warned) return;
-    warned = vscode.window.showWarningMessage(t('A sign-in came back that this window did not start, or that is over. Nothing was stored.')).then(() => { warned = undefined; });
+    warned = vscode.window.showWarningMessage(t('A sign-in came back that this window did not start, or that is over. Nothing was stored.'))
+      .then(() => { warned = undefined; });
   },
 };
 let extensionId = 'mailroom.mailroom';
@@ -64,8 +73,13 @@ const redirectFor = async (account: StoredAccount): Promise<string> => account.v
 /** A sign-in that nobody finishes is over after this long, in milliseconds. */
 const PATIENCE = 15 * 60_000;
 
-/** The grant in the browser. The address it comes back to is ours, or pasted by the user where no link reaches this window. Undefined when the user gives up. */
-export async function signIn(of: Provider, account: StoredAccount, clientSecret: string | undefined, send?: Send): Promise<{ tokens: OAuth2Tokens; signedInAt: string } | undefined> {
+/**
+ * The grant in the browser. The address it comes back to is ours, or pasted by the user where no link reaches this window. Undefined when the
+ * user gives up.
+ */
+export async function signIn(
+  of: Provider, account: StoredAccount, clientSecret: string | undefined, send?: Send,
+): Promise<{ tokens: OAuth2Tokens; signedInAt: string } | undefined> {
   const provider = grantOf(of, account.values) ?? of;
   const redirectUri = await redirectFor(account);
   const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
@@ -75,7 +89,9 @@ export async function signIn(of: Provider, account: StoredAccount, clientSecret:
     if (await vscode.window.showWarningMessage(t('The browser was not opened. Open the address of the sign-in yourself.'), copy) !== copy) return undefined;
     await vscode.env.clipboard.writeText(url);
   }
-  const address = await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true }, (_, token) =>
+  const address = await vscode.window.withProgress({
+    location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true,
+  }, (_, token) =>
     new Promise<string | undefined>(resolve => {
       const box = vscode.window.createInputBox(), timer = setTimeout(() => end(undefined), PATIENCE);
       const end = (value: string | undefined) => { clearTimeout(timer); forget(); box.dispose(); resolve(value); };
@@ -92,7 +108,9 @@ export async function signIn(of: Provider, account: StoredAccount, clientSecret:
       box.show();
     }));
   if (!address) return undefined;
-  const tokens = await exchangeCode({ provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}) });
+  const tokens = await exchangeCode({
+    provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}),
+  });
   return { tokens, signedInAt: redirectUri };
 }
 /** Why a pasted address does not belong to this sign-in. That consent was refused is an answer like any other. */
@@ -103,7 +121,10 @@ function notOurs(address: string, state: string): string | undefined {
 }
 
 const REMEMBER = (): Fields => ({
-  accountName: { type: 'text', label: t('Name of the Account'), maxLength: 80, group: t('This Account'), help: t('What stands in the tree. The name of the provider unless given.') },
+  accountName: {
+    type: 'text', label: t('Name of the Account'), maxLength: 80, group: t('This Account'),
+    help: t('What stands in the tree. The name of the provider unless given.'),
+  },
   remember: {
     type: 'choice', label: t('Remember Secrets'), required: true, default: 'keep', group: t('This Account'),
     choices: { keep: t('Keep in the secret store'), session: t('For this session'), never: t('Never, ask again after ten minutes of rest') },
@@ -115,13 +136,24 @@ const REMEMBER = (): Fields => ({
 export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provider: Provider, before?: StoredAccount, log?: vscode.LogOutputChannel): void {
   const own = fieldsOf(provider), extra = REMEMBER();
   // A secret that is stored already need not be given again.
-  const fields: Fields = { ...Object.fromEntries(Object.entries(own).map(([name, field]) => [name, before && isSecretField(own, name) ? { ...field, required: false } : field])), ...extra };
-  const shown: Values = Object.fromEntries(Object.entries(own).filter(([name]) => !isSecretField(own, name)).map(([name, field]) => [name, before ? before.values[name] ?? field.default ?? null : firstValues(own, true)[name] ?? null]));
+  const fields: Fields = {
+    ...Object.fromEntries(Object.entries(own).map(([name, field]) => [name, before && isSecretField(own, name) ? { ...field, required: false } : field])),
+    ...extra,
+  };
+  const shown: Values = Object.fromEntries(Object.entries(own)
+    .filter(([name]) => !isSecretField(own, name))
+    .map(([name, field]) => [name, before ? before.values[name] ?? field.default ?? null : firstValues(own, true)[name] ?? null]));
   openForm({
-    extension, identity: `account ${before?.id ?? provider.id}`, icon: 'account', title: before ? t('Edit {0}', before.name) : t('Add {0} Account', provider.name),
+    extension, identity: `account ${before?.id ?? provider.id}`, icon: 'account',
+    title: before ? t('Edit {0}', before.name) : t('Add {0} Account', provider.name),
     subtitle: before ? provider.name : t('The account is checked before it is added.'),
-    ...(provider.notice ? { notice: provider.notice } : provider.auth.oauth2 ? { notice: inBrowser() ? t('In a browser each sign-in comes back to an address of its own. Where the vendor wants a fixed one, give it as Redirect Address.') : t('Register this redirect address with the vendor: {0}', ownRedirect()) } : {}),
-    fields, values: { ...shown, accountName: before?.name ?? null, remember: before?.remember ?? 'keep' }, submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
+    ...(provider.notice ? { notice: provider.notice } : provider.auth.oauth2 ? {
+      notice: inBrowser()
+        ? t('In a browser each sign-in comes back to an address of its own. Where the vendor wants a fixed one, give it as Redirect Address.')
+        : t('Register this redirect address with the vendor: {0}', ownRedirect()),
+    } : {}),
+    fields, values: { ...shown, accountName: before?.name ?? null, remember: before?.remember ?? 'keep' },
+    submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
     general: t('Access'), keepsSecrets: before !== undefined,
     groups: groups => groups.map(group => group.title === 'Pace' || (group.title === 'OAuth 2' && !provider.auth.oauth2) ? { ...group, folded: true } : group),
     run: async given => {
@@ -130,11 +162,15 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       const { open, secret } = parted(own, values);
       validate(own, { ...without(known, 'tokens', 'signedInAt'), ...open, ...secret });
       const account: StoredAccount = {
-        id: before?.id ?? accounts.newId(), name: typeof accountName === 'string' && accountName.trim() ? accountName.trim() : freeName(accounts, provider.name, before?.id), provider: provider.id,
+        id: before?.id ?? accounts.newId(),
+        name: typeof accountName === 'string' && accountName.trim() ? accountName.trim() : freeName(accounts, provider.name, before?.id), provider: provider.id,
         values: open, remember: remember as Remember,
       };
       let secrets: Secrets = { ...known, ...secret };
-      if (grantOf(provider, open) && !open.clientId) throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'), { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
+      if (grantOf(provider, open) && !open.clientId) {
+        throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'),
+          { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
+      }
       if (grantOf(provider, open) && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
         const signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
         if (!signed) throw new MailError('unauthorized', t('The sign-in was not finished. Nothing was stored.'));
@@ -143,7 +179,8 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       try { await accounts.check(account, secrets); } catch (error) {
         log?.warn(`${account.name}: ${(error as Error).message}`);
         if (isMailError(error) && error.details.issues?.length) throw error;
-        const picked = await vscode.window.showWarningMessage(t('The check of the account failed.'), { modal: true, detail: (error as Error).message }, t('Save Anyway'));
+        const picked = await vscode.window.showWarningMessage(t('The check of the account failed.'),
+          { modal: true, detail: (error as Error).message }, t('Save Anyway'));
         if (!picked) throw error;
       }
       await accounts.save(account, secrets);
@@ -163,7 +200,10 @@ function freeName(accounts: Accounts, wanted: string, except?: string): string {
 export async function addAccount(extension: vscode.Uri, accounts: Accounts, log: vscode.LogOutputChannel): Promise<void> {
   const picked = await vscode.window.showQuickPick(providers.map(provider => ({
     label: provider.name, provider, description: provider.auth.oauth2 ? 'OAuth 2' : '', detail: provider.notice ?? '',
-    iconPath: { light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.svg`), dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.dark.svg`) },
+    iconPath: {
+      light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.svg`),
+      dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.dark.svg`),
+    },
   })), { title: t('Add Account'), placeHolder: t('Where are the mailboxes?'), matchOnDetail: true, ignoreFocusOut: true });
   if (picked) openAccountForm(extension, accounts, picked.provider, undefined, log);
 }
@@ -209,14 +249,19 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
   }
   const refused = results.length - done;
   const said = [done === 1 ? t('One account was imported.') : t('{0} accounts were imported.', done), ...(refused ? [t('{0} refused.', refused)] : []),
-    withSecrets ? t('Delete the file: there are secrets in it.') : done && !refused ? t('Secrets are asked for when an account is opened.') : ''].filter(Boolean).join(' ');
+    withSecrets ? t('Delete the file: there are secrets in it.')
+      : done && !refused ? t('Secrets are asked for when an account is opened.')
+      : '',
+  ].filter(Boolean).join(' ');
   const picked = refused ? await vscode.window.showWarningMessage(said, t('Show')) : await vscode.window.showInformationMessage(said);
   if (picked) await show(results);
 }
 export async function exportAccounts(accounts: Accounts): Promise<void> {
   const own = accounts.all().filter(({ id }) => !accounts.isLent(id));
   if (!own.length) { void vscode.window.showInformationMessage(t('There is no account to export.')); return; }
-  const where = await vscode.window.showSaveDialog({ title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile('mailroom-accounts.json') });
+  const where = await vscode.window.showSaveDialog({
+    title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile('mailroom-accounts.json'),
+  });
   if (!where) return;
   await vscode.workspace.fs.writeFile(where, Buffer.from(writeExport(own)));
   void vscode.window.showInformationMessage(t('The accounts were exported without their secrets.'));

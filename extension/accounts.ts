@@ -44,7 +44,10 @@ const WARM_AFTER = 300;
 export const OAUTH_FIELDS = {
   clientId: { type: 'text', label: 'Client ID', required: true, group: 'OAuth 2', help: 'Of the app registered with the vendor.' },
   clientSecret: { type: 'text', label: 'Client Secret', secret: true, group: 'OAuth 2', help: 'Left empty for an app that has none.' },
-  redirectUri: { type: 'text', label: 'Redirect Address', format: 'uri', group: 'OAuth 2', help: 'Only where the vendor wants an address of your own. The browser ends there, and you paste the address it shows.' },
+  redirectUri: {
+    type: 'text', label: 'Redirect Address', format: 'uri', group: 'OAuth 2',
+    help: 'Only where the vendor wants an address of your own. The browser ends there, and you paste the address it shows.',
+  },
   pkce: { type: 'flag', label: 'PKCE', group: 'OAuth 2', help: 'Whether to send a code challenge (RFC 7636). Not every vendor knows it.' },
 } as const satisfies Fields;
 
@@ -57,7 +60,9 @@ const OWN_GRANT = {
 
 /** Everything an account of a provider is asked for here. */
 export const fieldsOf = (provider: Provider): Fields => ({
-  ...accountFields(provider), ...(provider.auth.oauth2 ? OAUTH_FIELDS : provider.auth.oauth2Choice ? { ...OAUTH_FIELDS, clientId: { ...OAUTH_FIELDS.clientId, required: false }, ...OWN_GRANT } : {}),
+  ...accountFields(provider),
+  ...(provider.auth.oauth2 ? OAUTH_FIELDS
+    : provider.auth.oauth2Choice ? { ...OAUTH_FIELDS, clientId: { ...OAUTH_FIELDS.clientId, required: false }, ...OWN_GRANT } : {}),
 });
 
 /** The provider with the grant that an account signs in by, or undefined for an account without OAuth 2. */
@@ -66,8 +71,12 @@ export function grantOf(provider: Provider, values: Readonly<Record<string, unkn
   if (oauth2) return provider;
   if (!oauth2Choice || values[oauth2Choice.field] !== oauth2Choice.value) return undefined;
   const known = oauth2Choice.grants[String(values[oauth2Choice.by])];
-  const authorizeUrl = known ? `${known.authorizeUrl}${known.parameters ? `?${known.parameters}` : ''}` : String(values.authorizeUrl ?? ''), tokenUrl = known?.tokenUrl ?? String(values.tokenUrl ?? '');
-  return { ...provider, auth: { ...provider.auth, oauth2: { authorizeUrl: () => authorizeUrl, tokenUrl: () => tokenUrl, scopes: known?.scopes ?? String(values.scope ?? '').split(/\s+/).filter(Boolean) } } };
+  const authorizeUrl = known ? `${known.authorizeUrl}${known.parameters ? `?${known.parameters}` : ''}` : String(values.authorizeUrl ?? '');
+  const tokenUrl = known?.tokenUrl ?? String(values.tokenUrl ?? '');
+  return { ...provider, auth: { ...provider.auth, oauth2: {
+    authorizeUrl: () => authorizeUrl, tokenUrl: () => tokenUrl,
+    scopes: known?.scopes ?? String(values.scope ?? '').split(/\s+/).filter(Boolean),
+  } } };
 }
 
 export const isSecretField = (fields: Fields, name: string): boolean => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };
@@ -87,7 +96,8 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   const pool = () => shared ??= createDispatcher({ proxies: proxies?.() ?? 'environment' });
   /** For sign-ins, which no account signs yet. */
   const sender = (): Send => createSend({ dispatcher: pool() });
-  const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>(), asking = new Map<string, Promise<Secrets | undefined>>();
+  const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>();
+  const asking = new Map<string, Promise<Secrets | undefined>>();
   const seen = new Map<string, string>(), clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
   const lent = sandboxAccounts(sandbox);
   let told = false, warming: NodeJS.Timeout | undefined;
@@ -144,7 +154,9 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     const question = asking.get(account.id) ?? ask(account, sender()).finally(() => asking.delete(account.id));
     asking.set(account.id, question);
     const given = await question;
-    if (!given) throw new MailError('unauthorized', t('The secret of this account is missing. Sign in.'), { provider: providerOf(account)?.name ?? account.provider });
+    if (!given) {
+      throw new MailError('unauthorized', t('The secret of this account is missing. Sign in.'), { provider: providerOf(account)?.name ?? account.provider });
+    }
     await writeSecrets(account, given);
     return given;
   }
@@ -154,7 +166,10 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
     if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
     const known = needsSecrets(provider, account.values) ? await secretsFor(account) : await readSecrets(account) ?? {};
     const { tokens: _, signedInAt, ...values } = known;
-    const app = { clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}), redirectUri: signedInAt ?? String(account.values.redirectUri ?? '') };
+    const app = {
+      clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}),
+      redirectUri: signedInAt ?? String(account.values.redirectUri ?? ''),
+    };
     const grant = grantOf(provider, account.values);
     const oauth = grant ? tokenKeeper({
       provider: grant, account: account.values, app, key: account.id, send: sender(),
@@ -197,7 +212,10 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
   }
 
   return {
-    list: (): AccountInfo[] => all().flatMap(account => { const provider = providerOf(account); return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : []; }),
+    list: (): AccountInfo[] => all().flatMap(account => {
+      const provider = providerOf(account);
+      return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : [];
+    }),
     find, all, open, sender,
     /** Loads the HTTP client before the first click needs it, once the accounts have been drawn. No connection is made. */
     warm(): void { if (!shared && !warming && all().length) { warming = setTimeout(() => void pool().catch(() => {}), WARM_AFTER); warming.unref?.(); } },
@@ -234,7 +252,8 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       forgetClient(account.id);
       if (secret) await writeSecrets(account, secret);
       const others = stored();
-      const at = others.findIndex(one => one.id === account.id), named = at >= 0 && !secret && isDeepStrictEqual({ ...others[at], name: '' }, { ...account, name: '' });
+      const at = others.findIndex(one => one.id === account.id);
+      const named = at >= 0 && !secret && isDeepStrictEqual({ ...others[at], name: '' }, { ...account, name: '' });
       await state.update(INDEX, at < 0 ? [...others, account] : others.map(one => one.id === account.id ? account : one));
       changed(at < 0 ? undefined : account.id, named);
     },
@@ -264,13 +283,16 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
 
 /** Tells secrets apart without holding them; tokens do not count, because their keeper looks for newer ones itself. */
 function imprint(text: string | undefined): string {
-  try { return createHash('sha256').update(JSON.stringify({ ...JSON.parse(text ?? 'null') as Secrets | null, tokens: undefined })).digest('base64'); } catch { return ''; }
+  try {
+    return createHash('sha256').update(JSON.stringify({ ...JSON.parse(text ?? 'null') as Secrets | null, tokens: undefined })).digest('base64');
+  } catch { return ''; }
 }
 
 /** Whether an account cannot work without something secret. */
 const needsSecrets = (provider: Provider, values: Readonly<Record<string, unknown>>): boolean => {
   const fields = provider.auth.fields as Fields, secret = Object.keys(fields).filter(name => isSecretField(fields, name));
-  return grantOf(provider, values) !== undefined || secret.some(name => fields[name]!.required) || (provider.auth.oauth2Choice !== undefined && secret.length > 0);
+  return grantOf(provider, values) !== undefined || secret.some(name => fields[name]!.required)
+    || (provider.auth.oauth2Choice !== undefined && secret.length > 0);
 };
 
 /** Accounts from the lines that the sandbox prints. A line that is not understood is left out. */
@@ -290,7 +312,9 @@ export function readSandboxLine(line: string): { account: Omit<StoredAccount, 'i
     // The address registered for scripts is none that a browser could come back from.
     const { accessToken, refreshToken, redirectUri: _, ...rest } = given;
     const { open, secret } = parted(fieldsOf(provider), rest);
-    const tokens = typeof accessToken === 'string' ? { tokens: { accessToken, obtainedAt: Date.now(), ...(typeof refreshToken === 'string' ? { refreshToken } : {}) } } : {};
+    const tokens = typeof accessToken === 'string'
+      ? { tokens: { accessToken, obtainedAt: Date.now(), ...(typeof refreshToken === 'string' ? { refreshToken } : {}) } }
+      : {};
     return {
       account: { name: t('{0} Sandbox', provider.name), provider: provider.id, values: open, remember: 'session' },
       secrets: { ...secret, ...tokens },
@@ -316,14 +340,18 @@ export function readExport(text: string): Entry[] {
     const now = Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, isSecretField(fields, key) ? { ...field, required: false } : field]));
     try {
       const { open, secret } = parted(fields, validate(now, given));
-      const account: StoredAccount = { id: randomUUID(), name: name!, provider: provider.id, values: open, remember: one!.remember === 'session' || one!.remember === 'never' ? one!.remember : 'keep' };
+      const account: StoredAccount = {
+        id: randomUUID(), name: name!, provider: provider.id, values: open,
+        remember: one!.remember === 'session' || one!.remember === 'never' ? one!.remember : 'keep',
+      };
       return { label, account, ...(Object.keys(secret).length ? { secrets: secret } : {}) };
     } catch (error) { return { label, refused: (error as Error).message }; }
   });
 }
 /** Whether an account of a file is there already: the same provider and name, and open values that mean the same. */
 export function isThere(all: readonly StoredAccount[], one: StoredAccount): boolean {
-  const provider = providers.find(({ id }) => id === one.provider), known = provider ? fieldsOf(provider) : {}, fields = Object.entries(known).filter(([name]) => !isSecretField(known, name));
+  const provider = providers.find(({ id }) => id === one.provider), known = provider ? fieldsOf(provider) : {};
+  const fields = Object.entries(known).filter(([name]) => !isSecretField(known, name));
   const meant = (account: StoredAccount) => JSON.stringify(fields.map(([name, field]) => account.values[name] ?? field.default ?? null));
   return all.some(other => other.provider === one.provider && other.name === one.name && meant(other) === meant(one));
 }
@@ -331,6 +359,9 @@ export function isThere(all: readonly StoredAccount[], one: StoredAccount): bool
 export const writeExport = (accounts: readonly StoredAccount[]): string => `${JSON.stringify({
   mailroom: 1, accounts: accounts.map(account => {
     const provider = providers.find(({ id }) => id === account.provider);
-    return { name: account.name, provider: account.provider, remember: account.remember, values: provider ? parted(fieldsOf(provider), account.values).open : {} };
+    return {
+      name: account.name, provider: account.provider, remember: account.remember,
+      values: provider ? parted(fieldsOf(provider), account.values).open : {},
+    };
   }),
 }, null, 2)}\n`;

@@ -37,7 +37,9 @@ export function openForm(options: AskFormOptions): void {
   const attach = async (): Promise<void> => {
     for (const [field, list] of Object.entries(options.attached ?? {})) {
       if (!Object.hasOwn(options.fields, field)) continue;
-      const found = await Promise.all(list.map(async uri => { try { return await chosenAt(vscode.Uri.parse(uri, true)); } catch { lost.push(uri.split('/').at(-1) ?? uri); return undefined; } }));
+      const found = await Promise.all(list.map(async uri => {
+        try { return await chosenAt(vscode.Uri.parse(uri, true)); } catch { lost.push(uri.split('/').at(-1) ?? uri); return undefined; }
+      }));
       files.set(field, found.filter(one => one !== undefined));
     }
   };
@@ -45,9 +47,13 @@ export function openForm(options: AskFormOptions): void {
   const pickable = options.pickable ?? (() => false);
   const groups = render(options.fields, { pickable, ...(options.general ? { general: options.general } : {}) });
   const made = openPanel({
-    page: 'form', type: options.type ?? 'mailroom.ask', ...(options.keep ? { keep: options.keep } : {}), ...options.back, extension: options.extension, identity: options.identity, title: options.title, icon: options.icon ?? 'edit',
+    page: 'form', type: options.type ?? 'mailroom.ask', ...(options.keep ? { keep: options.keep } : {}), ...options.back,
+    extension: options.extension, identity: options.identity, title: options.title, icon: options.icon ?? 'edit',
     ready: async () => { await (attaching ??= attach()); made?.connected.post({ type: 'form', form: {
-      mode: 'ask', title: options.title, ...(options.subtitle ? { subtitle: options.subtitle } : {}), ...(options.notice || lost.length ? { notice: [options.notice, lost.length ? t('No longer there, and taken out of the draft: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') } : {}),
+      mode: 'ask', title: options.title, ...(options.subtitle ? { subtitle: options.subtitle } : {}),
+      ...(options.notice || lost.length
+        ? { notice: [options.notice, lost.length ? t('No longer there, and taken out of the draft: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') }
+        : {}),
       groups: options.groups?.(groups) ?? groups, values: { ...now, ...names() }, issues: options.issues ?? [], submit: options.submit,
       actions: [...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []), ...(options.actions ?? []).map(({ id, label }) => ({ id, label }))],
     } }); },
@@ -71,9 +77,11 @@ export function openForm(options: AskFormOptions): void {
       }
     },
   });
-  const names = (): Values => Object.fromEntries([...files].map(([field, list]) => [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
+  const names = (): Values => Object.fromEntries([...files].map(([field, list]) =>
+    [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
   function filled(values: Values): Values {
-    const out: Values = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== null && value !== undefined && Object.hasOwn(options.fields, name)));
+    const out: Values = Object.fromEntries(Object.entries(values)
+      .filter(([name, value]) => value !== null && value !== undefined && Object.hasOwn(options.fields, name)));
     for (const [name, list] of files) if (list.length) out[name] = options.fields[name]?.type === 'list' ? list.map(({ file }) => file) : list[0]!.file;
     return out;
   }
@@ -91,10 +99,13 @@ export async function fileAt(uri: vscode.Uri): Promise<FileValue> {
   return { name, type, size, open: () => createReadStream(uri.fsPath) as AsyncIterable<Uint8Array> };
 }
 const TYPES: Readonly<Record<string, string>> = {
-  txt: 'text/plain', md: 'text/markdown', csv: 'text/csv', html: 'text/html', json: 'application/json', pdf: 'application/pdf', png: 'image/png', jpg: 'image/jpeg', jpeg: 'image/jpeg', gif: 'image/gif',
-  svg: 'image/svg+xml', webp: 'image/webp', zip: 'application/zip', ics: 'text/calendar', eml: 'message/rfc822', doc: 'application/msword', docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  txt: 'text/plain', md: 'text/markdown', csv: 'text/csv', html: 'text/html', json: 'application/json', pdf: 'application/pdf',
+  png: 'image/png', jpg: 'image/jpeg', jpeg: 'image/jpeg', gif: 'image/gif',
+  svg: 'image/svg+xml', webp: 'image/webp', zip: 'application/zip', ics: 'text/calendar', eml: 'message/rfc822',
+  doc: 'application/msword', docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
   xls: 'application/vnd.ms-excel', xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 };
 export const typeOf = (name: string): string => TYPES[name.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream';
 /** A size for a person: 1.2 MB. */
-export const bytes = (size: number): string => size < 1024 ? `${size} B` : size < 1048576 ? `${(size / 1024).toFixed(0)} KB` : `${(size / 1048576).toFixed(1)} MB`;
+export const bytes = (size: number): string =>
+  size < 1024 ? `${size} B` : size < 1048576 ? `${(size / 1024).toFixed(0)} KB` : `${(size / 1048576).toFixed(1)} MB`;

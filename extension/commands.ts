@@ -19,13 +19,16 @@ import { editingOf, secretsOf } from './values.js';
 import { inSentence, t, title } from './words.js';
 
 export interface Parts {
-  context: vscode.ExtensionContext; accounts: Accounts; model: Model; tree: ReturnType<typeof createTree>; view: vscode.TreeView<Node>; attention: ReturnType<typeof createAttention>;
+  context: vscode.ExtensionContext; accounts: Accounts; model: Model;
+  tree: ReturnType<typeof createTree>; view: vscode.TreeView<Node>; attention: ReturnType<typeof createAttention>;
   problems: Problems; log: vscode.LogOutputChannel; operator: Operator; documents: Documents;
-  compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
+  compose(target: Target, operation: string): void; read(target: Target): Promise<void>;
+  editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
 }
 /** What stands on which command: the verbs of operations that have a place in menus. */
 const VERBS: Readonly<Record<string, readonly string[]>> = {
-  restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'], link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'],
+  restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'],
+  link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'],
 };
 
 /** What the key bindings of account commands pass on. */
@@ -50,7 +53,8 @@ export function registerCommands(parts: Parts): void {
   };
   const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && 'kind' in value && 'account' in value;
   /** The rows a command is for: the selection, when the row clicked belongs to it. From the palette, the selection too. */
-  const chosen = (node: unknown, nodes: unknown): Node[] => Array.isArray(nodes) && nodes.length ? nodes.filter(isNode) : isNode(node) ? [node] : [...view.selection];
+  const chosen = (node: unknown, nodes: unknown): Node[] =>
+    Array.isArray(nodes) && nodes.length ? nodes.filter(isNode) : isNode(node) ? [node] : [...view.selection];
   const items = (node: unknown, nodes: unknown): ItemNode[] => chosen(node, nodes).filter((one): one is ItemNode => one.kind === 'item');
   const inView = <T>(work: () => Thenable<T>) => vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
   /** Asks for what a command is about, when it was not called on a row. */
@@ -61,13 +65,19 @@ export function registerCommands(parts: Parts): void {
     if (isNode(node)) return node.account.id;
     const all = accounts.list().filter(able);
     if (all.length <= 1) return all[0]?.id;
-    return (await vscode.window.showQuickPick(all.map(({ id, name, provider }) => ({ label: name, description: provider.name, id })), { placeHolder: t('Which account?') }))?.id;
+    return (await vscode.window.showQuickPick(
+      all.map(({ id, name, provider }) => ({ label: name, description: provider.name, id })),
+      { placeHolder: t('Which account?') },
+    ))?.id;
   };
   const branchFor = (node: unknown): BranchNode | undefined => {
     const one = isNode(node) ? node : view.selection[0];
     return one?.kind === 'branch' ? one : one?.kind === 'note' ? one.of : undefined;
   };
-  const need = <T>(value: T | undefined, sentence: string): T | undefined => { if (value === undefined) void vscode.window.showInformationMessage(sentence); return value; };
+  const need = <T>(value: T | undefined, sentence: string): T | undefined => {
+    if (value === undefined) void vscode.window.showInformationMessage(sentence);
+    return value;
+  };
   const SELECT = () => t('Select a row in the Mailroom view first.');
 
   // Accounts
@@ -108,14 +118,21 @@ export function registerCommands(parts: Parts): void {
     const id = await accountFor(node);
     if (id === undefined || accounts.isLent(id)) return;
     const account = accounts.find(id);
-    const name = await vscode.window.showInputBox({ title: t('Rename Account'), value: account.name, prompt: t('What stands in the tree'), validateInput: value => value.trim() ? undefined : t('A name is needed.') });
+    const name = await vscode.window.showInputBox({
+      title: t('Rename Account'), value: account.name, prompt: t('What stands in the tree'),
+      validateInput: value => value.trim() ? undefined : t('A name is needed.'),
+    });
     if (name?.trim()) await accounts.save({ ...account, name: name.trim() }, undefined);
   });
   register('removeAccount', async (node: unknown) => {
     const id = await accountFor(node);
     if (id === undefined) return;
     const { name } = accounts.find(id), button = t('Remove Account');
-    if (await vscode.window.showWarningMessage(t('Remove the account “{0}” from VS Code?', name), { modal: true, detail: t('Its secrets are deleted here. Nothing changes at the provider.') }, button) === button) await accounts.remove(id);
+    if (await vscode.window.showWarningMessage(
+      t('Remove the account “{0}” from VS Code?', name),
+      { modal: true, detail: t('Its secrets are deleted here. Nothing changes at the provider.') },
+      button,
+    ) === button) await accounts.remove(id);
   });
   register('importAccounts', () => importAccounts(accounts, results => parts.showJson(t('Imported Accounts'), results)));
   register('exportAccounts', () => exportAccounts(accounts));
@@ -123,13 +140,21 @@ export function registerCommands(parts: Parts): void {
   // Tree
   register('refresh', async (node: unknown) => {
     const one = isNode(node) ? node.kind === 'note' ? node.of : node : undefined;
-    await inView(async () => { if (one) await model.refresh(one); else { for (const root of model.children() as AccountNode[]) await model.refresh(root); tree.fire(undefined); } });
+    await inView(async () => {
+      if (one) await model.refresh(one);
+      else {
+        for (const root of model.children() as AccountNode[]) await model.refresh(root);
+        tree.fire(undefined);
+      }
+    });
   });
   register('loadMore', (node: unknown) => { const branch = need(branchFor(node), SELECT()); return branch && inView(() => model.more(branch)); });
   register('loadAll', async (node: unknown) => {
     const branch = need(branchFor(node), SELECT());
     if (!branch) return;
-    await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Loading all {0}', branch.label), cancellable: true }, async (progress, token) => {
+    await vscode.window.withProgress({
+      location: vscode.ProgressLocation.Notification, title: t('Loading all {0}', branch.label), cancellable: true,
+    }, async (progress, token) => {
       const listening = token.onCancellationRequested(() => model.cancel(branch));
       while (hasMore(branch) && !token.isCancellationRequested) {
         for (let i = 0; i < 10 && hasMore(branch) && !token.isCancellationRequested; i++) await model.more(branch, 'quiet');
@@ -146,17 +171,23 @@ export function registerCommands(parts: Parts): void {
     const operation = operationOf(branch.account.provider, branch.branch.operation)!, server = searchField(operation);
     const text = await vscode.window.showInputBox({
       title: t('Filter {0}', branch.label), value: branch.filter?.text ?? '', placeHolder: server ? operation.input[server]!.label : t('Part of the name'),
-      prompt: server ? t('Searched by {0}. Empty shows everything.', branch.account.provider.name) : t('{0} cannot search here, so the list is read and compared. Empty shows everything.', branch.account.provider.name),
+      prompt: server
+        ? t('Searched by {0}. Empty shows everything.', branch.account.provider.name)
+        : t('{0} cannot search here, so the list is read and compared. Empty shows everything.', branch.account.provider.name),
     });
     if (text !== undefined) await inView(() => model.filter(branch, text.trim() ? { text: text.trim() } : undefined));
   });
   register('filterForm', (node: unknown) => {
     const branch = need(branchFor(node), SELECT());
     if (!branch) return;
-    const operation = operationOf(branch.account.provider, branch.branch.operation)!, known = inputFrom(branch.account.provider, branch.branch.operation, branch.binding);
-    parts.askFilter(targetOf(branch), Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined)), branch.filter?.input ?? {}, async input => {
-      await inView(() => model.filter(branch, Object.keys(input).length ? { input } : undefined));
-    });
+    const operation = operationOf(branch.account.provider, branch.branch.operation)!;
+    const known = inputFrom(branch.account.provider, branch.branch.operation, branch.binding);
+    parts.askFilter(
+      targetOf(branch),
+      Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined)),
+      branch.filter?.input ?? {},
+      async input => { await inView(() => model.filter(branch, Object.keys(input).length ? { input } : undefined)); },
+    );
   });
   register('clearFilter', (node: unknown) => { const branch = branchFor(node); return branch && inView(() => model.filter(branch, undefined)); });
 
@@ -166,7 +197,10 @@ export function registerCommands(parts: Parts): void {
     if (!one) return;
     if (one.kind === 'item' && isMail(one.resource)) { await parts.read(targetOf(one)); return; }
     if (one.kind !== 'item' && one.kind !== 'single') return;
-    if (one.kind === 'item' && isEntryList(one.account.provider, one.resource)) { await vscode.commands.executeCommand('mailroom.editLists', one.parent?.parent ?? one.parent); return; }
+    if (one.kind === 'item' && isEntryList(one.account.provider, one.resource)) {
+      await vscode.commands.executeCommand('mailroom.editLists', one.parent?.parent ?? one.parent);
+      return;
+    }
     const uri = uriOf(one);
     if (uri) await vscode.commands.executeCommand('vscode.openWith', uri, 'mailroom.form', { preview: true });
     else await vscode.commands.executeCommand('mailroom.openJson', one);
@@ -174,13 +208,19 @@ export function registerCommands(parts: Parts): void {
   const uriOf = (node: ItemNode | SingleNode): vscode.Uri | undefined => {
     const { provider } = node.account;
     if (!editingOf(provider, node.resource, node.binding) || !operationOf(provider, `${node.resource}.get`)) return undefined;
-    return documentUri({ account: node.account.id, resource: node.resource, refs: { ...node.binding.refs }, choices: { ...node.binding.choices } }, node.account.name, node.kind === 'single' ? `${node.label} ${node.parent && node.parent.kind === 'item' ? node.parent.label : ''}`.trim() : node.label);
+    return documentUri(
+      { account: node.account.id, resource: node.resource, refs: { ...node.binding.refs }, choices: { ...node.binding.choices } },
+      node.account.name,
+      node.kind === 'single' ? `${node.label} ${node.parent && node.parent.kind === 'item' ? node.parent.label : ''}`.trim() : node.label,
+    );
   };
   register('openJson', async (node: unknown) => {
     const one = need(isNode(node) ? node : view.selection[0], SELECT());
     if (one?.kind !== 'item' && one?.kind !== 'single') return;
     const { provider } = one.account, get = `${one.resource}.get`;
-    const value = await inView(async () => operationOf(provider, get) ? (await accounts.open(one.account.id)).call(get, inputFrom(provider, get, one.binding)) as Promise<unknown> : Promise.resolve((one as ItemNode).item));
+    const value = await inView(async () => operationOf(provider, get)
+      ? (await accounts.open(one.account.id)).call(get, inputFrom(provider, get, one.binding)) as Promise<unknown>
+      : Promise.resolve((one as ItemNode).item));
     await parts.showJson(one.label || title(one.resource), value);
   });
   register('copyId', async (node: unknown, nodes: unknown) => {
@@ -198,11 +238,19 @@ export function registerCommands(parts: Parts): void {
     const [first, ...rest] = chosen(node, nodes);
     if (!need(first, SELECT())) return;
     const { provider } = first!.account, target = targetOf(first!);
-    const names = first!.kind === 'account' ? actionsFor(provider) : first!.kind === 'branch' || first!.kind === 'choice' ? actionsAt(provider, target.resource, target.binding) : actionsOn(provider, target.resource, target.binding);
-    const picked = await vscode.window.showQuickPick(names.map(name => ({ label: operationOf(provider, name)!.summary, description: name, name })), { title: [target.label, rest.length ? t('and {0} more', rest.length) : ''].filter(Boolean).join(' '), placeHolder: t('What to do?'), matchOnDescription: true });
+    const names = first!.kind === 'account' ? actionsFor(provider)
+      : first!.kind === 'branch' || first!.kind === 'choice' ? actionsAt(provider, target.resource, target.binding)
+      : actionsOn(provider, target.resource, target.binding);
+    const picked = await vscode.window.showQuickPick(names.map(name => ({ label: operationOf(provider, name)!.summary, description: name, name })), {
+      title: [target.label, rest.length ? t('and {0} more', rest.length) : ''].filter(Boolean).join(' '),
+      placeHolder: t('What to do?'), matchOnDescription: true,
+    });
     if (!picked) return;
     if (isSending(picked.name)) { parts.compose(target, picked.name); return; }
-    if (splitName(picked.name)[1] === 'update' && first!.kind === 'item' && uriOf(first as ItemNode)) { await vscode.commands.executeCommand('mailroom.open', first); return; }
+    if (splitName(picked.name)[1] === 'update' && first!.kind === 'item' && uriOf(first as ItemNode)) {
+      await vscode.commands.executeCommand('mailroom.open', first);
+      return;
+    }
     await operator.runMany([first!, ...rest].map(targetOf), picked.name);
   });
   register('create', async (node: unknown) => {
@@ -227,15 +275,25 @@ export function registerCommands(parts: Parts): void {
       if (verb) await operator.runMany(all.filter(one => one.resource === first!.resource).map(targetOf), `${first!.resource}.${verb}`);
     });
   }
-  register('syncNow', async (node: unknown, nodes: unknown) => { const all = items(node, nodes); if (all.length) await operator.runMany(all.map(targetOf), 'sync.start'); });
+  register('syncNow', async (node: unknown, nodes: unknown) => {
+    const all = items(node, nodes);
+    if (all.length) await operator.runMany(all.map(targetOf), 'sync.start');
+  });
   for (const [command, read] of [['markRead', true], ['markUnread', false]] as const) {
-    register(command, (node: unknown, nodes: unknown) => { const all = items(node, nodes); return all.length ? operator.runMany(all.map(targetOf), 'message.mark', { read }) : undefined; });
+    register(command, (node: unknown, nodes: unknown) => {
+      const all = items(node, nodes);
+      return all.length ? operator.runMany(all.map(targetOf), 'message.mark', { read }) : undefined;
+    });
   }
   register('reply', (node: unknown) => { const [one] = items(node, undefined); if (one) parts.compose(targetOf(one), 'message.reply'); });
   register('compose', async (node: unknown) => {
     const one = isNode(node) ? node : undefined;
     const able = accounts.list().filter(({ provider }) => operationOf(provider, 'message.send'));
-    const account = one?.account ?? (able.length > 1 ? able.find(({ name }) => name === undefined) ?? (await vscode.window.showQuickPick(able.map(entry => ({ label: entry.name, description: entry.provider.name, entry })), { placeHolder: t('Send from which account?') }))?.entry : able[0]);
+    const account = one?.account ?? (able.length > 1
+      ? able.find(({ name }) => name === undefined) ?? (await vscode.window.showQuickPick(
+        able.map(entry => ({ label: entry.name, description: entry.provider.name, entry })), { placeHolder: t('Send from which account?') },
+      ))?.entry
+      : able[0]);
     if (!need(account, t('No account can send. Add one that can, such as IMAP and SMTP.'))) return;
     const target: Target = one ? targetOf(one) : { account: account!, resource: '', binding: { refs: {}, choices: {} }, label: account!.name };
     const from = one?.kind === 'item' && operationOf(account!.provider, 'message.sendFrom') ? 'message.sendFrom' : 'message.send';
@@ -248,10 +306,13 @@ export function registerCommands(parts: Parts): void {
   /** A new secret, typed twice into boxes; it never touches a document. */
   async function password(target: Target): Promise<void> {
     const { provider } = target.account, secrets = Object.entries(secretsOf(provider, target.resource));
-    const entry = secrets.length > 1 ? (await vscode.window.showQuickPick(secrets.map(([key, field]) => ({ label: field.label, key, field })), { title: target.label })) : secrets[0] && { key: secrets[0][0], field: secrets[0][1] };
+    const entry = secrets.length > 1
+      ? (await vscode.window.showQuickPick(secrets.map(([key, field]) => ({ label: field.label, key, field })), { title: target.label }))
+      : secrets[0] && { key: secrets[0][0], field: secrets[0][1] };
     if (!entry) return;
     const { key, field } = entry;
-    const box = (prompt: string, complain: (value: string) => string | undefined) => vscode.window.showInputBox({ title: `${field.label} · ${target.label}`, prompt, password: true, ignoreFocusOut: true, validateInput: complain });
+    const box = (prompt: string, complain: (value: string) => string | undefined) =>
+      vscode.window.showInputBox({ title: `${field.label} · ${target.label}`, prompt, password: true, ignoreFocusOut: true, validateInput: complain });
     const first = await box([t('The new value'), field.help].filter(Boolean).join('. '), value => check({ [key]: { ...field, required: true } }, key, value));
     if (first === undefined) return;
     if (await box(t('The same once more'), value => value === first ? undefined : t('The two differ.')) === undefined) return;
@@ -267,7 +328,9 @@ export function registerCommands(parts: Parts): void {
       if (owner) parts.editLists(targetOf(owner), one.branch.resource);
     } else if (one.kind === 'item') {
       // Lists that stand side by side first: of those there is something to compare.
-      const lists = (model.children(one) as Node[]).filter(child => (child.kind === 'choice' || child.kind === 'branch') && isEntryList(provider, child.branch.resource)), branch = lists.find(child => child.kind === 'choice') ?? lists[0];
+      const lists = (model.children(one) as Node[])
+        .filter(child => (child.kind === 'choice' || child.kind === 'branch') && isEntryList(provider, child.branch.resource));
+      const branch = lists.find(child => child.kind === 'choice') ?? lists[0];
       if (branch && (branch.kind === 'choice' || branch.kind === 'branch')) parts.editLists(targetOf(one), branch.branch.resource);
     }
   });
@@ -277,11 +340,18 @@ export function registerCommands(parts: Parts): void {
     const given = uri instanceof vscode.Uri ? uri : (vscode.window.tabGroups.activeTabGroup.activeTab?.input as { uri?: vscode.Uri } | undefined)?.uri;
     return isDocument(given) ? given : undefined;
   };
-  register('showDocumentJson', async (uri: unknown) => { const one = documentOf(uri); if (one) await vscode.commands.executeCommand('vscode.openWith', one, 'default', vscode.ViewColumn.Beside); });
-  register('showDocumentForm', async (uri: unknown) => { const one = documentOf(uri); if (one) await vscode.commands.executeCommand('vscode.openWith', one, 'mailroom.form'); });
+  register('showDocumentJson', async (uri: unknown) => {
+    const one = documentOf(uri);
+    if (one) await vscode.commands.executeCommand('vscode.openWith', one, 'default', vscode.ViewColumn.Beside);
+  });
+  register('showDocumentForm', async (uri: unknown) => {
+    const one = documentOf(uri);
+    if (one) await vscode.commands.executeCommand('vscode.openWith', one, 'mailroom.form');
+  });
   register('compareServer', async (uri: unknown) => {
     const one = documentOf(uri);
-    if (one) await vscode.commands.executeCommand('vscode.diff', one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', one.path.split('/').at(-1) ?? ''));
+    if (one) await vscode.commands.executeCommand('vscode.diff',
+      one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', one.path.split('/').at(-1) ?? ''));
   });
   register('reloadDocument', async (uri: unknown) => { const one = documentOf(uri); if (one) await documents.reload(one); });
   register('documentAction', async (uri: vscode.Uri, action: string) => {
@@ -297,7 +367,10 @@ export function registerCommands(parts: Parts): void {
   register('showLog', () => log.show());
   register('showRequests', () => parts.showRequests());
   register('overview', async (node: unknown) => {
-    if (isNode(node) && node.kind === 'item') { openOverview(extension, accounts, node.account, { within: { refs: node.binding.refs, choices: {} }, resource: node.resource, label: node.label }); return; }
+    if (isNode(node) && node.kind === 'item') {
+      openOverview(extension, accounts, node.account, { within: { refs: node.binding.refs, choices: {} }, resource: node.resource, label: node.label });
+      return;
+    }
     const id = await accountFor(node, ({ provider }) => listsMailboxes(provider)), account = accounts.list().find(one => one.id === id);
     if (account) openOverview(extension, accounts, account);
   });
@@ -305,7 +378,10 @@ export function registerCommands(parts: Parts): void {
     const branch = branchFor(node);
     if (branch) {
       const { provider } = branch.account, { operation } = branch.branch;
-      await exportList(`${branch.account.name} ${branch.label}`, async function* (signal) { yield* (await accounts.open(branch.account.id, signal)).call(operation, { ...inputFrom(provider, operation, branch.binding), ...branch.filter?.input }) as AsyncIterable<Values>; });
+      await exportList(`${branch.account.name} ${branch.label}`, async function* (signal) {
+        yield* (await accounts.open(branch.account.id, signal)).call(operation,
+          { ...inputFrom(provider, operation, branch.binding), ...branch.filter?.input }) as AsyncIterable<Values>;
+      });
       return;
     }
     const mailboxes = (account: AccountInfo, within?: Binding) => async function* (signal: AbortSignal) {
@@ -317,20 +393,27 @@ export function registerCommands(parts: Parts): void {
   });
   register('checkAll', async () => {
     const all = accounts.list().filter(({ provider }) => listsMailboxes(provider));
-    await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true }, async (progress, token) => {
+    await vscode.window.withProgress({
+      location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true,
+    }, async (progress, token) => {
       // A page that is waited for may be a minute away, at the pace of its vendor; whoever cancels does not wait for it.
       const cancelled = new Promise<void>(resolve => token.onCancellationRequested(() => resolve()));
       // Each account at its vendor's own pace, so that a slow one holds up nobody.
       const looked = Promise.all(all.map(async account => {
-        try { await lookThrough(account.id, token, label => progress.report({ message: `${account.name}: ${label}` })); } catch (error) { if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id }); }
+        try { await lookThrough(account.id, token, label => progress.report({ message: `${account.name}: ${label}` })); } catch (error) {
+          if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id });
+        }
         progress.report({ increment: 100 / Math.max(1, all.length) });
       }));
       await Promise.race([looked, cancelled]);
     });
     tree.fire(undefined);
     attention.fire();
-    const boxes = new Set(model.loaded().filter(node => listsMailbox(node)).map(node => `${node.account.id} ${node.resource} ${idOfItem(node.item)}`)).size, found = attention.rows().length;
-    void vscode.window.showInformationMessage(found === 1 ? t('{0} mailboxes are loaded; one needs attention.', boxes) : t('{0} mailboxes are loaded; {1} need attention.', boxes, found));
+    const boxes = new Set(model.loaded().filter(node => listsMailbox(node)).map(node => `${node.account.id} ${node.resource} ${idOfItem(node.item)}`)).size;
+    const found = attention.rows().length;
+    void vscode.window.showInformationMessage(found === 1
+      ? t('{0} mailboxes are loaded; one needs attention.', boxes)
+      : t('{0} mailboxes are loaded; {1} need attention.', boxes, found));
   });
   const listsMailbox = ({ resource }: ItemNode) => /mailbox$/i.test(resource);
   /** Loads every branch of mailboxes of an account, also those below its domains. */
@@ -348,12 +431,17 @@ export function registerCommands(parts: Parts): void {
         await model.children(child);
         for (let pages = 0; hasMore(child) && pages < 50 && !token.isCancellationRequested; pages++) await model.more(child, 'quiet');
         listening.dispose();
-        if (holds) for (const [i, item] of (child.rows ?? []).entries()) { at(`${item.label} (${i + 1}/${child.rows?.length ?? 0})`); await walk(item, depth + 1); }
+        if (holds) for (const [i, item] of (child.rows ?? []).entries()) {
+          at(`${item.label} (${i + 1}/${child.rows?.length ?? 0})`);
+          await walk(item, depth + 1);
+        }
       }
     };
     await walk(root, 0);
   }
 }
-export interface Parts { askFilter(target: Target, fields: Readonly<Record<string, import('../shared/index.js').Field>>, values: Values, run: (input: Values) => Promise<void>): void }
+export interface Parts {
+  askFilter(target: Target, fields: Readonly<Record<string, import('../shared/index.js').Field>>, values: Values, run: (input: Values) => Promise<void>): void;
+}
 
 export type { NoteNode };

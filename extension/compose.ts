@@ -10,7 +10,9 @@ import type { Back } from './panels.js';
 import { firstValues, packPlace } from './values.js';
 import { t } from './words.js';
 
-export interface ComposerOptions { extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel; sent(): void }
+export interface ComposerOptions {
+  extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel; sent(): void;
+}
 
 /** The kind of panel that comes back after a restart with its draft. */
 export const COMPOSER = 'mailroom.composer';
@@ -32,20 +34,31 @@ export function createComposer({ extension, accounts, operator, state, log, sent
     for (const [key, field] of entries) {
       // Where HTML is wanted it is made from what was written: one box for one text.
       if (key === body.html && body.made && body.text !== undefined) continue;
-      fields[key] = key === body.text || (key === body.html && body.made) ? { ...field, label: t('Message'), group: '', required: true, lines: 14, format: undefined } as Field : { ...field, group: rank(key) < RANK.length && !(key === body.html) ? '' : t('More') };
+      fields[key] = key === body.text || (key === body.html && body.made)
+        ? { ...field, label: t('Message'), group: '', required: true, lines: 14, format: undefined } as Field
+        : { ...field, group: rank(key) < RANK.length && !(key === body.html) ? '' : t('More') };
     }
     const draftKey = `${draftsOf(target.account.id)}${name} ${JSON.stringify(known)}`;
     const draft = state.get<{ values?: Values; files?: Record<string, string[]> }>(draftKey);
     const replying = /reply|forward/i.test(name), to = replying ? back?.to ?? replyTo(target) : '';
     openForm({
-      extension, identity: draftKey, icon: 'mail', title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'), subtitle: [to, target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
+      extension, identity: draftKey, icon: 'mail',
+      title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'),
+      subtitle: [to, target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
       fields, values: draft?.values ?? firstValues(fields, true), submit: t('Send'),
       groups: groups => arranged(groups),
-      pickable: ref => operationOf(provider, `${ref}.list`) !== undefined, pick: (field, values) => operator.pickFor(target, operation.input[field]!, { ...known, ...values }),
+      pickable: ref => operationOf(provider, `${ref}.list`) !== undefined,
+      pick: (field, values) => operator.pickFor(target, operation.input[field]!, { ...known, ...values }),
       ...(draft?.files ? { attached: draft.files } : {}),
-      draft: (values, files) => void state.update(draftKey, { values: Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== '')), files }),
+      draft: (values, files) => void state.update(draftKey, {
+        values: Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== '')), files,
+      }),
       type: COMPOSER, back: back && { panel: back.panel }, keep: {
-        place: packPlace({ account: target.account.id, resource: target.resource || 'message', refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: target.label, operation: name, ...(to ? { to } : {}),
+        place: packPlace({
+          account: target.account.id, resource: target.resource || 'message',
+          refs: { ...target.binding.refs }, choices: { ...target.binding.choices },
+        }),
+        label: target.label, operation: name, ...(to ? { to } : {}),
       },
       run: async given => {
         const input: Values = { ...known, ...given };
@@ -54,13 +67,21 @@ export function createComposer({ extension, accounts, operator, state, log, sent
           input[body.html] = htmlOf(text);
         }
         validate(operation.input, input);
-        const answer = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () => (await accounts.open(target.account.id)).call(name, input)) as { outcome?: string } | undefined;
+        const answer = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } },
+          async () => (await accounts.open(target.account.id)).call(name, input)) as { outcome?: string } | undefined;
         await state.update(draftKey, undefined);
         sent();
         const outcome = answer?.outcome;
         log.info(`${target.account.name}: ${name} ${outcome ?? 'done'}`);
-        if (outcome === 'unknown') void vscode.window.showWarningMessage(t('The connection broke while the message was sent. It may or may not have left: look into Sent before you send it again.'));
-        else void vscode.window.showInformationMessage(outcome === 'queued' ? t('The message is queued; the provider sends it soon.') : t('The message was sent.'));
+        if (outcome === 'unknown') {
+          void vscode.window.showWarningMessage(
+            t('The connection broke while the message was sent. It may or may not have left: look into Sent before you send it again.'),
+          );
+        } else {
+          void vscode.window.showInformationMessage(outcome === 'queued'
+            ? t('The message is queued; the provider sends it soon.')
+            : t('The message was sent.'));
+        }
         return true;
       },
     });

@@ -10,5 +10,6 @@ export function bodyFields(fields: Fields): { text?: string; html?: string; made
   return { ...(text ? { text: text[0] } : {}), ...(html ? { html: html[0] } : {}), made: Boolean(html && (html[1].required || !text)) };
 }
 /** Plain text as HTML: its letters and its lines, nothing else. */
-export const htmlOf = (text: string): string => text.split(/\n{2,}/).map(part => `<p>${part.replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`).replaceAll('\n', '<br>')}</p>`).join('\n');
+export const htmlOf = (text: string): string => text.split(/\n{2,}/)
+  .map(part => `<p>${part.replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`).replaceAll('\n', '<br>')}</p>`).join('\n');
 

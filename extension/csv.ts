@@ -8,7 +8,10 @@ export function columnsOf(items: readonly Values[]): string[] {
   return [...columns];
 }
 const own = (item: Values): string[] => Object.entries(item).filter(([key, value]) => key !== 'native' && typeof value !== 'function').map(([key]) => key);
-const nativeOf = (item: Values): Values => { const native = (item.native ?? {}) as Values; return typeof native.attributes === 'object' && native.attributes !== null ? native.attributes as Values : native; };
+const nativeOf = (item: Values): Values => {
+  const native = (item.native ?? {}) as Values;
+  return typeof native.attributes === 'object' && native.attributes !== null ? native.attributes as Values : native;
+};
 
 /** The last column of a table whose columns were fixed before all of its rows were seen: as JSON what has no column of its own. */
 export const OTHERS = 'others';
@@ -16,14 +19,21 @@ export const OTHERS = 'others';
 /** One row of CSV (RFC 4180). What a spreadsheet would run as a formula is made text. */
 export function csvRow(item: Values, columns: readonly string[]): string {
   const native = nativeOf(item);
-  return `${columns.map(column => cell(column === OTHERS ? othersOf(item, columns) : column.startsWith('native.') ? native[column.slice(7)] : item[column])).join(',')}\r\n`;
+  return `${columns.map(column =>
+    cell(column === OTHERS ? othersOf(item, columns) : column.startsWith('native.') ? native[column.slice(7)] : item[column])).join(',')}\r\n`;
 }
 function othersOf(item: Values, columns: readonly string[]): Values | undefined {
   const native = nativeOf(item);
-  const rest = [...own(item).map(key => [key, item[key]] as const), ...Object.entries(native).map(([key, value]) => [`native.${key}`, value] as const)].filter(([key]) => !columns.includes(key));
+  const rest = [
+    ...own(item).map(key => [key, item[key]] as const),
+    ...Object.entries(native).map(([key, value]) => [`native.${key}`, value] as const),
+  ].filter(([key]) => !columns.includes(key));
   return rest.length ? Object.fromEntries(rest) : undefined;
 }
-/** A value as one cell. Signs at the beginning that make a formula (also the wide ones of East Asian scripts) get an apostrophe before them; numbers stay numbers. */
+/**
+ * A value as one cell. Signs at the beginning that make a formula (also the wide ones of East Asian scripts) get an apostrophe before them; numbers
+ * stay numbers.
+ */
 export function cell(value: unknown): string {
   if (value === undefined || value === null || typeof value === 'function') return '';
   let text = typeof value === 'object' ? JSON.stringify(value) : String(value);

@@ -2,12 +2,15 @@ import * as vscode from 'vscode';
 import { isMailError, MailError, type FormIssue } from './types.js';
 import type { Accounts } from './accounts.js';
 import { inputFrom, operationOf, type Binding } from './tables.js';
-import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf, type Editing, type Place, type Values } from './values.js';
+import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf,
+  type Editing, type Place, type Values } from './values.js';
 import { t, title } from './words.js';
 
 export const SCHEME = 'mailroom';
 /** A document: the editable values of one object, as they were read. */
-export interface Loaded { place: Place; binding: Binding; editing: Editing; item: Values; values: Values; text: string; mtime: number; issues: FormIssue[]; account: string }
+export interface Loaded {
+  place: Place; binding: Binding; editing: Editing; item: Values; values: Values; text: string; mtime: number; issues: FormIssue[]; account: string;
+}
 export type Documents = ReturnType<typeof createDocuments>;
 
 /** The address of an object's document: the path is for people (tab and breadcrumbs), the query says what it is. */
@@ -57,14 +60,16 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
     return under;
   }
   const fileError = (error: unknown): Error => error instanceof vscode.FileSystemError ? error
-    : isMailError(error) && error.code === 'not_found' ? new vscode.FileSystemError(error.message) : new vscode.FileSystemError(error instanceof Error ? error.message : String(error));
+    : isMailError(error) && error.code === 'not_found' ? new vscode.FileSystemError(error.message)
+    : new vscode.FileSystemError(error instanceof Error ? error.message : String(error));
 
   function complain(uri: vscode.Uri, one: Loaded, issues: FormIssue[], text: string): void {
     one.issues = issues;
     const lines = text.split('\n');
     diagnostics.set(uri, issues.map(issue => {
       const at = Math.max(0, issue.field === undefined ? 0 : lines.findIndex(line => line.trimStart().startsWith(`${JSON.stringify(issue.field)}:`)));
-      return new vscode.Diagnostic(new vscode.Range(at, lines[at]?.search(/\S/) ?? 0, at, lines[at]?.length ?? 1), issue.message, vscode.DiagnosticSeverity.Error);
+      return new vscode.Diagnostic(new vscode.Range(at, lines[at]?.search(/\S/) ?? 0, at, lines[at]?.length ?? 1),
+        issue.message, vscode.DiagnosticSeverity.Error);
     }));
     problems.fire(uri);
   }
@@ -87,9 +92,12 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
       if (others.length) {
         settle(uri, one, now.item, now.values);
         const labels = others.map(name => one.editing.fields[name]?.label ?? name);
-        complain(uri, one, others.map(field => ({ field, message: t('Changed on the server meanwhile; it is {0} there now.', JSON.stringify(now.values[field])) })), text);
+        complain(uri, one, others.map(field => ({
+          field, message: t('Changed on the server meanwhile; it is {0} there now.', JSON.stringify(now.values[field])),
+        })), text);
         conflicted(uri, labels);
-        throw new vscode.FileSystemError(t('Somebody else changed {0} on the server meanwhile. Compare both, then save again to overwrite, or revert.', labels.join(', ')));
+        throw new vscode.FileSystemError(
+          t('Somebody else changed {0} on the server meanwhile. Compare both, then save again to overwrite, or revert.', labels.join(', ')));
       }
       const client = await accounts.open(one.place.account);
       const answer = await client.call(one.editing.operation, { ...one.editing.target, ...input });

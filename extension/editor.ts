@@ -26,19 +26,33 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       let one: Loaded;
       try { one = await documents.load(uri); } catch (error) {
         one = undefined as never;
-        connectPage(panel.webview, panel.onDidDispose, { page: 'form', extension, ready() {}, answer: () => undefined, hold: async () => ({ message: (error as Error).message }) });
+        connectPage(panel.webview, panel.onDidDispose, {
+          page: 'form', extension, ready() {}, answer: () => undefined, hold: async () => ({ message: (error as Error).message }),
+        });
         return;
       }
       const values = (): { values: Values; readonly?: string } => {
-        try { return { values: readText(document.getText()) }; } catch (error) { return { values: one.values, readonly: t('{0} Correct it in the JSON view; until then the form only shows what was saved.', (error as Error).message) }; }
+        try {
+          return { values: readText(document.getText()) };
+        } catch (error) {
+          return {
+            values: one.values,
+            readonly: t('{0} Correct it in the JSON view; until then the form only shows what was saved.', (error as Error).message),
+          };
+        }
       };
       const form = (): FormModel => {
         const now = values();
         const provider = accounts.list().find(({ id }) => id === one.place.account)?.provider;
         return {
-          mode: 'document', title: labelOf(one.place.resource, one.item), subtitle: [title(one.place.resource), statusOf(one.item) && stateLabel(statusOf(one.item)!), accounts.list().find(({ id }) => id === one.place.account)?.name].filter(Boolean).join(' · '),
-          groups: render(one.editing.fields, { pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General') }),
-          values: now.values, base: one.values, issues: one.issues, actions: provider ? actions(one, provider) : [], ...(now.readonly ? { readonly: now.readonly } : {}),
+          mode: 'document', title: labelOf(one.place.resource, one.item),
+          subtitle: [title(one.place.resource), statusOf(one.item) && stateLabel(statusOf(one.item)!),
+            accounts.list().find(({ id }) => id === one.place.account)?.name].filter(Boolean).join(' · '),
+          groups: render(one.editing.fields, {
+            pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General'),
+          }),
+          values: now.values, base: one.values, issues: one.issues,
+          actions: provider ? actions(one, provider) : [], ...(now.readonly ? { readonly: now.readonly } : {}),
         };
       };
       const connected = connectPage(panel.webview, panel.onDidDispose, {
@@ -72,7 +86,10 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       panel.onDidDispose(() => {
         for (const one of listening) one.dispose();
         // Another view of the same document (JSON beside) still needs what was read.
-        if (!vscode.window.tabGroups.all.some(group => group.tabs.some(tab => (tab.input as { uri?: vscode.Uri } | undefined)?.uri?.toString() === uri.toString()))) documents.forget(uri);
+        if (!vscode.window.tabGroups.all.some(group =>
+          group.tabs.some(tab => (tab.input as { uri?: vscode.Uri } | undefined)?.uri?.toString() === uri.toString()))) {
+          documents.forget(uri);
+        }
       });
     },
   };
@@ -81,7 +98,8 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
 /** The buttons of a form: what can be done with the object, short names first. */
 function actions(one: Loaded, provider: Parameters<typeof actionsOn>[0]): Action[] {
   const destroys = (resource: string, verb: string) => operationOf(provider, `${resource}.${verb}`)?.effect === 'destroy';
-  const own = actionsOn(provider, one.place.resource, one.binding).map(name => splitName(name)).filter(([resource, verb]) => resource === one.place.resource && verb !== 'update' && makesSense(`${resource}.${verb}`, one.item))
+  const own = actionsOn(provider, one.place.resource, one.binding).map(name => splitName(name))
+    .filter(([resource, verb]) => resource === one.place.resource && verb !== 'update' && makesSense(`${resource}.${verb}`, one.item))
     // What destroys stands last, away from the harmless ones.
     .sort(([a, x], [b, y]) => Number(destroys(a, x)) - Number(destroys(b, y)));
   const most = own.filter(([a, x]) => !destroys(a, x)).slice(0, 4), last = own.filter(([a, x]) => destroys(a, x)).slice(0, 1);

@@ -10,9 +10,13 @@ const CHUNK = 256 * 1024;
 
 /** Writes a list into a file as it comes, with a progress that can be cancelled and a summary. What was written so far is readable, however it ends. */
 export async function exportList(what: string, rows: (signal: AbortSignal) => AsyncIterable<Values>): Promise<void> {
-  const where = await vscode.window.showSaveDialog({ title: t('Export {0}', what), filters: { CSV: ['csv'], JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile(`${what}.csv`) });
+  const where = await vscode.window.showSaveDialog({
+    title: t('Export {0}', what), filters: { CSV: ['csv'], JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile(`${what}.csv`),
+  });
   if (!where) return;
-  const { written, cancelled, failed } = await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Exporting {0}', what), cancellable: true }, async (progress, token) => {
+  const { written, cancelled, failed } = await vscode.window.withProgress({
+    location: vscode.ProgressLocation.Notification, title: t('Exporting {0}', what), cancellable: true,
+  }, async (progress, token) => {
     const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());
     const table = /\.json$/i.test(where.path) ? jsonTable() : csvTable();
     const sink = where.scheme === 'file' ? await fileSink(where.fsPath) : memorySink(where);
@@ -28,9 +32,14 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
     return { written: count, cancelled: stop.signal.aborted, failed };
   });
   const open = t('Open'), show = (picked: string | undefined) => picked ? vscode.commands.executeCommand('vscode.open', where) : undefined;
-  if (failed !== undefined) void vscode.window.showErrorMessage(t('The export broke off after {0} rows, so the file is not complete. {1}', written, sentence('', failed)), open).then(show);
-  else if (cancelled) void vscode.window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
-  else void vscode.window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
+  if (failed !== undefined) {
+    void vscode.window.showErrorMessage(
+      t('The export broke off after {0} rows, so the file is not complete. {1}', written, sentence('', failed)),
+      open,
+    ).then(show);
+  } else if (cancelled) {
+    void vscode.window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
+  } else void vscode.window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
 }
 
 /** A proposal for a save dialog: in the open folder, with a name that every file system takes. */

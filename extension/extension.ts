@@ -31,7 +31,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const extension = context.extensionUri;
   const log = own(vscode.window.createOutputChannel('Mailroom', { log: true }));
   const problems = createProblems(log), requests = createRequestLog(log);
-  const icon = (provider: string) => ({ light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`), dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`) });
+  const icon = (provider: string) => ({
+    light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`),
+    dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`),
+  });
   const accounts = own(createAccounts({
     state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
     changed: (account, named) => {
@@ -41,12 +44,17 @@ export function activate(context: vscode.ExtensionContext): void {
     observe: (account, seen) => {
       requests.observe(account.name, seen);
       // Waiting is done by the core; that it waits is to be seen.
-      if (seen.status === 429) vscode.window.setStatusBarMessage(seen.method === 'GET' ? t('$(clock) {0} asks for a break; trying again by itself …', account.name) : t('$(clock) {0} asks for a break.', account.name), 15_000);
+      if (seen.status === 429) {
+        vscode.window.setStatusBarMessage(seen.method === 'GET'
+          ? t('$(clock) {0} asks for a break; trying again by itself …', account.name)
+          : t('$(clock) {0} asks for a break.', account.name), 15_000);
+      }
     },
     storeFailed: error => {
       log.error(t('The secret store does not answer.'), String(error));
       void vscode.window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
-        .then(picked => picked === undefined ? undefined : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
+        .then(picked => picked === undefined ? undefined
+          : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
     },
   }));
   /** The accounts as they were drawn last: in another window some may have come, gone or been renamed, which is told to nobody. */
@@ -72,7 +80,9 @@ export function activate(context: vscode.ExtensionContext): void {
     timer ??= setTimeout(() => {
       timer = undefined;
       const count = attention.rows().length;
-      attentionView.badge = count ? { value: count, tooltip: count === 1 ? t('One mailbox needs attention') : t('{0} mailboxes need attention', count) } : undefined;
+      attentionView.badge = count
+        ? { value: count, tooltip: count === 1 ? t('One mailbox needs attention') : t('{0} mailboxes need attention', count) }
+        : undefined;
       attentionView.message = count ? undefined : t('Nothing needs attention among the mailboxes loaded so far.');
       attention.fire();
     }, 100);
@@ -80,15 +90,22 @@ export function activate(context: vscode.ExtensionContext): void {
   own({ dispose: () => clearTimeout(timer) });
 
   const readOnly = own(createReadOnly());
-  const showJson = (label: string, value: unknown) => readOnly.show(`${label}.json`, 'json', async () => `${JSON.stringify(value, (_, one: unknown) => typeof one === 'function' ? undefined : one, 2)}\n`);
+  const showJson = (label: string, value: unknown) =>
+    readOnly.show(`${label}.json`, 'json', async () => `${JSON.stringify(value, (_, one: unknown) => typeof one === 'function' ? undefined : one, 2)}\n`);
   const documents = own(createDocuments({
     accounts,
     saved: (place, answer) => {
       reached('saved');
-      const node = model.loaded().filter(one => one.account.id === place.account && one.resource === place.resource && idOfItem(one.item) === place.refs[place.resource]);
-      for (const one of node) if (typeof answer === 'object' && answer !== null && idOfItem(answer as Record<string, unknown>) === idOfItem(one.item)) model.update(one, answer as Record<string, unknown>);
+      const node = model.loaded()
+        .filter(one => one.account.id === place.account && one.resource === place.resource && idOfItem(one.item) === place.refs[place.resource]);
+      for (const one of node) {
+        if (typeof answer === 'object' && answer !== null && idOfItem(answer as Record<string, unknown>) === idOfItem(one.item)) {
+          model.update(one, answer as Record<string, unknown>);
+        }
+      }
     },
-    conflicted: (uri, fields) => void vscode.window.showWarningMessage(t('{0} changed on the server meanwhile. Nothing was overwritten.', fields.join(', ')), t('Compare'))
+    conflicted: (uri, fields) => void vscode.window
+      .showWarningMessage(t('{0} changed on the server meanwhile. Nothing was overwritten.', fields.join(', ')), t('Compare'))
       .then(picked => picked ? vscode.commands.executeCommand('mailroom.compareServer', uri) : undefined),
   }));
   own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
@@ -106,20 +123,33 @@ export function activate(context: vscode.ExtensionContext): void {
     const branches = model.branches().filter(one => one.account.id === target.account.id && one.branch.resource === resource && one.rows);
     if (node?.kind === 'item' && resource === node.resource && !['create', 'add', 'delete', 'remove', 'move'].includes(verb)) {
       if (name === 'message.mark' || verb === 'mark') { void model.refresh(node.parent); return; }
-      if (typeof answer === 'object' && answer !== null && 'native' in answer && idOfItem(answer as Record<string, unknown>) === idOfItem(node.item) && ('status' in answer || 'email' in answer)) { model.update(node, answer as Record<string, unknown>); return; }
+      if (typeof answer === 'object' && answer !== null && 'native' in answer && idOfItem(answer as Record<string, unknown>) === idOfItem(node.item)
+          && ('status' in answer || 'email' in answer)) {
+        model.update(node, answer as Record<string, unknown>);
+        return;
+      }
       void model.refresh(node.parent);
       return;
     }
-    if (['delete', 'remove'].includes(verb) && node?.kind === 'item' && !operationOf(target.account.provider, `${resource}.restore`)) { model.remove(node); return; }
+    if (['delete', 'remove'].includes(verb) && node?.kind === 'item' && !operationOf(target.account.provider, `${resource}.restore`)) {
+      model.remove(node);
+      return;
+    }
     for (const branch of branches) void model.refresh(branch);
   };
   const operator = createOperator({ extension, accounts, model, problems, showJson, done });
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
-  const read = createReader({ extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text), reply: target => compose(target, 'message.reply') });
+  const read = createReader({
+    extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
+    reply: target => compose(target, 'message.reply'),
+  });
   const editLists = createListsEditor({ extension, accounts, operator, changed: (target, resource) => {
     reached('listed');
     for (const branch of model.branches()) {
-      if (branch.rows && branch.account.id === target.account.id && (resource ? branch.branch.resource === resource : target.node && branch.id.startsWith(`${target.node.id}/`))) void model.refresh(branch);
+      if (branch.rows && branch.account.id === target.account.id
+          && (resource ? branch.branch.resource === resource : target.node && branch.id.startsWith(`${target.node.id}/`))) {
+        void model.refresh(branch);
+      }
     }
   } });
   own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
@@ -127,7 +157,9 @@ export function activate(context: vscode.ExtensionContext): void {
     act: async (uri, action) => { await vscode.commands.executeCommand('mailroom.documentAction', uri, action); },
     pick: async (one, field, values) => {
       const account = accounts.list().find(({ id }) => id === one.account);
-      return account ? operator.pickFor({ account, resource: one.place.resource, binding: one.binding, label: '' }, one.editing.fields[field]!, values) : undefined;
+      return account
+        ? operator.pickFor({ account, resource: one.place.resource, binding: one.binding, label: '' }, one.editing.fields[field]!, values)
+        : undefined;
     },
   }), { supportsMultipleEditorsPerDocument: true }));
   own(vscode.window.registerUriHandler(uriHandler));
@@ -135,12 +167,15 @@ export function activate(context: vscode.ExtensionContext): void {
   own({ dispose: () => void stopSandbox() });
   own(restoreTabs({
     extension, accounts, read, editLists, compose, requests: back => openRequests(extension, requests, back),
-    overview: ({ account, resource, binding, label }, back) => openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
+    overview: ({ account, resource, binding, label }, back) =>
+      openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
   }));
   registerCommands({
-    context, accounts, model, tree, view, attention, problems, log, operator, documents, compose, read, editLists, showJson, showRequests: () => openRequests(extension, requests),
+    context, accounts, model, tree, view, attention, problems, log, operator, documents, compose,
+    read, editLists, showJson, showRequests: () => openRequests(extension, requests),
     askFilter: (target, fields, values, run) => openForm({
-      extension, identity: `filter ${target.node?.id ?? ''}`, icon: 'filter', title: t('Filter {0}', target.label), subtitle: target.account.name, fields, values, submit: t('Apply'), general: t('Filters'),
+      extension, identity: `filter ${target.node?.id ?? ''}`, icon: 'filter',
+      title: t('Filter {0}', target.label), subtitle: target.account.name, fields, values, submit: t('Apply'), general: t('Filters'),
       pickable: ref => operationOf(target.account.provider, `${ref}.list`) !== undefined, pick: (field, now) => operator.pickFor(target, fields[field]!, now),
       run: async input => { await run(input); return true; },
     }),

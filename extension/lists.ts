@@ -24,7 +24,9 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
     const binding: Binding = { refs: target.binding.refs, choices: {} };
     const choice = missing(list, inputFrom(provider, `${resource}.list`, binding)).find(key => list.input[key]!.type === 'choice');
     const field = choice === undefined ? undefined : list.input[choice];
-    const columns: ListColumn[] = field?.type === 'choice' ? Object.entries(field.choices).map(([id, label]) => ({ id, label, entries: [], loading: true })) : [{ id: '', label: plural(resource), entries: [], loading: true }];
+    const columns: ListColumn[] = field?.type === 'choice'
+      ? Object.entries(field.choices).map(([id, label]) => ({ id, label, entries: [], loading: true }))
+      : [{ id: '', label: plural(resource), entries: [], loading: true }];
     const at = (column: string): Binding => ({ refs: binding.refs, choices: choice === undefined ? {} : { [choice]: column } });
     // The one required text that says what to add.
     const valueKey = missing(add, inputFrom(provider, `${resource}.add`, at(columns[0]!.id)))[0];
@@ -33,11 +35,15 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
     const find = (id: string) => columns.find(one => one.id === id);
     const titleText = t('{0} of {1}', plural(resource), target.label);
     const model = (): ListsModel => ({
-      title: titleText, subtitle: `${title(target.resource)} · ${account.name}`, columns, canCopy: operationOf(provider, `${target.resource}.list`) !== undefined,
+      title: titleText, subtitle: `${title(target.resource)} · ${account.name}`, columns,
+      canCopy: operationOf(provider, `${target.resource}.list`) !== undefined,
       ...(entryField.example ? { example: entryField.example } : {}), ...(entryField.help ? { help: entryField.help } : {}),
     });
     const made = openPanel({
-      page: 'lists', extension, ...back, keep: { place: packPlace({ account: account.id, resource: target.resource, refs: { ...binding.refs } }), label: target.label, list: resource }, identity: `lists ${account.id} ${resource} ${JSON.stringify(binding.refs)}`, title: titleText, icon: 'shield', again: () => void Promise.all(columns.map(load)),
+      page: 'lists', extension, ...back,
+      keep: { place: packPlace({ account: account.id, resource: target.resource, refs: { ...binding.refs } }), label: target.label, list: resource },
+      identity: `lists ${account.id} ${resource} ${JSON.stringify(binding.refs)}`, title: titleText, icon: 'shield',
+      again: () => void Promise.all(columns.map(load)),
       ready: async () => { made?.connected.post({ type: 'lists', lists: model() }); await Promise.all(columns.filter(one => one.loading).map(load)); },
       async answer(ask) {
         switch (ask.do) {
@@ -69,7 +75,10 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       if (!column) return [];
       const wanted = [...new Set(values.map(value => value.trim()).filter(value => value !== ''))];
       // Some entries are more than a rule that can be set again, such as the addresses of a mailbox.
-      if (verb === 'remove' && operationOf(provider, `${resource}.remove`)?.effect === 'destroy' && !await operator.confirm(wanted.map(label => ({ ...target, label })), `${resource}.remove`)) throw new vscode.CancellationError();
+      if (verb === 'remove' && operationOf(provider, `${resource}.remove`)?.effect === 'destroy'
+          && !await operator.confirm(wanted.map(label => ({ ...target, label })), `${resource}.remove`)) {
+        throw new vscode.CancellationError();
+      }
       const results: EntryResult[] = [], queue = [...wanted];
       const client = await accounts.open(account.id);
       const worker = async () => {
@@ -92,12 +101,20 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
     /** Adds entries of one list to the same list of other objects, each entry for itself. */
     async function copy(id: string, values: readonly string[]): Promise<void> {
       const listing = `${target.resource}.list`, client = await accounts.open(account.id), name = find(id)?.label ?? '';
-      const found = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, () => take(client.call(listing, inputFrom(provider, listing, binding)) as AsyncIterable<Values>, 1000));
-      const picked = await vscode.window.showQuickPick(found.map(item => ({ label: labelOf(target.resource, item), item })).filter(one => one.label !== target.label),
-        { canPickMany: true, ignoreFocusOut: true, title: values.length === 1 ? t('Copy “{0}” of {1} to', values[0]!, name) : t('Copy {0} entries of {1} to', values.length, name), placeHolder: t('Choose {0}', inSentence(plural(target.resource))) });
+      const found = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } },
+        () => take(client.call(listing, inputFrom(provider, listing, binding)) as AsyncIterable<Values>, 1000));
+      const picked = await vscode.window.showQuickPick(
+        found.map(item => ({ label: labelOf(target.resource, item), item })).filter(one => one.label !== target.label),
+        {
+          canPickMany: true, ignoreFocusOut: true,
+          title: values.length === 1 ? t('Copy “{0}” of {1} to', values[0]!, name) : t('Copy {0} entries of {1} to', values.length, name),
+          placeHolder: t('Choose {0}', inSentence(plural(target.resource))),
+        },
+      );
       if (!picked?.length) return;
       const failures: string[] = [];
-      const entries = picked.flatMap(({ item, label: owner }) => values.map(value => ({ label: `${owner}: ${value}`, value, refs: { ...binding.refs, [target.resource]: idOfItem(item) } })));
+      const entries = picked.flatMap(({ item, label: owner }) =>
+        values.map(value => ({ label: `${owner}: ${value}`, value, refs: { ...binding.refs, [target.resource]: idOfItem(item) } })));
       let there = 0;
       const outcome = await inBulk(t('Copying to {0}', name), entries, async ({ value, refs }, signal) => {
         const own = await accounts.open(account.id, signal);

@@ -1,5 +1,6 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../shared/index.js';
-import { actionsAt, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, labelOf, NOTHING_BOUND, operationOf, searchField, singlesAt, type Binding, type Branch } from './tables.js';
+import { actionsAt, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, labelOf, NOTHING_BOUND, operationOf, searchField, singlesAt,
+  type Binding, type Branch } from './tables.js';
 import { secretsOf } from './values.js';
 import { plain, t, title } from './words.js';
 
@@ -22,7 +23,9 @@ export interface BranchNode extends Base {
 export interface ChoiceNode extends Base { kind: 'choice'; readonly branch: Branch; readonly binding: Binding }
 export interface ItemNode extends Base { kind: 'item'; readonly resource: string; item: Record<string, unknown>; binding: Binding; readonly list: string }
 export interface SingleNode extends Base { kind: 'single'; readonly resource: string; readonly operation: string; readonly binding: Binding }
-export interface NoteNode extends Base { kind: 'note'; note: 'more' | 'empty' | 'problem' | 'retry' | 'edit' | 'log'; readonly of: BranchNode; error?: MailError }
+export interface NoteNode extends Base {
+  kind: 'note'; note: 'more' | 'empty' | 'problem' | 'retry' | 'edit' | 'log'; readonly of: BranchNode; error?: MailError;
+}
 export type Node = AccountNode | BranchNode | ChoiceNode | ItemNode | SingleNode | NoteNode;
 
 export interface ModelOptions {
@@ -57,7 +60,8 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const ids = new Set(now.map(({ id }) => id));
     for (const [id, node] of nodes) if (!ids.has(node.account.id)) { stop(node); nodes.delete(id); }
     return now.map(account => {
-      const node = keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name }, old => { old.account = account; old.label = account.name; });
+      const node = keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name },
+        old => { old.account = account; old.label = account.name; });
       return node;
     });
   }
@@ -76,7 +80,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
   function below(node: AccountNode | ItemNode, resource: string | undefined, binding: Binding): Node[] {
     const { account } = node;
     const branches = branchesAt(account.provider, account.values, resource, binding).map(branch => branch.choice === undefined
-      ? keep<BranchNode>({ kind: 'branch', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label, pages: 1, generation: 0 })
+      ? keep<BranchNode>({
+        kind: 'branch', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label, pages: 1, generation: 0,
+      })
       : keep<ChoiceNode>({ kind: 'choice', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label }));
     const singles = singlesAt(account.provider, resource, binding).map(single =>
       keep<SingleNode>({ kind: 'single', id: `${node.id}/${single.resource}`, parent: node, account, binding, ...single }));
@@ -87,14 +93,16 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const key = node.branch.choice!, field = operationOf(node.account.provider, node.branch.operation)!.input[key]!;
     return Object.entries(field.type === 'choice' ? field.choices : {}).map(([value, label]) => keep<BranchNode>({
       kind: 'branch', id: `${node.id}/${value}`, parent: node, account: node.account, label, pages: 1, generation: 0,
-      branch: { operation: node.branch.operation, resource: node.branch.resource, label }, binding: { ...node.binding, choices: { ...node.binding.choices, [key]: value } },
+      branch: { operation: node.branch.operation, resource: node.branch.resource, label },
+      binding: { ...node.binding, choices: { ...node.binding.choices, [key]: value } },
     }));
   }
 
   async function rowsOf(node: BranchNode): Promise<Node[]> {
     if (!node.rows && !node.failed) { await load(node); loaded?.(node); }
     const note = (kind: NoteNode['note'], label: string): NoteNode => {
-      const made = keep<NoteNode>({ kind: 'note', note: kind, id: `${node.id}#${kind}`, parent: node, account: node.account, of: node, label }, old => { old.label = label; });
+      const made = keep<NoteNode>({ kind: 'note', note: kind, id: `${node.id}#${kind}`, parent: node, account: node.account, of: node, label },
+        old => { old.label = label; });
       made.error = kind === 'problem' ? node.failed : undefined;
       return made;
     };
@@ -128,7 +136,8 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const ending = stream && node.ending ? node.ending : node.ending = new AbortController();
     try {
       const local = localFilter(node);
-      stream ??= ((await open(node.account.id, ending.signal)).call(operation, { ...inputFrom(provider, operation, node.binding), ...listInput(node) }) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      stream ??= ((await open(node.account.id, ending.signal))
+        .call(operation, { ...inputFrom(provider, operation, node.binding), ...listInput(node) }) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
       let done = false;
       while (rows.length < wanted) {
         const step = await stream.next();
@@ -160,7 +169,8 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
   function itemNode(node: BranchNode, item: Record<string, unknown>, label: string): ItemNode {
     const { resource, operation } = node.branch;
     const binding = bind(node.account.provider, node.binding, resource, item);
-    return keep<ItemNode>({ kind: 'item', id: `${node.id}/${idOfItem(item)}`, parent: node, account: node.account, resource, item, binding, label, list: operation },
+    return keep<ItemNode>(
+      { kind: 'item', id: `${node.id}/${idOfItem(item)}`, parent: node, account: node.account, resource, item, binding, label, list: operation },
       old => { old.item = item; old.binding = binding; old.label = label; });
   }
 
@@ -171,7 +181,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const below = `${node.id}/`;
     for (const [id, one] of nodes) if (id.startsWith(below)) { stop(one); nodes.delete(id); }
   }
-  const stop = (node: Node): void => { if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; } };
+  const stop = (node: Node): void => {
+    if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; }
+  };
 
   const listInput = (node: BranchNode): Record<string, unknown> => {
     const field = node.filter?.text ? searchField(operationOf(node.account.provider, node.branch.operation)!) : undefined;
@@ -182,12 +194,14 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
 
   /** The same for all rows of a kind at a kind of place, so it is worked out once: VS Code asks for every row of a list. */
   const mayHaveChildren = (node: ItemNode): boolean => remembered(node, 'children', () =>
-    branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0 || singlesAt(node.account.provider, node.resource, node.binding).length > 0);
+    branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0
+    || singlesAt(node.account.provider, node.resource, node.binding).length > 0);
 
   /** Reads again what was loaded, and no less of it; rows keep their identity. */
   async function refresh(node?: Node): Promise<void> {
     if (!node || node.kind === 'single' || node.kind === 'note') { changed(node?.parent); return; }
-    const below = node.kind === 'branch' ? [node] : [...nodes.values()].filter((one): one is BranchNode => one.kind === 'branch' && one.id.startsWith(`${node.id}/`));
+    const below = node.kind === 'branch' ? [node]
+      : [...nodes.values()].filter((one): one is BranchNode => one.kind === 'branch' && one.id.startsWith(`${node.id}/`));
     for (const branch of below) {
       stop(branch);
       branch.failed = undefined;
@@ -256,7 +270,8 @@ const facts = new WeakMap<object, Map<string, unknown>>();
 function remembered<T>(node: ItemNode, fact: string, find: () => T): T {
   let known = facts.get(node.account);
   if (!known) facts.set(node.account, known = new Map());
-  const key = `${fact} ${node.resource} ${statusOf(node.item) === 'active'} ${Object.keys(node.binding.refs).sort().join()} ${Object.keys(node.binding.choices).join()}`;
+  const key =
+    `${fact} ${node.resource} ${statusOf(node.item) === 'active'} ${Object.keys(node.binding.refs).sort().join()} ${Object.keys(node.binding.choices).join()}`;
   if (!known.has(key)) known.set(key, find());
   return known.get(key) as T;
 }
@@ -266,17 +281,24 @@ export function contextOf(node: Node): string {
   const { provider } = node.account;
   const can = (names: readonly string[]) => [...new Set(names.map(name => `can.${splitName(name)[1]}`))];
   switch (node.kind) {
-    case 'account': return ['account', ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []), ...(operationOf(provider, 'message.send') ? ['can.send'] : []), ...(listsMailboxes(provider) ? ['can.overview'] : [])].join(';');
+    case 'account': return ['account',
+      ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []),
+      ...(operationOf(provider, 'message.send') ? ['can.send'] : []),
+      ...(listsMailboxes(provider) ? ['can.overview'] : [])].join(';');
     case 'branch': case 'choice': {
       const actions = actionsAt(provider, node.branch.resource, node.binding);
-      return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []), ...(node.kind === 'branch' ? ['can.filter', 'can.export'] : []),
+      return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []),
+        ...(node.kind === 'branch' ? ['can.filter', 'can.export'] : []),
         ...(isEntryList(provider, node.branch.resource) ? ['can.editEntries'] : [])].join(';');
     }
     case 'item': return remembered(node, 'context', () => {
-      const actions = actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item)), own = actions.filter(name => splitName(name)[0] === node.resource);
+      const actions = actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item));
+      const own = actions.filter(name => splitName(name)[0] === node.resource);
       const mail = isMail(node.resource);
-      return ['item', node.resource, mail ? 'mail' : 'object', ...can(own), ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
-        ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []), ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
+      return ['item', node.resource, mail ? 'mail' : 'object', ...can(own),
+        ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
+        ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []),
+        ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
         ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
         ...(isEntryOwner(provider, node) ? ['can.editEntries'] : []), ...(holdsMailboxes(node) ? ['can.overview', 'can.export'] : [])].join(';');
     });
@@ -291,7 +313,8 @@ export const mailboxLists = (provider: Provider): string[] => Object.keys(provid
 
 /** A list whose entries are bare texts that are added and removed: edited as a whole, side by side. */
 export const isEntryList = (provider: Provider, resource: string): boolean =>
-  !operationOf(provider, `${resource}.get`) && operationOf(provider, `${resource}.add`) !== undefined && operationOf(provider, `${resource}.remove`) !== undefined;
+  !operationOf(provider, `${resource}.get`) && operationOf(provider, `${resource}.add`) !== undefined
+  && operationOf(provider, `${resource}.remove`) !== undefined;
 /** Whether mailboxes are listed below a row. */
 const holdsMailboxes = (node: ItemNode): boolean => {
   const lists = mailboxLists(node.account.provider);
@@ -334,7 +357,8 @@ export function stateLabel(status: string): string {
   }
 }
 /** What was not deleted cannot be restored. */
-export const makesSense = (operation: string, item: Readonly<Record<string, unknown>>): boolean => splitName(operation)[1] !== 'restore' || statusOf(item) !== 'active';
+export const makesSense = (operation: string, item: Readonly<Record<string, unknown>>): boolean =>
+  splitName(operation)[1] !== 'restore' || statusOf(item) !== 'active';
 /** True for what the user should look at: something failed, or is about to be lost. */
 export const needsAttention = (node: ItemNode): boolean => /mailbox$/i.test(node.resource) && ['error', 'deleting'].includes(statusOf(node.item) ?? '');
 
@@ -343,5 +367,7 @@ export function shortDate(value: unknown, now = new Date()): string {
   const at = typeof value === 'string' ? new Date(value) : undefined;
   if (!at || Number.isNaN(at.getTime())) return '';
   if (at.toDateString() === now.toDateString()) return at.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
-  return at.toLocaleDateString(undefined, at.getFullYear() === now.getFullYear() ? { month: 'short', day: 'numeric' } : { year: 'numeric', month: 'short', day: 'numeric' });
+  return at.toLocaleDateString(undefined, at.getFullYear() === now.getFullYear()
+    ? { month: 'short', day: 'numeric' }
+    : { year: 'numeric', month: 'short', day: 'numeric' });
 }

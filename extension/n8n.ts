@@ -7,7 +7,8 @@ import { title } from './words.js';
 export function n8nNodes(rows: readonly ItemNode[]): unknown {
   return {
     nodes: rows.map((row, i) => {
-      const { provider } = row.account, operation = `${row.resource}.get`, found = operationOf(provider, operation), input = inputFrom(provider, operation, row.binding);
+      const { provider } = row.account, operation = `${row.resource}.get`, found = operationOf(provider, operation);
+      const input = inputFrom(provider, operation, row.binding);
       const parameters: Values = { provider: provider.id, resource: row.resource, operation: 'get' };
       for (const [name, value] of Object.entries(input)) {
         const field = found!.input[name]!;
@@ -15,7 +16,10 @@ export function n8nNodes(rows: readonly ItemNode[]): unknown {
         const shown = picked ? { __rl: true, mode: 'id', value } : value;
         if (field.required) parameters[name] = shown; else parameters.additionalFields = { ...parameters.additionalFields as Values, [name]: shown };
       }
-      return { parameters, type: `n8n-nodes-mailroom.${nodeFor(operation)}`, typeVersion: 1, position: [0, 160 * i], name: `${title(row.resource)} ${row.label}`.slice(0, 60) };
+      return {
+        parameters, type: `n8n-nodes-mailroom.${nodeFor(operation)}`, typeVersion: 1, position: [0, 160 * i],
+        name: `${title(row.resource)} ${row.label}`.slice(0, 60),
+      };
     }),
     connections: {},
   };

@@ -9,7 +9,10 @@ export function proxySettings(): Proxies {
   const http = vscode.workspace.getConfiguration('http');
   if (http.get<string>('proxySupport') === 'off') return { except: ['*'] };
   const url = http.get<string>('proxy')?.trim(), authorization = http.get<string | null>('proxyAuthorization');
-  return { except: http.get<string[]>('noProxy') ?? [], strict: http.get<boolean>('proxyStrictSSL') !== false, ...(url ? { url } : {}), ...(authorization ? { authorization } : {}) };
+  return {
+    except: http.get<string[]>('noProxy') ?? [], strict: http.get<boolean>('proxyStrictSSL') !== false,
+    ...(url ? { url } : {}), ...(authorization ? { authorization } : {}),
+  };
 }
 /** Calls back when one of them was changed. */
 export const onProxySettings = (changed: () => void): vscode.Disposable =>

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import { isStream, isFile, isMailError, MailError, splitName, take, validate, type Client, type Field, type FileValue, type Operation } from '../shared/index.js';
+import { isStream, isFile, isMailError, MailError, splitName, take, validate, type Client, type Field,
+  type FileValue, type Operation } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import { openInBrowser } from './browser.js';
@@ -23,7 +24,8 @@ export interface OperatorOptions {
 export type Operator = ReturnType<typeof createOperator>;
 
 /** Operations that need no more than their target even where they could take more. */
-const AT_ONCE = /^(mark|check|start|restore|validate|expunge|records|status|count|testSend|testSync|link\w*|unlink\w*|me|flags|folders|thread|headers|body|link)$/;
+const AT_ONCE =
+  /^(mark|check|start|restore|validate|expunge|records|status|count|testSend|testSync|link\w*|unlink\w*|me|flags|folders|thread|headers|body|link)$/;
 /** How many objects of a selection are worked on at once. */
 const AT_A_TIME = 4;
 
@@ -32,11 +34,15 @@ export function createOperator({ extension, accounts, model, problems, showJson,
   /** Runs one operation; resolves false when the user gave up or it failed (which was said). */
   async function run(target: Target, name: string, extra: Values = {}): Promise<boolean> {
     const operation = need(target, name), input = { ...inputFrom(target.account.provider, name, target.binding), ...extra };
-    const open = Object.entries(operation.input).filter(([key, field]) => input[key] === undefined && !(field.ref !== undefined && isPlace(key, field) && !field.required));
+    const open = Object.entries(operation.input)
+      .filter(([key, field]) => input[key] === undefined && !(field.ref !== undefined && isPlace(key, field) && !field.required));
     const wanted = missing(operation, input), optional = open.filter(([key]) => !wanted.includes(key));
     const verb = splitName(name)[1];
-    if (wanted.length === 0 && (optional.length === 0 || operation.effect === 'destroy' || AT_ONCE.test(verb) || Object.keys(extra).length > 0)) return carryOut(target, name, input);
-    const simple = wanted.every(key => ['text', 'number', 'flag', 'choice'].includes(operation.input[key]!.type) && !(operation.input[key] as { lines?: number }).lines);
+    if (wanted.length === 0 && (optional.length === 0 || operation.effect === 'destroy' || AT_ONCE.test(verb) || Object.keys(extra).length > 0)) {
+      return carryOut(target, name, input);
+    }
+    const simple = wanted.every(key => ['text', 'number', 'flag', 'choice'].includes(operation.input[key]!.type)
+      && !(operation.input[key] as { lines?: number }).lines);
     if (simple && wanted.length <= 2 && optional.length <= 1) {
       const steps = await askSteps(target, operation, wanted, input);
       return steps ? carryOut(target, name, { ...input, ...steps }) : false;
@@ -55,8 +61,10 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     const operation = need(target, name), { provider } = target.account;
     const fields = Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined));
     openForm({
-      extension, identity: `form ${target.account.id} ${name} ${JSON.stringify(known)}`, title: operation.summary, subtitle: [target.label, target.account.name].filter((one, i, all) => one && all.indexOf(one) === i).join(' · '),
-      fields, values: { ...firstValues(fields, ['create', 'createMany'].includes(splitName(name)[1])), ...values }, submit: submitLabel(splitName(name)[1]), general: t('General'),
+      extension, identity: `form ${target.account.id} ${name} ${JSON.stringify(known)}`, title: operation.summary,
+      subtitle: [target.label, target.account.name].filter((one, i, all) => one && all.indexOf(one) === i).join(' · '),
+      fields, values: { ...firstValues(fields, ['create', 'createMany'].includes(splitName(name)[1])), ...values },
+      submit: submitLabel(splitName(name)[1]), general: t('General'),
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined,
       pick: (field, now) => pickFor(target, fields[field]!, { ...known, ...now }),
       run: async given => {
@@ -66,7 +74,11 @@ export function createOperator({ extension, accounts, model, problems, showJson,
       },
     });
   }
-  const submitLabel = (verb: string) => verb === 'create' || verb === 'createMany' ? t('Create') : verb === 'add' || verb === 'append' ? t('Add') : /^send|reply|forward/.test(verb) ? t('Send') : title(verb);
+  const submitLabel = (verb: string) =>
+    verb === 'create' || verb === 'createMany' ? t('Create')
+      : verb === 'add' || verb === 'append' ? t('Add')
+      : /^send|reply|forward/.test(verb) ? t('Send')
+      : title(verb);
 
   /** Confirms, calls with progress in the view, tells the result. With `rethrow`, failures go back to the form. */
   async function carryOut(target: Target, name: string, input: Values, rethrow = false): Promise<boolean> {
@@ -100,33 +112,50 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     }
     const label = `${inSentence(title(resource))} “${target.label}”`;
     if (verb === 'delete' && operationOf(target.account.provider, `${resource}.restore`)) {
-      void vscode.window.showInformationMessage(t('The deletion of {0} is scheduled.', target.label), t('Restore')).then(picked => picked ? run(target, `${resource}.restore`) : undefined);
+      void vscode.window.showInformationMessage(t('The deletion of {0} is scheduled.', target.label), t('Restore'))
+        .then(picked => picked ? run(target, `${resource}.restore`) : undefined);
       return;
     }
-    const link = object && [object, object.native as Values | undefined].flatMap(one => Object.entries(one ?? {})).find(([key, value]) => /url$/i.test(key) && typeof value === 'string' && /^https:/.test(value) && /authori[sz]|connect|redirect/i.test(key));
+    const link = object && [object, object.native as Values | undefined].flatMap(one => Object.entries(one ?? {}))
+      .find(([key, value]) => /url$/i.test(key) && typeof value === 'string' && /^https:/.test(value) && /authori[sz]|connect|redirect/i.test(key));
     if (link) {
-      void vscode.window.showInformationMessage(t('{0}: go on in the browser.', summary), t('Open Browser')).then(picked => picked ? openInBrowser(String(link[1])) : undefined);
+      void vscode.window.showInformationMessage(t('{0}: go on in the browser.', summary), t('Open Browser'))
+        .then(picked => picked ? openInBrowser(String(link[1])) : undefined);
       return;
     }
-    if (effect === 'read' || (object && Object.keys({ ...object, ...object.native as Values }).some(key => /^(secret|token|apiKey|browser_redirect_url)$/i.test(key)))) { await showJson(`${summary} ${target.label}`, answer); return; }
-    vscode.window.setStatusBarMessage(outcome === 'queued' ? t('$(check) {0}: queued', summary) : t('$(check) {0}: {1}', summary, verb === 'create' ? t('done') : label), 6000);
+    if (effect === 'read' || (object && Object.keys({ ...object, ...object.native as Values })
+        .some(key => /^(secret|token|apiKey|browser_redirect_url)$/i.test(key)))) {
+      await showJson(`${summary} ${target.label}`, answer);
+      return;
+    }
+    vscode.window.setStatusBarMessage(outcome === 'queued'
+      ? t('$(check) {0}: queued', summary)
+      : t('$(check) {0}: {1}', summary, verb === 'create' ? t('done') : label), 6000);
   }
 
   /** Asks before something is destroyed, naming it; mailboxes and what holds them by typing the name. */
   async function confirm(targets: readonly Target[], name: string): Promise<boolean> {
     const first = targets[0]!, operation = need(first, name), [resource, verb] = splitName(name);
-    const undo = operationOf(first.account.provider, `${resource}.restore`) ? t('It can be restored as long as the deletion is only scheduled.') : t('This cannot be undone.');
+    const undo = operationOf(first.account.provider, `${resource}.restore`)
+      ? t('It can be restored as long as the deletion is only scheduled.')
+      : t('This cannot be undone.');
     const what = inSentence(title(resource)), button = t('{0} {1}', title(verb), what);
-    const byName = targets.length === 1 && verb === 'delete' && /(mailbox|domain|tenant)$/i.test(resource) && vscode.workspace.getConfiguration('mailroom').get<string>('confirmDelete', 'type') === 'type';
+    const byName = targets.length === 1 && verb === 'delete'
+      && /(mailbox|domain|tenant)$/i.test(resource)
+      && vscode.workspace.getConfiguration('mailroom').get<string>('confirmDelete', 'type') === 'type';
     if (byName) {
       const typed = await vscode.window.showInputBox({
-        title: `${operation.summary} · ${first.account.name}`, ignoreFocusOut: true, placeHolder: first.label, prompt: t('Type {0} to confirm. {1}', first.label, undo),
-        validateInput: value => value === first.label ? undefined : { message: t('Type {0} to confirm. {1}', first.label, undo), severity: vscode.InputBoxValidationSeverity.Info },
+        title: `${operation.summary} · ${first.account.name}`, ignoreFocusOut: true, placeHolder: first.label,
+        prompt: t('Type {0} to confirm. {1}', first.label, undo),
+        validateInput: value => value === first.label ? undefined
+          : { message: t('Type {0} to confirm. {1}', first.label, undo), severity: vscode.InputBoxValidationSeverity.Info },
       });
       return typed === first.label;
     }
     const question = targets.length === 1 ? t('{0} “{1}”?', button, first.label) : t('{0}: {1} objects?', operation.summary, targets.length);
-    const names = targets.length > 1 ? `${targets.slice(0, 10).map(one => one.label).join('\n')}${targets.length > 10 ? `\n… ${t('and {0} more', targets.length - 10)}` : ''}\n\n` : '';
+    const names = targets.length > 1
+      ? `${targets.slice(0, 10).map(one => one.label).join('\n')}${targets.length > 10 ? `\n… ${t('and {0} more', targets.length - 10)}` : ''}\n\n`
+      : '';
     return await vscode.window.showWarningMessage(question, { modal: true, detail: `${names}${operation.summary}. ${undo}` }, button) === button;
   }
 
@@ -142,12 +171,22 @@ export function createOperator({ extension, accounts, model, problems, showJson,
       const answer = await client.call(name, { ...inputFrom(target.account.provider, name, target.binding), ...extra });
       done(target, name, answer);
     }, (target, error) => failures.push({ target, error }));
-    summary(operation.summary, outcome, [...failures.map(({ target, error }) => `${target.label}: ${error instanceof Error ? error.message : String(error)}`), ...skipped.map(one => t('{0}: {1} cannot do this.', one.label, one.account.provider.name))]);
+    summary(operation.summary, outcome, [
+      ...failures.map(({ target, error }) => `${target.label}: ${error instanceof Error ? error.message : String(error)}`),
+      ...skipped.map(one => t('{0}: {1} cannot do this.', one.label, one.account.provider.name)),
+    ]);
   }
   /** Ends work on many things: how many were done, which failed and why, and what a cancellation left. */
   function summary(what: string, { done, left, unknown }: Outcome, failures: readonly string[]): void {
-    const cut = [...unknown.map(label => t('{0}: cancelled while it was under way. Look before you try again.', label)), ...left.map(label => t('{0}: not done, because you cancelled.', label))];
-    const said = [t('{0}: {1} done', what, done), ...(failures.length ? [t('{0} failed', failures.length)] : []), ...(cut.length ? [t('{0} cancelled', cut.length)] : [])].join(', ');
+    const cut = [
+      ...unknown.map(label => t('{0}: cancelled while it was under way. Look before you try again.', label)),
+      ...left.map(label => t('{0}: not done, because you cancelled.', label)),
+    ];
+    const said = [
+      t('{0}: {1} done', what, done),
+      ...(failures.length ? [t('{0} failed', failures.length)] : []),
+      ...(cut.length ? [t('{0} cancelled', cut.length)] : []),
+    ].join(', ');
     if (!failures.length && !cut.length) { void vscode.window.showInformationMessage(`${said}.`); return; }
     void vscode.window.showWarningMessage(`${said}.`, t('Show')).then(picked => picked ? showJson(what, [...failures, ...cut]) : undefined);
   }
@@ -168,9 +207,13 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     }
     return given;
   }
-  async function askOne(target: Target, field: Field, heading: string, known: Values, back: boolean, complain: (value: unknown) => string | undefined): Promise<unknown> {
+  async function askOne(
+    target: Target, field: Field, heading: string, known: Values, back: boolean, complain: (value: unknown) => string | undefined,
+  ): Promise<unknown> {
     if (field.type === 'choice' || field.type === 'flag') {
-      const choices = field.type === 'choice' ? Object.entries(field.choices).map(([value, label]) => ({ label, value: value as unknown })) : [{ label: t('Yes'), value: true as unknown }, { label: t('No'), value: false as unknown }];
+      const choices = field.type === 'choice'
+        ? Object.entries(field.choices).map(([value, label]) => ({ label, value: value as unknown }))
+        : [{ label: t('Yes'), value: true as unknown }, { label: t('No'), value: false as unknown }];
       return new Promise(resolve => {
         const box = vscode.window.createQuickPick<(typeof choices)[number]>();
         let settled: unknown;
@@ -209,7 +252,10 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     const ref = refOf(field)!, list = `${ref}.list`, { provider } = target.account;
     const refs = { ...target.binding.refs };
     const operation = operationOf(provider, list)!;
-    for (const [key, one] of Object.entries(operation.input)) { const value = known[key]; if (typeof value === 'string' && value && refOf(one) !== undefined) refs[refOf(one)!] = value; }
+    for (const [key, one] of Object.entries(operation.input)) {
+      const value = known[key];
+      if (typeof value === 'string' && value && refOf(one) !== undefined) refs[refOf(one)!] = value;
+    }
     const input = inputFrom(provider, list, { refs, choices: {} });
     const client = await accounts.open(target.account.id);
     return pickObject(client, list, ref, input, heading);
@@ -231,10 +277,18 @@ export function createOperator({ extension, accounts, model, problems, showJson,
         try {
           const found = await take(client.call(list, { ...input, ...(search && text ? { [search]: text } : {}) }) as AsyncIterable<Values>, 500);
           if (mine !== generation) return;
-          box.items = [...found.map(item => { const id = idOfItem(item), label = labelOf(resource, item); return { label: label || id, description: id === label ? '' : id, id }; }),
-            ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : [])];
+          box.items = [
+            ...found.map(item => {
+              const id = idOfItem(item), label = labelOf(resource, item);
+              return { label: label || id, description: id === label ? '' : id, id };
+            }),
+            ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : []),
+          ];
         } catch (error) {
-          if (mine === generation) box.items = [{ label: `$(error) ${error instanceof Error ? error.message : String(error)}`, alwaysShow: true }, ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : [])];
+          if (mine === generation) box.items = [
+            { label: `$(error) ${error instanceof Error ? error.message : String(error)}`, alwaysShow: true },
+            ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : []),
+          ];
         } finally { if (mine === generation) box.busy = false; }
       };
       box.onDidChangeValue(text => {
@@ -258,7 +312,9 @@ const BACK = Symbol('back');
 /** What became of work on many things: how many were done, which were under way when it was cancelled, and which were not begun. */
 export interface Outcome { done: number; unknown: string[]; left: string[] }
 /** Work on many things: so many at once, with a progress that can be cancelled. */
-export async function inBulk<T extends { label: string }>(what: string, things: readonly T[], work: (thing: T, signal: AbortSignal) => Promise<void>, failed: (thing: T, error: unknown) => void): Promise<Outcome> {
+export async function inBulk<T extends { label: string }>(
+  what: string, things: readonly T[], work: (thing: T, signal: AbortSignal) => Promise<void>, failed: (thing: T, error: unknown) => void,
+): Promise<Outcome> {
   let done = 0;
   const queue = [...things], unknown: string[] = [];
   await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: what, cancellable: true }, async (progress, token) => {
@@ -267,7 +323,10 @@ export async function inBulk<T extends { label: string }>(what: string, things: 
     const worker = async () => {
       for (let thing = stop.signal.aborted ? undefined : queue.shift(); thing; thing = stop.signal.aborted ? undefined : queue.shift()) {
         progress.report({ message: `${thing.label} (${++begun}/${things.length})`, increment: 100 / things.length });
-        try { await work(thing, stop.signal); done++; } catch (error) { if (stop.signal.aborted || isCancel(error)) unknown.push(thing.label); else failed(thing, error); }
+        try { await work(thing, stop.signal); done++; } catch (error) {
+          if (stop.signal.aborted || isCancel(error)) unknown.push(thing.label);
+          else failed(thing, error);
+        }
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_A_TIME, things.length) }, worker));
@@ -290,7 +349,8 @@ export async function saveFile(file: FileValue): Promise<vscode.Uri | undefined>
   return where;
 }
 export const targetOf = (node: Node): Target => ({
-  account: node.account, node, label: node.label, resource: node.kind === 'item' || node.kind === 'single' ? node.resource : node.kind === 'branch' || node.kind === 'choice' ? node.branch.resource : '',
+  account: node.account, node, label: node.label,
+  resource: node.kind === 'item' || node.kind === 'single' ? node.resource : node.kind === 'branch' || node.kind === 'choice' ? node.branch.resource : '',
   binding: node.kind === 'account' || node.kind === 'note' ? { refs: {}, choices: {} } : node.binding,
 });
 export type { ItemNode };

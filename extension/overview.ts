@@ -19,16 +19,21 @@ export interface Looking {
   reading?(place: string, done: number): void;
 }
 /** Every mailbox of an account, whatever stands between: lists that need no more, else those below each domain or tenant. */
-export async function* mailboxesOf(account: AccountInfo, accounts: Accounts, signal: AbortSignal, { within, reading }: Looking = {}): AsyncGenerator<{ resource: string; item: Values; binding: Binding }> {
+export async function* mailboxesOf(
+  account: AccountInfo, accounts: Accounts, signal: AbortSignal, { within, reading }: Looking = {},
+): AsyncGenerator<{ resource: string; item: Values; binding: Binding }> {
   const { provider } = account, client = await accounts.open(account.id, signal);
   const lists = mailboxLists(provider).map(name => {
     const [resource] = splitName(name), operation = operationOf(provider, name)!;
     const place = Object.entries(operation.input).find(([key, field]) => field.ref !== undefined
-      && (field.required || (Object.hasOwn(provider.auth.fields, key) && !account.values[key]) || (isPlace(key, field) && within?.refs[field.ref] !== undefined)));
+      && (field.required || (Object.hasOwn(provider.auth.fields, key) && !account.values[key])
+        || (isPlace(key, field) && within?.refs[field.ref] !== undefined)));
     return { name, resource, above: place?.[1].ref, extras: figuresAskedFor(operation) };
   });
   const read = async function* ({ name, resource, extras }: (typeof lists)[number], binding: Binding) {
-    for await (const item of client.call(name, { ...inputFrom(provider, name, binding), ...extras }) as AsyncIterable<Values>) yield { resource, item, binding };
+    for await (const item of client.call(name, { ...inputFrom(provider, name, binding), ...extras }) as AsyncIterable<Values>) {
+      yield { resource, item, binding };
+    }
   };
   if (within) { for (const one of lists) if (one.above !== undefined && within.refs[one.above] !== undefined) yield* read(one, within); return; }
   for (const one of lists) if (one.above === undefined) yield* read(one, NOTHING_BOUND);
@@ -45,18 +50,26 @@ export async function* mailboxesOf(account: AccountInfo, accounts: Accounts, sig
 }
 
 /** A page of pictures for one account, or for what is below one place in it. */
-export function openOverview(extension: vscode.Uri, accounts: Accounts, account: AccountInfo, place?: { within: Binding; resource: string; label: string } | undefined, back?: Back): void {
+export function openOverview(
+  extension: vscode.Uri, accounts: Accounts, account: AccountInfo, place?: { within: Binding; resource: string; label: string } | undefined, back?: Back,
+): void {
   let stop = new AbortController();
   const heading = t('Overview of {0}', place?.label ?? account.name), { name: provider } = account.provider;
   const show = async () => {
     stop.abort();
     const mine = stop = new AbortController(), tally = createTally();
     let more = false, last = Date.now(), at = '';
-    const post = (busy: boolean, note?: string) => made?.connected.post({ type: 'overview', overview: { ...tally.model(heading, place ? `${provider} · ${account.name}` : provider, busy, more, provider), ...(note ? { note } : {}) } });
+    const post = (busy: boolean, note?: string) => made?.connected.post({
+      type: 'overview',
+      overview: { ...tally.model(heading, place ? `${provider} · ${account.name}` : provider, busy, more, provider), ...(note ? { note } : {}) },
+    });
     const now = (force = false) => { if (force || Date.now() - last > 400) { last = Date.now(); post(true, at); } };
     now(true);
     try {
-      const looking: Looking = { within: place?.within, reading: (label, done) => { at = done ? t('Reading {0} … ({1} before it)', label, done) : t('Reading {0} …', label); now(); } };
+      const looking: Looking = {
+        within: place?.within,
+        reading: (label, done) => { at = done ? t('Reading {0} … ({1} before it)', label, done) : t('Reading {0} …', label); now(); },
+      };
       for await (const { resource, item } of mailboxesOf(account, accounts, mine.signal, looking)) {
         tally.add(resource, item);
         if (tally.count >= MOST) { more = true; break; }
@@ -69,8 +82,11 @@ export function openOverview(extension: vscode.Uri, accounts: Accounts, account:
     post(false);
   };
   const made = openPanel({
-    page: 'overview', extension, ...back, identity: `overview ${account.id} ${place ? JSON.stringify(place.within.refs) : ''}`, title: heading, icon: 'graph', ready: () => show(), onClosed: () => stop.abort(),
-    keep: place ? { place: packPlace({ account: account.id, resource: place.resource, refs: { ...place.within.refs } }), label: place.label } : { account: account.id },
+    page: 'overview', extension, ...back, identity: `overview ${account.id} ${place ? JSON.stringify(place.within.refs) : ''}`,
+    title: heading, icon: 'graph', ready: () => show(), onClosed: () => stop.abort(),
+    keep: place
+      ? { place: packPlace({ account: account.id, resource: place.resource, refs: { ...place.within.refs } }), label: place.label }
+      : { account: account.id },
     async answer(ask) { if (ask.do === 'reload') await show(); return undefined; },
   });
 }

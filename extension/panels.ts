@@ -20,7 +20,9 @@ export interface PageOptions {
 export interface Connected { post(message: ToPage): void; render(images: boolean): void; readonly alive: boolean }
 
 /** Fills a webview with one of our pages and answers it. Nothing is posted before the page is ready; what finds it gone is dropped. */
-export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>, { page, extension, ready, answer, images = false, keep, hold }: PageOptions): Connected {
+export function connectPage(
+  webview: vscode.Webview, onGone: vscode.Event<void>, { page, extension, ready, answer, images = false, keep, hold }: PageOptions,
+): Connected {
   const folder = vscode.Uri.joinPath(extension, 'dist', 'extension', 'pages');
   webview.options = { enableScripts: true, localResourceRoots: [folder] };
   let alive = true, there = false, go = hold === undefined;
@@ -43,7 +45,11 @@ export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>,
       post({ type: 'reply', id: message.id, ok: true, ...(value === undefined ? {} : { value }) });
     } catch (error) {
       const issues: FormIssue[] | undefined = isMailError(error) ? error.details.issues : undefined;
-      post({ type: 'reply', id: message.id, ok: false, message: isCancel(error) ? t('Cancelled.') : error instanceof Error ? error.message : String(error), ...(issues?.length ? { issues } : {}) });
+      post({
+        type: 'reply', id: message.id, ok: false,
+        message: isCancel(error) ? t('Cancelled.') : error instanceof Error ? error.message : String(error),
+        ...(issues?.length ? { issues } : {}),
+      });
     }
   });
   const gone = onGone(() => { alive = false; listening.dispose(); gone.dispose(); });
@@ -52,13 +58,15 @@ export function connectPage(webview: vscode.Webview, onGone: vscode.Event<void>,
     const nonce = randomBytes(16).toString('base64');
     const script = webview.asWebviewUri(vscode.Uri.joinPath(folder, `${page}.page.js`)), style = webview.asWebviewUri(vscode.Uri.joinPath(folder, 'style.css'));
     // Mail brings its own styles; only the page that shows it may have any but ours, and only it may have pictures.
-    const policy = ["default-src 'none'", `script-src 'nonce-${nonce}'`, `style-src ${webview.cspSource}${page === 'reader' ? " 'unsafe-inline'" : page === 'form' ? ` ${EMPTY_STYLE}` : ''}`,
+    const policy = ["default-src 'none'", `script-src 'nonce-${nonce}'`,
+      `style-src ${webview.cspSource}${page === 'reader' ? " 'unsafe-inline'" : page === 'form' ? ` ${EMPTY_STYLE}` : ''}`,
       ...(page === 'reader' ? [`img-src data:${withImages ? ' https: http:' : ''}`] : []), "base-uri 'none'", "form-action 'none'"].join('; ');
-    webview.html = `<!DOCTYPE html>
-<html lang="${escapeText(vscode.env.language)}">
-<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${escapeText(policy)}"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${escapeText(style.toString())}"><title>Mailroom</title></head>
-<body><script nonce="${nonce}" src="${escapeText(script.toString())}"></script></body></html>`;
+    webview.html = '<!DOCTYPE html>\n'
+      + `<html lang="${escapeText(vscode.env.language)}">\n`
+      + `<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${escapeText(policy)}">`
+      + '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+      + `<link rel="stylesheet" href="${escapeText(style.toString())}"><title>Mailroom</title></head>\n`
+      + `<body><script nonce="${nonce}" src="${escapeText(script.toString())}"></script></body></html>`;
   };
   render(images);
   return { post, render, get alive() { return alive; } };
@@ -82,7 +90,10 @@ export type Back = Pick<PanelOptions, 'panel' | 'hold'>;
 export function openPanel(options: PanelOptions): { panel: vscode.WebviewPanel; connected: Connected } | undefined {
   const there = open.get(options.identity);
   if (there) { options.panel?.dispose(); there.panel.reveal(); there.again?.(); return undefined; }
-  const panel = options.panel ?? vscode.window.createWebviewPanel(options.type ?? `mailroom.${options.page}`, options.title, options.column ?? vscode.ViewColumn.Active, { enableFindWidget: options.find === true });
+  const panel = options.panel
+    ?? vscode.window.createWebviewPanel(
+      options.type ?? `mailroom.${options.page}`, options.title, options.column ?? vscode.ViewColumn.Active, { enableFindWidget: options.find === true },
+    );
   if (options.icon) panel.iconPath = new vscode.ThemeIcon(options.icon) as never;
   open.set(options.identity, { panel, ...(options.again ? { again: options.again } : {}) });
   panel.onDidDispose(() => { open.delete(options.identity); options.onClosed?.(); });

@@ -26,7 +26,9 @@ export function createProblems(log: vscode.LogOutputChannel) {
     async tell(what: string, error: unknown, { retry, account }: ProblemActions = {}): Promise<void> {
       if (isCancel(error)) { log.info(`${what}: cancelled`); return; }
       const text = sentence(what, error);
-      log.error(text, ...(isMailError(error) ? [`${error.code}${error.details.status ? ` (${error.details.status})` : ''}`] : error instanceof Error && error.stack ? [error.stack] : []));
+      log.error(text, ...(isMailError(error)
+        ? [`${error.code}${error.details.status ? ` (${error.details.status})` : ''}`]
+        : error instanceof Error && error.stack ? [error.stack] : []));
       const now = Date.now(), before = recent.get(text);
       if (before && now - before.at < QUIET) { before.more++; return; }
       const again = before?.more ? ` ${t('({0} more times)', before.more)}` : '';
@@ -34,7 +36,9 @@ export function createProblems(log: vscode.LogOutputChannel) {
       if (recent.size > 100) recent.delete(recent.keys().next().value!);
       const buttons: { title: string; run(): void }[] = [];
       if (isMailError(error) && account) {
-        if (error.code === 'unauthorized') buttons.push({ title: t('Edit Account'), run: () => void vscode.commands.executeCommand('mailroom.editAccount', account) });
+        if (error.code === 'unauthorized') {
+          buttons.push({ title: t('Edit Account'), run: () => void vscode.commands.executeCommand('mailroom.editAccount', account) });
+        }
       }
       if (retry && isMailError(error) && ['unavailable', 'rate_limited', 'conflict'].includes(error.code)) buttons.push({ title: t('Retry'), run: retry });
       if (buttons.length < 2) buttons.push({ title: t('Show Log'), run: () => log.show() });

@@ -10,7 +10,9 @@ const KEPT = 50;
 export function createReadOnly() {
   const texts = new Map<string, string>();
   const registered = [
-    vscode.workspace.registerTextDocumentContentProvider(SCHEME, { provideTextDocumentContent: uri => texts.get(uri.query) ?? t('This text was not kept. Open it again where it came from.') }),
+    vscode.workspace.registerTextDocumentContentProvider(SCHEME, {
+      provideTextDocumentContent: uri => texts.get(uri.query) ?? t('This text was not kept. Open it again where it came from.'),
+    }),
     vscode.workspace.onDidCloseTextDocument(({ uri }) => { if (uri.scheme === SCHEME) texts.delete(uri.query); }),
   ];
   return {

@@ -43,12 +43,20 @@ export function createReader({ extension, accounts, operator, showJson, showText
       const client = await accounts.open(account.id);
       if (isConversation(resource)) {
         const get = [`${resource}.get`, 'thread.get', 'conversation.get'].find(has);
-        const whole = get ? await client.call(get, { ...inputFrom(provider, get, get.startsWith(`${resource}.`) ? target.binding : { ...target.binding, refs: { ...target.binding.refs, [get.split('.')[0]!]: target.binding.refs[resource] ?? '' } }), ...bodies(get) }) as Values : {};
+        const whole = get ? await client.call(get, {
+          ...inputFrom(provider, get, get.startsWith(`${resource}.`)
+            ? target.binding
+            : { ...target.binding, refs: { ...target.binding.refs, [get.split('.')[0]!]: target.binding.refs[resource] ?? '' } }),
+          ...bodies(get),
+        }) as Values : {};
         for (const one of (Array.isArray(whole.messages) ? whole.messages : []) as Values[]) keep(one, target.binding);
         heading = plain(labelOf(resource, whole) || labelOf('message', mails.get(order[0] ?? '')?.item ?? {}) || heading);
         facts = [[t('Participants'), whole.participants], [t('Clients'), names(whole.clients)], [t('Tasks'), names(whole.tasks)]]
           .flatMap(([label, value]) => Array.isArray(value) && value.length ? [{ label: String(label), value: value.join(', ') }] : []);
-      } else keep((target.node as { item?: Values } | undefined)?.item ?? { id: target.binding.refs[resource] }, { ...target.binding, refs: { ...target.binding.refs, message: target.binding.refs[resource] ?? '' } });
+      } else {
+        keep((target.node as { item?: Values } | undefined)?.item ?? { id: target.binding.refs[resource] },
+          { ...target.binding, refs: { ...target.binding.refs, message: target.binding.refs[resource] ?? '' } });
+      }
       const last = order.at(-1);
       if (last) await read(client, last);
     }
@@ -57,7 +65,9 @@ export function createReader({ extension, accounts, operator, showJson, showText
       const mail = mails.get(id);
       if (!mail || mail.view.loaded) return;
       try {
-        const full = has('message.get') ? await client.call('message.get', { ...inputFrom(provider, 'message.get', mail.binding), ...bodies('message.get') }) as unknown as Values : mail.item;
+        const full = has('message.get')
+          ? await client.call('message.get', { ...inputFrom(provider, 'message.get', mail.binding), ...bodies('message.get') }) as unknown as Values
+          : mail.item;
         mail.full = { ...mail.item, ...full };
         mail.view = { ...head(mail.full), loaded: true, inline: await inlineOf(client, mail.full, mail.binding), images: mail.view.images };
       } catch (error) { mail.view = { ...mail.view, loaded: true, problem: (error as Error).message }; }
@@ -66,9 +76,15 @@ export function createReader({ extension, accounts, operator, showJson, showText
       const people = (value: unknown) => (Array.isArray(value) ? value : []).map(one => person(one as Address)).filter(Boolean);
       const attachments = (Array.isArray(item.attachments) ? item.attachments : []) as Attachment[];
       return {
-        id: String(item.id), to: people(item.to), cc: people(item.cc), loaded: false, inline: {}, images: false, attachments: attachments.map(({ id, name, type, size, inline }) => ({ id: String(id), name: plain(name || t('attachment')), type: type || '', ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}) })),
-        ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: plain(item.subject) } : {}), ...(item.date ? { date: shortDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
-        ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, LONGEST) } : {}), ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST * 2) } : {}),
+        id: String(item.id), to: people(item.to), cc: people(item.cc), loaded: false, inline: {}, images: false,
+        attachments: attachments.map(({ id, name, type, size, inline }) => ({
+          id: String(id), name: plain(name || t('attachment')), type: type || '',
+          ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}),
+        })),
+        ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: plain(item.subject) } : {}),
+        ...(item.date ? { date: shortDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
+        ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, LONGEST) } : {}),
+        ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST * 2) } : {}),
       };
     }
     /** The pictures a message brings with itself, by their Content-ID. */
@@ -77,7 +93,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
       const html = typeof full.html === 'string' ? full.html : '';
       for (const one of ((full.attachments ?? []) as Attachment[]).slice(0, 100)) {
         const cid = one.contentId?.replace(/^<|>$/g, '');
-        if (!cid || !html.includes(`cid:${cid}`) || Object.keys(found).length >= INLINE_COUNT || (one.size ?? 0) > INLINE_SIZE || !/^image\/(png|jpe?g|gif|webp)$/i.test(one.type)) continue;
+        if (!cid || !html.includes(`cid:${cid}`) || Object.keys(found).length >= INLINE_COUNT
+          || (one.size ?? 0) > INLINE_SIZE || !/^image\/(png|jpe?g|gif|webp)$/i.test(one.type)) continue;
         const data = await dataUri(client, binding, one.id, one.type).catch(() => undefined);
         if (data) found[cid] = data;
       }
@@ -98,14 +115,25 @@ export function createReader({ extension, accounts, operator, showJson, showText
       return `data:${type.toLowerCase()};base64,${Buffer.concat(parts).toString('base64')}`;
     }
     const model = (): ReaderModel => ({
-      title: heading, facts, messages: order.map(id => mails.get(id)!.view), preferHtml: vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
-      can: { reply: has('message.reply'), mark: has('message.mark'), source: has('message.source'), headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined), attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'), link: isConversation(resource) && has(`${resource}.linkTask`) },
+      title: heading, facts, messages: order.map(id => mails.get(id)!.view),
+      preferHtml: vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
+      can: {
+        reply: has('message.reply'), mark: has('message.mark'), source: has('message.source'),
+        headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
+        attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
+        link: isConversation(resource) && has(`${resource}.linkTask`),
+      },
     });
-    const one = (id: string): Target => ({ account, resource: 'message', label: labelOf('message', mails.get(id)!.full ?? mails.get(id)!.item) || t('(no subject)'), binding: mails.get(id)!.binding, ...(target.node && !isConversation(resource) ? { node: target.node } : {}) });
+    const one = (id: string): Target => ({
+      account, resource: 'message', label: labelOf('message', mails.get(id)!.full ?? mails.get(id)!.item) || t('(no subject)'),
+      binding: mails.get(id)!.binding, ...(target.node && !isConversation(resource) ? { node: target.node } : {}),
+    });
 
     let loading: Promise<void> | undefined, trouble: string | undefined;
     const made = openPanel({
-      page: 'reader', extension, ...back, keep: { place: packPlace({ account: account.id, resource, refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: heading }, identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: heading, icon: 'mail-read', find: true,
+      page: 'reader', extension, ...back,
+      keep: { place: packPlace({ account: account.id, resource, refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: heading },
+      identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: heading, icon: 'mail-read', find: true,
       async ready() {
         connected ??= made?.connected;
         loading ??= load().catch((error: unknown) => { trouble = (error as Error).message; });
@@ -117,7 +145,9 @@ export function createReader({ extension, accounts, operator, showJson, showText
       async answer(ask) {
         const mail = 'message' in ask ? mails.get(ask.message) : undefined;
         switch (ask.do) {
-          case 'read': if (mail) { await read(await accounts.open(account.id), ask.message); made?.connected.post({ type: 'mail', mail: mail.view }); } return undefined;
+          case 'read':
+            if (mail) { await read(await accounts.open(account.id), ask.message); made?.connected.post({ type: 'mail', mail: mail.view }); }
+            return undefined;
           case 'images':
             if (!mail) return undefined;
             mail.view.images = true;
@@ -141,18 +171,25 @@ export function createReader({ extension, accounts, operator, showJson, showText
               case 'reply': reply(one(ask.message)); return undefined;
               case 'markRead': case 'markUnread': {
                 const read = ask.what === 'markRead';
-                if (await operator.run(one(ask.message), 'message.mark', { read })) { mail.view.read = read; made?.connected.post({ type: 'mail', mail: mail.view }); }
+                if (await operator.run(one(ask.message), 'message.mark', { read })) {
+                  mail.view.read = read;
+                  made?.connected.post({ type: 'mail', mail: mail.view });
+                }
                 return undefined;
               }
               case 'delete': if (await operator.run(one(ask.message), 'message.delete') && !isConversation(resource)) made?.panel.dispose(); return undefined;
               case 'move': await operator.run(one(ask.message), 'message.move'); return undefined;
               case 'linkTask': await operator.run(target, `${resource}.linkTask`); return undefined;
               case 'json': await showJson(one(ask.message).label, mail.full ?? mail.item); return undefined;
-              case 'source': await showText(`${one(ask.message).label}.eml`, 'plaintext', async () => sourceText(await (await accounts.open(account.id)).call('message.source', inputFrom(provider, 'message.source', mail.binding)))); return undefined;
+              case 'source':
+                await showText(`${one(ask.message).label}.eml`, 'plaintext',
+                  async () => sourceText(await (await accounts.open(account.id)).call('message.source', inputFrom(provider, 'message.source', mail.binding))));
+                return undefined;
               case 'headers': await showText(`${one(ask.message).label}.headers`, 'plaintext', async () => {
                 const own = headersOf(mail.full);
                 if (own !== undefined) return headerLines(own);
-                return headerLines(await (await accounts.open(account.id)).call('message.headers', { ...inputFrom(provider, 'message.headers', mail.binding) }));
+                return headerLines(await (await accounts.open(account.id))
+                  .call('message.headers', { ...inputFrom(provider, 'message.headers', mail.binding) }));
               }); return undefined;
             }
             return undefined;
@@ -168,13 +205,22 @@ export function createReader({ extension, accounts, operator, showJson, showText
 const person = ({ name, email }: Address): string => plain(name && name !== email ? `${name} <${email}>` : email ?? '');
 const names = (value: unknown): string[] => (Array.isArray(value) ? value : []).map(one => String((one as Values).name ?? (one as Values).id ?? ''));
 /** The headers of a message where the answer brought them along. */
-const headersOf = (full: Values | undefined): unknown => { const native = full?.native as Values | undefined; return native?.headers ?? native?.internetMessageHeaders; };
+const headersOf = (full: Values | undefined): unknown => {
+  const native = full?.native as Values | undefined;
+  return native?.headers ?? native?.internetMessageHeaders;
+};
 function headerLines(headers: unknown): string {
   if (typeof headers === 'string') return headers;
   if (isFile(headers)) return '';
-  if (Array.isArray(headers)) return headers.map(one => typeof one === 'object' && one !== null ? `${String((one as Values).name ?? (one as Values).key ?? '')}: ${String((one as Values).value ?? '')}` : String(one)).join('\n');
+  if (Array.isArray(headers)) {
+    return headers.map(one => typeof one === 'object' && one !== null
+      ? `${String((one as Values).name ?? (one as Values).key ?? '')}: ${String((one as Values).value ?? '')}`
+      : String(one)).join('\n');
+  }
   const inner = (headers as Values | null)?.headers ?? (headers as Values | null)?.native ?? headers;
-  return Object.entries(inner as Values).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map(one => `${name}: ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`)).join('\n');
+  return Object.entries(inner as Values)
+    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value])
+      .map(one => `${name}: ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`)).join('\n');
 }
 async function sourceText(answer: unknown): Promise<string> {
   const file = isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
@@ -204,6 +250,10 @@ export async function follow(address: string): Promise<void> {
   const shown = url.protocol === 'mailto:' ? url.href : `${url.protocol}//${url.host}${url.pathname}${url.search}${url.hash}`;
   const puny = /(^|\.)xn--/.test(url.hostname) ? `\n\n${t('The host name contains letters of another script that may imitate a known name.')}` : '';
   const button = t('Open Link');
-  if (await vscode.window.showWarningMessage(t('Open this link of the message?'), { modal: true, detail: `${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}${puny}` }, button) === button) await openInBrowser(url.href);
+  if (await vscode.window.showWarningMessage(
+    t('Open this link of the message?'),
+    { modal: true, detail: `${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}${puny}` },
+    button,
+  ) === button) await openInBrowser(url.href);
 }
 export { bytes, isMailError, title };

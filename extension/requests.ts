@@ -9,7 +9,8 @@ export function openRequests(extension: vscode.Uri, requests: RequestLog, back?:
   let timer: NodeJS.Timeout | undefined;
   const stop = requests.listen(() => { timer ??= setTimeout(() => { timer = undefined; post(); }, 300); });
   const made = openPanel({
-    page: 'requests', extension, ...back, keep: {}, identity: 'requests', title: t('Mailroom Requests'), icon: 'pulse', ready: post, onClosed: () => { stop(); clearTimeout(timer); },
+    page: 'requests', extension, ...back, keep: {}, identity: 'requests',
+    title: t('Mailroom Requests'), icon: 'pulse', ready: post, onClosed: () => { stop(); clearTimeout(timer); },
     answer(ask) { if (ask.do === 'clear') requests.clear(); post(); return undefined; },
   });
   if (!made) stop();

@@ -24,15 +24,21 @@ export interface RestoreOptions {
 export function restoreTabs({ extension, accounts, read, editLists, compose, overview, requests }: RestoreOptions): vscode.Disposable {
   const info = (id: string | undefined) => accounts.list().find(one => one.id === id);
   const back = (panel: vscode.WebviewPanel, account: string): Back => ({
-    panel, hold: async () => await accounts.ready(account) ? undefined : { message: t('{0} needs its secret before this can be shown again.', info(account)?.name ?? ''), button: t('Sign In') },
+    panel,
+    hold: async () => await accounts.ready(account)
+      ? undefined
+      : { message: t('{0} needs its secret before this can be shown again.', info(account)?.name ?? ''), button: t('Sign In') },
   });
   /** A tab whose account or object cannot be named any more. */
   const gone = (panel: vscode.WebviewPanel, page: Page) => void connectPage(panel.webview, panel.onDidDispose, {
-    page, extension, ready() {}, answer: () => undefined, hold: async () => ({ message: t('What this tab showed belongs to an account that is no longer there.') }),
+    page, extension, ready() {}, answer: () => undefined,
+    hold: async () => ({ message: t('What this tab showed belongs to an account that is no longer there.') }),
   });
   const target = (keep: Kept | undefined): Target | undefined => {
     const place = unpackPlace(keep?.place ?? ''), account = info(place?.account);
-    return place && account ? { account, resource: place.resource, binding: { refs: place.refs, choices: place.choices ?? {} }, label: keep?.label ?? '' } : undefined;
+    return place && account
+      ? { account, resource: place.resource, binding: { refs: place.refs, choices: place.choices ?? {} }, label: keep?.label ?? '' }
+      : undefined;
   };
   const serve = (type: string, page: Page, show: (panel: vscode.WebviewPanel, keep: Kept) => boolean) => vscode.window.registerWebviewPanelSerializer(type, {
     async deserializeWebviewPanel(panel, state: unknown) {
@@ -41,7 +47,11 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
     },
   });
   return vscode.Disposable.from(
-    serve('mailroom.reader', 'reader', (panel, keep) => { const one = target(keep); if (one) void read(one, back(panel, one.account.id)); return one !== undefined; }),
+    serve('mailroom.reader', 'reader', (panel, keep) => {
+      const one = target(keep);
+      if (one) void read(one, back(panel, one.account.id));
+      return one !== undefined;
+    }),
     serve('mailroom.lists', 'lists', (panel, keep) => {
       const one = target(keep), list = keep.list ?? '';
       if (!one || !operationOf(one.account.provider, `${list}.list`) || !operationOf(one.account.provider, `${list}.add`)) return false;

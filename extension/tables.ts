@@ -60,7 +60,9 @@ export function inputFrom(provider: Provider, name: string, binding: Binding): R
     const ref = refOf(field);
     let value: string | undefined;
     // An object that stands in for the one named, and says so in other fields (which of two services).
-    const other = ref !== undefined && binding.refs[ref] === undefined && isPlace(key, field) ? Object.keys(field.also ?? {}).find(one => binding.refs[one] !== undefined) : undefined;
+    const other = ref !== undefined && binding.refs[ref] === undefined && isPlace(key, field)
+      ? Object.keys(field.also ?? {}).find(one => binding.refs[one] !== undefined)
+      : undefined;
     if (other !== undefined) {
       input[key] = field.type === 'list' ? [binding.refs[other]] : binding.refs[other];
       for (const [beside, its] of Object.entries(field.also![other]!)) if (Object.hasOwn(operation.input, beside)) input[beside] = its;
@@ -71,10 +73,15 @@ export function inputFrom(provider: Provider, name: string, binding: Binding): R
       const wanted = field.required || verb === 'list' || ref === resource || Object.hasOwn(provider.auth.fields as Fields, key) || Object.hasOwn(read, key);
       if (wanted) value = binding.refs[ref];
       // `messages` beside `message`: one of them is enough.
-      if (value !== undefined && !field.required && field.type === 'list' && ref === resource && Object.entries(operation.input).some(([other, one]) => other !== key && refOf(one) === ref)) value = undefined;
+      if (value !== undefined && !field.required && field.type === 'list' && ref === resource
+          && Object.entries(operation.input).some(([other, one]) => other !== key && refOf(one) === ref)) {
+        value = undefined;
+      }
     }
     value ??= binding.choices[key];
-    if (value === undefined && field.required && ref === undefined && (verb === 'remove' || verb === 'delete') && typeof binding.item?.[key] === 'string') value = binding.item[key];
+    if (value === undefined && field.required && ref === undefined && (verb === 'remove' || verb === 'delete') && typeof binding.item?.[key] === 'string') {
+      value = binding.item[key];
+    }
     if (value !== undefined) input[key] = field.type === 'list' ? [value] : value;
   }
   return input;
@@ -97,7 +104,8 @@ export function branchesAt(provider: Provider, account: Readonly<Record<string, 
     if (resource !== undefined && !fields.some(([key, field]) => isPlaceOf(key, field, resource))) continue;
     const input = inputFrom(provider, name, binding);
     // A place that the account can name for all its requests (a tenant) must be known by now.
-    const nowhere = fields.some(([key, field]) => field.ref !== undefined && Object.hasOwn(provider.auth.fields as Fields, key) && !account[key] && input[key] === undefined);
+    const nowhere = fields.some(([key, field]) => field.ref !== undefined && Object.hasOwn(provider.auth.fields as Fields, key)
+      && !account[key] && input[key] === undefined);
     if (nowhere) continue;
     const open = missing(operation, input);
     const choice = open.find(key => operation.input[key]!.type === 'choice');
@@ -114,7 +122,9 @@ export function singlesAt(provider: Provider, resource: string | undefined, bind
     const [one, verb] = splitName(name);
     if (verb !== 'get' || operationOf(provider, `${one}.list`)) return [];
     const fields = Object.entries(operation.input);
-    if (resource === undefined ? fields.some(([, field]) => field.required) : !fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource))) return [];
+    if (resource === undefined
+      ? fields.some(([, field]) => field.required)
+      : !fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource))) return [];
     return missing(operation, inputFrom(provider, name, binding)).length ? [] : [{ operation: name, resource: one, label: title(one) }];
   });
 }
@@ -129,7 +139,8 @@ export function actionsOn(provider: Provider, resource: string, binding: Binding
     const own = of === resource && (fields.some(([key, field]) => refOf(field) === resource && isPlace(key, field)) || ['remove', 'delete'].includes(verb));
     const about = fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource));
     // Another resource's objects must be reachable from here: an action on one of them is offered there.
-    const elsewhere = of !== resource && operationOf(provider, `${of}.list`) !== undefined && fields.some(([, field]) => field.required && refOf(field) === of && binding.refs[of] === undefined);
+    const elsewhere = of !== resource && operationOf(provider, `${of}.list`) !== undefined
+      && fields.some(([, field]) => field.required && refOf(field) === of && binding.refs[of] === undefined);
     return (own || about) && !elsewhere ? [name] : [];
   });
 }
@@ -140,7 +151,8 @@ export function actionsAt(provider: Provider, resource: string, binding: Binding
     const [of, verb] = splitName(name);
     if (of !== resource || ['list', 'get', 'remove', 'delete', 'update'].includes(verb)) return false;
     const operation = operationOf(provider, name)!;
-    return !Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field)) && missing(operation, inputFrom(provider, name, binding)).every(key => refOf(operation.input[key]!) !== resource);
+    return !Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field))
+      && missing(operation, inputFrom(provider, name, binding)).every(key => refOf(operation.input[key]!) !== resource);
   });
 }
 
@@ -148,7 +160,10 @@ export function actionsAt(provider: Provider, resource: string, binding: Binding
 export const actionsFor = (provider: Provider): string[] => Object.entries(tableOf(provider)).flatMap(([name, operation]) => {
   const verb = splitName(name)[1];
   const [resource] = splitName(name);
-  return verb === 'list' || verb === 'get' || name === 'account.check' || Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field)) || Object.values(operation.input).some(field => field.required && field.ref !== undefined) ? [] : [name];
+  return verb === 'list' || verb === 'get' || name === 'account.check'
+    || Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field))
+    || Object.values(operation.input).some(field => field.required && field.ref !== undefined)
+    ? [] : [name];
 });
 
 /** The field under which a list takes a search text, where the server can search. */
@@ -160,7 +175,8 @@ const words = (value: unknown): string | undefined => typeof value === 'string' 
 /** What a person calls an object. */
 export function labelOf(resource: string, item: Readonly<Record<string, unknown>>): string {
   if (isMail(resource)) return words(item.subject) ?? words(item.snippet) ?? '';
-  return words(item.email) ?? words(item.name) ?? words(item.value) ?? words(item.pattern) ?? words(item.address) ?? words(item.subject) ?? words(item.title) ?? words(item.url) ?? idOfItem(item);
+  return words(item.email) ?? words(item.name) ?? words(item.value) ?? words(item.pattern)
+    ?? words(item.address) ?? words(item.subject) ?? words(item.title) ?? words(item.url) ?? idOfItem(item);
 }
 
 /** The kinds of object that are mail to be read. */

@@ -43,14 +43,18 @@ export function createTree({ model, icon, shown }: TreeParts) {
         const status = statusOf(node.item);
         item.iconPath = new vscode.ThemeIcon(itemIcon(node));
         if (isMail(node.resource) && !node.label) item.label = t('(no subject)');
-        if (status && status !== 'active' && status !== 'unknown') item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: status });
+        if (status && status !== 'active' && status !== 'unknown') {
+          item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: status });
+        }
         item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
         item.accessibilityInformation = { label: [title(node.resource), item.label as string, description].filter(Boolean).join(', ') };
         break;
       }
       case 'note': {
         const [icon, command] = NOTES[node.note];
-        item.iconPath = node.note === 'problem' ? new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground')) : icon ? new vscode.ThemeIcon(icon) : undefined;
+        item.iconPath = node.note === 'problem'
+          ? new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground'))
+          : icon ? new vscode.ThemeIcon(icon) : undefined;
         if (node.note === 'problem' && node.error) item.label = oneLine(node.error);
         if (command) item.command = { command, title: node.label, arguments: [node] };
         break;
@@ -63,16 +67,20 @@ export function createTree({ model, icon, shown }: TreeParts) {
 }
 
 const NOTES = {
-  more: ['ellipsis', 'mailroom.loadMore'], empty: ['', ''], problem: ['error', ''], retry: ['refresh', 'mailroom.refresh'], edit: ['edit', 'mailroom.editAccount'], log: ['output', 'mailroom.showLog'],
+  more: ['ellipsis', 'mailroom.loadMore'], empty: ['', ''], problem: ['error', ''], retry: ['refresh', 'mailroom.refresh'],
+  edit: ['edit', 'mailroom.editAccount'], log: ['output', 'mailroom.showLog'],
 } as const;
 
 const ICONS: Readonly<Record<string, string>> = {
-  mailbox: 'inbox', alias: 'mention', message: 'mail', conversation: 'comment-discussion', thread: 'comment-discussion', folder: 'folder', tenant: 'organization', domain: 'globe',
-  user: 'person', customer: 'organization', contact: 'person', webhook: 'broadcast', key: 'key', connectToken: 'key', task: 'tasklist', file: 'file', attachment: 'file', mailing: 'send', source: 'server',
+  mailbox: 'inbox', alias: 'mention', message: 'mail', conversation: 'comment-discussion', thread: 'comment-discussion', folder: 'folder',
+  tenant: 'organization', domain: 'globe',
+  user: 'person', customer: 'organization', contact: 'person', webhook: 'broadcast', key: 'key', connectToken: 'key', task: 'tasklist',
+  file: 'file', attachment: 'file', mailing: 'send', source: 'server',
 };
-const iconOf = (resource: string, node?: Node): string => ICONS[resource] ?? (/spam/i.test(resource) ? node?.kind === 'branch' && /allow/i.test(node.branch.label) ? 'pass' : 'shield'
-  : /mailbox$/i.test(resource) ? 'inbox' : /message$/i.test(resource) ? 'mail' : /thread$/i.test(resource) ? 'comment-discussion' : /file$/i.test(resource) ? 'file'
-    : /sync|berry/i.test(resource) ? 'device-mobile' : /address$/i.test(resource) ? 'mention' : 'list-unordered');
+const iconOf = (resource: string, node?: Node): string => ICONS[resource]
+  ?? (/spam/i.test(resource) ? node?.kind === 'branch' && /allow/i.test(node.branch.label) ? 'pass' : 'shield'
+    : /mailbox$/i.test(resource) ? 'inbox' : /message$/i.test(resource) ? 'mail' : /thread$/i.test(resource) ? 'comment-discussion'
+      : /file$/i.test(resource) ? 'file' : /sync|berry/i.test(resource) ? 'device-mobile' : /address$/i.test(resource) ? 'mention' : 'list-unordered');
 function itemIcon({ resource, item }: ItemNode): string {
   if (isMessage(resource)) return item.read === true ? 'mail-read' : 'mail';
   if (isConversation(resource)) return 'comment-discussion';
@@ -91,12 +99,23 @@ export function tooltip(node: Node): vscode.MarkdownString | undefined {
   } else if (node.kind === 'item') {
     const { item } = node, from = item.from as { name?: string; email?: string } | undefined;
     const status = statusOf(item);
-    lines.push([t('Address'), item.email], [t('Name'), item.name], [t('From'), from && [from.name, from.email && `<${from.email}>`].filter(Boolean).join(' ')], [t('Date'), shortDate(item.date)],
-      [t('State'), status && stateLabel(status)], [t('Created'), shortDate(item.createdAt)], [t('Changed'), shortDate(item.updatedAt)], [t('ID'), idOfItem(item)]);
-    if (typeof (item.native as Record<string, unknown> | undefined)?.deletion_scheduled_at === 'string') lines.push([t('Deletion'), shortDate((item.native as Record<string, unknown>).deletion_scheduled_at)]);
-  } else if (node.kind === 'note' && node.note === 'problem' && isMailError(node.error)) lines.push([t('Problem'), node.error.message], [t('Next step'), nextStep(node.error)]);
-  else return undefined;
-  for (const [name, value] of lines) if (typeof value === 'string' && value !== '') text.appendMarkdown('**').appendText(name).appendMarkdown('** ').appendText(plain(value)).appendMarkdown('  \n');
+    lines.push(
+      [t('Address'), item.email], [t('Name'), item.name],
+      [t('From'), from && [from.name, from.email && `<${from.email}>`].filter(Boolean).join(' ')], [t('Date'), shortDate(item.date)],
+      [t('State'), status && stateLabel(status)], [t('Created'), shortDate(item.createdAt)], [t('Changed'), shortDate(item.updatedAt)],
+      [t('ID'), idOfItem(item)],
+    );
+    if (typeof (item.native as Record<string, unknown> | undefined)?.deletion_scheduled_at === 'string') {
+      lines.push([t('Deletion'), shortDate((item.native as Record<string, unknown>).deletion_scheduled_at)]);
+    }
+  } else if (node.kind === 'note' && node.note === 'problem' && isMailError(node.error)) {
+    lines.push([t('Problem'), node.error.message], [t('Next step'), nextStep(node.error)]);
+  } else return undefined;
+  for (const [name, value] of lines) {
+    if (typeof value === 'string' && value !== '') {
+      text.appendMarkdown('**').appendText(name).appendMarkdown('** ').appendText(plain(value)).appendMarkdown('  \n');
+    }
+  }
   return text;
 }
 
@@ -123,7 +142,10 @@ export function createAttention(model: Model) {
   const rows = (): ItemNode[] => {
     const seen = new Set<string>();
     // A mailbox may be shown at the account and below its domain; it counts once.
-    return model.loaded().filter(needsAttention).filter(node => { const key = `${node.account.id}/${node.resource}/${idOfItem(node.item)}`; return !seen.has(key) && seen.add(key); })
+    return model.loaded().filter(needsAttention).filter(node => {
+      const key = `${node.account.id}/${node.resource}/${idOfItem(node.item)}`;
+      return !seen.has(key) && seen.add(key);
+    })
       .sort((a, b) => a.account.name.localeCompare(b.account.name) || a.label.localeCompare(b.label, undefined, { numeric: true }));
   };
   const provider: vscode.TreeDataProvider<ItemNode> = {
@@ -136,7 +158,10 @@ export function createAttention(model: Model) {
       // That something failed is what the view is for; what is due to go says so.
       item.description = [statusOf(node.item) === 'error' ? '' : stateLabel(statusOf(node.item) ?? ''), node.account.name].filter(Boolean).join(' · ');
       item.accessibilityInformation = { label: [node.label, stateLabel(statusOf(node.item) ?? ''), node.account.name].join(', ') };
-      item.iconPath = new vscode.ThemeIcon(statusOf(node.item) === 'error' ? 'warning' : 'clock', new vscode.ThemeColor(statusOf(node.item) === 'error' ? 'list.errorForeground' : 'list.warningForeground'));
+      item.iconPath = new vscode.ThemeIcon(
+        statusOf(node.item) === 'error' ? 'warning' : 'clock',
+        new vscode.ThemeColor(statusOf(node.item) === 'error' ? 'list.errorForeground' : 'list.warningForeground'),
+      );
       item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
       item.tooltip = tooltip(node);
       return item;

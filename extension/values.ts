@@ -22,14 +22,16 @@ export const secretsOf = (provider: Provider, resource: string): Fields =>
 
 /** What a form begins with: the defaults, and for what is being made or must be said also what is usual. A change begins with nothing that was not there. */
 export const firstValues = (fields: Fields, making: boolean): Values => Object.fromEntries(Object.entries(fields).flatMap(([name, field]) =>
-  field.default !== undefined ? [[name, field.default]] : field.type === 'flag' && field.suggest !== undefined && (making || field.required) ? [[name, field.suggest]] : []));
+  field.default !== undefined ? [[name, field.default]]
+    : field.type === 'flag' && field.suggest !== undefined && (making || field.required) ? [[name, field.suggest]] : []));
 
 const step = (from: unknown, key: string): unknown => typeof from === 'object' && from !== null ? (from as Values)[key] : undefined;
 /** Where a vendor puts the value of a field: under its own name, in a nested part, among JSON:API attributes, or as a relationship. */
 function found(item: Readonly<Values>, name: string, field: Field): unknown {
   const native = item.native as Values | undefined;
   const path = (field.as ?? name).split('.');
-  const candidates = [path.reduce<unknown>(step, native), step(native, name), step(native, field.as ?? name), step(step(native, 'attributes'), field.as ?? name),
+  const candidates = [path.reduce<unknown>(step, native), step(native, name), step(native, field.as ?? name),
+    step(step(native, 'attributes'), field.as ?? name),
     step(step(native, 'data'), name), step(step(step(step(native, 'relationships'), name), 'data'), 'id'), item[name]];
   return candidates.find(value => value !== undefined && value !== null);
 }
@@ -42,7 +44,9 @@ function settled(field: Field, value: unknown): unknown {
   if (field.type === 'choice' && typeof given === 'number') given = String(given);
   if (field.type === 'text' && typeof given === 'boolean') given = String(given);
   if (given === '') return null;
-  try { return validate({ value: { ...field, required: false, default: undefined } as Field }, { value: given }).value ?? null; } catch { return typeof given === 'string' && field.type === 'text' ? given : null; }
+  try { return validate({ value: { ...field, required: false, default: undefined } as Field }, { value: given }).value ?? null; } catch {
+    return typeof given === 'string' && field.type === 'text' ? given : null;
+  }
 }
 
 /** The editable values of an object as the vendor gave them; null for what is not set or not told. */
@@ -74,7 +78,9 @@ export function changesOf(fields: Fields, read: Readonly<Values>, edited: Readon
     else if (!emptied(before)) issues.push({ field: name, message: t('{0} cannot be taken away; give another value.', field.label) });
   }
   if (Object.keys(input).length) {
-    for (const [name, field] of Object.entries(fields)) if (field.required && input[name] === undefined && !emptied(edited[name] ?? read[name])) input[name] = edited[name] ?? read[name];
+    for (const [name, field] of Object.entries(fields)) {
+      if (field.required && input[name] === undefined && !emptied(edited[name] ?? read[name])) input[name] = edited[name] ?? read[name];
+    }
   }
   try {
     if (Object.keys(input).length) validate(fields, input);
@@ -94,19 +100,22 @@ export const conflicts = (read: Readonly<Values>, now: Readonly<Values>, input: 
 /** The values after a save for everything that a reader may look at: what the vendor answered, else what was sent. */
 export const afterSave = (fields: Fields, read: Readonly<Values>, input: Readonly<Values>, answer: unknown): Values => {
   const told = typeof answer === 'object' && answer !== null ? valuesOf(fields, answer as Values) : {};
-  return Object.fromEntries(Object.keys(fields).map(name => [name, told[name] ?? (name in input ? emptied(input[name]) ? null : input[name] : read[name] ?? null)]));
+  return Object.fromEntries(Object.keys(fields).map(name =>
+    [name, told[name] ?? (name in input ? emptied(input[name]) ? null : input[name] : read[name] ?? null)]));
 };
 
 /** What a document or panel is about, small enough for an address: account, resource and what names the object. */
 export interface Place { account: string; resource: string; refs: Record<string, string>; choices?: Record<string, string> }
 export const packPlace = ({ account, resource, refs, choices }: Place): string => [
-  ['account', account], ['resource', resource], ...Object.entries(refs).map(([name, id]) => [`ref.${name}`, id]), ...Object.entries(choices ?? {}).map(([name, value]) => [`choice.${name}`, value]),
+  ['account', account], ['resource', resource], ...Object.entries(refs).map(([name, id]) => [`ref.${name}`, id]),
+  ...Object.entries(choices ?? {}).map(([name, value]) => [`choice.${name}`, value]),
 ].map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join('&');
 /** Undefined for a text that was not made by `packPlace`. */
 export function unpackPlace(packed: string): Place | undefined {
   const given = new URLSearchParams(packed.replaceAll('+', '%2B')), account = given.get('account'), resource = given.get('resource');
   if (!account || !resource) return undefined;
-  const under = (prefix: string) => Object.fromEntries([...given].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
+  const under = (prefix: string) => Object.fromEntries([...given]
+    .filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
   const choices = under('choice.');
   return { account, resource, refs: under('ref.'), ...(Object.keys(choices).length ? { choices } : {}) };
 }

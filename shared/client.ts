@@ -48,7 +48,9 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
     const operation = find(provider.operations as Readonly<Record<string, Operation>>, name, 'operation');
     return operation.run(context(name), validate(operation.input, input) as never);
   };
-  const onFeed = async <T>(name: string, input: Record<string, unknown>, use: (feed: Feed, ctx: Context, values: Record<string, unknown>) => Promise<T>): Promise<T> => {
+  const onFeed = async <T>(
+    name: string, input: Record<string, unknown>, use: (feed: Feed, ctx: Context, values: Record<string, unknown>) => Promise<T>,
+  ): Promise<T> => {
     try {
       const found = find(provider.feeds, name, 'feed') as Feed;
       return await use(found, context(name), validate(found.input, input));

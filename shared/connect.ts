@@ -17,8 +17,14 @@ export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow'
 /** Everything an account is asked for: the provider's own fields, and the pace, which an administrator may lower or raise. */
 export const accountFields = (provider: Provider): Fields => ({
   ...provider.auth.fields,
-  concurrent: number('Requests at a Time', { min: 1, max: 50, default: provider.pace.concurrent, group: 'Pace', help: 'How many requests of this account may be under way at once.' }),
-  perMinute: number('Requests per Minute', { min: 1, max: 60_000, default: provider.pace.perMinute, group: 'Pace', help: 'How many requests of this account may be started in any minute.' }),
+  concurrent: number('Requests at a Time', {
+    min: 1, max: 50, default: provider.pace.concurrent, group: 'Pace',
+    help: 'How many requests of this account may be under way at once.',
+  }),
+  perMinute: number('Requests per Minute', {
+    min: 1, max: 60_000, default: provider.pace.perMinute, group: 'Pace',
+    help: 'How many requests of this account may be started in any minute.',
+  }),
 });
 
 /** The account's own values, checked; what else a host keeps beside them (tokens, its own switches) is left out. */
@@ -39,7 +45,8 @@ export function connect(provider: Provider, account: Readonly<Record<string, unk
   const { token, resolve, signal, key = '', ...sending } = options;
   const whole = checkAccount(provider, account);
   const { sign: signer, oauth2 } = provider.auth;
-  const hidden = new Set(Object.entries(whole).filter(([name, value]) => isSecret(provider.auth.fields, name) && typeof value === 'string').map(([, value]) => value as string));
+  const hidden = new Set(Object.entries(whole)
+    .filter(([name, value]) => isSecret(provider.auth.fields, name) && typeof value === 'string').map(([, value]) => value as string));
   const known = token && (async (renew?: boolean, refused?: string) => { const now = await token(renew, refused); hidden.add(now); return now; });
   const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await known!()}` } });
   const refresh = async (refused: HttpRequest) => { await known!(true, refused.headers.authorization?.slice('Bearer '.length)); };

@@ -17,7 +17,10 @@ export interface Network { lookup?: LookupFunction; proxies?: 'environment' | Pr
 /** What never goes through a proxy that a person set: the proxy's own machine is another one. */
 const HERE = ['localhost', '127.0.0.1', '[::1]'];
 
-/** A pool of kept connections that resolves names with the host's lookup and goes through the given proxies, or those of the environment (http_proxy, https_proxy, no_proxy). */
+/**
+ * A pool of kept connections that resolves names with the host's lookup and goes through the given proxies, or those of the environment
+ * (http_proxy, https_proxy, no_proxy).
+ */
 export async function createDispatcher({ lookup = systemLookup as LookupFunction, proxies }: Network): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await undici();
   const options = { keepAliveTimeout: 30_000, connections: 32, connect: { lookup } };
@@ -27,7 +30,8 @@ export async function createDispatcher({ lookup = systemLookup as LookupFunction
   if (!url && !http_proxy && !HTTP_PROXY && !https_proxy && !HTTPS_PROXY) return new Agent(options);
   const own = [...except, ...(url ? HERE : [])], direct = [...own, no_proxy ?? NO_PROXY ?? ''];
   return new EnvHttpProxyAgent({
-    ...options, ...(url ? { httpProxy: url, httpsProxy: url } : {}), ...(own.length ? { noProxy: direct.includes('*') ? '*' : direct.filter(Boolean).join(',') } : {}),
+    ...options, ...(url ? { httpProxy: url, httpsProxy: url } : {}),
+    ...(own.length ? { noProxy: direct.includes('*') ? '*' : direct.filter(Boolean).join(',') } : {}),
     ...(authorization ? { token: authorization } : {}), ...(strict ? {} : { proxyTls: { rejectUnauthorized: false } }),
   });
 }

@@ -42,7 +42,10 @@ export function located(error: unknown, provider: string, operation: string): un
  */
 export function withoutSecrets(error: unknown, secrets: Iterable<string>): unknown {
   const spelled = [...secrets].filter(secret => secret.length > 3)
-    .flatMap(secret => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(Buffer.from(secret).toString()), Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url')]);
+    .flatMap(secret => [
+      secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(Buffer.from(secret).toString()),
+      Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url'),
+    ]);
   if (!spelled.length) return error;
   const hide = (text: string) => spelled.reduce((shown, secret) => shown.replaceAll(secret, '***'), text);
   for (let inner = error, depth = 0; inner instanceof Error && depth < 10; inner = inner.cause, depth++) {
@@ -77,7 +80,9 @@ export function nextStep(error: MailError): string {
     case 'not_found': return 'Check the id or address; the object may have been deleted.';
     case 'conflict': return 'The object exists already or was changed meanwhile; read it again before you write.';
     case 'rejected': return 'The provider refused the request as it stands; see its words above.';
-    case 'rate_limited': return wait ? `Wait ${Math.ceil(wait)} s and run again, or lower the pace of the account.` : 'Wait a minute and run again, or lower the pace of the account.';
+    case 'rate_limited': return wait
+      ? `Wait ${Math.ceil(wait)} s and run again, or lower the pace of the account.`
+      : 'Wait a minute and run again, or lower the pace of the account.';
     case 'unavailable': return 'The provider did not answer properly; try again later.';
     case 'protocol': return 'The answer could not be understood; check the base address of the account, then report it.';
   }

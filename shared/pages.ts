@@ -73,4 +73,5 @@ export async function* map<A, B>(source: AsyncIterable<A>, change: (item: A) => 
 }
 
 /** True for what has to be read item by item, as every list is. */
-export const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';
+export const isStream = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === 'function';

@@ -15,14 +15,17 @@ export function reference(provider: Provider): string {
     ...(provider.notice ? [`> ${provider.notice}`, ''] : []),
     `The provider's id is \`${provider.id}\`. It follows <${provider.docs}>.`, '',
     '## Account', '',
-    oauth2 ? 'Signs in with OAuth 2 (authorization code). The token stays with the host.' : sign ? 'Every request is signed with the secret fields; operations never see them.' : 'Logs in with these values itself.', '',
+    oauth2 ? 'Signs in with OAuth 2 (authorization code). The token stays with the host.'
+      : sign ? 'Every request is signed with the secret fields; operations never see them.'
+      : 'Logs in with these values itself.', '',
     ...fieldTable(accountFields(provider)), '',
     '## Operations', '',
     ...table(['Operation', 'What it does', 'Effect'], operations.map(([name, op]) => [`[\`${name}\`](#${anchor(name)})`, op.summary, EFFECTS[op.effect]])), '',
     ...resources.flatMap(resource => operations.filter(([name]) => splitName(name)[0] === resource).flatMap(([name, op]) => operationSection(name, op))),
     '## Feeds', '',
     ...(feeds.length ? feeds.flatMap(([name, feed]) => [
-      `### ${name}`, '', `${sentence(feed.summary)} ${feed.watch ? 'The vendor pushes; between pushes and after a break it is asked.' : 'The vendor is asked on a schedule.'}`
+      `### ${name}`, '',
+      `${sentence(feed.summary)} ${feed.watch ? 'The vendor pushes; between pushes and after a break it is asked.' : 'The vendor is asked on a schedule.'}`
         + `${feed.from ? ' Can begin at a time.' : ''}`, '', ...fieldTable(feed.input), '',
     ]) : ['None: the vendor gives no way to notice news.', '']),
   ].join('\n').replace(/\n{3,}/g, '\n\n').trimEnd() + '\n';
@@ -45,7 +48,8 @@ function fieldTable(fields: Fields): string[] {
   if (!entries.length) return ['No fields.'];
   const grouped = entries.some(([, field]) => field.group);
   return table(['Field', 'Label', ...(grouped ? ['Group'] : []), 'Takes', 'Needed', 'Notes'], entries.map(([name, field]) => [
-    `\`${name}\``, field.label, ...(grouped ? [field.group ?? ''] : []), takes(field), field.required && field.default === undefined ? 'yes' : 'no', notes(name, field),
+    `\`${name}\``, field.label, ...(grouped ? [field.group ?? ''] : []), takes(field),
+    field.required && field.default === undefined ? 'yes' : 'no', notes(name, field),
   ]));
 }
 
@@ -59,7 +63,8 @@ function takes(field: Field): string {
     }
     case 'number': {
       const { min, max } = field;
-      const range = min !== undefined && max !== undefined ? `${min} to ${max}` : min !== undefined ? `at least ${min}` : max !== undefined ? `at most ${max}` : '';
+      const range = min !== undefined && max !== undefined ? `${min} to ${max}`
+        : min !== undefined ? `at least ${min}` : max !== undefined ? `at most ${max}` : '';
       return [field.fraction ? 'number' : 'whole number', range].filter(Boolean).join(', ');
     }
     case 'flag': return 'true or false';
@@ -75,7 +80,8 @@ function takes(field: Field): string {
   }
 }
 const FORMATS = {
-  text: 'text', email: 'e-mail address', address: 'e-mail address with or without a name', uri: 'web address', uuid: 'UUID', host: 'host name', ip: 'IP address', html: 'HTML',
+  text: 'text', email: 'e-mail address', address: 'e-mail address with or without a name', uri: 'web address', uuid: 'UUID', host: 'host name',
+  ip: 'IP address', html: 'HTML',
 } as const;
 
 function notes(name: string, field: Field): string {
@@ -95,6 +101,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [row(head), `|${head.map(() => ' --- |').join('')}`, ...rows.map(row)];
 }
 /** The vendor's page, or RFCs with their sections. */
-const source = (docs: string) => docs.startsWith('https:') ? `[Vendor's page](${docs})` : `Follows ${docs.replace(/RFC (\d+)/g, '[RFC $1](https://www.rfc-editor.org/rfc/rfc$1)')}.`;
+const source = (docs: string) => docs.startsWith('https:')
+  ? `[Vendor's page](${docs})`
+  : `Follows ${docs.replace(/RFC (\d+)/g, '[RFC $1](https://www.rfc-editor.org/rfc/rfc$1)')}.`;
 const anchor = (name: string) => name.toLowerCase().replace(/[^a-z0-9_-]/g, '');
 const sentence = (text: string) => /[.!?]$/.test(text) ? text : `${text}.`;

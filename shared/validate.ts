@@ -24,7 +24,8 @@ export function validate(fields: Fields, input: Readonly<Record<string, unknown>
     if (value !== undefined) values[name] = value;
   }
   if (issues.length) {
-    throw new MailError('invalid_input', issues.length === 1 ? issues[0]!.message : `${issues.length} fields need correction: ${issues.map(i => i.message).join(' ')}`, { issues });
+    throw new MailError('invalid_input',
+      issues.length === 1 ? issues[0]!.message : `${issues.length} fields need correction: ${issues.map(i => i.message).join(' ')}`, { issues });
   }
   return values;
 }
@@ -42,7 +43,9 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
       const { minLength = 0, maxLength = Infinity } = field;
       if (text.length < minLength) return complain(`must have at least ${minLength} characters; it has ${text.length}.`);
       if (text.length > maxLength) return complain(`must have at most ${maxLength} characters; it has ${text.length}.`);
-      if (field.pattern && !new RegExp(field.pattern, 'u').test(text)) return complain(`is not in the form expected${field.example ? `, such as ${field.example}` : ''}.`);
+      if (field.pattern && !new RegExp(field.pattern, 'u').test(text)) {
+        return complain(`is not in the form expected${field.example ? `, such as ${field.example}` : ''}.`);
+      }
       if (!field.lines && !field.secret && field.format !== 'html' && /[\r\n]/.test(text)) return complain('must not contain line breaks.');
       const wrong = field.format && misformed(field.format, text);
       return wrong ? complain(wrong) : text;
@@ -52,7 +55,11 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
       if (typeof n !== 'number' || !Number.isFinite(n)) return complain(`must be a number, not ${named(value)}.`);
       if (!field.fraction && !Number.isInteger(n)) return complain('must be a whole number.');
       const { min = -Infinity, max = Infinity } = field;
-      if (n < min || n > max) return complain(max === Infinity ? `must be at least ${min}.` : min === -Infinity ? `must be at most ${max}.` : `must lie between ${min} and ${max}.`);
+      if (n < min || n > max) {
+        return complain(max === Infinity ? `must be at least ${min}.`
+          : min === -Infinity ? `must be at most ${max}.`
+          : `must lie between ${min} and ${max}.`);
+      }
       return n;
     }
     case 'flag':
@@ -61,7 +68,9 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
       return complain(`must be true or false, not ${named(value)}.`);
     case 'time': {
       // A text without a year, such as "5", would be taken for some day of 2001.
-      const at = value instanceof Date ? value : (typeof value === 'string' && /\d{4}/.test(value)) || typeof value === 'number' ? new Date(value) : isMoment(value) ? new Date(value.toMillis()) : undefined;
+      const at = value instanceof Date ? value
+        : (typeof value === 'string' && /\d{4}/.test(value)) || typeof value === 'number' ? new Date(value)
+        : isMoment(value) ? new Date(value.toMillis()) : undefined;
       return at && !Number.isNaN(at.getTime()) ? at.toISOString() : complain('must be a date and time, such as 2026-11-21T09:00:00Z.');
     }
     case 'choice': {

@@ -41,7 +41,10 @@ export interface Vocabulary {
   'message.mark':    Op<'message' | 'read', Promise<Receipt>>;  'message.reply':   Op<'message', Promise<Receipt>>;
   'message.send':    Op<'to' | 'subject', Promise<Receipt>>;    'sync.start':      Op<never, Promise<Receipt>>;
 }
-/** The id, or another text no object can be without, in a vendor's answer. Throws `protocol` where there is none: an object without a name was not understood. */
+/**
+ * The id, or another text no object can be without, in a vendor's answer. Throws `protocol` where there is none: an object without a name was not
+ * understood.
+ */
 export function idOf(native: Native, key = 'id'): string {
   const id = native[key];
   if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return String(id);

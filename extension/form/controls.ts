@@ -1,4 +1,5 @@
-import { provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeTextArea, vsCodeTextField, type Button, type Checkbox, type TextArea } from '@vscode/webview-ui-toolkit';
+import { provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeTextArea, vsCodeTextField,
+  type Button, type Checkbox, type TextArea } from '@vscode/webview-ui-toolkit';
 import type { Control } from './messages.js';
 
 /**
@@ -8,7 +9,9 @@ import type { Control } from './messages.js';
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeTextArea(), vsCodeTextField());
 
 /** A control on the page. `set` never calls back; `get` gives null for what is not set. */
-export interface Made { element: HTMLElement; get(): unknown; set(value: unknown): void; focus(): void; invalid(message: string | undefined): void; disabled(off: boolean): void }
+export interface Made {
+  element: HTMLElement; get(): unknown; set(value: unknown): void; focus(): void; invalid(message: string | undefined): void; disabled(off: boolean): void;
+}
 /** What a control needs of the page around it. */
 export interface Around {
   words(text: string, ...args: (string | number)[]): string;
@@ -36,7 +39,8 @@ export function make(control: Control, around: Around): Made {
   const help = document.createElement('p');
   help.className = 'help';
   help.id = `${id}-help`;
-  help.textContent = [control.help, control.kind === 'secret' && around.keepsSecrets ? `${w('Leave empty to keep the present one')}.` : ''].filter(Boolean).join(' ');
+  help.textContent = [control.help, control.kind === 'secret' && around.keepsSecrets ? `${w('Leave empty to keep the present one')}.` : '']
+    .filter(Boolean).join(' ');
   const complaint = document.createElement('p');
   complaint.className = 'complaint';
   complaint.id = `${id}-bad`;
@@ -55,11 +59,15 @@ export function make(control: Control, around: Around): Made {
     },
   };
 
-  interface Inner { parts: HTMLElement[]; get(): unknown; set(value: unknown): void; focus(): void; disabled(off: boolean): void; describe(ids: string, bad: string | undefined, text: string): void }
+  interface Inner {
+    parts: HTMLElement[]; get(): unknown; set(value: unknown): void; focus(): void; disabled(off: boolean): void;
+    describe(ids: string, bad: string | undefined, text: string): void;
+  }
 
   function text(): Inner {
     const many = control.kind === 'area' || control.kind === 'json' || control.kind === 'lines';
-    const element = document.createElement(many ? 'vscode-text-area' : 'vscode-text-field') as HTMLElement & Pick<TextArea, 'value' | 'rows' | 'placeholder' | 'readOnly'>;
+    const element = document.createElement(many ? 'vscode-text-area' : 'vscode-text-field') as HTMLElement
+      & Pick<TextArea, 'value' | 'rows' | 'placeholder' | 'readOnly'>;
     element.id = id;
     element.append(label);
     if (control.kind === 'secret') { element.setAttribute('type', 'password'); element.setAttribute('autocomplete', 'new-password'); }
@@ -90,7 +98,10 @@ export function make(control: Control, around: Around): Made {
     return {
       parts, get: read,
       set(value) {
-        const shown = value === null || value === undefined ? '' : control.kind === 'lines' && Array.isArray(value) ? value.join('\n') : control.kind === 'json' && typeof value === 'object' ? JSON.stringify(value, null, 2) : String(value);
+        const shown = value === null || value === undefined ? ''
+          : control.kind === 'lines' && Array.isArray(value) ? value.join('\n')
+          : control.kind === 'json' && typeof value === 'object' ? JSON.stringify(value, null, 2)
+          : String(value);
         if (element.value !== shown) element.value = shown;
       },
       focus: () => (inner() as HTMLElement | null | undefined ?? element).focus(),
@@ -112,7 +123,9 @@ export function make(control: Control, around: Around): Made {
     element.textContent = label;
     // What the vendor did not say is neither on nor off, until somebody decides.
     let known = false, quiet = false;
-    element.addEventListener('change', () => { if (!quiet) { known = true; element.indeterminate = false; around.changed(control.name, element.checked, true); } });
+    element.addEventListener('change', () => {
+      if (!quiet) { known = true; element.indeterminate = false; around.changed(control.name, element.checked, true); }
+    });
     return {
       parts: [element], get: () => known ? element.checked : null,
       set(value) {
@@ -151,7 +164,12 @@ export function make(control: Control, around: Around): Made {
     known.id = `${id}-known`;
     element.setAttribute('list', known.id);
     if (control.example) element.placeholder = control.example;
-    known.append(...(control.options ?? []).map(({ value, label: text }) => { const one = document.createElement('option'); one.value = value; if (text !== value) one.label = text; return one; }));
+    known.append(...(control.options ?? []).map(({ value, label: text }) => {
+      const one = document.createElement('option');
+      one.value = value;
+      if (text !== value) one.label = text;
+      return one;
+    }));
     element.addEventListener('input', () => around.changed(control.name, element.value || null, false));
     element.addEventListener('change', () => around.changed(control.name, element.value || null, true));
     return {

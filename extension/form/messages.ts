@@ -35,8 +35,13 @@ export interface ListsModel { title: string; subtitle?: string; columns: ListCol
 
 export interface Bar { label: string; value: number; tone: 'good' | 'warn' | 'bad' | 'plain' }
 export interface Chart { title: string; note?: string; bars: Bar[]; total?: string }
-export interface OverviewModel { title: string; subtitle: string; charts: Chart[]; rows: { label: string; status: string; tone: Bar['tone']; detail: string }[]; busy: boolean; note?: string }
-export interface RequestLine { at: number; account: string; method: string; origin: string; path: string; status?: number; error?: string; ms: number; attempt: number }
+export interface OverviewModel {
+  title: string; subtitle: string; charts: Chart[];
+  rows: { label: string; status: string; tone: Bar['tone']; detail: string }[]; busy: boolean; note?: string;
+}
+export interface RequestLine {
+  at: number; account: string; method: string; origin: string; path: string; status?: number; error?: string; ms: number; attempt: number;
+}
 
 /** What the host tells a page. */
 export type ToPage =
@@ -89,9 +94,11 @@ type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | rea
 const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
   edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
   pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
-  read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' }, attachment: { message: 'string', attachment: 'string', how: ['save', 'preview'] },
+  read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' },
+  attachment: { message: 'string', attachment: 'string', how: ['save', 'preview'] },
   mail: { message: 'string', what: ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'json'] },
-  add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' }, copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
+  add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' },
+  copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
 };
 /** No text of a page is longer, in characters. */
 const LONGEST = 2_000_000;
@@ -116,16 +123,23 @@ function isKind(value: unknown, kind: Kind): boolean {
     case 'number': return Number.isSafeInteger(value);
     case 'strings': return Array.isArray(value) && value.length <= 10_000 && value.every(one => isKind(one, 'string'));
     case 'values': return isObject(value) && Object.values(value).every(one => isKind(one, 'any'));
-    case 'any': return value === null || value === undefined || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)) || isKind(value, 'string') || isKind(value, 'strings');
+    case 'any': return value === null || value === undefined || typeof value === 'boolean'
+      || (typeof value === 'number' && Number.isFinite(value)) || isKind(value, 'string') || isKind(value, 'strings');
   }
 }
 
 /** Every text that pages show by themselves; the host sends them in the user's language. */
 export const PAGE_WORDS = [
-  'Save', 'Cancel', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches', 'Working…', 'Done', 'More', 'Correct the marked fields.',
-  'From', 'To', 'Cc', 'Date', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source', 'Headers', 'Link Task…', 'Open as JSON',
-  'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments', 'This message has no text.', 'Loading…', 'Message text', 'Unread', 'Show message',
-  'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…', 'No entries', '{0} entries', '{0} of {1} entries', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused', 'Reload', 'Refused', 'Select {0}',
-  'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.', 'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Show', 'Requests',
+  'Save', 'Cancel', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches',
+  'Working…', 'Done', 'More', 'Correct the marked fields.',
+  'From', 'To', 'Cc', 'Date', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
+  'Headers', 'Link Task…', 'Open as JSON',
+  'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments',
+  'This message has no text.', 'Loading…', 'Message text', 'Unread', 'Show message',
+  'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…',
+  'No entries', '{0} entries', '{0} of {1} entries', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
+  'Reload', 'Refused', 'Select {0}',
+  'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
+  'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Show', 'Requests',
   'not set (unchanged)', 'Leave empty to keep the present one', 'Yes', 'No', 'Undecided', 'Bold values were changed.', 'changed',
 ] as const;

@@ -41,7 +41,11 @@ export function control(name: string, field: Field, pickable: (ref: string) => b
       if (field.lines || field.format === 'html') return { ...common, kind: 'area', rows: Math.min(field.lines ?? 6, 16), ...longest };
       return { ...common, kind: 'text', ...pick, ...longest };
     }
-    case 'number': return { ...common, kind: 'number', ...(field.min === undefined ? {} : { min: field.min }), ...(field.max === undefined ? {} : { max: field.max }), ...(field.fraction ? { fraction: true } : {}) };
+    case 'number': return {
+      ...common, kind: 'number',
+      ...(field.min === undefined ? {} : { min: field.min }), ...(field.max === undefined ? {} : { max: field.max }),
+      ...(field.fraction ? { fraction: true } : {}),
+    };
     case 'flag': return { ...common, kind: 'flag' };
     case 'time': return { ...common, kind: 'time' };
     case 'json': return { ...common, kind: 'json', rows: 6 };
@@ -50,6 +54,10 @@ export function control(name: string, field: Field, pickable: (ref: string) => b
     case 'list':
       if (field.of.type === 'choice' && !field.of.open) return { ...common, kind: 'choices', options: options(field.of.choices) };
       if (field.of.type === 'file') return { ...common, kind: 'files', many: true };
-      return { ...common, kind: 'lines', many: true, ...(field.of.ref !== undefined && pickable(field.of.ref) ? { pick: true } : {}), ...(field.example === undefined && field.of.example ? { example: field.of.example } : {}) };
+      return {
+        ...common, kind: 'lines', many: true,
+        ...(field.of.ref !== undefined && pickable(field.of.ref) ? { pick: true } : {}),
+        ...(field.example === undefined && field.of.example ? { example: field.of.example } : {}),
+      };
   }
 }

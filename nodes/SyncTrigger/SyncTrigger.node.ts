@@ -16,8 +16,10 @@ export class SyncTrigger implements INodeType {
     triggerPanel: {
       header: 'Look at the latest messages',
       executionsHelp: {
-        inactive: 'Execute this step to see the latest few messages or changes, and the state of the trigger; nothing is marked or moved. Activate the workflow to be told of each new one.',
-        active: 'Each new message or change starts one execution. Executing this step shows the latest few, each with the state of the trigger, and changes nothing.',
+        inactive: 'Execute this step to see the latest few messages or changes, and the state of the trigger; nothing is marked or moved. '
+          + 'Activate the workflow to be told of each new one.',
+        active: 'Each new message or change starts one execution. Executing this step shows the latest few, each with the state of the trigger, '
+          + 'and changes nothing.',
       },
       activationHint: 'Once active, this workflow runs for each new message or change, also for those that came while n8n was stopped.',
     },

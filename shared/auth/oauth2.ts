@@ -107,7 +107,10 @@ const explain = (provider: string): Explain => ({ status, headers, body }) => {
   if (said.error === 'invalid_client' || said.error === 'unauthorized_client') {
     return { code: 'unauthorized', message: `${provider} does not accept the client id and secret (${words}).` };
   }
-  return { code: status === 403 ? 'forbidden' : status === 401 ? 'unauthorized' : 'rejected', message: `${provider} gave no token (${words || `status ${status}`}).` };
+  return {
+    code: status === 403 ? 'forbidden' : status === 401 ? 'unauthorized' : 'rejected',
+    message: `${provider} gave no token (${words || `status ${status}`}).`,
+  };
 };
 
 /** What a keeper of tokens needs besides: a place where they outlive the process. */
@@ -152,8 +155,11 @@ export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refu
       await save(tokens);
     } catch (error) {
       const why = error instanceof Error ? ` (${redact(error.message)})` : '';
-      throw withoutSecrets(new MailError('unavailable', `The new token of ${provider.name} could not be stored${why}. It is kept in memory and stored at the next try.`,
-        { provider: provider.name }), [tokens.accessToken, tokens.refreshToken ?? '']);
+      throw withoutSecrets(
+        new MailError('unavailable', `The new token of ${provider.name} could not be stored${why}. It is kept in memory and stored at the next try.`,
+          { provider: provider.name }),
+        [tokens.accessToken, tokens.refreshToken ?? ''],
+      );
     }
     state.unsaved = undefined;
     return tokens;

@@ -18,7 +18,8 @@ export function parseJson(ctx: Pick<Context, 'provider' | 'operation'>, answer: 
 export function parseObject(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse): Native {
   const value = parseJson(ctx, answer);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Native;
-  throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with ${Array.isArray(value) ? 'a list' : typeof value} where an object was expected.`,
+  throw new MailError('protocol',
+    `${ctx.provider} answered ${ctx.operation} with ${Array.isArray(value) ? 'a list' : typeof value} where an object was expected.`,
     { provider: ctx.provider, operation: ctx.operation, status: answer.status });
 }
 

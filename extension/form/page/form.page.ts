@@ -53,7 +53,8 @@ window.addEventListener('blur', drafted);
 window.addEventListener('pagehide', drafted);
 document.addEventListener('visibilitychange', drafted);
 const collect = (secrets: boolean): Values => Object.fromEntries((form?.groups ?? []).flatMap(group => group.controls)
-  .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files').map(control => [control.name, controls.get(control.name)?.get() ?? null]));
+  .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files')
+  .map(control => [control.name, controls.get(control.name)?.get() ?? null]));
 
 function mark(name: string, value: unknown): void {
   if (form?.mode !== 'document') return;
@@ -70,22 +71,34 @@ function show(model: FormModel): void {
   controls = new Map();
   const around = {
     words: w, changed, keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
-    pick: (name: string) => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => { if (value !== undefined && value !== null) { controls.get(name)?.set(value); changed(name, controls.get(name)?.get(), true); } }).catch(error => announce(errorText(error), true)),
-    files: (name: string) => void ask({ do: 'files', field: name }).then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(error => announce(errorText(error), true)),
-    unfile: (name: string, index: number) => void ask({ do: 'unfile', field: name, index }).then(value => controls.get(name)?.set(value)).catch(error => announce(errorText(error), true)),
+    pick: (name: string) => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => {
+      if (value !== undefined && value !== null) { controls.get(name)?.set(value); changed(name, controls.get(name)?.get(), true); }
+    }).catch(error => announce(errorText(error), true)),
+    files: (name: string) => void ask({ do: 'files', field: name })
+      .then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(error => announce(errorText(error), true)),
+    unfile: (name: string, index: number) => void ask({ do: 'unfile', field: name, index })
+      .then(value => controls.get(name)?.set(value)).catch(error => announce(errorText(error), true)),
   };
   const count = model.groups.reduce((sum, group) => sum + (group.folded ? 0 : group.controls.length), 0);
   const sections = model.groups.map(group => {
     const made = group.controls.map(control => { const one = make(control, around); controls.set(control.name, one); return one.element; });
-    if (group.folded) return h('details', { class: 'group', ...((remembered<{ open: string[] }>().open ?? []).includes(group.title ?? '') ? { open: true } : {}), on: { toggle: (event: Event) => {
-      const open = new Set(remembered<{ open: string[] }>().open ?? []);
-      if ((event.currentTarget as HTMLDetailsElement).open) open.add(group.title ?? ''); else open.delete(group.title ?? '');
-      remember({ open: [...open] });
-    } } }, h('summary', {}, group.title ?? w('More')), h('div', { class: 'grid' }, ...made));
+    if (group.folded) {
+      return h('details', {
+        class: 'group', ...((remembered<{ open: string[] }>().open ?? []).includes(group.title ?? '') ? { open: true } : {}),
+        on: { toggle: (event: Event) => {
+          const open = new Set(remembered<{ open: string[] }>().open ?? []);
+          if ((event.currentTarget as HTMLDetailsElement).open) open.add(group.title ?? ''); else open.delete(group.title ?? '');
+          remember({ open: [...open] });
+        } },
+      }, h('summary', {}, group.title ?? w('More')), h('div', { class: 'grid' }, ...made));
+    }
     return h('section', { class: 'group' }, group.title ? h('h2', {}, group.title) : undefined, h('div', { class: 'grid' }, ...made));
   });
   const nothing = h('p', { class: 'empty', hidden: true }, w('No setting matches'));
-  const search = count > 14 ? h('input', { type: 'search', class: 'search', placeholder: w('Search settings'), 'aria-label': w('Search settings'), on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value) } }) : undefined;
+  const search = count > 14 ? h('input', {
+    type: 'search', class: 'search', placeholder: w('Search settings'), 'aria-label': w('Search settings'),
+    on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value) },
+  }) : undefined;
   function narrow(text: string): void {
     const wanted = text.trim().toLowerCase();
     let any = false;
@@ -102,13 +115,22 @@ function show(model: FormModel): void {
     }
     nothing.hidden = any;
   }
-  const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => { flush(); void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true)); }));
+  const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => {
+    flush();
+    void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true));
+  }));
   const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted()) : undefined;
   const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { drafted(); void ask({ do: 'cancel' }); }) : undefined;
   root.replaceChildren(
-    h('header', {}, h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined), h('div', { class: 'actions' }, ...buttons)),
+    h('header', {},
+      h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined),
+      h('div', { class: 'actions' }, ...buttons)),
     ...(model.notice ? [h('p', { class: 'notice' }, model.notice)] : []), h('p', { class: 'notice bad', id: 'trouble', hidden: true }),
-    ...(search ? [search] : []), h('form', { novalidate: true, on: { submit: (event: Event) => event.preventDefault(), keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && submit) void submitted(); } } }, ...sections, nothing),
+    ...(search ? [search] : []),
+    h('form', { novalidate: true, on: {
+      submit: (event: Event) => event.preventDefault(),
+      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && submit) void submitted(); },
+    } }, ...sections, nothing),
     ...(submit ? [h('footer', {}, submit, cancel)] : []),
   );
   fill(model.values, model.issues, model.readonly);
@@ -124,7 +146,8 @@ function show(model: FormModel): void {
   if (focused) controls.get(focused)?.focus();
   else if (model.mode === 'ask') {
     // What has to be filled in comes first: in an answer that is the message, not who gets it.
-    const all = model.groups.filter(group => !group.folded).flatMap(group => group.controls), first = all.find(one => one.required && (model.values[one.name] ?? '') === '') ?? all[0];
+    const all = model.groups.filter(group => !group.folded).flatMap(group => group.controls);
+    const first = all.find(one => one.required && (model.values[one.name] ?? '') === '') ?? all[0];
     requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
   }
 }

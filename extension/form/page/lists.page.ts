@@ -12,7 +12,9 @@ function show(lists: ListsModel): void {
   root.classList.add('wide');
   drawn.clear();
   root.replaceChildren(
-    h('header', {}, h('div', { class: 'head' }, h('h1', {}, lists.title), h('p', { class: 'subtitle' }, lists.subtitle)), h('div', { class: 'actions' }, button(w('Reload'), () => void ask({ do: 'reload' }), { secondary: true }))),
+    h('header', {},
+      h('div', { class: 'head' }, h('h1', {}, lists.title), h('p', { class: 'subtitle' }, lists.subtitle)),
+      h('div', { class: 'actions' }, button(w('Reload'), () => void ask({ do: 'reload' }), { secondary: true }))),
     ...(lists.help ? [h('p', { class: 'help lead' }, lists.help)] : []), h('div', { class: 'columns' }, ...lists.columns.map(draw)),
   );
 }
@@ -22,18 +24,30 @@ function draw(first: ListColumn): HTMLElement {
   const picked = new Set<string>();
   const drafts = remembered<{ drafts: Record<string, string> }>().drafts ?? {};
   const count = h('span', { class: 'badge' });
-  const box = h('textarea', { rows: 2, 'aria-label': w('Add to {0}', column.label), placeholder: [model?.columns.length === 1 ? model.example : undefined, w('Paste one entry per line')].filter(Boolean).join('\n'), on: {
-    input: () => remember({ drafts: { ...remembered<{ drafts: Record<string, string> }>().drafts, [column.id]: box.value } }),
-    keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); void add(); } },
-  } });
+  const box = h('textarea', {
+    rows: 2, 'aria-label': w('Add to {0}', column.label),
+    placeholder: [model?.columns.length === 1 ? model.example : undefined, w('Paste one entry per line')].filter(Boolean).join('\n'),
+    on: {
+      input: () => remember({ drafts: { ...remembered<{ drafts: Record<string, string> }>().drafts, [column.id]: box.value } }),
+      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); void add(); } },
+    },
+  });
   box.value = drafts[column.id] ?? '';
   const results = h('ul', { class: 'results', hidden: true });
   const addButton = button(w('Add'), () => void add());
   addButton.setAttribute('aria-label', w('Add to {0}', column.label));
   const list = h('ul', { 'aria-label': column.label, tabindex: '0' }), problem = h('p', { class: 'complaint', hidden: true });
-  const search = h('input', { type: 'search', placeholder: w('Filter'), 'aria-label': w('Filter entries of {0}', column.label), on: { input: () => { filter = search.value.trim().toLowerCase(); paint(); } } });
-  const all = h('input', { type: 'checkbox', on: { change: () => { for (const one of visible()) if (all.checked) picked.add(one); else picked.delete(one); paint(); } } });
-  const remove = button(w('Remove Selected'), () => void removeThem(), { secondary: true }), copy = button(w('Copy To…'), () => void ask({ do: 'copy', column: column.id, values: [...picked] }).catch(error => announce(errorText(error), true)), { secondary: true });
+  const search = h('input', {
+    type: 'search', placeholder: w('Filter'), 'aria-label': w('Filter entries of {0}', column.label),
+    on: { input: () => { filter = search.value.trim().toLowerCase(); paint(); } },
+  });
+  const all = h('input', { type: 'checkbox', on: { change: () => {
+    for (const one of visible()) if (all.checked) picked.add(one); else picked.delete(one);
+    paint();
+  } } });
+  const remove = button(w('Remove Selected'), () => void removeThem(), { secondary: true });
+  const copy = button(w('Copy To…'),
+    () => void ask({ do: 'copy', column: column.id, values: [...picked] }).catch(error => announce(errorText(error), true)), { secondary: true });
   const bar = h('div', { class: 'bar' }, h('label', { class: 'all' }, all, w('Select all')), remove, model?.canCopy ? copy : undefined);
   const visible = () => column.entries.filter(one => !filter || one.toLowerCase().includes(filter));
 
@@ -64,7 +78,9 @@ function draw(first: ListColumn): HTMLElement {
     const refused = done.filter(one => one.message !== undefined);
     results.replaceChildren(...refused.map(one => h('li', {}, `${one.value}: ${one.message}`)));
     results.hidden = refused.length === 0;
-    announce(refused.length ? w(words, done.length - refused.length, refused.length) : w(words.startsWith('{0} added') ? '{0} added' : '{0} removed', done.length), refused.length > 0);
+    announce(refused.length
+      ? w(words, done.length - refused.length, refused.length)
+      : w(words.startsWith('{0} added') ? '{0} added' : '{0} removed', done.length), refused.length > 0);
   }
   async function add(): Promise<void> {
     const values = box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one !== '');
@@ -83,7 +99,15 @@ function draw(first: ListColumn): HTMLElement {
     const values = [...picked];
     remove.disabled = true;
     announce(w('Working…'));
-    try { told(await ask({ do: 'remove', column: column.id, values }) as EntryResult[], '{0} removed, {1} refused'); } catch (error) { announce(errorText(error), true); } finally { picked.clear(); paint(); list.focus(); }
+    try {
+      told(await ask({ do: 'remove', column: column.id, values }) as EntryResult[], '{0} removed, {1} refused');
+    } catch (error) {
+      announce(errorText(error), true);
+    } finally {
+      picked.clear();
+      paint();
+      list.focus();
+    }
   }
   drawn.set(column.id, { update(now) { column = now; paint(); } });
   paint();

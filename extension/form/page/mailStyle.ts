@@ -4,7 +4,8 @@ export function cleanStyle(text: string, images: boolean): { css: string; remote
   // Comments and escapes hide words from a search; without them `url(` is found wherever it stands. What goes leaves a space, so that the
   // letters around it do not make the next word.
   const css = text.replace(/\/\*[\s\S]*?(\*\/|$)/g, '').replace(/\\([0-9a-f]{1,6}\s?|[\s\S])/gi, '')
-    .replace(/@(import|charset|namespace|font-face|property)[^;{}]*(;|\{[^}]*\}?|(?=\})|$)/gi, ' ').replace(/(expression|-moz-binding|behavior)\s*[:(][^;}]*/gi, ' ')
+    .replace(/@(import|charset|namespace|font-face|property)[^;{}]*(;|\{[^}]*\}?|(?=\})|$)/gi, ' ')
+    .replace(/(expression|-moz-binding|behavior)\s*[:(][^;}]*/gi, ' ')
     .replace(/(?:url|image|image-set|src|cross-fade|element|paint)\s*\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*))\s*\)?/gi, (_, a?: string, b?: string, c?: string) => {
       const at = (a ?? b ?? c ?? '').trim();
       if (/^data:image\/(png|jpe?g|gif|webp)[;,]/i.test(at)) return `url("${at.replace(/["\\\n]/g, '')}")`;

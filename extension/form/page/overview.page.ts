@@ -15,22 +15,30 @@ const ROW = 38;
 /** Bars with their numbers; the figures are in the text too, so the picture needs no reading aloud. */
 function chart({ title, note, bars, total }: Chart): HTMLElement {
   const most = Math.max(1, ...bars.map(bar => bar.value)), height = bars.length * ROW;
-  const picture = bars.length ? shape('svg', { width: '100%', height, role: 'img', 'aria-label': `${title}: ${bars.map(bar => `${bar.label} ${bar.value}`).join(', ')}` }) : undefined;
+  const picture = bars.length
+    ? shape('svg', { width: '100%', height, role: 'img', 'aria-label': `${title}: ${bars.map(bar => `${bar.label} ${bar.value}`).join(', ')}` })
+    : undefined;
   bars.forEach((bar, i) => {
     const y = i * ROW, share = bar.value / most * 100;
     picture!.append(shape('text', { x: 0, y: y + 14 }, bar.label), shape('text', { x: '100%', y: y + 14, 'text-anchor': 'end' }, bar.value.toLocaleString()),
-      shape('rect', { x: 0, y: y + 20, width: '100%', height: 8, rx: 4, class: 'track' }), shape('rect', { x: 0, y: y + 20, width: `${bar.value ? Math.max(1.5, share) : 0}%`, height: 8, rx: 4, class: bar.tone }));
+      shape('rect', { x: 0, y: y + 20, width: '100%', height: 8, rx: 4, class: 'track' }),
+      shape('rect', { x: 0, y: y + 20, width: `${bar.value ? Math.max(1.5, share) : 0}%`, height: 8, rx: 4, class: bar.tone }));
   });
-  return h('figure', { class: 'chart' }, h('h2', {}, title), total ? h('p', { class: 'total' }, total) : undefined, picture as HTMLElement | undefined, note ? h('figcaption', { class: 'help' }, note) : undefined);
+  return h('figure', { class: 'chart' },
+    h('h2', {}, title), total ? h('p', { class: 'total' }, total) : undefined,
+    picture as HTMLElement | undefined, note ? h('figcaption', { class: 'help' }, note) : undefined);
 }
 
 function show({ title, subtitle, charts, rows, busy, note }: OverviewModel): void {
   root.replaceChildren(
-    h('header', {}, h('div', { class: 'head' }, h('h1', {}, title), h('p', { class: 'subtitle' }, subtitle)), h('div', { class: 'actions' }, button(w('Refresh'), () => void ask({ do: 'reload' }), { secondary: true, disabled: busy }))),
+    h('header', {},
+      h('div', { class: 'head' }, h('h1', {}, title), h('p', { class: 'subtitle' }, subtitle)),
+      h('div', { class: 'actions' }, button(w('Refresh'), () => void ask({ do: 'reload' }), { secondary: true, disabled: busy }))),
     ...(note ? [h('p', { class: 'notice' }, note)] : []), h('div', { class: 'charts' }, ...charts.map(chart)),
     h('h2', {}, w('Needs attention')),
     rows.length ? h('table', {}, h('thead', {}, h('tr', {}, ...['Mailbox', 'State', 'Details'].map(name => h('th', { scope: 'col' }, w(name))))),
-      h('tbody', {}, ...rows.map(row => h('tr', {}, h('td', {}, row.label), h('td', { class: row.tone === 'bad' ? 'tone-bad' : '' }, row.status), h('td', {}, row.detail)))))
+      h('tbody', {}, ...rows.map(row => h('tr', {},
+        h('td', {}, row.label), h('td', { class: row.tone === 'bad' ? 'tone-bad' : '' }, row.status), h('td', {}, row.detail)))))
       : h('p', { class: 'empty' }, busy ? w('Loading…') : w('Nothing needs attention.')),
   );
 }

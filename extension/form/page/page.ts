@@ -9,7 +9,8 @@ export const remember = (state: object): void => api.setState({ ...remembered(),
 
 let words: Record<string, string> = {};
 /** A text of the page in the user's language; `{0}` stands for the first argument. */
-export const w = (text: string, ...args: (string | number)[]): string => (words[text] ?? text).replace(/\{(\d)\}/g, (_, i: string) => String(args[Number(i)] ?? ''));
+export const w = (text: string, ...args: (string | number)[]): string =>
+  (words[text] ?? text).replace(/\{(\d)\}/g, (_, i: string) => String(args[Number(i)] ?? ''));
 
 /** Why the host refused, with the fields to mark. */
 export class Refusal extends Error {
@@ -41,7 +42,9 @@ export function start(receive: (message: Exclude<ToPage, { type: 'words' | 'repl
 
 type Props = { class?: string; text?: string; on?: Record<string, (event: never) => void>; [attribute: string]: unknown };
 /** An element with attributes and children; text goes in as text, never as markup. */
-export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: (Node | string | undefined | false)[]): HTMLElementTagNameMap[K] {
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K, props: Props = {}, ...children: (Node | string | undefined | false)[]
+): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === false) continue;
@@ -63,8 +66,13 @@ export function announce(text: string, bad = false): void {
 }
 
 /** A plain button. */
-export const button = (label: string, run: () => void, options: { secondary?: boolean; title?: string; class?: string; disabled?: boolean } = {}): HTMLButtonElement =>
-  h('button', { type: 'button', class: [options.secondary ? 'secondary' : '', options.class ?? ''].filter(Boolean).join(' ') || undefined, title: options.title, disabled: options.disabled, on: { click: () => run() } }, label);
+export const button = (
+  label: string, run: () => void, options: { secondary?: boolean; title?: string; class?: string; disabled?: boolean } = {},
+): HTMLButtonElement =>
+  h('button', {
+    type: 'button', class: [options.secondary ? 'secondary' : '', options.class ?? ''].filter(Boolean).join(' ') || undefined,
+    title: options.title, disabled: options.disabled, on: { click: () => run() },
+  }, label);
 
 let root: HTMLElement | undefined;
 /** The page's own element that everything is put into. */
@@ -76,6 +84,7 @@ export const main = (kind: string): HTMLElement => {
 };
 /** A tab that came back and cannot be filled: why, and the way on where there is one. */
 function held(message: string, go?: string): void {
-  root?.replaceChildren(h('p', { class: 'notice' }, message), ...(go ? [button(go, () => void ask({ do: 'again' }).catch(error => announce(errorText(error), true)))] : []));
+  root?.replaceChildren(h('p', { class: 'notice' }, message),
+    ...(go ? [button(go, () => void ask({ do: 'again' }).catch(error => announce(errorText(error), true)))] : []));
 }
 export const errorText = (error: unknown): string => error instanceof Error ? error.message : String(error);

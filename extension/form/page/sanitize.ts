@@ -8,7 +8,12 @@ const DEEPEST = 200;
 const MOST = 60_000;
 
 export interface Clean { html: string; /** How many remote pictures were left out or would be loaded. */ remote: number }
-export interface CleanOptions { /** Remote pictures stay in. */ images: boolean; /** Pictures the message brings along, by Content-ID. */ inline: Readonly<Record<string, string>> }
+export interface CleanOptions {
+  /** Remote pictures stay in. */
+  images: boolean;
+  /** Pictures the message brings along, by Content-ID. */
+  inline: Readonly<Record<string, string>>;
+}
 
 /** Rebuilds a message from what is harmless in it. The parser's document is inert: nothing in it runs or loads. */
 export function sanitize(html: string, { images, inline }: CleanOptions): Clean {
@@ -42,19 +47,34 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
       for (const { name: attribute, value } of Array.from(element.attributes)) {
         if (!ATTRIBUTES.has(attribute)) continue;
         if (attribute === 'style') { const clean = css(value); if (clean.trim()) made.setAttribute('style', clean); continue; }
-        if (attribute === 'src') { if (name === 'img') { const at = picture(value); if (at) made.setAttribute('src', at); else made.setAttribute('data-blocked', ''); } continue; }
+        if (attribute === 'src') {
+          if (name === 'img') {
+            const at = picture(value);
+            if (at) made.setAttribute('src', at); else made.setAttribute('data-blocked', '');
+          }
+          continue;
+        }
         if (attribute === 'href') { if (name === 'a' && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); continue; }
         if (attribute === 'dir' && name === 'bdo') continue;
         made.setAttribute(attribute, value);
       }
-      if (name === 'a') { made.setAttribute('rel', 'noreferrer noopener'); made.setAttribute('target', '_self'); const href = made.getAttribute('href'); if (href) made.setAttribute('title', href); }
+      if (name === 'a') {
+        made.setAttribute('rel', 'noreferrer noopener');
+        made.setAttribute('target', '_self');
+        const href = made.getAttribute('href');
+        if (href) made.setAttribute('title', href);
+      }
       if (name === 'img' && !made.hasAttribute('alt')) made.setAttribute('alt', '');
       to.appendChild(made);
       copy(element, made, depth + 1);
     }
   };
   const head = parsed.head, body = parsed.body;
-  for (const style of Array.from(head?.querySelectorAll('style') ?? [])) { const made = out.createElement('style'); made.textContent = css(style.textContent ?? '').replace(/<\/?/g, ''); out.body.appendChild(made); }
+  for (const style of Array.from(head?.querySelectorAll('style') ?? [])) {
+    const made = out.createElement('style');
+    made.textContent = css(style.textContent ?? '').replace(/<\/?/g, '');
+    out.body.appendChild(made);
+  }
   if (body) copy(body, out.body, 0);
   const background = body?.getAttribute('background');
   if (background) picture(background);

@@ -92,9 +92,12 @@ export function tame(html: string): string {
   }
   function attributes(from: number, to: number): string {
     let out = '';
-    for (const [, name, double, single, bare] of html.slice(from, to).matchAll(/([^\t\n\f\r />=][^\t\n\f\r />=]*)(?:[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r >]*)))?/g)) {
+    for (const [, name, double, single, bare] of html.slice(from, to)
+        .matchAll(/([^\t\n\f\r />=][^\t\n\f\r />=]*)(?:[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r >]*)))?/g)) {
       const known = name!.toLowerCase();
-      if (ATTRIBUTES.has(known) || known === 'background') out += ` ${known}="${(double ?? single ?? bare ?? '').replaceAll('<', '&lt;').replaceAll('"', '&quot;')}"`;
+      if (ATTRIBUTES.has(known) || known === 'background') {
+        out += ` ${known}="${(double ?? single ?? bare ?? '').replaceAll('<', '&lt;').replaceAll('"', '&quot;')}"`;
+      }
     }
     return out;
   }
@@ -145,7 +148,9 @@ export function tame(html: string): string {
     if (skipped.get(name)) { skipped.set(name, skipped.get(name)! - 1); return false; }
     if (FORMATTING.has(name)) return leave(name);
     if (VOID.has(name)) return name === 'br';
-    const open = reach(name, INLINE.has(name) ? one => !INLINE.has(one) : one => name !== 'table' && (one === 'table' || (name === 'li' && (one === 'ul' || one === 'ol'))));
+    const open = reach(name, INLINE.has(name)
+      ? one => !INLINE.has(one)
+      : one => name !== 'table' && (one === 'table' || (name === 'li' && (one === 'ul' || one === 'ol'))));
     // The end of a paragraph that is not open makes an empty one.
     if (open < 0) return name === 'p';
     cut(open);

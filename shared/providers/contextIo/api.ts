@@ -110,7 +110,10 @@ function read(native: Native, parts?: Parts): { code?: ErrorCode; message?: stri
   const value = typeof native.value === 'string' ? native.value : '';
   if (Number(native.code) === 105 || /^invalid signature/i.test(value)) {
     // The rest of the vendor's sentence is the signature and the whole base string, passwords of the form included.
-    return { code: 'unauthorized', message: 'Invalid signature (code 105): the consumer key or the consumer secret is not the right one, or the clock of this machine is wrong.' };
+    return {
+      code: 'unauthorized',
+      message: 'Invalid signature (code 105): the consumer key or the consumer secret is not the right one, or the clock of this machine is wrong.',
+    };
   }
   const log = native.connectionLog ?? native.connection_log;
   let words = value || [native.feedback_code, log].filter(Boolean).map(String).join(': ');

@@ -11,7 +11,9 @@ const DOCS = 'https://context.io/docs/2.0/accounts/files';
 const file = text('File', { required: true, ref: 'file', help: 'The id of the file.' });
 
 /** An attachment as the index knows it; `message` is the message it came with, `size` in bytes. */
-export interface FileEntry { id: string; name: string; type: string; size?: number; mailbox: string; message?: string; subject?: string; date?: string; native: Native }
+export interface FileEntry {
+  id: string; name: string; type: string; size?: number; mailbox: string; message?: string; subject?: string; date?: string; native: Native;
+}
 export const fileId = (native: Native): string => idOf(native, 'file_id');
 export function toFile(native: Native, account: string): FileEntry {
   const date = iso(native.date), size = Number(native.size ?? NaN);

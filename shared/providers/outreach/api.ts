@@ -38,7 +38,9 @@ export function api(ctx: Context) {
       const large = size > SMALLEST_PAGE;
       try {
         // A page too large fails the same way when it is asked for again, so `exchange` is told not to.
-        return parseCollection(ctx, await call('GET', at, { signal, reading: answer => large && answer.status === 502 ? { code: 'rejected' } : explain(answer) }));
+        return parseCollection(ctx, await call('GET', at, {
+          signal, reading: answer => large && answer.status === 502 ? { code: 'rejected' } : explain(answer),
+        }));
       } catch (error) {
         if (!large || !isMailError(error) || error.details.status !== 502) throw error;
         const smaller = new URL(at);

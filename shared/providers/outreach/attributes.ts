@@ -26,7 +26,8 @@ export const attributes = {
   password: wo(text('Password', { ...IDENTITY, secret: true, maxLength: 65_535, help: 'The password of the mailbox; it is never shown again.' })),
   emailProvider: rw(choice('Email Provider', {
     exchange_online: 'Exchange Online', exchange_server: 'Exchange Server', gmail: 'Gmail', gmail_api: 'Gmail API', google_oauth2: 'Google OAuth 2',
-    intermedia: 'Intermedia', office365_oauth2: 'Office 365 OAuth 2', microsoft_hma_oauth2: 'Microsoft HMA OAuth 2', office_365: 'Office 365', rackspace: 'Rackspace',
+    intermedia: 'Intermedia', office365_oauth2: 'Office 365 OAuth 2', microsoft_hma_oauth2: 'Microsoft HMA OAuth 2',
+    office_365: 'Office 365', rackspace: 'Rackspace',
   }, { ...IDENTITY, open: true, ...emptied, help: 'Other values pass too; without one, sending and syncing are guessed from the EWS, IMAP and SMTP values.' })),
   authId: rw(number('Auth ID', {
     ...IDENTITY, ...whole, help: 'The id of the authorization behind the mailbox. Outreach sets it itself; change it only when its support says so.',
@@ -48,7 +49,8 @@ export const attributes = {
   })),
 
   ewsEndpoint: rw(text('EWS Endpoint', {
-    ...EXCHANGE, format: 'uri', maxLength: 255, example: 'https://mail.example.com/EWS/Exchange.asmx', ...emptied, help: 'The address of Exchange Web Services.',
+    ...EXCHANGE, format: 'uri', maxLength: 255, example: 'https://mail.example.com/EWS/Exchange.asmx', ...emptied,
+    help: 'The address of Exchange Web Services.',
   })),
   ewsSslVerifyMode: rw(choice('EWS SSL Verify Mode', {
     '0': 'None', '1': 'Verify Peer', '2': 'Fail if There Is No Peer Certificate', '4': 'Verify Client Once',

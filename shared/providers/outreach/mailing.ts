@@ -9,7 +9,8 @@ import { collection } from './collection.js';
 
 const DOCS = `${REFERENCE}Mailing`;
 const TIMES = {
-  createdAt: 'Created', updatedAt: 'Updated', scheduledAt: 'Scheduled', deliveredAt: 'Delivered', openedAt: 'Opened', clickedAt: 'Clicked', repliedAt: 'Replied',
+  createdAt: 'Created', updatedAt: 'Updated', scheduledAt: 'Scheduled', deliveredAt: 'Delivered',
+  openedAt: 'Opened', clickedAt: 'Clicked', repliedAt: 'Replied',
   bouncedAt: 'Bounced', unsubscribedAt: 'Unsubscribed', retryAt: 'Retry', stateChangedAt: 'State Changed', notifyThreadScheduledAt: 'Notify Thread Scheduled',
 };
 const STATES = {
@@ -19,13 +20,16 @@ const STATES = {
 const READABLE = {
   ...Object.fromEntries(Object.entries(TIMES).map(([name, label]) => [name, `${label} At`])),
   bodyHtml: 'Body HTML', bodyText: 'Body Text', clickCount: 'Click Count', errorBacktrace: 'Error Backtrace', errorReason: 'Error Reason',
-  followUpTaskScheduledAt: 'Follow-Up Task Scheduled At', followUpTaskType: 'Follow-Up Task Type', mailboxAddress: 'Mailbox Address', mailingType: 'Mailing Type',
+  followUpTaskScheduledAt: 'Follow-Up Task Scheduled At', followUpTaskType: 'Follow-Up Task Type', mailboxAddress: 'Mailbox Address',
+  mailingType: 'Mailing Type',
   markedAsSpamAt: 'Marked as Spam At', messageId: 'Message ID', notifyThreadCondition: 'Notify Thread Condition', notifyThreadStatus: 'Notify Thread Status',
-  openCount: 'Open Count', overrideSafetySettings: 'Override Safety Settings', references: 'References', retryCount: 'Retry Count', retryInterval: 'Retry Interval',
+  openCount: 'Open Count', overrideSafetySettings: 'Override Safety Settings', references: 'References',
+  retryCount: 'Retry Count', retryInterval: 'Retry Interval',
   state: 'State', subject: 'Subject', trackLinks: 'Track Links', trackOpens: 'Track Opens',
 };
 const RELATED = {
-  mailbox: 'Mailbox', user: 'User', prospect: 'Prospect', sequence: 'Sequence', sequenceState: 'Sequence State', sequenceStep: 'Sequence Step', template: 'Template',
+  mailbox: 'Mailbox', user: 'User', prospect: 'Prospect', sequence: 'Sequence', sequenceState: 'Sequence State',
+  sequenceStep: 'Sequence Step', template: 'Template',
   task: 'Task', opportunity: 'Opportunity', followUpSequence: 'Follow-Up Sequence',
 };
 type Related = keyof typeof RELATED;

@@ -15,7 +15,8 @@ const toUser = (native: Native): User => {
   const { email, name, firstName, lastName } = attributesOf(native), mailbox = relatedId(native, 'mailbox');
   const called = typeof name === 'string' && name ? name : [firstName, lastName].filter(Boolean).join(' ');
   return {
-    id: String(native.id), ...(typeof email === 'string' ? { email } : {}), ...(called ? { name: called } : {}), ...(mailbox === undefined ? {} : { mailbox }), native,
+    id: String(native.id), ...(typeof email === 'string' ? { email } : {}), ...(called ? { name: called } : {}),
+    ...(mailbox === undefined ? {} : { mailbox }), native,
   };
 };
 const listed = collection({

@@ -28,7 +28,8 @@ const eventResource = choice('Event Resource', {
   task: 'Task', user: 'User',
 }, { open: true, as: 'resource', help: 'What is watched; the vendor has no events for mailboxes and aliases.' });
 const eventAction = choice('Event Action', {
-  '*': 'All', advanced: 'Advanced', bounced: 'Bounced', completed: 'Completed', created: 'Created', delivered: 'Delivered', destroyed: 'Destroyed', finished: 'Finished',
+  '*': 'All', advanced: 'Advanced', bounced: 'Bounced', completed: 'Completed', created: 'Created', delivered: 'Delivered',
+  destroyed: 'Destroyed', finished: 'Finished',
   opened: 'Opened', replied: 'Replied', updated: 'Updated',
 }, { open: true, as: 'action', help: 'Not every resource has every action; the vendor\'s guide lists them.' });
 const webhook = id('Webhook', { required: true, ref: 'webhook', help: 'The id of the webhook.' });
@@ -46,7 +47,8 @@ const settings = {
 const listed = collection({
   type: 'webhook', open: true,
   readable: {
-    action: 'Action', active: 'Active', createdAt: 'Created At', disabledReason: 'Disabled Reason', disabledSince: 'Disabled Since', disabledUntil: 'Disabled Until',
+    action: 'Action', active: 'Active', createdAt: 'Created At', disabledReason: 'Disabled Reason',
+    disabledSince: 'Disabled Since', disabledUntil: 'Disabled Until',
     payloadVersion: 'Payload Version', resource: 'Resource', updatedAt: 'Updated At', url: 'URL',
   },
   filters: {

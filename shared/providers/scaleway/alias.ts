@@ -38,7 +38,13 @@ export const aliases = {
   'alias.create': operation({
     summary: 'Create an alias for a mailbox', effect: 'write', docs: DOCS, orders: ['Create an alias for a mailbox'],
     doubt: 'The path moved in June 2026; whether the old one, which an account can choose, still answers is not known.',
-    input: { mailbox, local_part: text('Local Part', { required: true, maxLength: 64, example: 'contact', help: 'What stands before the @; the domain is that of the mailbox.' }), description },
+    input: {
+      mailbox,
+      local_part: text('Local Part', { required: true, maxLength: 64, example: 'contact',
+        help: 'What stands before the @; the domain is that of the mailbox.',
+      }),
+      description,
+    },
     run: async (ctx, { mailbox: mailbox_id, ...rest }) => toAlias(ctx.account.oldAliasPath
       ? await api(ctx).post(path`/mailboxes/${mailbox_id}/aliases`, rest)
       : await api(ctx).post('/aliases', { mailbox_id, ...rest })),

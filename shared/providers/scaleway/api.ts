@@ -47,7 +47,9 @@ export function api(ctx: Context) {
 
 /** The platform's error envelope: branch on `type`, then on the status (contract section 6). */
 const explain: Explain = ({ status, headers, body }) => {
-  let said: null | { type?: string; message?: string; help_message?: string; details?: Native[]; resource?: string; current_state?: string; reset_seconds?: number };
+  let said: null | {
+    type?: string; message?: string; help_message?: string; details?: Native[]; resource?: string; current_state?: string; reset_seconds?: number;
+  };
   try { said = JSON.parse(Buffer.from(body).toString('utf8')) as typeof said; } catch { said = null; }
   if (typeof said !== 'object' || said === null) said = {};
   const details = Array.isArray(said.details) ? said.details : [];

@@ -18,7 +18,8 @@ const filters = {
   search: text('Search', { help: 'What it is compared with is not documented.' }),
   project_id: text('Project ID', { format: 'uuid' }),
   order_by: choice('Order By', {
-    created_at_desc: 'Created, Newest First', created_at_asc: 'Created, Oldest First', updated_at_desc: 'Updated, Newest First', updated_at_asc: 'Updated, Oldest First',
+    created_at_desc: 'Created, Newest First', created_at_asc: 'Created, Oldest First',
+    updated_at_desc: 'Updated, Newest First', updated_at_asc: 'Updated, Oldest First',
     name_asc: 'Name, A to Z', name_desc: 'Name, Z to A', mailbox_total_count_desc: 'Most Mailboxes First', mailbox_total_count_asc: 'Fewest Mailboxes First',
   }),
 };
@@ -36,7 +37,10 @@ export const domains = {
   }),
   'domain.create': operation({
     summary: 'Register a domain', effect: 'write', docs: DOCS,
-    input: { name: text('Name', { required: true, format: 'host', maxLength: 253, example: 'mail.example.com' }), project_id: text('Project ID', { required: true, format: 'uuid' }) },
+    input: {
+      name: text('Name', { required: true, format: 'host', maxLength: 253, example: 'mail.example.com' }),
+      project_id: text('Project ID', { required: true, format: 'uuid' }),
+    },
     run: async (ctx, input) => toDomain(await api(ctx).post('/domains', input)),
   }),
   'domain.delete': operation({

@@ -69,7 +69,8 @@ export const mailboxes = {
     input: {
       ...without(creation, 'local_part', 'password'),
       local_parts: list('Local Parts', text('Local Part', { maxLength: 64 }), { required: true }),
-      passwords: list('Passwords', text('Password', { secret: true, minLength: 12, maxLength: 128 }), { required: true, help: 'One for each local part, in the same order.' }),
+      passwords: list('Passwords', text('Password', { secret: true, minLength: 12, maxLength: 128 }),
+        { required: true, help: 'One for each local part, in the same order.' }),
     },
     async run(ctx, input) {
       if (input.local_parts.length !== input.passwords.length) {
@@ -85,7 +86,9 @@ export const mailboxes = {
     orders: ['Update a mailbox subscription period or password with its ID'],
     input: {
       mailbox,
-      subscription_period: choice('Subscription Period', { monthly: 'Monthly', yearly: 'Yearly' }, { help: 'Takes effect at the next renewal; see next_subscription_period.' }),
+      subscription_period: choice('Subscription Period', { monthly: 'Monthly', yearly: 'Yearly' }, {
+        help: 'Takes effect at the next renewal; see next_subscription_period.',
+      }),
       new_password: text('New Password', { secret: true, minLength: 12, maxLength: 128 }),
     },
     run: async (ctx, { mailbox: id, ...changes }) => toMailbox(await api(ctx).patch(path`/mailboxes/${id}`, changes)),
@@ -107,5 +110,6 @@ async function createBatch(ctx: Parameters<typeof api>[0], domain_id: string, su
   const answer = await api(ctx).post('/batch-create-mailboxes', { domain_id, subscription_period, mailboxes: items });
   const created = answer.mailboxes;
   if (Array.isArray(created) && created.length === items.length) return created as Native[];
-  throw new MailError('protocol', `Scaleway was asked for ${items.length} mailboxes and named ${Array.isArray(created) ? created.length : 'none'} in its answer; list the domain before you try again.`);
+  throw new MailError('protocol', `Scaleway was asked for ${items.length} mailboxes and named ${Array.isArray(created) ? created.length : 'none'} `
+    + 'in its answer; list the domain before you try again.');
 }

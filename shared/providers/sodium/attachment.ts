@@ -7,7 +7,8 @@ import { details, message, PAGES } from './message.js';
 
 export const attachments = {
   'attachment.get': operation({
-    summary: 'Download an attachment, also an inline image', effect: 'read', plain: true, docs: `${PAGES}/getmailboxmessageattachment.html`, orders: ['Get Attachment'],
+    summary: 'Download an attachment, also an inline image', effect: 'read', plain: true,
+    docs: `${PAGES}/getmailboxmessageattachment.html`, orders: ['Get Attachment'],
     doubt: 'The download is not documented to carry the file\'s name, so name and type come from the message, which is read first.',
     input: { tenant, mailbox, message,
       attachment: text('Attachment', { required: true, ref: 'attachment', help: 'The id of the attachment, as the message lists it.' }) },

@@ -85,8 +85,8 @@ export const mailboxes = {
   }),
   'mailbox.update': operation({
     summary: 'Change an email configuration', effect: 'write', docs: PAGES,
-    doubt: 'Whether a PUT without a member keeps or resets it is documented for the From Name only, so the configuration is read first and its flags and settings '
-      + 'are sent along. Whether the SMTP password stays when it is not sent is not documented.',
+    doubt: 'Whether a PUT without a member keeps or resets it is documented for the From Name only, so the configuration is read first and its flags '
+      + 'and settings are sent along. Whether the SMTP password stays when it is not sent is not documented.',
     input: { tenant, mailbox, fromEmail: text('From Email', { format: 'email' }), ...common, ...smtp, ...oauth },
     async run(ctx, input) {
       const address = inMailbox(ctx, input);

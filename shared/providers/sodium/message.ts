@@ -96,7 +96,8 @@ const filters = {
 export const messages = {
   'message.list': operation({
     summary: 'List messages, newest first unless told otherwise', effect: 'read', docs: `${PAGES}/listmailboxmessages.html`, orders: ['List Messages'],
-    doubt: 'No parameter for folder or dates is documented, so these are compared here. That the list has the paging envelope of the sent-mail log is inferred.',
+    doubt: 'No parameter for folder or dates is documented, so these are compared here. '
+      + 'That the list has the paging envelope of the sent-mail log is inferred.',
     input: { tenant, ...filters },
     run: (ctx, input) => map(chosen(
       api(ctx).list(`${inTenant(ctx, input)}/mailbox/messages`, queryOf(input, 'MessageDate'), rowId), input, 'MessageDate', 'messageDate', 'direction'),

@@ -112,7 +112,8 @@ function receipts(ctx: Context, input: Where, codes: readonly string[]): (row: N
   let kinds: Promise<Map<string, string | undefined>> | undefined;
   const load = async () => {
     try {
-      const folders = await take(map(api(ctx).whole(`${inTenant(ctx, input)}/mailbox/folders${query({ configCode: codes, systemFoldersOnly: true })}`), toFolder));
+      const folders = await take(
+        map(api(ctx).whole(`${inTenant(ctx, input)}/mailbox/folders${query({ configCode: codes, systemFoldersOnly: true })}`), toFolder));
       return new Map(folders.map(folder => [folder.id, folder.kind]));
     } catch (error) {
       if (isMailError(error) && error.code === 'not_found') return new Map<string, string>();
