@@ -16,7 +16,7 @@ export interface StoredAccount { id: string; name: string; provider: string; val
 export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedInAt?: string };
 export type Accounts = ReturnType<typeof createAccounts>;
 
-export interface AccountsOptions {
+interface AccountsOptions {
   state: Pick<Memento, 'get' | 'update' | 'keys'>;
   secrets: Pick<SecretStorage, 'get' | 'store' | 'delete' | 'onDidChange'>;
   /** Asks for the secrets of an account whose secrets are not remembered; undefined when the user gives up. */
@@ -296,7 +296,7 @@ const needsSecrets = (provider: Provider, values: Readonly<Record<string, unknow
 };
 
 /** Accounts from the lines that the sandbox prints. A line that is not understood is left out. */
-export function sandboxAccounts(lines: string | undefined): { account: StoredAccount; secrets: Secrets }[] {
+function sandboxAccounts(lines: string | undefined): { account: StoredAccount; secrets: Secrets }[] {
   return (lines ?? '').split('\n').flatMap(line => {
     const read = readSandboxLine(line);
     return read ? [{ account: { ...read.account, id: `sandbox-${read.account.provider}` }, secrets: read.secrets }] : [];
@@ -323,7 +323,7 @@ export function readSandboxLine(line: string): { account: Omit<StoredAccount, 'i
 }
 
 /** What became of one account of a file: the account, with the secrets that somebody wrote into the file, or why it was refused. */
-export interface Entry { label: string; account?: StoredAccount; secrets?: Secrets; refused?: string }
+interface Entry { label: string; account?: StoredAccount; secrets?: Secrets; refused?: string }
 /** The accounts of a file, each checked for itself, so that one that is wrong does not keep the others out. Throws `invalid_input` where the file is none. */
 export function readExport(text: string): Entry[] {
   let parsed: unknown;

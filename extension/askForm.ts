@@ -6,7 +6,7 @@ import { render } from './form/render.js';
 import { closePanel, openPanel, type Back } from './panels.js';
 import { t } from './words.js';
 
-export interface AskFormOptions {
+interface AskFormOptions {
   extension: vscode.Uri; identity: string; title: string; subtitle?: string; notice?: string; icon?: string;
   fields: Fields; values?: Values; submit: string; general?: string;
   /** Arranges the groups differently from the table. */
@@ -92,7 +92,7 @@ interface Chosen { uri: string; file: FileValue }
 const chosenAt = async (uri: vscode.Uri): Promise<Chosen> => ({ uri: uri.toString(), file: await fileAt(uri) });
 
 /** A file of the user as the core wants it: read when it is sent, as often as needed. */
-export async function fileAt(uri: vscode.Uri): Promise<FileValue> {
+async function fileAt(uri: vscode.Uri): Promise<FileValue> {
   const name = uri.path.split('/').at(-1) ?? 'file', type = typeOf(name);
   if (uri.scheme !== 'file') return fileOf(name, type, await vscode.workspace.fs.readFile(uri));
   const { size } = await vscode.workspace.fs.stat(uri);
@@ -105,7 +105,7 @@ const TYPES: Readonly<Record<string, string>> = {
   doc: 'application/msword', docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
   xls: 'application/vnd.ms-excel', xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 };
-export const typeOf = (name: string): string => TYPES[name.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream';
+const typeOf = (name: string): string => TYPES[name.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream';
 /** A size for a person: 1.2 MB. */
-export const bytes = (size: number): string =>
+const bytes = (size: number): string =>
   size < 1024 ? `${size} B` : size < 1048576 ? `${(size / 1024).toFixed(0)} KB` : `${(size / 1048576).toFixed(1)} MB`;

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { splitName } from '../shared/index.js';
+import { splitName, type Field } from '../shared/index.js';
 import { addAccount, addSandboxAccount, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
 import { grantOf, type Accounts } from './accounts.js';
 import { isSending } from './compose.js';
@@ -7,7 +7,7 @@ import { documentUri, type Documents } from './documents.js';
 import { isDocument } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
-import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, NoteNode, SingleNode } from './model.js';
+import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, SingleNode } from './model.js';
 import { hasMore, isEntryList, listsMailboxes } from './model.js';
 import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
@@ -18,12 +18,13 @@ import type { createAttention, createTree } from './tree.js';
 import { editingOf, secretsOf } from './values.js';
 import { inSentence, t, title } from './words.js';
 
-export interface Parts {
+interface Parts {
   context: vscode.ExtensionContext; accounts: Accounts; model: Model;
   tree: ReturnType<typeof createTree>; view: vscode.TreeView<Node>; attention: ReturnType<typeof createAttention>;
   problems: Problems; log: vscode.LogOutputChannel; operator: Operator; documents: Documents;
   compose(target: Target, operation: string): void; read(target: Target): Promise<void>;
   editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
+  askFilter(target: Target, fields: Readonly<Record<string, Field>>, values: Values, run: (input: Values) => Promise<void>): void;
 }
 /** What stands on which command: the verbs of operations that have a place in menus. */
 const VERBS: Readonly<Record<string, readonly string[]>> = {
@@ -440,8 +441,3 @@ export function registerCommands(parts: Parts): void {
     await walk(root, 0);
   }
 }
-export interface Parts {
-  askFilter(target: Target, fields: Readonly<Record<string, import('../shared/index.js').Field>>, values: Values, run: (input: Values) => Promise<void>): void;
-}
-
-export type { NoteNode };

@@ -10,7 +10,7 @@ import type { Back } from './panels.js';
 import { firstValues, packPlace } from './values.js';
 import { t } from './words.js';
 
-export interface ComposerOptions {
+interface ComposerOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel; sent(): void;
 }
 

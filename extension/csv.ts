@@ -14,7 +14,7 @@ const nativeOf = (item: Values): Values => {
 };
 
 /** The last column of a table whose columns were fixed before all of its rows were seen: as JSON what has no column of its own. */
-export const OTHERS = 'others';
+const OTHERS = 'others';
 
 /** One row of CSV (RFC 4180). What a spreadsheet would run as a formula is made text. */
 export function csvRow(item: Values, columns: readonly string[]): string {
@@ -45,7 +45,7 @@ export function cell(value: unknown): string {
 const SAMPLE = 1000;
 
 /** A file that is written as its rows come: the text for a row, and what closes it, so that it is readable wherever it ends. */
-export interface Table { row(item: Values): string; end(): string }
+interface Table { row(item: Values): string; end(): string }
 export function jsonTable(): Table {
   let any = false;
   return { row(item) { const text = `${any ? ',\n' : '[\n'}${JSON.stringify(item)}`; any = true; return text; }, end: () => any ? '\n]\n' : '[]\n' };

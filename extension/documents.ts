@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
-import { isMailError, MailError, type FormIssue } from './types.js';
+import { isMailError, MailError } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
+import type { FormIssue } from './form/messages.js';
 import { inputFrom, operationOf, type Binding } from './tables.js';
 import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf,
   type Editing, type Place, type Values } from './values.js';
@@ -17,7 +18,7 @@ export type Documents = ReturnType<typeof createDocuments>;
 export const documentUri = (place: Place, account: string, label: string): vscode.Uri =>
   vscode.Uri.from({ scheme: SCHEME, path: `/${segment(account)}/${segment(title(place.resource))}/${segment(label)}.mailroom`, query: packPlace(place) });
 
-export interface DocumentOptions {
+interface DocumentOptions {
   accounts: Accounts;
   /** Told what a save gave back, so that the tree can show it. */
   saved(place: Place, answer: unknown): void;

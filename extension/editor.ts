@@ -8,9 +8,9 @@ import { makesSense, stateLabel, statusOf } from './model.js';
 import { connectPage } from './panels.js';
 import { actionsOn, labelOf, operationOf } from './tables.js';
 import { readText, same, secretsOf, textOf, type Values } from './values.js';
-import { inSentence, t, title } from './words.js';
+import { t, title } from './words.js';
 
-export interface EditorOptions {
+interface EditorOptions {
   extension: vscode.Uri; accounts: Accounts; documents: Documents;
   /** Runs what a button of the form stands for. */
   act(uri: vscode.Uri, action: string): Promise<void>;
@@ -111,4 +111,3 @@ function actions(one: Loaded, provider: Parameters<typeof actionsOn>[0]): Action
   return found;
 }
 export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;
-export { inSentence };

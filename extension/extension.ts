@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { splitName } from '../shared/index.js';
 import { askSecrets, setExtensionId, uriHandler } from './accountForm.js';
 import { createAccounts } from './accounts.js';
 import { openForm } from './askForm.js';
@@ -8,7 +9,7 @@ import { createDocuments, SCHEME } from './documents.js';
 import { createEditor } from './editor.js';
 import { createListsEditor } from './lists.js';
 import { createRequestLog } from './log.js';
-import { createModel, type BranchNode, type ItemNode, type Node } from './model.js';
+import { createModel, type Node } from './model.js';
 import { onProxySettings, proxySettings } from './network.js';
 import { createOperator, type Target } from './operate.js';
 import { createProblems } from './problems.js';
@@ -20,7 +21,6 @@ import { stopSandbox } from './sandbox.js';
 import { openOverview } from './overview.js';
 import { idOfItem, operationOf } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
-import { splitName } from './values.js';
 import { t, translateWith } from './words.js';
 
 /** Wires the parts together and registers them; nothing is fetched, read or asked here. */
@@ -137,7 +137,7 @@ export function activate(context: vscode.ExtensionContext): void {
     }
     for (const branch of branches) void model.refresh(branch);
   };
-  const operator = createOperator({ extension, accounts, model, problems, showJson, done });
+  const operator = createOperator({ extension, accounts, problems, showJson, done });
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
   const read = createReader({
     extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
@@ -181,4 +181,3 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
   });
 }
-export type { BranchNode, ItemNode };

@@ -8,7 +8,7 @@ import { openPanel, type Back } from './panels.js';
 import { packPlace } from './values.js';
 import { inSentence, plural, t, title } from './words.js';
 
-export interface ListsOptions {
+interface ListsOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator;
   /** Told which lists may look different: those of the target, or with a resource all of its kind in the account. */
   changed(target: Target, resource?: string): void;

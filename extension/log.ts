@@ -2,7 +2,7 @@ import type { LogOutputChannel } from 'vscode';
 import type { Exchange } from '../shared/index.js';
 
 /** One request as the log and the inspector show it: no query, no body, no header. `attempt` counts tries of the same read in a row. */
-export interface Line {
+interface Line {
   at: number; account: string; method: string; origin: string; path: string; status?: number; error?: string; ms: number; attempt: number;
 }
 /** How many requests the inspector remembers. */

@@ -20,7 +20,7 @@ export interface BranchNode extends Base {
   generation: number;
 }
 /** A choice that a list requires, such as one of four spam lists: a branch that holds one branch for each. */
-export interface ChoiceNode extends Base { kind: 'choice'; readonly branch: Branch; readonly binding: Binding }
+interface ChoiceNode extends Base { kind: 'choice'; readonly branch: Branch; readonly binding: Binding }
 export interface ItemNode extends Base { kind: 'item'; readonly resource: string; item: Record<string, unknown>; binding: Binding; readonly list: string }
 export interface SingleNode extends Base { kind: 'single'; readonly resource: string; readonly operation: string; readonly binding: Binding }
 export interface NoteNode extends Base {
@@ -28,7 +28,7 @@ export interface NoteNode extends Base {
 }
 export type Node = AccountNode | BranchNode | ChoiceNode | ItemNode | SingleNode | NoteNode;
 
-export interface ModelOptions {
+interface ModelOptions {
   accounts(): readonly AccountInfo[];
   open(account: string, signal: AbortSignal): Promise<Client>;
   /** Told which branch changed; undefined means the accounts themselves. */

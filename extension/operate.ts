@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
-import { isStream, isFile, isMailError, MailError, splitName, take, validate, type Client, type Field,
+import { isStream, isFile, MailError, splitName, take, validate, type Client, type Field,
   type FileValue, type Operation } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import { openInBrowser } from './browser.js';
 import { defaultFile, safeName } from './export.js';
 import type { Values } from './form/messages.js';
-import type { AccountInfo, ItemNode, Model, Node } from './model.js';
+import type { AccountInfo, Node } from './model.js';
 import { isCancel, type Problems } from './problems.js';
 import { idOfItem, inputFrom, isPlace, labelOf, missing, operationOf, refOf, searchField, type Binding } from './tables.js';
 import { firstValues } from './values.js';
@@ -14,8 +14,8 @@ import { inSentence, t, title } from './words.js';
 
 /** What an operation is run on: a place in the tree, or what a panel shows. */
 export interface Target { account: AccountInfo; resource: string; binding: Binding; label: string; node?: Node }
-export interface OperatorOptions {
-  extension: vscode.Uri; accounts: Accounts; model: Model; problems: Problems;
+interface OperatorOptions {
+  extension: vscode.Uri; accounts: Accounts; problems: Problems;
   /** Shows an object as JSON. */
   showJson(label: string, value: unknown): Promise<void>;
   /** Told after a write, with its answer. */
@@ -30,7 +30,7 @@ const AT_ONCE =
 const AT_A_TIME = 4;
 
 /** Runs operations of the tables: asks for what is missing, asks before it destroys, says what happened. */
-export function createOperator({ extension, accounts, model, problems, showJson, done }: OperatorOptions) {
+export function createOperator({ extension, accounts, problems, showJson, done }: OperatorOptions) {
   /** Runs one operation; resolves false when the user gave up or it failed (which was said). */
   async function run(target: Target, name: string, extra: Values = {}): Promise<boolean> {
     const operation = need(target, name), input = { ...inputFrom(target.account.provider, name, target.binding), ...extra };
@@ -303,14 +303,13 @@ export function createOperator({ extension, accounts, model, problems, showJson,
     });
   }
 
-  void model;
   return { run, runMany, form, confirm, pickFor, pickObject, askSteps, summary };
 }
 
 const BACK = Symbol('back');
 
 /** What became of work on many things: how many were done, which were under way when it was cancelled, and which were not begun. */
-export interface Outcome { done: number; unknown: string[]; left: string[] }
+interface Outcome { done: number; unknown: string[]; left: string[] }
 /** Work on many things: so many at once, with a progress that can be cancelled. */
 export async function inBulk<T extends { label: string }>(
   what: string, things: readonly T[], work: (thing: T, signal: AbortSignal) => Promise<void>, failed: (thing: T, error: unknown) => void,
@@ -353,5 +352,3 @@ export const targetOf = (node: Node): Target => ({
   resource: node.kind === 'item' || node.kind === 'single' ? node.resource : node.kind === 'branch' || node.kind === 'choice' ? node.branch.resource : '',
   binding: node.kind === 'account' || node.kind === 'note' ? { refs: {}, choices: {} } : node.binding,
 });
-export type { ItemNode };
-export { isMailError };

@@ -12,7 +12,7 @@ import { t } from './words.js';
 /** No more mailboxes are read for the picture; it says so when there are more. */
 const MOST = 5000;
 
-export interface Looking {
+interface Looking {
   /** Only what is below this place, such as one domain. */
   within?: Binding | undefined;
   /** Told which of the places above the mailboxes is read now, and how many were before. */

@@ -6,7 +6,7 @@ import { isCancel } from './problems.js';
 import { t } from './words.js';
 
 export type Page = 'form' | 'reader' | 'lists' | 'overview' | 'requests';
-export interface PageOptions {
+interface PageOptions {
   page: Page; extension: vscode.Uri; keep?: Kept;
   /** What stands in the way of filling a page that came back by itself, with the button that goes on; asked until that was chosen. */
   hold?: (() => Promise<{ message: string; button?: string } | undefined>) | undefined;
@@ -76,7 +76,7 @@ const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
 const escapeText = (text: string): string => text.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
 
 const open = new Map<string, { panel: vscode.WebviewPanel; again?: () => void }>();
-export interface PanelOptions extends PageOptions {
+interface PanelOptions extends PageOptions {
   /** One panel per identity: asked for again, it is shown again. */
   identity: string; title: string; icon?: string; find?: boolean; again?: () => void; column?: vscode.ViewColumn; onClosed?: () => void;
   /** The kind of panel, where it is not the page's own: what comes back after a restart is told apart by it. */

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { isMailError, nextStep, type MailError } from '../shared/index.js';
 import { t } from './words.js';
 
-export interface ProblemActions { retry?: () => void; account?: string }
+interface ProblemActions { retry?: () => void; account?: string }
 export type Problems = ReturnType<typeof createProblems>;
 
 /** The same sentence is shown once in this many milliseconds. */

@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
-import { isFile, isMailError, type Address, type Attachment, type Client, type FileValue } from '../shared/index.js';
+import { isFile, type Address, type Attachment, type Client, type FileValue } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
-import { bytes } from './askForm.js';
 import { openInBrowser } from './browser.js';
 import type { MailView, ReaderModel, Values } from './form/messages.js';
 import { shortDate } from './model.js';
@@ -9,9 +8,9 @@ import { saveFile, type Operator, type Target } from './operate.js';
 import { openPanel, type Back, type Connected } from './panels.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from './tables.js';
 import { packPlace } from './values.js';
-import { plain, t, title } from './words.js';
+import { plain, t } from './words.js';
 
-export interface ReaderOptions {
+interface ReaderOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator;
   showJson(label: string, value: unknown): Promise<void>;
   /** Shows a text as a read-only document. */
@@ -240,7 +239,7 @@ function attachmentOperation(operations: object): { name: string; field: string;
 }
 
 /** Opens a link of a message after its real address was shown. Only addresses of the web and of mail are opened at all. */
-export async function follow(address: string): Promise<void> {
+async function follow(address: string): Promise<void> {
   let url: URL;
   try { url = new URL(address); } catch { return; }
   if (!['http:', 'https:', 'mailto:'].includes(url.protocol)) {
@@ -256,4 +255,3 @@ export async function follow(address: string): Promise<void> {
     button,
   ) === button) await openInBrowser(url.href);
 }
-export { bytes, isMailError, title };

@@ -8,7 +8,7 @@ import { NOTHING_BOUND, operationOf } from './tables.js';
 import { unpackPlace } from './values.js';
 import { t } from './words.js';
 
-export interface RestoreOptions {
+interface RestoreOptions {
   extension: vscode.Uri; accounts: Accounts;
   read(target: Target, back: Back): Promise<void>;
   editLists(target: Target, resource: string, back: Back): void;

@@ -2,7 +2,7 @@
  * What an address of return says. Depending on how it came here the percent signs were taken out once already, so that a plus is more likely
  * part of the code than a space.
  */
-export function readReturn(query: string): URLSearchParams {
+function readReturn(query: string): URLSearchParams {
   const given = new URLSearchParams(query), code = new URLSearchParams(query.replaceAll('+', '%2B')).get('code');
   if (code !== null) given.set('code', code);
   return given;

@@ -24,7 +24,7 @@ export function isPlace(name: string, field: Field): boolean {
 }
 
 /** True where a field is the place of an object of this resource, its own or one that serves there as well. */
-export const isPlaceOf = (name: string, field: Field, resource: string): boolean =>
+const isPlaceOf = (name: string, field: Field, resource: string): boolean =>
   isPlace(name, field) && (refOf(field) === resource || Object.hasOwn(field.also ?? {}, resource));
 
 /** The id of a listed object: what the other operations take. */

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { isMailError, nextStep } from '../shared/index.js';
-import { contextOf, describe, needsAttention, shortDate, stateLabel, statusOf, type BranchNode, type ItemNode, type Model, type Node } from './model.js';
+import { contextOf, describe, needsAttention, shortDate, stateLabel, statusOf, type ItemNode, type Model, type Node } from './model.js';
 import { oneLine } from './problems.js';
 import { idOfItem, isConversation, isMail, isMessage } from './tables.js';
 import { plain, t, title } from './words.js';
@@ -8,7 +8,7 @@ import { plain, t, title } from './words.js';
 /** The scheme of the addresses that carry a row's state to the decorations. */
 const STATE = 'mailroom-state';
 
-export interface TreeParts {
+interface TreeParts {
   model: Model;
   icon(provider: string): { light: vscode.Uri; dark: vscode.Uri };
   /** Told when the accounts are shown: somebody is going to open one. */
@@ -90,7 +90,7 @@ function itemIcon({ resource, item }: ItemNode): string {
 }
 
 /** What is shown when the mouse rests on a row; made then, not before. */
-export function tooltip(node: Node): vscode.MarkdownString | undefined {
+function tooltip(node: Node): vscode.MarkdownString | undefined {
   const text = new vscode.MarkdownString();
   const lines: [string, unknown][] = [];
   if (node.kind === 'account') {
@@ -169,4 +169,3 @@ export function createAttention(model: Model) {
   };
   return { provider, rows, fire: () => emitter.fire(), dispose: () => emitter.dispose() };
 }
-export type { BranchNode };

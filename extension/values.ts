@@ -1,4 +1,4 @@
-import { isMailError, MailError, splitName, validate, type Field, type Fields, type Issue, type Provider } from '../shared/index.js';
+import { isMailError, MailError, validate, type Field, type Fields, type Issue, type Provider } from '../shared/index.js';
 import { inputFrom, isPlace, operationOf, refOf, type Binding } from './tables.js';
 import { t } from './words.js';
 
@@ -121,4 +121,3 @@ export function unpackPlace(packed: string): Place | undefined {
 }
 /** A part of an address that a person reads: nothing in it can be taken for another part. */
 export const segment = (label: string): string => label.replace(/[/\\?#%*:|"<>\p{Cc}]/gu, '_').slice(0, 80) || '_';
-export { splitName };

@@ -13,7 +13,7 @@ export interface Made {
   element: HTMLElement; get(): unknown; set(value: unknown): void; focus(): void; invalid(message: string | undefined): void; disabled(off: boolean): void;
 }
 /** What a control needs of the page around it. */
-export interface Around {
+interface Around {
   words(text: string, ...args: (string | number)[]): string;
   changed(name: string, value: unknown, done: boolean): void;
   pick(name: string): void; files(name: string): void; unfile(name: string, index: number): void;

@@ -2,7 +2,7 @@ import type { Field, Fields } from '../../shared/index.js';
 import type { Control, Group } from './messages.js';
 
 /** How fields become a form. */
-export interface RenderOptions {
+interface RenderOptions {
   /** Whether a list to pick from can be offered for a resource. */
   pickable?: (ref: string) => boolean;
   leaveOut?: readonly string[];

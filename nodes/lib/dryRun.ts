@@ -1,7 +1,7 @@
 import { isFile, located, onWire, splitName, validate, type Client, type Field, type Operation } from '../../shared/index.js';
 
 /** What an operation would do, found out without doing it. `changes` names only what differs where the object could be read. */
-export interface Preview {
+interface Preview {
   dryRun: true; note: string; changes?: { field: string; from: unknown; to: unknown }[]; current?: unknown;
   operation: string; effect: string; input: Record<string, unknown>;
 }

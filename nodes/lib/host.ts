@@ -21,7 +21,7 @@ function poolFor(filter: Filter | undefined): Pool {
 }
 
 /** A client and the name its account has in caches. */
-export interface Opened { client: Client; key: string }
+interface Opened { client: Client; key: string }
 
 /**
  * Opens the account chosen for an item. What n8n does for its own requests and undici would skip is handed back here by name: the egress

@@ -1,7 +1,7 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
-import { NODES, ownerOf, type NodeName } from './owner.js';
+import { ownerOf, type NodeName } from './owner.js';
 import { actionOf, describe, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
@@ -259,5 +259,3 @@ function sorted<T extends INodePropertyOptions | INodeProperties>(options: T[], 
 /** Every resource that a picker of this node may ask for. */
 export const pickedResources = (node: NodeName): string[] => [...new Set(providersOf(node).flatMap(provider =>
   offered(node, provider).flatMap(([, { input }]) => Object.values(input).filter(field => isPicked(provider, field)).map(field => field.ref!))))].sort();
-
-export { NODES };

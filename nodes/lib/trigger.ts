@@ -10,7 +10,7 @@ import { isPicked, menu, parameter, providerChoice } from './parameters.js';
 import { describe, title } from './words.js';
 
 /** The providers that have news to follow. */
-export const feedProviders = (): readonly Provider[] => providers.filter(provider => Object.keys(provider.feeds).length > 0);
+const feedProviders = (): readonly Provider[] => providers.filter(provider => Object.keys(provider.feeds).length > 0);
 
 /** What can be done at the vendor after an execution succeeded, where the provider has it. */
 const AFTERWARDS: Readonly<Record<string, { operation: string; input: Record<string, unknown>; label: string }>> = {

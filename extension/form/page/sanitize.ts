@@ -7,8 +7,8 @@ const DEEPEST = 200;
 /** No more elements than this are shown. */
 const MOST = 60_000;
 
-export interface Clean { html: string; /** How many remote pictures were left out or would be loaded. */ remote: number }
-export interface CleanOptions {
+interface Clean { html: string; /** How many remote pictures were left out or would be loaded. */ remote: number }
+interface CleanOptions {
   /** Remote pictures stay in. */
   images: boolean;
   /** Pictures the message brings along, by Content-ID. */

@@ -5,7 +5,7 @@ import { MailError } from '../../errors.js';
 import { choice, number, text, type Values } from '../../fields.js';
 import { auth, type Context } from '../../provider.js';
 
-export type Security = 'tls' | 'starttls' | 'none';
+type Security = 'tls' | 'starttls' | 'none';
 const SECURITY = { tls: 'TLS from the Start', starttls: 'STARTTLS', none: 'None (This Machine Only)' } as const;
 
 interface Side { host: string; port: number; security: Security }
@@ -73,9 +73,9 @@ export const account = auth({
 /** One side of an account, ready to connect. */
 export interface Endpoint extends Side { side: 'IMAP' | 'SMTP'; user: string; password: string; oauth2: boolean; allowed?: Allowed }
 /** A certificate the user vouches for: its SHA-256 fingerprint in lower-case hex, and its PEM where that was given. */
-export interface Allowed { fingerprint?: string; pem?: string }
+interface Allowed { fingerprint?: string; pem?: string }
 /** An account as the operations use it. `key` names it for shared connections: it changes with every secret and reveals none. */
-export interface Settings { key: string; user: string; imap?: Endpoint; smtp?: Endpoint; savesSent: boolean; address?: string }
+interface Settings { key: string; user: string; imap?: Endpoint; smtp?: Endpoint; savesSent: boolean; address?: string }
 
 const known = new WeakMap<object, Settings>();
 

@@ -48,7 +48,7 @@ function contextFor(pem: string): tls.SecureContext {
 const hex = (fingerprint: string | undefined) => (fingerprint ?? '').replace(/:/g, '').toLowerCase();
 
 /** The certificate a server shows, unchecked. Nothing secret is sent. */
-export async function peerCertificate(endpoint: Endpoint, address: string): Promise<tls.PeerCertificate> {
+async function peerCertificate(endpoint: Endpoint, address: string): Promise<tls.PeerCertificate> {
   let socket: Socket | undefined;
   const timer = setTimeout(() => socket?.destroy(new Error('no answer in time')), DEADLINE);
   try {

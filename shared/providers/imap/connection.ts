@@ -13,7 +13,7 @@ const WATCHED_CLOSE = 60_000;
 /** A connection that was quiet for this long is probed before it is trusted again. */
 const PROBE_AFTER = 10_000;
 /** A probe must be answered within this time. */
-export const PROBE_DEADLINE = 10_000;
+const PROBE_DEADLINE = 10_000;
 /** From the first packet to the end of the login. */
 const CONNECT_DEADLINE = 30_000;
 /** A command during which not one byte arrives for this long is given up. Searching the text of a large folder may be silent for long. */
@@ -69,7 +69,7 @@ export function closeConnections(): void {
   }
 }
 
-export interface Use {
+interface Use {
   /** The task only reads: it may be begun again when a kept connection turns out to be dead. */
   reads?: boolean;
   /** See SILENCE. */
@@ -207,7 +207,7 @@ async function ready(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
 }
 
 /** True when the server answers a NOOP in time. */
-export async function alive(client: ImapFlow): Promise<boolean> {
+async function alive(client: ImapFlow): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>(resolve => { timer = setTimeout(() => resolve(false), PROBE_DEADLINE); });
   const answered = client.noop().then(() => client.usable, () => false);
@@ -242,7 +242,7 @@ async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
 }
 
 /** Connects once and logs in. Throws a `MailError` that names side, host and port. */
-export async function connect(ctx: Context, end: Endpoint, renew = false): Promise<ImapFlow> {
+async function connect(ctx: Context, end: Endpoint, renew = false): Promise<ImapFlow> {
   const { ImapFlow } = await imapLibrary();
   const address = await addressOf(ctx, end);
   const quiet = () => {};

@@ -1,8 +1,7 @@
 import type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger } from 'imapflow';
 import type { MailboxObject, MessageAddressObject, MessageEnvelopeObject, MessageStructureObject } from 'imapflow';
-import type { Email } from 'postal-mime';
 
-export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger, Email };
+export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger };
 export type { MailboxObject, MessageAddressObject, MessageEnvelopeObject, MessageStructureObject };
 
 /*

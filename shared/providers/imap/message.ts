@@ -8,12 +8,12 @@ import {
   arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, bytesOf, summaryOf, toMessage, uidSet, uidsOf, type ImapMessage,
 } from './content.js';
 import { placeOf, type Place } from './identity.js';
-import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
+import type { FetchMessageObject, ImapFlow } from './libraries.js';
 import { parseMessage } from './parse.js';
-import { outline, toAttachment } from './structure.js';
+import { outline } from './structure.js';
 
 /** Messages of a list that are fetched at once. */
-export const WINDOW = 250;
+const WINDOW = 250;
 /** A message whose structure cannot be used is read whole to be taken apart, up to this many bytes. */
 export const LARGEST_PARSED = 10 * 1024 * 1024;
 /** What is said of a larger one. */
@@ -147,7 +147,7 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
 }
 
 /** A message with its texts and headers. */
-export async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
+async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
   const { message, broken } = await inPlace(ctx, place, async client => {
     const { row, shape } = await summaryOf(client, place).catch(async error => {
       // A server may stumble over the structure of a message it can still send.
@@ -164,7 +164,7 @@ export async function readMessage(ctx: Context, place: Place): Promise<ImapMessa
 }
 
 /** Takes a message apart that the server could not, and says so where that is not possible either. */
-export async function readWhole(ctx: Context, place: Place, message: ImapMessage): Promise<void> {
+async function readWhole(ctx: Context, place: Place, message: ImapMessage): Promise<void> {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of bytesOf(ctx, place)) {
@@ -257,5 +257,3 @@ export const messagesField = {
     help: 'The id of the message as message.list gives it.' }),
   messages: list('Messages', text('Message', { maxLength: 2000, ref: 'message' }), { maxItems: 10_000, help: 'Several ids; each gets its own outcome.' }),
 };
-export { toAttachment };
-export type { MailboxObject };

@@ -3,7 +3,7 @@ import { cleanName } from './structure.js';
 import { parserLibrary } from './libraries.js';
 
 /** A message taken apart here. The place of an attachment in the list is its id: `m1`, `m2` and so on. */
-export interface Parsed {
+interface Parsed {
   text?: string; html?: string; attachments: { id: string; file: FileValue; inline: boolean }[];
   messageId?: string; subject?: string; date?: string; from?: { email: string; name?: string };
 }

@@ -5,7 +5,7 @@ import {
 
 /** A value as the library's own parser gives it: lists are arrays, NIL is null, the section of `BODY[...]` stands beside its atom. */
 type Value = { type: 'ATOM' | 'STRING' | 'LITERAL'; value: string | Buffer; section?: Value[]; partial?: number[] } | null | Value[];
-export interface FetchRow { tag: '*'; command: string; attributes: Value[] }
+interface FetchRow { tag: '*'; command: string; attributes: Value[] }
 
 const LF = 0x0a, CR = 0x0d, STAR = 0x2a, NINE = 0x39, CLOSE = 0x7d;
 /** The state of the library's stream outside literals. */

@@ -1,2 +1,0 @@
-export { isMailError, MailError } from '../shared/index.js';
-export type { FormIssue } from './form/messages.js';
