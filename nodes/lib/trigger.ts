@@ -342,6 +342,8 @@ async function execute(node: ITriggerFunctions, settings: Settings, data: INodeE
   }
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<Ended>(resolve => { timer = setTimeout(() => resolve('error'), settings.longestMs); });
+  // An hour's patience is no reason for a process to stay.
+  timer?.unref();
   return Promise.race([ending, tooLong]).finally(() => clearTimeout(timer));
 }
 
