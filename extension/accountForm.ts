@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate,
   type Fields, type OAuth2Tokens, type Provider, type Send } from '../shared/index.js';
-import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, writeExport,
+import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, signsInAgain, writeExport,
   type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
 import { openInBrowser } from './browser.js';
@@ -12,16 +12,14 @@ import { startSandbox } from './sandbox.js';
 import { firstValues } from './values.js';
 import { t } from './words.js';
 
-/** Asks for the secrets of an account that does not remember them, one box each. Undefined when the user gives up. */
+/** Asks for the secrets of an account that does not have them, one box each. Undefined when the user gives up. */
 export async function askSecrets(account: StoredAccount, send?: Send): Promise<Secrets | undefined> {
   const provider = providers.find(({ id }) => id === account.provider);
   if (!provider) return undefined;
   if (grantOf(provider, account.values)) {
-    const picked = await vscode.window.showInformationMessage(t('{0} needs a sign-in in the browser.', account.name), t('Sign In'));
-    if (!picked) return undefined;
-    // The app's own secret was not remembered either.
+    // The app's own secret was not remembered either; and no browser opens unasked.
     const clientSecret = await vscode.window.showInputBox({
-      title: account.name, prompt: [OAUTH_FIELDS.clientSecret.label, OAUTH_FIELDS.clientSecret.help].join('. '),
+      title: t('{0} needs a sign-in in the browser.', account.name), prompt: [OAUTH_FIELDS.clientSecret.label, OAUTH_FIELDS.clientSecret.help].join('. '),
       password: true, ignoreFocusOut: true,
     });
     if (clientSecret === undefined) return undefined;
@@ -84,18 +82,21 @@ export async function signIn(
   const redirectUri = await redirectFor(account);
   const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
   const { url, state, verifier } = authorization({ provider, account: account.values, app, pkce: account.values.pkce === true });
-  if (!await openInBrowser(url)) {
-    const copy = t('Copy Address');
-    if (await vscode.window.showWarningMessage(t('The browser was not opened. Open the address of the sign-in yourself.'), copy) !== copy) return undefined;
-    await vscode.env.clipboard.writeText(url);
-  }
-  const address = await vscode.window.withProgress({
-    location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true,
-  }, (_, token) =>
-    new Promise<string | undefined>(resolve => {
+  // Expected before the browser opens: one that is signed in already comes back at once.
+  let end: (address: string | undefined) => void = () => {};
+  const came = new Promise<string | undefined>(resolve => { end = resolve; });
+  const forget = returns.expect(state, address => end(address));
+  try {
+    if (!await openInBrowser(url)) {
+      const copy = t('Copy Address');
+      if (await vscode.window.showWarningMessage(t('The browser was not opened. Open the address of the sign-in yourself.'), copy) !== copy) return undefined;
+      await vscode.env.clipboard.writeText(url);
+    }
+    const address = await vscode.window.withProgress({
+      location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true,
+    }, async (_, token) => {
       const box = vscode.window.createInputBox(), timer = setTimeout(() => end(undefined), PATIENCE);
-      const end = (value: string | undefined) => { clearTimeout(timer); forget(); box.dispose(); resolve(value); };
-      const forget = returns.expect(state, end);
+      let over = false;
       token.onCancellationRequested(() => end(undefined));
       box.title = t('Sign in at {0}', provider.name);
       box.placeholder = t('Address it ended at');
@@ -105,13 +106,25 @@ export async function signIn(
         const complaint = notOurs(box.value.trim(), state);
         if (complaint === undefined) end(box.value.trim()); else box.validationMessage = complaint;
       });
+      // Another box, or Escape, takes this one away; the sign-in goes on, and so does the way to paste.
+      box.onDidHide(() => {
+        if (over) return;
+        const paste = t('Paste Address…');
+        void vscode.window.showInformationMessage(t('The sign-in at {0} still waits for the browser.', provider.name), paste)
+          .then(picked => { if (picked && !over) box.show(); });
+      });
       box.show();
-    }));
-  if (!address) return undefined;
-  const tokens = await exchangeCode({
-    provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}),
-  });
-  return { tokens, signedInAt: redirectUri };
+      try { return await came; } finally { over = true; clearTimeout(timer); box.dispose(); }
+    });
+    return address === undefined ? undefined : await exchanged(address);
+  } finally { forget(); }
+
+  async function exchanged(address: string): Promise<{ tokens: OAuth2Tokens; signedInAt: string }> {
+    const tokens = await exchangeCode({
+      provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}),
+    });
+    return { tokens, signedInAt: redirectUri };
+  }
 }
 /** Why a pasted address does not belong to this sign-in. That consent was refused is an answer like any other. */
 function notOurs(address: string, state: string): string | undefined {
@@ -166,24 +179,30 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
         name: typeof accountName === 'string' && accountName.trim() ? accountName.trim() : freeName(accounts, provider.name, before?.id), provider: provider.id,
         values: open, remember: remember as Remember,
       };
-      let secrets: Secrets = { ...known, ...secret };
+      let secrets: Secrets = { ...known, ...secret }, signed: Awaited<ReturnType<typeof signIn>>;
       if (grantOf(provider, open) && !open.clientId) {
         throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'),
           { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
       }
-      if (grantOf(provider, open) && (!before || !secrets.tokens || before.values.clientId !== open.clientId || before.values.baseUrl !== open.baseUrl)) {
-        const signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
+      if (grantOf(provider, open) && (!before || !secrets.tokens || signsInAgain(provider, before.values, open))) {
+        signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
         if (!signed) throw new MailError('unauthorized', t('The sign-in was not finished. Nothing was stored.'));
         secrets = { ...secrets, ...signed };
       }
-      try { await accounts.check(account, secrets); } catch (error) {
+      try { secrets = await accounts.check(account, secrets, signed !== undefined); } catch (error) {
         log?.warn(`${account.name}: ${(error as Error).message}`);
         if (isMailError(error) && error.details.issues?.length) throw error;
         const picked = await vscode.window.showWarningMessage(t('The check of the account failed.'),
           { modal: true, detail: (error as Error).message }, t('Save Anyway'));
         if (!picked) throw error;
       }
-      await accounts.save(account, secrets);
+      if (!before) await accounts.add(account, secrets);
+      else {
+        // Tokens may have been renewed since they were read here, and the older ones are dead then.
+        const { tokens, signedInAt } = signed ?? await accounts.secretsOf(before.id) ?? {};
+        const { name, values, remember } = account;
+        await accounts.update(before.id, { name, values, remember }, { ...secrets, ...(tokens ? { tokens } : {}), ...(signedInAt ? { signedInAt } : {}) });
+      }
       vscode.window.setStatusBarMessage(t('$(check) {0} is saved', account.name), 5000);
       return true;
     },
@@ -229,7 +248,7 @@ export async function addSandboxAccount(accounts: Accounts): Promise<void> {
   });
   const read = given ? readSandboxLine(given) : undefined;
   if (!read) return;
-  await accounts.save({ ...read.account, id: accounts.newId(), name: freeName(accounts, read.account.name) }, read.secrets);
+  await accounts.add({ ...read.account, id: accounts.newId(), name: freeName(accounts, read.account.name) }, read.secrets);
 }
 
 /** Imports the accounts of a file, each for itself; `show` is for what became of each where one was refused. */
@@ -242,7 +261,7 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
     if (!account) { results.push(t('{0}: refused. {1}', label, refused ?? '')); continue; }
     if (isThere(accounts.all(), account)) { results.push(t('{0}: refused. It is there already.', label)); continue; }
     const name = freeName(accounts, account.name);
-    await accounts.save({ ...account, name }, secrets);
+    await accounts.add({ ...account, name }, secrets);
     done++;
     if (secrets) withSecrets++;
     results.push(secrets ? t('{0}: imported with its secrets.', name) : t('{0}: imported. Its secrets are asked for when it is opened.', name));

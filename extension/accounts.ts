@@ -2,8 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Memento, SecretStorage } from 'vscode';
 import {
-  accountFields, connect, createDispatcher, createSend, MailError, providers, tokenKeeper, validate,
-  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider, type Proxies, type Send,
+  accountFields, connect, createDispatcher, createSend, isMailError, isStream, MailError, providers, tokenKeeper, validate,
+  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider, type Proxies, type Send, type TokenKeeperOptions,
 } from '../shared/index.js';
 import type { AccountInfo } from './model.js';
 import { t } from './words.js';
@@ -24,19 +24,32 @@ interface AccountsOptions {
   /** Told when the list or one account changed; `named`: no more of it than its name. */
   changed(account?: string, named?: boolean): void;
   observe(account: StoredAccount, seen: Exchange): void;
+  /** Told once, however much fails together, that a provider refused what an account signs in with. Resolves when the user has answered. */
+  refused?(account: StoredAccount, error: MailError): PromiseLike<void>;
+  /** Told when the last exchange of an account left it in another state. */
+  stateChanged?(account: string): void;
   /** Told once when the system's secret store does not answer. */
   storeFailed(error: unknown): void;
+  /** Told each time when a secret could not be taken out of the store. */
+  notDeleted?(account: StoredAccount, error: unknown): void;
   /** The proxies to go through, asked for with the first request; those of the environment unless given. */
   proxies?(): Proxies;
   /** Lines of `npm run sandbox`: accounts that are there without being stored. */
   sandbox?: string;
+  /** Milliseconds since 1970, and how to do something later, unless it is called off; for tests. */
+  now?(): number;
+  later?(run: () => void, ms: number): () => void;
 }
+/** What the last exchange with a provider said of an account. */
+export type AccountState = 'good' | 'signIn' | 'unreachable';
 
 const INDEX = 'accounts';
 /** What the drafts of an account are kept under; they go with it. */
 export const draftsOf = (id: string): string => `draft ${id} `;
 /** Secrets that are never to be remembered are forgotten after this rest, in milliseconds. */
 const REST = 10 * 60_000;
+/** Who gave up a question about an account is not asked again by what happens on the way, in milliseconds. */
+const QUIET = 60_000;
 /** After the accounts were shown, in milliseconds. */
 const WARM_AFTER = 300;
 
@@ -79,6 +92,14 @@ export function grantOf(provider: Provider, values: Readonly<Record<string, unkn
   } } };
 }
 
+/**
+ * Whether a change of an account needs a new sign-in: it names another app, person or host, and the tokens of one must not be shown to another.
+ */
+export const signsInAgain = (provider: Provider, before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): boolean =>
+  Object.entries(fieldsOf(provider)).some(([name, field]) => (before[name] ?? field.default) !== (after[name] ?? field.default)
+    && (name === provider.auth.oauth2Choice?.by || name === provider.auth.oauth2Choice?.field
+      || (field.type === 'text' && !field.secret && !field.lines && name !== 'redirectUri')));
+
 export const isSecretField = (fields: Fields, name: string): boolean => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };
 /** Parts the values of an account form into what may be stored openly and what may not. */
 export function parted(fields: Fields, values: Readonly<Record<string, unknown>>): { open: Record<string, unknown>; secret: Record<string, unknown> } {
@@ -89,18 +110,26 @@ export function parted(fields: Fields, values: Readonly<Record<string, unknown>>
   };
 }
 
+/** The vendor said no, but to somebody it knows. */
+const ANSWERED: readonly string[] = ['forbidden', 'not_found', 'conflict', 'rejected', 'rate_limited'];
+
+const timer = (run: () => void, ms: number) => { const one = setTimeout(run, ms); one.unref?.(); return () => clearTimeout(one); };
+
 /** The accounts of this user: stores them, opens clients for them, forgets them. */
-export function createAccounts({ state, secrets, ask, changed, observe, storeFailed, proxies, sandbox }: AccountsOptions) {
+export function createAccounts(options: AccountsOptions) {
+  const { state, secrets, ask, changed, observe, refused, stateChanged, storeFailed, notDeleted, proxies, sandbox, now = Date.now, later = timer } = options;
   /** One pool of connections for all accounts. */
   let shared: ReturnType<typeof createDispatcher> | undefined;
   const pool = () => shared ??= createDispatcher({ proxies: proxies?.() ?? 'environment' });
   /** For sign-ins, which no account signs yet. */
   const sender = (): Send => createSend({ dispatcher: pool() });
   const session = new Map<string, Secrets>(), reading = new Map<string, Promise<Secrets | undefined>>();
-  const asking = new Map<string, Promise<Secrets | undefined>>();
-  const seen = new Map<string, string>(), clients = new Map<string, Promise<Client>>(), resting = new Map<string, NodeJS.Timeout>();
+  const asking = new Map<string, Promise<Secrets | undefined>>(), quiet = new Map<string, number>();
+  const seen = new Map<string, string>(), resting = new Map<string, () => void>(), states = new Map<string, AccountState>();
+  /** The clients that are shared, each with the account it was made for: another window may have changed that since. */
+  const clients = new Map<string, { account: StoredAccount; client: Promise<Client> }>();
   const lent = sandboxAccounts(sandbox);
-  let told = false, warming: NodeJS.Timeout | undefined;
+  let told = false, warming: NodeJS.Timeout | undefined, line: Promise<unknown> = Promise.resolve();
 
   const stored = (): StoredAccount[] => state.get<StoredAccount[]>(INDEX, []).filter(one => typeof one?.id === 'string' && typeof one.provider === 'string');
   const all = (): StoredAccount[] => [...stored(), ...lent.map(({ account }) => account)];
@@ -143,61 +172,141 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
         session.delete(account.id);
         return;
       } catch (error) { failed(error); }
-    } else await Promise.resolve(secrets.delete(secretKey(account.id))).catch(() => {});
+    } else if (stored().some(({ id, remember }) => id === account.id && remember === 'keep')) await deleteSecrets(account);
     session.set(account.id, values);
+    used(account);
+  }
+  async function deleteSecrets(account: StoredAccount): Promise<void> {
+    seen.set(account.id, imprint(undefined));
+    try { await secrets.delete(secretKey(account.id)); } catch (error) { notDeleted?.(account, error); }
+  }
+  /** The rest of an account that remembers nothing begins anew. */
+  function used({ id, remember }: StoredAccount): void {
+    resting.get(id)?.();
+    resting.delete(id);
+    if (remember === 'never') resting.set(id, later(() => { session.delete(id); forgetClient(id); resting.delete(id); }, REST));
   }
 
-  /** The secrets, from wherever they are remembered, else from the user. Questions for one account are asked once at a time. */
+  /**
+   * The secrets, from wherever they are remembered, else from the user. Questions for one account are asked once, those of several one after
+   * the other, because a box that opens closes another; who gave up is left alone for a while.
+   */
   async function secretsFor(account: StoredAccount): Promise<Secrets> {
     const known = await readSecrets(account);
     if (known) return known;
-    const question = asking.get(account.id) ?? ask(account, sender()).finally(() => asking.delete(account.id));
-    asking.set(account.id, question);
-    const given = await question;
-    if (!given) {
-      throw new MailError('unauthorized', t('The secret of this account is missing. Sign in.'), { provider: providerOf(account)?.name ?? account.provider });
+    const missing = () => new MailError('unauthorized', t('The secret of this account is missing. Sign in.'),
+      { provider: providerOf(account)?.name ?? account.provider });
+    let question = asking.get(account.id);
+    if (!question) {
+      if (isQuiet(account.id)) throw missing();
+      question = inLine(() => ask(account, sender())).then(async given => {
+        if (given) await writeSecrets(account, given);
+        return given;
+      }).finally(() => asking.delete(account.id));
+      asking.set(account.id, question);
+      question.then(given => { if (!given) { hush(account.id); mark(account.id, 'signIn'); } }, () => hush(account.id));
     }
-    await writeSecrets(account, given);
+    const given = await question;
+    if (!given) throw missing();
     return given;
   }
+  function inLine<T>(work: () => Promise<T>): Promise<T> {
+    const mine = line.then(work);
+    line = mine.catch(() => {});
+    return mine;
+  }
+  const isQuiet = (id: string) => now() < (quiet.get(id) ?? 0);
+  const hush = (id: string) => { quiet.set(id, now() + QUIET); };
 
-  async function make(account: StoredAccount, options: ConnectOptions): Promise<Client> {
-    const provider = providerOf(account);
-    if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
-    const known = needsSecrets(provider, account.values) ? await secretsFor(account) : await readSecrets(account) ?? {};
-    const { tokens: _, signedInAt, ...values } = known;
+  /** The one door for what a provider does not let in: a secret of this session is forgotten, and the user asked once for all that fails together. */
+  function unauthorized(account: StoredAccount, with_: Secrets, error: MailError): void {
+    mark(account.id, 'signIn');
+    // A sign-in is renewed with the app's own secret, and what was given anew meanwhile was not refused.
+    if (session.get(account.id) === with_ && !with_.tokens) { session.delete(account.id); forgetClient(account.id); }
+    if (isQuiet(account.id) || asking.has(account.id) || !all().some(({ id }) => id === account.id)) return;
+    hush(account.id);
+    void Promise.resolve(refused?.(account, error)).then(() => { if (quiet.has(account.id)) hush(account.id); });
+  }
+  function mark(id: string, is: AccountState): void {
+    if (states.get(id) === is) return;
+    states.set(id, is);
+    stateChanged?.(id);
+  }
+
+  /** A client that tells what became of each call: how the account is, that it is in use, and that it is not let in. */
+  function watched(client: Client, account: StoredAccount, known: Secrets): Client {
+    const went = <T>(value: T): T => { mark(account.id, 'good'); return value; };
+    const broke = (error: unknown): never => {
+      if (isMailError(error)) {
+        if (error.code === 'unauthorized') unauthorized(account, known, error);
+        else if (error.code === 'unavailable') mark(account.id, 'unreachable');
+        else if (ANSWERED.includes(error.code)) mark(account.id, 'good');
+      }
+      throw error;
+    };
+    const call = (name: string, input: Record<string, unknown>): unknown => {
+      if (account.remember === 'never' && session.has(account.id)) used(find(account.id));
+      const result = client.call(name, input);
+      if (!isStream(result)) return (result as Promise<unknown>).then(went, broke);
+      return { [Symbol.asyncIterator]: () => {
+        const steps = (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+        return { next: () => steps.next().then(went, broke), return: async () => await steps.return?.() ?? { done: true, value: undefined } };
+      } };
+    };
+    return { ...client, call: call as Client['call'] };
+  }
+
+  /** A client with these secrets; where it signs in by OAuth 2, `tokens` says where those are kept. */
+  function connected(
+    provider: Provider, account: StoredAccount, secret: Secrets, tokens: Pick<TokenKeeperOptions, 'key' | 'load' | 'save'>, more: ConnectOptions,
+  ): Client {
+    const { tokens: _, signedInAt, ...values } = secret;
     const app = {
-      clientId: String(account.values.clientId ?? ''), ...(known.clientSecret ? { clientSecret: String(known.clientSecret) } : {}),
+      clientId: String(account.values.clientId ?? ''), ...(secret.clientSecret ? { clientSecret: String(secret.clientSecret) } : {}),
       redirectUri: signedInAt ?? String(account.values.redirectUri ?? ''),
     };
     const grant = grantOf(provider, account.values);
-    const oauth = grant ? tokenKeeper({
-      provider: grant, account: account.values, app, key: account.id, send: sender(),
-      load: async () => (await readSecrets(account))?.tokens,
-      save: async tokens => writeSecrets(account, { ...await readSecrets(account), tokens }),
-    }) : undefined;
     return connect(provider, { ...account.values, ...values }, {
-      key: account.id, observe: seen => observe(account, seen), dispatcher: pool(), ...(oauth ? { token: oauth } : {}), ...options,
+      key: account.id, observe: seen => observe(all().find(({ id }) => id === account.id) ?? account, seen), dispatcher: pool(),
+      ...(grant ? { token: tokenKeeper({ provider: grant, account: account.values, app, send: sender(), ...tokens }) } : {}), ...more,
     });
+  }
+  /** The tokens where the account is stored. A store that does not answer for once costs neither the tokens nor what lies beside them. */
+  function storedTokens(id: string, secret: Secrets): Pick<TokenKeeperOptions, 'key' | 'load' | 'save'> {
+    let known = secret;
+    return {
+      key: id,
+      load: async () => {
+        const account = find(id), found = await readSecrets(account);
+        return (found ?? (account.remember === 'keep' ? known : undefined))?.tokens;
+      },
+      save: async tokens => {
+        const account = all().find(one => one.id === id);
+        if (!account) return;
+        known = { ...known, ...await readSecrets(account), tokens };
+        await writeSecrets(account, known);
+      },
+    };
+  }
+
+  async function make(account: StoredAccount, more: ConnectOptions): Promise<Client> {
+    const provider = providerOf(account);
+    if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
+    const known = needsSecrets(provider, account.values) ? await secretsFor(account) : await readSecrets(account) ?? {};
+    return watched(connected(provider, account, known, storedTokens(account.id, known), more), account, known);
   }
 
   /** The client of an account; one for all who bring no signal of their own. */
   async function open(id: string, signal?: AbortSignal): Promise<Client> {
     const account = find(id);
-    if (account.remember === 'never') {
-      clearTimeout(resting.get(id));
-      const timer = setTimeout(() => { session.delete(id); forgetClient(id); }, REST);
-      timer.unref?.();
-      resting.set(id, timer);
-    }
     if (signal) return make(account, { signal });
-    let client = clients.get(id);
-    if (!client) {
-      client = make(account, {});
-      clients.set(id, client);
-      client.catch(() => { if (clients.get(id) === client) clients.delete(id); });
+    let one = clients.get(id);
+    if (!one || !isDeepStrictEqual(one.account, account)) {
+      const made = one = { account: structuredClone(account), client: make(account, {}) };
+      clients.set(id, made);
+      made.client.catch(() => { if (clients.get(id) === made) clients.delete(id); });
     }
-    return client;
+    return one.client;
   }
 
   const watching = secrets.onDidChange(({ key }) => void heard(key));
@@ -234,39 +343,58 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       const account = find(id), provider = providerOf(account);
       return provider === undefined || !needsSecrets(provider, account.values) || Boolean(await readSecrets(account));
     },
-    /** Checks an account that is not stored yet. */
-    async check(account: StoredAccount, secret: Secrets, signal?: AbortSignal): Promise<void> {
-      const provider = providerOf(account)!, { tokens: _, signedInAt: __, ...values } = secret;
-      const client = connect(provider, { ...account.values, ...values }, {
-        key: account.id, observe: seen => observe(account, seen), dispatcher: pool(), ...(signal ? { signal } : {}),
-        ...(grantOf(provider, account.values) ? { token: async () => secret.tokens?.accessToken ?? '' } : {}),
-      });
-      await client.call('account.check', {});
+    /**
+     * Checks an account before it is stored, and gives its secrets back, with tokens that had to be renewed for it. `signedIn`: the tokens are
+     * new, and nobody else's yet; those of an account that is there stay in its keeping.
+     */
+    async check(account: StoredAccount, secret: Secrets, signedIn = false): Promise<Secrets> {
+      let held = secret;
+      const own = { load: async () => held.tokens, save: async (tokens: OAuth2Tokens) => { held = { ...held, tokens }; } };
+      const kept = signedIn || !all().some(({ id }) => id === account.id) ? own : storedTokens(account.id, secret);
+      await connected(providerOf(account)!, account, secret, kept, {}).call('account.check', {});
+      return held;
     },
     newId: () => randomUUID(),
     secretsOf: (id: string) => readSecrets(find(id)),
-    /** Stores an account, new or changed: secrets first, then the index, so that a crash leaves no account without them. */
-    async save(account: StoredAccount, secret: Secrets | undefined): Promise<void> {
-      const provider = providerOf(account);
-      if (!provider) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
-      forgetClient(account.id);
+    /** What the last exchange said of an account; undefined before the first. */
+    stateOf: (id: string): AccountState | undefined => states.get(id),
+    /** The user wants to be asked now, though he gave up just before. */
+    askAgain(id: string): void { quiet.delete(id); },
+    /** Stores a new account: secrets first, then the index, so that a crash leaves no account without them. */
+    async add(account: StoredAccount, secret: Secrets | undefined): Promise<void> {
+      if (!providerOf(account)) throw new MailError('unsupported', t('This version does not know the provider “{0}”.', account.provider));
       if (secret) await writeSecrets(account, secret);
-      const others = stored();
-      const at = others.findIndex(one => one.id === account.id);
-      const named = at >= 0 && !secret && isDeepStrictEqual({ ...others[at], name: '' }, { ...account, name: '' });
-      await state.update(INDEX, at < 0 ? [...others, account] : others.map(one => one.id === account.id ? account : one));
-      changed(at < 0 ? undefined : account.id, named);
+      await state.update(INDEX, [...stored(), account]);
+      changed();
+    },
+    /** Changes an account that is there, in the same order. Throws `not_found` where it went meanwhile, and then stores nothing. */
+    async update(id: string, change: Partial<Omit<StoredAccount, 'id' | 'provider'>>, secret?: Secrets): Promise<void> {
+      const before = find(id), account = { ...before, ...change };
+      if (secret) await writeSecrets(account, secret);
+      const own = lent.find(one => one.account.id === id);
+      if (own) own.account = account;
+      else {
+        if (!stored().some(one => one.id === id)) { session.delete(id); await deleteSecrets(account); find(id); }
+        await state.update(INDEX, stored().map(one => one.id === id ? account : one));
+      }
+      used(account);
+      forgetClient(id);
+      if (secret) quiet.delete(id);
+      changed(id, !secret && isDeepStrictEqual({ ...before, name: '' }, { ...account, name: '' }));
     },
     async remove(id: string): Promise<void> {
-      forgetClient(id);
-      session.delete(id);
-      const own = lent.findIndex(one => one.account.id === id);
+      const account = find(id), own = lent.findIndex(one => one.account.id === id);
       if (own >= 0) lent.splice(own, 1);
       else {
         await state.update(INDEX, stored().filter(one => one.id !== id));
         for (const key of state.keys()) if (key.startsWith(draftsOf(id))) await state.update(key, undefined);
-        await Promise.resolve(secrets.delete(secretKey(id))).catch(failed);
+        await deleteSecrets(account);
       }
+      used({ ...account, remember: 'keep' });
+      session.delete(id);
+      states.delete(id);
+      quiet.delete(id);
+      forgetClient(id);
       changed();
     },
     /** Accounts that are there until the window closes, from lines of the sandbox. Returns how many were not there already. */
@@ -276,8 +404,7 @@ export function createAccounts({ state, secrets, ask, changed, observe, storeFai
       if (fresh.length) changed();
       return fresh.length;
     },
-    forgetClient,
-    dispose() { watching.dispose(); clearTimeout(warming); for (const timer of resting.values()) clearTimeout(timer); session.clear(); clients.clear(); },
+    dispose() { watching.dispose(); clearTimeout(warming); for (const end of resting.values()) end(); session.clear(); clients.clear(); },
   };
 }
 

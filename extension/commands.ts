@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { splitName, type Field } from '../shared/index.js';
-import { addAccount, addSandboxAccount, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
+import { addAccount, addSandboxAccount, askSecrets, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
 import { grantOf, type Accounts } from './accounts.js';
 import { isSending } from './compose.js';
 import { documentUri, type Documents } from './documents.js';
@@ -40,6 +40,11 @@ export function registerCommands(parts: Parts): void {
   const { context, accounts, model, tree, view, attention, problems, log, operator, documents } = parts;
   const extension = context.extensionUri;
   const running = new Set<string>();
+  const titles = new Map((context.extension.packageJSON as { contributes: { commands: { command: string; title: string }[] } }).contributes.commands
+    .map(one => [one.command, one.title.replace(/…$/, '')]));
+  /** What a command was called on, in words. */
+  const nameOf = (on: unknown): string | undefined => isNode(on) ? on.label : on instanceof vscode.Uri ? on.path.split('/').at(-1)
+    : typeof on === 'string' ? accounts.list().find(({ id }) => id === on)?.name : undefined;
   const register = (name: string, run: (...args: any[]) => unknown) => {
     context.subscriptions.push(vscode.commands.registerCommand(`mailroom.${name}`, async (...args: unknown[]) => {
       const first = args[0] as Node | undefined, key = `${name} ${first?.id ?? String(args[0] ?? '')}`;
@@ -47,7 +52,7 @@ export function registerCommands(parts: Parts): void {
       running.add(key);
       log.debug(`mailroom.${name}`);
       try { return await run(...args); } catch (error) {
-        await problems.tell('', error, { ...(first?.account ? { account: first.account.id } : {}) });
+        problems.tell(titles.get(`mailroom.${name}`) ?? name, error, { on: nameOf(args[0]), ...(first?.account ? { account: first.account.id } : {}) });
         return undefined;
       } finally { running.delete(key); }
     }));
@@ -98,22 +103,27 @@ export function registerCommands(parts: Parts): void {
     await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Testing {0}', name), cancellable: true }, async (_, token) => {
       const stop = new AbortController();
       token.onCancellationRequested(() => stop.abort());
+      accounts.askAgain(id);
       try {
         await (await accounts.open(id, stop.signal)).call('account.check', {});
         void vscode.window.showInformationMessage(t('{0} works.', name));
-      } catch (error) { if (!stop.signal.aborted) await problems.tell(name, error, { account: id }); }
+      } catch (error) { if (!stop.signal.aborted) problems.tell(t('Testing {0}', name), error, { account: id }); }
     });
   });
   register('signIn', async (node: unknown) => {
     const id = await accountFor(node);
     if (id === undefined) return;
     const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)!.provider;
-    if (!grantOf(provider, account.values)) { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
-    const known = await accounts.secretsOf(id) ?? {};
-    const signed = await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender());
-    if (!signed) { void vscode.window.showInformationMessage(t('The sign-in was not finished. {0} is as it was.', account.name)); return; }
-    await accounts.save(account, { ...known, ...signed });
-    void vscode.window.showInformationMessage(t('{0} is signed in.', account.name));
+    const known = await accounts.secretsOf(id), browser = grantOf(provider, account.values) !== undefined;
+    if (!browser && account.remember === 'keep') { await vscode.commands.executeCommand('mailroom.editAccount', id); return; }
+    // What is not remembered is asked for, the secret of the app among it.
+    const given = browser && known
+      ? await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender())
+      : await askSecrets(account, accounts.sender());
+    if (!given) { void vscode.window.showInformationMessage(t('The sign-in was not finished. {0} is as it was.', account.name)); return; }
+    // It may have been renamed or edited meanwhile, its other secrets too; or it is gone, and stays so.
+    await accounts.update(id, {}, { ...await accounts.secretsOf(id), ...given });
+    void vscode.window.showInformationMessage(t('{0} is signed in.', accounts.find(id).name));
   });
   register('renameAccount', async (node: unknown) => {
     const id = await accountFor(node);
@@ -123,7 +133,7 @@ export function registerCommands(parts: Parts): void {
       title: t('Rename Account'), value: account.name, prompt: t('What stands in the tree'),
       validateInput: value => value.trim() ? undefined : t('A name is needed.'),
     });
-    if (name?.trim()) await accounts.save({ ...account, name: name.trim() }, undefined);
+    if (name?.trim()) await accounts.update(id, { name: name.trim() });
   });
   register('removeAccount', async (node: unknown) => {
     const id = await accountFor(node);
@@ -141,6 +151,8 @@ export function registerCommands(parts: Parts): void {
   // Tree
   register('refresh', async (node: unknown) => {
     const one = isNode(node) ? node.kind === 'note' ? node.of : node : undefined;
+    // Whoever asks for it wants to be asked, also after he just gave up.
+    for (const { id } of one ? [one.account] : accounts.list()) accounts.askAgain(id);
     await inView(async () => {
       if (one) await model.refresh(one);
       else {
@@ -402,7 +414,7 @@ export function registerCommands(parts: Parts): void {
       // Each account at its vendor's own pace, so that a slow one holds up nobody.
       const looked = Promise.all(all.map(async account => {
         try { await lookThrough(account.id, token, label => progress.report({ message: `${account.name}: ${label}` })); } catch (error) {
-          if (!isCancel(error)) await problems.tell(account.name, error, { account: account.id });
+          if (!isCancel(error)) problems.tell(account.name, error, { account: account.id });
         }
         progress.report({ increment: 100 / Math.max(1, all.length) });
       }));

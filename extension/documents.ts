@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { isMailError, MailError } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import type { FormIssue } from './form/messages.js';
+import { explain } from './problems.js';
 import { inputFrom, operationOf, type Binding } from './tables.js';
 import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf,
   type Editing, type Place, type Values } from './values.js';
@@ -55,7 +56,7 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
         const made: Loaded = { place, ...got, text: textOf(got.values), mtime: tick(), issues: [], account: place.account };
         loaded.set(key, made);
         return made;
-      } catch (error) { throw fileError(error); }
+      } catch (error) { explain(uri.path, error); throw fileError(error); }
     })().finally(() => loading.delete(key));
     loading.set(key, under);
     return under;
@@ -114,6 +115,7 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
       saved(one.place, answer);
     } catch (error) {
       if (isMailError(error)) complain(uri, one, error.details.issues?.length ? error.details.issues : [{ message: error.message }], text);
+      explain(uri.path, error);
       throw fileError(error);
     }
   }

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { csvTable, jsonTable } from './csv.js';
 import type { Values } from './form/messages.js';
-import { isCancel, sentence } from './problems.js';
+import { explain } from './problems.js';
 import { t } from './words.js';
 
 /** Written at once, in characters. */
@@ -20,21 +20,21 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
     const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());
     const table = /\.json$/i.test(where.path) ? jsonTable() : csvTable();
     const sink = where.scheme === 'file' ? await fileSink(where.fsPath) : memorySink(where);
-    let count = 0, failed: unknown;
+    let count = 0, failed: string | undefined;
     try {
       for await (const item of rows(stop.signal)) {
         if (stop.signal.aborted) break;
         await sink.write(table.row(item));
         if (++count % 100 === 0) progress.report({ message: t('{0} so far', count) });
       }
-    } catch (error) { if (!stop.signal.aborted && !isCancel(error)) failed = error; } finally { listening.dispose(); }
+    } catch (error) { failed = stop.signal.aborted ? undefined : explain(t('Exporting {0}', what), error); } finally { listening.dispose(); }
     await sink.end(table.end());
     return { written: count, cancelled: stop.signal.aborted, failed };
   });
   const open = t('Open'), show = (picked: string | undefined) => picked ? vscode.commands.executeCommand('vscode.open', where) : undefined;
   if (failed !== undefined) {
     void vscode.window.showErrorMessage(
-      t('The export broke off after {0} rows, so the file is not complete. {1}', written, sentence('', failed)),
+      t('The export broke off after {0} rows, so the file is not complete. {1}', written, failed),
       open,
     ).then(show);
   } else if (cancelled) {

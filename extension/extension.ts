@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { splitName } from '../shared/index.js';
 import { askSecrets, setExtensionId, uriHandler } from './accountForm.js';
-import { createAccounts } from './accounts.js';
+import { createAccounts, grantOf, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
 import { registerCommands } from './commands.js';
 import { createComposer } from './compose.js';
@@ -12,7 +13,7 @@ import { createRequestLog } from './log.js';
 import { createModel, type Node } from './model.js';
 import { onProxySettings, proxySettings } from './network.js';
 import { createOperator, type Target } from './operate.js';
-import { createProblems } from './problems.js';
+import { createProblems, explainTo } from './problems.js';
 import { createReader } from './reader.js';
 import { createReadOnly } from './readOnly.js';
 import { openRequests } from './requests.js';
@@ -30,7 +31,12 @@ export function activate(context: vscode.ExtensionContext): void {
   const own = <D extends vscode.Disposable>(one: D): D => { context.subscriptions.push(one); return one; };
   const extension = context.extensionUri;
   const log = own(vscode.window.createOutputChannel('Mailroom', { log: true }));
-  const problems = createProblems(log), requests = createRequestLog(log);
+  explainTo(log);
+  const problems = createProblems({ account: id => {
+    const info = accounts.list().find(one => one.id === id);
+    return info && { name: info.name, signsIn: accounts.find(id).remember !== 'keep' || grantOf(info.provider, info.values) !== undefined };
+  } });
+  const requests = createRequestLog(log);
   const icon = (provider: string) => ({
     light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`),
     dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`),
@@ -38,7 +44,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const accounts = own(createAccounts({
     state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
     changed: (account, named) => {
-      drawn = names();
+      drawn = snapshot();
       if (account === undefined) { tree.fire(undefined); counted(); } else void model.renew(account, !named);
     },
     observe: (account, seen) => {
@@ -50,6 +56,13 @@ export function activate(context: vscode.ExtensionContext): void {
           : t('$(clock) {0} asks for a break.', account.name), 15_000);
       }
     },
+    refused: (account, error) => problems.refused(account.id, error),
+    stateChanged: id => { const root = model.find(id); if (root) tree.fire(root); },
+    notDeleted: (account, error) => {
+      log.error(`${account.name}: the secret was not deleted`, String(error));
+      void vscode.window.showWarningMessage(
+        t('The secret of {0} could not be deleted and may still be in the secret store. Delete it there, or make it void at the provider.', account.name));
+    },
     storeFailed: error => {
       log.error(t('The secret store does not answer.'), String(error));
       void vscode.window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
@@ -57,17 +70,27 @@ export function activate(context: vscode.ExtensionContext): void {
           : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
     },
   }));
-  /** The accounts as they were drawn last: in another window some may have come, gone or been renamed, which is told to nobody. */
-  let drawn = '';
-  const names = () => JSON.stringify(accounts.all().map(({ id, name }) => [id, name]));
-  own(vscode.window.onDidChangeWindowState(({ focused }) => { if (focused && drawn !== '' && drawn !== names()) { tree.fire(undefined); counted(); } }));
+  /** The accounts as they were drawn last: in another window some may have come, gone or been changed, which is told to nobody. */
+  let drawn: readonly StoredAccount[] | undefined;
+  const snapshot = () => structuredClone(accounts.all());
+  own(vscode.window.onDidChangeWindowState(({ focused }) => {
+    const before = drawn;
+    if (!focused || before === undefined || isDeepStrictEqual(before, accounts.all())) return;
+    drawn = snapshot();
+    tree.fire(undefined);
+    counted();
+    for (const now of drawn) {
+      const old = before.find(({ id }) => id === now.id);
+      if (old && !isDeepStrictEqual({ ...old, name: '' }, { ...now, name: '' })) void model.renew(now.id, true);
+    }
+  }));
   own(onProxySettings(() => accounts.renewNetwork()));
   const model = createModel({
     accounts: () => accounts.list(), open: (id, signal) => accounts.open(id, signal),
     changed: node => { tree.fire(node); counted(); },
     loaded: () => counted(),
   });
-  const tree = own(createTree({ model, icon, shown: () => { drawn = names(); accounts.warm(); } }));
+  const tree = own(createTree({ model, icon, shown: () => { drawn = snapshot(); accounts.warm(); } }));
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));

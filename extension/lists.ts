@@ -5,6 +5,7 @@ import type { EntryResult, ListColumn, ListsModel, Values } from './form/message
 import { idOfItem, labelOf, inputFrom, missing, operationOf, type Binding } from './tables.js';
 import { inBulk, type Operator, type Target } from './operate.js';
 import { openPanel, type Back } from './panels.js';
+import { explain } from './problems.js';
 import { packPlace } from './values.js';
 import { inSentence, plural, t, title } from './words.js';
 
@@ -64,7 +65,7 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
         const found = await take(client.call(`${resource}.list`, inputFrom(provider, `${resource}.list`, at(column.id))) as AsyncIterable<Values>, 20_000);
         column.entries = found.map(item => String(item[valueKey!] ?? labelOf(resource, item)));
         column.problem = undefined;
-      } catch (error) { column.problem = (error as Error).message; }
+      } catch (error) { column.problem = explain(titleText, error) ?? t('Cancelled.'); }
       column.loading = false;
       made?.connected.post({ type: 'column', column });
     }

@@ -95,7 +95,9 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       return true;
     } catch (error) {
       if (rethrow && !isCancel(error)) throw error;
-      await problems.tell(operation.summary, error, { account: target.account.id, retry: () => void carryOut(target, name, input) });
+      problems.tell(operation.summary, error, {
+        on: target.label, account: target.account.id, write: operation.effect !== 'read', retry: () => void carryOut(target, name, input),
+      });
       return false;
     }
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { isMailError } from '../shared/index.js';
 import { PAGE_WORDS, readToHost, type Ask, type FormIssue, type Kept, type ToPage } from './form/messages.js';
-import { isCancel } from './problems.js';
+import { explain } from './problems.js';
 import { t } from './words.js';
 
 export type Page = 'form' | 'reader' | 'lists' | 'overview' | 'requests';
@@ -33,25 +33,28 @@ export function connectPage(
     if (message.type === 'ready') {
       there = true;
       post({ type: 'words', words: Object.fromEntries(PAGE_WORDS.map(word => [word, t(word)])), ...(keep ? { keep } : {}) });
-      const held = go ? undefined : await hold?.();
-      if (held) { post({ type: 'held', ...held }); return; }
-      go = true;
-      await ready();
+      try {
+        const held = go ? undefined : await hold?.();
+        if (held) { post({ type: 'held', ...held }); return; }
+        await fill();
+      } catch (error) {
+        const why = explain(page, error);
+        post({ type: 'held', message: why ?? t('Cancelled.'), button: t('Retry') });
+      }
       return;
     }
     try {
-      if (message.ask.do === 'again') { go = true; await ready(); }
+      if (message.ask.do === 'again') await fill();
       const value = message.ask.do === 'again' ? undefined : await answer(message.ask);
       post({ type: 'reply', id: message.id, ok: true, ...(value === undefined ? {} : { value }) });
     } catch (error) {
-      const issues: FormIssue[] | undefined = isMailError(error) ? error.details.issues : undefined;
-      post({
-        type: 'reply', id: message.id, ok: false,
-        message: isCancel(error) ? t('Cancelled.') : error instanceof Error ? error.message : String(error),
-        ...(issues?.length ? { issues } : {}),
-      });
+      const issues: FormIssue[] | undefined = isMailError(error) ? error.details.issues : undefined, why = explain(page, error);
+      // Whoever cancelled knows it.
+      if (why === undefined) post({ type: 'reply', id: message.id, ok: true });
+      else post({ type: 'reply', id: message.id, ok: false, message: why, ...(issues?.length ? { issues } : {}) });
     }
   });
+  const fill = async (): Promise<void> => { go = true; await ready(); };
   const gone = onGone(() => { alive = false; listening.dispose(); gone.dispose(); });
   const render = (withImages: boolean) => {
     there = false;

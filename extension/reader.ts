@@ -6,6 +6,7 @@ import type { MailView, ReaderModel, Values } from './form/messages.js';
 import { shortDate } from './model.js';
 import { saveFile, type Operator, type Target } from './operate.js';
 import { openPanel, type Back, type Connected } from './panels.js';
+import { explain } from './problems.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from './tables.js';
 import { packPlace } from './values.js';
 import { plain, t } from './words.js';
@@ -69,7 +70,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
           : mail.item;
         mail.full = { ...mail.item, ...full };
         mail.view = { ...head(mail.full), loaded: true, inline: await inlineOf(client, mail.full, mail.binding), images: mail.view.images };
-      } catch (error) { mail.view = { ...mail.view, loaded: true, problem: (error as Error).message }; }
+      } catch (error) { mail.view = { ...mail.view, loaded: true, problem: explain('reader', error) ?? t('Cancelled.') }; }
     }
     function head(item: Values): MailView {
       const people = (value: unknown) => (Array.isArray(value) ? value : []).map(one => person(one as Address)).filter(Boolean);

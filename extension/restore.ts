@@ -25,9 +25,12 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
   const info = (id: string | undefined) => accounts.list().find(one => one.id === id);
   const back = (panel: vscode.WebviewPanel, account: string): Back => ({
     panel,
-    hold: async () => await accounts.ready(account)
-      ? undefined
-      : { message: t('{0} needs its secret before this can be shown again.', info(account)?.name ?? ''), button: t('Sign In') },
+    hold: async () => {
+      if (await accounts.ready(account)) return undefined;
+      // The button asks, also soon after the user gave up elsewhere.
+      accounts.askAgain(account);
+      return { message: t('{0} needs its secret before this can be shown again.', info(account)?.name ?? ''), button: t('Sign In') };
+    },
   });
   /** A tab whose account or object cannot be named any more. */
   const gone = (panel: vscode.WebviewPanel, page: Page) => void connectPage(panel.webview, panel.onDidDispose, {

@@ -1,21 +1,30 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { providers, type Field } from '../../shared/index.js';
-import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSandboxLine, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts.js';
+import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSandboxLine, signsInAgain, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts.js';
 
-function harness(options: { failing?: boolean; answer?: Secrets; sandbox?: string; proxies?: () => object } = {}) {
+interface Options { failing?: boolean; keeps?: boolean; answer?: Secrets | undefined; sandbox?: string; proxies?: () => object; asked?: (account: StoredAccount) => Promise<Secrets | undefined> }
+function harness(options: Options = {}) {
   const state = new Map<string, unknown>(), secrets = new Map<string, string>();
-  const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], named: [] as boolean[], failed: 0, proxies: 0 };
+  const seen = { asked: 0, reads: 0, changed: [] as (string | undefined)[], named: [] as boolean[], failed: 0, proxies: 0, refused: [] as string[], notDeleted: 0, states: [] as string[] };
+  const clock = { now: 1_000_000, timers: new Set<{ at: number; run: () => void }>(), pass(ms: number) {
+    clock.now += ms;
+    for (const one of [...clock.timers]) if (one.at <= clock.now) { clock.timers.delete(one); one.run(); }
+  } };
   let listener: (event: { key: string }) => void = () => {};
   const accounts = createAccounts({
     state: { get: ((key: string, other: unknown) => state.get(key) ?? other) as never, update: async (key: string, value: unknown) => { if (value === undefined) state.delete(key); else state.set(key, JSON.parse(JSON.stringify(value))); }, keys: () => [...state.keys()] },
     secrets: {
       get: async key => { seen.reads++; if (options.failing) throw new Error('no keychain'); return secrets.get(key); },
       store: async (key, value) => { if (options.failing) throw new Error('no keychain'); secrets.set(key, value); listener({ key }); },
-      delete: async key => { secrets.delete(key); }, onDidChange: ((listen: typeof listener) => { listener = listen; return { dispose() {} }; }) as never,
+      delete: async key => { if (options.keeps) throw new Error('locked'); secrets.delete(key); }, onDidChange: ((listen: typeof listener) => { listener = listen; return { dispose() {} }; }) as never,
     },
-    ask: async () => { seen.asked++; return options.answer; }, changed: (account, named) => { seen.changed.push(account); seen.named.push(named === true); }, observe() {}, storeFailed() { seen.failed++; }, ...(options.proxies ? { proxies: options.proxies } : {}), ...(options.sandbox ? { sandbox: options.sandbox } : {}),
+    ask: async account => { seen.asked++; return options.asked ? options.asked(account) : options.answer; },
+    refused: async one => { seen.refused.push(one.id); }, notDeleted() { seen.notDeleted++; }, stateChanged: id => seen.states.push(`${id} ${accounts.stateOf(id)}`),
+    now: () => clock.now, later: (run, ms) => { const one = { at: clock.now + ms, run }; clock.timers.add(one); return () => { clock.timers.delete(one); }; }, changed: (account, named) => { seen.changed.push(account); seen.named.push(named === true); }, observe() {}, storeFailed() { seen.failed++; }, ...(options.proxies ? { proxies: options.proxies } : {}), ...(options.sandbox ? { sandbox: options.sandbox } : {}),
   });
-  return { accounts, state, secrets, seen, hear: async (key: string) => { listener({ key }); await new Promise(resolve => setImmediate(resolve)); } };
+  return { accounts, state, secrets, seen, clock, options, hear: async (key: string) => { listener({ key }); await new Promise(resolve => setImmediate(resolve)); } };
 }
 /** A provider that signs with a required secret, whichever it is. */
 const provider = providers.find(({ auth }) => auth.sign && Object.values(auth.fields as Record<string, { secret?: boolean; required?: boolean }>).some(field => field.secret && field.required))!;
@@ -28,7 +37,7 @@ const SECRET = { [secretName]: 'a-very-secret-value' };
 describe('accounts', () => {
   it('keep: secrets lie in the secret store and nowhere else', async () => {
     const { accounts, state, secrets } = harness();
-    await accounts.save(account('keep'), SECRET);
+    await accounts.add(account('keep'), SECRET);
     assert.ok(!JSON.stringify([...state]).includes('a-very-secret-value'));
     assert.match(secrets.get('account:one')!, /a-very-secret-value/);
     await accounts.open('one');
@@ -38,14 +47,14 @@ describe('accounts', () => {
   });
   it('session: nothing is stored, and nobody is asked again in this window', async () => {
     const { accounts, secrets, seen } = harness();
-    await accounts.save(account('session'), SECRET);
+    await accounts.add(account('session'), SECRET);
     assert.equal(secrets.size, 0);
     await accounts.open('one');
     assert.equal(seen.asked, 0);
   });
   it('what this window stored, and tokens that any renewed, are no reason to read the tree again; other secrets are', async () => {
     const { accounts, secrets, seen, hear } = harness();
-    await accounts.save(account('keep'), SECRET);
+    await accounts.add(account('keep'), SECRET);
     await accounts.open('one');
     seen.changed.length = 0;
     secrets.set('account:one', JSON.stringify({ ...SECRET, tokens: { accessToken: 'renewed', obtainedAt: 1 } }));
@@ -57,17 +66,17 @@ describe('accounts', () => {
   });
   it('an account that goes takes its drafts along, and no other', async () => {
     const { accounts, state } = harness();
-    await accounts.save(account('keep'), SECRET);
+    await accounts.add(account('keep'), SECRET);
     state.set('draft one message.send {}', { values: { text: 'private' } }).set('draft other message.send {}', {});
     await accounts.remove('one');
     assert.deepEqual([...state.keys()].filter(key => key.startsWith('draft')), ['draft other message.send {}']);
   });
   it('a new name is told apart from new values', async () => {
     const { accounts, seen } = harness();
-    await accounts.save(account('keep'), SECRET);
+    await accounts.add(account('keep'), SECRET);
     seen.named.length = 0;
-    await accounts.save({ ...account('keep'), name: 'Two' }, undefined);
-    await accounts.save({ ...account('keep'), values: {} }, undefined);
+    await accounts.update('one', { name: 'Two' });
+    await accounts.update('one', { values: {} });
     assert.deepEqual(seen.named, [true, false]);
   });
   it('a session that ended is asked for, once for many', async () => {
@@ -94,7 +103,7 @@ describe('accounts', () => {
   });
   it('proxies are asked for with the first request, and again when they changed', async () => {
     const { accounts, seen } = harness({ proxies: () => { seen.proxies++; return {}; } });
-    await accounts.save(account('session'), SECRET);
+    await accounts.add(account('session'), SECRET);
     assert.equal(seen.proxies, 0);
     await Promise.all([accounts.open('one'), accounts.open('one', new AbortController().signal)]);
     assert.equal(seen.proxies, 1);
@@ -111,7 +120,7 @@ describe('accounts', () => {
   });
   it('a secret store that does not answer is told once, and the session goes on', async () => {
     const { accounts, seen } = harness({ failing: true });
-    await accounts.save(account('keep'), SECRET);
+    await accounts.add(account('keep'), SECRET);
     await accounts.open('one');
     await accounts.open('one', new AbortController().signal);
     assert.equal(seen.failed, 1);
@@ -119,8 +128,8 @@ describe('accounts', () => {
   });
   it('secrets that came with another choice of remembering are taken out of the store', async () => {
     const { accounts, secrets } = harness();
-    await accounts.save(account('keep'), SECRET);
-    await accounts.save(account('session'), SECRET);
+    await accounts.add(account('keep'), SECRET);
+    await accounts.update('one', { remember: 'session' }, SECRET);
     assert.equal(secrets.size, 0);
   });
   it('an export holds no secret of any provider and can be imported again', () => {
@@ -185,5 +194,232 @@ describe('accounts', () => {
         assert.ok(grant.authorizeUrl({} as never).startsWith(known.authorizeUrl));
       }
     }
+  });
+});
+
+/** A vendor that answers every request alike, and one that gives tokens. */
+async function vendor(answer: { status: number; body?: unknown }) {
+  const seen: { url: string; authorization: string; body: string }[] = [];
+  const server = createServer(async (request, reply) => {
+    let body = '';
+    for await (const part of request) body += String(part);
+    seen.push({ url: request.url!, authorization: request.headers.authorization ?? '', body });
+    if (body.includes('grant_type')) { reply.end(JSON.stringify({ access_token: `access-${seen.length}`, refresh_token: `refresh-${seen.length}`, token_type: 'bearer', expires_in: 7200 })); return; }
+    reply.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body ?? {}));
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return { answer, seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => { server.closeAllConnections(); server.close(); } };
+}
+const at = (url: string, remember: StoredAccount['remember'], id = 'one'): StoredAccount => ({ ...account(remember), id, values: { ...account(remember).values, baseUrl: url } });
+const check = (accounts: ReturnType<typeof harness>['accounts'], id = 'one') => accounts.open(id).then(client => client.call('account.check', {}));
+const bearer = providers.find(({ auth }) => auth.oauth2)!;
+const signedIn = (url: string, remember: StoredAccount['remember']): StoredAccount => ({ id: 'one', name: 'One', provider: bearer.id, remember, values: {
+  ...Object.fromEntries(Object.entries(bearer.auth.fields as Record<string, Field>).filter(([, field]) => field.required && field.default === undefined).map(([name]) => [name, 'x'])), baseUrl: url, clientId: 'app',
+} });
+
+describe('accounts that are not let in', () => {
+  it('are told of once for all that fails together, then not for a minute', async () => {
+    const there = await vendor({ status: 401 });
+    try {
+      const { accounts, seen, clock } = harness();
+      await accounts.add(at(there.url, 'keep'), SECRET);
+      await Promise.all(Array.from({ length: 8 }, () => assert.rejects(check(accounts), { code: 'unauthorized' })));
+      assert.deepEqual(seen.refused, ['one']);
+      assert.deepEqual(seen.states, ['one signIn']);
+      clock.pass(59_000);
+      await assert.rejects(check(accounts));
+      assert.equal(seen.refused.length, 1);
+      clock.pass(2_000);
+      await assert.rejects(check(accounts));
+      assert.equal(seen.refused.length, 2);
+    } finally { there.close(); }
+  });
+  it('forget what was typed for the session, so that it is asked for again', async () => {
+    const there = await vendor({ status: 401 });
+    try {
+      for (const remember of ['session', 'never'] as const) {
+        const { accounts, state, seen } = harness({ answer: SECRET });
+        state.set('accounts', [at(there.url, remember)]);
+        await assert.rejects(check(accounts), { code: 'unauthorized' });
+        assert.equal(await accounts.has('one'), false, remember);
+        accounts.askAgain('one');
+        await assert.rejects(check(accounts));
+        assert.equal(seen.asked, 2, remember);
+      }
+    } finally { there.close(); }
+  });
+  it('what is kept in the store stays there, to be edited', async () => {
+    const there = await vendor({ status: 401 });
+    try {
+      const { accounts, secrets } = harness();
+      await accounts.add(at(there.url, 'keep'), SECRET);
+      await assert.rejects(check(accounts));
+      assert.equal(secrets.size, 1);
+    } finally { there.close(); }
+  });
+  it('who gives up a question is left alone for a minute, by every branch, unless he asks for it', async () => {
+    const { accounts, state, seen, clock } = harness();
+    state.set('accounts', [account('session')]);
+    for (let i = 0; i < 3; i++) await assert.rejects(accounts.open('one', new AbortController().signal), { code: 'unauthorized' });
+    assert.equal(seen.asked, 1);
+    clock.pass(61_000);
+    await assert.rejects(accounts.open('one'));
+    assert.equal(seen.asked, 2);
+    accounts.askAgain('one');
+    await assert.rejects(accounts.open('one'));
+    assert.equal(seen.asked, 3);
+  });
+  it('questions about several accounts come one after the other', async () => {
+    let open = 0, most = 0;
+    const { accounts, state } = harness({ asked: async () => { most = Math.max(most, ++open); await new Promise(setImmediate); open--; return SECRET; } });
+    state.set('accounts', ['a', 'b', 'c'].map(id => ({ ...account('session'), id })));
+    await Promise.all(['a', 'b', 'c'].map(id => accounts.open(id)));
+    assert.equal(most, 1);
+  });
+  it('a state is what the last exchange said', async () => {
+    const there = await vendor({ status: 200 }), { accounts, seen } = harness();
+    await accounts.add(at(there.url, 'keep'), SECRET);
+    assert.equal(accounts.stateOf('one'), undefined);
+    await check(accounts).catch(() => {});
+    there.answer.status = 404;
+    await check(accounts).catch(() => {});
+    const asked = there.seen.length;
+    there.close();
+    await assert.rejects(check(accounts), { code: 'unavailable' });
+    assert.deepEqual(seen.states, ['one good', 'one unreachable']);
+    assert.equal(there.seen.length, asked);
+  }).timeout(10_000);
+});
+
+describe('an account that is edited, renamed or removed meanwhile', () => {
+  it('in another window: the next request goes to its new address', async () => {
+    const { accounts, state } = harness();
+    await accounts.add(account('keep'), SECRET);
+    const before = await accounts.open('one');
+    assert.equal(await accounts.open('one'), before);
+    state.set('accounts', [at('https://new.example', 'keep')]);
+    assert.notEqual(await accounts.open('one'), before);
+  });
+  it('in this window: a client made while it is stored is not kept', async () => {
+    const { accounts } = harness();
+    await accounts.add(account('keep'), SECRET);
+    const saving = accounts.update('one', {}, { [secretName]: 'another-secret-value' }), early = accounts.open('one');
+    await saving;
+    assert.notEqual(await accounts.open('one'), await early);
+  });
+  it('one that was removed does not come back, nor its secrets', async () => {
+    const { accounts, state, secrets } = harness();
+    await accounts.add(account('keep'), SECRET);
+    await accounts.remove('one');
+    await assert.rejects(accounts.update('one', { name: 'Back' }, SECRET), { code: 'not_found' });
+    await accounts.add(account('keep'), SECRET);
+    const storing = accounts.update('one', {}, SECRET);
+    state.set('accounts', []);
+    await assert.rejects(storing, { code: 'not_found' });
+    assert.deepEqual([accounts.list(), secrets.size], [[], 0]);
+  });
+  it('a change is merged onto what the account is by then; one that is lent is not stored', async () => {
+    const { accounts, state } = harness({ sandbox: JSON.stringify({ id: provider.id, account: { ...account('keep').values, ...SECRET } }) });
+    await accounts.add(account('keep'), SECRET);
+    await accounts.update('one', { name: 'New' });
+    await accounts.update('one', {}, SECRET);
+    assert.equal(accounts.find('one').name, 'New');
+    await accounts.update(`sandbox-${provider.id}`, {}, SECRET);
+    assert.equal((state.get('accounts') as unknown[]).length, 1);
+    assert.equal(accounts.list().length, 2);
+  });
+  it('a secret that could not be deleted is told of each time', async () => {
+    const { accounts, seen } = harness({ keeps: true });
+    await accounts.add(account('keep'), SECRET);
+    await accounts.update('one', { remember: 'session' }, SECRET);
+    assert.equal(seen.notDeleted, 1);
+    await accounts.remove('one');
+    assert.equal(seen.notDeleted, 2);
+  });
+});
+
+describe('never', () => {
+  it('forgets after ten minutes of rest, counted from the last use', async () => {
+    const there = await vendor({ status: 404 });
+    try {
+      const { accounts, state, seen, clock } = harness({ answer: SECRET });
+      state.set('accounts', [at(there.url, 'never')]);
+      const client = await accounts.open('one'), use = () => (client.call('account.check', {}) as Promise<unknown>).catch(() => {});
+      for (let i = 0; i < 3; i++) { clock.pass(9 * 60_000); await use(); }
+      assert.equal(await accounts.has('one'), true);
+      clock.pass(10 * 60_000);
+      assert.equal(await accounts.has('one'), false);
+      await accounts.open('one');
+      assert.equal(seen.asked, 2);
+    } finally { there.close(); }
+  });
+  it('no timer is left over when the choice changes or the account goes', async () => {
+    const { accounts, clock } = harness();
+    await accounts.add(account('never'), SECRET);
+    assert.equal(clock.timers.size, 1);
+    await accounts.update('one', { remember: 'session' }, SECRET);
+    clock.pass(11 * 60_000);
+    assert.equal(await accounts.has('one'), true);
+    await accounts.update('one', { remember: 'never' }, SECRET);
+    await accounts.remove('one');
+    assert.equal(clock.timers.size, 0);
+  });
+});
+
+describe('tokens', () => {
+  const OLD = { accessToken: 'old', refreshToken: 'refresh-0', obtainedAt: 1, expiresAt: 2 };
+  it('are renewed for the check of an account that is there, and stay in its keeping', async () => {
+    const there = await vendor({ status: 404 });
+    try {
+      const { accounts, secrets } = harness();
+      await accounts.add(signedIn(there.url, 'keep'), { clientSecret: 'app-secret', tokens: OLD });
+      await accounts.check(accounts.find('one'), (await accounts.secretsOf('one'))!).catch(() => {});
+      assert.equal(there.seen[0]!.body.includes('refresh_token=refresh-0'), true);
+      assert.match(there.seen[1]!.authorization, /access-1/);
+      const kept = JSON.parse(secrets.get('account:one')!) as Secrets;
+      assert.deepEqual([kept.clientSecret, kept.tokens!.refreshToken], ['app-secret', 'refresh-1']);
+    } finally { there.close(); }
+  });
+  it('of a sign-in that is not stored yet stay out of the store', async () => {
+    const there = await vendor({ status: 200, body: { data: [] } });
+    try {
+      const { accounts, secrets } = harness();
+      const back = await accounts.check(signedIn(there.url, 'keep'), { clientSecret: 'app-secret', tokens: OLD }, true);
+      assert.equal(secrets.size, 0);
+      assert.deepEqual([back.clientSecret, back.tokens!.refreshToken], ['app-secret', 'refresh-1']);
+    } finally { there.close(); }
+  });
+  it('a store that does not answer while they are renewed loses nothing that lay beside them', async () => {
+    const there = await vendor({ status: 404 });
+    try {
+      const { accounts, secrets, options } = harness();
+      await accounts.add(signedIn(there.url, 'keep'), { clientSecret: 'app-secret', tokens: OLD });
+      const client = await accounts.open('one');
+      options.failing = true;
+      await (client.call('account.check', {}) as Promise<unknown>).catch(() => {});
+      options.failing = false;
+      assert.equal((await accounts.secretsOf('one'))!.clientSecret, 'app-secret');
+      assert.equal((await accounts.secretsOf('one'))!.tokens!.refreshToken, 'refresh-1');
+      assert.ok(secrets.size);
+    } finally { there.close(); }
+  });
+  it('renewed after the account was removed are dropped', async () => {
+    const there = await vendor({ status: 404 });
+    try {
+      const { accounts, secrets } = harness();
+      await accounts.add(signedIn(there.url, 'keep'), { clientSecret: 'app-secret', tokens: OLD });
+      const client = await accounts.open('one'), call = (client.call('account.check', {}) as Promise<unknown>).catch(() => {});
+      await accounts.remove('one');
+      await call;
+      assert.equal(secrets.size, 0);
+    } finally { there.close(); }
+  });
+  it('are shown to nobody else: another app, person or host signs in again, another pace does not', () => {
+    const mail = providers.find(({ auth }) => auth.oauth2Choice)!, by = mail.auth.oauth2Choice!.by;
+    const hosts = Object.entries(fieldsOf(mail)).filter(([, field]) => field.type === 'text' && (field.format === 'host' || field.format === 'uri')).map(([name]) => name).filter(name => name !== 'redirectUri');
+    assert.ok(hosts.length >= 4);
+    for (const name of [...hosts, by, 'user', 'clientId', 'scope']) assert.equal(signsInAgain(mail, { [name]: 'a' }, { [name]: 'b' }), true, name);
+    for (const name of ['perMinute', 'concurrent', 'pkce', 'redirectUri', 'password']) assert.equal(signsInAgain(mail, {}, { [name]: 1 }), false, name);
+    assert.equal(signsInAgain(bearer, { baseUrl: 'https://a.example' }, { baseUrl: 'https://b.example' }), true);
   });
 });

@@ -88,7 +88,8 @@ function draw(first: ListColumn): HTMLElement {
     addButton.disabled = true;
     announce(w('Working…'));
     try {
-      const done = await ask({ do: 'add', column: column.id, values }) as EntryResult[];
+      const done = await ask({ do: 'add', column: column.id, values }) as EntryResult[] | undefined;
+      if (!done) { announce(''); return; }
       // What was refused stays in the box, to be corrected.
       box.value = done.filter(one => one.message !== undefined).map(one => one.value).join('\n');
       box.dispatchEvent(new Event('input'));
@@ -100,7 +101,8 @@ function draw(first: ListColumn): HTMLElement {
     remove.disabled = true;
     announce(w('Working…'));
     try {
-      told(await ask({ do: 'remove', column: column.id, values }) as EntryResult[], '{0} removed, {1} refused');
+      const done = await ask({ do: 'remove', column: column.id, values }) as EntryResult[] | undefined;
+      if (done) told(done, '{0} removed, {1} refused'); else announce('');
     } catch (error) {
       announce(errorText(error), true);
     } finally {

@@ -1,0 +1,11 @@
+import Module from 'node:module';
+
+/** As much of VS Code as a unit test brings along; what is not there is undefined. */
+export const vscode: Record<string, any> = {
+  CancellationError: class extends Error { override name = 'Canceled'; },
+  ThemeIcon: class { constructor(readonly id: string) {} }, ViewColumn: { Active: -1 }, env: { language: 'en' }, window: {}, commands: {},
+  Uri: { joinPath: (base: unknown, ...parts: string[]) => ({ toString: () => [String(base), ...parts].join('/') }) },
+};
+// Import this before what imports `vscode`.
+const loader = Module as unknown as { _load(request: string, ...rest: unknown[]): unknown }, load = loader._load;
+loader._load = (request, ...rest) => request === 'vscode' ? vscode : load.call(Module, request, ...rest);
