@@ -198,13 +198,13 @@ describe('accounts', () => {
 });
 
 /** A vendor that answers every request alike, and one that gives tokens. */
-async function vendor(answer: { status: number; body?: unknown }) {
+async function vendor(answer: { status: number; body?: unknown; granting?: () => Promise<void> }) {
   const seen: { url: string; authorization: string; body: string }[] = [];
   const server = createServer(async (request, reply) => {
     let body = '';
     for await (const part of request) body += String(part);
     seen.push({ url: request.url!, authorization: request.headers.authorization ?? '', body });
-    if (body.includes('grant_type')) { reply.end(JSON.stringify({ access_token: `access-${seen.length}`, refresh_token: `refresh-${seen.length}`, token_type: 'bearer', expires_in: 7200 })); return; }
+    if (body.includes('grant_type')) { await answer.granting?.(); reply.end(JSON.stringify({ access_token: `access-${seen.length}`, refresh_token: `refresh-${seen.length}`, token_type: 'bearer', expires_in: 7200 })); return; }
     reply.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body ?? {}));
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -324,7 +324,8 @@ describe('an account that is edited, renamed or removed meanwhile', () => {
     await accounts.update('one', { name: 'New' });
     await accounts.update('one', {}, SECRET);
     assert.equal(accounts.find('one').name, 'New');
-    await accounts.update(`sandbox-${provider.id}`, {}, SECRET);
+    await accounts.update(`sandbox-${provider.id}`, { name: 'Lent' }, SECRET);
+    assert.equal(accounts.find(`sandbox-${provider.id}`).name, 'Lent');
     assert.equal((state.get('accounts') as unknown[]).length, 1);
     assert.equal(accounts.list().length, 2);
   });
@@ -357,7 +358,7 @@ describe('never', () => {
     const { accounts, clock } = harness();
     await accounts.add(account('never'), SECRET);
     assert.equal(clock.timers.size, 1);
-    await accounts.update('one', { remember: 'session' }, SECRET);
+    await accounts.update('one', { remember: 'session' });
     clock.pass(11 * 60_000);
     assert.equal(await accounts.has('one'), true);
     await accounts.update('one', { remember: 'never' }, SECRET);
@@ -408,9 +409,9 @@ describe('tokens', () => {
     try {
       const { accounts, secrets } = harness();
       await accounts.add(signedIn(there.url, 'keep'), { clientSecret: 'app-secret', tokens: OLD });
-      const client = await accounts.open('one'), call = (client.call('account.check', {}) as Promise<unknown>).catch(() => {});
-      await accounts.remove('one');
-      await call;
+      there.answer.granting = () => accounts.remove('one');
+      await assert.rejects(check(accounts));
+      assert.equal(there.seen.length, 2, 'what was under way goes out once more');
       assert.equal(secrets.size, 0);
     } finally { there.close(); }
   });
