@@ -22,6 +22,7 @@ import { stopSandbox } from './sandbox.js';
 import { openOverview } from './overview.js';
 import { idOfItem, operationOf } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
+import { createWaits } from './waits.js';
 import { t, translateWith } from './words.js';
 
 /** Wires the parts together and registers them; nothing is fetched, read or asked here. */
@@ -36,7 +37,7 @@ export function activate(context: vscode.ExtensionContext): void {
     const info = accounts.list().find(one => one.id === id);
     return info && { name: info.name, signsIn: accounts.find(id).remember !== 'keep' || grantOf(info.provider, info.values) !== undefined };
   } });
-  const requests = createRequestLog(log);
+  const requests = createRequestLog(log), waits = own(createWaits());
   const icon = (provider: string) => ({
     light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`),
     dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`),
@@ -49,12 +50,8 @@ export function activate(context: vscode.ExtensionContext): void {
     },
     observe: (account, seen) => {
       requests.observe(account.name, seen);
-      // Waiting is done by the core; that it waits is to be seen.
-      if (seen.status === 429) {
-        vscode.window.setStatusBarMessage(seen.method === 'GET'
-          ? t('$(clock) {0} asks for a break; trying again by itself …', account.name)
-          : t('$(clock) {0} asks for a break.', account.name), 15_000);
-      }
+      if (seen.wait !== undefined) waits.wait(account.name, seen.wait);
+      else if (seen.status === 429 && seen.method !== 'GET') vscode.window.setStatusBarMessage(t('$(clock) {0} asks for a break.', account.name), 15_000);
     },
     refused: (account, error) => problems.refused(account.id, error),
     stateChanged: id => { const root = model.find(id); if (root) tree.fire(root); },
@@ -90,7 +87,7 @@ export function activate(context: vscode.ExtensionContext): void {
     changed: node => { tree.fire(node); counted(); },
     loaded: () => counted(),
   });
-  const tree = own(createTree({ model, icon, shown: () => { drawn = snapshot(); accounts.warm(); } }));
+  const tree = own(createTree({ model, icon, stateOf: id => accounts.stateOf(id), shown: () => { drawn = snapshot(); accounts.warm(); } }));
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { isMailError, nextStep } from '../shared/index.js';
+import type { AccountState } from './accounts.js';
 import { contextOf, describe, needsAttention, shortDate, stateLabel, statusOf, type ItemNode, type Model, type Node } from './model.js';
 import { oneLine } from './problems.js';
 import { idOfItem, isConversation, isMail, isMessage } from './tables.js';
@@ -11,12 +12,14 @@ const STATE = 'mailroom-state';
 interface TreeParts {
   model: Model;
   icon(provider: string): { light: vscode.Uri; dark: vscode.Uri };
+  /** What the last exchange said of an account. */
+  stateOf?(account: string): AccountState | undefined;
   /** Told when the accounts are shown: somebody is going to open one. */
   shown?(): void;
 }
 
 /** Maps the model to rows; holds nothing itself. */
-export function createTree({ model, icon, shown }: TreeParts) {
+export function createTree({ model, icon, shown, stateOf }: TreeParts) {
   const emitter = new vscode.EventEmitter<Node | undefined>();
   const provider: vscode.TreeDataProvider<Node> = {
     onDidChangeTreeData: emitter.event,
@@ -33,7 +36,15 @@ export function createTree({ model, icon, shown }: TreeParts) {
     const description = describe(node);
     if (description) item.description = description;
     switch (node.kind) {
-      case 'account': item.iconPath = icon(node.account.provider.id); break;
+      case 'account': {
+        item.iconPath = icon(node.account.provider.id);
+        const state = stateOf?.(node.account.id);
+        if (!state) break;
+        item.description = [description, accountState(state)].filter(Boolean).join(' · ');
+        item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: state });
+        item.accessibilityInformation = { label: [node.label, item.description].join(', ') };
+        break;
+      }
       case 'branch': case 'choice': item.iconPath = new vscode.ThemeIcon(iconOf(node.branch.resource, node)); break;
       case 'single':
         item.iconPath = new vscode.ThemeIcon('settings');
@@ -119,6 +130,10 @@ function tooltip(node: Node): vscode.MarkdownString | undefined {
   return text;
 }
 
+/** How an account is, in a word or two. */
+const accountState = (state: AccountState): string =>
+  state === 'good' ? t('connected') : state === 'signIn' ? t('sign-in needed') : t('cannot be reached');
+
 /** Letters and colours for states, so that a state can change without building the row anew. */
 export function stateDecorations(): vscode.FileDecorationProvider {
   return {
@@ -129,6 +144,8 @@ export function stateDecorations(): vscode.FileDecorationProvider {
         case 'error': return { badge: '!', color: new vscode.ThemeColor('list.errorForeground'), tooltip: stateLabel(status) };
         case 'deleting': return { badge: 'D', color: new vscode.ThemeColor('list.warningForeground'), tooltip: stateLabel(status) };
         case 'pending': return { badge: 'P', tooltip: stateLabel(status) };
+        case 'signIn': return { badge: '!', color: new vscode.ThemeColor('list.errorForeground'), tooltip: accountState(status) };
+        case 'unreachable': return { badge: '?', color: new vscode.ThemeColor('list.warningForeground'), tooltip: accountState(status) };
         case 'disabled': return { badge: 'O', color: new vscode.ThemeColor('disabledForeground'), tooltip: stateLabel(status) };
         default: return undefined;
       }

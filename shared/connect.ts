@@ -57,7 +57,7 @@ export function connect(provider: Provider, account: Readonly<Record<string, unk
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
   const visible = signer || oauth2 ? Object.fromEntries(Object.entries(whole).filter(([name]) => !isSecret(provider.auth.fields, name))) : whole;
-  return createClient(provider, { account: visible, send, key, resolve, token: known, signal, secrets: () => hidden }, providers);
+  return createClient(provider, { account: visible, send, key, resolve, token: known, signal, observe: options.observe, secrets: () => hidden }, providers);
 }
 
 const isSecret = (fields: Fields, name: string) => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };

@@ -9,7 +9,12 @@ export interface HttpRequest {
 export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> }
 export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array }
 /** Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. */
-export type Send = (request: HttpRequest, signal?: AbortSignal) => Promise<HttpStream>;
+export type Send = (request: HttpRequest, signal?: AbortSignal, attempt?: number) => Promise<HttpStream>;
+/**
+ * One request as a host may write it down: no query, no body, no header. `attempt` counts tries of the same request, from 1. With `wait` it is no
+ * request, but says that one failed and is tried again in so many seconds.
+ */
+export interface Exchange { method: string; url: string; status?: number; ms: number; error?: string; attempt?: number; wait?: number }
 /** A provider's reading of a failure; what it leaves out is filled in from the status. */
 export type Explain = (response: HttpResponse) => { code?: ErrorCode; message?: string; issues?: Issue[]; retryAfter?: number } | undefined;
 
@@ -20,8 +25,8 @@ const TRIES = 3, LONGEST_WAIT = 30;
 
 /** Sends, reads the whole answer, and turns every failure into a `MailError`. Only GET is tried again: RFC 9110 section 9.2.2. */
 export async function exchange(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpResponse> {
-  return attempt(ctx, request, async () => {
-    const answer = await whole(await ctx.send(request, ctx.signal), ctx);
+  return attempt(ctx, request, async tried => {
+    const answer = await whole(await ctx.send(request, ctx.signal, tried), ctx);
     if (answer.status >= 300) throw failure(ctx, answer, explain);
     return answer;
   });
@@ -29,17 +34,17 @@ export async function exchange(ctx: Context, request: HttpRequest, explain?: Exp
 
 /** The same for large content: the body of a good answer is handed on as it comes. */
 export async function exchangeStream(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpStream> {
-  return attempt(ctx, request, async () => {
-    const answer = await ctx.send(request, ctx.signal);
+  return attempt(ctx, request, async tried => {
+    const answer = await ctx.send(request, ctx.signal, tried);
     if (answer.status >= 300) throw failure(ctx, await whole(answer, ctx), explain);
     return answer;
   });
 }
 
-async function attempt<T>(ctx: Context, request: HttpRequest, once: () => Promise<T>): Promise<T> {
+async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: number) => Promise<T>): Promise<T> {
   for (let tried = 1; ; tried++) {
     try {
-      return await once();
+      return await once(tried);
     } catch (error) {
       ctx.signal?.throwIfAborted();
       const known = isMailError(error) ? error : new MailError('unavailable', `No answer from ${origin(request.url)}: ${reason(error)}.`,
@@ -47,6 +52,7 @@ async function attempt<T>(ctx: Context, request: HttpRequest, once: () => Promis
       const again = request.method === 'GET' && tried < TRIES && (known.code === 'unavailable' || known.code === 'rate_limited');
       const wait = known.details.retryAfter ?? 0.2 * 2 ** tried * (1 + Math.random());
       if (!again || wait > LONGEST_WAIT) throw known;
+      ctx.observe?.({ method: request.method, url: shownAddress(request.url), ms: 0, attempt: tried, wait });
       await pause(wait * 1000, ctx.signal);
     }
   }
@@ -145,6 +151,11 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** An address as it may be written down: without its query, and without what stands behind a word for secrets in its path. */
+export const shownAddress = (url: string): string => {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname.replace(/(\/[^/]*(?:token|secret|password)[^/]*\/)[^/]+/gi, '$1***');
+};
 const origin = (url: string) => { try { return new URL(url).origin; } catch { return 'another address'; } };
 
 /** The innermost cause of a failed connection, in a few words. */

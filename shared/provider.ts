@@ -1,5 +1,5 @@
 import type { Fields, Values } from './fields.js';
-import type { HttpRequest, Send } from './http.js';
+import type { Exchange, HttpRequest, Send } from './http.js';
 import type { Vocabulary } from './vocabulary.js';
 
 /** What an operation may touch. `account` holds secrets only for providers that log in themselves (no `sign`). */
@@ -7,6 +7,8 @@ export interface Context {
   account: Readonly<Record<string, unknown>>;
   send: Send;
   signal?: AbortSignal;
+  /** Told of every exchange, and of every wait before another try. */
+  observe?: (seen: Exchange) => void;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
   /** Tells sign-ins apart that look the same from here; what one of them opened is not lent to another. */

@@ -1,6 +1,6 @@
 import type { Agent, Dispatcher } from 'undici';
 import { MailError } from './errors.js';
-import type { HttpRequest, Send } from './http.js';
+import { shownAddress, type Exchange, type HttpRequest, type Send } from './http.js';
 import type { Pacer } from './pace.js';
 
 /** What a host brings to a sender; each part is optional. */
@@ -18,7 +18,6 @@ export interface SendOptions {
   /** Told of every finished request; for logs and counters. Never sees bodies or signed headers. */
   observe?: (seen: Exchange) => void;
 }
-export interface Exchange { method: string; url: string; status?: number; ms: number; error?: string }
 
 /** Idle connections are kept this long, in milliseconds; vendors close theirs after 60 s or later. */
 const KEEP_ALIVE = 30_000;
@@ -31,14 +30,14 @@ const defaultDispatcher = async () => shared ??= new (await undici()).Agent({ ke
 /** A sender on undici: kept connections, timeouts, abort, pace. Redirects are not followed: a signed request belongs to one address. */
 export function createSend(options: SendOptions = {}): Send {
   const { sign, refresh, allow, pacer, observe, timeoutMs = 30_000 } = options;
-  const once = async (unsigned: HttpRequest, signal?: AbortSignal) => {
+  const once = async (unsigned: HttpRequest, attempt: number, signal?: AbortSignal) => {
     const address = new URL(unsigned.url);
     await allow?.(address);
     const run = async () => {
       const request = sign ? await sign(unsigned) : unsigned;
       const started = performance.now();
       const told = (rest: { status?: number; error?: string }) =>
-        observe?.({ method: request.method, url: address.origin + address.pathname, ms: performance.now() - started, ...rest });
+        observe?.({ method: request.method, url: shownAddress(request.url), ms: performance.now() - started, attempt, ...rest });
       try {
         const { request: exchange } = await undici();
         const answer = await exchange(request.url, {
@@ -56,12 +55,12 @@ export function createSend(options: SendOptions = {}): Send {
     };
     return pacer ? pacer(run, signal) : run();
   };
-  return async (request, signal) => {
+  return async (request, signal, attempt = 1) => {
     if (!/^https?:/.test(request.url)) throw new MailError('invalid_input', 'The base address of the account must begin with http:// or https://.');
-    const { answer, request: signed } = await once(request, signal);
+    const { answer, request: signed } = await once(request, attempt, signal);
     if (answer.status !== 401 || !refresh) return answer;
     await answer.body.dump();
     await refresh(signed);
-    return (await once(request, signal)).answer;
+    return (await once(request, attempt, signal)).answer;
   };
 }

@@ -39,8 +39,10 @@ export interface OverviewModel {
   title: string; subtitle: string; charts: Chart[];
   rows: { label: string; status: string; tone: Bar['tone']; detail: string }[]; busy: boolean; note?: string;
 }
+/** One request as the log and the inspector show it: no query, no body, no header. `wait`: after how many seconds it was tried again. */
 export interface RequestLine {
-  at: number; account: string; method: string; origin: string; path: string; status?: number; error?: string; ms: number; attempt: number;
+  id: number; at: number; account: string; method: string; origin: string; path: string;
+  status?: number; error?: string; ms: number; attempt: number; wait?: number;
 }
 
 /** What the host tells a page. */
@@ -140,6 +142,7 @@ export const PAGE_WORDS = [
   'No entries', '{0} entries', '{0} of {1} entries', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
   'Reload', 'Refused', 'Select {0}',
   'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
+  'Filter requests', 'No request matches.', 'failed', 'Finished', 'Address', 'Tried again after {0} s', '{0} ms', 'Details of {0}',
   'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Show', 'Requests',
   'not set (unchanged)', 'Leave empty to keep the present one', 'Yes', 'No', 'Undecided', 'Bold values were changed.', 'changed',
 ] as const;

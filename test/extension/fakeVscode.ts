@@ -4,6 +4,7 @@ import Module from 'node:module';
 export const vscode: Record<string, any> = {
   CancellationError: class extends Error { override name = 'Canceled'; },
   ThemeIcon: class { constructor(readonly id: string) {} }, ViewColumn: { Active: -1 }, env: { language: 'en' }, window: {}, commands: {},
+  StatusBarAlignment: { Left: 1, Right: 2 },
   Uri: { joinPath: (base: unknown, ...parts: string[]) => ({ toString: () => [String(base), ...parts].join('/') }) },
 };
 // Import this before what imports `vscode`.

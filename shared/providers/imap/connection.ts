@@ -4,6 +4,7 @@ import type { Context } from '../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from './libraries.js';
+import { observeCommands } from './observe.js';
 import { quicken } from './rows.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
@@ -258,6 +259,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false): Promise<Imap
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
   quicken(client);
+  observeCommands(ctx, end, client);
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
   client.on('error', quiet);
   const stop = () => client.close();

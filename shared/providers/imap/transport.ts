@@ -9,6 +9,7 @@ import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
 import { addressOf, tokenOf } from './connection.js';
 import { smtpConnectionLibrary } from './libraries.js';
+import { observed } from './observe.js';
 import { abilitiesIn, sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from './session.js';
 
 /** Connections per account and process. Who finds all of them busy waits with nothing in hand, so memory has a bound too. */
@@ -84,7 +85,7 @@ function wake(pool: Pool): void {
 async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line | undefined> {
   pool.opening++;
   try {
-    const connection = await connected(pool, signal);
+    const connection = await observed(pool.ctx, pool.end, 'AUTH', '', connected(pool, signal));
     if (connection.destroyed || pool.closed) { connection.close(); throw lost(); }
     const line: Line = { session: sessionOn(connection, pool.can!), sent: 0 };
     pool.lines.add(line);
@@ -201,7 +202,7 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
     const out = () => passed = pool.follows && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0
       && (pool.waiting.shift()!.go(line), true);
     try {
-      const taken = await session.send(envelope(), message, wire, ctx.signal, out);
+      const taken = await observed(ctx, pool.end, 'DATA', '', session.send(envelope(), message, wire, ctx.signal, out), ({ response }) => Number(response.slice(0, 3)));
       if (!passed) give(pool, line);
       return taken;
     } catch (error) {

@@ -1,0 +1,31 @@
+import type { Context } from '../../provider.js';
+import type { Endpoint } from './account.js';
+import type { ImapFlow } from './libraries.js';
+
+/** Commands that name their folder themselves; of the others the one that is open is meant. */
+const NAMES_FOLDER = /^(SELECT|EXAMINE|STATUS|APPEND|CREATE|DELETE|SUBSCRIBE|UNSUBSCRIBE)$/;
+
+/** Tells the host of a command, a folder and what became of it: never what is searched for or carried. */
+export function observed<T>(ctx: Context, { side, security, host, port }: Endpoint, method: string, folder: string, work: Promise<T>, statusOf?: (value: T) => number | undefined): Promise<T> {
+  const { observe } = ctx;
+  if (!observe) return work;
+  const started = performance.now(), scheme = side.toLowerCase() + (security === 'tls' ? 's' : '');
+  const tell = (status?: number, error?: string) => observe({
+    method, url: `${scheme}://${host}:${port}/${encodeURIComponent(folder)}`, ms: performance.now() - started,
+    ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error }),
+  });
+  work.then(value => tell(statusOf?.(value)), (error: { responseStatus?: string; responseCode?: number; code?: string }) =>
+    tell(error?.responseCode, error?.responseCode === undefined ? error?.responseStatus ?? error?.code ?? 'error' : undefined));
+  return work;
+}
+
+/** The same for everything that goes over a connection of the IMAP library. */
+export function observeCommands(ctx: Context, end: Endpoint, client: ImapFlow): void {
+  const inside = client as unknown as { exec?(command: string, attributes?: { value?: unknown }[], options?: object): Promise<unknown> };
+  const exec = inside.exec?.bind(client);
+  if (!ctx.observe || !exec) return;
+  inside.exec = (command, attributes, options) => {
+    const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : client.mailbox ? client.mailbox.path : '';
+    return observed(ctx, end, command, typeof named === 'string' ? named : '', exec(command, attributes, options));
+  };
+}

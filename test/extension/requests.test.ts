@@ -1,0 +1,90 @@
+import { vscode } from './fakeVscode.js';
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createRequestLog } from '../../extension/log.js';
+import { createWaits } from '../../extension/waits.js';
+import { connect, isStream, providers, type Exchange } from '../../shared/index.js';
+import { startMail } from '../sandbox/mail.js';
+
+const harness = () => {
+  const said: string[] = [];
+  return { said, log: createRequestLog({ info: (text: string) => said.push(text), warn: (text: string) => said.push(`! ${text}`) }) };
+};
+/** Runs an operation to its end. */
+async function run(client: ReturnType<typeof connect>, name: string, input: Record<string, unknown>): Promise<void> {
+  const result = client.call(name, input);
+  if (isStream(result)) { for await (const _ of result) { /* only the requests count */ } } else await result;
+}
+
+describe('requests', () => {
+  it('of a vendor are told with the number of the try, and with the wait before the next', async () => {
+    const answers = [{ status: 429, after: '1' }, { status: 200 }], seen: Exchange[] = [];
+    const server = createServer((_, reply) => { const { status, after } = answers.shift()!; reply.writeHead(status, after ? { 'retry-after': after } : {}).end('{}'); });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    const provider = providers.find(({ auth }) => auth.oauth2)!, baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await run(connect(provider, { baseUrl }, { token: async () => 'token', observe: one => seen.push(one) }), 'account.check', {}).catch(() => {});
+    server.closeAllConnections();
+    server.close();
+    assert.deepEqual(seen.map(({ status, attempt, wait }) => [status, attempt, wait]), [[429, 1, undefined], [undefined, 1, 1], [200, 2, undefined]]);
+    const { said, log } = harness();
+    for (const one of seen) log.observe('Sales', one);
+    assert.deepEqual(said.map(line => line.replace(/\d+ ms/, 'ms')), ['! Sales: GET /api/v2/mailboxes 429 ms', 'Sales: GET /api/v2/mailboxes is tried again in 1 s', 'Sales: GET /api/v2/mailboxes 200 ms (try 2)']);
+    assert.deepEqual(log.lines().map(({ attempt, wait }) => [attempt, wait]), [[1, 1], [2, undefined]]);
+  });
+  it('two reads of the same address are two requests, not two tries', () => {
+    const { log } = harness();
+    for (const status of [503, 200]) log.observe('Sales', { method: 'GET', url: 'https://x.example/a', status, ms: 1, attempt: 1 });
+    assert.deepEqual(log.lines().map(({ attempt }) => attempt), [1, 1]);
+  });
+  it('show no token that stands in their path', async () => {
+    const seen: string[] = [], provider = providers.find(({ operations }) => 'connectToken.get' in operations)!;
+    const account = Object.fromEntries(Object.entries(provider.auth.fields as Record<string, { required?: boolean; default?: unknown }>).filter(([, field]) => field.required && field.default === undefined).map(([name]) => [name, 'value']));
+    await run(connect(provider, { ...account, baseUrl: 'http://127.0.0.1:9' }, { observe: one => seen.push(one.url) }), 'connectToken.get', { connectToken: 'sesame123' }).catch(error => assert.equal(error.code, 'unavailable', String(error)));
+    assert.ok(seen.length);
+    assert.match(seen[0]!, /connect_tokens\/\*\*\*/);
+    assert.ok(!seen.join().includes('sesame123'));
+  }).timeout(10_000);
+  it('of a mail host are told too: command and folder, neither words searched for, subjects, addresses nor secrets', async () => {
+    const mail = await startMail({ users: 2 }), seen: Exchange[] = [];
+    try {
+      const provider = providers.find(({ auth }) => auth.oauth2Choice)!;
+      const client = connect(provider, {
+        user: 'u0@test.local', password: 'pass0', imapHost: 'localhost', imapPort: mail.imap.port, imapSecurity: 'none', smtpHost: 'localhost', smtpPort: mail.smtp.port, smtpSecurity: 'none',
+      }, { observe: one => seen.push(one) });
+      await run(client, 'message.send', { from: 'u0@test.local', to: ['u1@test.local'], subject: 'Subject-of-mine', text: 'Text-of-mine' });
+      await run(client, 'message.list', { folder: 'Sent', subject: 'Subject-of-mine' });
+      await assert.rejects(run(client, 'message.list', { folder: 'Nowhere' }));
+    } finally { await mail.close(); }
+    const { said, log } = harness();
+    for (const one of seen) log.observe('Mail', one);
+    for (const wanted of [/^Mail: AUTH \/ OK/, /^Mail: DATA \/ 250/, /^Mail: APPEND \/Sent OK/, /^Mail: (UID )?SEARCH \/Sent OK/, /^Mail: (UID )?FETCH \/Sent OK/, /^! Mail: (SELECT|EXAMINE) \/Nowhere NO/])
+      assert.ok(said.some(line => wanted.test(line)), `${wanted} in\n${said.join('\n')}`);
+    assert.doesNotMatch(JSON.stringify([said, log.lines()]), /of-mine|test\.local|pass0/);
+  }).timeout(20_000);
+});
+
+describe('a wait', () => {
+  it('is counted down in the status bar, and gone when it is over', () => {
+    const item = { text: '', shown: false, show() { item.shown = true; }, hide() { item.shown = false; }, dispose() {} };
+    vscode.window.createStatusBarItem = () => item;
+    const real = { set: globalThis.setInterval, clear: globalThis.clearInterval };
+    let now = 0, tick = () => {};
+    globalThis.setInterval = ((run: () => void) => { tick = run; return 1; }) as never;
+    globalThis.clearInterval = (() => { tick = () => {}; }) as never;
+    try {
+      const waits = createWaits(() => now);
+      waits.wait('Sales', 0.4);
+      assert.equal(item.shown, false);
+      waits.wait('Sales', 20);
+      assert.match(item.text, /Sales: retrying in 20 s/);
+      now = 5_000;
+      tick();
+      assert.match(item.text, /in 15 s/);
+      now = 20_000;
+      tick();
+      assert.equal(item.shown, false);
+      waits.dispose();
+    } finally { globalThis.setInterval = real.set; globalThis.clearInterval = real.clear; }
+  });
+});
