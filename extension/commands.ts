@@ -8,12 +8,13 @@ import { isDocument } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
 import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, SingleNode } from './model.js';
-import { hasMore, isEntryList, listsMailboxes } from './model.js';
+import { lookThrough } from './look.js';
+import { actionsOf, hasMore, isEntryList, listsMailboxes, resourceOf } from './model.js';
 import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
 import { n8nNodes } from './n8n.js';
 import { isCancel, type Problems } from './problems.js';
-import { actionsAt, actionsFor, actionsOn, idOfItem, inputFrom, isMail, operationOf, searchField, type Binding } from './tables.js';
+import { idOfItem, inputFrom, isMail, isMailbox, operationOf, searchField, type Binding } from './tables.js';
 import type { createAttention, createTree } from './tree.js';
 import { editingOf, secretsOf } from './values.js';
 import { inSentence, t, title } from './words.js';
@@ -21,6 +22,8 @@ import { inSentence, t, title } from './words.js';
 interface Parts {
   context: vscode.ExtensionContext; accounts: Accounts; model: Model;
   tree: ReturnType<typeof createTree>; view: vscode.TreeView<Node>; attention: ReturnType<typeof createAttention>;
+  /** The rows that were selected last, in whichever view. */
+  selection(): readonly Node[];
   problems: Problems; log: vscode.LogOutputChannel; operator: Operator; documents: Documents;
   compose(target: Target, operation: string): void; read(target: Target): Promise<void>;
   editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
@@ -58,9 +61,11 @@ export function registerCommands(parts: Parts): void {
     }));
   };
   const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && 'kind' in value && 'account' in value;
-  /** The rows a command is for: the selection, when the row clicked belongs to it. From the palette, the selection too. */
-  const chosen = (node: unknown, nodes: unknown): Node[] =>
-    Array.isArray(nodes) && nodes.length ? nodes.filter(isNode) : isNode(node) ? [node] : [...view.selection];
+  /** The rows a command is for, the one clicked first: the selection, when that row belongs to it. From the palette, the selection too. */
+  const chosen = (node: unknown, nodes: unknown): Node[] => {
+    const rows = Array.isArray(nodes) && nodes.length ? nodes.filter(isNode) : isNode(node) ? [node] : [...parts.selection()];
+    return isNode(node) ? [node, ...rows.filter(one => one !== node)] : rows;
+  };
   const items = (node: unknown, nodes: unknown): ItemNode[] => chosen(node, nodes).filter((one): one is ItemNode => one.kind === 'item');
   const inView = <T>(work: () => Thenable<T>) => vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
   /** Asks for what a command is about, when it was not called on a row. */
@@ -77,14 +82,17 @@ export function registerCommands(parts: Parts): void {
     ))?.id;
   };
   const branchFor = (node: unknown): BranchNode | undefined => {
-    const one = isNode(node) ? node : view.selection[0];
+    const [one] = chosen(node, undefined);
     return one?.kind === 'branch' ? one : one?.kind === 'note' ? one.of : undefined;
   };
   const need = <T>(value: T | undefined, sentence: string): T | undefined => {
     if (value === undefined) void vscode.window.showInformationMessage(sentence);
     return value;
   };
-  const SELECT = () => t('Select a row in the Mailroom view first.');
+  const SELECT = () => t('Select a row in the Mailroom view first.'), SELECT_LIST = () => t('Select a list in the Mailroom view first, such as mailboxes.');
+  /** Says that a row is not one that a command is for. */
+  const refuse = ({ account: { name, provider }, label }: Node) =>
+    void vscode.window.showInformationMessage(t('{0} does not offer this for “{1}”.', provider.name, label || name));
 
   // Accounts
   register('addAccount', () => addAccount(extension, accounts, log));
@@ -161,9 +169,9 @@ export function registerCommands(parts: Parts): void {
       }
     });
   });
-  register('loadMore', (node: unknown) => { const branch = need(branchFor(node), SELECT()); return branch && inView(() => model.more(branch)); });
+  register('loadMore', (node: unknown) => { const branch = need(branchFor(node), SELECT_LIST()); return branch && inView(() => model.more(branch)); });
   register('loadAll', async (node: unknown) => {
-    const branch = need(branchFor(node), SELECT());
+    const branch = need(branchFor(node), SELECT_LIST());
     if (!branch) return;
     await vscode.window.withProgress({
       location: vscode.ProgressLocation.Notification, title: t('Loading all {0}', branch.label), cancellable: true,
@@ -179,7 +187,7 @@ export function registerCommands(parts: Parts): void {
     });
   });
   register('filter', async (node: unknown) => {
-    const branch = need(branchFor(node), SELECT());
+    const branch = need(branchFor(node), SELECT_LIST());
     if (!branch) return;
     const operation = operationOf(branch.account.provider, branch.branch.operation)!, server = searchField(operation);
     const text = await vscode.window.showInputBox({
@@ -191,7 +199,7 @@ export function registerCommands(parts: Parts): void {
     if (text !== undefined) await inView(() => model.filter(branch, text.trim() ? { text: text.trim() } : undefined));
   });
   register('filterForm', (node: unknown) => {
-    const branch = need(branchFor(node), SELECT());
+    const branch = need(branchFor(node), SELECT_LIST());
     if (!branch) return;
     const operation = operationOf(branch.account.provider, branch.branch.operation)!;
     const known = inputFrom(branch.account.provider, branch.branch.operation, branch.binding);
@@ -202,14 +210,14 @@ export function registerCommands(parts: Parts): void {
       async input => { await inView(() => model.filter(branch, Object.keys(input).length ? { input } : undefined)); },
     );
   });
-  register('clearFilter', (node: unknown) => { const branch = branchFor(node); return branch && inView(() => model.filter(branch, undefined)); });
+  register('clearFilter', (node: unknown) => { const branch = need(branchFor(node), SELECT_LIST()); return branch && inView(() => model.filter(branch, undefined)); });
 
   // Objects
   register('open', async (node: unknown) => {
-    const one = need(isNode(node) ? node : view.selection[0], SELECT());
+    const one = need(chosen(node, undefined)[0], SELECT());
     if (!one) return;
     if (one.kind === 'item' && isMail(one.resource)) { await parts.read(targetOf(one)); return; }
-    if (one.kind !== 'item' && one.kind !== 'single') return;
+    if (one.kind !== 'item' && one.kind !== 'single') { refuse(one); return; }
     if (one.kind === 'item' && isEntryList(one.account.provider, one.resource)) {
       await vscode.commands.executeCommand('mailroom.editLists', one.parent?.parent ?? one.parent);
       return;
@@ -228,8 +236,9 @@ export function registerCommands(parts: Parts): void {
     );
   };
   register('openJson', async (node: unknown) => {
-    const one = need(isNode(node) ? node : view.selection[0], SELECT());
-    if (one?.kind !== 'item' && one?.kind !== 'single') return;
+    const one = need(chosen(node, undefined)[0], SELECT());
+    if (!one) return;
+    if (one.kind !== 'item' && one.kind !== 'single') { refuse(one); return; }
     const { provider } = one.account, get = `${one.resource}.get`;
     const value = await inView(async () => operationOf(provider, get)
       ? (await accounts.open(one.account.id)).call(get, inputFrom(provider, get, one.binding)) as Promise<unknown>
@@ -238,83 +247,90 @@ export function registerCommands(parts: Parts): void {
   });
   register('copyId', async (node: unknown, nodes: unknown) => {
     const all = items(node, nodes);
+    if (!need(all[0], SELECT())) return;
     await vscode.env.clipboard.writeText(all.map(one => idOfItem(one.item)).join('\n'));
     vscode.window.setStatusBarMessage(t('$(check) Copied'), 3000);
   });
   register('copyNode', async (node: unknown, nodes: unknown) => {
-    const all = items(node, nodes);
-    if (!all.length) return;
+    const all = chosen(node, nodes).filter(one => one.kind === 'item' || one.kind === 'branch');
+    if (!need(all[0], SELECT())) return;
     await vscode.env.clipboard.writeText(JSON.stringify(n8nNodes(all), null, 2));
     void vscode.window.showInformationMessage(t('Copied. Paste it into an n8n canvas.'));
   });
   register('actions', async (node: unknown, nodes: unknown) => {
-    const [first, ...rest] = chosen(node, nodes);
+    const all = chosen(node, nodes), [first, ...rest] = all;
     if (!need(first, SELECT())) return;
-    const { provider } = first!.account, target = targetOf(first!);
-    const names = first!.kind === 'account' ? actionsFor(provider)
-      : first!.kind === 'branch' || first!.kind === 'choice' ? actionsAt(provider, target.resource, target.binding)
-      : actionsOn(provider, target.resource, target.binding);
+    const { provider } = first!.account, target = targetOf(first!), names = actionsOf(first!);
+    if (!names.length) { refuse(first!); return; }
     const picked = await vscode.window.showQuickPick(names.map(name => ({ label: operationOf(provider, name)!.summary, description: name, name })), {
       title: [target.label, rest.length ? t('and {0} more', rest.length) : ''].filter(Boolean).join(' '),
       placeHolder: t('What to do?'), matchOnDescription: true,
     });
     if (!picked) return;
     if (isSending(picked.name)) { parts.compose(target, picked.name); return; }
-    if (splitName(picked.name)[1] === 'update' && first!.kind === 'item' && uriOf(first as ItemNode)) {
+    if (!rest.length && splitName(picked.name)[1] === 'update' && first!.kind === 'item' && uriOf(first as ItemNode)) {
       await vscode.commands.executeCommand('mailroom.open', first);
       return;
     }
-    await operator.runMany([first!, ...rest].map(targetOf), picked.name);
+    await operator.runMany(all.map(targetOf), picked.name);
   });
   register('create', async (node: unknown) => {
-    const one = need(isNode(node) ? node : view.selection[0], SELECT());
-    if (!one || (one.kind !== 'branch' && one.kind !== 'choice')) return;
-    const name = actionsAt(one.account.provider, one.branch.resource, one.binding).find(action => ['create', 'add'].includes(splitName(action)[1]));
-    if (name) await operator.run(targetOf(one), name);
+    const one = need(chosen(node, undefined)[0], SELECT_LIST());
+    if (!one) return;
+    const name = one.kind === 'branch' || one.kind === 'choice' ? actionsOf(one).find(action => ['create', 'add'].includes(splitName(action)[1])) : undefined;
+    if (name) await operator.run(targetOf(one), name); else refuse(one);
   });
+  /** Runs what stands on a command on the selection, as the first row's provider calls it. */
+  const onRows = async (node: unknown, nodes: unknown, operations: (resource: string) => readonly string[], extra: Values = {}): Promise<void> => {
+    const all = chosen(node, nodes), first = need(all[0], SELECT());
+    if (!first) return;
+    const offered = actionsOf(first), name = operations(resourceOf(first)).find(one => offered.includes(one));
+    if (name) await operator.runMany(all.map(targetOf), name, extra); else refuse(first);
+  };
+  const ofOwn = (...verbs: string[]) => (resource: string) => verbs.map(verb => `${resource}.${verb}`);
   register('delete', async (node: unknown, nodes: unknown) => {
-    const [only, ...more] = chosen(node, nodes);
-    if (only?.kind === 'account' && !more.length) { await vscode.commands.executeCommand('mailroom.removeAccount', only); return; }
-    const all = items(node, nodes), first = all[0];
-    if (!need(first, SELECT())) return;
-    const verb = ['delete', 'remove'].find(one => operationOf(first!.account.provider, `${first!.resource}.${one}`));
-    if (verb) await operator.runMany(all.filter(one => one.resource === first!.resource).map(targetOf), `${first!.resource}.${verb}`);
+    const all = chosen(node, nodes);
+    if (all[0]?.kind === 'account') await removeAccounts(all.filter(one => one.kind === 'account'));
+    else await onRows(node, nodes, ofOwn('delete', 'remove'));
   });
+  async function removeAccounts(all: readonly AccountNode[]): Promise<void> {
+    if (all.length === 1) { await vscode.commands.executeCommand('mailroom.removeAccount', all[0]); return; }
+    const button = t('Remove {0} Accounts', all.length);
+    if (await vscode.window.showWarningMessage(
+      t('Remove {0} accounts from VS Code?', all.length),
+      { modal: true, detail: `${all.map(({ label }) => label).join('\n')}\n\n${t('Their secrets are deleted here. Nothing changes at the providers.')}` },
+      button,
+    ) === button) for (const { account: { id } } of all) await accounts.remove(id);
+  }
   for (const [command, verbs] of Object.entries(VERBS)) {
-    register(command, async (node: unknown, nodes: unknown) => {
-      const all = items(node, nodes), first = all[0];
-      if (!need(first, SELECT())) return;
-      const verb = verbs.find(one => operationOf(first!.account.provider, `${first!.resource}.${one}`));
-      if (verb) await operator.runMany(all.filter(one => one.resource === first!.resource).map(targetOf), `${first!.resource}.${verb}`);
-    });
+    register(command, (node: unknown, nodes: unknown) => onRows(node, nodes, ofOwn(...verbs)));
   }
-  register('syncNow', async (node: unknown, nodes: unknown) => {
-    const all = items(node, nodes);
-    if (all.length) await operator.runMany(all.map(targetOf), 'sync.start');
-  });
+  register('syncNow', (node: unknown, nodes: unknown) => onRows(node, nodes, () => ['sync.start']));
   for (const [command, read] of [['markRead', true], ['markUnread', false]] as const) {
-    register(command, (node: unknown, nodes: unknown) => {
-      const all = items(node, nodes);
-      return all.length ? operator.runMany(all.map(targetOf), 'message.mark', { read }) : undefined;
-    });
+    register(command, (node: unknown, nodes: unknown) => onRows(node, nodes, () => ['message.mark'], { read }));
   }
-  register('reply', (node: unknown) => { const [one] = items(node, undefined); if (one) parts.compose(targetOf(one), 'message.reply'); });
+  register('reply', (node: unknown) => {
+    const one = need(chosen(node, undefined)[0], SELECT());
+    if (!one) return;
+    if (actionsOf(one).includes('message.reply')) parts.compose(targetOf(one), 'message.reply'); else refuse(one);
+  });
   register('compose', async (node: unknown) => {
     const one = isNode(node) ? node : undefined;
     const able = accounts.list().filter(({ provider }) => operationOf(provider, 'message.send'));
     const account = one?.account ?? (able.length > 1
-      ? able.find(({ name }) => name === undefined) ?? (await vscode.window.showQuickPick(
+      ? (await vscode.window.showQuickPick(
         able.map(entry => ({ label: entry.name, description: entry.provider.name, entry })), { placeHolder: t('Send from which account?') },
       ))?.entry
-      : able[0]);
-    if (!need(account, t('No account can send. Add one that can, such as IMAP and SMTP.'))) return;
-    const target: Target = one ? targetOf(one) : { account: account!, resource: '', binding: { refs: {}, choices: {} }, label: account!.name };
-    const from = one?.kind === 'item' && operationOf(account!.provider, 'message.sendFrom') ? 'message.sendFrom' : 'message.send';
+      : need(able[0], t('No account can send. Add one that can, such as IMAP and SMTP.')));
+    if (!account) return;
+    const target: Target = one ? targetOf(one) : { account, resource: '', binding: { refs: {}, choices: {} }, label: account.name };
+    const from = one?.kind === 'item' && operationOf(account.provider, 'message.sendFrom') ? 'message.sendFrom' : 'message.send';
     parts.compose(target, from);
   });
   register('changePassword', async (node: unknown) => {
-    const [one] = items(node, undefined);
-    if (one) await password(targetOf(one));
+    const one = need(chosen(node, undefined)[0], SELECT());
+    if (!one) return;
+    if (one.kind === 'item' && Object.keys(secretsOf(one.account.provider, one.resource)).length) await password(targetOf(one)); else refuse(one);
   });
   /** A new secret, typed twice into boxes; it never touches a document. */
   async function password(target: Target): Promise<void> {
@@ -332,20 +348,14 @@ export function registerCommands(parts: Parts): void {
     await operator.run(target, `${target.resource}.update`, { [key]: first });
   }
   register('editLists', (node: unknown) => {
-    const one = need(isNode(node) ? node : view.selection[0], SELECT());
+    const one = need(chosen(node, undefined)[0], SELECT());
     if (!one) return;
-    const { provider } = one.account;
-    if (one.kind === 'choice' || one.kind === 'branch') {
-      if (!isEntryList(provider, one.branch.resource)) return;
-      const owner = one.kind === 'branch' && one.parent?.kind === 'choice' ? one.parent.parent : one.parent;
-      if (owner) parts.editLists(targetOf(owner), one.branch.resource);
-    } else if (one.kind === 'item') {
-      // Lists that stand side by side first: of those there is something to compare.
-      const lists = (model.children(one) as Node[])
-        .filter(child => (child.kind === 'choice' || child.kind === 'branch') && isEntryList(provider, child.branch.resource));
-      const branch = lists.find(child => child.kind === 'choice') ?? lists[0];
-      if (branch && (branch.kind === 'choice' || branch.kind === 'branch')) parts.editLists(targetOf(one), branch.branch.resource);
-    }
+    const { provider } = one.account, isList = (node: Node) => (node.kind === 'choice' || node.kind === 'branch') && isEntryList(provider, node.branch.resource);
+    // Lists that stand side by side first: of those there is something to compare.
+    const lists = one.kind === 'item' ? (model.children(one) as Node[]).filter(isList) : isList(one) ? [one] : [];
+    const list = lists.find(child => child.kind === 'choice') ?? lists[0];
+    const owner = one.kind === 'item' ? one : one.kind === 'branch' && one.parent?.kind === 'choice' ? one.parent.parent : one.parent;
+    if (list && owner) parts.editLists(targetOf(owner), resourceOf(list)); else refuse(one);
   });
 
   // Documents
@@ -390,11 +400,7 @@ export function registerCommands(parts: Parts): void {
   register('export', async (node: unknown) => {
     const branch = branchFor(node);
     if (branch) {
-      const { provider } = branch.account, { operation } = branch.branch;
-      await exportList(`${branch.account.name} ${branch.label}`, async function* (signal) {
-        yield* (await accounts.open(branch.account.id, signal)).call(operation,
-          { ...inputFrom(provider, operation, branch.binding), ...branch.filter?.input }) as AsyncIterable<Values>;
-      });
+      await exportList(`${branch.account.name} ${branch.label}`, signal => model.listed(branch, signal));
       return;
     }
     const mailboxes = (account: AccountInfo, within?: Binding) => async function* (signal: AbortSignal) {
@@ -405,51 +411,37 @@ export function registerCommands(parts: Parts): void {
     if (account) await exportList(t('Mailboxes of {0}', account.name), mailboxes(account));
   });
   register('checkAll', async () => {
-    const all = accounts.list().filter(({ provider }) => listsMailboxes(provider));
-    await vscode.window.withProgress({
+    const all = accounts.list().filter(({ provider }) => listsMailboxes(provider)), failed = new Set<string>();
+    const stopped = await vscode.window.withProgress({
       location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true,
     }, async (progress, token) => {
       // A page that is waited for may be a minute away, at the pace of its vendor; whoever cancels does not wait for it.
       const cancelled = new Promise<void>(resolve => token.onCancellationRequested(() => resolve()));
       // Each account at its vendor's own pace, so that a slow one holds up nobody.
-      const looked = Promise.all(all.map(async account => {
-        try { await lookThrough(account.id, token, label => progress.report({ message: `${account.name}: ${label}` })); } catch (error) {
-          if (!isCancel(error)) problems.tell(account.name, error, { account: account.id });
+      const looked = Promise.all(all.map(async ({ id, name }) => {
+        try {
+          const unread = await lookThrough(model, id, {
+            stopped: () => token.isCancellationRequested, at: label => progress.report({ message: `${name}: ${label}` }),
+            reading: branch => token.onCancellationRequested(() => model.cancel(branch)),
+          });
+          for (const branch of unread) log.error(`${name}: ${branch.label}: ${branch.failed?.message ?? ''}`);
+          if (unread.length) failed.add(name);
+        } catch (error) {
+          if (!isCancel(error)) { failed.add(name); problems.tell(name, error, { account: id }); }
         }
         progress.report({ increment: 100 / Math.max(1, all.length) });
       }));
       await Promise.race([looked, cancelled]);
+      return token.isCancellationRequested;
     });
     tree.fire(undefined);
     attention.fire();
-    const boxes = new Set(model.loaded().filter(node => listsMailbox(node)).map(node => `${node.account.id} ${node.resource} ${idOfItem(node.item)}`)).size;
+    const boxes = new Set(model.loaded().filter(node => isMailbox(node.resource)).map(node => `${node.account.id} ${node.resource} ${idOfItem(node.item)}`)).size;
     const found = attention.rows().length;
-    void vscode.window.showInformationMessage(found === 1
-      ? t('{0} mailboxes are loaded; one needs attention.', boxes)
-      : t('{0} mailboxes are loaded; {1} need attention.', boxes, found));
+    const said = found === 1 ? t('{0} mailboxes are loaded; one needs attention.', boxes) : t('{0} mailboxes are loaded; {1} need attention.', boxes, found);
+    if (!failed.size) { void vscode.window.showInformationMessage(stopped ? `${said} ${t('You cancelled, so there may be more.')}` : said); return; }
+    const logs = t('Show Log');
+    void vscode.window.showWarningMessage(`${said} ${t('Not everything could be read: {0}.', [...failed].join(', '))}`, logs)
+      .then(picked => picked === logs ? log.show() : undefined);
   });
-  const listsMailbox = ({ resource }: ItemNode) => /mailbox$/i.test(resource);
-  /** Loads every branch of mailboxes of an account, also those below its domains. */
-  async function lookThrough(id: string, token: vscode.CancellationToken, at: (label: string) => void): Promise<void> {
-    const root = model.find(id);
-    if (!root) return;
-    const walk = async (node: Node, depth: number): Promise<void> => {
-      for (const child of await model.children(node)) {
-        if (token.isCancellationRequested) return;
-        if (child.kind !== 'branch') continue;
-        const boxes = /mailbox$/i.test(child.branch.resource), holds = depth === 0 && /^(domain|tenant)$/.test(child.branch.resource);
-        if (!boxes && !holds) continue;
-        at(child.label);
-        const listening = token.onCancellationRequested(() => model.cancel(child));
-        await model.children(child);
-        for (let pages = 0; hasMore(child) && pages < 50 && !token.isCancellationRequested; pages++) await model.more(child, 'quiet');
-        listening.dispose();
-        if (holds) for (const [i, item] of (child.rows ?? []).entries()) {
-          at(`${item.label} (${i + 1}/${child.rows?.length ?? 0})`);
-          await walk(item, depth + 1);
-        }
-      }
-    };
-    await walk(root, 0);
-  }
 }

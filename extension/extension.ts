@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
-import { splitName } from '../shared/index.js';
 import { askSecrets, setExtensionId, uriHandler } from './accountForm.js';
 import { createAccounts, grantOf, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
@@ -10,15 +9,16 @@ import { createDocuments, SCHEME } from './documents.js';
 import { createEditor } from './editor.js';
 import { createListsEditor } from './lists.js';
 import { createRequestLog } from './log.js';
-import { createModel, type Node } from './model.js';
+import { contextOf, createModel, type Node } from './model.js';
 import { onProxySettings, proxySettings } from './network.js';
-import { createOperator, type Target } from './operate.js';
+import { createOperator } from './operate.js';
 import { createProblems, explainTo } from './problems.js';
 import { createReader } from './reader.js';
 import { createReadOnly } from './readOnly.js';
 import { openRequests } from './requests.js';
 import { restoreTabs } from './restore.js';
 import { stopSandbox } from './sandbox.js';
+import { settle, type Written } from './settle.js';
 import { openOverview } from './overview.js';
 import { idOfItem, operationOf } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
@@ -91,7 +91,12 @@ export function activate(context: vscode.ExtensionContext): void {
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
-  own(view.onDidChangeSelection(({ selection }) => void vscode.commands.executeCommand('setContext', 'mailroom.selected', selection.length > 0)));
+  let selection: readonly Node[] = [];
+  /** The palette offers what the selected row's menu does. */
+  const offered = () => void vscode.commands.executeCommand('setContext', 'mailroom.row', selection[0] ? contextOf(selection[0]) : '');
+  const selected = (event: vscode.TreeViewSelectionChangeEvent<Node>) => { selection = event.selection; offered(); };
+  own(view.onDidChangeSelection(selected));
+  own(attentionView.onDidChangeSelection(selected));
   own(vscode.window.registerFileDecorationProvider(stateDecorations()));
 
   /** The badge counts only what needs the user. */
@@ -105,6 +110,9 @@ export function activate(context: vscode.ExtensionContext): void {
         : undefined;
       attentionView.message = count ? undefined : t('Nothing needs attention among the mailboxes loaded so far.');
       attention.fire();
+      const filtered = [...new Set(model.branches().filter(one => one.filter).map(({ label }) => label))];
+      view.message = filtered.length ? t('A filter is on: {0}', filtered.join(', ')) : undefined;
+      offered();
     }, 100);
   };
   own({ dispose: () => clearTimeout(timer) });
@@ -134,28 +142,9 @@ export function activate(context: vscode.ExtensionContext): void {
   /** Ticks a step of the walkthrough off. */
   const reached = (step: 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
 
-  /** What a write leaves to be shown: the smallest branch that may look different now. */
-  const done = (target: Target, name: string, answer: unknown) => {
-    const [resource, verb] = splitName(name), { node } = target;
-    log.info(`${target.account.name}: ${name} done`);
-    const effect = operationOf(target.account.provider, name)?.effect;
-    if (effect === 'read') return;
-    const branches = model.branches().filter(one => one.account.id === target.account.id && one.branch.resource === resource && one.rows);
-    if (node?.kind === 'item' && resource === node.resource && !['create', 'add', 'delete', 'remove', 'move'].includes(verb)) {
-      if (name === 'message.mark' || verb === 'mark') { void model.refresh(node.parent); return; }
-      if (typeof answer === 'object' && answer !== null && 'native' in answer && idOfItem(answer as Record<string, unknown>) === idOfItem(node.item)
-          && ('status' in answer || 'email' in answer)) {
-        model.update(node, answer as Record<string, unknown>);
-        return;
-      }
-      void model.refresh(node.parent);
-      return;
-    }
-    if (['delete', 'remove'].includes(verb) && node?.kind === 'item' && !operationOf(target.account.provider, `${resource}.restore`)) {
-      model.remove(node);
-      return;
-    }
-    for (const branch of branches) void model.refresh(branch);
+  const done = (name: string, written: readonly Written[]) => {
+    for (const { target } of written) log.info(`${target.account.name}: ${name} done`);
+    void settle(model, name, written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read'));
   };
   const operator = createOperator({ extension, accounts, problems, showJson, done });
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
@@ -191,7 +180,7 @@ export function activate(context: vscode.ExtensionContext): void {
       openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
   }));
   registerCommands({
-    context, accounts, model, tree, view, attention, problems, log, operator, documents, compose,
+    context, accounts, model, tree, view, selection: () => selection, attention, problems, log, operator, documents, compose,
     read, editLists, showJson, showRequests: () => openRequests(extension, requests),
     askFilter: (target, fields, values, run) => openForm({
       extension, identity: `filter ${target.node?.id ?? ''}`, icon: 'filter',

@@ -1,6 +1,6 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../shared/index.js';
-import { actionsAt, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, labelOf, NOTHING_BOUND, operationOf, searchField, singlesAt,
-  type Binding, type Branch } from './tables.js';
+import { actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, labelOf, NOTHING_BOUND, operationOf, searchField,
+  singlesAt, type Binding, type Branch } from './tables.js';
 import { secretsOf } from './values.js';
 import { plain, t, title } from './words.js';
 
@@ -12,7 +12,10 @@ export interface AccountNode extends Base { kind: 'account' }
 export interface BranchNode extends Base {
   kind: 'branch'; readonly branch: Branch; readonly binding: Binding;
   /** What was loaded so far; undefined before the first look. */
-  rows?: ItemNode[]; seen?: Set<string>; rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
+  rows?: ItemNode[]; seen?: Set<string>;
+  /** The rows before they are read anew: those that come again keep their objects, the others are forgotten then. */
+  before?: ItemNode[];
+  rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
   /** Ends the requests of this branch; and that somebody did, so that there may be more, which begins anew. */
   ending?: AbortController; cut?: boolean;
   /** The user's filter: a text, or a whole input of the list. */
@@ -126,27 +129,34 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     return mine;
   }
 
+  /** The objects of a branch, read anew and as its filter says; also for those who want them without rows. */
+  async function* listed(node: BranchNode, signal: AbortSignal): AsyncGenerator<Record<string, unknown>> {
+    const { account: { id, provider }, branch: { operation, resource, only }, binding, filter } = node;
+    const search = searchField(operationOf(provider, operation)!);
+    const local = filter?.text && (!search || only) ? filter.text.toLowerCase() : undefined;
+    const input = { ...inputFrom(provider, operation, binding), ...filter?.input,
+      ...(search && only ? { [search]: only.split('@')[0] } : search && filter?.text ? { [search]: filter.text } : {}) };
+    for await (const item of (await open(id, signal)).call(operation, input) as AsyncIterable<Record<string, unknown>>) {
+      if (only && idOfItem(item) !== only) continue;
+      if (!local || `${labelOf(resource, item)} ${idOfItem(item)} ${String(item.name ?? '')}`.toLowerCase().includes(local)) yield item;
+    }
+  }
+
   async function read(node: BranchNode, generation: number): Promise<void> {
     // A reading that goes on adds to what is there: copying it for each page would make long lists slow.
     const goesOn = node.rest !== undefined && node.rows !== undefined && node.seen !== undefined;
     const rows: ItemNode[] = goesOn ? node.rows! : [];
-    const { provider } = node.account, { operation, resource } = node.branch;
     const wanted = node.pages * page, seen: Set<string> = goesOn ? node.seen! : new Set();
     let stream = node.rest;
     const ending = stream && node.ending ? node.ending : node.ending = new AbortController();
     try {
-      const local = localFilter(node);
-      stream ??= ((await open(node.account.id, ending.signal))
-        .call(operation, { ...inputFrom(provider, operation, node.binding), ...listInput(node) }) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      stream ??= listed(node, ending.signal);
       let done = false;
       while (rows.length < wanted) {
         const step = await stream.next();
         if (node.generation !== generation) { void stream.return?.(); return; }
         if (step.done) { done = true; break; }
-        const item = step.value as Record<string, unknown>;
-        const label = labelOf(resource, item);
-        if (local && !`${label} ${idOfItem(item)} ${String(item.name ?? '')}`.toLowerCase().includes(local)) continue;
-        const row = itemNode(node, item, label);
+        const row = itemNode(node, step.value as Record<string, unknown>);
         // A vendor whose list shifts while it is read may give a row twice; the tree needs each id once.
         if (!seen.has(row.id)) { seen.add(row.id); rows.push(row); }
       }
@@ -161,13 +171,14 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
       if (node.cut && !goesOn && node.rows) return;
       if (!node.cut) node.failed = isMailError(error) ? error : new MailError('unavailable', error instanceof Error ? error.message : String(error));
     }
-    if (!goesOn) for (const old of node.rows ?? []) if (!seen.has(old.id)) forget(old);
+    if (!goesOn) for (const old of node.rows ?? node.before ?? []) if (!seen.has(old.id)) forget(old);
+    node.before = undefined;
     node.rows = rows;
     node.seen = seen;
   }
 
-  function itemNode(node: BranchNode, item: Record<string, unknown>, label: string): ItemNode {
-    const { resource, operation } = node.branch;
+  function itemNode(node: BranchNode, item: Record<string, unknown>): ItemNode {
+    const { resource, operation } = node.branch, label = labelOf(resource, item);
     const binding = bind(node.account.provider, node.binding, resource, item);
     return keep<ItemNode>(
       { kind: 'item', id: `${node.id}/${idOfItem(item)}`, parent: node, account: node.account, resource, item, binding, label, list: operation },
@@ -185,17 +196,13 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; }
   };
 
-  const listInput = (node: BranchNode): Record<string, unknown> => {
-    const field = node.filter?.text ? searchField(operationOf(node.account.provider, node.branch.operation)!) : undefined;
-    return { ...node.filter?.input, ...(field ? { [field]: node.filter!.text } : {}) };
-  };
-  const localFilter = (node: BranchNode): string | undefined =>
-    node.filter?.text && !searchField(operationOf(node.account.provider, node.branch.operation)!) ? node.filter.text.toLowerCase() : undefined;
-
   /** The same for all rows of a kind at a kind of place, so it is worked out once: VS Code asks for every row of a list. */
   const mayHaveChildren = (node: ItemNode): boolean => remembered(node, 'children', () =>
     branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0
     || singlesAt(node.account.provider, node.resource, node.binding).length > 0);
+
+  /** What a branch shows is no longer true, and stands for nothing until it is read anew. */
+  const letGo = (branch: BranchNode): void => { branch.before ??= branch.rows; branch.rows = undefined; };
 
   /** Reads again what was loaded, and no less of it; rows keep their identity. */
   async function refresh(node?: Node): Promise<void> {
@@ -206,12 +213,14 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
       stop(branch);
       branch.failed = undefined;
       branch.loading = undefined;
-      branch.pages = Math.max(1, Math.ceil((branch.rows?.length ?? 0) / page));
+      if (branch.rows) branch.pages = Math.max(1, Math.ceil(branch.rows.length / page));
       if (branch === node) await load(branch);
-      else { branch.rows = undefined; branch.pages = 1; }
+      else letGo(branch);
     }
     changed(node);
   }
+
+  const branches = (): BranchNode[] => [...nodes.values()].filter((node): node is BranchNode => node.kind === 'branch');
 
   return {
     children, refresh,
@@ -237,7 +246,8 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     },
     async filter(node: BranchNode, filter: BranchNode['filter']): Promise<void> {
       node.filter = filter;
-      node.rows = undefined;
+      node.pages = 1;
+      letGo(node);
       await refresh(node);
     },
     /** Puts what a write gave back into its row, so that nothing has to be read again. */
@@ -250,14 +260,16 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     },
     remove(node: ItemNode): void {
       const branch = node.parent as BranchNode;
-      branch.rows = branch.rows?.filter(row => row !== node);
+      // In place: a reading that goes on adds to the same rows.
+      const at = branch.rows?.indexOf(node) ?? -1;
+      if (at >= 0) branch.rows!.splice(at, 1);
       branch.seen?.delete(node.id);
       forget(node);
       changed(branch);
     },
-    /** Every row loaded so far, for the gathering of those that need attention. */
-    loaded: (): ItemNode[] => [...nodes.values()].filter((node): node is ItemNode => node.kind === 'item'),
-    branches: (): BranchNode[] => [...nodes.values()].filter((node): node is BranchNode => node.kind === 'branch'),
+    listed, branches,
+    /** Every row that is shown, for the gathering of those that need attention. */
+    loaded: (): ItemNode[] => branches().flatMap(({ rows }) => rows ?? []),
     get size() { return nodes.size; },
   };
 }
@@ -276,6 +288,24 @@ function remembered<T>(node: ItemNode, fact: string, find: () => T): T {
   return known.get(key) as T;
 }
 
+/** What can be done with a row: names of operations, in the table's order. */
+export function actionsOf(node: Node): string[] {
+  const { provider } = node.account;
+  switch (node.kind) {
+    case 'account': return actionsFor(provider);
+    case 'branch': case 'choice': return actionsAt(provider, node.branch.resource, node.binding);
+    case 'item': return actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item));
+    case 'single': return actionsOn(provider, node.resource, node.binding);
+    case 'note': return [];
+  }
+}
+/** The kind of object that a row is or lists. */
+export const resourceOf = (node: Node): string =>
+  node.kind === 'item' || node.kind === 'single' ? node.resource : node.kind === 'branch' || node.kind === 'choice' ? node.branch.resource : '';
+/** Whether what was chosen for one row is for another one of the selection too: the same kind of row, which offers it itself. */
+export const isFor = (operation: string, chosenOn: Node, node: Node): boolean =>
+  node.kind === chosenOn.kind && resourceOf(node) === resourceOf(chosenOn) && actionsOf(node).includes(operation);
+
 /** The words a row's menu is chosen by, parted by semicolons: its kind, its resource, and one word for each thing that can be done. */
 export function contextOf(node: Node): string {
   const { provider } = node.account;
@@ -286,18 +316,18 @@ export function contextOf(node: Node): string {
       ...(operationOf(provider, 'message.send') ? ['can.send'] : []),
       ...(listsMailboxes(provider) ? ['can.overview'] : [])].join(';');
     case 'branch': case 'choice': {
-      const actions = actionsAt(provider, node.branch.resource, node.binding);
+      const actions = actionsOf(node);
       return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []),
-        ...(node.kind === 'branch' ? ['can.filter', 'can.export'] : []),
+        ...(node.kind === 'branch' ? ['can.filter', ...(node.filter ? ['can.filtered'] : []), 'can.export', 'can.copyNode'] : []),
         ...(isEntryList(provider, node.branch.resource) ? ['can.editEntries'] : [])].join(';');
     }
     case 'item': return remembered(node, 'context', () => {
-      const actions = actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item));
+      const actions = actionsOf(node);
       const own = actions.filter(name => splitName(name)[0] === node.resource);
       const mail = isMail(node.resource);
       return ['item', node.resource, mail ? 'mail' : 'object', ...can(own),
         ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
-        ...(actions.length ? ['has.actions'] : []), ...(operationOf(provider, `${node.resource}.get`) ? ['can.copyNode'] : []),
+        ...(actions.length ? ['has.actions'] : []), 'can.copyNode',
         ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
         ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
         ...(isEntryOwner(provider, node) ? ['can.editEntries'] : []), ...(holdsMailboxes(node) ? ['can.overview', 'can.export'] : [])].join(';');
@@ -337,10 +367,9 @@ export function describe(node: Node): string {
     const from = item.from as { email?: string; name?: string } | undefined;
     return plain([from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · '));
   }
-  const status = statusOf(item);
   const name = typeof item.name === 'string' && item.name !== node.label ? item.name : typeof item.description === 'string' ? item.description : undefined;
   const counts = typeof item.unread === 'number' && item.unread > 0 ? t('{0} unread', item.unread) : undefined;
-  return [status && status !== 'active' && status !== 'unknown' ? stateLabel(status) : undefined, counts, name && plain(name)].filter(Boolean).join(' · ');
+  return [stateOf(node), counts, name && plain(name)].filter(Boolean).join(' · ');
 }
 
 export const statusOf = (item: Readonly<Record<string, unknown>>): string | undefined => typeof item.status === 'string' ? item.status : undefined;
@@ -359,8 +388,27 @@ export function stateLabel(status: string): string {
 /** What was not deleted cannot be restored. */
 export const makesSense = (operation: string, item: Readonly<Record<string, unknown>>): boolean =>
   splitName(operation)[1] !== 'restore' || statusOf(item) !== 'active';
-/** True for what the user should look at: something failed, or is about to be lost. */
-export const needsAttention = (node: ItemNode): boolean => /mailbox$/i.test(node.resource) && ['error', 'deleting'].includes(statusOf(node.item) ?? '');
+/** True for what the user should look at: something failed, waits for him to sign in, or is about to be lost. */
+export const needsAttention = (node: ItemNode): boolean =>
+  isMailbox(node.resource) && (['error', 'deleting'].includes(statusOf(node.item) ?? '') || waitsForSignIn(node));
+/** What a provider can reconnect and is not ready yet was never signed in. */
+const waitsForSignIn = ({ account, resource, item }: ItemNode): boolean =>
+  statusOf(item) === 'pending' && operationOf(account.provider, `${resource}.reconnect`) !== undefined;
+/** The state of a row in words, with the date where the vendor tells when it ends. Empty for what is as it should be. */
+export function stateOf(node: ItemNode, now = Date.now()): string {
+  const status = statusOf(node.item);
+  if (status === undefined || status === 'active' || status === 'unknown') return '';
+  if (waitsForSignIn(node)) return t('reconnect required');
+  const at = status === 'deleting' ? deletionOf(node.item) : undefined;
+  if (at === undefined) return stateLabel(status);
+  const days = Math.round((Date.parse(at) - now) / 86_400_000);
+  return days > 1 ? t('deleting in {0} days', days) : t('deletion scheduled for {0}', shortDate(at, new Date(now)));
+}
+/** When a vendor will delete what is scheduled for deletion, where it says so. */
+export function deletionOf(item: Readonly<Record<string, unknown>>): string | undefined {
+  const at = (item.native as Record<string, unknown> | undefined)?.deletion_scheduled_at;
+  return typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? at : undefined;
+}
 
 /** A date as mail lists show it: the time today, the day this year, else the year too. Empty where there is none. */
 export function shortDate(value: unknown, now = new Date()): string {

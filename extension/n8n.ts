@@ -1,24 +1,28 @@
+import { splitName } from '../shared/index.js';
 import type { Values } from './form/messages.js';
-import type { ItemNode } from './model.js';
+import type { BranchNode, ItemNode } from './model.js';
 import { inputFrom, nodeFor, operationOf } from './tables.js';
 import { title } from './words.js';
 
-/** Rows as nodes of n8n, ready to be pasted into its canvas. */
-export function n8nNodes(rows: readonly ItemNode[]): unknown {
+/** Rows as nodes of n8n, ready to be pasted into its canvas: an object as what gets it, where there is such a thing, else the list it stands in. */
+export function n8nNodes(rows: readonly (ItemNode | BranchNode)[]): unknown {
+  const places = new Map(rows.map(row => {
+    const get = row.kind === 'item' && operationOf(row.account.provider, `${row.resource}.get`) ? row : undefined;
+    return [get ?? (row.kind === 'item' ? row.parent as BranchNode : row), get ? `${get.resource}.get` : row.kind === 'item' ? row.list : row.branch.operation] as const;
+  }));
   return {
-    nodes: rows.map((row, i) => {
-      const { provider } = row.account, operation = `${row.resource}.get`, found = operationOf(provider, operation);
-      const input = inputFrom(provider, operation, row.binding);
-      const parameters: Values = { provider: provider.id, resource: row.resource, operation: 'get' };
-      for (const [name, value] of Object.entries(input)) {
-        const field = found!.input[name]!;
+    nodes: [...places].map(([{ account: { provider }, binding, label }, name], i) => {
+      const [resource, operation] = splitName(name), found = operationOf(provider, name)!, rest = operation === 'list' ? 'filters' : 'additionalFields';
+      const parameters: Values = { provider: provider.id, resource, operation };
+      for (const [key, value] of Object.entries(inputFrom(provider, name, binding))) {
+        const field = found.input[key]!;
         const picked = field.ref !== undefined && field.type === 'text' && operationOf(provider, `${field.ref}.list`) !== undefined;
         const shown = picked ? { __rl: true, mode: 'id', value } : value;
-        if (field.required) parameters[name] = shown; else parameters.additionalFields = { ...parameters.additionalFields as Values, [name]: shown };
+        if (field.required) parameters[key] = shown; else parameters[rest] = { ...parameters[rest] as Values, [key]: shown };
       }
       return {
-        parameters, type: `n8n-nodes-mailroom.${nodeFor(operation)}`, typeVersion: 1, position: [0, 160 * i],
-        name: `${title(row.resource)} ${row.label}`.slice(0, 60),
+        parameters, type: `n8n-nodes-mailroom.${nodeFor(name)}`, typeVersion: 1, position: [0, 160 * i],
+        name: (operation === 'list' ? label : `${title(resource)} ${label}`).slice(0, 60),
       };
     }),
     connections: {},

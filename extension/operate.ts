@@ -1,16 +1,17 @@
 import * as vscode from 'vscode';
-import { isStream, isFile, MailError, splitName, take, validate, type Client, type Field,
+import { isStream, isFile, MailError, splitName, take, validate, type Field,
   type FileValue, type Operation } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import { openInBrowser } from './browser.js';
 import { defaultFile, safeName } from './export.js';
 import type { Values } from './form/messages.js';
-import type { AccountInfo, Node } from './model.js';
+import { isFor, resourceOf, type AccountInfo, type Node } from './model.js';
 import { isCancel, type Problems } from './problems.js';
-import { idOfItem, inputFrom, isPlace, labelOf, missing, operationOf, refOf, searchField, type Binding } from './tables.js';
+import type { Written } from './settle.js';
+import { idOfItem, inputFrom, isConversation, isMailbox, isPlace, labelOf, missing, operationOf, refOf, searchField, type Binding } from './tables.js';
 import { firstValues } from './values.js';
-import { inSentence, t, title } from './words.js';
+import { inSentence, plural, t, title } from './words.js';
 
 /** What an operation is run on: a place in the tree, or what a panel shows. */
 export interface Target { account: AccountInfo; resource: string; binding: Binding; label: string; node?: Node }
@@ -18,8 +19,8 @@ interface OperatorOptions {
   extension: vscode.Uri; accounts: Accounts; problems: Problems;
   /** Shows an object as JSON. */
   showJson(label: string, value: unknown): Promise<void>;
-  /** Told after a write, with its answer. */
-  done(target: Target, operation: string, answer: unknown): void;
+  /** Told after an operation, once for all that it was run on, with the answers. */
+  done(operation: string, written: readonly Written[]): void;
 }
 export type Operator = ReturnType<typeof createOperator>;
 
@@ -34,21 +35,21 @@ export function createOperator({ extension, accounts, problems, showJson, done }
   /** Runs one operation; resolves false when the user gave up or it failed (which was said). */
   async function run(target: Target, name: string, extra: Values = {}): Promise<boolean> {
     const operation = need(target, name), input = { ...inputFrom(target.account.provider, name, target.binding), ...extra };
+    const asked = questions(operation, name, input, extra);
+    if (asked === 'form') { form([target], name, input, given => carryOut(target, name, given, true)); return true; }
+    const steps = await askSteps(target, operation, asked, input);
+    return steps ? carryOut(target, name, { ...input, ...steps }) : false;
+  }
+  /** What is still to be asked for: nothing or a few values, one box each, or a form. */
+  function questions(operation: Operation, name: string, input: Values, extra: Values): readonly string[] | 'form' {
     const open = Object.entries(operation.input)
       .filter(([key, field]) => input[key] === undefined && !(field.ref !== undefined && isPlace(key, field) && !field.required));
-    const wanted = missing(operation, input), optional = open.filter(([key]) => !wanted.includes(key));
-    const verb = splitName(name)[1];
-    if (wanted.length === 0 && (optional.length === 0 || operation.effect === 'destroy' || AT_ONCE.test(verb) || Object.keys(extra).length > 0)) {
-      return carryOut(target, name, input);
-    }
+    const wanted = missing(operation, input), optional = open.length - open.filter(([key]) => wanted.includes(key)).length;
+    const enough = optional === 0 || operation.effect === 'destroy' || AT_ONCE.test(splitName(name)[1]) || Object.keys(extra).length > 0;
+    if (wanted.length === 0 && enough) return wanted;
     const simple = wanted.every(key => ['text', 'number', 'flag', 'choice'].includes(operation.input[key]!.type)
       && !(operation.input[key] as { lines?: number }).lines);
-    if (simple && wanted.length <= 2 && optional.length <= 1) {
-      const steps = await askSteps(target, operation, wanted, input);
-      return steps ? carryOut(target, name, { ...input, ...steps }) : false;
-    }
-    form(target, name, input);
-    return true;
+    return wanted.length > 0 && simple && wanted.length <= 2 && optional <= 1 ? wanted : 'form';
   }
   const need = (target: Target, name: string): Operation => {
     const operation = operationOf(target.account.provider, name);
@@ -56,21 +57,22 @@ export function createOperator({ extension, accounts, problems, showJson, done }
     return operation;
   };
 
-  /** A form with everything an operation takes beyond what the place says. */
-  function form(target: Target, name: string, known: Values, values: Values = {}): void {
-    const operation = need(target, name), { provider } = target.account;
+  /** A form with everything an operation takes beyond what the place says, asked once for all that it is for. */
+  function form(targets: readonly Target[], name: string, known: Values, send: (input: Values) => Promise<boolean>): void {
+    const target = targets[0]!, operation = need(target, name), { provider } = target.account, more = targets.length - 1;
     const fields = Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined));
     openForm({
-      extension, identity: `form ${target.account.id} ${name} ${JSON.stringify(known)}`, title: operation.summary,
-      subtitle: [target.label, target.account.name].filter((one, i, all) => one && all.indexOf(one) === i).join(' · '),
-      fields, values: { ...firstValues(fields, ['create', 'createMany'].includes(splitName(name)[1])), ...values },
+      extension, identity: `form ${target.account.id} ${name} ${JSON.stringify(known)} ${targets.slice(1).map(({ node }) => node?.id).join(' ')}`,
+      title: operation.summary,
+      subtitle: [more ? `${target.label} ${t('and {0} more', more)}` : target.label, target.account.name].filter((one, i, all) => one && all.indexOf(one) === i).join(' · '),
+      fields, values: firstValues(fields, ['create', 'createMany'].includes(splitName(name)[1])),
       submit: submitLabel(splitName(name)[1]), general: t('General'),
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined,
       pick: (field, now) => pickFor(target, fields[field]!, { ...known, ...now }),
       run: async given => {
         const input = { ...known, ...given };
         validate(operation.input, input);
-        return carryOut(target, name, input, true);
+        return send(more ? given : input);
       },
     });
   }
@@ -91,7 +93,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
         return isStream(result) ? take(result, 1000) : result;
       });
       await told(target, name, answer);
-      done(target, name, answer);
+      done(name, [{ target, answer }]);
       return true;
     } catch (error) {
       if (rethrow && !isCancel(error)) throw error;
@@ -135,51 +137,88 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       : t('$(check) {0}: {1}', summary, verb === 'create' ? t('done') : label), 6000);
   }
 
-  /** Asks before something is destroyed, naming it; mailboxes and what holds them by typing the name. */
+  /**
+   * Asks before something is destroyed, naming it and what goes with it; for mailboxes and what holds them by typing the name, for several the
+   * number.
+   */
   async function confirm(targets: readonly Target[], name: string): Promise<boolean> {
-    const first = targets[0]!, operation = need(first, name), [resource, verb] = splitName(name);
-    const undo = operationOf(first.account.provider, `${resource}.restore`)
-      ? t('It can be restored as long as the deletion is only scheduled.')
-      : t('This cannot be undone.');
-    const what = inSentence(title(resource)), button = t('{0} {1}', title(verb), what);
-    const byName = targets.length === 1 && verb === 'delete'
-      && /(mailbox|domain|tenant)$/i.test(resource)
+    const first = targets[0]!, operation = need(first, name), [resource, verb] = splitName(name), many = targets.length > 1;
+    const providers = [...new Set(targets.map(one => one.account.provider))];
+    const undo = operation.input.forever ? t('It goes to the trash; what is in the trash already is lost for good.')
+      : !providers.every(one => operationOf(one, `${resource}.restore`)) ? t('This cannot be undone.')
+      : many ? t('They can be restored as long as the deletion is only scheduled.')
+      : t('It can be restored as long as the deletion is only scheduled.');
+    const outlook = [verb === 'delete' ? lossOf(resource, providers.map(one => one.name).join(', ')) : '', undo].filter(Boolean).join(' ');
+    const button = many ? t('{0} {1} {2}', title(verb), targets.length, inSentence(plural(resource))) : t('{0} {1}', title(verb), inSentence(title(resource)));
+    const names = [...targets.slice(0, 10).map(one => one.label), ...(targets.length > 10 ? [t('and {0} more', targets.length - 10)] : [])];
+    const byTyping = verb === 'delete' && /(mailbox|domain|tenant)$/i.test(resource)
       && vscode.workspace.getConfiguration('mailroom').get<string>('confirmDelete', 'type') === 'type';
-    if (byName) {
+    if (byTyping) {
+      const wanted = many ? String(targets.length) : first.label;
+      const prompt = t('Type {0} to confirm. {1}', wanted, many ? `${outlook}\n${names.join(', ')}` : outlook);
       const typed = await vscode.window.showInputBox({
-        title: `${operation.summary} · ${first.account.name}`, ignoreFocusOut: true, placeHolder: first.label,
-        prompt: t('Type {0} to confirm. {1}', first.label, undo),
-        validateInput: value => value === first.label ? undefined
-          : { message: t('Type {0} to confirm. {1}', first.label, undo), severity: vscode.InputBoxValidationSeverity.Info },
+        title: `${many ? button : operation.summary} · ${[...new Set(targets.map(one => one.account.name))].join(', ')}`,
+        ignoreFocusOut: true, placeHolder: wanted, prompt,
+        validateInput: value => value === wanted ? undefined : { message: prompt, severity: vscode.InputBoxValidationSeverity.Info },
       });
-      return typed === first.label;
+      return typed === wanted;
     }
-    const question = targets.length === 1 ? t('{0} “{1}”?', button, first.label) : t('{0}: {1} objects?', operation.summary, targets.length);
-    const names = targets.length > 1
-      ? `${targets.slice(0, 10).map(one => one.label).join('\n')}${targets.length > 10 ? `\n… ${t('and {0} more', targets.length - 10)}` : ''}\n\n`
-      : '';
-    return await vscode.window.showWarningMessage(question, { modal: true, detail: `${names}${operation.summary}. ${undo}` }, button) === button;
+    const question = many ? `${button}?` : t('{0} “{1}”?', button, first.label);
+    const detail = `${many ? `${names.join('\n')}\n\n` : ''}${operation.summary}. ${outlook}`;
+    return await vscode.window.showWarningMessage(question, { modal: true, detail }, button) === button;
   }
 
-  /** The same for a selection: one question, a bounded number at once, one progress, one summary. */
+  /** The same for a selection, whose first row is the one clicked: asked once, a bounded number at once, one progress, one summary. */
   async function runMany(targets: readonly Target[], name: string, extra: Values = {}): Promise<void> {
-    if (targets.length === 1) { await run(targets[0]!, name, extra); return; }
-    const able = targets.filter(one => operationOf(one.account.provider, name)), operation = able[0] && need(able[0], name);
-    if (!operation) return;
-    if (operation.effect === 'destroy' && !await confirm(able, name)) return;
-    const failures: { target: Target; error: unknown }[] = [], skipped = targets.filter(one => !able.includes(one));
-    const outcome = await inBulk(operation.summary, able, async (target, signal) => {
-      const client = await accounts.open(target.account.id, signal);
-      const answer = await client.call(name, { ...inputFrom(target.account.provider, name, target.binding), ...extra });
-      done(target, name, answer);
-    }, (target, error) => failures.push({ target, error }));
-    summary(operation.summary, outcome, [
-      ...failures.map(({ target, error }) => `${target.label}: ${error instanceof Error ? error.message : String(error)}`),
-      ...skipped.map(one => t('{0}: {1} cannot do this.', one.label, one.account.provider.name)),
-    ]);
+    const first = targets[0]!, able = targets.filter(one => first.node && one.node && isFor(name, first.node, one.node));
+    if (!able.includes(first)) {
+      void vscode.window.showInformationMessage(t('{0} does not offer this for “{1}”.', first.account.provider.name, first.label));
+      return;
+    }
+    if (targets.length === 1) { await run(first, name, extra); return; }
+    const operation = need(first, name), input = { ...inputFrom(first.account.provider, name, first.binding), ...extra };
+    const asked = questions(operation, name, input, extra);
+    // What is answered for one row must mean the same for the others: the same fields, and objects of the same lists.
+    const meaning = ({ account, binding }: Target) => {
+      const lists = Object.keys(operation.input).filter(key => input[key] === undefined && (asked === 'form' || asked.includes(key)))
+        .map(key => refOf(operation.input[key]!)).filter(ref => ref !== undefined);
+      return JSON.stringify([account.provider.id, ...(lists.length ? [account.id] : []), ...lists.map(ref => inputFrom(account.provider, `${ref}.list`, binding))]);
+    };
+    const alike = asked.length ? able.filter(one => meaning(one) === meaning(first)) : able, others = targets.filter(one => !alike.includes(one));
+    const left = others.map(one => able.includes(one)
+      ? t('{0}: left out, because it is asked for other values.', one.label)
+      : t('{0}: left out, because this is for {1}.', one.label, inSentence(plural(resourceOf(first.node!)))));
+    if (asked === 'form') { form(alike, name, input, given => carryOutAll(alike, name, { ...extra, ...given }, left)); return; }
+    const steps = await askSteps(first, operation, asked, input);
+    if (steps) await carryOutAll(alike, name, { ...extra, ...steps }, left);
   }
-  /** Ends work on many things: how many were done, which failed and why, and what a cancellation left. */
-  function summary(what: string, { done, left, unknown }: Outcome, failures: readonly string[]): void {
+  async function carryOutAll(targets: readonly Target[], name: string, given: Values, skipped: readonly string[]): Promise<boolean> {
+    const { summary: what, effect } = need(targets[0]!, name), [resource, verb] = splitName(name);
+    if (effect === 'destroy' && !await confirm(targets, name)) return false;
+    const failures: string[] = [], written: Written[] = [];
+    const outcome = await inBulk(what, targets, async (target, signal) => {
+      const client = await accounts.open(target.account.id, signal);
+      const result = client.call(name, { ...inputFrom(target.account.provider, name, target.binding), ...given });
+      const answer = isStream(result) ? await take(result, 1000) : await result;
+      written.push({ target, answer });
+      if ((answer as Values | undefined)?.outcome === 'unknown') throw new Error(t('nobody knows whether it was done. Look before you try again.'));
+    }, (target, error) => failures.push(`${target.label}: ${error instanceof Error ? error.message : String(error)}`));
+    done(name, written);
+    for (const { answer } of written) if (isFile(answer)) await saveFile(answer);
+    if (effect === 'read') {
+      const read = written.filter(({ answer }) => !isFile(answer)).map(({ target, answer }) => ({ name: target.label, answer }));
+      if (read.length) await showJson(what, read);
+    }
+    const gone = verb === 'delete' ? written.map(one => one.target).filter(one => operationOf(one.account.provider, `${resource}.restore`)) : [];
+    summary(what, outcome, failures, skipped, gone.length
+      ? { label: t('Restore'), run: () => void carryOutAll(gone, `${resource}.restore`, {}, []) }
+      : undefined);
+    return true;
+  }
+  /** Ends work on many things: how many were done, which failed and why, what a cancellation left, and what it was not for. */
+  function summary(
+    what: string, { done, left, unknown }: Outcome, failures: readonly string[], skipped: readonly string[] = [], next?: { label: string; run(): void },
+  ): void {
     const cut = [
       ...unknown.map(label => t('{0}: cancelled while it was under way. Look before you try again.', label)),
       ...left.map(label => t('{0}: not done, because you cancelled.', label)),
@@ -188,9 +227,12 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       t('{0}: {1} done', what, done),
       ...(failures.length ? [t('{0} failed', failures.length)] : []),
       ...(cut.length ? [t('{0} cancelled', cut.length)] : []),
+      ...(skipped.length ? [t('{0} left out', skipped.length)] : []),
     ].join(', ');
-    if (!failures.length && !cut.length) { void vscode.window.showInformationMessage(`${said}.`); return; }
-    void vscode.window.showWarningMessage(`${said}.`, t('Show')).then(picked => picked ? showJson(what, [...failures, ...cut]) : undefined);
+    const details = [...failures, ...cut, ...skipped], show = t('Show');
+    const tell = failures.length || cut.length ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
+    void tell(`${said}.`, ...(next ? [next.label] : []), ...(details.length ? [show] : []))
+      .then(picked => picked === show ? showJson(what, details) : picked === undefined ? undefined : next?.run());
   }
 
   /** The missing values of an operation, one question each, with a way back. Undefined when the user gives up. */
@@ -231,7 +273,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       });
     }
     const ref = refOf(field);
-    if (ref !== undefined && operationOf(target.account.provider, `${ref}.list`)) return pickFor(target, field, known, heading);
+    if (ref !== undefined && isListed(target, ref)) return pickFor(target, field, known, heading);
     return new Promise(resolve => {
       const box = vscode.window.createInputBox();
       box.title = heading;
@@ -258,25 +300,31 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       const value = known[key];
       if (typeof value === 'string' && value && refOf(one) !== undefined) refs[refOf(one)!] = value;
     }
-    const input = inputFrom(provider, list, { refs, choices: {} });
-    const client = await accounts.open(target.account.id);
-    return pickObject(client, list, ref, input, heading);
+    return pickObject(target.account, list, ref, inputFrom(provider, list, { refs, choices: {} }), heading);
+  }
+  /** Whether the objects that a field names can be listed from here; else the id must be typed. */
+  function isListed({ account: { provider }, binding: { refs } }: Target, ref: string): boolean {
+    const name = `${ref}.list`, list = operationOf(provider, name);
+    return list !== undefined && missing(list, inputFrom(provider, name, { refs, choices: {} })).length === 0;
   }
 
   /** A quick pick over a list of the server: searched there where it can be, else among the first 500. */
-  function pickObject(client: Client, list: string, resource: string, input: Values, heading: string): Promise<string | undefined> {
-    const search = searchField(operationOf(client.provider, list)!);
+  function pickObject(account: AccountInfo, list: string, resource: string, input: Values, heading: string): Promise<string | undefined> {
+    const search = searchField(operationOf(account.provider, list)!);
     return new Promise(resolve => {
       const box = vscode.window.createQuickPick<vscode.QuickPickItem & { id?: string }>();
       box.title = heading;
       box.placeholder = t('Type to filter, or enter an id');
       box.matchOnDescription = true;
       box.ignoreFocusOut = true;
-      let generation = 0, timer: NodeJS.Timeout | undefined, picked: string | undefined;
+      let generation = 0, timer: NodeJS.Timeout | undefined, picked: string | undefined, stop = new AbortController();
       const load = async (text: string) => {
         const mine = ++generation;
+        stop.abort();
+        stop = new AbortController();
         box.busy = true;
         try {
+          const client = await accounts.open(account.id, stop.signal);
           const found = await take(client.call(list, { ...input, ...(search && text ? { [search]: text } : {}) }) as AsyncIterable<Values>, 500);
           if (mine !== generation) return;
           box.items = [
@@ -299,15 +347,24 @@ export function createOperator({ extension, accounts, problems, showJson, done }
         else box.items = [...box.items.filter(item => !item.alwaysShow), ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : [])];
       });
       box.onDidAccept(() => { const [one] = box.selectedItems; if (one?.id !== undefined) { picked = one.id; box.hide(); } });
-      box.onDidHide(() => { generation++; clearTimeout(timer); box.dispose(); resolve(picked); });
+      box.onDidHide(() => { generation++; stop.abort(); clearTimeout(timer); box.dispose(); resolve(picked); });
       box.show();
       void load('');
     });
   }
 
-  return { run, runMany, form, confirm, pickFor, pickObject, askSteps, summary };
+  return { run, runMany, confirm, pickFor, summary };
 }
 
+/** What goes along with an object that is deleted, in a sentence; empty where there is nothing beside it. */
+function lossOf(resource: string, provider: string): string {
+  if (isMailbox(resource)) return t('Mail and settings that {0} keeps for a mailbox are lost with it.', provider);
+  if (/^(domain|tenant)$/.test(resource)) return t('What is below it is lost too: mailboxes with their mail, aliases and settings.');
+  if (resource === 'folder') return t('The messages in a folder are lost with it.');
+  if (resource === 'alias') return t('Mail to the address of an alias no longer arrives.');
+  if (isConversation(resource)) return t('All messages of a conversation are lost with it.');
+  return '';
+}
 const BACK = Symbol('back');
 
 /** What became of work on many things: how many were done, which were under way when it was cancelled, and which were not begun. */
@@ -351,6 +408,6 @@ export async function saveFile(file: FileValue): Promise<vscode.Uri | undefined>
 }
 export const targetOf = (node: Node): Target => ({
   account: node.account, node, label: node.label,
-  resource: node.kind === 'item' || node.kind === 'single' ? node.resource : node.kind === 'branch' || node.kind === 'choice' ? node.branch.resource : '',
+  resource: resourceOf(node),
   binding: node.kind === 'account' || node.kind === 'note' ? { refs: {}, choices: {} } : node.binding,
 });

@@ -36,6 +36,27 @@ export function idOfItem(item: Readonly<Record<string, unknown>>): string {
   return JSON.stringify(item).slice(0, 100);
 }
 
+/**
+ * The resource whose ids a listed one has for want of its own: a mobile service is named by its mailbox, which its list does not take and its
+ * operations do.
+ */
+function namedBy(provider: Provider, resource: string): string | undefined {
+  // Asked for every row of a list, so it is looked up once.
+  let known = names.get(provider);
+  if (!known) names.set(provider, known = new Map());
+  if (!known.has(resource)) known.set(resource, findName(provider, resource));
+  return known.get(resource);
+}
+const names = new WeakMap<Provider, Map<string, string | undefined>>();
+function findName(provider: Provider, resource: string): string | undefined {
+  const list = operationOf(provider, `${resource}.list`);
+  const own = Object.entries(tableOf(provider)).filter(([name]) => splitName(name)[0] === resource).map(([, operation]) => operation);
+  if (!list || own.some(({ input }) => Object.values(input).some(field => refOf(field) === resource))) return undefined;
+  const gone = operationOf(provider, `${resource}.delete`) ?? operationOf(provider, `${resource}.remove`);
+  return Object.entries(gone?.input ?? {}).filter(([key, field]) => field.required && isPlace(key, field)).map(([, field]) => refOf(field)!)
+    .find(ref => !Object.values(list.input).some(field => refOf(field) === ref));
+}
+
 /** The binding below an object: its id under its resource, and what it says of the objects around it. */
 export function bind(provider: Provider, above: Binding, resource: string, item: Readonly<Record<string, unknown>>): Binding {
   const refs: Record<string, string> = { ...above.refs };
@@ -43,6 +64,8 @@ export function bind(provider: Provider, above: Binding, resource: string, item:
     if (key !== resource && typeof value === 'string' && value !== '' && refs[key] === undefined && operationOf(provider, `${key}.list`)) refs[key] = value;
   }
   refs[resource] = idOfItem(item);
+  const named = namedBy(provider, resource);
+  if (named !== undefined) refs[named] = refs[resource];
   return { refs, choices: above.choices, item };
 }
 
@@ -91,8 +114,11 @@ export function inputFrom(provider: Provider, name: string, binding: Binding): R
 export const missing = (operation: Operation, input: Readonly<Record<string, unknown>>): string[] =>
   Object.entries(operation.input).filter(([key, field]) => field.required && field.default === undefined && input[key] === undefined).map(([key]) => key);
 
-/** A branch of the tree: a list of the table with what limits it. Where a required choice is open (which of four lists), `choice` names it. */
-export interface Branch { operation: string; resource: string; label: string; choice?: string }
+/**
+ * A branch of the tree: a list of the table with what limits it. Where a required choice is open (which of four lists), `choice` names it; where
+ * the list cannot be limited to the object it is shown below, `only` is the id of the rows that belong there.
+ */
+export interface Branch { operation: string; resource: string; label: string; choice?: string; only?: string }
 
 /** The lists to show at a place: at the account (no resource) those that need no target, below an object those that it limits. */
 export function branchesAt(provider: Provider, account: Readonly<Record<string, unknown>>, resource: string | undefined, binding: Binding): Branch[] {
@@ -101,7 +127,8 @@ export function branchesAt(provider: Provider, account: Readonly<Record<string, 
     const [listed, verb] = splitName(name);
     if (verb !== 'list' || listed === resource || (resource !== undefined && binding.refs[listed] !== undefined)) continue;
     const fields = Object.entries(operation.input);
-    if (resource !== undefined && !fields.some(([key, field]) => isPlaceOf(key, field, resource))) continue;
+    const named = resource !== undefined && namedBy(provider, listed) === resource;
+    if (resource !== undefined && !named && !fields.some(([key, field]) => isPlaceOf(key, field, resource))) continue;
     const input = inputFrom(provider, name, binding);
     // A place that the account can name for all its requests (a tenant) must be known by now.
     const nowhere = fields.some(([key, field]) => field.ref !== undefined && Object.hasOwn(provider.auth.fields as Fields, key)
@@ -110,9 +137,10 @@ export function branchesAt(provider: Provider, account: Readonly<Record<string, 
     const open = missing(operation, input);
     const choice = open.find(key => operation.input[key]!.type === 'choice');
     if (open.some(key => key !== choice)) continue;
-    found.push({ operation: name, resource: listed, label: plural(listed), ...(choice === undefined ? {} : { choice }) });
+    found.push({ operation: name, resource: listed, label: plural(listed), ...(choice === undefined ? {} : { choice }),
+      ...(named ? { only: binding.refs[resource]! } : {}) });
   }
-  const rank = ({ resource: one }: Branch) => one === 'tenant' || one === 'domain' ? 0 : /mailbox$/i.test(one) ? 1 : 2;
+  const rank = ({ resource: one }: Branch) => one === 'tenant' || one === 'domain' ? 0 : isMailbox(one) ? 1 : 2;
   return resource === undefined ? found.sort((a, b) => rank(a) - rank(b)) : found;
 }
 
@@ -179,6 +207,7 @@ export function labelOf(resource: string, item: Readonly<Record<string, unknown>
     ?? words(item.address) ?? words(item.subject) ?? words(item.title) ?? words(item.url) ?? idOfItem(item);
 }
 
+export const isMailbox = (resource: string): boolean => /mailbox$/i.test(resource);
 /** The kinds of object that are mail to be read. */
 export const isMail = (resource: string): boolean => isMessage(resource) || isConversation(resource);
 export const isMessage = (resource: string): boolean => /message$/i.test(resource);

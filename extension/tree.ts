@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { isMailError, nextStep } from '../shared/index.js';
 import type { AccountState } from './accounts.js';
-import { contextOf, describe, needsAttention, shortDate, stateLabel, statusOf, type ItemNode, type Model, type Node } from './model.js';
+import { contextOf, deletionOf, describe, needsAttention, shortDate, stateLabel, stateOf, statusOf, type ItemNode, type Model, type Node } from './model.js';
 import { oneLine } from './problems.js';
 import { idOfItem, isConversation, isMail, isMessage } from './tables.js';
 import { plain, t, title } from './words.js';
@@ -113,12 +113,9 @@ function tooltip(node: Node): vscode.MarkdownString | undefined {
     lines.push(
       [t('Address'), item.email], [t('Name'), item.name],
       [t('From'), from && [from.name, from.email && `<${from.email}>`].filter(Boolean).join(' ')], [t('Date'), shortDate(item.date)],
-      [t('State'), status && stateLabel(status)], [t('Created'), shortDate(item.createdAt)], [t('Changed'), shortDate(item.updatedAt)],
-      [t('ID'), idOfItem(item)],
+      [t('State'), stateOf(node) || (status && stateLabel(status))], [t('Created'), shortDate(item.createdAt)], [t('Changed'), shortDate(item.updatedAt)],
+      [t('ID'), idOfItem(item)], [t('Deletion'), shortDate(deletionOf(item))],
     );
-    if (typeof (item.native as Record<string, unknown> | undefined)?.deletion_scheduled_at === 'string') {
-      lines.push([t('Deletion'), shortDate((item.native as Record<string, unknown>).deletion_scheduled_at)]);
-    }
   } else if (node.kind === 'note' && node.note === 'problem' && isMailError(node.error)) {
     lines.push([t('Problem'), node.error.message], [t('Next step'), nextStep(node.error)]);
   } else return undefined;
@@ -172,17 +169,18 @@ export function createAttention(model: Model) {
       const item = new vscode.TreeItem(node.label, vscode.TreeItemCollapsibleState.None);
       item.id = `attention/${node.id}`;
       item.contextValue = contextOf(node);
-      // That something failed is what the view is for; what is due to go says so.
-      item.description = [statusOf(node.item) === 'error' ? '' : stateLabel(statusOf(node.item) ?? ''), node.account.name].filter(Boolean).join(' · ');
-      item.accessibilityInformation = { label: [node.label, stateLabel(statusOf(node.item) ?? ''), node.account.name].join(', ') };
+      const failed = statusOf(node.item) === 'error', state = stateOf(node);
+      // That something failed is what the view is for; what else there is to do says so.
+      item.description = [failed ? '' : state, node.account.name].filter(Boolean).join(' · ');
+      item.accessibilityInformation = { label: [node.label, state, node.account.name].join(', ') };
       item.iconPath = new vscode.ThemeIcon(
-        statusOf(node.item) === 'error' ? 'warning' : 'clock',
-        new vscode.ThemeColor(statusOf(node.item) === 'error' ? 'list.errorForeground' : 'list.warningForeground'),
+        failed ? 'warning' : statusOf(node.item) === 'deleting' ? 'clock' : 'key',
+        new vscode.ThemeColor(failed ? 'list.errorForeground' : 'list.warningForeground'),
       );
       item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
-      item.tooltip = tooltip(node);
       return item;
     },
+    resolveTreeItem(item, node) { item.tooltip = tooltip(node); return item; },
   };
   return { provider, rows, fire: () => emitter.fire(), dispose: () => emitter.dispose() };
 }

@@ -4,7 +4,7 @@ import Module from 'node:module';
 export const vscode: Record<string, any> = {
   CancellationError: class extends Error { override name = 'Canceled'; },
   ThemeIcon: class { constructor(readonly id: string) {} }, ViewColumn: { Active: -1 }, env: { language: 'en' }, window: {}, commands: {},
-  StatusBarAlignment: { Left: 1, Right: 2 },
+  StatusBarAlignment: { Left: 1, Right: 2 }, workspace: {}, ProgressLocation: { Notification: 15 }, InputBoxValidationSeverity: { Info: 1 },
   Uri: { joinPath: (base: unknown, ...parts: string[]) => ({ toString: () => [String(base), ...parts].join('/') }) },
 };
 // Import this before what imports `vscode`.
