@@ -9,12 +9,12 @@ import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
 import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, SingleNode } from './model.js';
 import { lookThrough } from './look.js';
-import { actionsOf, hasMore, isEntryList, listsMailboxes, resourceOf } from './model.js';
+import { actionsOf, contextOf, hasMore, isEntryList, listsMailboxes, resourceOf } from './model.js';
 import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
 import { n8nNodes } from './n8n.js';
 import { isCancel, type Problems } from './problems.js';
-import { idOfItem, inputFrom, isMail, isMailbox, operationOf, searchField, type Binding } from './tables.js';
+import { branchesAt, idOfItem, inputFrom, isMail, isMailbox, NOTHING_BOUND, operationOf, searchField } from './tables.js';
 import type { createAttention, createTree } from './tree.js';
 import { editingOf, secretsOf } from './values.js';
 import { inSentence, t, title } from './words.js';
@@ -403,12 +403,33 @@ export function registerCommands(parts: Parts): void {
       await exportList(`${branch.account.name} ${branch.label}`, signal => model.listed(branch, signal));
       return;
     }
-    const mailboxes = (account: AccountInfo, within?: Binding) => async function* (signal: AbortSignal) {
-      for await (const { resource, item } of mailboxesOf(account, accounts, signal, { within })) yield { kind: inSentence(title(resource)), ...item };
-    };
-    if (isNode(node) && node.kind === 'item') { await exportList(t('Mailboxes of {0}', node.label), mailboxes(node.account, node.binding)); return; }
-    const id = await accountFor(node, ({ provider }) => listsMailboxes(provider)), account = accounts.list().find(one => one.id === id);
-    if (account) await exportList(t('Mailboxes of {0}', account.name), mailboxes(account));
+    const able = accounts.list().filter(({ provider }) => listsMailboxes(provider));
+    if (!need(able[0], t('No account here lists mailboxes.'))) return;
+    const [row] = chosen(node, undefined), place = row?.kind === 'item' && contextOf(row).split(';').includes('can.export') ? row : undefined;
+    const id = place?.account.id ?? await accountFor(node, ({ provider }) => listsMailboxes(provider));
+    const account = able.find(one => one.id === id);
+    if (!account) return;
+    const binding = place?.binding ?? NOTHING_BOUND, name = place?.label ?? account.name, { provider } = account;
+    // What else stands there, but mail: of that there is too much, and it is read, not counted.
+    const others = branchesAt(provider, account.values, place?.resource, binding)
+      .filter(one => one.choice === undefined && one.only === undefined && !isMailbox(one.resource) && !isMail(one.resource));
+    const boxes = { label: t('Mailboxes'), picked: true, list: undefined };
+    const picked = !others.length ? [boxes] : await vscode.window.showQuickPick([boxes, ...others.map(list => ({ label: list.label, picked: false, list }))], {
+      canPickMany: true, title: t('Export {0}', name), placeHolder: t('What goes into the file?'),
+    });
+    if (!picked?.length) return;
+    const what = picked.every(({ list }) => !list) ? t('Mailboxes of {0}', name) : name;
+    await exportList(what, async function* (signal) {
+      for (const { list } of picked) {
+        const found = list
+          ? (await accounts.open(account.id, signal)).call(list.operation, inputFrom(provider, list.operation, binding)) as AsyncIterable<Values>
+          : undefined;
+        if (found) for await (const item of found) yield { kind: inSentence(title(list!.resource)), ...item };
+        else for await (const { resource, item } of mailboxesOf(account, accounts, signal, place ? { within: binding } : {})) {
+          yield { kind: inSentence(title(resource)), ...item };
+        }
+      }
+    });
   });
   register('checkAll', async () => {
     const all = accounts.list().filter(({ provider }) => listsMailboxes(provider)), failed = new Set<string>();

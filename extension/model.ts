@@ -357,9 +357,9 @@ const isEntryOwner = (provider: Provider, node: ItemNode): boolean =>
 export function describe(node: Node): string {
   if (node.kind === 'account') return node.label.includes(node.account.provider.name) ? '' : node.account.provider.name;
   if (node.kind === 'branch') {
-    const filter = node.filter?.text ?? (node.filter?.input ? t('filtered') : '');
+    const filter = node.filter?.text ? `“${node.filter.text}”` : node.filter?.input ? t('filtered') : '';
     const count = node.rows && !node.failed ? `${node.rows.length}${hasMore(node) ? '+' : ''}` : '';
-    return [count, filter && `“${filter}”`].filter(Boolean).join(' ');
+    return [count, filter].filter(Boolean).join(' ');
   }
   if (node.kind !== 'item') return '';
   const { item, resource } = node;

@@ -57,7 +57,7 @@ export function openOverview(
   const heading = t('Overview of {0}', place?.label ?? account.name), { name: provider } = account.provider;
   const show = async () => {
     stop.abort();
-    const mine = stop = new AbortController(), tally = createTally();
+    const mine = stop = new AbortController(), tally = createTally(Date.now(), operationOf(account.provider, 'mailbox.reconnect') !== undefined);
     let more = false, last = Date.now(), at = '';
     const post = (busy: boolean, note?: string) => made?.connected.post({
       type: 'overview',

@@ -6,8 +6,8 @@ import { t, title } from './words.js';
 
 const TONES: Readonly<Record<string, Bar['tone']>> = { active: 'good', error: 'bad', deleting: 'warn', disabled: 'plain', pending: 'plain', unknown: 'plain' };
 
-/** The figures of an overview, added up mailbox by mailbox. */
-export function createTally(now = Date.now()) {
+/** The figures of an overview, added up mailbox by mailbox. `reconnects`: what is pending there waits to be signed in. */
+export function createTally(now = Date.now(), reconnects = false) {
   const states = new Map<string, number>(), ages = new Map<string, number>(), sends = new Map<string, number>();
   const space = new Map<string, number>(), daily = new Map<number, number>();
   const attention: OverviewModel['rows'] = [];
@@ -17,13 +17,14 @@ export function createTally(now = Date.now()) {
       count++;
       const status = statusOf(item) ?? 'unknown', flat = flatten(item.native);
       states.set(status, (states.get(status) ?? 0) + 1);
-      if (status === 'error' || status === 'deleting') {
+      const waits = reconnects && status === 'pending';
+      if (status === 'error' || status === 'deleting' || waits) {
         const why =
           Object.entries(flat).find(([key, value]) => /error.*(reason|message)|(last|send|sync).*error$/i.test(key) && typeof value === 'string' && value)?.[1]
           ?? failedAt(flat)
           ?? Object.entries(flat).find(([key, value]) => /deletion.*at$/i.test(key) && value)?.[1];
         attention.push({
-          label: labelOf(resource, item), status: stateLabel(status), tone: status === 'error' ? 'bad' : 'warn',
+          label: labelOf(resource, item), status: waits ? t('reconnect required') : stateLabel(status), tone: status === 'error' ? 'bad' : 'warn',
           detail: typeof why === 'string' ? /^\d{4}-/.test(why) ? shortDate(why) : why : '',
         });
       }

@@ -20,6 +20,14 @@ describe('the overview', () => {
     assert.deepEqual(model.rows.map(row => row.label), ['b@x.example']);
     assert.match(model.rows[0]!.detail, /^Send Errored, /);
   });
+  it('what waits to be signed in is named where it can be connected again', () => {
+    const named = (reconnects: boolean) => {
+      const tally = createTally(NOW, reconnects);
+      tally.add('mailbox', { id: '1', email: 'a@x.example', status: 'pending', native: {} });
+      return tally.model('T', 'Acme', false, false).rows.map(row => `${row.label}: ${row.status}`);
+    };
+    assert.deepEqual([named(true), named(false)], [['a@x.example: reconnect required'], []]);
+  });
   it('sends stand against their limits where both are told', () => {
     const chart = shown([{ native: { sentToday: 0, maxMailingsPerDay: 100 } }, { native: { sentToday: 90, maxMailingsPerDay: 100 } }, { native: { sentToday: 100, maxMailingsPerDay: 100 } }, { native: {} }])['Sends against limits']!;
     assert.deepEqual(bars(chart), { unused: 1, '80 % and more': 1, 'at the limit': 1 });

@@ -1,8 +1,11 @@
 import { vscode } from './fakeVscode.js';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { MailError, providers, type Client, type Provider } from '../../shared/index.js';
 import { lookThrough } from '../../extension/look.js';
-import { actionsOf, createModel, isFor, needsAttention, stateOf, type AccountInfo, type BranchNode, type ItemNode, type Model, type Node } from '../../extension/model.js';
+import { actionsOf, contextOf, createModel, isFor, needsAttention, stateOf, type AccountInfo, type BranchNode, type ItemNode, type Model, type Node } from '../../extension/model.js';
+import { n8nNodes } from '../../extension/n8n.js';
 import { createOperator, targetOf } from '../../extension/operate.js';
 import { settle, type Written } from '../../extension/settle.js';
 import { bind, branchesAt, inputFrom, NOTHING_BOUND, operationOf, tableOf, type Binding } from '../../extension/tables.js';
@@ -66,6 +69,7 @@ describe('lists that change', () => {
       assert.deepEqual(attention(model), ['m1@x.example', 'm2@x.example']);
       now = now.slice(1);
       await again(model, branch, await at());
+      assert.ok(!attention(model).includes('m1@x.example'), 'also before it is read again');
       await model.children(branch);
       assert.deepEqual([attention(model), model.find(gone!.id)], [['m2@x.example'], undefined]);
     });
@@ -145,6 +149,35 @@ const rowAs = (one: Provider, { path, resource, binding }: ReturnType<typeof row
   ({ kind: 'item', id: path, account: { ...account, provider: one }, label: path, resource, item: {}, binding, list: `${resource}.list` });
 
 describe('a selection of rows', () => {
+  const { menus } = (JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8')) as { contributes: { menus: Record<string, { command: string; when: string; group?: string }[]> } }).contributes;
+  /** Whether a condition of the manifest holds for what a row says of itself. */
+  const holds = (when: string, context: string) => when.split(' || ').some(some => some.split(' && ').every(part => {
+    const [, what, pattern] = /^([\w.]+) =~ \/(.*)\/$/.exec(part) ?? [];
+    return what === 'viewItem' || what === 'mailroom.row' ? new RegExp(pattern!).test(context) : /^view (==|=~) /.test(part);
+  }));
+  for (const one of providers) {
+    it(`${one.name}: a row's menu has each command once, and the palette offers the same for it`, () => {
+      const contexts = new Set(['account', 'account;can.overview', 'account;can.send;can.signIn', ...rowsOf(one).flatMap(row => [
+        contextOf(rowAs(one, row)),
+        contextOf({ kind: 'branch', id: row.path, account: { ...account, provider: one }, label: '', branch: { operation: `${row.resource}.list`, resource: row.resource, label: '' }, binding: row.binding, pages: 1, generation: 0 }),
+      ])]);
+      for (const context of contexts) {
+        const menu = menus['view/item/context']!.filter(({ when, group }) => !group!.startsWith('inline') && holds(when, context)).map(({ command }) => command);
+        assert.deepEqual(menu, [...new Set(menu)], context);
+        for (const { command, when } of menus.commandPalette!.filter(({ when: text_ }) => text_.includes('mailroom.row'))) {
+          // An account's Delete has a menu entry of its own.
+          if (command === 'mailroom.delete' && context.startsWith('account')) continue;
+          assert.equal(holds(when, context), menu.includes(command), `${command} for ${context}`);
+        }
+      }
+    });
+  }
+  it('a list is copied as what lists it, and so is what cannot be got by itself, once for all of it', async () => {
+    const { model, at } = harness({ 'mailbox.list': () => many(1), 'message.list': () => [{ id: '1', subject: 'one' }, { id: '2', subject: 'two' }] });
+    const rows = [await at('Mailboxes'), ...await model.children(await at('Messages')), await at('Mailboxes', 'm0@x.example')] as ItemNode[];
+    const { nodes } = n8nNodes(rows) as { nodes: { parameters: Values }[] };
+    assert.deepEqual(nodes.map(({ parameters: { resource, operation } }) => `${String(resource)}.${String(operation)}`), ['mailbox.list', 'message.list', 'mailbox.get']);
+  });
   for (const one of providers) {
     const rows = rowsOf(one);
     it(`${one.name}: what destroys objects of one kind is never run on rows of another because they stand below one`, () => {
@@ -181,10 +214,11 @@ describe('a selection of rows', () => {
 describe('after a write', () => {
   const written = (rows: readonly Node[]): Written[] => rows.map(node => ({ target: targetOf(node), answer: { native: {} } }));
   it('the row of an owner stays when something below it went', async () => {
-    const { model, at } = harness({ 'domain.list': () => [{ id: 'd1', name: 'one.example' }], 'mailbox.list': () => many(2), 'service.list': () => [{ id: 'm0' }] });
+    const { model, at, count } = harness({ 'domain.list': () => [{ id: 'd1', name: 'one.example' }], 'mailbox.list': () => many(2), 'service.list': () => [{ id: 'm0' }] });
     const owner = await at('Domains', 'one.example', 'Mailboxes', 'm0@x.example');
+    await model.children(await at('Domains', 'one.example', 'Services'));
     await settle(model, 'service.delete', written([owner]));
-    assert.equal(model.find(owner.id), owner);
+    assert.deepEqual([model.find(owner.id), count('service.list')], [owner, 2]);
     assert.ok((await at('Domains', 'one.example', 'Mailboxes') as BranchNode).rows!.includes(owner as ItemNode));
   });
   it('a list is read again once, however many of its rows were written', async () => {
@@ -206,7 +240,7 @@ describe('after a write', () => {
 describe('an operation on several rows', () => {
   interface Said { text: string; detail?: string; buttons: string[] }
   async function operator(lists: Lists, answers: { box?: string; dialog?: string; pick?: string; toast?: string } = {}) {
-    const made = harness(lists, 100), said: Said[] = [], prompts: string[] = [], written: [string, number][] = [], shown: unknown[] = [];
+    const made = harness(lists, 100), said: Said[] = [], prompts: string[] = [], written: [string, number][] = [], shown: unknown[] = [], signals: (AbortSignal | undefined)[] = [];
     const message = async (words: string, ...rest: (string | { modal?: boolean; detail?: string })[]) => {
       const options = typeof rest[0] === 'object' ? rest.shift() as { modal?: boolean; detail?: string } : undefined;
       said.push({ text: words, buttons: rest as string[], ...(options?.detail ? { detail: options.detail } : {}) });
@@ -225,10 +259,10 @@ describe('an operation on several rows', () => {
         },
     });
     const made_ = createOperator({
-      extension: {} as never, accounts: { open: async () => made.client } as never, problems: { tell: async () => {} } as never,
+      extension: {} as never, accounts: { open: async (_: string, signal?: AbortSignal) => { signals.push(signal); return made.client; } } as never, problems: { tell: async () => {} } as never,
       showJson: async (_, value) => { shown.push(value); }, done: (name, all) => written.push([name, all.length]),
     });
-    return { ...made, said, prompts, written, shown, run: (rows: readonly Node[], name: string, extra?: Values) => made_.runMany(rows.map(targetOf), name, extra) };
+    return { ...made, said, prompts, written, shown, signals, run: (rows: readonly Node[], name: string, extra?: Values) => made_.runMany(rows.map(targetOf), name, extra) };
   }
   const writes = (calls: [string, Values][]) => calls.filter(([name]) => !name.endsWith('.list'));
 
@@ -268,9 +302,10 @@ describe('an operation on several rows', () => {
     assert.match(said[0]!.detail!, /cannot be undone/);
   });
   it('asks once for what all of them need', async () => {
-    const { model, at, run, calls, said, count } = await operator({ 'message.list': () => ['1', '2', '3'].map(id => ({ id, subject: id })), 'folder.list': () => [{ id: 'f1', name: 'Archive' }] }, { pick: 'f1' });
+    const { model, at, run, calls, said, count, signals } = await operator({ 'message.list': () => ['1', '2', '3'].map(id => ({ id, subject: id })), 'folder.list': () => [{ id: 'f1', name: 'Archive' }] }, { pick: 'f1' });
     await run(await model.children(await at('Messages')), 'message.move');
     assert.deepEqual(writes(calls), ['1', '2', '3'].map(message => ['message.move', { message, target: 'f1' }]));
     assert.deepEqual([said[0]!.text, count('folder.list')], ['Move a message: 3 done.', 1]);
+    assert.equal(signals[0]?.aborted, true, 'a list that is read for a box ends with the box');
   });
 });
