@@ -9,6 +9,7 @@ import { startSandboxes, workbench } from './driver.js';
 import { runInside } from './inside.js';
 import { startSpy, until, writes, type Journeys } from './journey.js';
 import { keyboardJourneys } from './keyboard.js';
+import { rowJourneys } from './rows.js';
 import { stateJourneys } from './states.js';
 import { tabJourneys } from './tabs.js';
 import { openBrowser, startServer, type Loose, type Version } from './workbench.js';
@@ -246,7 +247,7 @@ const basic: Journeys = {
 };
 
 /** In this order; each leaves the workbench as it found it. */
-const journeys: Journeys = { ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...tabJourneys, ...stateJourneys };
+const journeys: Journeys = { ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys };
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */
 async function findings(frame: Loose): Promise<string[]> {
