@@ -3,8 +3,7 @@ import { splitName, type Field } from '../shared/index.js';
 import { addAccount, addSandboxAccount, askSecrets, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
 import { grantOf, type Accounts } from './accounts.js';
 import { isSending } from './compose.js';
-import { documentUri, type Documents } from './documents.js';
-import { isDocument } from './editor.js';
+import { documentUri, isDocument, openedAs, type Documents } from './documents.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
 import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, SingleNode } from './model.js';
@@ -223,7 +222,11 @@ export function registerCommands(parts: Parts): void {
       return;
     }
     const uri = uriOf(one);
-    if (uri) await vscode.commands.executeCommand('vscode.openWith', uri, 'mailroom.form', { preview: true });
+    if (uri) {
+      // A tab that comes back waits for a click before it asks for a secret; this is one.
+      if (!await accounts.ready(one.account.id)) await accounts.open(one.account.id);
+      await vscode.commands.executeCommand('vscode.openWith', openedAs(uri), 'mailroom.form', { preview: true });
+    }
     else await vscode.commands.executeCommand('mailroom.openJson', one);
   });
   const uriOf = (node: ItemNode | SingleNode): vscode.Uri | undefined => {
@@ -378,12 +381,12 @@ export function registerCommands(parts: Parts): void {
   });
   register('reloadDocument', async (uri: unknown) => { const one = documentOf(uri); if (one) await documents.reload(one); });
   register('documentAction', async (uri: vscode.Uri, action: string) => {
-    const loaded = await documents.load(uri), account = accounts.list().find(({ id }) => id === loaded.account);
+    const loaded = await documents.load(uri), account = accounts.list().find(({ id }) => id === loaded.place.account);
     if (!account) return;
     const target: Target = { account, resource: loaded.place.resource, binding: loaded.binding, label: uri.path.split('/').at(-1)!.replace(/\.mailroom$/, '') };
     if (action === 'json') { await vscode.commands.executeCommand('mailroom.showDocumentJson', uri); return; }
     if (action === 'password') { await password(target); return; }
-    if (await operator.run(target, action)) { if (!['delete', 'remove'].includes(splitName(action)[1])) await documents.reload(uri); }
+    await operator.run(target, action);
   });
 
   // For developers and administrators

@@ -1,23 +1,40 @@
 import * as vscode from 'vscode';
 import { isMailError, MailError } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
-import type { FormIssue } from './form/messages.js';
+import type { FormIssue, Values } from './form/messages.js';
+import type { Target } from './operate.js';
 import { explain } from './problems.js';
 import { inputFrom, operationOf, type Binding } from './tables.js';
-import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf,
-  type Editing, type Place, type Values } from './values.js';
+import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf, type Editing, type Place } from './values.js';
 import { t, title } from './words.js';
 
 export const SCHEME = 'mailroom';
-/** A document: the editable values of one object, as they were read. */
+export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;
+/** A document: the editable values of one object, as the vendor was last seen to have them. */
 export interface Loaded {
-  place: Place; binding: Binding; editing: Editing; item: Values; values: Values; text: string; mtime: number; issues: FormIssue[]; account: string;
+  uri: vscode.Uri; place: Place; binding: Binding; editing: Editing; item: Values; values: Values; issues: FormIssue[];
+  /** What VS Code is given when it reads, and when that last became another. */
+  text: string; mtime: number;
+  /** What the open text was made from. Unknown until that was seen as it was given: unsaved text of an earlier session was made from anything. */
+  base?: Values;
+  /** When it was read, in milliseconds. */
+  at: number;
 }
 export type Documents = ReturnType<typeof createDocuments>;
 
 /** The address of an object's document: the path is for people (tab and breadcrumbs), the query says what it is. */
 export const documentUri = (place: Place, account: string, label: string): vscode.Uri =>
   vscode.Uri.from({ scheme: SCHEME, path: `/${segment(account)}/${segment(title(place.resource))}/${segment(label)}.mailroom`, query: packPlace(place) });
+const tabs = (wanted: (uri: vscode.Uri) => boolean): vscode.Tab[] => vscode.window.tabGroups.all.flatMap(group => group.tabs).filter(tab => {
+  const { uri } = (tab.input ?? {}) as { uri?: vscode.Uri };
+  return isDocument(uri) && wanted(uri);
+});
+/** The address under which an object is open already, after a rename perhaps another one: there is one tab for each object. */
+export const openedAs = (uri: vscode.Uri): vscode.Uri =>
+  (tabs(({ query }) => query === uri.query)[0]?.input as { uri: vscode.Uri } | undefined)?.uri ?? uri;
+
+/** What was read for no open document, or in vain, is not asked for again for so long, in milliseconds: to open one, VS Code reads thrice. */
+const FRESH = 10_000;
 
 interface DocumentOptions {
   accounts: Accounts;
@@ -29,11 +46,11 @@ interface DocumentOptions {
 
 /** A file system of one kind of file: reading asks the vendor, writing sends the difference. */
 export function createDocuments({ accounts, saved, conflicted }: DocumentOptions) {
-  const loaded = new Map<string, Loaded>(), loading = new Map<string, Promise<Loaded>>();
+  const loaded = new Map<string, Loaded>(), loading = new Map<string, Promise<Loaded>>(), failed = new Map<string, { error: unknown; at: number }>();
   const changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>(), problems = new vscode.EventEmitter<vscode.Uri>();
+  const renewed = new vscode.EventEmitter<vscode.Uri>();
   const diagnostics = vscode.languages.createDiagnosticCollection('mailroom');
-  let clock = Date.now();
-  const tick = () => clock = Math.max(clock + 1, Date.now());
+  const opened = (uri: vscode.Uri) => vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
 
   async function read(place: Place): Promise<{ item: Values; editing: Editing; binding: Binding; values: Values }> {
     const account = accounts.list().find(({ id }) => id === place.account);
@@ -45,103 +62,161 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
     const item = await client.call(get, inputFrom(account.provider, get, binding)) as Values;
     return { item, editing, binding, values: valuesOf(editing.fields, item) };
   }
-  function load(uri: vscode.Uri): Promise<Loaded> {
-    const key = uri.query, there = loaded.get(key);
-    if (there) return Promise.resolve(there);
-    const under = loading.get(key) ?? (async () => {
+  /** What is known of an object. By itself it asks nobody for a secret, and does not try again what failed; with `ask`, somebody wants it now. */
+  async function load(uri: vscode.Uri, ask?: 'ask'): Promise<Loaded> {
+    const key = uri.toString(), there = loaded.get(key), before = failed.get(key);
+    const current = (at: number) => opened(uri) !== undefined || Date.now() - at < FRESH;
+    if (there && current(there.at)) return there;
+    if (!ask && before && current(before.at)) throw before.error;
+    const under = loading.get(`${key} ${ask}`) ?? (async () => {
       const place = unpackPlace(uri.query);
       if (!place) throw vscode.FileSystemError.FileNotFound(uri);
       try {
-        const got = await read(place);
-        const made: Loaded = { place, ...got, text: textOf(got.values), mtime: tick(), issues: [], account: place.account };
-        loaded.set(key, made);
-        return made;
-      } catch (error) { explain(uri.path, error); throw fileError(error); }
-    })().finally(() => loading.delete(key));
-    loading.set(key, under);
+        if (!ask && !await accounts.ready(place.account)) {
+          const { name } = accounts.find(place.account);
+          throw new MailError('unauthorized', t('{0} needs its secret before this can be shown again.', name));
+        }
+        const got = await read(place), one: Loaded = { uri, place, ...got, text: textOf(got.values), mtime: 1, issues: [], at: Date.now() };
+        loaded.set(key, one);
+        failed.delete(key);
+        const document = opened(uri);
+        if (document) meet(document, !document.isDirty);
+        return one;
+      } catch (error) { failed.set(key, { error, at: Date.now() }); explain(uri.path, error); throw error; }
+    })().finally(() => loading.delete(`${key} ${ask}`));
+    loading.set(`${key} ${ask}`, under);
     return under;
   }
-  const fileError = (error: unknown): Error => error instanceof vscode.FileSystemError ? error
-    : isMailError(error) && error.code === 'not_found' ? new vscode.FileSystemError(error.message)
-    : new vscode.FileSystemError(error instanceof Error ? error.message : String(error));
+  const fileError = (error: unknown): Error =>
+    error instanceof vscode.FileSystemError ? error : new vscode.FileSystemError(error instanceof Error ? error.message : String(error));
+  /** What VS Code is given to read. Where a later try may go better that is a text that says why, so that there is a tab to try it from. */
+  async function given(uri: vscode.Uri): Promise<{ text: string; mtime: number }> {
+    try { return await load(uri); } catch (error) {
+      if (!isMailError(error) || error.code === 'not_found' || error.code === 'unsupported') throw fileError(error);
+      return { text: `${JSON.stringify(error.message)}\n`, mtime: 0 };
+    }
+  }
 
-  function complain(uri: vscode.Uri, one: Loaded, issues: FormIssue[], text: string): void {
+  function complain(one: Loaded, issues: FormIssue[], text: string): void {
     one.issues = issues;
     const lines = text.split('\n');
-    diagnostics.set(uri, issues.map(issue => {
+    diagnostics.set(one.uri, issues.map(issue => {
       const at = Math.max(0, issue.field === undefined ? 0 : lines.findIndex(line => line.trimStart().startsWith(`${JSON.stringify(issue.field)}:`)));
       return new vscode.Diagnostic(new vscode.Range(at, lines[at]?.search(/\S/) ?? 0, at, lines[at]?.length ?? 1),
         issue.message, vscode.DiagnosticSeverity.Error);
     }));
-    problems.fire(uri);
+    problems.fire(one.uri);
   }
-  function settle(uri: vscode.Uri, one: Loaded, item: Values, values: Values): void {
-    one.item = item;
-    one.values = values;
-    const text = textOf(values), moved = text !== one.text;
-    one.text = text;
-    one.mtime = tick();
-    if (moved) changes.fire([{ type: vscode.FileChangeType.Changed, uri }]);
+  const tick = (one: Loaded) => { one.mtime = Math.max(one.mtime + 1, Date.now()); };
+  /** Gives the state of the server to whoever shows it. Text with changes is left alone, and so is the time that VS Code would compare. */
+  function show(one: Loaded): void {
+    one.text = textOf(one.values);
+    if (opened(one.uri)?.isDirty) return;
+    tick(one);
+    changes.fire([{ type: vscode.FileChangeType.Changed, uri: one.uri }]);
+  }
+  const baseOf = (one: Loaded, text: string): Values => ({ ...one.values, ...readText(text) });
+  /** Looks at the text of a document, after a change of it or when it became `clean`: as it was given, it tells what further changes start from. */
+  function meet(document: vscode.TextDocument, clean: boolean): void {
+    const one = loaded.get(document.uri.toString()), text = document.getText();
+    if (!one) return;
+    if (clean && text !== textOf(one.values)) show(one);
+    else if (text === one.text) {
+      one.base = baseOf(one, text);
+      if (one.issues.length) complain(one, [], text);
+    }
+  }
+  /** Takes over what the server was seen to have, for every document of the object. */
+  function settle(place: string, item: Values, values: Values, except?: Loaded): void {
+    for (const one of loaded.values()) {
+      if (one.uri.query !== place) continue;
+      Object.assign(one, { item, values });
+      if (one !== except && textOf(values) !== one.text) show(one);
+    }
   }
 
   async function write(uri: vscode.Uri, content: Uint8Array): Promise<void> {
-    const one = await load(uri), text = Buffer.from(content).toString('utf8');
+    const one = await load(uri, 'ask').catch(error => { throw fileError(error); }), text = Buffer.from(content).toString('utf8');
+    const { fields, operation, target } = one.editing;
     try {
-      const edited = readText(text), input = changesOf(one.editing.fields, one.values, edited);
-      if (Object.keys(input).length === 0) { one.text = text; one.mtime = tick(); complain(uri, one, [], text); return; }
-      // Nobody offers conditional writes, so the object is read again just before: what somebody else changed meanwhile is shown, not overwritten.
-      const now = await read(one.place), others = conflicts(one.values, now.values, input);
-      if (others.length) {
-        settle(uri, one, now.item, now.values);
-        const labels = others.map(name => one.editing.fields[name]?.label ?? name);
-        complain(uri, one, others.map(field => ({
-          field, message: t('Changed on the server meanwhile; it is {0} there now.', JSON.stringify(now.values[field])),
-        })), text);
-        conflicted(uri, labels);
-        throw new vscode.FileSystemError(
-          t('Somebody else changed {0} on the server meanwhile. Compare both, then save again to overwrite, or revert.', labels.join(', ')));
+      const edited = readText(text);
+      let answer: unknown;
+      const sends = Object.keys(changesOf(fields, one.base ?? one.values, edited)).length > 0;
+      if (sends) {
+        // Nobody offers conditional writes, so the object is read again just before: what somebody else changed meanwhile is shown, not overwritten.
+        const now = await read(one.place), base = one.base ?? now.values, input = changesOf(fields, base, edited, now.values);
+        const others = conflicts(one.base, now.values, input);
+        if (others.length) {
+          settle(uri.query, now.item, now.values);
+          // What was shown may be overwritten by the next save; all else is still compared with what the text was made from.
+          one.base = { ...base, ...Object.fromEntries(others.map(name => [name, now.values[name]])) };
+          const labels = others.map(name => fields[name]?.label ?? name);
+          complain(one, others.map(field => ({
+            field, message: t('Changed on the server meanwhile; it is {0} there now.', JSON.stringify(now.values[field])),
+          })), text);
+          conflicted(uri, labels);
+          throw new vscode.FileSystemError(
+            t('Somebody else changed {0} on the server meanwhile. Compare both, then save again to overwrite, or revert.', labels.join(', ')));
+        }
+        answer = await (await accounts.open(one.place.account)).call(operation, { ...target, ...input });
+        // What was written is what was accepted; the vendor's own spelling comes with the next reading.
+        settle(uri.query, typeof answer === 'object' && answer !== null ? { ...now.item, ...answer as Values } : now.item,
+          afterSave(fields, now.values, input, answer), one);
       }
-      const client = await accounts.open(one.place.account);
-      const answer = await client.call(one.editing.operation, { ...one.editing.target, ...input });
-      const values = afterSave(one.editing.fields, now.values, input, answer);
-      // What was written is what was accepted; the vendor's own spelling comes with the next reading.
-      one.item = typeof answer === 'object' && answer !== null ? { ...now.item, ...answer as Values } : now.item;
-      one.values = values;
       one.text = text;
-      one.mtime = tick();
-      complain(uri, one, [], text);
-      const fresh = textOf(values);
-      if (fresh !== text) setTimeout(() => { one.text = fresh; one.mtime = tick(); changes.fire([{ type: vscode.FileChangeType.Changed, uri }]); }, 50);
-      saved(one.place, answer);
+      one.base = baseOf(one, text);
+      tick(one);
+      complain(one, [], text);
+      if (sends) saved(one.place, answer);
     } catch (error) {
-      if (isMailError(error)) complain(uri, one, error.details.issues?.length ? error.details.issues : [{ message: error.message }], text);
+      if (isMailError(error)) complain(one, error.details.issues?.length ? error.details.issues : [{ message: error.message }], text);
       explain(uri.path, error);
       throw fileError(error);
     }
+  }
+
+  /** Reads an object again; an open editor without changes shows the new state, one with changes keeps them. */
+  async function reload(uri: vscode.Uri): Promise<void> {
+    const one = loaded.get(uri.toString());
+    if (!one) return;
+    const now = await read(one.place);
+    settle(uri.query, now.item, now.values);
+    complain(one, [], one.text);
+    renewed.fire(uri);
   }
 
   const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Objects are made and deleted in the tree.')); };
   const provider: vscode.FileSystemProvider = {
     onDidChangeFile: changes.event,
     watch: () => new vscode.Disposable(() => {}),
-    async stat(uri) { const one = await load(uri); return { type: vscode.FileType.File, ctime: 0, mtime: one.mtime, size: Buffer.byteLength(one.text) }; },
-    async readFile(uri) { return Buffer.from((await load(uri)).text); },
+    async stat(uri) { const { text, mtime } = await given(uri); return { type: vscode.FileType.File, ctime: 0, mtime, size: Buffer.byteLength(text) }; },
+    async readFile(uri) { return Buffer.from((await given(uri)).text); },
     writeFile: write,
     readDirectory: () => [], createDirectory: fail, delete: fail, rename: fail,
   };
+  const listening = [
+    vscode.workspace.onDidOpenTextDocument(document => meet(document, false)),
+    // An event without changes tells that the document became dirty or clean.
+    vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => meet(document, contentChanges.length === 0 && !document.isDirty)),
+    vscode.workspace.onDidCloseTextDocument(({ uri }) => {
+      if (!isDocument(uri)) return;
+      loaded.delete(uri.toString());
+      failed.delete(uri.toString());
+      diagnostics.delete(uri);
+    }),
+  ];
 
   return {
-    provider, load, problems: problems.event,
-    get: (uri: vscode.Uri): Loaded | undefined => loaded.get(uri.query),
-    /** Forgets what was read, so that the next opening asks the vendor again. */
-    forget(uri: vscode.Uri) { loaded.delete(uri.query); diagnostics.delete(uri); },
-    /** Reads a document again; an open editor without changes shows the new state. */
-    async reload(uri: vscode.Uri): Promise<void> {
-      const one = loaded.get(uri.query);
-      if (!one) return;
-      const now = await read(one.place);
-      settle(uri, one, now.item, now.values);
-      problems.fire(uri);
+    provider, load, reload, problems: problems.event, renewed: renewed.event,
+    get: (uri: vscode.Uri): Loaded | undefined => loaded.get(uri.toString()),
+    /** Told of a write that was no save: the open documents of the object show what became of it, and close where nothing is left of it. */
+    async acted({ account, resource, binding }: Target, gone: boolean): Promise<void> {
+      const about = [...loaded.values()].filter(({ place, uri }) => place.account === account.id && place.resource === resource && opened(uri)
+        && Object.entries(place.refs).every(([name, id]) => (binding.refs[name] ?? id) === id));
+      for (const { uri } of about) {
+        const lost = gone || await reload(uri).then(() => false, error => isMailError(error) && error.code === 'not_found');
+        if (lost) await vscode.window.tabGroups.close(tabs(one => one.toString() === uri.toString()));
+      }
     },
     /** The object as the vendor has it now, for the comparison. */
     async serverText(uri: vscode.Uri): Promise<string> {
@@ -149,6 +224,6 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
       if (!place) throw vscode.FileSystemError.FileNotFound(uri);
       return textOf((await read(place)).values);
     },
-    dispose() { changes.dispose(); problems.dispose(); diagnostics.dispose(); loaded.clear(); },
+    dispose() { for (const one of [...listening, changes, problems, renewed, diagnostics]) one.dispose(); loaded.clear(); },
   };
 }

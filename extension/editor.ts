@@ -1,13 +1,13 @@
 import * as vscode from 'vscode';
-import { splitName, type Fields } from '../shared/index.js';
+import { isMailError, splitName } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
-import { SCHEME, type Documents, type Loaded } from './documents.js';
-import type { Action, FormModel } from './form/messages.js';
+import type { Documents, Loaded } from './documents.js';
+import type { Action, FormModel, Values } from './form/messages.js';
 import { render } from './form/render.js';
 import { makesSense, stateLabel, statusOf } from './model.js';
 import { connectPage } from './panels.js';
 import { actionsOn, labelOf, operationOf } from './tables.js';
-import { readText, same, secretsOf, textOf, type Values } from './values.js';
+import { readText, same, secretsOf, textOf } from './values.js';
 import { t, title } from './words.js';
 
 interface EditorOptions {
@@ -20,18 +20,12 @@ interface EditorOptions {
 
 /** The form over an object's document. The document is the truth: every change is an edit of it, so undo, the dirty mark and hot exit are VS Code's. */
 export function createEditor({ extension, accounts, documents, act, pick }: EditorOptions): vscode.CustomTextEditorProvider {
+  /** The last edit of each document: two at once would be made of the same text, and the second refused. */
+  const edits = new WeakMap<vscode.TextDocument, Promise<unknown>>();
   return {
-    async resolveCustomTextEditor(document, panel) {
+    resolveCustomTextEditor(document, panel) {
       const { uri } = document;
-      let one: Loaded;
-      try { one = await documents.load(uri); } catch (error) {
-        one = undefined as never;
-        connectPage(panel.webview, panel.onDidDispose, {
-          page: 'form', extension, ready() {}, answer: () => undefined, hold: async () => ({ message: (error as Error).message }),
-        });
-        return;
-      }
-      const values = (): { values: Values; readonly?: string } => {
+      const values = (one: Loaded): { values: Values; readonly?: string } => {
         try {
           return { values: readText(document.getText()) };
         } catch (error) {
@@ -41,56 +35,63 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
           };
         }
       };
-      const form = (): FormModel => {
-        const now = values();
-        const provider = accounts.list().find(({ id }) => id === one.place.account)?.provider;
+      const form = (one: Loaded): FormModel => {
+        const now = values(one);
+        const account = accounts.list().find(({ id }) => id === one.place.account), provider = account?.provider;
         return {
           mode: 'document', title: labelOf(one.place.resource, one.item),
-          subtitle: [title(one.place.resource), statusOf(one.item) && stateLabel(statusOf(one.item)!),
-            accounts.list().find(({ id }) => id === one.place.account)?.name].filter(Boolean).join(' · '),
+          subtitle: [title(one.place.resource), statusOf(one.item) && stateLabel(statusOf(one.item)!), account?.name].filter(Boolean).join(' · '),
           groups: render(one.editing.fields, {
             pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General'),
           }),
-          values: now.values, base: one.values, issues: one.issues,
+          values: now.values, base: one.base ?? one.values, issues: one.issues,
           actions: provider ? actions(one, provider) : [], ...(now.readonly ? { readonly: now.readonly } : {}),
         };
       };
       const connected = connectPage(panel.webview, panel.onDidDispose, {
         page: 'form', extension,
-        ready: () => connected.post({ type: 'form', form: form() }),
+        async ready(again) {
+          try { connected.post({ type: 'form', form: form(await documents.load(uri, again)) }); } catch (error) {
+            connected.post({
+              type: 'held', message: (error as Error).message, button: isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
+            });
+          }
+        },
         async answer(ask) {
           switch (ask.do) {
             case 'edit': await edit(ask.field, ask.value); return undefined;
             case 'save': await document.save(); return undefined;
             case 'action': await act(uri, ask.action); return undefined;
-            case 'pick': return pick(one, ask.field, ask.values);
+            case 'pick': return pick(await documents.load(uri), ask.field, ask.values);
             default: return undefined;
           }
         },
       });
-      async function edit(field: string, value: unknown): Promise<void> {
-        const fields = one.editing.fields as Fields;
-        if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
-        const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
-        if (same(now[field], value) || text === document.getText()) return;
-        const change = new vscode.WorkspaceEdit();
-        change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
-        if (!await vscode.workspace.applyEdit(change)) throw new Error(t('The change could not be put into the document.'));
+      function edit(field: string, value: unknown): Promise<void> {
+        const mine = (edits.get(document) ?? Promise.resolve()).then(async () => {
+          const { editing: { fields } } = await documents.load(uri);
+          if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
+          const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
+          if (same(now[field], value) || text === document.getText()) return;
+          const change = new vscode.WorkspaceEdit();
+          change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
+          if (!await vscode.workspace.applyEdit(change)) throw new Error(t('The change could not be put into the document.'));
+        });
+        edits.set(document, mine.catch(() => {}));
+        return mine;
       }
-      const post = () => connected.post({ type: 'values', ...values(), base: one.values, issues: one.issues });
+      const refill = () => { const one = documents.get(uri); if (one) connected.post({ type: 'form', form: form(one) }); };
+      const post = () => {
+        const one = documents.get(uri);
+        if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues });
+      };
       const listening = [
-        vscode.workspace.onDidChangeTextDocument(event => { if (event.document.uri.toString() === uri.toString()) post(); }),
-        vscode.workspace.onDidSaveTextDocument(saved => { if (saved.uri.toString() === uri.toString()) connected.post({ type: 'form', form: form() }); }),
-        documents.problems(changed => { if (changed.query === uri.query) { const again = documents.get(uri); if (again) one = again; post(); } }),
+        vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post(); }),
+        vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document) refill(); }),
+        documents.problems(changed => { if (changed.toString() === uri.toString()) post(); }),
+        documents.renewed(changed => { if (changed.query === uri.query) refill(); }),
       ];
-      panel.onDidDispose(() => {
-        for (const one of listening) one.dispose();
-        // Another view of the same document (JSON beside) still needs what was read.
-        if (!vscode.window.tabGroups.all.some(group =>
-          group.tabs.some(tab => (tab.input as { uri?: vscode.Uri } | undefined)?.uri?.toString() === uri.toString()))) {
-          documents.forget(uri);
-        }
-      });
+      panel.onDidDispose(() => { for (const one of listening) one.dispose(); });
     },
   };
 }
@@ -110,4 +111,3 @@ function actions(one: Loaded, provider: Parameters<typeof actionsOn>[0]): Action
   for (const [resource, verb] of last) found.push({ id: `${resource}.${verb}`, label: `${title(verb)}…` });
   return found;
 }
-export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
+import { splitName } from '../shared/index.js';
 import { askSecrets, setExtensionId, uriHandler } from './accountForm.js';
 import { createAccounts, grantOf, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
@@ -144,7 +145,13 @@ export function activate(context: vscode.ExtensionContext): void {
 
   const done = (name: string, written: readonly Written[]) => {
     for (const { target } of written) log.info(`${target.account.name}: ${name} done`);
-    void settle(model, name, written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read'));
+    const changed = written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read');
+    const [resource, verb] = splitName(name);
+    for (const { target } of changed) {
+      const gone = ['delete', 'remove'].includes(verb) && resource === target.resource && !operationOf(target.account.provider, `${resource}.restore`);
+      void documents.acted(target, gone);
+    }
+    void settle(model, name, changed);
   };
   const operator = createOperator({ extension, accounts, problems, showJson, done });
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
@@ -165,7 +172,7 @@ export function activate(context: vscode.ExtensionContext): void {
     extension, accounts, documents,
     act: async (uri, action) => { await vscode.commands.executeCommand('mailroom.documentAction', uri, action); },
     pick: async (one, field, values) => {
-      const account = accounts.list().find(({ id }) => id === one.account);
+      const account = accounts.list().find(({ id }) => id === one.place.account);
       return account
         ? operator.pickFor({ account, resource: one.place.resource, binding: one.binding, label: '' }, one.editing.fields[field]!, values)
         : undefined;

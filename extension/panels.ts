@@ -10,8 +10,8 @@ interface PageOptions {
   page: Page; extension: vscode.Uri; keep?: Kept;
   /** What stands in the way of filling a page that came back by itself, with the button that goes on; asked until that was chosen. */
   hold?: (() => Promise<{ message: string; button?: string } | undefined>) | undefined;
-  /** Called when the page is there, also after it was hidden and built anew. */
-  ready(): void | Promise<void>;
+  /** Called when the page is there, also after it was hidden and built anew; `ask` where the user asks for it again. */
+  ready(again?: 'ask'): void | Promise<void>;
   /** Answers a request; what it throws is told to the page. */
   answer(ask: Ask): unknown;
   /** For the page that shows mail: remote pictures may be loaded. */
@@ -44,7 +44,7 @@ export function connectPage(
       return;
     }
     try {
-      if (message.ask.do === 'again') await fill();
+      if (message.ask.do === 'again') await fill('ask');
       const value = message.ask.do === 'again' ? undefined : await answer(message.ask);
       post({ type: 'reply', id: message.id, ok: true, ...(value === undefined ? {} : { value }) });
     } catch (error) {
@@ -54,7 +54,7 @@ export function connectPage(
       else post({ type: 'reply', id: message.id, ok: false, message: why, ...(issues?.length ? { issues } : {}) });
     }
   });
-  const fill = async (): Promise<void> => { go = true; await ready(); };
+  const fill = async (again?: 'ask'): Promise<void> => { go = true; await ready(again); };
   const gone = onGone(() => { alive = false; listening.dispose(); gone.dispose(); });
   const render = (withImages: boolean) => {
     there = false;

@@ -1,8 +1,7 @@
 import { isMailError, MailError, validate, type Field, type Fields, type Issue, type Provider } from '../shared/index.js';
+import type { Values } from './form/messages.js';
 import { inputFrom, isPlace, operationOf, refOf, type Binding } from './tables.js';
 import { t } from './words.js';
-
-export type Values = Record<string, unknown>;
 
 /** The operation that changes an object, what its form edits, and what says which object it is. */
 export interface Editing { operation: string; fields: Fields; target: Values }
@@ -66,21 +65,22 @@ export function readText(text: string): Values {
 
 export const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 
-/** What a save must send: only what differs from what was read, and required fields besides. Throws `invalid_input` with all problems. */
-export function changesOf(fields: Fields, read: Readonly<Values>, edited: Readonly<Values>): Values {
+/**
+ * What a save must send: only what differs from what the text was made from, and the required fields besides, as they are `now`. Throws
+ * `invalid_input` with all problems.
+ */
+export function changesOf(fields: Fields, base: Readonly<Values>, edited: Readonly<Values>, now = base): Values {
   const issues: Issue[] = [], input: Values = {};
   for (const name of Object.keys(edited)) if (!Object.hasOwn(fields, name)) issues.push({ field: name, message: t('There is no field “{0}” here.', name) });
   for (const [name, field] of Object.entries(fields)) {
-    const before = read[name] ?? null, after = name in edited ? edited[name] ?? null : before;
-    if (same(before, after) || (emptied(before) && emptied(after))) continue;
+    const before = base[name] ?? null, after = name in edited ? edited[name] ?? null : before;
+    if (alike(before, after)) continue;
     if (!emptied(after)) input[name] = after;
     else if (field.clearable) input[name] = field.type === 'list' ? [] : '';
-    else if (!emptied(before)) issues.push({ field: name, message: t('{0} cannot be taken away; give another value.', field.label) });
+    else issues.push({ field: name, message: t('{0} cannot be taken away; give another value.', field.label) });
   }
   if (Object.keys(input).length) {
-    for (const [name, field] of Object.entries(fields)) {
-      if (field.required && input[name] === undefined && !emptied(edited[name] ?? read[name])) input[name] = edited[name] ?? read[name];
-    }
+    for (const [name, field] of Object.entries(fields)) if (field.required && input[name] === undefined && !emptied(now[name])) input[name] = now[name];
   }
   try {
     if (Object.keys(input).length) validate(fields, input);
@@ -92,10 +92,14 @@ export function changesOf(fields: Fields, read: Readonly<Values>, edited: Readon
   return input;
 }
 const emptied = (value: unknown): boolean => value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
+const alike = (a: unknown, b: unknown): boolean => same(a, b) || (emptied(a) && emptied(b));
 
-/** The fields that were changed here and by somebody else since they were read: their new values would be overwritten. */
-export const conflicts = (read: Readonly<Values>, now: Readonly<Values>, input: Readonly<Values>): string[] =>
-  Object.keys(input).filter(name => !same(read[name], now[name]) && !same(now[name], input[name]));
+/**
+ * The fields that were changed here and by somebody else: their new values would be overwritten. Where nobody knows what the text was made
+ * from, every field that would be changed is one.
+ */
+export const conflicts = (base: Readonly<Values> | undefined, now: Readonly<Values>, input: Readonly<Values>): string[] =>
+  Object.keys(input).filter(name => !(base && alike(base[name], now[name])) && !alike(now[name], input[name]));
 
 /** The values after a save for everything that a reader may look at: what the vendor answered, else what was sent. */
 export const afterSave = (fields: Fields, read: Readonly<Values>, input: Readonly<Values>, answer: unknown): Values => {

@@ -39,6 +39,9 @@ describe('documents: what a save sends', () => {
     assert.deepEqual(changesOf(fields, read, { ...read, limit: 20 }), { limit: 20, level: 'low' });
     assert.deepEqual(changesOf(fields, read, read), {});
   });
+  it('what must be sent besides is the server\'s, not what was read long ago', () => {
+    assert.deepEqual(changesOf(fields, read, { ...read, limit: 20 }, { ...read, level: 'high' }), { limit: 20, level: 'high' });
+  });
   it('an emptied text that may be cleared is sent as empty; others are refused', () => {
     assert.deepEqual(changesOf(fields, read, { ...read, name: null }), { name: '', level: 'low' });
     assert.deepEqual(issuesOf(() => changesOf(fields, read, { ...read, fixed: '' })), ['fixed']);
@@ -57,6 +60,12 @@ describe('documents: what a save sends', () => {
   it('a conflict is a field changed here and there to different values', () => {
     assert.deepEqual(conflicts({ a: 1, b: 1, c: 1 }, { a: 2, b: 2, c: 1 }, { a: 3, c: 4 }), ['a']);
     assert.deepEqual(conflicts({ a: 1 }, { a: 3 }, { a: 3 }), [], 'the same change twice is none');
+    assert.deepEqual(conflicts({ a: null }, { a: 'x' }, { a: '' }), ['a']);
+    assert.deepEqual(conflicts({ a: '' }, { a: null }, { a: 'x' }), [], 'nothing is nothing, however it is written');
+  });
+  it('where nobody knows what the text was made from, everything that would be changed is a conflict', () => {
+    assert.deepEqual(conflicts(undefined, { a: 1, b: 2, c: 3 }, { a: 3, b: 1, c: 3 }), ['a', 'b']);
+    assert.deepEqual(conflicts(undefined, { a: null }, { a: 1 }), ['a']);
   });
   it('afterwards the vendor\'s answer counts, else what was sent', () => {
     assert.equal(afterSave(fields, read, { limit: 20 }, { native: { limit: 15 } }).limit, 15);

@@ -174,5 +174,5 @@ function issues(problems: FormIssue[], readonly?: string): void {
 
 start(message => {
   if (message.type === 'form') show(message.form);
-  if (message.type === 'values') { if (message.base) base = message.base; fill(message.values, message.issues, message.readonly); }
+  if (message.type === 'values' && form) { if (message.base) base = message.base; fill(message.values, message.issues, message.readonly); }
 });

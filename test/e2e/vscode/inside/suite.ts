@@ -110,6 +110,52 @@ export function suite(): void {
     await revert(document);
     assert.equal(parse(document).maxEmailsPerDay, 999);
   });
+  it('after a conflict, saving again sends the field that was shown and nothing else', async () => {
+    const document = await vscode.workspace.openTextDocument(documentOf('outreach', { mailbox: '6' }));
+    const { attributes } = (vendors.outreach as OutreachVendor).rows.mailboxes.get(6)!;
+    await edit(document, { maxEmailsPerDay: 300 });
+    Object.assign(attributes, { maxEmailsPerDay: 999, maxMailingsPerDay: 12345, emailSignature: 'Changed by somebody else' });
+    assert.equal(await document.save().then(saved => saved, () => false), false);
+    vendors.outreach!.forget();
+    const shown = next(vscode.workspace.onDidChangeTextDocument, ({ document: one, contentChanges }) => one === document && contentChanges.length > 0);
+    assert.ok(await document.save());
+    assert.deepEqual(writes('outreach').map(({ body }) => (JSON.parse(body.toString()) as { data: { attributes: unknown } }).data.attributes), [{ maxEmailsPerDay: 300 }]);
+    await shown;
+    assert.equal(document.isDirty, false);
+    assert.equal(parse(document).maxMailingsPerDay, 12345, 'what somebody else changed is shown');
+    assert.deepEqual(vscode.languages.getDiagnostics(document.uri), []);
+  });
+  it('reading again keeps what is not saved, and sends back nothing that was read before', async () => {
+    const document = await vscode.workspace.openTextDocument(documentOf('outreach', { mailbox: '7' }));
+    await vscode.window.showTextDocument(document);
+    await edit(document, { maxEmailsPerDay: 300 });
+    (vendors.outreach as OutreachVendor).rows.mailboxes.get(7)!.attributes.emailSignature = 'A much longer text than before, so that the size is another one';
+    await vscode.commands.executeCommand('mailroom.reloadDocument', document.uri);
+    assert.ok(document.isDirty);
+    vendors.outreach!.forget();
+    assert.ok(await document.save());
+    assert.deepEqual(writes('outreach').map(({ body }) => (JSON.parse(body.toString()) as { data: { attributes: unknown } }).data.attributes), [{ maxEmailsPerDay: 300 }]);
+  });
+  it('what the vendor refuses is marked on its field, and the edit is kept', async () => {
+    const document = await vscode.workspace.openTextDocument(documentOf('outreach', { mailbox: '8' }));
+    await edit(document, { email: 'ann@acme.test' });
+    vendors.outreach!.forget();
+    assert.equal(await document.save().then(saved => saved, () => false), false);
+    assert.equal(writes('outreach').length, 1, 'the vendor itself was asked');
+    const [found] = vscode.languages.getDiagnostics(document.uri);
+    assert.match(found!.message, /already been taken/);
+    assert.match(document.lineAt(found!.range.start.line).text, /"email": "ann@acme.test"/);
+    assert.ok(document.isDirty);
+    await revert(document);
+    assert.deepEqual(vscode.languages.getDiagnostics(document.uri), [], 'with the edit the mark goes');
+  });
+  it('an object that cannot be read now is a text that says why', async () => {
+    const uri = documentOf('scaleway', { mailbox: 'any' });
+    vendors.scaleway!.fail({ status: 403, times: 10 });
+    const document = await vscode.workspace.openTextDocument(uri);
+    assert.equal(typeof JSON.parse(document.getText()), 'string');
+    vendors.scaleway!.mend();
+  });
   it('a value that cannot be right is refused before anything is sent, on its line', async () => {
     const document = await vscode.workspace.openTextDocument(documentOf('outreach', { mailbox: '1' }));
     vendors.outreach!.forget();

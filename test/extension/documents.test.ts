@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { build } from 'esbuild';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type * as Documents from '../../extension/documents.js';
+import type * as Editor from '../../extension/editor.js';
+import * as words from '../../extension/words.js';
+import * as core from '../../shared/index.js';
+
+const root = join(__dirname, '../..');
+/** A module of the extension over a pretended VS Code; each call has modules of its own. */
+async function over<T>(module: string, vscode: object): Promise<T> {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, 'extension', module)], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'node20', external: ['vscode'],
+    plugins: [{ name: 'core', setup: at => { at.onResolve({ filter: /\/shared\/index\.js$|\/words\.js$/ }, ({ path }) => ({ path: path.endsWith('words.js') ? 'words' : 'core', external: true })); } }],
+  });
+  const made = { exports: {} as T }, outside = createRequire(join(root, 'package.json')), inside: Record<string, unknown> = { vscode, words, core };
+  new Function('module', 'exports', 'require', outputFiles[0]!.text)(made, made.exports, (name: string) => inside[name] ?? outside(name));
+  return made.exports;
+}
+
+class Emitter {
+  readonly heard = new Set<(told: any) => void>();
+  event = (hear: (told: any) => void) => { this.heard.add(hear); return { dispose: () => { this.heard.delete(hear); } }; };
+  fire(told?: unknown) { for (const hear of [...this.heard]) hear(told); }
+  dispose() { this.heard.clear(); }
+}
+class Uri {
+  readonly scheme: string; readonly path: string; readonly query: string;
+  constructor({ scheme, path, query }: { scheme: string; path: string; query: string }) { this.scheme = scheme; this.path = path; this.query = query; }
+  static from(parts: { scheme: string; path: string; query: string }) { return new Uri(parts); }
+  static joinPath(base: Uri) { return base; }
+  toString() { return `${this.scheme}:${this.path}?${this.query}`; }
+}
+interface Document { uri: Uri; text: string; isDirty: boolean; lineCount: number; getText(): string; save(): Promise<boolean> }
+type Values = Record<string, unknown>;
+
+const text = (label: string, more: object = {}) => ({ type: 'text', label, ...more }), mailbox = text('Mailbox', { required: true, ref: 'mailbox' });
+const operation = (input: object, effect = 'read') => ({ summary: 'Does it', effect, docs: 'https://example.com', input, run: () => undefined });
+const provider = {
+  id: 'made', name: 'Made', docs: '', auth: { fields: {} }, pace: { concurrent: 1, perMinute: 60 }, feeds: {},
+  operations: {
+    'mailbox.list': operation({}), 'mailbox.get': operation({ mailbox }), 'mailbox.delete': operation({ mailbox }, 'destroy'),
+    'mailbox.update': operation({ mailbox, a: { type: 'number', label: 'A' }, b: { type: 'number', label: 'B' }, level: text('Level', { required: true }) }, 'write'),
+  },
+} as unknown as core.Provider;
+
+/** A workbench of documents: it reads, keeps what is dirty from being read again, saves, and hears of changes, as VS Code does. */
+async function workbench(server: Values, ready = true) {
+  const opened = new Emitter(), changed = new Emitter(), closed = new Emitter(), savedDocument = new Emitter(), textDocuments: Document[] = [];
+  const marks = new Map<string, { message: string }[]>(), sent: Values[] = [], conflicted: string[][] = [], closedTabs: string[] = [];
+  let reads = 0, down: core.MailError | undefined, asked = 0;
+  const vscode = {
+    Uri, EventEmitter: Emitter, FileType: { File: 1 }, FileChangeType: { Changed: 1 }, DiagnosticSeverity: { Error: 0 }, Disposable: class { dispose() {} },
+    FileSystemError: class extends Error { static FileNotFound = () => new Error('not found'); static NoPermissions = (said: string) => new Error(said); },
+    Range: class {}, Diagnostic: class { readonly message: string; constructor(_: unknown, message: string) { this.message = message; } },
+    CancellationError: class extends Error {}, env: { language: 'en' },
+    WorkspaceEdit: class { made: [Uri, string] | undefined; replace(uri: Uri, _: unknown, to: string) { this.made = [uri, to]; } },
+    languages: { createDiagnosticCollection: () => ({ set: (uri: Uri, all: { message: string }[]) => marks.set(uri.toString(), all), delete: (uri: Uri) => marks.delete(uri.toString()), dispose() {} }) },
+    workspace: {
+      textDocuments, onDidOpenTextDocument: opened.event, onDidChangeTextDocument: changed.event, onDidCloseTextDocument: closed.event, onDidSaveTextDocument: savedDocument.event,
+      // An edit is made of a version; where that is no longer the newest one it is refused.
+      applyEdit: async ({ made }: { made: [Uri, string] }) => {
+        const document = find(made[0]), version = document.text;
+        await new Promise(resolve => setImmediate(resolve));
+        if (document.text !== version) return false;
+        type(document, made[1]);
+        return true;
+      },
+    },
+    window: { tabGroups: {
+      all: [{ get tabs() { return textDocuments.map(({ uri }) => ({ input: { uri } })); } }],
+      close: async (tabs: { input: { uri: Uri } }[]) => { for (const { input } of tabs) { closedTabs.push(input.uri.toString()); close(find(input.uri)); } },
+    } },
+  };
+  const { createDocuments, documentUri, openedAs } = await over<typeof Documents>('documents.ts', vscode);
+  const accounts = {
+    list: () => [{ id: 'mine', name: 'Mine', provider, values: {} }], find: () => ({ name: 'Mine' }), ready: async () => ready,
+    open: async () => {
+      if (!ready) { asked++; ready = true; }
+      return { provider, call: async (name: string, input: Values) => {
+        if (down) throw down;
+        if (name === 'mailbox.get') { reads++; return { native: { ...server } }; }
+        const { mailbox: _, ...rest } = input;
+        sent.push(rest);
+        Object.assign(server, rest);
+        return { native: { ...server } };
+      } };
+    },
+  };
+  const documents = createDocuments({ accounts: accounts as never, saved() {}, conflicted: (_, fields) => conflicted.push(fields) }), files = documents.provider;
+  const find = (uri: Uri) => textDocuments.find(one => one.uri.toString() === uri.toString())!;
+  const tell = (document: Document, contentChanges: unknown[]) => changed.fire({ document, contentChanges });
+  function type(document: Document, to: string, dirty = true) {
+    document.text = to;
+    if (document.isDirty !== dirty) { document.isDirty = dirty; tell(document, []); }
+    tell(document, [to]);
+  }
+  const readAgain = async (document: Document) => { const now = Buffer.from(await files.readFile(document.uri as never)).toString(); if (!document.isDirty && now !== document.text) type(document, now, false); };
+  let reading = Promise.resolve();
+  files.onDidChangeFile(events => { for (const { uri } of events) { const document = find(uri as never); if (document && !document.isDirty) reading = reading.then(() => readAgain(document)); } });
+  async function open(uri: Uri, restored?: string): Promise<Document> {
+    await files.stat(uri as never);
+    const document: Document = {
+      uri, text: restored ?? Buffer.from(await files.readFile(uri as never)).toString(), isDirty: false, get lineCount() { return this.text.split('\n').length; },
+      getText() { return this.text; },
+      async save() {
+        await files.writeFile(uri as never, Buffer.from(this.text), { create: false, overwrite: true });
+        this.isDirty = false;
+        tell(this, []);
+        savedDocument.fire(this);
+        return true;
+      },
+    };
+    textDocuments.push(document);
+    opened.fire(document);
+    if (restored !== undefined) { document.isDirty = true; tell(document, []); }
+    return document;
+  }
+  const close = (document: Document) => { textDocuments.splice(textDocuments.indexOf(document), 1); closed.fire(document); };
+  const uri = (label = 'one', account = 'Mine') => documentUri({ account: 'mine', resource: 'mailbox', refs: { mailbox: '1' } }, account, label) as unknown as Uri;
+  return {
+    vscode, documents, accounts, server, sent, marks, conflicted, closedTabs, open, close, type, uri, openedAs,
+    get reads() { return reads; }, get asked() { return asked; },
+    down(error?: core.MailError) { down = error; },
+    async settled() { await new Promise(resolve => setImmediate(resolve)); await reading; },
+    put(document: Document, values: Values) { type(document, `${JSON.stringify({ ...JSON.parse(document.text) as Values, ...values }, null, 2)}\n`); },
+    async revert(document: Document) { document.isDirty = false; type(document, Buffer.from(await files.readFile(document.uri as never)).toString(), false); tell(document, []); },
+    values: (document: Document) => JSON.parse(document.text) as Values,
+  };
+}
+
+describe('documents and what others change meanwhile', () => {
+  it('after a conflict was shown, saving again sends the fields shown and nothing else', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 3 });
+    Object.assign(wb.server, { a: 2, b: 2, level: 'high' });
+    await assert.rejects(document.save(), /Somebody else changed A on the server/);
+    assert.deepEqual([wb.sent, wb.conflicted, wb.marks.get(document.uri.toString())!.length], [[], [['A']], 1]);
+    await document.save();
+    await wb.settled();
+    assert.deepEqual(wb.sent, [{ a: 3, level: 'high' }]);
+    assert.deepEqual(wb.values(document), { a: 3, b: 2, level: 'high' });
+    assert.deepEqual(wb.marks.get(document.uri.toString()), []);
+  });
+  it('a field that changes again after it was shown is shown again', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 3 });
+    for (const a of [2, 5]) { wb.server.a = a; await assert.rejects(document.save(), /Somebody else/); }
+    assert.deepEqual(wb.sent, []);
+  });
+  it('reading again keeps what is not saved, and what was read then is not sent back', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 3 });
+    wb.server.b = 200;
+    const { mtime } = await wb.documents.provider.stat(document.uri as never);
+    await wb.documents.reload(document.uri as never);
+    await wb.settled();
+    assert.equal((await wb.documents.provider.stat(document.uri as never)).mtime, mtime, 'a later time would make VS Code refuse to save');
+    assert.deepEqual(wb.values(document), { a: 3, b: 1, level: 'low' });
+    await document.save();
+    await wb.settled();
+    assert.deepEqual(wb.sent, [{ a: 3, level: 'low' }]);
+    assert.equal(wb.values(document).b, 200, 'saved, it shows the server\'s');
+  });
+  it('of unsaved text from an earlier session nobody knows what it was made from: everything it would send is shown first', async () => {
+    const wb = await workbench({ a: 1, b: 2, level: 'low' });
+    const document = await wb.open(wb.uri(), '{ "a": 3, "b": 1, "level": "low" }');
+    await assert.rejects(document.save(), /A, B/);
+    assert.deepEqual(wb.sent, []);
+    await document.save();
+    assert.deepEqual(wb.sent, [{ a: 3, b: 1, level: 'low' }]);
+  });
+  it('a second tab on the object sees what the first saved, and sends none of it back', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), one = await wb.open(wb.uri()), other = await wb.open(wb.uri('one', 'Renamed')), third = await wb.open(wb.uri('renamed'));
+    wb.put(third, { b: 5 });
+    wb.put(one, { a: 3 });
+    await one.save();
+    await wb.settled();
+    assert.equal(wb.values(other).a, 3);
+    await third.save();
+    assert.deepEqual(wb.sent, [{ a: 3, level: 'low' }, { b: 5, level: 'low' }]);
+    assert.equal(wb.openedAs(wb.uri('another name') as never).toString(), one.uri.toString(), 'there is a tab already');
+  });
+  it('marks go when the document is read again or reverted', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), marks = () => wb.marks.get(document.uri.toString())!.length;
+    for (const undo of [() => wb.revert(document), () => wb.documents.reload(document.uri as never)]) {
+      wb.put(document, { a: 'no number' });
+      await assert.rejects(document.save());
+      assert.equal(marks(), 1);
+      await undo();
+      assert.equal(marks(), 0);
+    }
+  });
+  it('what was closed is read anew, whichever view closed last', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' });
+    wb.close(await wb.open(wb.uri()));
+    wb.server.a = 9;
+    assert.equal(wb.values(await wb.open(wb.uri())).a, 9);
+  });
+  it('opening reads once', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' });
+    await wb.open(wb.uri());
+    await wb.documents.load(wb.uri() as never);
+    assert.equal(wb.reads, 1);
+  });
+});
+
+describe('documents that cannot be read', () => {
+  it('say why, ask for no secret by themselves, and are filled when somebody asks', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }, false), document = await wb.open(wb.uri());
+    assert.match(JSON.parse(document.text) as string, /Mine needs its secret/);
+    await assert.rejects(wb.documents.load(document.uri as never), /needs its secret/);
+    assert.deepEqual([wb.asked, wb.reads], [0, 0]);
+    await wb.documents.load(document.uri as never, 'ask');
+    await wb.settled();
+    assert.deepEqual([wb.asked, wb.values(document)], [1, { a: 1, b: 1, level: 'low' }]);
+    wb.put(document, { a: 2 });
+    await document.save();
+    assert.deepEqual(wb.sent, [{ a: 2, level: 'low' }]);
+  });
+  it('are not tried again by themselves, and their reason is never sent', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' });
+    wb.down(new core.MailError('unavailable', 'The server is not reached.'));
+    const document = await wb.open(wb.uri());
+    assert.equal(JSON.parse(document.text), 'The server is not reached.');
+    wb.down();
+    await assert.rejects(wb.documents.load(document.uri as never), /not reached/);
+    assert.equal(wb.reads, 0);
+    await assert.rejects(document.save(), /must be one JSON object/);
+    assert.deepEqual(wb.sent, []);
+  });
+  it('are no documents where the object is gone', async () => {
+    const wb = await workbench({});
+    wb.down(new core.MailError('not_found', 'There is no such mailbox.'));
+    await assert.rejects(wb.open(wb.uri()), /no such mailbox/);
+  });
+});
+
+describe('documents after what was done to their object', () => {
+  const target = (mailbox: string) => ({ account: { id: 'mine' }, resource: 'mailbox', binding: { refs: { mailbox, domain: 'd' }, choices: {} }, label: '' }) as never;
+  it('show what became of it; of others nothing is read', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.server.a = 7;
+    await wb.documents.acted(target('2'), false);
+    assert.equal(wb.reads, 1);
+    await wb.documents.acted(target('1'), false);
+    await wb.settled();
+    assert.equal(wb.values(document).a, 7);
+  });
+  it('close when nothing is left of it', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    await wb.documents.acted(target('1'), true);
+    assert.deepEqual(wb.closedTabs, [document.uri.toString()]);
+    await wb.open(wb.uri());
+    wb.down(new core.MailError('not_found', 'gone'));
+    await wb.documents.acted(target('1'), false);
+    assert.equal(wb.closedTabs.length, 2);
+  });
+});
+
+describe('the form over a document', () => {
+  async function form(wb: Awaited<ReturnType<typeof workbench>>, document: Document) {
+    const { createEditor } = await over<typeof Editor>('editor.ts', wb.vscode), gone = new Emitter();
+    const posted: { type: string; [key: string]: any }[] = [];
+    let hear: (given: unknown) => Promise<void> = async () => {}, asked = 0;
+    const panel = { onDidDispose: gone.event, webview: {
+      cspSource: 'x', asWebviewUri: String, postMessage: async (message: never) => posted.push(message), onDidReceiveMessage: (listen: typeof hear) => { hear = listen; return { dispose() {} }; },
+    } };
+    await createEditor({ extension: wb.uri() as never, accounts: wb.accounts as never, documents: wb.documents, act: async () => {}, pick: async () => undefined })
+      .resolveCustomTextEditor(document as never, panel as never, undefined as never);
+    await hear({ type: 'ready' });
+    return { posted, ask: async (ask: object) => { const id = ++asked; await hear({ type: 'ask', id, ask }); return posted.find(one => one.type === 'reply' && one.id === id)!; } };
+  }
+  it('two edits at once both arrive', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), { ask } = await form(wb, document);
+    const replies = await Promise.all([ask({ do: 'edit', field: 'a', value: 2 }), ask({ do: 'edit', field: 'b', value: 3 })]);
+    assert.deepEqual(replies.map(({ ok }) => ok), [true, true]);
+    assert.deepEqual(wb.values(document), { a: 2, b: 3, level: 'low' });
+  });
+  it('where the first reading failed it says why, with a button that tries again', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' });
+    wb.down(new core.MailError('unavailable', 'The server is not reached.'));
+    const document = await wb.open(wb.uri()), { posted, ask } = await form(wb, document);
+    assert.deepEqual(posted.at(-1), { type: 'held', message: 'The server is not reached.', button: 'Retry' });
+    await ask({ do: 'again' });
+    assert.equal(posted.at(-2)!.type, 'held', 'still down');
+    wb.down();
+    await ask({ do: 'again' });
+    await wb.settled();
+    assert.deepEqual(posted.filter(({ type }) => type === 'form').length, 1);
+    assert.deepEqual(posted.findLast(({ type }) => type === 'values')!.values, { a: 1, b: 1, level: 'low' });
+  });
+  it('without its secret it waits for a click', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }, false), document = await wb.open(wb.uri()), { posted, ask } = await form(wb, document);
+    assert.deepEqual([posted.at(-1)!.button, wb.asked], ['Sign In', 0]);
+    await ask({ do: 'again' });
+    assert.equal(wb.asked, 1);
+    assert.ok(posted.some(({ type }) => type === 'form'));
+  });
+});
