@@ -4,6 +4,7 @@ import { addAccount, addSandboxAccount, askSecrets, check, exportAccounts, impor
 import { grantOf, type Accounts } from './accounts.js';
 import { isSending } from './compose.js';
 import { documentUri, isDocument, openedAs, type Documents } from './documents.js';
+import { offeredOn } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
 import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, SingleNode } from './model.js';
@@ -13,7 +14,7 @@ import { targetOf, type Operator, type Target } from './operate.js';
 import { mailboxesOf, openOverview } from './overview.js';
 import { n8nNodes } from './n8n.js';
 import { isCancel, type Problems } from './problems.js';
-import { branchesAt, idOfItem, inputFrom, isMail, isMailbox, NOTHING_BOUND, operationOf, searchField } from './tables.js';
+import { branchesAt, idOfItem, inputFrom, isMail, isMailbox, NOTHING_BOUND, operationOf, searchField, VERBS } from './tables.js';
 import type { createAttention, createTree } from './tree.js';
 import { editingOf, secretsOf } from './values.js';
 import { inSentence, t, title } from './words.js';
@@ -28,12 +29,6 @@ interface Parts {
   editLists(target: Target, resource: string): void; showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
   askFilter(target: Target, fields: Readonly<Record<string, Field>>, values: Values, run: (input: Values) => Promise<void>): void;
 }
-/** What stands on which command: the verbs of operations that have a place in menus. */
-const VERBS: Readonly<Record<string, readonly string[]>> = {
-  restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'],
-  link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'],
-};
-
 /** What the key bindings of account commands pass on. */
 const SELECTED = 'selected';
 
@@ -380,14 +375,33 @@ export function registerCommands(parts: Parts): void {
       one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', one.path.split('/').at(-1) ?? ''));
   });
   register('reloadDocument', async (uri: unknown) => { const one = documentOf(uri); if (one) await documents.reload(one); });
-  register('documentAction', async (uri: vscode.Uri, action: string) => {
-    const loaded = await documents.load(uri), account = accounts.list().find(({ id }) => id === loaded.place.account);
-    if (!account) return;
-    const target: Target = { account, resource: loaded.place.resource, binding: loaded.binding, label: uri.path.split('/').at(-1)!.replace(/\.mailroom$/, '') };
+  const documentAction = async (uri: vscode.Uri, action: string) => {
     if (action === 'json') { await vscode.commands.executeCommand('mailroom.showDocumentJson', uri); return; }
+    const { place: { resource, account: id }, binding, item } = await documents.load(uri), account = accounts.list().find(one => one.id === id);
+    if (!account) return;
+    const target: Target = { account, resource, binding: { ...binding, item }, label: uri.path.split('/').at(-1)!.replace(/\.mailroom$/, '') };
     if (action === 'password') { await password(target); return; }
-    await operator.run(target, action);
-  });
+    const name = action === 'more'
+      ? (await vscode.window.showQuickPick(
+        offeredOn(account.provider, resource, target.binding).map(one => ({ label: operationOf(account.provider, one)!.summary, description: one, one })),
+        { title: target.label, placeHolder: t('What to do?'), matchOnDescription: true },
+      ))?.one
+      : action;
+    if (name === undefined) return;
+    if (isSending(name)) parts.compose(target, name); else await operator.run(target, name);
+  };
+  register('documentAction', documentAction);
+  /** The commands in the title of a form: the first of the operations that the provider has. */
+  const onForm = (names: (resource: string) => readonly string[]) => async (uri: unknown) => {
+    const one = documentOf(uri), place = one && documents.get(one)?.place;
+    const provider = accounts.list().find(({ id }) => id === place?.account)?.provider;
+    const name = provider && names(place!.resource).find(operation => operationOf(provider, operation));
+    if (name) await documentAction(one!, name);
+  };
+  register('testSendDocument', onForm(resource => VERBS.testSend!.map(verb => `${resource}.${verb}`)));
+  register('testSyncDocument', onForm(resource => VERBS.testSync!.map(verb => `${resource}.${verb}`)));
+  register('restoreDocument', onForm(resource => [`${resource}.restore`]));
+  register('syncDocument', onForm(() => ['sync.start']));
 
   // For developers and administrators
   register('showLog', () => log.show());

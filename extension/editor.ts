@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
-import { isMailError, splitName } from '../shared/index.js';
+import { isMailError, splitName, type Provider } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import type { Documents, Loaded } from './documents.js';
 import type { Action, FormModel, Values } from './form/messages.js';
 import { render } from './form/render.js';
 import { makesSense, stateLabel, statusOf } from './model.js';
 import { connectPage } from './panels.js';
-import { actionsOn, labelOf, operationOf } from './tables.js';
+import { actionsOn, labelOf, operationOf, VERBS, type Binding } from './tables.js';
 import { readText, same, secretsOf, textOf } from './values.js';
 import { t, title } from './words.js';
 
@@ -51,7 +51,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       const connected = connectPage(panel.webview, panel.onDidDispose, {
         page: 'form', extension,
         async ready(again) {
-          try { connected.post({ type: 'form', form: form(await documents.load(uri, again)) }); } catch (error) {
+          try { fill(await documents.load(uri, again)); } catch (error) {
             connected.post({
               type: 'held', message: (error as Error).message, button: isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
             });
@@ -80,7 +80,12 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         edits.set(document, mine.catch(() => {}));
         return mine;
       }
-      const refill = () => { const one = documents.get(uri); if (one) connected.post({ type: 'form', form: form(one) }); };
+      /** Tells the menu in the title what the form in sight can do. */
+      const able = (model: FormModel) => {
+        if (panel.active) void vscode.commands.executeCommand('setContext', 'mailroom.formCan', model.actions.map(({ id }) => id).join(';'));
+      };
+      const fill = (one: Loaded) => { const model = form(one); connected.post({ type: 'form', form: model }); able(model); };
+      const refill = () => { const one = documents.get(uri); if (one) fill(one); };
       const post = () => {
         const one = documents.get(uri);
         if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues });
@@ -89,6 +94,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post(); }),
         vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document) refill(); }),
         documents.problems(changed => { if (changed.toString() === uri.toString()) post(); }),
+        panel.onDidChangeViewState(() => { const one = documents.get(uri); if (one) able(form(one)); }),
         documents.renewed(changed => { if (changed.query === uri.query) refill(); }),
       ];
       panel.onDidDispose(() => { for (const one of listening) one.dispose(); });
@@ -96,18 +102,26 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
   };
 }
 
-/** The buttons of a form: what can be done with the object, short names first. */
-function actions(one: Loaded, provider: Parameters<typeof actionsOn>[0]): Action[] {
-  const destroys = (resource: string, verb: string) => operationOf(provider, `${resource}.${verb}`)?.effect === 'destroy';
-  const own = actionsOn(provider, one.place.resource, one.binding).map(name => splitName(name))
-    .filter(([resource, verb]) => resource === one.place.resource && verb !== 'update' && makesSense(`${resource}.${verb}`, one.item))
-    // What destroys stands last, away from the harmless ones.
-    .sort(([a, x], [b, y]) => Number(destroys(a, x)) - Number(destroys(b, y)));
-  const most = own.filter(([a, x]) => !destroys(a, x)).slice(0, 4), last = own.filter(([a, x]) => destroys(a, x)).slice(0, 1);
-  const found: Action[] = [];
-  if (Object.keys(secretsOf(provider, one.place.resource)).length) found.push({ id: 'password', label: t('Change Password…') });
-  for (const [resource, verb] of most) found.push({ id: `${resource}.${verb}`, label: title(verb) });
-  found.push({ id: 'json', label: t('JSON') });
-  for (const [resource, verb] of last) found.push({ id: `${resource}.${verb}`, label: `${title(verb)}…` });
-  return found;
+/** What can be done with the object of a form, beyond what the form does itself. */
+export const offeredOn = (provider: Provider, resource: string, binding: Binding): string[] => actionsOn(provider, resource, binding)
+  .filter(name => name !== `${resource}.update` && makesSense(name, binding.item ?? {}));
+const PLACED = new Set([...Object.values(VERBS).flat(), 'delete', 'remove']);
+/** Whether an operation stands in the menu of the object's row by itself, and not only among all others. */
+const hasPlace = (name: string, resource: string): boolean => {
+  const [of, verb] = splitName(name);
+  return name === 'sync.start' || name === 'message.sendFrom' || (of === resource && PLACED.has(verb));
+};
+
+/** The buttons of a form: what stands in the menu of the row, all else behind one, and what destroys last. */
+function actions({ place: { resource }, binding, item }: Loaded, provider: Provider): Action[] {
+  const all = offeredOn(provider, resource, { ...binding, item }), placed = all.filter(name => hasPlace(name, resource));
+  const destroys = (name: string) => operationOf(provider, name)!.effect === 'destroy';
+  const label = (name: string) => name === 'sync.start' ? t('Sync Now') : name === 'message.sendFrom' ? t('New Message') : title(splitName(name)[1]);
+  return [
+    ...(Object.keys(secretsOf(provider, resource)).length ? [{ id: 'password', label: t('Change Password…') }] : []),
+    ...placed.filter(name => !destroys(name)).map(id => ({ id, label: label(id) })),
+    { id: 'json', label: t('JSON') },
+    ...(all.length > placed.length ? [{ id: 'more', label: t('More…') }] : []),
+    ...placed.filter(destroys).map(id => ({ id, label: `${label(id)}…` })),
+  ];
 }

@@ -115,6 +115,14 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       return;
     }
     const label = `${inSentence(title(resource))} “${target.label}”`;
+    // That the vendor answered a test does not say that the test succeeded.
+    if (/^(test|check)/.test(verb) && object?.status === 'error') {
+      const native = object.native as { attributes?: Values } & Values | undefined;
+      const said = Object.entries({ ...native, ...native?.attributes }).filter(([key, value]) => /error|fail/i.test(key) && typeof value === 'string' && value)
+        .map(([key, value]) => `${title(key)}: ${String(value)}`);
+      void vscode.window.showWarningMessage([t('{0}: {1} answers that {2} needs attention.', summary, target.account.provider.name, label), ...said].join(' '));
+      return;
+    }
     if (verb === 'delete' && operationOf(target.account.provider, `${resource}.restore`)) {
       void vscode.window.showInformationMessage(t('The deletion of {0} is scheduled.', target.label), t('Restore'))
         .then(picked => picked ? run(target, `${resource}.restore`) : undefined);

@@ -173,6 +173,12 @@ export function actionsOn(provider: Provider, resource: string, binding: Binding
   });
 }
 
+/** What stands on which command: the verbs of operations that have a place in menus. */
+export const VERBS: Readonly<Record<string, readonly string[]>> = {
+  restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'],
+  link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'],
+};
+
 /** What can be done at a branch: making an object of it, and whatever else of its resource needs none. */
 export function actionsAt(provider: Provider, resource: string, binding: Binding): string[] {
   return Object.keys(tableOf(provider)).filter(name => {

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type * as Documents from '../../extension/documents.js';
 import type * as Editor from '../../extension/editor.js';
+import type * as Operate from '../../extension/operate.js';
 import * as words from '../../extension/words.js';
 import * as core from '../../shared/index.js';
 
@@ -41,6 +42,8 @@ const provider = {
   id: 'made', name: 'Made', docs: '', auth: { fields: {} }, pace: { concurrent: 1, perMinute: 60 }, feeds: {},
   operations: {
     'mailbox.list': operation({}), 'mailbox.get': operation({ mailbox }), 'mailbox.delete': operation({ mailbox }, 'destroy'),
+    'mailbox.restore': operation({ mailbox }, 'write'), 'mailbox.testSend': operation({ mailbox }, 'write'), 'mailbox.testSync': operation({ mailbox }, 'write'), 'mailbox.validate': operation({ mailbox }, 'write'),
+    'mailbox.reconnect': operation({ mailbox }, 'write'), 'sync.start': operation({ mailbox }, 'write'), 'message.sendFrom': operation({ mailbox }, 'write'), 'alias.create': operation({ mailbox }, 'write'),
     'mailbox.update': operation({ mailbox, a: { type: 'number', label: 'A' }, b: { type: 'number', label: 'B' }, level: text('Level', { required: true }) }, 'write'),
   },
 } as unknown as core.Provider;
@@ -48,7 +51,7 @@ const provider = {
 /** A workbench of documents: it reads, keeps what is dirty from being read again, saves, and hears of changes, as VS Code does. */
 async function workbench(server: Values, ready = true) {
   const opened = new Emitter(), changed = new Emitter(), closed = new Emitter(), savedDocument = new Emitter(), textDocuments: Document[] = [];
-  const marks = new Map<string, { message: string }[]>(), sent: Values[] = [], conflicted: string[][] = [], closedTabs: string[] = [];
+  const marks = new Map<string, { message: string }[]>(), sent: Values[] = [], conflicted: string[][] = [], closedTabs: string[] = [], context: Values = {};
   let reads = 0, down: core.MailError | undefined, asked = 0;
   const vscode = {
     Uri, EventEmitter: Emitter, FileType: { File: 1 }, FileChangeType: { Changed: 1 }, DiagnosticSeverity: { Error: 0 }, Disposable: class { dispose() {} },
@@ -68,6 +71,7 @@ async function workbench(server: Values, ready = true) {
         return true;
       },
     },
+    commands: { executeCommand: async (name: string, key: string, value: unknown) => { if (name === 'setContext') context[key] = value; } },
     window: { tabGroups: {
       all: [{ get tabs() { return textDocuments.map(({ uri }) => ({ input: { uri } })); } }],
       close: async (tabs: { input: { uri: Uri } }[]) => { for (const { input } of tabs) { closedTabs.push(input.uri.toString()); close(find(input.uri)); } },
@@ -120,7 +124,7 @@ async function workbench(server: Values, ready = true) {
   const close = (document: Document) => { textDocuments.splice(textDocuments.indexOf(document), 1); closed.fire(document); };
   const uri = (label = 'one', account = 'Mine') => documentUri({ account: 'mine', resource: 'mailbox', refs: { mailbox: '1' } }, account, label) as unknown as Uri;
   return {
-    vscode, documents, accounts, server, sent, marks, conflicted, closedTabs, open, close, type, uri, openedAs,
+    vscode, documents, accounts, server, sent, marks, conflicted, closedTabs, context, open, close, type, uri, openedAs,
     get reads() { return reads; }, get asked() { return asked; },
     down(error?: core.MailError) { down = error; },
     async settled() { await new Promise(resolve => setImmediate(resolve)); await reading; },
@@ -261,22 +265,31 @@ describe('documents after what was done to their object', () => {
 
 describe('the form over a document', () => {
   async function form(wb: Awaited<ReturnType<typeof workbench>>, document: Document) {
-    const { createEditor } = await over<typeof Editor>('editor.ts', wb.vscode), gone = new Emitter();
+    const { createEditor } = await over<typeof Editor>('editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
     const posted: { type: string; [key: string]: any }[] = [];
     let hear: (given: unknown) => Promise<void> = async () => {}, asked = 0;
-    const panel = { onDidDispose: gone.event, webview: {
+    const panel = { active: true, onDidChangeViewState: viewed.event, onDidDispose: gone.event, webview: {
       cspSource: 'x', asWebviewUri: String, postMessage: async (message: never) => posted.push(message), onDidReceiveMessage: (listen: typeof hear) => { hear = listen; return { dispose() {} }; },
     } };
     await createEditor({ extension: wb.uri() as never, accounts: wb.accounts as never, documents: wb.documents, act: async () => {}, pick: async () => undefined })
       .resolveCustomTextEditor(document as never, panel as never, undefined as never);
     await hear({ type: 'ready' });
-    return { posted, ask: async (ask: object) => { const id = ++asked; await hear({ type: 'ask', id, ask }); return posted.find(one => one.type === 'reply' && one.id === id)!; } };
+    return { posted, viewed, ask: async (ask: object) => { const id = ++asked; await hear({ type: 'ask', id, ask }); return posted.find(one => one.type === 'reply' && one.id === id)!; } };
   }
   it('two edits at once both arrive', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), { ask } = await form(wb, document);
     const replies = await Promise.all([ask({ do: 'edit', field: 'a', value: 2 }), ask({ do: 'edit', field: 'b', value: 3 })]);
     assert.deepEqual(replies.map(({ ok }) => ok), [true, true]);
     assert.deepEqual(wb.values(document), { a: 2, b: 3, level: 'low' });
+  });
+  it('offers what the menu of the row offers, all else behind one button, and what destroys last', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), { posted, viewed } = await form(wb, await wb.open(wb.uri()));
+    const ids = ['mailbox.restore', 'mailbox.testSend', 'mailbox.testSync', 'mailbox.validate', 'mailbox.reconnect', 'sync.start', 'message.sendFrom', 'json', 'more', 'mailbox.delete'];
+    assert.deepEqual(posted.at(-1)!.form.actions.map(({ id }: { id: string }) => id), ids);
+    assert.equal(wb.context['mailroom.formCan'], ids.join(';'), 'the menu in the title knows');
+    wb.context['mailroom.formCan'] = 'another form\'s';
+    viewed.fire();
+    assert.equal(wb.context['mailroom.formCan'], ids.join(';'));
   });
   it('where the first reading failed it says why, with a button that tries again', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' });
@@ -297,5 +310,29 @@ describe('the form over a document', () => {
     await ask({ do: 'again' });
     assert.equal(wb.asked, 1);
     assert.ok(posted.some(({ type }) => type === 'form'));
+  });
+});
+
+describe('a test of a mailbox', () => {
+  async function run(answer: Values) {
+    const warned: string[] = [], ticked: string[] = [];
+    const vscode = { CancellationError: class extends Error {}, window: {
+      withProgress: (_: unknown, work: () => unknown) => work(), showWarningMessage: async (said: string) => { warned.push(said); }, setStatusBarMessage: (said: string) => ticked.push(said),
+    } };
+    const { createOperator } = await over<typeof Operate>('operate.ts', vscode);
+    const operator = createOperator({
+      extension: {} as never, accounts: { open: async () => ({ call: async () => answer }) } as never, problems: { tell: async (_: unknown, error: unknown) => { throw error; } } as never, showJson: async () => {}, done() {},
+    });
+    await operator.run({ account: { id: 'mine', name: 'Mine', provider, values: {} }, resource: 'mailbox', binding: { refs: { mailbox: '1' }, choices: {} }, label: 'ben@example.com' }, 'mailbox.testSend');
+    return { warned, ticked };
+  }
+  it('that the vendor answers with a failure is a warning with the vendor\'s words, and no tick', async () => {
+    const { warned, ticked } = await run({ id: '1', status: 'error', native: { attributes: { sendErroredAt: '2026-11-26T05:00:00Z', sendSuccessAt: '2026-11-01T05:00:00Z', syncErroredAt: null } } });
+    assert.deepEqual(ticked, []);
+    assert.deepEqual(warned, ['Does it: Made answers that mailbox “ben@example.com” needs attention. Send Errored At: 2026-11-26T05:00:00Z']);
+  });
+  it('that succeeds is a tick', async () => {
+    const { warned, ticked } = await run({ id: '1', status: 'active', native: {} });
+    assert.deepEqual([warned.length, ticked.length], [0, 1]);
   });
 });
