@@ -3,7 +3,7 @@ import { splitName, type Field } from '../shared/index.js';
 import { addAccount, addSandboxAccount, askSecrets, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm.js';
 import { grantOf, type Accounts } from './accounts.js';
 import { isSending } from './compose.js';
-import { documentUri, isDocument, openedAs, type Documents } from './documents.js';
+import { documentUri, isDocument, labelOfDocument, openedAs, type Documents } from './documents.js';
 import { offeredOn } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
@@ -40,7 +40,7 @@ export function registerCommands(parts: Parts): void {
   const titles = new Map((context.extension.packageJSON as { contributes: { commands: { command: string; title: string }[] } }).contributes.commands
     .map(one => [one.command, one.title.replace(/…$/, '')]));
   /** What a command was called on, in words. */
-  const nameOf = (on: unknown): string | undefined => isNode(on) ? on.label : on instanceof vscode.Uri ? on.path.split('/').at(-1)
+  const nameOf = (on: unknown): string | undefined => isNode(on) ? on.label : on instanceof vscode.Uri ? labelOfDocument(on)
     : typeof on === 'string' ? accounts.list().find(({ id }) => id === on)?.name : undefined;
   const register = (name: string, run: (...args: any[]) => unknown) => {
     context.subscriptions.push(vscode.commands.registerCommand(`mailroom.${name}`, async (...args: unknown[]) => {
@@ -372,14 +372,16 @@ export function registerCommands(parts: Parts): void {
   register('compareServer', async (uri: unknown) => {
     const one = documentOf(uri);
     if (one) await vscode.commands.executeCommand('vscode.diff',
-      one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', one.path.split('/').at(-1) ?? ''));
+      one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', labelOfDocument(one)),
+      // In the place of a form that was opened for a look it would compare the server with itself.
+      { preview: false });
   });
   register('reloadDocument', async (uri: unknown) => { const one = documentOf(uri); if (one) await documents.reload(one); });
   const documentAction = async (uri: vscode.Uri, action: string) => {
     if (action === 'json') { await vscode.commands.executeCommand('mailroom.showDocumentJson', uri); return; }
     const { place: { resource, account: id }, binding, item } = await documents.load(uri), account = accounts.list().find(one => one.id === id);
     if (!account) return;
-    const target: Target = { account, resource, binding: { ...binding, item }, label: uri.path.split('/').at(-1)!.replace(/\.mailroom$/, '') };
+    const target: Target = { account, resource, binding: { ...binding, item }, label: labelOfDocument(uri) };
     if (action === 'password') { await password(target); return; }
     const name = action === 'more'
       ? (await vscode.window.showQuickPick(

@@ -25,6 +25,8 @@ export type Documents = ReturnType<typeof createDocuments>;
 /** The address of an object's document: the path is for people (tab and breadcrumbs), the query says what it is. */
 export const documentUri = (place: Place, account: string, label: string): vscode.Uri =>
   vscode.Uri.from({ scheme: SCHEME, path: `/${segment(account)}/${segment(title(place.resource))}/${segment(label)}.mailroom`, query: packPlace(place) });
+/** What a person calls the object of a document, before it is read. */
+export const labelOfDocument = (uri: vscode.Uri): string => uri.path.split('/').at(-1)!.replace(/\.mailroom$/, '');
 const tabs = (wanted: (uri: vscode.Uri) => boolean): vscode.Tab[] => vscode.window.tabGroups.all.flatMap(group => group.tabs).filter(tab => {
   const { uri } = (tab.input ?? {}) as { uri?: vscode.Uri };
   return isDocument(uri) && wanted(uri);

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { isMailError, splitName, type Provider } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
-import type { Documents, Loaded } from './documents.js';
+import { labelOfDocument, type Documents, type Loaded } from './documents.js';
 import type { Action, FormModel, Values } from './form/messages.js';
 import { render } from './form/render.js';
 import { makesSense, stateLabel, statusOf } from './model.js';
@@ -53,7 +53,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         async ready(again) {
           try { fill(await documents.load(uri, again)); } catch (error) {
             connected.post({
-              type: 'held', message: (error as Error).message, button: isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
+              type: 'held', title: labelOfDocument(uri), message: (error as Error).message, button: isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
             });
           }
         },
@@ -116,7 +116,7 @@ const hasPlace = (name: string, resource: string): boolean => {
 function actions({ place: { resource }, binding, item }: Loaded, provider: Provider): Action[] {
   const all = offeredOn(provider, resource, { ...binding, item }), placed = all.filter(name => hasPlace(name, resource));
   const destroys = (name: string) => operationOf(provider, name)!.effect === 'destroy';
-  const label = (name: string) => name === 'sync.start' ? t('Sync Now') : name === 'message.sendFrom' ? t('New Message') : title(splitName(name)[1]);
+  const label = (name: string) => name === 'sync.start' ? t('Synchronize Now') : name === 'message.sendFrom' ? t('New Message') : title(splitName(name)[1]);
   return [
     ...(Object.keys(secretsOf(provider, resource)).length ? [{ id: 'password', label: t('Change Password…') }] : []),
     ...placed.filter(name => !destroys(name)).map(id => ({ id, label: label(id) })),

@@ -48,7 +48,7 @@ export interface RequestLine {
 /** What the host tells a page. */
 export type ToPage =
   | { type: 'words'; words: Record<string, string>; keep?: Record<string, string> }
-  | { type: 'held'; message: string; button?: string }
+  | { type: 'held'; message: string; button?: string; title?: string }
   | { type: 'form'; form: FormModel }
   | { type: 'values'; values: Values; base?: Values; issues: FormIssue[]; readonly?: string }
   | { type: 'reader'; reader: ReaderModel }

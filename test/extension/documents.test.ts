@@ -295,7 +295,7 @@ describe('the form over a document', () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' });
     wb.down(new core.MailError('unavailable', 'The server is not reached.'));
     const document = await wb.open(wb.uri()), { posted, ask } = await form(wb, document);
-    assert.deepEqual(posted.at(-1), { type: 'held', message: 'The server is not reached.', button: 'Retry' });
+    assert.deepEqual(posted.at(-1), { type: 'held', title: 'one', message: 'The server is not reached.', button: 'Retry' });
     await ask({ do: 'again' });
     assert.equal(posted.at(-2)!.type, 'held', 'still down');
     wb.down();

@@ -30,7 +30,7 @@ export function ask(what: Ask): Promise<unknown> {
 export function start(receive: (message: Exclude<ToPage, { type: 'words' | 'reply' | 'held' }>) => void): void {
   window.addEventListener('message', ({ data }: MessageEvent<ToPage>) => {
     if (data.type === 'words') { words = data.words; if (data.keep) remember({ keep: data.keep }); return; }
-    if (data.type === 'held') { held(data.message, data.button); return; }
+    if (data.type === 'held') { held(data.message, data.button, data.title); return; }
     // The mark is for whoever measures how long a page takes.
     if (data.type !== 'reply') { receive(data); performance.mark('filled'); return; }
     const one = waiting.get(data.id);
@@ -83,8 +83,8 @@ export const main = (kind: string): HTMLElement => {
   return root;
 };
 /** A tab that came back and cannot be filled: why, and the way on where there is one. */
-function held(message: string, go?: string): void {
-  root?.replaceChildren(h('p', { class: 'notice' }, message),
+function held(message: string, go?: string, title?: string): void {
+  root?.replaceChildren(...(title ? [h('header', {}, h('h1', {}, title))] : []), h('p', { class: 'notice' }, message),
     ...(go ? [button(go, () => void ask({ do: 'again' }).catch(error => announce(errorText(error), true)))] : []));
 }
 export const errorText = (error: unknown): string => error instanceof Error ? error.message : String(error);

@@ -6,6 +6,7 @@ import { buildVsix } from '../../vsix.js';
 import { accountJourneys } from './accounts.js';
 import { bulkJourneys } from './bulk.js';
 import { startSandboxes, workbench } from './driver.js';
+import { formJourneys } from './forms.js';
 import { runInside } from './inside.js';
 import { startSpy, until, writes, type Journeys } from './journey.js';
 import { keyboardJourneys } from './keyboard.js';
@@ -247,7 +248,7 @@ const basic: Journeys = {
 };
 
 /** In this order; each leaves the workbench as it found it. */
-const journeys: Journeys = { ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys };
+const journeys: Journeys = { ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys };
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */
 async function findings(frame: Loose): Promise<string[]> {

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { until, writes, type Journey, type Journeys } from './journey.js';
+import type { Loose } from './workbench.js';
+
+/** Opens the form of a mailbox of an account, below its branch. */
+async function open({ wb }: Journey, account: string, mailbox: string): Promise<Loose> {
+  await wb.collapse();
+  await wb.expand(account, /^Mailboxes/);
+  await wb.scrollTo(mailbox);
+  await wb.row(mailbox).click();
+  return wb.webview('form', mailbox);
+}
+const button = (form: Loose, label: string) => form.locator('header vscode-button', { hasText: label });
+const attributes = (one: { body: Buffer }) => (JSON.parse(one.body.toString()) as { data: { attributes: unknown } }).data.attributes;
+
+/** The form of a mailbox: its buttons, the commands in its title, and its other views. */
+export const formJourneys: Journeys = {
+  async 'a form keeps two changes that come close together'(j) {
+    const { wb, page, box } = j, form = await open(j, 'Outreach', 'ann@acme.test');
+    box.vendors.outreach.forget();
+    await form.locator('[data-field=maxEmailsPerDay] input').fill('345');
+    // The text field is left by the click, so that both are sent at once.
+    await form.locator('[data-field=sendRequiresSync] vscode-checkbox').click();
+    await until('both are in the document', async () => await form.locator('.changed').count() === 2);
+    await page.locator('.tab.dirty').waitFor();
+    await wb.save();
+    await until('it is saved', async () => await page.locator('.tab.dirty').count() === 0);
+    assert.deepEqual(writes(box, 'outreach').map(attributes), [{ maxEmailsPerDay: 345, sendRequiresSync: true }]);
+    await wb.closeAll();
+  },
+  async 'a form changes a password in boxes: typed twice, sent once, nowhere else'(j) {
+    const { wb, page, box, shot } = j, form = await open(j, 'Scaleway', 'user003@');
+    box.vendors.scaleway.forget();
+    await button(form, 'Change Password').click();
+    await wb.input('Correct-horse-7-battery');
+    await page.locator('.quick-input-widget', { hasText: 'The same once more' }).waitFor();
+    await wb.input('Correct-horse-8-battery');
+    await page.locator('.quick-input-widget', { hasText: 'The two differ.' }).waitFor();
+    await shot('password');
+    assert.deepEqual(writes(box, 'scaleway'), []);
+    await wb.input('Correct-horse-7-battery');
+    await until('it was sent', () => writes(box, 'scaleway').length > 0);
+    await page.locator('.statusbar-item', { hasText: 'user003@' }).waitFor();
+    assert.equal(writes(box, 'scaleway').length, 1);
+    assert.match(writes(box, 'scaleway')[0]!.body.toString(), /Correct-horse-7-battery/);
+    assert.equal(await page.locator('.tab.dirty').count(), 0);
+    await wb.command('Mailroom: Show JSON Beside');
+    await page.locator('.view-line').first().waitFor();
+    assert.ok(!(await page.locator('.view-lines').allInnerTexts()).join().includes('battery'));
+    await wb.closeAll();
+  },
+  async 'a form tests sending and syncing, and says what the vendor said'(j) {
+    const { wb, page, box, shot } = j, form = await open(j, 'Outreach', 'ann@acme.test');
+    box.vendors.outreach.forget();
+    await button(form, 'Test Send').click();
+    await page.locator('.statusbar-item', { hasText: 'Test whether a mailbox can send' }).waitFor();
+    await page.locator('.editor-actions .codicon-toolbar-more').first().click();
+    await page.locator('.monaco-menu .action-item', { hasText: 'Test Synchronization' }).waitFor();
+    await shot('form-title');
+    await page.keyboard.press('Escape');
+    await button(form, 'Test Sync').click();
+    await page.locator('.statusbar-item', { hasText: 'Test whether a mailbox can sync' }).waitFor();
+    assert.deepEqual(writes(box, 'outreach').map(({ path }) => path.split('/').at(-1)), ['testSend', 'testSync']);
+    const other = await open(j, 'Outreach', 'ben@acme.test');
+    await button(other, 'Test Send').click();
+    await wb.toast('Smtp connection failed').waitFor();
+    // The vendor may also answer with the mailbox, in which the failure stands.
+    await wb.clearToasts();
+    const row = box.vendors.outreach.rows.mailboxes.get(2);
+    box.vendors.outreach.fail({ method: 'POST', status: 200, headers: { 'content-type': 'application/vnd.api+json' }, body: JSON.stringify({ data: { type: 'mailbox', id: 2, attributes: row.attributes } }) });
+    await button(other, 'Test Send').click();
+    await wb.toast('ben@acme.test” needs attention').waitFor();
+    await shot('test-failed');
+    await wb.clearToasts();
+    await wb.closeAll();
+  },
+  async 'a form links and unlinks; what has no place of its own is behind More'(j) {
+    const { wb, page, box, shot } = j, form = await open(j, 'Outreach', 'cho@acme.test');
+    box.vendors.outreach.forget();
+    await button(form, 'Link EWS Master Account').first().click();
+    await page.locator('.statusbar-item', { hasText: 'Link a mailbox with the EWS master account' }).waitFor();
+    await form.getByRole('button', { name: 'Unlink EWS Master Account' }).click();
+    await page.locator('.statusbar-item', { hasText: 'Unlink a mailbox from the EWS master account' }).waitFor();
+    assert.deepEqual(writes(box, 'outreach').map(({ path }) => path.split('/').at(-1)), ['linkEwsMasterAccount', 'unlinkEwsMasterAccount']);
+    await button(form, 'More…').click();
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: 'spamPattern.add' }).waitFor();
+    await shot('form-more');
+    await page.keyboard.press('Escape');
+    await wb.closeAll();
+  },
+  async 'a form syncs now, from its buttons and from its title'(j) {
+    const { wb, page, box, shot } = j;
+    await wb.collapse();
+    await wb.expand('Sodium', /^Mailboxes/);
+    const rows = page.locator('.monaco-list-row[role=treeitem][aria-level="3"]').filter({ hasText: '@' });
+    await rows.first().waitFor();
+    await rows.first().click();
+    const form = await wb.webview('form', 'Synchronize Now');
+    box.vendors.sodium.forget();
+    await button(form, 'Synchronize Now').click();
+    await page.locator('.statusbar-item', { hasText: 'queued' }).waitFor();
+    await shot('form-sync');
+    await page.locator('.editor-actions .codicon-sync').click();
+    await until('it was asked for twice', () => writes(box, 'sodium').filter(({ path }) => path.endsWith('/sync')).length === 2);
+    await wb.closeAll();
+  },
+  async 'a form deletes: what can be restored is shown as it is, and restored; what is gone is closed'(j) {
+    const { wb, page, box, shot } = j, form = await open(j, 'Scaleway', 'user004@');
+    box.vendors.scaleway.forget();
+    assert.equal(await button(form, 'Restore').count(), 0);
+    await button(form, 'Delete…').click();
+    await wb.input('user004@mail.example.com');
+    await form.locator('.subtitle', { hasText: 'deletion scheduled' }).waitFor();
+    await shot('form-deleted');
+    await button(form, 'Restore').click();
+    await until('it was restored', () => writes(box, 'scaleway').some(({ path }) => path.endsWith('/restore')));
+    await until('the form shows it', async () => !/scheduled/.test(await form.locator('.subtitle').innerText()));
+    await wb.clearToasts();
+    await wb.closeAll();
+    const other = await open(j, 'Outreach', 'first6@acme.test');
+    await button(other, 'Delete…').click();
+    await wb.input('first6@acme.test');
+    await until('its tab is closed', async () => await page.locator('.tab').count() === 0);
+    await wb.clearToasts();
+  },
+  async 'a form is compared with the server, read again, shown as JSON and back'(j) {
+    const { wb, page, box, shot } = j;
+    await open(j, 'Outreach', 'ann@acme.test');
+    const { attributes: there } = box.vendors.outreach.rows.mailboxes.get(1);
+    there.maxEmailsPerDay = 4321;
+    await wb.command('Mailroom: Compare with the Server');
+    await page.locator('.tab', { hasText: 'Server ↔ Yours' }).waitFor();
+    await page.locator('.original .view-line', { hasText: '4321' }).waitFor();
+    assert.equal(await page.locator('.modified .view-line', { hasText: '4321' }).count(), 0, 'the form is still there as it was read');
+    await shot('compare');
+    await wb.command('View: Close Editor');
+    await wb.command('Mailroom: Read Again from the Server');
+    await until('the form shows the server\'s value', async () => await (await wb.webview('form', 'ann@acme.test')).locator('[data-field=maxEmailsPerDay] input').inputValue() === '4321');
+    await wb.command('Mailroom: Show JSON Beside');
+    await page.locator('.view-line', { hasText: '"maxEmailsPerDay"' }).first().waitFor();
+    await wb.command('Mailroom: Show Form');
+    await wb.webview('form', 'ann@acme.test');
+    await wb.closeAll();
+  },
+  async 'a form that cannot be filled says why, and tries again on a click'(j) {
+    const { wb, box, shot, axe } = j;
+    await wb.collapse();
+    await wb.expand('Scaleway', /^Mailboxes/);
+    await wb.row('user005@').waitFor();
+    box.vendors.scaleway.fail({ status: 403, times: 100, body: '{"message":"not today"}' });
+    await wb.row('user005@').click();
+    let form = await wb.webview('form', 'Retry');
+    await shot('form-held');
+    await axe('form', 'Retry');
+    box.vendors.scaleway.mend();
+    await form.getByRole('button', { name: 'Retry' }).click();
+    form = await wb.webview('form', 'user005@');
+    await until('it can be edited', async () => await form.locator('#trouble:not([hidden])').count() === 0);
+    await shot('form-filled');
+    await wb.closeAll();
+  },
+};
