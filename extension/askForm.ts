@@ -33,7 +33,7 @@ export function openForm(options: AskFormOptions): void {
   const files = new Map<string, Chosen[]>();
   // A hidden page is thrown away and built anew: what was typed is kept here, but for secrets, which go one way only.
   const lost: string[] = [];
-  let now: Values = { ...options.values }, attaching: Promise<void> | undefined;
+  let now: Values = { ...options.values }, attaching: Promise<void> | undefined, submitting: Promise<void> | undefined;
   const attach = async (): Promise<void> => {
     for (const [field, list] of Object.entries(options.attached ?? {})) {
       if (!Object.hasOwn(options.fields, field)) continue;
@@ -59,7 +59,8 @@ export function openForm(options: AskFormOptions): void {
     } }); },
     async answer(ask) {
       switch (ask.do) {
-        case 'submit': if (await options.run(filled(ask.values))) closePanel(options.identity); return undefined;
+        // A page that was built anew meanwhile knows nothing of what it sent before: it hears how that ended.
+        case 'submit': return submitting ??= submit(ask.values).finally(() => { submitting = undefined; });
         case 'cancel': closePanel(options.identity); return undefined;
         case 'draft': now = { ...now, ...ask.values }; drafted(); return undefined;
         case 'pick': return options.pick?.(ask.field, ask.values);
@@ -77,6 +78,7 @@ export function openForm(options: AskFormOptions): void {
       }
     },
   });
+  async function submit(values: Values): Promise<void> { if (await options.run(filled(values))) closePanel(options.identity); }
   const names = (): Values => Object.fromEntries([...files].map(([field, list]) =>
     [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
   function filled(values: Values): Values {
@@ -105,7 +107,10 @@ const TYPES: Readonly<Record<string, string>> = {
   doc: 'application/msword', docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
   xls: 'application/vnd.ms-excel', xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 };
-const typeOf = (name: string): string => TYPES[name.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream';
+function typeOf(name: string): string {
+  const ending = name.split('.').at(-1)!.toLowerCase();
+  return Object.hasOwn(TYPES, ending) ? TYPES[ending]! : 'application/octet-stream';
+}
 /** A size for a person: 1.2 MB. */
 const bytes = (size: number): string =>
   size < 1024 ? `${size} B` : size < 1048576 ? `${(size / 1024).toFixed(0)} KB` : `${(size / 1048576).toFixed(1)} MB`;

@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
-import { validate, type Field } from '../shared/index.js';
+import { MailError, validate, type Field } from '../shared/index.js';
 import { draftsOf, type Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import type { Group, Values } from './form/messages.js';
 import type { Operator, Target } from './operate.js';
 import { bodyFields, htmlOf } from './composeText.js';
 import { inputFrom, operationOf } from './tables.js';
-import type { Back } from './panels.js';
-import { firstValues, packPlace } from './values.js';
-import { t } from './words.js';
+import { closePanel, type Back } from './panels.js';
+import { firstValues, packPlace, same } from './values.js';
+import { plain, t } from './words.js';
 
 interface ComposerOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel; sent(): void;
@@ -40,19 +40,37 @@ export function createComposer({ extension, accounts, operator, state, log, sent
     }
     const draftKey = `${draftsOf(target.account.id)}${name} ${JSON.stringify(known)}`;
     const draft = state.get<{ values?: Values; files?: Record<string, string[]> }>(draftKey);
+    const first = firstValues(fields, true);
+    /** What was sent or discarded, or belongs to an account that is gone, leaves no draft. */
+    let over = false;
     const replying = /reply|forward/i.test(name), to = replying ? back?.to ?? replyTo(target) : '';
     openForm({
       extension, identity: draftKey, icon: 'mail',
       title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'),
       subtitle: [to, target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
-      fields, values: draft?.values ?? firstValues(fields, true), submit: t('Send'),
+      fields, values: draft?.values ?? first, submit: t('Send'),
       groups: groups => arranged(groups),
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined,
       pick: (field, values) => operator.pickFor(target, operation.input[field]!, { ...known, ...values }),
       ...(draft?.files ? { attached: draft.files } : {}),
-      draft: (values, files) => void state.update(draftKey, {
-        values: Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== '')), files,
-      }),
+      draft: (values, files) => {
+        if (over || !accounts.list().some(({ id }) => id === target.account.id)) return;
+        const written = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== ''));
+        const any = Object.entries(written).some(([key, value]) => !same(value, first[key])) || Object.values(files).some(list => list.length);
+        void state.update(draftKey, any ? { values: written, files } : undefined);
+      },
+      actions: [{
+        id: 'discard', label: t('Discard Draft'),
+        run: async () => {
+          const button = t('Discard Draft');
+          if (state.get(draftKey) !== undefined && await vscode.window.showWarningMessage(
+            t('Discard this draft?'), { modal: true, detail: t('What you wrote is not kept. This cannot be undone.') }, button,
+          ) !== button) return;
+          over = true;
+          await state.update(draftKey, undefined);
+          closePanel(draftKey);
+        },
+      }],
       type: COMPOSER, back: back && { panel: back.panel }, keep: {
         place: packPlace({
           account: target.account.id, resource: target.resource || 'message',
@@ -61,6 +79,7 @@ export function createComposer({ extension, accounts, operator, state, log, sent
         label: target.label, operation: name, ...(to ? { to } : {}),
       },
       run: async given => {
+        validate(fields, given);
         const input: Values = { ...known, ...given };
         if (body.made && body.html !== undefined) {
           const text = String(given[body.text ?? body.html] ?? '');
@@ -68,24 +87,39 @@ export function createComposer({ extension, accounts, operator, state, log, sent
         }
         validate(operation.input, input);
         const answer = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } },
-          async () => (await accounts.open(target.account.id)).call(name, input)) as { outcome?: string } | undefined;
+          async () => (await accounts.open(target.account.id)).call(name, input)) as Sent | undefined;
+        log.info(`${target.account.name}: ${name} ${answer?.outcome ?? 'done'}`);
+        // Whoever has to write it again must not have to write it anew.
+        if (answer?.outcome === 'unknown') {
+          throw new MailError('unavailable',
+            t('The connection broke while the message was sent. It may or may not have left: look into Sent before you send it again.'));
+        }
+        over = true;
         await state.update(draftKey, undefined);
         sent();
-        const outcome = answer?.outcome;
-        log.info(`${target.account.name}: ${name} ${outcome ?? 'done'}`);
-        if (outcome === 'unknown') {
-          void vscode.window.showWarningMessage(
-            t('The connection broke while the message was sent. It may or may not have left: look into Sent before you send it again.'),
-          );
-        } else {
-          void vscode.window.showInformationMessage(outcome === 'queued'
-            ? t('The message is queued; the provider sends it soon.')
-            : t('The message was sent.'));
-        }
+        const but = shortcomings(answer?.native);
+        if (but.length) void vscode.window.showWarningMessage([t('The message was sent.'), ...but].join(' '));
+        else if (answer?.outcome === 'queued') void vscode.window.showInformationMessage(t('The message is queued; the provider sends it soon.'));
+        else void vscode.window.showInformationMessage(t('The message was sent.'));
         return true;
       },
     });
   };
+}
+/** What a provider answers to a message that it took. */
+interface Sent { outcome?: string; native?: { rejected?: { address: string; words: string }[]; sentError?: string } }
+/** So many refused recipients are named. */
+const NAMED = 5;
+/** What did not go as it should although the message has left. */
+function shortcomings(native: Sent['native']): string[] {
+  const refused = native?.rejected ?? [], more = refused.length - NAMED;
+  const named = refused.slice(0, NAMED).map(({ address, words }) => `${plain(address)} (${plain(words)})`).join(', ');
+  return [
+    ...(refused.length ? [more > 0
+      ? t('It did not go to these recipients, whom the server refused: {0}, and {1} more.', named, more)
+      : t('It did not go to these recipients, whom the server refused: {0}.', named)] : []),
+    ...(native?.sentError ? [t('No copy was saved in Sent: {0}', plain(native.sentError))] : []),
+  ];
 }
 /** Whom a reply goes to, as far as the row tells. */
 function replyTo(target: Target): string {

@@ -119,6 +119,7 @@ function show(model: FormModel): void {
     flush();
     void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true));
   }));
+  let busy = false;
   const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted()) : undefined;
   const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { drafted(); void ask({ do: 'cancel' }); }) : undefined;
   root.replaceChildren(
@@ -129,19 +130,22 @@ function show(model: FormModel): void {
     ...(search ? [search] : []),
     h('form', { novalidate: true, on: {
       submit: (event: Event) => event.preventDefault(),
-      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && submit) void submitted(); },
+      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.repeat && submit) void submitted(); },
     } }, ...sections, nothing),
     ...(submit ? [h('footer', {}, submit, cancel)] : []),
   );
   fill(model.values, model.issues, model.readonly);
   async function submitted(): Promise<void> {
+    // The keys reach this with the button disabled, too.
+    if (busy) return;
+    busy = true;
     submit!.setAttribute('disabled', '');
     announce(w('Working…'));
     issues([]);
     try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
       issues(error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }]);
       announce(errorText(error), true);
-    } finally { submit!.removeAttribute('disabled'); }
+    } finally { busy = false; submit!.removeAttribute('disabled'); }
   }
   if (focused) controls.get(focused)?.focus();
   else if (model.mode === 'ask') {
