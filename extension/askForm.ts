@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import * as vscode from 'vscode';
 import { fileOf, type Fields, type FileValue } from '../shared/index.js';
+import { isSecretField } from './accounts.js';
 import type { FormIssue, Group, Kept, Values } from './form/messages.js';
 import { render } from './form/render.js';
 import { closePanel, openPanel, type Back } from './panels.js';
@@ -62,22 +63,28 @@ export function openForm(options: AskFormOptions): void {
         // A page that was built anew meanwhile knows nothing of what it sent before: it hears how that ended.
         case 'submit': return submitting ??= submit(ask.values).finally(() => { submitting = undefined; });
         case 'cancel': closePanel(options.identity); return undefined;
-        case 'draft': now = { ...now, ...ask.values }; drafted(); return undefined;
+        case 'draft': now = { ...now, ...open(ask.values) }; drafted(); return undefined;
         case 'pick': return options.pick?.(ask.field, ask.values);
         case 'action': await options.actions?.find(({ id }) => id === ask.action)?.run({}); return undefined;
         case 'files': {
-          const field = options.fields[ask.field], many = field?.type === 'list';
-          const picked = await vscode.window.showOpenDialog({ canSelectMany: many, title: field?.label ?? '', openLabel: t('Attach') });
+          const field = fileField(ask.field), many = field?.type === 'list';
+          if (!field) return undefined;
+          const picked = await vscode.window.showOpenDialog({ canSelectMany: many, title: field.label, openLabel: t('Attach') });
           const chosen = await Promise.all((picked ?? []).map(chosenAt));
           files.set(ask.field, many ? [...files.get(ask.field) ?? [], ...chosen] : chosen.length ? chosen : files.get(ask.field) ?? []);
           drafted();
           return names()[ask.field] ?? [];
         }
-        case 'unfile': files.set(ask.field, (files.get(ask.field) ?? []).filter((_, i) => i !== ask.index)); drafted(); return names()[ask.field] ?? [];
+        case 'unfile': if (!fileField(ask.field)) return undefined; files.set(ask.field, (files.get(ask.field) ?? []).filter((_, i) => i !== ask.index)); drafted(); return names()[ask.field] ?? [];
         default: return undefined;
       }
     },
   });
+  const own = (name: string) => Object.hasOwn(options.fields, name) ? options.fields[name] : undefined;
+  const fileField = (name: string) => { const field = own(name); return field?.type === 'file' || (field?.type === 'list' && field.of.type === 'file') ? field : undefined; };
+  /** What may be written down: the values of fields, but for secrets. */
+  const open = (values: Values): Values => Object.fromEntries(Object.entries(values)
+    .filter(([name]) => own(name) && !fileField(name) && !isSecretField(options.fields, name)));
   async function submit(values: Values): Promise<void> { if (await options.run(filled(values))) closePanel(options.identity); }
   const names = (): Values => Object.fromEntries([...files].map(([field, list]) =>
     [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));

@@ -28,7 +28,7 @@ const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)
 export function createComposer({ extension, accounts, operator, state, log, sent }: ComposerOptions) {
   return (target: Target, name: string, back?: Back & { to?: string }): void => {
     const { provider } = target.account, operation = operationOf(provider, name)!, known = inputFrom(provider, name, target.binding);
-    const body = bodyFields(operation.input);
+    const body = bodyFields(operation.input), replying = /reply|forward/i.test(name);
     const fields: Record<string, Field> = {};
     const entries = Object.entries(operation.input).filter(([key]) => known[key] === undefined).sort(([a], [b]) => rank(a) - rank(b));
     for (const [key, field] of entries) {
@@ -36,14 +36,15 @@ export function createComposer({ extension, accounts, operator, state, log, sent
       if (key === body.html && body.made && body.text !== undefined) continue;
       fields[key] = key === body.text || (key === body.html && body.made)
         ? { ...field, label: t('Message'), group: '', required: true, lines: 14, format: undefined } as Field
-        : { ...field, group: rank(key) < RANK.length && !(key === body.html) ? '' : t('More') };
+        // An answer begins with what is to be said; who else gets it can be opened.
+        : { ...field, group: rank(key) < RANK.length && key !== body.html && !(replying && /^b?cc$/i.test(key)) ? '' : t('More') };
     }
     const draftKey = `${draftsOf(target.account.id)}${name} ${JSON.stringify(known)}`;
     const draft = state.get<{ values?: Values; files?: Record<string, string[]> }>(draftKey);
     const first = firstValues(fields, true);
     /** What was sent or discarded, or belongs to an account that is gone, leaves no draft. */
     let over = false;
-    const replying = /reply|forward/i.test(name), to = replying ? back?.to ?? replyTo(target) : '';
+    const to = replying ? back?.to ?? replyTo(target) : '';
     openForm({
       extension, identity: draftKey, icon: 'mail',
       title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'),

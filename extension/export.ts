@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import { csvTable, jsonTable } from './csv.js';
 import type { Values } from './form/messages.js';
@@ -42,12 +43,20 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
   } else void vscode.window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
 }
 
-/** A proposal for a save dialog: in the open folder, with a name that every file system takes. */
-export function defaultFile(name: string): { defaultUri?: vscode.Uri } {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-  return folder ? { defaultUri: vscode.Uri.joinPath(folder, safeName(name)) } : {};
+/** A proposal for a save dialog: in the open folder, else in the user's own, with a name that every file system takes. */
+export function defaultFile(name: string): { defaultUri: vscode.Uri } {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
+  return { defaultUri: vscode.Uri.joinPath(folder, safeName(name)) };
 }
-export const safeName = (name: string): string => name.replace(/[\\/:*?"<>|\p{Cc}\p{Cf}]/gu, '_').replace(/^\.+/, '_').slice(0, 150) || 'file';
+/** The most of a name, in bytes: file systems take 255, and something may be put before it. */
+const LONGEST_NAME = 200;
+/** A name that every file system takes, with its ending however long it is. */
+export function safeName(name: string): string {
+  const clean = name.replace(/[\\/:*?"<>|\p{Cc}\p{Cf}]/gu, '_').replace(/^\.+/, '_').replace(/[. ]+$/, '');
+  const ending = /.(\.[\p{L}\p{N}]{1,12})$/u.exec(clean)?.[1] ?? '', stem = [...clean.slice(0, clean.length - ending.length).slice(0, LONGEST_NAME)];
+  while (Buffer.byteLength(stem.join('')) + Buffer.byteLength(ending) > LONGEST_NAME) stem.pop();
+  return stem.join('') + ending || 'file';
+}
 
 interface Sink { write(text: string): Promise<void>; end(text: string): Promise<void> }
 async function fileSink(path: string): Promise<Sink> {

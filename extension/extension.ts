@@ -144,7 +144,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const reached = (step: 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
 
   const done = (name: string, written: readonly Written[]) => {
-    for (const { target } of written) log.info(`${target.account.name}: ${name} done`);
+    for (const { target } of written) { log.info(`${target.account.name}: ${name} done`); reader.done(target); }
     const changed = written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read');
     const [resource, verb] = splitName(name);
     for (const { target } of changed) {
@@ -155,10 +155,10 @@ export function activate(context: vscode.ExtensionContext): void {
   };
   const operator = createOperator({ extension, accounts, problems, showJson, done });
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
-  const read = createReader({
+  const reader = createReader({
     extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
     reply: target => compose(target, 'message.reply'),
-  });
+  }), { read } = reader;
   const editLists = createListsEditor({ extension, accounts, operator, changed: (target, resource) => {
     reached('listed');
     for (const branch of model.branches()) {

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { isMailError, take, validate } from '../shared/index.js';
+import { isMailError, MailError, take, validate } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import type { EntryResult, ListColumn, ListsModel, Values } from './form/messages.js';
 import { idOfItem, labelOf, inputFrom, missing, operationOf, type Binding } from './tables.js';
@@ -14,8 +14,10 @@ interface ListsOptions {
   /** Told which lists may look different: those of the target, or with a resource all of its kind in the account. */
   changed(target: Target, resource?: string): void;
 }
-/** How many entries are added or removed at once. */
-const AT_A_TIME = 3;
+/** So many entries are added or removed at once without a progress of their own. */
+const FEW = 3;
+/** No more entries of a list are read. */
+const MOST = 20_000;
 
 /** The editor of lists whose entries are bare texts: those that a choice tells apart stand side by side. */
 export function createListsEditor({ extension, accounts, operator, changed }: ListsOptions) {
@@ -40,11 +42,12 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       canCopy: operationOf(provider, `${target.resource}.list`) !== undefined,
       ...(entryField.example ? { example: entryField.example } : {}), ...(entryField.help ? { help: entryField.help } : {}),
     });
+    const stop = new AbortController();
     const made = openPanel({
       page: 'lists', extension, ...back,
       keep: { place: packPlace({ account: account.id, resource: target.resource, refs: { ...binding.refs } }), label: target.label, list: resource },
       identity: `lists ${account.id} ${resource} ${JSON.stringify(binding.refs)}`, title: titleText, icon: 'shield',
-      again: () => void Promise.all(columns.map(load)),
+      again: () => void Promise.all(columns.map(load)), onClosed: () => stop.abort(),
       ready: async () => { made?.connected.post({ type: 'lists', lists: model() }); await Promise.all(columns.filter(one => one.loading).map(load)); },
       async answer(ask) {
         switch (ask.do) {
@@ -61,9 +64,10 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       column.loading = true;
       made?.connected.post({ type: 'column', column });
       try {
-        const client = await accounts.open(account.id);
-        const found = await take(client.call(`${resource}.list`, inputFrom(provider, `${resource}.list`, at(column.id))) as AsyncIterable<Values>, 20_000);
-        column.entries = found.map(item => String(item[valueKey!] ?? labelOf(resource, item)));
+        const client = await accounts.open(account.id, stop.signal);
+        const found = await take(client.call(`${resource}.list`, inputFrom(provider, `${resource}.list`, at(column.id))) as AsyncIterable<Values>, MOST + 1);
+        column.more = found.length > MOST;
+        column.entries = found.slice(0, MOST).map(item => String(item[valueKey!] ?? labelOf(resource, item)));
         column.problem = undefined;
       } catch (error) { column.problem = explain(titleText, error) ?? t('Cancelled.'); }
       column.loading = false;
@@ -80,23 +84,29 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
           && !await operator.confirm(wanted.map(label => ({ ...target, label })), `${resource}.remove`)) {
         throw new vscode.CancellationError();
       }
-      const results: EntryResult[] = [], queue = [...wanted];
-      const client = await accounts.open(account.id);
-      const worker = async () => {
-        for (let value = queue.shift(); value !== undefined; value = queue.shift()) {
-          if (verb === 'add' && column.entries.includes(value)) { results.push({ value, message: t('It is on the list already.') }); continue; }
-          try {
-            if (verb === 'add') validate({ [valueKey!]: entryField }, { [valueKey!]: value });
-            await client.call(`${resource}.${verb}`, { ...inputFrom(provider, `${resource}.${verb}`, at(id)), [valueKey!]: value });
-            column.entries = verb === 'add' ? [...column.entries, value] : column.entries.filter(one => one !== value);
-            results.push({ value });
-          } catch (error) { results.push({ value, message: isMailError(error) ? error.message : String(error) }); }
-        }
+      const there = new Set(column.entries), refused = new Map<string, string>(), changedNow = new Set<string>();
+      const one = async ({ label: value }: { label: string }, signal?: AbortSignal) => {
+        if (verb === 'add' && there.has(value)) throw new MailError('conflict', t('It is on the list already.'));
+        if (verb === 'add') validate({ [valueKey!]: entryField }, { [valueKey!]: value });
+        const client = await accounts.open(account.id, signal);
+        await client.call(`${resource}.${verb}`, { ...inputFrom(provider, `${resource}.${verb}`, at(id)), [valueKey!]: value });
+        changedNow.add(value);
       };
-      await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+      const failed = ({ label }: { label: string }, error: unknown) => void refused.set(label, isMailError(error) ? error.message : String(error));
+      const things = wanted.map(label => ({ label }));
+      if (things.length <= FEW) await Promise.all(things.map(thing => one(thing).catch((error: unknown) => failed(thing, error))));
+      else {
+        const what = verb === 'add' ? t('Adding to {0}', column.label) : t('Removing from {0}', column.label), outcome = await inBulk(what, things, one, failed);
+        operator.summary(what, outcome, [...refused].map(([value, message]) => `${value}: ${message}`));
+        for (const value of outcome.unknown) refused.set(value, t('Cancelled while it was under way. Look before you try again.'));
+        for (const value of outcome.left) refused.set(value, t('Not done, because you cancelled.'));
+      }
+      column.entries = verb === 'add'
+        ? [...column.entries, ...wanted.filter(value => changedNow.has(value) && !there.has(value))]
+        : column.entries.filter(value => !changedNow.has(value));
       made?.connected.post({ type: 'column', column });
       changed(target, target.node ? undefined : resource);
-      return results;
+      return wanted.map(value => ({ value, ...(refused.has(value) ? { message: refused.get(value)! } : {}) }));
     }
 
     /** Adds entries of one list to the same list of other objects, each entry for itself. */

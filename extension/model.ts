@@ -2,7 +2,7 @@ import { isMailError, MailError, splitName, type Client, type Provider } from '.
 import { actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, labelOf, NOTHING_BOUND, operationOf, searchField,
   singlesAt, type Binding, type Branch } from './tables.js';
 import { secretsOf } from './values.js';
-import { plain, t, title } from './words.js';
+import { brief, t, title } from './words.js';
 
 /** An account as the tree sees it; `values` are its open values, never secrets. */
 export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
@@ -365,11 +365,11 @@ export function describe(node: Node): string {
   const { item, resource } = node;
   if (isMail(resource)) {
     const from = item.from as { email?: string; name?: string } | undefined;
-    return plain([from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · '));
+    return brief([from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · '));
   }
   const name = typeof item.name === 'string' && item.name !== node.label ? item.name : typeof item.description === 'string' ? item.description : undefined;
   const counts = typeof item.unread === 'number' && item.unread > 0 ? t('{0} unread', item.unread) : undefined;
-  return [stateOf(node), counts, name && plain(name)].filter(Boolean).join(' · ');
+  return [stateOf(node), counts, name && brief(name)].filter(Boolean).join(' · ');
 }
 
 export const statusOf = (item: Readonly<Record<string, unknown>>): string | undefined => typeof item.status === 'string' ? item.status : undefined;

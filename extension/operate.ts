@@ -1,10 +1,9 @@
 import * as vscode from 'vscode';
-import { isStream, isFile, MailError, splitName, take, validate, type Field,
-  type FileValue, type Operation } from '../shared/index.js';
+import { isStream, isFile, MailError, splitName, take, validate, type Field, type Operation } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openForm } from './askForm.js';
 import { openInBrowser } from './browser.js';
-import { defaultFile, safeName } from './export.js';
+import { saveFile } from './files.js';
 import type { Values } from './form/messages.js';
 import { isFor, resourceOf, type AccountInfo, type Node } from './model.js';
 import { isCancel, type Problems } from './problems.js';
@@ -107,7 +106,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
   /** Says what happened, with the step that may follow. */
   async function told(target: Target, name: string, answer: unknown): Promise<void> {
     const { summary, effect } = need(target, name), [resource, verb] = splitName(name);
-    if (isFile(answer)) { await saveFile(answer); return; }
+    if (isFile(answer)) { await saveFile(answer.name, async () => answer); return; }
     const object = typeof answer === 'object' && answer !== null && !Array.isArray(answer) ? answer as Values : undefined;
     const outcome = object?.outcome;
     if (outcome === 'unknown') {
@@ -212,7 +211,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       if ((answer as Values | undefined)?.outcome === 'unknown') throw new Error(t('nobody knows whether it was done. Look before you try again.'));
     }, (target, error) => failures.push(`${target.label}: ${error instanceof Error ? error.message : String(error)}`));
     done(name, written);
-    for (const { answer } of written) if (isFile(answer)) await saveFile(answer);
+    for (const { answer } of written) if (isFile(answer)) await saveFile(answer.name, async () => answer);
     if (effect === 'read') {
       const read = written.filter(({ answer }) => !isFile(answer)).map(({ target, answer }) => ({ name: target.label, answer }));
       if (read.length) await showJson(what, read);
@@ -399,20 +398,6 @@ export async function inBulk<T extends { label: string }>(
     listening.dispose();
   });
   return { done, unknown, left: queue.map(({ label }) => label) };
-}
-
-/** Saves a file where the user says, as it comes in. Returns where, or undefined when the user gave up. */
-export async function saveFile(file: FileValue): Promise<vscode.Uri | undefined> {
-  const safe = safeName(file.name);
-  const where = await vscode.window.showSaveDialog({ saveLabel: t('Save'), ...defaultFile(safe) });
-  if (!where) return undefined;
-  await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Saving {0}', safe), cancellable: true }, async (_, token) => {
-    const parts: Uint8Array[] = [];
-    for await (const part of file.open()) { if (token.isCancellationRequested) throw new vscode.CancellationError(); parts.push(part); }
-    await vscode.workspace.fs.writeFile(where, Buffer.concat(parts));
-  });
-  void vscode.window.showInformationMessage(t('Saved {0}.', safe), t('Open')).then(picked => picked ? vscode.env.openExternal(where) : undefined);
-  return where;
 }
 export const targetOf = (node: Node): Target => ({
   account: node.account, node, label: node.label,

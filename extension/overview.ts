@@ -1,7 +1,7 @@
 import type * as vscode from 'vscode';
 import { splitName } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
-import type { Values } from './form/messages.js';
+import type { OverviewModel, Values } from './form/messages.js';
 import { mailboxLists, type AccountInfo } from './model.js';
 import { openPanel, type Back } from './panels.js';
 import { bind, inputFrom, isPlace, labelOf, NOTHING_BOUND, operationOf, type Binding } from './tables.js';
@@ -53,16 +53,16 @@ export async function* mailboxesOf(
 export function openOverview(
   extension: vscode.Uri, accounts: Accounts, account: AccountInfo, place?: { within: Binding; resource: string; label: string } | undefined, back?: Back,
 ): void {
-  let stop = new AbortController();
+  let stop = new AbortController(), drawn: OverviewModel | undefined;
   const heading = t('Overview of {0}', place?.label ?? account.name), { name: provider } = account.provider;
   const show = async () => {
     stop.abort();
     const mine = stop = new AbortController(), tally = createTally(Date.now(), operationOf(account.provider, 'mailbox.reconnect') !== undefined);
     let more = false, last = Date.now(), at = '';
-    const post = (busy: boolean, note?: string) => made?.connected.post({
-      type: 'overview',
-      overview: { ...tally.model(heading, place ? `${provider} · ${account.name}` : provider, busy, more, provider), ...(note ? { note } : {}) },
-    });
+    const post = (busy: boolean, note?: string) => {
+      drawn = { ...tally.model(heading, place ? `${provider} · ${account.name}` : provider, busy, more, provider), ...(note ? { note } : {}) };
+      made?.connected.post({ type: 'overview', overview: drawn });
+    };
     const now = (force = false) => { if (force || Date.now() - last > 400) { last = Date.now(); post(true, at); } };
     now(true);
     try {
@@ -83,10 +83,12 @@ export function openOverview(
   };
   const made = openPanel({
     page: 'overview', extension, ...back, identity: `overview ${account.id} ${place ? JSON.stringify(place.within.refs) : ''}`,
-    title: heading, icon: 'graph', ready: () => show(), onClosed: () => stop.abort(),
+    title: heading, icon: 'graph', onClosed: () => stop.abort(),
     keep: place
       ? { place: packPlace({ account: account.id, resource: place.resource, refs: { ...place.within.refs } }), label: place.label }
       : { account: account.id },
+    // A page that was hidden is drawn from what was read for it; reading again takes a request for every hundred mailboxes.
+    ready: () => drawn ? made?.connected.post({ type: 'overview', overview: drawn }) : show(),
     async answer(ask) { if (ask.do === 'reload') await show(); return undefined; },
   });
 }

@@ -22,9 +22,11 @@ export function createReadOnly() {
       texts.set(key, await text());
       if (texts.size > KEPT) texts.delete(texts.keys().next().value!);
       const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${name.replace(/[/\\?#\p{Cc}]/gu, '_').slice(0, 80) || 'text'}`, query: key });
-      const document = await vscode.workspace.openTextDocument(uri);
-      await vscode.languages.setTextDocumentLanguage(document, language).then(undefined, () => {});
-      await vscode.window.showTextDocument(document, { preview: true });
+      try {
+        const document = await vscode.workspace.openTextDocument(uri);
+        await vscode.languages.setTextDocumentLanguage(document, language).then(undefined, () => {});
+        await vscode.window.showTextDocument(document, { preview: true });
+      } catch (error) { texts.delete(key); throw error; }
     },
     dispose() { for (const one of registered) one.dispose(); texts.clear(); },
   };

@@ -2,14 +2,15 @@ import * as vscode from 'vscode';
 import { isFile, type Address, type Attachment, type Client, type FileValue } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import { openInBrowser } from './browser.js';
+import { safeName } from './export.js';
+import { openFile, saveFile } from './files.js';
 import type { MailView, ReaderModel, Values } from './form/messages.js';
-import { shortDate } from './model.js';
-import { saveFile, type Operator, type Target } from './operate.js';
+import type { Operator, Target } from './operate.js';
 import { openPanel, type Back, type Connected } from './panels.js';
 import { explain } from './problems.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from './tables.js';
 import { packPlace } from './values.js';
-import { plain, t } from './words.js';
+import { brief, plain, t } from './words.js';
 
 interface ReaderOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator;
@@ -20,27 +21,35 @@ interface ReaderOptions {
 }
 /** Pictures inside a message are fetched up to this size each, in bytes, and so many. */
 const INLINE_SIZE = 3_000_000, INLINE_COUNT = 20;
+/** The raw source of a message is shown to this length, in bytes: an editor bears no more. */
+const LONGEST_SOURCE = 5_000_000;
 /** A text is shown to this length, in characters. */
 const LONGEST = 3_000_000;
 
 /** Reads messages and conversations: heads first, then the text of the latest; others when they are opened. */
 export function createReader({ extension, accounts, operator, showJson, showText, reply }: ReaderOptions) {
-  return async (target: Target, back?: Back): Promise<void> => {
+  /** What becomes of the tab that shows a message which an operation takes away, once that is done: forms may be asked in between. */
+  const leaving = new WeakMap<Target, () => void>();
+  const read = async (target: Target, back?: Back): Promise<void> => {
     const { account, resource } = target, { provider } = account;
     const mails = new Map<string, { view: MailView; binding: Binding; item: Values; full?: Values }>();
     const order: string[] = [];
-    let heading = target.label || t('(no subject)'), facts: ReaderModel['facts'] = [], connected: Connected | undefined, images = false;
+    let heading = brief(target.label) || t('(no subject)'), facts: ReaderModel['facts'] = [], connected: Connected | undefined, images = false;
     const has = (name: string) => operationOf(provider, name) !== undefined;
     const fetchFile = attachmentOperation(provider.operations);
 
     function keep(item: Values, above: Binding): void {
       const id = String(item.id ?? '');
-      if (!id || mails.has(id)) return;
-      mails.set(id, { item, binding: bind(provider, above, 'message', item), view: head(item) });
+      if (!id || order.includes(id)) return;
       order.push(id);
+      const there = mails.get(id);
+      if (!there) mails.set(id, { item, binding: bind(provider, above, 'message', item), view: head(item) });
+      else if (typeof item.read === 'boolean') there.view.read = item.read;
     }
     async function load(): Promise<void> {
       const client = await accounts.open(account.id);
+      // What was read stays: a message does not change, but others come and go.
+      order.length = 0;
       if (isConversation(resource)) {
         const get = [`${resource}.get`, 'thread.get', 'conversation.get'].find(has);
         const whole = get ? await client.call(get, {
@@ -50,7 +59,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
           ...bodies(get),
         }) as Values : {};
         for (const one of (Array.isArray(whole.messages) ? whole.messages : []) as Values[]) keep(one, target.binding);
-        heading = plain(labelOf(resource, whole) || labelOf('message', mails.get(order[0] ?? '')?.item ?? {}) || heading);
+        heading = labelOf(resource, whole) || labelOf('message', mails.get(order[0] ?? '')?.item ?? {}) || heading;
         facts = [[t('Participants'), whole.participants], [t('Clients'), names(whole.clients)], [t('Tasks'), names(whole.tasks)]]
           .flatMap(([label, value]) => Array.isArray(value) && value.length ? [{ label: String(label), value: value.join(', ') }] : []);
       } else {
@@ -69,8 +78,9 @@ export function createReader({ extension, accounts, operator, showJson, showText
           ? await client.call('message.get', { ...inputFrom(provider, 'message.get', mail.binding), ...bodies('message.get') }) as unknown as Values
           : mail.item;
         mail.full = { ...mail.item, ...full };
-        mail.view = { ...head(mail.full), loaded: true, inline: await inlineOf(client, mail.full, mail.binding), images: mail.view.images };
-      } catch (error) { mail.view = { ...mail.view, loaded: true, problem: explain('reader', error) ?? t('Cancelled.') }; }
+        const inline = await inlineOf(client, mail.full, mail.binding);
+        mail.view = { ...head(mail.full), ...texts(mail.full), loaded: true, inline, images: mail.view.images };
+      } catch (error) { mail.view = { ...mail.view, problem: explain('reader', error) ?? t('Cancelled.') }; }
     }
     function head(item: Values): MailView {
       const people = (value: unknown) => (Array.isArray(value) ? value : []).map(one => person(one as Address)).filter(Boolean);
@@ -78,15 +88,17 @@ export function createReader({ extension, accounts, operator, showJson, showText
       return {
         id: String(item.id), to: people(item.to), cc: people(item.cc), loaded: false, inline: {}, images: false,
         attachments: attachments.map(({ id, name, type, size, inline }) => ({
-          id: String(id), name: plain(name || t('attachment')), type: type || '',
+          id: String(id), name: brief(safeName(plain(name || t('attachment')))), type: type || '',
           ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}),
         })),
-        ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: plain(item.subject) } : {}),
-        ...(item.date ? { date: shortDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
-        ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, LONGEST) } : {}),
-        ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST * 2) } : {}),
+        ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: brief(item.subject) } : {}),
+        ...(item.date ? { date: fullDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
       };
     }
+    const texts = (item: Values): Pick<MailView, 'text' | 'html'> => ({
+      ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, LONGEST) } : {}),
+      ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST * 2) } : {}),
+    });
     /** The pictures a message brings with itself, by their Content-ID. */
     async function inlineOf(client: Client, full: Values, binding: Binding): Promise<Record<string, string>> {
       const found: Record<string, string> = {};
@@ -115,13 +127,13 @@ export function createReader({ extension, accounts, operator, showJson, showText
       return `data:${type.toLowerCase()};base64,${Buffer.concat(parts).toString('base64')}`;
     }
     const model = (): ReaderModel => ({
-      title: heading, facts, messages: order.map(id => mails.get(id)!.view),
+      title: heading, facts, messages: order.map(id => mails.get(id)!.view), ...(loading && !loaded ? { busy: true } : {}), ...(problem ? { problem } : {}),
       preferHtml: vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
       can: {
         reply: has('message.reply'), mark: has('message.mark'), source: has('message.source'),
         headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
         attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
-        link: isConversation(resource) && has(`${resource}.linkTask`),
+        link: isConversation(resource) && has(`${resource}.linkTask`), unlink: isConversation(resource) && has(`${resource}.unlinkTask`),
       },
     });
     const one = (id: string): Target => ({
@@ -129,22 +141,31 @@ export function createReader({ extension, accounts, operator, showJson, showText
       binding: mails.get(id)!.binding, ...(target.node && !isConversation(resource) ? { node: target.node } : {}),
     });
 
-    let loading: Promise<void> | undefined, trouble: string | undefined;
+    let loading: Promise<void> | undefined, loaded = false, problem: string | undefined;
+    const post = () => connected?.post({ type: 'reader', reader: model() });
+    /** Reads once, or again when asked to; what stands in the way is shown with a button that tries again. */
+    async function fill(again = false): Promise<void> {
+      if (again && (loaded || problem)) { loading = undefined; loaded = false; problem = undefined; }
+      loading ??= load().then(() => { loaded = true; }, (error: unknown) => { problem = (error as Error).message; loaded = true; });
+      post();
+      await loading;
+      if (made && heading !== made.panel.title) made.panel.title = heading.length > 40 ? `${heading.slice(0, 39)}…` : heading;
+      post();
+    }
+    function drop(id: string): void {
+      order.splice(order.indexOf(id), 1);
+      if (order.length) post(); else made?.panel.dispose();
+    }
     const made = openPanel({
       page: 'reader', extension, ...back,
       keep: { place: packPlace({ account: account.id, resource, refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: heading },
       identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: heading, icon: 'mail-read', find: true,
-      async ready() {
-        connected ??= made?.connected;
-        loading ??= load().catch((error: unknown) => { trouble = (error as Error).message; });
-        await loading;
-        if (trouble) { connected?.post({ type: 'reader', reader: { ...model(), facts: [{ label: t('Problem'), value: trouble }] } }); return; }
-        if (made) made.panel.title = heading.length > 40 ? `${heading.slice(0, 39)}…` : heading;
-        connected?.post({ type: 'reader', reader: model() });
-      },
+      ready() { connected ??= made?.connected; return fill(); },
+      again() { if (problem) void fill(true); },
       async answer(ask) {
         const mail = 'message' in ask ? mails.get(ask.message) : undefined;
         switch (ask.do) {
+          case 'reload': await fill(true); return undefined;
           case 'read':
             if (mail) { await read(await accounts.open(account.id), ask.message); made?.connected.post({ type: 'mail', mail: mail.view }); }
             return undefined;
@@ -159,10 +180,9 @@ export function createReader({ extension, accounts, operator, showJson, showText
             if (!mail) return undefined;
             const about = mail.view.attachments.find(({ id }) => id === ask.attachment);
             if (!about) return undefined;
-            const client = await accounts.open(account.id);
-            if (ask.how === 'preview') return await dataUri(client, mail.binding, about.id, about.type) ?? null;
-            const file = await fileOf(client, mail.binding, about.id);
-            if (file) await saveFile({ ...file, name: about.name || file.name });
+            if (ask.how === 'preview') return await dataUri(await accounts.open(account.id), mail.binding, about.id, about.type) ?? null;
+            const fetch = async (signal: AbortSignal) => fileOf(await accounts.open(account.id, signal), mail.binding, about.id);
+            if (ask.how === 'save') await saveFile(about.name, fetch); else await openFile(about.name, about.type || t('unknown type'), fetch);
             return undefined;
           }
           case 'mail': {
@@ -177,9 +197,13 @@ export function createReader({ extension, accounts, operator, showJson, showText
                 }
                 return undefined;
               }
-              case 'delete': if (await operator.run(one(ask.message), 'message.delete') && !isConversation(resource)) made?.panel.dispose(); return undefined;
-              case 'move': await operator.run(one(ask.message), 'message.move'); return undefined;
-              case 'linkTask': await operator.run(target, `${resource}.linkTask`); return undefined;
+              case 'delete': case 'move': {
+                const it = one(ask.message);
+                leaving.set(it, () => drop(ask.message));
+                await operator.run(it, `message.${ask.what}`);
+                return undefined;
+              }
+              case 'linkTask': case 'unlinkTask': await operator.run(target, `${resource}.${ask.what}`); return undefined;
               case 'json': await showJson(one(ask.message).label, mail.full ?? mail.item); return undefined;
               case 'source':
                 await showText(`${one(ask.message).label}.eml`, 'plaintext',
@@ -200,9 +224,22 @@ export function createReader({ extension, accounts, operator, showJson, showText
     });
     connected = made?.connected;
   };
+  return {
+    read,
+    /** To be told after each write: a message that was moved or deleted leaves its tab. */
+    done(target: Target): void { leaving.get(target)?.(); leaving.delete(target); },
+  };
 }
 
-const person = ({ name, email }: Address): string => plain(name && name !== email ? `${name} <${email}>` : email ?? '');
+/** Day and time with the zone, as a letter has them. */
+function fullDate(value: unknown): string {
+  const at = new Date(String(value));
+  return Number.isNaN(at.getTime()) ? '' : at.toLocaleString(vscode.env.language, {
+    weekday: 'short', year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short',
+  });
+}
+
+const person = ({ name, email }: Address): string => brief(name && name !== email ? `${name} <${email}>` : email ?? '');
 const names = (value: unknown): string[] => (Array.isArray(value) ? value : []).map(one => String((one as Values).name ?? (one as Values).id ?? ''));
 /** The headers of a message where the answer brought them along. */
 const headersOf = (full: Values | undefined): unknown => {
@@ -226,9 +263,12 @@ async function sourceText(answer: unknown): Promise<string> {
   const file = isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
   if (!file) return typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2);
   const parts: Uint8Array[] = [];
-  for await (const part of file.open()) parts.push(part);
-  const whole = Buffer.concat(parts), text = whole.toString('utf8');
-  return text.includes('\ufffd') ? whole.toString('latin1') : text;
+  let size = 0;
+  for await (const part of file.open()) { parts.push(part); if ((size += part.byteLength) > LONGEST_SOURCE) break; }
+  const whole = Buffer.concat(parts).subarray(0, LONGEST_SOURCE), text = whole.toString('utf8');
+  // Cut in the middle of a letter, the last one is broken.
+  return (text.slice(0, -4).includes('\ufffd') ? whole.toString('latin1') : text.replace(size > LONGEST_SOURCE ? /\ufffd+$/ : /(?!)/, ''))
+    + (size > LONGEST_SOURCE ? `\n\n${t('The message goes on: no more than its first {0} MB are shown.', LONGEST_SOURCE / 1_000_000)}` : '');
 }
 
 /** The operation that downloads what a message carries: the one named for attachments, or the one that gives a file's content. */

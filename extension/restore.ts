@@ -33,9 +33,11 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
     },
   });
   /** A tab whose account or object cannot be named any more. */
-  const gone = (panel: vscode.WebviewPanel, page: Page) => void connectPage(panel.webview, panel.onDidDispose, {
+  const gone = (panel: vscode.WebviewPanel, page: Page, keep: Kept | undefined) => void connectPage(panel.webview, panel.onDidDispose, {
     page, extension, ready() {}, answer: () => undefined,
-    hold: async () => ({ message: t('What this tab showed belongs to an account that is no longer there.') }),
+    hold: async () => ({ message: keep
+      ? t('What this tab showed belongs to an account that is no longer there.')
+      : t('This tab was closed before it had noted what it showed. Open it again from the tree.') }),
   });
   const target = (keep: Kept | undefined): Target | undefined => {
     const place = unpackPlace(keep?.place ?? ''), account = info(place?.account);
@@ -46,7 +48,7 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
   const serve = (type: string, page: Page, show: (panel: vscode.WebviewPanel, keep: Kept) => boolean) => vscode.window.registerWebviewPanelSerializer(type, {
     async deserializeWebviewPanel(panel, state: unknown) {
       const keep = readKept(state);
-      if (!keep || !show(panel, keep)) gone(panel, page);
+      if (!keep || !show(panel, keep)) gone(panel, page, keep);
     },
   });
   return vscode.Disposable.from(

@@ -1,5 +1,5 @@
 import { splitName, type Field, type Fields, type Operation, type Provider } from '../shared/index.js';
-import { plain, plural, title } from './words.js';
+import { brief, plural, title } from './words.js';
 
 /** What is known at a place in the tree: ids by the resource they name, chosen values by field name, and the object of the row itself. */
 export interface Binding {
@@ -204,7 +204,7 @@ export const actionsFor = (provider: Provider): string[] => Object.entries(table
 export const searchField = (operation: Operation): string | undefined =>
   ['search', 'contains', 'text', 'startswith', 'subject', 'file_name'].find(name => operation.input[name]?.type === 'text');
 
-const words = (value: unknown): string | undefined => typeof value === 'string' ? plain(value).trim() || undefined : undefined;
+const words = (value: unknown): string | undefined => typeof value === 'string' ? brief(value).trim() || undefined : undefined;
 
 /** What a person calls an object. */
 export function labelOf(resource: string, item: Readonly<Record<string, unknown>>): string {

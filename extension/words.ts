@@ -33,3 +33,11 @@ export const inSentence = (name: string): string => name.split(' ').map(word => 
 
 /** Without the invisible letters that turn text around or end lines, which make a name or a file look like another. */
 export const plain = (text: string): string => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cc}]/gu, '');
+
+/** A name is shown to this length, and with so many marks on one letter: more would only stall what draws it. */
+const LONGEST = 200, MARKS = /(\p{M}{16})\p{M}+/gu;
+/** A text that names something, in a length that a row or a title can show. */
+export const brief = (text: string): string => {
+  const short = plain(text.slice(0, LONGEST * 10)).replace(MARKS, '$1');
+  return short.length > LONGEST ? `${short.slice(0, LONGEST - 1).replace(/[\ud800-\udbff]$/, '')}…` : short;
+};

@@ -136,7 +136,10 @@ export function make(control: Control, around: Around): Made {
         quiet = false;
       },
       focus: () => element.focus(), disabled: off => { element.disabled = off; },
-      describe(ids, _, said) { if (ids) element.setAttribute('aria-description', said); else element.removeAttribute('aria-description'); },
+      describe(ids, bad, said) {
+        if (ids) element.setAttribute('aria-description', said); else element.removeAttribute('aria-description');
+        element.setAttribute('aria-invalid', String(Boolean(bad)));
+      },
     };
   }
 
@@ -215,7 +218,10 @@ export function make(control: Control, around: Around): Made {
     return {
       parts: [set], get: read, set(value) { for (const { one } of boxes) one.checked = Array.isArray(value) && value.includes(one.value); },
       focus: () => boxes[0]?.one.focus(), disabled: off => { set.disabled = off; },
-      describe(ids) { if (ids) set.setAttribute('aria-describedby', ids); else set.removeAttribute('aria-describedby'); },
+      describe(ids, bad) {
+        if (ids) set.setAttribute('aria-describedby', ids); else set.removeAttribute('aria-describedby');
+        for (const { one } of boxes) one.setAttribute('aria-invalid', String(Boolean(bad)));
+      },
     };
   }
 
@@ -262,7 +268,9 @@ export function make(control: Control, around: Around): Made {
     draw();
     return {
       parts: [name, list, pick], get: () => null, set(value) { names = Array.isArray(value) ? value.map(String) : []; draw(); },
-      focus: () => pick.focus(), disabled: off => { pick.toggleAttribute('disabled', off); }, describe() {},
+      focus: () => pick.focus(), disabled: off => { pick.toggleAttribute('disabled', off); },
+      // The button proper lives in a shadow tree, where ids of this page mean nothing.
+      describe(_, __, said) { pick.setAttribute('aria-label', [`${w('Choose Files…')} ${control.label}`, said].filter(Boolean).join('. ')); },
     };
   }
 }

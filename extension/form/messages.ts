@@ -26,7 +26,11 @@ export interface MailView {
 }
 export interface ReaderModel {
   title: string; facts: { label: string; value: string }[]; messages: MailView[]; preferHtml: boolean;
-  can: { reply: boolean; mark: boolean; source: boolean; headers: boolean; attachments: boolean; remove: boolean; move: boolean; link: boolean };
+  /** Being read just now; and why that failed. */
+  busy?: boolean; problem?: string;
+  can: {
+    reply: boolean; mark: boolean; source: boolean; headers: boolean; attachments: boolean; remove: boolean; move: boolean; link: boolean; unlink: boolean;
+  };
 }
 
 export interface ListColumn { id: string; label: string; entries: string[]; loading: boolean; problem?: string; more?: boolean }
@@ -60,6 +64,10 @@ export type ToPage =
   | { type: 'reply'; id: number; ok: true; value?: unknown }
   | { type: 'reply'; id: number; ok: false; message: string; issues?: FormIssue[] };
 
+/** What can be done with a message that is read. */
+const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json'] as const;
+export type MailAction = typeof MAIL_ACTIONS[number];
+
 /** What a page may ask of the host. */
 export type Ask =
   | { do: 'edit'; field: string; value: unknown }
@@ -74,8 +82,8 @@ export type Ask =
   | { do: 'read'; message: string }
   | { do: 'images'; message: string }
   | { do: 'link'; url: string }
-  | { do: 'attachment'; message: string; attachment: string; how: 'save' | 'preview' }
-  | { do: 'mail'; message: string; what: 'reply' | 'markRead' | 'markUnread' | 'delete' | 'move' | 'source' | 'headers' | 'linkTask' | 'json' }
+  | { do: 'attachment'; message: string; attachment: string; how: 'save' | 'open' | 'preview' }
+  | { do: 'mail'; message: string; what: MailAction }
   | { do: 'add'; column: string; values: string[] }
   | { do: 'remove'; column: string; values: string[] }
   | { do: 'copy'; column: string; values: string[] }
@@ -97,8 +105,8 @@ const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
   edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
   pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
   read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' },
-  attachment: { message: 'string', attachment: 'string', how: ['save', 'preview'] },
-  mail: { message: 'string', what: ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'json'] },
+  attachment: { message: 'string', attachment: 'string', how: ['save', 'open', 'preview'] },
+  mail: { message: 'string', what: MAIL_ACTIONS },
   add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' },
   copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
 };
@@ -132,17 +140,18 @@ function isKind(value: unknown, kind: Kind): boolean {
 
 /** Every text that pages show by themselves; the host sends them in the user's language. */
 export const PAGE_WORDS = [
-  'Save', 'Cancel', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches',
-  'Working…', 'Done', 'More', 'Correct the marked fields.',
-  'From', 'To', 'Cc', 'Date', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
+  'Cancel', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches',
+  'Working…', 'Done', 'More',
+  'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
   'Headers', 'Link Task…', 'Open as JSON',
   'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments',
-  'This message has no text.', 'Loading…', 'Message text', 'Unread', 'Show message',
+  'This message has no text.', 'Loading…', 'Message text', 'Unread', 'Show message', 'Try Again', 'Unlink Task…', 'Open',
+  'Marked as read', 'Marked as unread', 'Message shown',
   'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…',
-  'No entries', '{0} entries', '{0} of {1} entries', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
-  'Reload', 'Refused', 'Select {0}',
-  'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
+  'No entries', 'No entry matches', '{0} entries', '{0} of {1} entries', 'Show More',
+  'Only the first {0} entries were read; there are more.', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
+  'Reload', 'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
   'Filter requests', 'No request matches.', 'failed', 'Finished', 'Address', 'Tried again after {0} s', '{0} ms', 'Details of {0}',
-  'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Show', 'Requests',
-  'not set (unchanged)', 'Leave empty to keep the present one', 'Yes', 'No', 'Undecided', 'Bold values were changed.', 'changed',
+  'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Requests',
+  'Leave empty to keep the present one', 'changed',
 ] as const;

@@ -8,7 +8,7 @@ import { pretended, withVscode } from './host.js';
 const provider = providers.find(({ auth }) => auth.oauth2Choice)!;
 const DRAFT = /^draft one message\.send /;
 
-async function composing(answer: (input: Record<string, unknown>) => unknown, answers: Record<string, unknown> = {}) {
+async function composing(answer: (input: Record<string, unknown>) => unknown, answers: Record<string, unknown> = {}, operation = 'message.send') {
   const host = pretended(answers), state = new Map<string, unknown>(), calls: Record<string, unknown>[] = [], seen = { sent: 0, there: true };
   const { createComposer: make } = await withVscode<{ createComposer: typeof createComposer }>('compose.ts', host.vscode);
   const account = { id: 'one', name: 'One', provider, values: {} };
@@ -16,7 +16,7 @@ async function composing(answer: (input: Record<string, unknown>) => unknown, an
     extension: host.extension as never, operator: {} as never, log: { info() {} } as never, sent: () => { seen.sent++; },
     accounts: { list: () => seen.there ? [account] : [], open: async () => ({ call: async (_: string, input: Record<string, unknown>) => { calls.push(input); return answer(input); } }) } as never,
     state: { get: (key: string) => state.get(key), update: async (key: string, value: unknown) => { if (value === undefined) state.delete(key); else state.set(key, value); } } as never,
-  })({ account, resource: 'message', binding: NOTHING_BOUND, label: '' }, 'message.send');
+  })({ account, resource: 'message', binding: { ...NOTHING_BOUND, refs: { message: 'm1' } }, label: '' }, operation);
   const panel = host.panels[0]!;
   await panel.hear({ type: 'ready' });
   return { ...host, panel, calls, seen, draft: () => [...state].find(([key]) => DRAFT.test(key))?.[1] as { values: { text: string } } | undefined };
@@ -90,5 +90,11 @@ describe('the composer', () => {
     await ask(panel, WROTE);
     await ask(panel, { do: 'action', action: 'discard' });
     assert.ok(draft() && !panel.closed);
+  });
+  it('an answer begins with what is to be said', async () => {
+    const { panel } = await composing(() => ({}), {}, 'message.reply');
+    const { groups } = panel.posted.find(({ type }) => type === 'form')!.form as { groups: { title?: string; folded?: boolean; controls: { name: string }[] }[] };
+    assert.equal(groups[0]!.controls[0]!.name, 'text');
+    assert.ok(groups.some(({ folded, controls }) => folded && controls.some(({ name }) => name === 'cc')));
   });
 });

@@ -25,17 +25,23 @@ interface Panel { type: string; title: string; html: string; options: unknown; s
 
 /** As much of VS Code as the panels need: what they post and show is kept, and questions are answered by `answers`, by the beginning of their text. */
 export function pretended(answers: Record<string, unknown> = {}) {
-  const panels: Panel[] = [], said: string[] = [];
+  const panels: Panel[] = [], said: string[] = [], proposed: string[] = [], opened: string[] = [];
+  const progress: { reports: number; cancel(): void; at?(report: number): void } = { reports: 0, cancel() {} };
   const ask = async (text: string) => { said.push(text); return Object.entries(answers).find(([begin]) => text.startsWith(begin))?.[1]; };
   const uri = (path: string) => ({ path, scheme: 'file', fsPath: path, toString: () => `file://${path}` });
   const vscode = {
     Uri: { joinPath: (base: { path: string }, ...parts: string[]) => uri(join(base.path, ...parts)), file: uri, parse: (text: string) => uri(text.replace('file://', '')) },
     ThemeIcon: class {}, CancellationError: class extends Error { override name = 'Canceled'; },
     ViewColumn: { Active: -1 }, ProgressLocation: { Notification: 15 },
-    env: { language: 'en' },
+    env: { language: 'en', uiKind: 1, openExternal: async (at: { path: string }) => { opened.push(at.path); return true; } },
+    commands: { executeCommand: async () => undefined },
     workspace: { getConfiguration: () => ({ get: (_: string, usual: unknown) => usual }) },
+    UIKind: { Desktop: 1, Web: 2 },
     window: {
-      withProgress: (_: unknown, work: (progress: object, token: object) => unknown) => work({ report() {} }, { isCancellationRequested: false, onCancellationRequested: () => ({ dispose() {} }) }),
+      showSaveDialog: async (given: { defaultUri?: { path: string } }) => { proposed.push(given.defaultUri?.path ?? ''); return answers.save ? uri(String(answers.save)) : undefined; },
+      withProgress: (_: unknown, work: (progress: object, token: object) => unknown) => work(
+        { report() { progress.reports++; progress.at?.(progress.reports); } }, { isCancellationRequested: false, onCancellationRequested: (hear: () => void) => { progress.cancel = hear; return { dispose() {} }; } },
+      ),
       showWarningMessage: ask, showInformationMessage: ask, showErrorMessage: ask,
       createWebviewPanel(type: string, title: string, _: unknown, shown: Panel['shown']) {
         const gone: (() => void)[] = [];
@@ -55,7 +61,7 @@ export function pretended(answers: Record<string, unknown> = {}) {
   };
   let asked = 0;
   return {
-    vscode, panels, said, extension: uri('/extension'),
+    vscode, panels, said, proposed, opened, progress, extension: uri('/extension'),
     /** Asks as a page does, and gives the reply. */
     async ask(panel: Panel, ask: object): Promise<{ ok: boolean; message?: string; value?: unknown; issues?: { field?: string }[] } | undefined> {
       const id = ++asked;

@@ -34,6 +34,11 @@ describe('messages between page and host', () => {
       for (const [, text] of readFileSync(join(root, 'extension/form', file), 'utf8').matchAll(/\bw\('([^']+)'/g)) assert.ok(known.has(text!), `${file}: "${text}"`);
     }
   });
+  it('every text in that list is one of a page', () => {
+    const pages = [...readdirSync(join(root, 'extension/form/page')).filter(name => name.endsWith('.ts')).map(name => `page/${name}`), 'controls.ts']
+      .map(file => readFileSync(join(root, 'extension/form', file), 'utf8')).join('\n');
+    assert.deepEqual(PAGE_WORDS.filter(text => !pages.includes(`'${text}'`)), []);
+  });
 });
 
 describe('forms', () => {

@@ -139,13 +139,19 @@ function show(model: FormModel): void {
     // The keys reach this with the button disabled, too.
     if (busy) return;
     busy = true;
+    const from = document.activeElement;
     submit!.setAttribute('disabled', '');
     announce(w('Working…'));
     issues([]);
     try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
       issues(error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }]);
       announce(errorText(error), true);
-    } finally { busy = false; submit!.removeAttribute('disabled'); }
+    } finally {
+      busy = false;
+      submit!.removeAttribute('disabled');
+      // A button that is switched off loses the focus.
+      if (document.activeElement === document.body && from instanceof HTMLElement) from.focus();
+    }
   }
   if (focused) controls.get(focused)?.focus();
   else if (model.mode === 'ask') {

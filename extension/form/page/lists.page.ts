@@ -1,11 +1,13 @@
 import type { EntryResult, ListColumn, ListsModel } from '../messages.js';
-import { announce, ask, button, errorText, h, main, remember, remembered, start, w } from './page.js';
+import { announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w } from './page.js';
 
 const root = main('lists');
 let model: ListsModel | undefined;
 const drawn = new Map<string, { update(column: ListColumn): void }>();
-/** No more rows are drawn at once; the filter finds the others. */
+/** So many rows are drawn, and so many more each time they are asked for. */
 const SHOWN = 500;
+/** The host takes no more entries at once. */
+const PART = 5000;
 
 function show(lists: ListsModel): void {
   model = lists;
@@ -13,14 +15,14 @@ function show(lists: ListsModel): void {
   drawn.clear();
   root.replaceChildren(
     h('header', {},
-      h('div', { class: 'head' }, h('h1', {}, lists.title), h('p', { class: 'subtitle' }, lists.subtitle)),
-      h('div', { class: 'actions' }, button(w('Reload'), () => void ask({ do: 'reload' }), { secondary: true }))),
+      h('div', { class: 'head' }, h('h1', { dir: 'auto' }, lists.title), h('p', { class: 'subtitle' }, lists.subtitle)),
+      h('div', { class: 'actions' }, button(w('Reload'), () => void ask({ do: 'reload' }).catch(error => announce(errorText(error), true)), { secondary: true }))),
     ...(lists.help ? [h('p', { class: 'help lead' }, lists.help)] : []), h('div', { class: 'columns' }, ...lists.columns.map(draw)),
   );
 }
 
 function draw(first: ListColumn): HTMLElement {
-  let column = first, filter = '';
+  let column = first, filter = '', drawnRows = SHOWN, busy = false;
   const picked = new Set<string>();
   const drafts = remembered<{ drafts: Record<string, string> }>().drafts ?? {};
   const count = h('span', { class: 'badge' });
@@ -29,7 +31,7 @@ function draw(first: ListColumn): HTMLElement {
     placeholder: [model?.columns.length === 1 ? model.example : undefined, w('Paste one entry per line')].filter(Boolean).join('\n'),
     on: {
       input: () => remember({ drafts: { ...remembered<{ drafts: Record<string, string> }>().drafts, [column.id]: box.value } }),
-      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); void add(); } },
+      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) void add(); } },
     },
   });
   box.value = drafts[column.id] ?? '';
@@ -39,7 +41,7 @@ function draw(first: ListColumn): HTMLElement {
   const list = h('ul', { 'aria-label': column.label, tabindex: '0' }), problem = h('p', { class: 'complaint', hidden: true });
   const search = h('input', {
     type: 'search', placeholder: w('Filter'), 'aria-label': w('Filter entries of {0}', column.label),
-    on: { input: () => { filter = search.value.trim().toLowerCase(); paint(); } },
+    on: { input: () => { filter = search.value.trim().toLowerCase(); drawnRows = SHOWN; paint(); } },
   });
   const all = h('input', { type: 'checkbox', on: { change: () => {
     for (const one of visible()) if (all.checked) picked.add(one); else picked.delete(one);
@@ -47,66 +49,91 @@ function draw(first: ListColumn): HTMLElement {
   } } });
   const remove = button(w('Remove Selected'), () => void removeThem(), { secondary: true });
   const copy = button(w('Copy To…'),
-    () => void ask({ do: 'copy', column: column.id, values: [...picked] }).catch(error => announce(errorText(error), true)), { secondary: true });
+    () => void ask({ do: 'copy', column: column.id, values: chosen().slice(0, PART) }).catch(error => announce(errorText(error), true)), { secondary: true });
   const bar = h('div', { class: 'bar' }, h('label', { class: 'all' }, all, w('Select all')), remove, model?.canCopy ? copy : undefined);
   const visible = () => column.entries.filter(one => !filter || one.toLowerCase().includes(filter));
+  /** What is ticked and in sight: what a filter hides is not worked on. */
+  const chosen = () => visible().filter(one => picked.has(one));
 
   function paint(): void {
-    for (const one of picked) if (!column.entries.includes(one)) picked.delete(one);
+    const there = new Set(column.entries);
+    for (const one of picked) if (!there.has(one)) picked.delete(one);
     const rows = visible();
     count.textContent = column.loading ? '…' : String(column.entries.length);
     count.setAttribute('aria-label', w('{0} entries', column.entries.length));
-    list.replaceChildren(...rows.slice(0, SHOWN).map(entry => {
+    keepFocus(() => list.replaceChildren(...rows.slice(0, drawnRows).map(entry => {
       const check = h('input', { type: 'checkbox', on: { change: () => { if (check.checked) picked.add(entry); else picked.delete(entry); tools(); } } });
       check.checked = picked.has(entry);
-      return h('li', {}, h('label', {}, check, entry));
-    }));
-    if (rows.length > SHOWN) list.append(h('li', { class: 'muted' }, w('{0} of {1} entries', SHOWN, rows.length)));
-    if (!rows.length && !column.problem) list.append(h('li', { class: 'empty' }, column.loading ? w('Loading…') : w('No entries')));
-    problem.textContent = column.problem ?? '';
-    problem.hidden = !column.problem;
+      return h('li', {}, h('label', { dir: 'auto' }, check, entry));
+    })), () => list);
+    if (rows.length > drawnRows) {
+      list.append(h('li', { class: 'muted' }, w('{0} of {1} entries', drawnRows, rows.length), ' ', button(w('Show More'), () => {
+        const next = drawnRows;
+        drawnRows += SHOWN;
+        paint();
+        list.querySelectorAll<HTMLElement>('input')[next]?.focus();
+      }, { class: 'link' })));
+    }
+    if (!rows.length && !column.problem) {
+      list.append(h('li', { class: 'empty' }, column.loading ? w('Loading…') : filter ? w('No entry matches') : w('No entries')));
+    }
+    problem.textContent = column.problem ?? (column.more ? w('Only the first {0} entries were read; there are more.', column.entries.length) : '');
+    problem.hidden = problem.textContent === '';
     search.hidden = column.entries.length < 8 && !filter;
     tools();
   }
   function tools(): void {
-    remove.disabled = copy.disabled = picked.size === 0;
     const rows = visible();
+    remove.disabled = copy.disabled = busy || !rows.some(one => picked.has(one));
     all.checked = rows.length > 0 && rows.every(one => picked.has(one));
     bar.hidden = rows.length === 0;
   }
   function told(done: EntryResult[], words: '{0} added, {1} refused' | '{0} removed, {1} refused'): void {
     const refused = done.filter(one => one.message !== undefined);
-    results.replaceChildren(...refused.map(one => h('li', {}, `${one.value}: ${one.message}`)));
+    results.replaceChildren(...refused.slice(0, SHOWN).map(one => h('li', {}, `${one.value}: ${one.message}`)));
     results.hidden = refused.length === 0;
     announce(refused.length
       ? w(words, done.length - refused.length, refused.length)
       : w(words.startsWith('{0} added') ? '{0} added' : '{0} removed', done.length), refused.length > 0);
   }
+  async function inParts(what: 'add' | 'remove', values: readonly string[]): Promise<EntryResult[]> {
+    const done: EntryResult[] = [];
+    for (let i = 0; i < values.length; i += PART) {
+      const part = await ask({ do: what, column: column.id, values: values.slice(i, i + PART) });
+      if (!Array.isArray(part)) break;
+      done.push(...part as EntryResult[]);
+    }
+    return done;
+  }
   async function add(): Promise<void> {
     const values = box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one !== '');
+    if (busy) return;
     if (!values.length) { box.focus(); return; }
-    addButton.disabled = true;
+    busy = addButton.disabled = true;
     announce(w('Working…'));
     try {
-      const done = await ask({ do: 'add', column: column.id, values }) as EntryResult[] | undefined;
-      if (!done) { announce(''); return; }
-      // What was refused stays in the box, to be corrected.
-      box.value = done.filter(one => one.message !== undefined).map(one => one.value).join('\n');
+      const done = await inParts('add', values);
+      if (!done.length) { announce(''); return; }
+      // What was refused stays in the box, to be corrected, and so does what was written meanwhile.
+      const said = new Map(done.map(one => [one.value, one.message]));
+      box.value = box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one && (!said.has(one) || said.get(one) !== undefined)).join('\n');
       box.dispatchEvent(new Event('input'));
       told(done, '{0} added, {1} refused');
-    } catch (error) { announce(errorText(error), true); } finally { addButton.disabled = false; box.focus(); }
+    } catch (error) { announce(errorText(error), true); } finally { busy = addButton.disabled = false; tools(); box.focus(); }
   }
   async function removeThem(): Promise<void> {
-    const values = [...picked];
-    remove.disabled = true;
+    const values = chosen();
+    if (busy) return;
+    busy = remove.disabled = copy.disabled = true;
     announce(w('Working…'));
     try {
-      const done = await ask({ do: 'remove', column: column.id, values }) as EntryResult[] | undefined;
-      if (done) told(done, '{0} removed, {1} refused'); else announce('');
+      const done = await inParts('remove', values);
+      for (const { value, message } of done) if (message === undefined) picked.delete(value);
+      if (done.length) told(done, '{0} removed, {1} refused'); else announce('');
     } catch (error) {
       announce(errorText(error), true);
     } finally {
-      picked.clear();
+      busy = false;
       paint();
       list.focus();
     }

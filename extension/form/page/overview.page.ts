@@ -1,5 +1,5 @@
 import type { Chart, OverviewModel } from '../messages.js';
-import { ask, button, h, main, start, w } from './page.js';
+import { announce, ask, button, errorText, h, keepFocus, main, start, w } from './page.js';
 
 const root = main('overview');
 const SVG = 'http://www.w3.org/2000/svg';
@@ -29,17 +29,24 @@ function chart({ title, note, bars, total }: Chart): HTMLElement {
     picture as HTMLElement | undefined, note ? h('figcaption', { class: 'help' }, note) : undefined);
 }
 
+/** Whether it was being read when it was drawn last: beginning and end are said, not each step. */
+let reading = false;
 function show({ title, subtitle, charts, rows, busy, note }: OverviewModel): void {
-  root.replaceChildren(
+  // A button that is switched off loses the focus; this one says that it is and does nothing.
+  const refresh = button(w('Refresh'), () => { if (!busy) void ask({ do: 'reload' }).catch(error => announce(errorText(error), true)); },
+    { secondary: true, focus: 'refresh' });
+  if (busy) refresh.setAttribute('aria-disabled', 'true');
+  if (busy !== reading) { reading = busy; announce(busy ? w('Loading…') : w('Done')); }
+  keepFocus(() => root.replaceChildren(
     h('header', {},
-      h('div', { class: 'head' }, h('h1', {}, title), h('p', { class: 'subtitle' }, subtitle)),
-      h('div', { class: 'actions' }, button(w('Refresh'), () => void ask({ do: 'reload' }), { secondary: true, disabled: busy }))),
+      h('div', { class: 'head' }, h('h1', { dir: 'auto' }, title), h('p', { class: 'subtitle' }, subtitle)),
+      h('div', { class: 'actions' }, refresh)),
     ...(note ? [h('p', { class: 'notice' }, note)] : []), h('div', { class: 'charts' }, ...charts.map(chart)),
     h('h2', {}, w('Needs attention')),
     rows.length ? h('table', {}, h('thead', {}, h('tr', {}, ...['Mailbox', 'State', 'Details'].map(name => h('th', { scope: 'col' }, w(name))))),
       h('tbody', {}, ...rows.map(row => h('tr', {},
         h('td', {}, row.label), h('td', { class: row.tone === 'bad' ? 'tone-bad' : '' }, row.status), h('td', {}, row.detail)))))
       : h('p', { class: 'empty' }, busy ? w('Loading…') : w('Nothing needs attention.')),
-  );
+  ));
 }
 start(message => { if (message.type === 'overview') show(message.overview); });

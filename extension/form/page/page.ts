@@ -18,7 +18,8 @@ export class Refusal extends Error {
   constructor(message: string, issues: FormIssue[] = []) { super(message); this.issues = issues; }
 }
 const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Refusal): void }>();
-let asked = 0;
+// A page that was built anew counts from elsewhere: a reply to the page before it must answer nothing here.
+let asked = Math.floor(Math.random() * 2 ** 40);
 /** Asks the host; rejects with a `Refusal`. */
 export function ask(what: Ask): Promise<unknown> {
   const message: ToHost = { type: 'ask', id: ++asked, ask: what };
@@ -37,6 +38,7 @@ export function start(receive: (message: Exclude<ToPage, { type: 'words' | 'repl
     waiting.delete(data.id);
     if (data.ok) one?.resolve(data.value); else one?.reject(new Refusal(data.message, data.issues));
   });
+  document.body.append(status);
   api.postMessage({ type: 'ready' } satisfies ToHost);
 }
 
@@ -57,21 +59,35 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-let status: HTMLElement | undefined;
+// There before its first text: what comes together with its text is not read aloud.
+const status = h('div', { role: 'status', class: 'status' });
+/** A result is shown so long, in milliseconds; a failure stays, and so does what is read aloud. */
+const SHOWN = 8000;
+let leaving = 0;
 /** Says a result to those who listen, and shows it for a while to those who see. */
 export function announce(text: string, bad = false): void {
-  if (!status) { status = h('div', { role: 'status', class: 'status' }); document.body.append(status); }
+  clearTimeout(leaving);
   status.textContent = text;
   status.classList.toggle('bad', bad);
+  if (!bad && !document.body.classList.contains('vscode-using-screen-reader')) leaving = window.setTimeout(() => { status.textContent = ''; }, SHOWN);
+}
+
+/** Draws anew without losing the place of whoever works with the keys: what has the same `data-focus` takes the focus over, else `instead` gets it. */
+export function keepFocus(draw: () => void, instead?: () => HTMLElement | null | undefined): void {
+  const before = document.activeElement instanceof HTMLElement ? document.activeElement : undefined, name = before?.dataset.focus;
+  draw();
+  if (!before || before === document.body || before.isConnected) return;
+  const next = name === undefined ? undefined : [...document.querySelectorAll<HTMLElement>('[data-focus]')].find(one => one.dataset.focus === name);
+  (next ?? instead?.())?.focus();
 }
 
 /** A plain button. */
 export const button = (
-  label: string, run: () => void, options: { secondary?: boolean; title?: string; class?: string; disabled?: boolean } = {},
+  label: string, run: () => void, options: { secondary?: boolean; title?: string; class?: string; disabled?: boolean; focus?: string } = {},
 ): HTMLButtonElement =>
   h('button', {
     type: 'button', class: [options.secondary ? 'secondary' : '', options.class ?? ''].filter(Boolean).join(' ') || undefined,
-    title: options.title, disabled: options.disabled, on: { click: () => run() },
+    title: options.title, disabled: options.disabled, 'data-focus': options.focus, on: { click: () => run() },
   }, label);
 
 let root: HTMLElement | undefined;

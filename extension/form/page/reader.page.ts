@@ -1,5 +1,5 @@
-import type { MailView, ReaderModel } from '../messages.js';
-import { announce, ask, button, errorText, h, main, remember, remembered, start, w } from './page.js';
+import type { MailAction, MailView, ReaderModel } from '../messages.js';
+import { announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w } from './page.js';
 import { sanitize } from './sanitize.js';
 
 const root = main('reader');
@@ -10,43 +10,57 @@ const tell = (error: unknown) => announce(errorText(error), true);
 function show(reader: ReaderModel): void {
   model = reader;
   drawn.clear();
-  root.replaceChildren(
-    h('header', {}, h('div', { class: 'head' }, h('h1', {}, reader.title),
-      reader.facts.length ? h('p', { class: 'facts' }, ...reader.facts.map(({ label, value }) => h('span', {}, `${label}: ${value}`))) : undefined)),
+  const again = (label: string) => button(label, () => void ask({ do: 'reload' }).catch(tell), { secondary: true, focus: 'reload' });
+  keepFocus(() => root.replaceChildren(
+    h('header', {},
+      h('div', { class: 'head' }, h('h1', { dir: 'auto' }, reader.title),
+        reader.facts.length
+          ? h('p', { class: 'facts' }, ...reader.facts.map(({ label, value }) => h('span', { dir: 'auto' }, `${label}: ${value}`))) : undefined),
+      h('div', { class: 'actions' }, reader.busy || reader.problem ? undefined : again(w('Reload')))),
+    ...(reader.busy ? [h('p', { class: 'empty' }, w('Loading…'))] : []),
+    ...(reader.problem ? [h('p', { class: 'notice bad', role: 'alert' }, reader.problem), again(w('Try Again'))] : []),
     ...reader.messages.map(mail => { const element = draw(mail); drawn.set(mail.id, element); return element; }),
-  );
-  const { scroll } = remembered<{ scroll: number }>();
+  ), () => root.querySelector('article'));
+  if (reader.busy) return;
+  const { scroll, focus } = remembered<{ scroll: number; focus: string }>();
   if (scroll) window.scrollTo(0, scroll);
+  // Pictures need a page anew: whoever asked for them by key goes on where he was.
+  if (focus) { remember({ focus: undefined }); drawn.get(focus)?.focus({ preventScroll: true }); }
 }
 window.addEventListener('scroll', () => remember({ scroll: window.scrollY }), { passive: true });
 
 function draw(mail: MailView): HTMLElement {
   const { can } = model!;
-  const tool = (label: string, what: 'reply' | 'markRead' | 'markUnread' | 'delete' | 'move' | 'source' | 'headers' | 'linkTask' | 'json', primary = false) =>
-    button(w(label), () => void ask({ do: 'mail', message: mail.id, what }).catch(tell), { secondary: !primary });
+  const tool = (label: string, what: MailAction, primary = false) => button(
+    w(label), () => void ask({ do: 'mail', message: mail.id, what }).catch(tell),
+    { secondary: !primary, focus: `${mail.id} ${what === 'markUnread' ? 'markRead' : what}` },
+  );
   const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || model!.preferHtml) ? 'html' : 'text');
   const both = mail.html !== undefined && mail.text !== undefined;
   const toggle = both ? h('span', { role: 'group', 'aria-label': w('Message text') }, ...(['text', 'html'] as const).map(one => {
-    const made = button(w(one === 'text' ? 'Plain text' : 'HTML'), () => { modes.set(mail.id, one); redraw(mail); }, { secondary: mode !== one });
+    const made = button(w(one === 'text' ? 'Plain text' : 'HTML'), () => { modes.set(mail.id, one); redraw(mail); announce(w(one === 'text' ? 'Plain text' : 'HTML')); },
+      { secondary: mode !== one, focus: `${mail.id} ${one}` });
     made.setAttribute('aria-pressed', String(mode === one));
     return made;
   })) : undefined;
   const people = [mail.to.length ? `${w('To')}: ${mail.to.join(', ')}` : '', mail.cc.length ? `${w('Cc')}: ${mail.cc.join(', ')}` : '']
     .filter(Boolean).join(' · ');
   const headline = h('div', { class: 'mailhead' },
-    h('div', { class: 'who' }, mail.from ?? '', ' ', mail.read === false ? h('span', { class: 'badge' }, w('Unread')) : undefined),
-    h('div', { class: 'when' }, mail.date ?? ''), h('div', { class: 'people' }, people),
+    h('div', { class: 'who', dir: 'auto' }, mail.from ?? '', ' ', mail.read === false ? h('span', { class: 'badge' }, w('Unread')) : undefined),
+    h('div', { class: 'when' }, mail.date ?? ''), h('div', { class: 'people', dir: 'auto' }, people),
     h('div', { class: 'tools' }, ...(mail.loaded ? [
       ...(can.reply ? [tool('Reply', 'reply', true)] : []),
       ...(can.mark && mail.read !== undefined ? [tool(mail.read ? 'Mark as Unread' : 'Mark as Read', mail.read ? 'markUnread' : 'markRead')] : []),
-      ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []), ...(can.remove ? [tool('Delete…', 'delete')] : []),
+      ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []),
+      ...(can.unlink ? [tool('Unlink Task…', 'unlinkTask')] : []), ...(can.remove ? [tool('Delete…', 'delete')] : []),
       ...(can.headers ? [tool('Headers', 'headers')] : []), ...(can.source ? [tool('Source', 'source')] : []), tool('Open as JSON', 'json'),
       ...(toggle ? [toggle] : []),
-    ] : [button(w('Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell), { secondary: true })])));
-  const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '' }, headline);
+    ] : [button(w(mail.problem ? 'Try Again' : 'Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell),
+      { secondary: true, focus: `${mail.id} read` })])));
+  const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline);
+  if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
   if (!mail.loaded) return article;
-  if (mail.problem) article.append(h('p', { class: 'notice bad' }, mail.problem));
-  else if (mode === 'html' && mail.html !== undefined) article.append(...htmlBody(mail));
+  if (mode === 'html' && mail.html !== undefined) article.append(...htmlBody(mail));
   else article.append(h('div', { class: 'body' },
     mail.text !== undefined ? h('pre', {}, mail.text.replace(OVERRIDES, '')) : h('p', { class: 'empty' }, w('This message has no text.'))));
   const files = mail.attachments.filter(one => !one.inline || !mail.html);
@@ -57,6 +71,10 @@ function draw(mail: MailView): HTMLElement {
       can.attachments ? named(
         button(w('Save As…'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'save' }).catch(tell), { class: 'link' }),
         `${w('Save As…')} ${file.name}`,
+      ) : undefined,
+      can.attachments ? named(
+        button(w('Open'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'open' }).catch(tell), { class: 'link' }),
+        `${w('Open')} ${file.name}`,
       ) : undefined,
       can.attachments && /^image\/(png|jpe?g|gif|webp)$/i.test(file.type) ? named(
         button(w('Preview'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'preview' }).then(data => {
@@ -74,9 +92,9 @@ const named = <E extends HTMLElement>(element: E, name: string): E => { element.
 const size = (bytes: number | undefined) =>
   bytes === undefined ? '' : bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
 function redraw(mail: MailView): void {
-  const element = draw(mail);
-  drawn.get(mail.id)?.replaceWith(element);
+  const element = draw(mail), before = drawn.get(mail.id);
   drawn.set(mail.id, element);
+  keepFocus(() => before?.replaceWith(element), () => element);
 }
 
 /** The message in a frame where nothing runs; links and height are handled from outside, which its same origin allows. */
@@ -112,7 +130,7 @@ function htmlBody(mail: MailView): HTMLElement[] {
   });
   const blocked = remote && !mail.images
     ? [h('div', { class: 'blocked' }, h('span', {}, w('Remote images are blocked to protect your privacy.')),
-      button(w('Load Images'), () => void ask({ do: 'images', message: mail.id }).catch(tell), { secondary: true }))]
+      button(w('Load Images'), () => { remember({ focus: mail.id }); void ask({ do: 'images', message: mail.id }).catch(tell); }, { secondary: true }))]
     : [];
   return [h('div', { class: 'body' }, ...blocked, frame)];
 }
@@ -120,7 +138,10 @@ function htmlBody(mail: MailView): HTMLElement[] {
 start(message => {
   if (message.type === 'reader') show(message.reader);
   if (message.type === 'mail' && model) {
-    model.messages = model.messages.map(one => one.id === message.mail.id ? message.mail : one);
-    redraw(message.mail);
+    const { mail } = message, before = model.messages.find(({ id }) => id === mail.id);
+    model.messages = model.messages.map(one => one.id === mail.id ? mail : one);
+    redraw(mail);
+    if (before && before.read !== mail.read && mail.read !== undefined) announce(w(mail.read ? 'Marked as read' : 'Marked as unread'));
+    else if (mail.loaded && !before?.loaded) announce(w('Message shown'));
   }
 });

@@ -30,7 +30,7 @@ const LARGEST_COPY = 48 * 1024 * 1024;
 
 const address = (label: string, more: { help?: string } = {}) => text(label, { format: 'address', maxLength: 1000, ...more });
 const addresses = (label: string) => list(label, text(label, { format: 'address', maxLength: 1000 }),
-  { maxItems: 1000, help: 'One address an entry, alone or with a name before it.' });
+  { maxItems: 1000, help: 'Each address alone or with a name before it, as in Ann Lee <ann@example.com>.' });
 
 const BODY = {
   text: text('Text', { lines: 10, maxLength: 10_000_000 }),

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { MailError, providers } from '../../shared/index.js';
+import type { createReader } from '../../extension/reader.js';
+import type { ReaderModel } from '../../extension/form/messages.js';
+import { NOTHING_BOUND } from '../../extension/tables.js';
+import { pretended, withVscode } from './host.js';
+
+const operations = (id: { has: string }) => providers.find(provider => Object.hasOwn(provider.operations, id.has))!;
+/** A provider with conversations whose tasks are linked and unlinked. */
+const provider = operations({ has: 'conversation.unlinkTask' });
+const letter = (id: string, more: object = {}) => ({ id, subject: `Subject ${id}`, from: { name: 'Grace', email: 'grace@x.example' }, to: [], cc: [], date: '2026-11-24T21:05:00Z', text: `Text of ${id}`, ...more });
+
+async function reading(call: (name: string, input: Record<string, unknown>) => unknown, { resource = 'conversation', answers = {} }: { resource?: string; answers?: Record<string, unknown> } = {}) {
+  const host = pretended(answers), ran: { target: object; name: string }[] = [], texts: string[] = [];
+  const { createReader: make } = await withVscode<{ createReader: typeof createReader }>('reader.ts', host.vscode);
+  const account = { id: 'one', name: 'One', provider, values: {} };
+  const reader = make({
+    extension: host.extension as never, accounts: { open: async () => ({ call: async (name: string, input: Record<string, unknown>) => call(name, input) }) } as never,
+    operator: { run: async (target: object, name: string) => { ran.push({ target, name }); return true; } } as never,
+    showJson: async () => {}, showText: async (_, __, text) => { texts.push(await text()); }, reply() {},
+  });
+  const open = () => reader.read({ account, resource, binding: { ...NOTHING_BOUND, refs: { [resource]: 'c1' } }, label: 'Talk' });
+  await open();
+  const panel = host.panels[0]!;
+  const shown = () => panel.posted.findLast(one => one.type === 'reader')!.reader as ReaderModel;
+  return { ...host, reader, open, panel, shown, ran, texts };
+}
+
+describe('the reader', () => {
+  it('says at once that it is loading', async () => {
+    let release = (): void => {};
+    const waiting = new Promise<void>(resolve => { release = resolve; });
+    const { panel, shown } = await reading(async () => { await waiting; return { messages: [letter('m1')] }; });
+    const filling = panel.hear({ type: 'ready' });
+    await new Promise(resolve => setImmediate(resolve));
+    assert.deepEqual([shown().title, shown().busy], ['Talk', true]);
+    release();
+    await filling;
+    assert.deepEqual([shown().busy, shown().messages.length], [undefined, 1]);
+  });
+  it('can try again after a failure, by its button and by the row', async () => {
+    let broken = true, asked = 0;
+    const { panel, shown, ask, open } = await reading(() => { asked++; if (broken) throw new MailError('unavailable', 'Nobody answers.'); return { messages: [letter('m1')] }; });
+    await panel.hear({ type: 'ready' });
+    assert.equal(shown().problem, 'Nobody answers.');
+    await ask(panel, { do: 'reload' });
+    assert.equal(shown().problem, 'Nobody answers.');
+    broken = false;
+    await open();
+    while (shown().busy || shown().problem) await new Promise(resolve => setImmediate(resolve));
+    assert.equal(shown().messages.length, 1);
+    const before = asked;
+    await panel.hear({ type: 'ready' });
+    assert.equal(asked, before, 'a page that was hidden is filled from what was read');
+  });
+  it('a message that could not be read can be asked for again', async () => {
+    let broken = true;
+    const { panel, shown, ask } = await reading(name => {
+      if (name === 'message.get' && broken) throw new MailError('unavailable', 'Nobody answers.');
+      return name === 'message.get' ? letter('m1') : { messages: [letter('m1', { text: undefined })] };
+    });
+    await panel.hear({ type: 'ready' });
+    const first = shown().messages[0]!;
+    assert.deepEqual([first.loaded, first.problem], [false, 'Nobody answers.']);
+    broken = false;
+    await ask(panel, { do: 'read', message: 'm1' });
+    const mail = panel.posted.findLast(one => one.type === 'mail')!.mail as { loaded: boolean; problem?: string };
+    assert.deepEqual([mail.loaded, mail.problem], [true, undefined]);
+  });
+  it('heads alone go to the page until a message is opened; dates have their time and zone', async () => {
+    const { panel, shown } = await reading(name => name === 'message.get' ? letter('m2') : { messages: [letter('m1'), letter('m2')] });
+    await panel.hear({ type: 'ready' });
+    const [head, last] = shown().messages;
+    assert.deepEqual([head!.text, head!.loaded, last!.text], [undefined, false, 'Text of m2']);
+    assert.match(head!.date!, /2026.*\d\d:\d\d.*[A-Z]/);
+  });
+  it('what is moved or deleted in a conversation leaves it once that is done, and the last closes the tab', async () => {
+    const { panel, shown, ask, ran, reader } = await reading(name => name === 'message.get' ? letter('m2') : { messages: [letter('m1'), letter('m2')] });
+    await panel.hear({ type: 'ready' });
+    await ask(panel, { do: 'mail', message: 'm1', what: 'move' });
+    assert.equal(shown().messages.length, 2, 'a form may be open still');
+    reader.done(ran[0]!.target as never);
+    assert.deepEqual(shown().messages.map(({ id }) => id), ['m2']);
+    await ask(panel, { do: 'mail', message: 'm2', what: 'delete' });
+    reader.done(ran[1]!.target as never);
+    assert.ok(panel.closed);
+  });
+  it('read again, it shows what came and went, and keeps what was opened', async () => {
+    let messages = [letter('m1'), letter('m2')];
+    const { panel, shown, ask } = await reading((name, { message }) => name === 'message.get' ? letter(String(message)) : { messages });
+    await panel.hear({ type: 'ready' });
+    messages = [letter('m2'), letter('m3')];
+    await ask(panel, { do: 'reload' });
+    assert.deepEqual(shown().messages.map(({ id, loaded }) => [id, loaded]), [['m2', true], ['m3', true]]);
+  });
+  it('offers to unlink a task where the vendor can', async () => {
+    const { panel, shown, ask, ran } = await reading(() => ({ messages: [letter('m1')] }));
+    await panel.hear({ type: 'ready' });
+    assert.ok(shown().can.unlink);
+    await ask(panel, { do: 'mail', message: 'm1', what: 'unlinkTask' });
+    assert.equal(ran[0]!.name, 'conversation.unlinkTask');
+  });
+  it('names are cut to what a title can show, and marks piled on a letter are cut down', async () => {
+    const { panel, shown } = await reading(() => ({ messages: [letter('m1', { subject: `a${'\u0301'.repeat(5000)}${'x'.repeat(5000)}` })] }));
+    await panel.hear({ type: 'ready' });
+    assert.ok(shown().messages[0]!.subject!.length <= 200);
+    assert.ok(!/\p{M}{17}/u.test(shown().messages[0]!.subject!));
+    assert.ok(panel.title.length <= 41);
+  });
+  for (const [address, said] of [['javascript:alert(1)', /would not open a page of the web/], ['file:///etc/passwd', /would not open/], ['command:mailroom.delete', /would not open/]] as const) {
+    it(`does not follow ${address}`, async () => {
+      const { panel, ask, said: told, opened } = await reading(() => ({ messages: [] }), { answers: { 'Open this link': 'Open Link' } });
+      await ask(panel, { do: 'link', url: address });
+      assert.match(told.join(), said);
+      assert.deepEqual(opened, []);
+    });
+  }
+  it('opens a link only when that was answered, and shows the host that it goes to, not who it pretends to be', async () => {
+    const details: string[] = [];
+    for (const answer of [undefined, 'Open Link']) {
+      const { panel, ask, vscode, opened } = await reading(() => ({ messages: [] }));
+      vscode.window.showWarningMessage = (async (_: string, { detail }: { detail: string }) => { details.push(detail); return answer; }) as never;
+      await ask(panel, { do: 'link', url: 'https://bank.example@evil.example/login' });
+      assert.equal(opened.length, answer ? 1 : 0);
+    }
+    assert.ok(details.length === 2 && details.every(one => one.startsWith('https://evil.example/login')));
+  });
+});
