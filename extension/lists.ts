@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { isMailError, MailError, take, validate } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import type { EntryResult, ListColumn, ListsModel, Values } from './form/messages.js';
-import { idOfItem, labelOf, inputFrom, missing, operationOf, type Binding } from './tables.js';
+import { idOfItem, labelOf, inputFrom, missing, operationOf, refOf, type Binding } from './tables.js';
 import { inBulk, type Operator, type Target } from './operate.js';
 import { openPanel, type Back } from './panels.js';
 import { explain } from './problems.js';
@@ -16,6 +16,9 @@ interface ListsOptions {
 }
 /** So many entries are added or removed at once without a progress of their own. */
 const FEW = 3;
+interface Owner extends vscode.QuickPickItem { item: Values }
+/** So many objects are offered to copy entries to. */
+const OFFERED = 1000;
 /** No more entries of a list are read. */
 const MOST = 20_000;
 
@@ -111,30 +114,55 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
 
     /** Adds entries of one list to the same list of other objects, each entry for itself. */
     async function copy(id: string, values: readonly string[]): Promise<void> {
-      const listing = `${target.resource}.list`, client = await accounts.open(account.id), name = find(id)?.label ?? '';
-      const found = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } },
-        () => take(client.call(listing, inputFrom(provider, listing, binding)) as AsyncIterable<Values>, 1000));
-      const picked = await vscode.window.showQuickPick(
-        found.map(item => ({ label: labelOf(target.resource, item), item })).filter(one => one.label !== target.label),
-        {
-          canPickMany: true, ignoreFocusOut: true,
-          title: values.length === 1 ? t('Copy “{0}” of {1} to', values[0]!, name) : t('Copy {0} entries of {1} to', values.length, name),
-          placeHolder: t('Choose {0}', inSentence(plural(target.resource))),
-        },
-      );
+      const listing = `${target.resource}.list`, name = find(id)?.label ?? '';
+      const heading = values.length === 1 ? t('Copy “{0}” of {1} to', values[0]!, name) : t('Copy {0} entries of {1} to', values.length, name);
+      // What they are listed below, such as a domain, can be another one where there is a list of it.
+      const above = Object.values(operationOf(provider, listing)!.input).find(one => one.required && operationOf(provider, `${refOf(one) ?? ''}.list`));
+      let { refs } = binding, picked: readonly Owner[] | 'elsewhere' | undefined = 'elsewhere';
+      for (let first = true; picked === 'elsewhere'; first = false) {
+        if (!first && above) {
+          const chosen = await operator.pickFor(target, above, {}, heading);
+          if (chosen === undefined) return;
+          refs = { ...binding.refs, [refOf(above)!]: chosen };
+        }
+        picked = await owners(listing, refs, heading, above && refOf(above));
+      }
       if (!picked?.length) return;
       const failures: string[] = [];
       const entries = picked.flatMap(({ item, label: owner }) =>
-        values.map(value => ({ label: `${owner}: ${value}`, value, refs: { ...binding.refs, [target.resource]: idOfItem(item) } })));
+        values.map(value => ({ label: `${owner}: ${value}`, value, refs: { ...refs, [target.resource]: idOfItem(item) } })));
       let there = 0;
-      const outcome = await inBulk(t('Copying to {0}', name), entries, async ({ value, refs }, signal) => {
+      const outcome = await inBulk(t('Copying to {0}', name), entries, async ({ value, refs: to }, signal) => {
         const own = await accounts.open(account.id, signal);
         try {
-          await own.call(`${resource}.add`, { ...inputFrom(provider, `${resource}.add`, { refs, choices: at(id).choices }), [valueKey!]: value });
+          await own.call(`${resource}.add`, { ...inputFrom(provider, `${resource}.add`, { refs: to, choices: at(id).choices }), [valueKey!]: value });
         } catch (error) { if (!isMailError(error) || error.code !== 'conflict') throw error; there++; }
       }, ({ label }, error) => failures.push(`${label}: ${(error as Error).message}`));
       operator.summary(there ? t('Copying to {0} ({1} were there already)', name, there) : t('Copying to {0}', name), outcome, failures);
       changed(target, resource);
+    }
+    /** Lets the user choose among those below one place, or ask for another place. */
+    async function owners(
+      listing: string, refs: Binding['refs'], heading: string, above: string | undefined,
+    ): Promise<readonly Owner[] | 'elsewhere' | undefined> {
+      const found = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () => {
+        const client = await accounts.open(account.id, stop.signal);
+        return take(client.call(listing, inputFrom(provider, listing, { refs, choices: {} })) as AsyncIterable<Values>, OFFERED + 1);
+      });
+      const kind = inSentence(plural(target.resource)), box = vscode.window.createQuickPick<Owner>();
+      box.canSelectMany = box.ignoreFocusOut = true;
+      box.title = heading;
+      box.placeholder = found.length > OFFERED ? t('Choose among the first {0} {1}', OFFERED, kind) : t('Choose {0}', kind);
+      box.items = found.slice(0, OFFERED).map(item => ({ label: labelOf(target.resource, item), item }))
+        .filter(({ item }) => refs !== binding.refs || idOfItem(item) !== binding.refs[target.resource]);
+      if (above) box.buttons = [{ iconPath: new vscode.ThemeIcon('folder-opened'), tooltip: t('Choose Another {0}…', title(above)) }];
+      return new Promise(resolve => {
+        let settled: readonly Owner[] | 'elsewhere' | undefined;
+        box.onDidTriggerButton(() => { settled = 'elsewhere'; box.hide(); });
+        box.onDidAccept(() => { settled = [...box.selectedItems]; box.hide(); });
+        box.onDidHide(() => { box.dispose(); resolve(settled); });
+        box.show();
+      });
     }
   };
 }

@@ -10,6 +10,8 @@ import { formJourneys } from './forms.js';
 import { runInside } from './inside.js';
 import { startSpy, until, writes, type Journeys } from './journey.js';
 import { keyboardJourneys } from './keyboard.js';
+import { mailJourneys } from './mail.js';
+import { runNewcomer } from './newcomer.js';
 import { rowJourneys } from './rows.js';
 import { stateJourneys } from './states.js';
 import { tabJourneys } from './tabs.js';
@@ -18,8 +20,8 @@ import { openBrowser, startServer, type Loose, type Version } from './workbench.
 /**
  * `npm run test:e2e:vscode`: the packed extension in the genuine workbench, newest and oldest supported, against the sandboxes; inside the
  * extension host with VS Code's own API, then the journeys once each, every page in the four kinds of theme under the accessibility engine,
- * hostile mail with its requests counted. Pictures are kept in .cache/screenshots. Words after the command choose: `inside`, `newest`,
- * `oldest`, `themes`, and parts of the names of journeys.
+ * hostile mail with its requests counted. Pictures are kept in .cache/screenshots. Words after the command choose: `inside`, `newcomer`,
+ * `newest`, `oldest`, `themes`, and parts of the names of journeys.
  */
 const root = join(__dirname, '../../..'), pictures = join(root, '.cache/screenshots');
 const axe = readFileSync(createRequire(join(__dirname, 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
@@ -248,7 +250,9 @@ const basic: Journeys = {
 };
 
 /** In this order; each leaves the workbench as it found it. */
-const journeys: Journeys = { ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys };
+const journeys: Journeys = {
+  ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys,
+};
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */
 async function findings(frame: Loose): Promise<string[]> {
@@ -296,7 +300,7 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
 
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2).filter(word => !word.startsWith('-'));
-  const words = wanted.filter(word => ['inside', 'newest', 'oldest', 'themes'].includes(word)), only = wanted.filter(word => !words.includes(word));
+  const words = wanted.filter(word => ['inside', 'newcomer', 'newest', 'oldest', 'themes'].includes(word)), only = wanted.filter(word => !words.includes(word));
   const has = (word: string) => words.length === 0 || words.includes(word);
   rmSync(pictures, { recursive: true, force: true });
   mkdirSync(pictures, { recursive: true });
@@ -305,6 +309,7 @@ async function main(): Promise<void> {
   let good = size < 1_500_000;
   const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[]) => { console.log(`\n${version}, ${theme}`); good = await run(version, vsix, theme, some) && good; };
   if (has('inside') && !only.length) for (const version of ['newest', 'oldest'] as const) { console.log(`\n${version}, inside the extension host`); good = await runInside(version, vsix) && good; }
+  if (has('newcomer') && (words.includes('newcomer') || !only.length)) { console.log('\nnewest, a newcomer'); good = await runNewcomer('newest', vsix, pictures) && good; }
   if (has('newest')) await each('newest', 'dark', only.length ? only : undefined);
   if (has('oldest')) await each('oldest', 'light', only.length ? only : undefined);
   if (has('themes')) for (const theme of ['light', 'hc-dark', 'hc-light'] as const) await each('newest', theme, only.length ? only : ['adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers', 'reads a conv', 'shows overview', 'copies entries', 'signs in']);
