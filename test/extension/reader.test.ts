@@ -10,10 +10,10 @@ const operations = (id: { has: string }) => providers.find(provider => Object.ha
 const provider = operations({ has: 'conversation.unlinkTask' });
 const letter = (id: string, more: object = {}) => ({ id, subject: `Subject ${id}`, from: { name: 'Grace', email: 'grace@x.example' }, to: [], cc: [], date: '2026-11-24T21:05:00Z', text: `Text of ${id}`, ...more });
 
-async function reading(call: (name: string, input: Record<string, unknown>) => unknown, { resource = 'conversation', answers = {} }: { resource?: string; answers?: Record<string, unknown> } = {}) {
+async function reading(call: (name: string, input: Record<string, unknown>) => unknown, { resource = 'conversation', answers = {}, from = provider }: { resource?: string; answers?: Record<string, unknown>; from?: typeof provider } = {}) {
   const host = pretended(answers), ran: { target: object; name: string }[] = [], texts: string[] = [];
   const { createReader: make } = await withVscode<{ createReader: typeof createReader }>('reader.ts', host.vscode);
-  const account = { id: 'one', name: 'One', provider, values: {} };
+  const account = { id: 'one', name: 'One', provider: from, values: {} };
   const reader = make({
     extension: host.extension as never, accounts: { open: async () => ({ call: async (name: string, input: Record<string, unknown>) => call(name, input) }) } as never,
     operator: { run: async (target: object, name: string) => { ran.push({ target, name }); return true; } } as never,
@@ -47,7 +47,7 @@ describe('the reader', () => {
     assert.equal(shown().problem, 'Nobody answers.');
     broken = false;
     await open();
-    while (shown().busy || shown().problem) await new Promise(resolve => setImmediate(resolve));
+    for (let i = 0; i < 1000 && (shown().busy || shown().problem); i++) await new Promise(resolve => setImmediate(resolve));
     assert.equal(shown().messages.length, 1);
     const before = asked;
     await panel.hear({ type: 'ready' });
@@ -106,6 +106,29 @@ describe('the reader', () => {
     assert.ok(shown().messages[0]!.subject!.length <= 200);
     assert.ok(!/\p{M}{17}/u.test(shown().messages[0]!.subject!));
     assert.ok(panel.title.length <= 41);
+  });
+  it('a source that is too long for an editor is cut, and says so', async () => {
+    for (const [megabytes, cut] of [[4, false], [6, true]] as const) {
+      let given = 0;
+      const { panel, ask, texts } = await reading(name => name === 'message.source'
+        ? { name: 'm.eml', type: 'message/rfc822', open: async function* () { for (let i = 0; i < megabytes * 10; i++) { given++; yield Buffer.from(`${i ? '' : 'x'}${'é'.repeat(50_000)}`); } } }
+        : letter('m1'), { resource: 'message', from: operations({ has: 'message.source' }) });
+      await panel.hear({ type: 'ready' });
+      await ask(panel, { do: 'mail', message: 'c1', what: 'source' });
+      await ask(panel, { do: 'mail', message: 'm1', what: 'source' });
+      const text = texts[0]!;
+      assert.equal(/no more than its first 5 MB are shown/.test(text), cut);
+      assert.ok(!text.includes('\ufffd') && text.startsWith('xé'), 'no letter is broken by the cut');
+      assert.ok(given <= 51, 'what is not shown is not fetched');
+    }
+  });
+  it('begins with HTML where the setting says so', async () => {
+    for (const view of ['text', 'html']) {
+      const { panel, shown, vscode } = await reading(() => ({ messages: [letter('m1')] }));
+      vscode.workspace.getConfiguration = () => ({ get: () => view });
+      await panel.hear({ type: 'ready' });
+      assert.equal(shown().preferHtml, view === 'html');
+    }
   });
   for (const [address, said] of [['javascript:alert(1)', /would not open a page of the web/], ['file:///etc/passwd', /would not open/], ['command:mailroom.delete', /would not open/]] as const) {
     it(`does not follow ${address}`, async () => {

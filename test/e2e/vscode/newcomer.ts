@@ -14,6 +14,10 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
   mkdirSync(pictures, { recursive: true });
   const shot = (name: string) => page.screenshot({ path: join(pictures, `${version}-newcomer-${name}.png`) });
   try {
+    // The walkthrough ticks what is done from when it was opened.
+    await wb.command('Welcome: Open Walkthrough');
+    await wb.pick('Get Started with Mailroom');
+    await page.locator('.getting-started-step').first().waitFor();
     await page.getByRole('tab', { name: 'Mailroom' }).click();
     await wb.command('Mailroom: Add Sandbox Accounts');
     await shot('choice');
@@ -52,10 +56,7 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
     const took = Date.now() - started;
 
     await wb.clearToasts();
-    await wb.closeAll();
-    await wb.command('Welcome: Open Walkthrough');
-    await wb.pick('Get Started with Mailroom');
-    await page.locator('.getting-started-step').first().waitFor();
+    await page.locator('.tab').filter({ hasText: 'Welcome' }).first().click();
     await until('all four steps are ticked', async () => await page.locator('.getting-started-step .codicon.complete').count() === 4);
     await shot('walkthrough');
     console.log(`  ✔ from the installation to an answered message in ${(took / 1000).toFixed(1)} s; the walkthrough's four steps are ticked`);
