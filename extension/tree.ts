@@ -40,7 +40,8 @@ export function createTree({ model, icon, shown, stateOf }: TreeParts) {
         item.iconPath = icon(node.account.provider.id);
         const state = stateOf?.(node.account.id);
         if (!state) break;
-        item.description = [description, accountState(state)].filter(Boolean).join(' · ');
+        // First, because a narrow view cuts what comes last.
+        item.description = [accountState(state), description].filter(Boolean).join(' · ');
         item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: state });
         item.accessibilityInformation = { label: [node.label, item.description].join(', ') };
         break;

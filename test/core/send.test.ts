@@ -111,7 +111,7 @@ describe('createSend', () => {
     await text(await send({ method: 'POST', url: `${url}/a?key=secret-value`, headers: {}, body: 'secret-value' }));
     answer = () => {};
     await assert.rejects(send({ method: 'GET', url: `${url}/b`, headers: {} }));
-    assert.deepEqual(seen.map(({ ms: _ms, ...rest }) => rest), [{ method: 'POST', url: `${url}/a`, status: 200 }, { method: 'GET', url: `${url}/b`, error: 'HeadersTimeoutError' }]);
+    assert.deepEqual(seen.map(({ ms: _ms, ...rest }) => rest), [{ method: 'POST', url: `${url}/a`, status: 200, attempt: 1 }, { method: 'GET', url: `${url}/b`, error: 'HeadersTimeoutError', attempt: 1 }]);
     assert.ok(!JSON.stringify(seen).includes('secret-value'));
   });
 });

@@ -13,7 +13,7 @@ function harness(selected: readonly Node[] = [], answer?: string) {
   Object.assign(vscode.window, { showInformationMessage: say, showWarningMessage: say, setStatusBarMessage() {} });
   vscode.env.clipboard = { writeText: async (text: string) => { clipboard = text; } };
   registerCommands({
-    context: { extensionUri: {}, subscriptions: [] }, model: { children: () => [] }, view: { selection: [] }, selection: () => selected, log: { debug() {} }, problems: { tell: async (_: string, error: Error) => { said.push(error.message); } },
+    context: { extensionUri: {}, subscriptions: [], extension: { packageJSON: { contributes: { commands: [] } } } }, model: { children: () => [] }, view: { selection: [] }, selection: () => selected, log: { debug() {} }, problems: { tell: async (_: string, error: Error) => { said.push(error.message); } },
     accounts: { list: () => [], remove: async (id: string) => { removed.push(id); } }, compose: (_: unknown, operation: string) => { composed.push(operation); },
     operator: { runMany: async (targets: readonly unknown[], name: string) => { ran.push([name, targets.length]); } },
   } as never);

@@ -157,7 +157,7 @@ describe('the request log', () => {
   it('shows no query, whatever is in it, and counts the tries of a read', () => {
     const said: string[] = [], log = createRequestLog({ info: (line: string) => said.push(line), warn: (line: string) => said.push(line) } as never);
     log.observe('Mine', { method: 'GET', url: 'https://x.example/a?key=secret', status: 503, ms: 1 });
-    log.observe('Mine', { method: 'GET', url: 'https://x.example/a?key=secret', status: 200, ms: 1 });
+    log.observe('Mine', { method: 'GET', url: 'https://x.example/a?key=secret', status: 200, ms: 1, attempt: 2 });
     assert.ok(!said.join().includes('secret'));
     assert.deepEqual(log.lines().map(line => [line.path, line.attempt]), [['/a', 1], ['/a', 2]]);
     assert.match(said[1]!, /try 2/);

@@ -55,7 +55,7 @@ describe('tabs that come back', () => {
     const fill = (name: string) => () => { filled.push(name); };
     let hold: (() => Promise<{ message: string; button?: string } | undefined>) | undefined;
     restore({
-      extension: host.extension as never, accounts: { list: () => [account], ready: async () => ready } as never,
+      extension: host.extension as never, accounts: { list: () => [account], ready: async () => ready, askAgain() {} } as never,
       read: async (_, back) => { hold = back.hold as never; filled.push('read'); }, editLists: fill('lists'), compose: fill('compose'), overview: fill('overview'), requests: fill('requests'),
     });
     const back = async (type: string, state: unknown) => {

@@ -63,7 +63,8 @@ function row(line: RequestLine, above: RequestLine | undefined): HTMLElement[] {
 
 /** Every try of a request up to this one, with its times; what was sent and answered is not known here. */
 function details(line: RequestLine): HTMLElement {
-  const same = all.filter(one => one.account === line.account && one.method === line.method && one.origin + one.path === line.origin + line.path && one.id <= line.id);
+  const same = all.filter(one => one.id <= line.id && one.account === line.account && one.method === line.method
+    && one.origin === line.origin && one.path === line.path);
   const tries = same.slice(Math.max(0, same.findLastIndex(one => one.attempt === 1)));
   return h('dl', {},
     h('dt', {}, w('Address')), h('dd', { class: 'mono' }, line.origin + line.path),

@@ -6,7 +6,9 @@ import type { ImapFlow } from './libraries.js';
 const NAMES_FOLDER = /^(SELECT|EXAMINE|STATUS|APPEND|CREATE|DELETE|SUBSCRIBE|UNSUBSCRIBE)$/;
 
 /** Tells the host of a command, a folder and what became of it: never what is searched for or carried. */
-export function observed<T>(ctx: Context, { side, security, host, port }: Endpoint, method: string, folder: string, work: Promise<T>, statusOf?: (value: T) => number | undefined): Promise<T> {
+export function observed<T>(
+  ctx: Context, { side, security, host, port }: Endpoint, method: string, folder: string, work: Promise<T>, statusOf?: (value: T) => number,
+): Promise<T> {
   const { observe } = ctx;
   if (!observe) return work;
   const started = performance.now(), scheme = side.toLowerCase() + (security === 'tls' ? 's' : '');

@@ -15,6 +15,7 @@ import { runNewcomer } from './newcomer.js';
 import { rowJourneys } from './rows.js';
 import { stateJourneys } from './states.js';
 import { tabJourneys } from './tabs.js';
+import { troubleJourneys } from './trouble.js';
 import { openBrowser, startServer, type Loose, type Version } from './workbench.js';
 
 /**
@@ -252,6 +253,7 @@ const basic: Journeys = {
 /** In this order; each leaves the workbench as it found it. */
 const journeys: Journeys = {
   ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys,
+  ...troubleJourneys,
 };
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */

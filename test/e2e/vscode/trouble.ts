@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { elsewhere, until, writes, type Journey, type Journeys } from './journey.js';
+
+/** Brings an account in from a file, with its secrets. */
+async function bring({ wb, folder }: Journey, account: object): Promise<void> {
+  writeFileSync(join(folder, 'one.json'), JSON.stringify({ accounts: [account] }));
+  await wb.command('Mailroom: Import Accounts');
+  await wb.file(join(folder, 'one.json'));
+  await wb.toast('One account was imported.').waitFor();
+  await wb.clearToasts();
+}
+async function leave({ wb }: Journey, name: string): Promise<void> {
+  await wb.collapse();
+  await wb.menu(name, 'Remove Account');
+  await wb.dialog('Remove Account');
+  await wb.row(name).waitFor({ state: 'detached' });
+}
+
+/** Whether the browser's store holds a text: the workbench writes what extensions note some seconds later. */
+const holds = (text: string): string => `(async () => {
+  for (const { name } of await indexedDB.databases()) {
+    const db = await new Promise((resolve, reject) => { const open = indexedDB.open(name); open.onsuccess = () => resolve(open.result); open.onerror = reject; });
+    for (const store of db.objectStoreNames) {
+      const values = await new Promise((resolve, reject) => { const all = db.transaction(store).objectStore(store).getAll(); all.onsuccess = () => resolve(all.result); all.onerror = reject; });
+      if (values.some(one => typeof one === 'string' && one.includes(${JSON.stringify(text)}))) { db.close(); return true; }
+    }
+    db.close();
+  }
+  return false;
+})()`;
+
+/** What goes wrong with accounts, and the way out of it. */
+export const troubleJourneys: Journeys = {
+  async 'tests an account, whose row says how it is; edits it to an address that does not answer, and back'(j) {
+    const { wb, page, box, shot } = j, vendor = box.vendors.scaleway;
+    await bring(j, { name: 'Shop', provider: 'scaleway', values: vendor.account });
+    await wb.menu('Shop', 'Test Account');
+    await wb.toast('Shop works.').waitFor();
+    await wb.row(/^Shop.*connected/).waitFor();
+    await wb.clearToasts();
+
+    vendor.fail({ status: 503, times: 100 });
+    await wb.menu('Shop', 'Test Account');
+    await wb.toast('Testing Shop: ').waitFor();
+    await wb.row(/^Shop.*cannot be reached/).waitFor();
+    // Its message is still open, which holds up nothing.
+    await wb.menu('Shop', 'Test Account');
+    await wb.toast('(2 times within a minute)').waitFor();
+    await until('no progress is left', async () => await page.locator('.notification-toast .monaco-progress-container.active').count() === 0);
+    await shot('test-failed');
+    vendor.mend();
+    await wb.clearToasts();
+
+    await wb.menu('Shop', 'Edit Account');
+    const form = await wb.webview('form', 'Edit Shop'), address = form.locator('[data-field=baseUrl] input');
+    await address.fill('http://127.0.0.1:9');
+    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    assert.match(await wb.dialog('Cancel'), /The check of the account failed/);
+    await form.locator('#trouble', { hasText: '127.0.0.1:9' }).waitFor();
+    await shot('edit-failed');
+    await address.fill(String(vendor.account.baseUrl));
+    await form.locator('[data-field=accountName] input').fill('Shop of ours');
+    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    await wb.row('Shop of ours').waitFor();
+    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    await wb.expand('Shop of ours', /^Mailboxes/);
+    await wb.row('user001@').waitFor();
+    await leave(j, 'Shop of ours');
+  },
+
+  async 'never remembers a secret: asked for again, a wrong one too, and given up for a while'(j) {
+    const { wb, page, box, shot } = j, vendor = box.vendors.scaleway, secret = String(vendor.account.secretKey);
+    await bring(j, { name: 'Shop', provider: 'scaleway', values: vendor.account });
+    await wb.menu('Shop', 'Edit Account');
+    const form = await wb.webview('form', 'Edit Shop');
+    await form.locator('[data-field=remember] select').selectOption('never');
+    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    await until('the choice is written down', () => page.evaluate(holds('"remember":"never"')), 60_000);
+    await page.reload();
+    await wb.row('Shop').waitFor({ timeout: 60_000 });
+    const box1 = page.locator('.quick-input-widget input');
+    await wb.expand('Shop');
+    await wb.row(/^Mailboxes/).locator('.monaco-tl-twistie').click();
+    await box1.waitFor();
+    await shot('secret-asked');
+    await page.keyboard.press('Escape');
+    await wb.row('The secret of this account is missing').waitFor();
+    await wb.row(/^Shop.*sign-in needed/).waitFor();
+    await wb.row('Retry').click();
+    await wb.input('00000000-0000-4000-8000-000000000000');
+    await wb.toast('Shop: ').waitFor();
+    await wb.row('Retry').click();
+    await wb.input(secret);
+    await wb.row('user001@').waitFor();
+    await wb.row(/^Shop.*connected/).waitFor();
+    await wb.clearToasts();
+    await leave(j, 'Shop');
+  },
+
+  async 'signs in again after the vendor ended the sign-in: one message for all that failed'(j) {
+    const { wb, page, box, shot } = j, vendor = box.vendors.outreach, there = await elsewhere(vendor.url), own = vendor.url;
+    vendor.url = there.url;
+    const { clientId, clientSecret, accessToken: _, refreshToken: __, ...rest } = vendor.account as Record<string, unknown>;
+    await bring(j, { name: 'Sales', provider: 'outreach', values: { ...rest, redirectUri: undefined, baseUrl: there.url, clientId, clientSecret } });
+    const messages = page.locator('.notification-list-item', { hasText: 'Sales: ' });
+    const signIn = async () => {
+      const opened = page.context().waitForEvent('page');
+      await wb.toast('Sales: ').getByRole('button', { name: 'Sign In' }).click();
+      await wb.dialog('Open');
+      const tab = await opened;
+      await tab.getByRole('button', { name: 'Allow' }).click();
+      await tab.waitForURL(/callback/);
+      await wb.toast('Sales is signed in.').waitFor();
+      await tab.close();
+    };
+    await wb.expand('Sales', /^Mailboxes/);
+    await wb.toast('Sales: ').waitFor();
+    await wb.row(/^Sales.*sign-in needed/).waitFor();
+    await signIn();
+    await wb.row('ann@acme.test').waitFor();
+    await wb.clearToasts();
+
+    vendor.revoke();
+    vendor.fail({ status: 400, headers: { 'content-type': 'application/json' }, body: '{"error":"invalid_grant","error_description":"revoked"}', path: '/oauth/token', times: 100 });
+    await wb.row(/^Mailboxes/).locator('.monaco-tl-twistie').click();
+    for (const branch of [/^Users/, /^Webhooks/, /^Mailings/]) await wb.row(branch).locator('.monaco-tl-twistie').click();
+    await wb.toast('Sales: ').waitFor();
+    await until('all have failed', async () => await wb.row('Retry').count() > 0);
+    assert.equal(await messages.count(), 1);
+    await shot('signed-out');
+    vendor.mend();
+    await signIn();
+    await wb.row(/^Sales.*connected/).waitFor();
+    await wb.expand(/^Mailboxes/);
+    await wb.row('ann@acme.test').waitFor();
+    await wb.clearToasts();
+    await leave(j, 'Sales');
+    vendor.url = own;
+    await there.close();
+  },
+
+  async 'requests follow along, are filtered, opened and cleared; neither they nor the log show a secret'(j) {
+    const { wb, page, box, shot, axe } = j;
+    await wb.collapse();
+    await wb.command('Mailroom: Show Requests');
+    const requests = await wb.webview('requests'), rows = requests.locator('tbody tr:not(.details)');
+    await requests.getByRole('button', { name: 'Clear' }).click();
+    await requests.getByText('No requests yet.').waitFor();
+    await wb.expand('Scaleway', /^Mailboxes/);
+    await requests.locator('tr', { hasText: '/mailboxes' }).first().waitFor();
+    box.vendors.scaleway.fail({ status: 503, times: 1 });
+    await wb.menu(/^Mailboxes/, 'Refresh');
+    await requests.locator('tr.failed').first().waitFor();
+    await wb.collapse();
+    await wb.expand('IMAP', /^Folders/);
+    await requests.locator('tr', { hasText: 'LIST' }).first().waitFor();
+    const time = rows.first().locator('td').first();
+    assert.match((await time.innerText()).trim(), /^\d\d:\d\d:\d\d$/);
+    assert.ok((await time.boundingBox())!.height < 40, 'the time is on one line');
+    await requests.locator('input[type=search]').fill('503');
+    await until('only what failed is shown', async () => await rows.count() === 1);
+    await rows.first().getByRole('button').click();
+    await requests.locator('.details', { hasText: 'Tried again after' }).waitFor();
+    await shot('request-details');
+    await axe('requests');
+    await requests.locator('input[type=search]').fill('');
+    const said: string = await requests.locator('main').innerText();
+    await wb.command('Mailroom: Show Log');
+    await page.locator('.panel').first().waitFor();
+    await shot('log');
+    const log: string = await page.locator('.panel').first().innerText();
+    for (const { account } of Object.values(box.vendors)) {
+      for (const [key, value] of Object.entries(account as object)) if (/secret|token|password|signature/i.test(key) && typeof value === 'string') assert.ok(!said.includes(value) && !log.includes(value), `no ${key}`);
+    }
+    await wb.command('View: Hide Panel');
+    await wb.closeAll();
+    await wb.collapse();
+  },
+
+  async 'deletes with a click where the setting says so'(j) {
+    const { wb, page, box, folder } = j, settings = join(dirname(folder), 'data/User/settings.json'), before = readFileSync(settings, 'utf8');
+    writeFileSync(settings, JSON.stringify({ ...JSON.parse(before) as object, 'mailroom.confirmDelete': 'click' }));
+    try {
+      await page.reload();
+      await wb.row('Scaleway').waitFor({ timeout: 60_000 });
+      await wb.expand('Scaleway', /^Mailboxes/);
+      box.vendors.scaleway.forget();
+      await wb.menu('user002@', 'Delete');
+      assert.match(await wb.dialog('Delete'), /user002@/);
+      await until('it was asked for', () => writes(box, 'scaleway').length === 1);
+      await page.locator('.notification-list-item', { hasText: 'is scheduled' }).getByRole('button', { name: 'Restore' }).click();
+      await until('it was restored', () => writes(box, 'scaleway').some(one => one.path.endsWith('/restore')));
+    } finally { writeFileSync(settings, before); }
+    await wb.clearToasts();
+    await page.reload();
+    await wb.row('Scaleway').waitFor({ timeout: 60_000 });
+  },
+};
