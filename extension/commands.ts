@@ -4,7 +4,7 @@ import { addAccount, addSandboxAccount, askSecrets, check, exportAccounts, impor
 import { grantOf, type Accounts } from './accounts.js';
 import { isSending } from './compose.js';
 import { documentUri, isDocument, labelOfDocument, openedAs, type Documents } from './documents.js';
-import { offeredOn } from './editor.js';
+import { othersOf } from './editor.js';
 import { exportList } from './export.js';
 import type { Values } from './form/messages.js';
 import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, SingleNode } from './model.js';
@@ -373,8 +373,8 @@ export function registerCommands(parts: Parts): void {
     const one = documentOf(uri);
     if (one) await vscode.commands.executeCommand('vscode.diff',
       one.with({ scheme: 'mailroom-server', fragment: String(Date.now()) }), one, t('{0}: Server ↔ Yours', labelOfDocument(one)),
-      // In the place of a form that was opened for a look it would compare the server with itself.
-      { preview: false });
+      // In the place of a form that was opened for a look it would compare the server with itself; as forms, older versions show no difference.
+      { preview: false, override: false });
   });
   register('reloadDocument', async (uri: unknown) => { const one = documentOf(uri); if (one) await documents.reload(one); });
   const documentAction = async (uri: vscode.Uri, action: string) => {
@@ -385,7 +385,7 @@ export function registerCommands(parts: Parts): void {
     if (action === 'password') { await password(target); return; }
     const name = action === 'more'
       ? (await vscode.window.showQuickPick(
-        offeredOn(account.provider, resource, target.binding).map(one => ({ label: operationOf(account.provider, one)!.summary, description: one, one })),
+        othersOf(account.provider, resource, target.binding).map(one => ({ label: operationOf(account.provider, one)!.summary, description: one, one })),
         { title: target.label, placeHolder: t('What to do?'), matchOnDescription: true },
       ))?.one
       : action;

@@ -103,7 +103,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
 }
 
 /** What can be done with the object of a form, beyond what the form does itself. */
-export const offeredOn = (provider: Provider, resource: string, binding: Binding): string[] => actionsOn(provider, resource, binding)
+const actionsOf = (provider: Provider, resource: string, binding: Binding): string[] => actionsOn(provider, resource, binding)
   .filter(name => name !== `${resource}.update` && makesSense(name, binding.item ?? {}));
 const PLACED = new Set([...Object.values(VERBS).flat(), 'delete', 'remove']);
 /** Whether an operation stands in the menu of the object's row by itself, and not only among all others. */
@@ -112,9 +112,13 @@ const hasPlace = (name: string, resource: string): boolean => {
   return name === 'sync.start' || name === 'message.sendFrom' || (of === resource && PLACED.has(verb));
 };
 
+/** What a form offers behind a button for all that has no place of its own. */
+export const othersOf = (provider: Provider, resource: string, binding: Binding): string[] =>
+  actionsOf(provider, resource, binding).filter(name => !hasPlace(name, resource));
+
 /** The buttons of a form: what stands in the menu of the row, all else behind one, and what destroys last. */
 function actions({ place: { resource }, binding, item }: Loaded, provider: Provider): Action[] {
-  const all = offeredOn(provider, resource, { ...binding, item }), placed = all.filter(name => hasPlace(name, resource));
+  const all = actionsOf(provider, resource, { ...binding, item }), placed = all.filter(name => hasPlace(name, resource));
   const destroys = (name: string) => operationOf(provider, name)!.effect === 'destroy';
   const label = (name: string) => name === 'sync.start' ? t('Synchronize Now') : name === 'message.sendFrom' ? t('New Message') : title(splitName(name)[1]);
   return [

@@ -119,7 +119,9 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       const native = object.native as { attributes?: Values } & Values | undefined;
       const said = Object.entries({ ...native, ...native?.attributes }).filter(([key, value]) => /error|fail/i.test(key) && typeof value === 'string' && value)
         .map(([key, value]) => `${title(key)}: ${String(value)}`);
-      void vscode.window.showWarningMessage([t('{0}: {1} answers that {2} needs attention.', summary, target.account.provider.name, label), ...said].join(' '));
+      void vscode.window.showWarningMessage(
+        [t('{0}: {1} answers that {2} needs attention.', summary, target.account.provider.name, label), ...said].join(' '), t('Show'),
+      ).then(picked => picked ? showJson(target.label, answer) : undefined);
       return;
     }
     if (verb === 'delete' && operationOf(target.account.provider, `${resource}.restore`)) {

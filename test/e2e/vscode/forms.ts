@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { until, writes, type Journey, type Journeys } from './journey.js';
 import type { Loose } from './workbench.js';
 
@@ -84,6 +86,7 @@ export const formJourneys: Journeys = {
     assert.deepEqual(writes(box, 'outreach').map(({ path }) => path.split('/').at(-1)), ['linkEwsMasterAccount', 'unlinkEwsMasterAccount']);
     await button(form, 'More…').click();
     await page.locator('.quick-input-list .monaco-list-row', { hasText: 'spamPattern.add' }).waitFor();
+    assert.equal(await page.locator('.quick-input-list .monaco-list-row', { hasText: 'mailbox.' }).count(), 0, 'and nothing else');
     await shot('form-more');
     await page.keyboard.press('Escape');
     await wb.closeAll();
@@ -139,7 +142,9 @@ export const formJourneys: Journeys = {
     await wb.command('Mailroom: Show JSON Beside');
     await page.locator('.view-line', { hasText: '"maxEmailsPerDay"' }).first().waitFor();
     await wb.command('Mailroom: Show Form');
-    await wb.webview('form', 'ann@acme.test');
+    await page.locator('.view-line').first().waitFor({ state: 'detached' });
+    await until('there are two forms', async () => (await Promise.all((page.frames() as Loose[])
+      .map(frame => frame.evaluate('document.body?.dataset.kind === "form" && document.body.textContent.includes("ann@acme.test")').catch(() => false)))).filter(Boolean).length === 2);
     await wb.closeAll();
   },
   async 'a form that cannot be filled says why, and tries again on a click'(j) {
@@ -157,6 +162,31 @@ export const formJourneys: Journeys = {
     form = await wb.webview('form', 'user005@');
     await until('it can be edited', async () => await form.locator('#trouble:not([hidden])').count() === 0);
     await shot('form-filled');
+    await wb.closeAll();
+  },
+  async 'a form with changes outlives a restart, and then sends nothing that was not shown'(j) {
+    const { wb, page, box, folder, shot } = j, form = await open(j, 'Outreach', 'first9@acme.test');
+    await form.locator('[data-field=maxEmailsPerDay] input').fill('456');
+    await page.locator('.tab.dirty').waitFor();
+    // Unsaved text is written down a while after the last change.
+    const kept = join(folder, '../data/User/Backups');
+    await until('the workbench has written it down', () => existsSync(kept) && readdirSync(kept, { recursive: true, withFileTypes: true })
+      .some(one => one.isFile() && readFileSync(join(one.parentPath, one.name), 'utf8').includes('"maxEmailsPerDay": 456')));
+    box.vendors.outreach.rows.mailboxes.get(9).attributes.maxMailingsPerDay = 77;
+    page.once('dialog', (dialog: Loose) => void dialog.accept());
+    await page.reload();
+    await page.waitForSelector('.activitybar', { timeout: 60_000 });
+    const again = await wb.webview('form', 'first9@acme.test', 60_000);
+    assert.equal(await again.locator('[data-field=maxEmailsPerDay] input').inputValue(), '456');
+    box.vendors.outreach.forget();
+    await page.locator('.tab.dirty').first().click();
+    await wb.save();
+    await again.locator('[data-field=maxMailingsPerDay] .complaint:not([hidden])').waitFor();
+    await shot('form-returned');
+    assert.deepEqual(writes(box, 'outreach'), []);
+    await wb.command('File: Revert File');
+    await page.locator('.tab.dirty').waitFor({ state: 'detached' });
+    await wb.clearToasts();
     await wb.closeAll();
   },
 };
