@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import * as vscode from 'vscode';
 import { fileOf, type Fields, type FileValue } from '../shared/index.js';
 import { isSecretField } from './accounts.js';
+import { userFolder } from './export.js';
 import type { FormIssue, Group, Kept, Values } from './form/messages.js';
 import { render } from './form/render.js';
 import { closePanel, openPanel, type Back } from './panels.js';
@@ -28,6 +29,9 @@ interface AskFormOptions {
   /** Resolves true when the form is done with; what it throws marks the fields. */
   run(values: Values): Promise<boolean>;
 }
+
+/** Where the files of the last choice lay: VS Code itself would begin where a file was opened last, be it a temporary one. */
+let lastFolder: vscode.Uri | undefined;
 
 /** A form in a panel of its own, for what is asked at once and sent with a button. Only host and vendor see what is typed; nothing is stored here. */
 export function openForm(options: AskFormOptions): void {
@@ -69,7 +73,8 @@ export function openForm(options: AskFormOptions): void {
         case 'files': {
           const field = fileField(ask.field), many = field?.type === 'list';
           if (!field) return undefined;
-          const picked = await vscode.window.showOpenDialog({ canSelectMany: many, title: field.label, openLabel: t('Attach') });
+          const picked = await vscode.window.showOpenDialog({ canSelectMany: many, title: field.label, openLabel: t('Attach'), defaultUri: lastFolder ?? userFolder() });
+          if (picked?.[0]) lastFolder = vscode.Uri.joinPath(picked[0], '..');
           const chosen = await Promise.all((picked ?? []).map(chosenAt));
           files.set(ask.field, many ? [...files.get(ask.field) ?? [], ...chosen] : chosen.length ? chosen : files.get(ask.field) ?? []);
           drafted();

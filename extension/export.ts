@@ -44,10 +44,9 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
 }
 
 /** A proposal for a save dialog: in the open folder, else in the user's own, with a name that every file system takes. */
-export function defaultFile(name: string): { defaultUri: vscode.Uri } {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
-  return { defaultUri: vscode.Uri.joinPath(folder, safeName(name)) };
-}
+export const defaultFile = (name: string): { defaultUri: vscode.Uri } => ({ defaultUri: vscode.Uri.joinPath(userFolder(), safeName(name)) });
+/** The open folder, else the user's own. */
+export const userFolder = (): vscode.Uri => vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
 /** The most of a name, in bytes: file systems take 255, and something may be put before it. */
 const LONGEST_NAME = 200;
 /** A name that every file system takes, with its ending however long it is. */
