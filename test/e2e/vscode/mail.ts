@@ -159,10 +159,10 @@ export const mailJourneys: Journeys = {
   async 'a column of a list is added once however often the keys are pressed, and copied into another domain'(j) {
     const { wb, box, page, shot } = j;
     await wb.collapse();
-    await wb.expand('Rackspace Email Sandbox', /^Domains/);
+    await wb.expand('Rackspace Email Sandbox');
     await wb.menu(/^Domains/, 'Search or Filter');
     await wb.input('example.com');
-    await wb.expand(/^example\.com/, /^Mailboxes/, 'alex.smith@');
+    await wb.expand(/^Domains/, /^example\.com/, /^Mailboxes/, 'alex.smith@');
     await wb.menu(/^Spam Lists/, 'Edit Lists');
     const lists = await wb.webview('lists', 'anyone@spam.com'), column = lists.locator('[data-column=blockedSenders]');
     const writes = () => (box.vendors.rackspace.seen as { method: string; path: string }[]).filter(({ method }) => method !== 'GET');
