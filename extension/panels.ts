@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { isMailError } from '../shared/index.js';
 import { PAGE_WORDS, readToHost, type Ask, type FormIssue, type Kept, type ToPage } from './form/messages.js';
+import { policyOf, type Page } from './policy.js';
 import { explain } from './problems.js';
 import { t } from './words.js';
 
-export type Page = 'form' | 'reader' | 'lists' | 'overview' | 'requests';
 interface PageOptions {
   page: Page; extension: vscode.Uri; keep?: Kept;
   /** What stands in the way of filling a page that came back by itself, with the button that goes on; asked until that was chosen. */
@@ -60,13 +60,9 @@ export function connectPage(
     there = false;
     const nonce = randomBytes(16).toString('base64');
     const script = webview.asWebviewUri(vscode.Uri.joinPath(folder, `${page}.page.js`)), style = webview.asWebviewUri(vscode.Uri.joinPath(folder, 'style.css'));
-    // Mail brings its own styles; only the page that shows it may have any but ours, and only it may have pictures.
-    const policy = ["default-src 'none'", `script-src 'nonce-${nonce}'`,
-      `style-src ${webview.cspSource}${page === 'reader' ? " 'unsafe-inline'" : page === 'form' ? ` ${EMPTY_STYLE}` : ''}`,
-      ...(page === 'reader' ? [`img-src data:${withImages ? ' https: http:' : ''}`] : []), "base-uri 'none'", "form-action 'none'"].join('; ');
     webview.html = '<!DOCTYPE html>\n'
       + `<html lang="${escapeText(vscode.env.language)}">\n`
-      + `<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${escapeText(policy)}">`
+      + `<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${escapeText(policyOf(page, withImages, nonce, webview.cspSource))}">`
       + '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
       + `<link rel="stylesheet" href="${escapeText(style.toString())}"><title>Mailroom</title></head>\n`
       + `<body><script nonce="${nonce}" src="${escapeText(script.toString())}"></script></body></html>`;
@@ -74,8 +70,6 @@ export function connectPage(
   render(images);
   return { post, render, get alive() { return alive; } };
 }
-/** The hash of nothing: the widget toolkit adds one empty style element, which it fills through the object model. */
-const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
 const escapeText = (text: string): string => text.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
 
 const open = new Map<string, { panel: vscode.WebviewPanel; again?: () => void }>();

@@ -23,7 +23,11 @@ interface MailPart { id: string; name: string; type: string; size?: number; inli
 export interface MailView {
   id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; loaded: boolean; text?: string; html?: string;
   inline: Record<string, string>; attachments: MailPart[]; images: boolean; problem?: string;
+  /** There is more of it than is given here. */
+  textCut?: boolean; htmlCut?: boolean;
 }
+/** So many characters of a message's text are shown: more takes seconds to lay out. */
+export const SHOWN = 500_000;
 export interface ReaderModel {
   title: string; facts: { label: string; value: string }[]; messages: MailView[]; preferHtml: boolean;
   /** Being read just now; and why that failed. */
@@ -100,8 +104,9 @@ export function readKept(state: unknown): Kept | undefined {
 /** What a page sends: that it is ready, or a request with its number. */
 export type ToHost = { type: 'ready' } | { type: 'ask'; id: number; ask: Ask };
 
-type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
-const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
+export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
+/** What belongs to each request, and of which kind it is. */
+export const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
   edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
   pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
   read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' },
@@ -110,31 +115,42 @@ const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
   add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' },
   copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
 };
-/** No text of a page is longer, in characters. */
-const LONGEST = 2_000_000;
+/** All texts of one message together are no longer, in characters; and so many entries in a list, so many values in a form, with so long names. */
+const LONGEST = 2_000_000, ENTRIES = 10_000, FIELDS = 500, NAME = 200;
 
 /** The message if it has exactly the shape of one, else undefined: a page is input, not a friend. */
 export function readToHost(given: unknown): ToHost | undefined {
   if (!isObject(given)) return undefined;
-  if (given.type === 'ready') return { type: 'ready' };
-  const { ask, id } = given;
-  if (given.type !== 'ask' || !Number.isSafeInteger(id) || !isObject(ask) || typeof ask.do !== 'string' || !Object.hasOwn(SHAPES, ask.do)) return undefined;
-  const shape = SHAPES[ask.do as Ask['do']];
+  const type = ownOf(given, 'type'), id = ownOf(given, 'id'), ask = ownOf(given, 'ask');
+  if (type === 'ready') return { type };
+  if (type !== 'ask' || !Number.isSafeInteger(id) || !isObject(ask)) return undefined;
+  const what = ownOf(ask, 'do');
+  if (typeof what !== 'string' || !Object.hasOwn(SHAPES, what)) return undefined;
+  const shape = SHAPES[what as Ask['do']];
   if (Object.keys(ask).some(key => key !== 'do' && !Object.hasOwn(shape, key))) return undefined;
-  return Object.entries(shape).every(([key, kind]) => isKind(ask[key], kind)) ? { type: 'ask', id: id as number, ask: ask as unknown as Ask } : undefined;
+  const size = Object.entries(shape).reduce((sum, [key, kind]) => sum + sizeOf(ownOf(ask, key), kind), 0);
+  return size <= LONGEST ? { type, id: id as number, ask: ask as unknown as Ask } : undefined;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-function isKind(value: unknown, kind: Kind): boolean {
-  if (typeof kind !== 'string') return typeof value === 'string' && kind.includes(value);
+const ownOf = (object: Record<string, unknown>, key: string): unknown => Object.hasOwn(object, key) ? object[key] : undefined;
+/** How many characters there are in a value of a kind; no end of them in what is not of that kind. */
+function sizeOf(value: unknown, kind: Kind): number {
+  if (typeof kind !== 'string') return typeof value === 'string' && kind.includes(value) ? 0 : Infinity;
   switch (kind) {
-    case 'string': return typeof value === 'string' && value.length <= LONGEST;
-    case 'string?': return value === undefined || isKind(value, 'string');
-    case 'number': return Number.isSafeInteger(value);
-    case 'strings': return Array.isArray(value) && value.length <= 10_000 && value.every(one => isKind(one, 'string'));
-    case 'values': return isObject(value) && Object.values(value).every(one => isKind(one, 'any'));
-    case 'any': return value === null || value === undefined || typeof value === 'boolean'
-      || (typeof value === 'number' && Number.isFinite(value)) || isKind(value, 'string') || isKind(value, 'strings');
+    case 'string': return typeof value === 'string' ? value.length : Infinity;
+    case 'string?': return value === undefined ? 0 : sizeOf(value, 'string');
+    case 'number': return Number.isSafeInteger(value) ? 0 : Infinity;
+    // An array's own iterator, because its methods leave holes out.
+    case 'strings': return Array.isArray(value) && value.length <= ENTRIES ? Array.from(value).reduce<number>((sum, one) => sum + sizeOf(one, 'string'), 0) : Infinity;
+    case 'values': {
+      const keys = isObject(value) ? Object.keys(value) : [];
+      if (!isObject(value) || keys.length > FIELDS || keys.some(key => key.length > NAME || key === '__proto__')) return Infinity;
+      return keys.reduce((sum, key) => sum + sizeOf(value[key], 'any'), 0);
+    }
+    case 'any':
+      if (value === null || value === undefined || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return 0;
+      return sizeOf(value, Array.isArray(value) ? 'strings' : 'string');
   }
 }
 
@@ -145,8 +161,8 @@ export const PAGE_WORDS = [
   'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
   'Headers', 'Link Task…', 'Open as JSON',
   'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments',
-  'This message has no text.', 'Loading…', 'Message text', 'Unread', 'Show message', 'Try Again', 'Unlink Task…', 'Open',
-  'Marked as read', 'Marked as unread', 'Message shown',
+  'This message has no text.', 'This message is too long to be shown whole.', 'Loading…', 'Message text', 'Message from {0}', 'Unread', 'Show message',
+  'Try Again', 'Unlink Task…', 'Open', 'Marked as read', 'Marked as unread', 'Message shown',
   'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…',
   'No entries', 'No entry matches', '{0} entries', '{0} of {1} entries', 'Show More',
   'Only the first {0} entries were read; there are more.', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',

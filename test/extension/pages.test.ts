@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { accountFields, providers, readRedirect, type Fields, type Operation } from '../../shared/index.js';
-import { PAGE_WORDS, readKept, readToHost } from '../../extension/form/messages.js';
+import { PAGE_WORDS, readKept, readToHost, SHAPES, type Kind } from '../../extension/form/messages.js';
 import { control, render } from '../../extension/form/render.js';
 import { bodyFields, htmlOf } from '../../extension/composeText.js';
 import { cell, columnsOf, csvRow, csvTable, jsonTable } from '../../extension/csv.js';
+import { policyOf } from '../../extension/policy.js';
 import { createReturns } from '../../extension/returns.js';
 import { createRequestLog } from '../../extension/log.js';
 
@@ -20,6 +21,30 @@ describe('messages between page and host', () => {
     for (const bad of [null, 1, 'x', [], {}, { type: 'ask' }, { type: 'ask', id: '1', ask: { do: 'cancel' } }, { type: 'ask', id: 1, ask: { do: 'exec', command: 'x' } }, { type: 'ask', id: 1, ask: { do: 'constructor' } },
       { type: 'ask', id: 1, ask: { do: 'edit', field: 1, value: 'x' } }, { type: 'ask', id: 1, ask: { do: 'edit', field: 'a', value: { deep: 1 } } }, { type: 'ask', id: 1, ask: { do: 'cancel', more: 1 } },
       { type: 'ask', id: 1, ask: { do: 'mail', message: 'm', what: 'format' } }, { type: 'ask', id: 1, ask: { do: 'add', column: 'c', values: [1] } }]) assert.equal(readToHost(bad), undefined, JSON.stringify(bad));
+  });
+  const read = (ask: object) => readToHost({ type: 'ask', id: 1, ask });
+  const holes: string[] = [];
+  holes[3] = 'x';
+  const huge = 'x'.repeat(2_000_001), lists = [holes, Array(10_001).fill('x'), Array(3).fill('x'.repeat(700_000)), [1], {}, 'x', null, undefined];
+  const WRONG: { readonly [K in Extract<Kind, string>]: readonly unknown[] } = {
+    string: [1, null, undefined, ['x'], {}, huge], 'string?': [1, null, ['x'], huge], number: [1.5, NaN, Infinity, '1', undefined, 2 ** 53], strings: lists,
+    any: [{}, Infinity, NaN, Symbol('x'), () => 1, huge, holes, [1], [['x']]],
+    values: ['x', ['x'], null, undefined, { a: {} }, { a: holes }, { a: huge }, { a: 'x'.repeat(1_500_000), b: 'x'.repeat(1_500_000) }, { ['k'.repeat(201)]: 1 }, JSON.parse('{"__proto__":"x"}'), Object.fromEntries(Array.from({ length: 501 }, (_, i) => [i, 'x']))],
+  };
+  const RIGHT: { readonly [K in Extract<Kind, string>]: unknown } = { string: 'x', 'string?': undefined, number: 3, strings: ['x', 'y'], any: ['x'], values: { a: 'x', b: 1, c: ['y'], d: null, e: true } };
+  for (const [what, shape] of Object.entries(SHAPES) as [string, Readonly<Record<string, Kind>>][]) {
+    it(`"${what}" is taken when all of it is right, and dropped when anything of it is wrong`, () => {
+      const good = { do: what, ...Object.fromEntries(Object.entries(shape).map(([key, kind]) => [key, typeof kind === 'string' ? RIGHT[kind] : kind[0]])) };
+      assert.ok(read(good));
+      for (const [key, kind] of Object.entries(shape)) for (const wrong of typeof kind === 'string' ? WRONG[kind] : ['other', '', 0, undefined, [kind[0]]]) assert.equal(read({ ...good, [key]: wrong }), undefined, `${key}: ${String(wrong).slice(0, 40)}`);
+      assert.equal(read({ ...good, more: 1 }), undefined);
+      assert.equal(read(Object.create(good)), undefined, 'nothing is inherited');
+      for (const id of [undefined, '1', 1.5, NaN, 2 ** 53]) assert.equal(readToHost({ type: 'ask', id, ask: good }), undefined, `id ${String(id)}`);
+    });
+  }
+  it('nothing of a message is inherited', () => {
+    assert.equal(readToHost(Object.create({ type: 'ready' })), undefined);
+    assert.equal(readToHost(Object.assign(Object.create({ id: 1 }), { type: 'ask', ask: { do: 'save' } })), undefined);
   });
   it('anything else is dropped without a sound (property)', () => {
     fc.assert(fc.property(fc.anything(), one => { const read = readToHost(one); assert.ok(read === undefined || read.type === 'ready' || read.type === 'ask'); }));
@@ -38,6 +63,16 @@ describe('messages between page and host', () => {
     const pages = [...readdirSync(join(root, 'extension/form/page')).filter(name => name.endsWith('.ts')).map(name => `page/${name}`), 'controls.ts']
       .map(file => readFileSync(join(root, 'extension/form', file), 'utf8')).join('\n');
     assert.deepEqual(PAGE_WORDS.filter(text => !pages.includes(`'${text}'`)), []);
+  });
+});
+
+describe('the policy of a page', () => {
+  it('lets run what has the nonce, and nothing load but our style; mail may have styles and, when asked, pictures', () => {
+    const rest = "base-uri 'none'; form-action 'none'", start = "default-src 'none'; script-src 'nonce-N'; style-src SOURCE";
+    for (const page of ['lists', 'overview', 'requests'] as const) for (const images of [true, false]) assert.equal(policyOf(page, images, 'N', 'SOURCE'), `${start}; ${rest}`);
+    assert.equal(policyOf('form', true, 'N', 'SOURCE'), `${start} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; ${rest}`);
+    assert.equal(policyOf('reader', false, 'N', 'SOURCE'), `${start} 'unsafe-inline'; img-src data:; ${rest}`);
+    assert.equal(policyOf('reader', true, 'N', 'SOURCE'), `${start} 'unsafe-inline'; img-src data: https: http:; ${rest}`);
   });
 });
 
@@ -87,6 +122,10 @@ describe('exports', () => {
     const columns = columnsOf(rows);
     assert.deepEqual(columns, ['id', 'email', 'native.b', 'native.c']);
     assert.equal(csvRow(rows[1]!, columns), '2,x@x.example,,3\r\n');
+  });
+  it('disarm a formula that is the name of a column', () => {
+    const table = csvTable();
+    assert.equal(table.row({ '=1+1': 'x' }) + table.end(), "\ufeff'=1+1\r\nx\r\n");
   });
   it('lose nothing of a row that has more than those before it', () => {
     const table = csvTable(2);
