@@ -4,7 +4,7 @@ import type { Accounts } from './accounts.js';
 import { openInBrowser } from './browser.js';
 import { safeName } from './export.js';
 import { openFile, saveFile } from './files.js';
-import type { MailView, ReaderModel, Values } from './form/messages.js';
+import { SHOWN, type MailView, type ReaderModel, type Values } from './form/messages.js';
 import type { Operator, Target } from './operate.js';
 import { openPanel, type Back, type Connected } from './panels.js';
 import { explain } from './problems.js';
@@ -23,8 +23,8 @@ interface ReaderOptions {
 const INLINE_SIZE = 3_000_000, INLINE_COUNT = 20;
 /** The raw source of a message is shown to this length, in bytes: an editor bears no more. */
 const LONGEST_SOURCE = 5_000_000;
-/** A text is shown to this length, in characters. */
-const LONGEST = 3_000_000;
+/** HTML is looked at to this length, in characters: what is shown of it can be a small part. */
+const LONGEST_HTML = 6_000_000;
 
 /** Reads messages and conversations: heads first, then the text of the latest; others when they are opened. */
 export function createReader({ extension, accounts, operator, showJson, showText, reply }: ReaderOptions) {
@@ -95,9 +95,10 @@ export function createReader({ extension, accounts, operator, showJson, showText
         ...(item.date ? { date: fullDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
       };
     }
-    const texts = (item: Values): Pick<MailView, 'text' | 'html'> => ({
-      ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, LONGEST) } : {}),
-      ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST * 2) } : {}),
+    const texts = (item: Values): Pick<MailView, 'text' | 'html' | 'textCut' | 'htmlCut'> => ({
+      ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, SHOWN) } : {}),
+      ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST_HTML) } : {}),
+      ...(isLonger(item.text, SHOWN) ? { textCut: true } : {}), ...(isLonger(item.html, LONGEST_HTML) ? { htmlCut: true } : {}),
     });
     /** The pictures a message brings with itself, by their Content-ID. */
     async function inlineOf(client: Client, full: Values, binding: Binding): Promise<Record<string, string>> {
@@ -231,6 +232,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
   };
 }
 
+const isLonger = (value: unknown, length: number): boolean => typeof value === 'string' && value.length > length;
 /** Day and time with the zone, as a letter has them. */
 function fullDate(value: unknown): string {
   const at = new Date(String(value));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { cleanStyle } from '../../extension/form/page/mailStyle.js';
+import { allowedValue, costOf } from '../../extension/form/page/allowed.js';
+import { calmLetters } from '../../extension/form/page/letters.js';
 import { tame } from '../../extension/form/page/tame.js';
 
 /** The most elements open at once, counted by the letter: what has an end tag of its own and is not closed by what follows. */
@@ -23,6 +24,7 @@ describe('mail before it is parsed', () => {
     assert.equal(tame("<IMG SRC=a.png alt='x \"y\" <z>' onerror=x></ p> 1 < 2"), '<img src="a.png" alt="x &quot;y&quot; &lt;z>">&lt;/ p> 1 &lt; 2');
     assert.equal(tame('<textarea><b></textarea><b>y</b><xmp><i></xmp>'), '&lt;b><b>y</b>&lt;i>');
     assert.equal(tame('<style>a<b{}/*</p>*/</style>'), '<style>ab{}/*/p>*/</style>');
+    assert.equal(tame('<html dir=rtl onclick=x><style media=print type=x onload=x>a{}</style><body text=red>b'), '<html dir="rtl"><style media="print" type="x">a{}</style><body text="red">b');
     assert.equal(tame('<body background=x><form><button>go</button><select><option>1</select></form><noscript><p>n</p></noscript><custom-part>c'), '<body background="x">go1c');
   });
   it('loses comments, drawings, and tags without an end', () => {
@@ -47,7 +49,10 @@ describe('mail before it is parsed', () => {
     assert.ok(deepest(divs, 'div') <= 120 && divs.endsWith('deep'));
     assert.ok(deepest(tables, 'table') <= 24 && tables.includes('deep') && tables.endsWith('after'));
     assert.ok(deepest(fonts, 'font') <= 24 && fonts.endsWith('deep'));
-    assert.ok((tame('<br>x'.repeat(400_000)).match(/<br>/g) ?? []).length <= 150_000);
+    let cut = 0;
+    assert.ok((tame('<br>x'.repeat(400_000), () => { cut++; }).match(/<br>/g) ?? []).length <= 150_000);
+    assert.ok(cut > 0, 'and says that there was more');
+    tame('<br>x'.repeat(1000), () => assert.fail('nothing was left out'));
   });
   it('a dropped tag takes its end tag with it, so that what is around stays whole', () => {
     const text = tame(`<table>${'<tr><td><table>'.repeat(40)}x${'</table></td></tr>'.repeat(40)}</table><p>after</p>`);
@@ -74,21 +79,41 @@ describe('mail before it is parsed', () => {
 });
 
 describe('styles of mail', () => {
-  it('name no remote picture unless wanted, however it is hidden', () => {
-    for (const hidden of ['url(https://x.example/a)', 'u/**/rl(https://x.example/a)', 'u@import x;rl(https://x.example/a)', 'image-set("https://x.example/a" 1x)']) {
-      assert.ok(!cleanStyle(`a{background:${hidden}}`, false).css.includes('x.example') || hidden.includes('@import'), hidden);
-    }
-    assert.deepEqual(cleanStyle('a{background:url(https://x.example/a)}', true), { css: 'a{background:url("https://x.example/a")}', remote: 1 });
+  const none = () => undefined, own = (address: string) => address.startsWith('cid:') ? 'data:image/png;base64,AA' : undefined;
+  it('keep what honest mail says', () => {
+    for (const [property, value] of [
+      ['color', 'rgb(1, 2, 3)'], ['font-family', '"Segoe UI (x)", Arial'], ['width', 'calc(100% - 4px)'], ['max-width', '600px'], ['margin-left', 'auto'], ['display', 'inline-block'], ['display', 'table-cell'], ['border-top-left-radius', '4px'],
+      ['background-image', 'linear-gradient(red, rgba(0, 0, 0, 0.5) 50%)'], ['-webkit-border-horizontal-spacing', '2px'], ['white-space-collapse', 'collapse'], ['text-decoration-line', 'underline'], ['font-size', '5vw'], ['list-style-type', 'lower-roman'],
+    ] as const) assert.equal(allowedValue(property, value, none), value, `${property}: ${value}`);
   });
-  it('import nothing, also where one import hides in another', () => {
-    for (const hidden of ['@import "https://x.example/a";', '@im@import x;port "https://x.example/a";', '@im/**/port "https://x.example/a";', '@\\import "https://x.example/a";']) assert.ok(!/@import/i.test(cleanStyle(hidden, true).css), hidden);
+  it('lose what takes long, lies over the page, follows its height or reverses its letters', () => {
+    for (const [property, value] of [
+      ['position', 'fixed'], ['column-count', '2'], ['filter', 'blur(9px)'], ['content', '"x"'], ['unicode-bidi', 'bidi-override'], ['transform', 'scale(9)'], ['all', 'initial'], ['--x', 'y'], ['x-color', 'red'], ['color-x', 'red'],
+      ['display', 'flex'], ['display', 'grid'], ['display', '-webkit-box'], ['overflow-x', 'scroll'], ['list-style-type', '"AAAA"'], ['background-attachment', 'fixed'], ['min-height', '100vh'], ['height', 'calc(50dvh + 1px)'], ['width', '5vmax'], ['color', ''],
+      ['color', 'var(--x)'], ['width', 'attr(x)'], ['font-family', '"a" paint(x)'], ['background-image', 'paint(x)'], ['background-image', `linear-gradient(${'red, '.repeat(300)}red)`],
+    ] as const) assert.equal(allowedValue(property, value, none), undefined, `${property}: ${value}`);
   });
-  it('take time in proportion to their length', () => {
-    for (const [shape, end] of [['@import', '}'], ['@import{', ''], ['behavior ', ''], ['url("', ''], ["url('\"", ')'], ['/*', ''], ['\\', ''], ['position ', '']] as const) {
-      const time = (length: number) => { const text = shape.repeat(length / shape.length) + end, start = process.cpuUsage().user; cleanStyle(text, false); return process.cpuUsage(undefined).user - start; };
-      time(10_000);
-      const short = Math.max(time(50_000), 4000), long = time(400_000);
-      assert.ok(long < short * 8 * 6, `${shape}: ${short} and ${long} microseconds`);
+  it('name no picture but those that may be shown, wherever it stands', () => {
+    for (const value of ['url("https://x.example/a")', 'image-set(url("https://x.example/a") 1x)', 'url("data:image/png,\\c );x:y"), url("//x.example/a")', 'linear-gradient(red, blue), url("https://x.example/\\"a")', 'cross-fade(url("https://x.example/a"), red)']) {
+      assert.doesNotMatch(allowedValue('background-image', value, none) ?? '', /example|data:/, value);
     }
+    assert.equal(allowedValue('background-image', 'url("cid:a"), url("https://x.example/")', own), 'url("data:image/png;base64,AA"), none');
+    assert.equal(allowedValue('list-style-image', 'url(https://x.example/a)', () => 'https://x.example/a'), undefined, 'the browser writes quotes; what has none is not its own');
+  });
+  it('say for whom in short and simple words, which cost by their parts', () => {
+    for (const [selector, cost] of [['.sm\\:w', 1], ['a[title="x:not(y)"]:hover > b', 2], ['td, th + td', 3], ['#a .b p:first-child', 11], ['.\\3a is', 1], ['[class~="x"] table', 6]] as const) assert.equal(costOf(selector), cost, selector);
+    for (const bad of ['&', 'p:has(a)', ':is(a)', 'a:not(.b)', 'p:nth-child(2)', 'p::before', 'p ~ p', 'a:NOT(b)', 'svg|a', 'img[src*="a"]', `p${' p'.repeat(300)}`]) assert.equal(costOf(bad), undefined, bad);
+  });
+});
+
+describe('letters of mail', () => {
+  it('stay as they are when they are honest', () => {
+    for (const honest of ['Grüße, naïve e\u0301', 'עברית \u2067(1)\u2069', 'हिन्दी', '👨‍👩‍👧 ❤️']) assert.equal(calmLetters()(honest), honest);
+  });
+  it('lose what turns others backwards, marks by the heap, and turns by the thousand, over all texts of a message', () => {
+    const calm = calmLetters();
+    assert.equal(calm('a\u202eb\u202dc'), 'abc');
+    assert.equal(calm(`x${'\u0301'.repeat(400_000)}y`), `x${'\u0301'.repeat(16)}y`);
+    assert.equal(calm('\u2066'.repeat(600)).length + calm('\u202a'.repeat(600)).length + calm('\u202b').length, 1000);
   });
 });

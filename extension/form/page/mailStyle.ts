@@ -1,17 +1,59 @@
-/** A style without what loads, lays itself over the page, or runs in old browsers; and how many remote pictures it names, left out unless wanted. */
-export function cleanStyle(text: string, images: boolean): { css: string; remote: number } {
-  let remote = 0;
-  // Comments and escapes hide words from a search; without them `url(` is found wherever it stands. What goes leaves a space, so that the
-  // letters around it do not make the next word.
-  const css = text.replace(/\/\*[\s\S]*?(\*\/|$)/g, '').replace(/\\([0-9a-f]{1,6}\s?|[\s\S])/gi, '')
-    .replace(/@(import|charset|namespace|font-face|property)[^;{}]*(;|\{[^}]*\}?|(?=\})|$)/gi, ' ')
-    .replace(/(expression|-moz-binding|behavior)\s*[:(][^;}]*/gi, ' ')
-    .replace(/(?:url|image|image-set|src|cross-fade|element|paint)\s*\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*))\s*\)?/gi, (_, a?: string, b?: string, c?: string) => {
-      const at = (a ?? b ?? c ?? '').trim();
-      if (/^data:image\/(png|jpe?g|gif|webp)[;,]/i.test(at)) return `url("${at.replace(/["\\\n]/g, '')}")`;
-      if (!/^https?:/i.test(at)) return 'none';
-      remote++;
-      return images ? `url("${at.replace(/["\\\n]/g, '')}")` : 'none';
-    }).replace(/position\s*:\s*(fixed|sticky)/gi, 'position:static');
-  return { css, remote };
+import { allowedValue, costOf, LONG, type Picture } from './allowed.js';
+
+/** So many characters of sheets are read, so many rules and values written, and so many parts of selectors held against elements. */
+const READ = 300_000, RULES = 2000, DECLARATIONS = 150_000, MATCHES = 8_000_000;
+/** Media that follow the frame's height would come and go with what they do to it. */
+const TURNING = /height|orientation|aspect/i;
+
+/** Cleans the styles of one message with so many elements. */
+export function mailStyles(elements: number, picture: Picture) {
+  let read = READ, rules = RULES, declarations = DECLARATIONS, matches = MATCHES / Math.max(1, elements);
+  const known = new Map<string, string>();
+  function clean(style: CSSStyleDeclaration): string {
+    for (const name of Array.from(style)) {
+      const value = style.getPropertyValue(name), shown = declarations-- > 0 ? allowedValue(name, value, picture) : undefined;
+      if (shown === value) continue;
+      const priority = style.getPropertyPriority(name);
+      // First, because a value that the browser does not take would leave the old one.
+      style.removeProperty(name);
+      if (shown !== undefined) style.setProperty(name, shown, priority);
+    }
+    return style.cssText;
+  }
+  function write(list: CSSRuleList, depth: number): string {
+    let out = '';
+    for (const rule of Array.from(list)) {
+      if (rules <= 0) break;
+      if (rule instanceof CSSStyleRule) {
+        const cost = costOf(rule.selectorText);
+        if (cost === undefined || cost > matches) continue;
+        const css = clean(rule.style);
+        if (!css) continue;
+        rules--;
+        matches -= cost;
+        out += `${rule.selectorText}{${css}}\n`;
+      } else if (rule instanceof CSSMediaRule && depth < 3) out += onMedia(rule.media, write(rule.cssRules, depth + 1));
+    }
+    return out;
+  }
+  const onMedia = ({ mediaText }: MediaList, css: string) =>
+    !css || !mediaText ? css : mediaText.length > LONG || TURNING.test(mediaText) ? '' : `@media ${mediaText}{${css}}\n`;
+  return {
+    /** A style element's text, for its media. */
+    sheet(text: string, media: string): string {
+      const sheet = new CSSStyleSheet({ media: media.slice(0, LONG) });
+      sheet.replaceSync(text.slice(0, Math.max(0, read)));
+      read -= text.length;
+      // In a text within a style the escaped form means the same, and ends no element.
+      return onMedia(sheet.media, write(sheet.cssRules, 0)).replaceAll('</', '<\\/');
+    },
+    /** What remains of an element's own style. */
+    own(element: Element): string {
+      const text = element.getAttribute('style') ?? '', before = known.get(text);
+      if (before !== undefined) return before;
+      const css = declarations > 0 ? clean((element as HTMLElement).style) : '';
+      known.set(text, css);
+      return css;
+    },
+  };
 }

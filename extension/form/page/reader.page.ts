@@ -1,10 +1,12 @@
 import type { MailAction, MailView, ReaderModel } from '../messages.js';
+import { calmLetters } from './letters.js';
+import { mailFrame } from './mailFrame.js';
 import { announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w } from './page.js';
 import { sanitize } from './sanitize.js';
 
 const root = main('reader');
 let model: ReaderModel | undefined;
-const modes = new Map<string, 'text' | 'html'>(), drawn = new Map<string, HTMLElement>();
+const modes = new Map(Object.entries(remembered<{ modes: Record<string, 'text' | 'html'> }>().modes ?? {})), drawn = new Map<string, HTMLElement>();
 const tell = (error: unknown) => announce(errorText(error), true);
 
 function show(reader: ReaderModel): void {
@@ -23,11 +25,20 @@ function show(reader: ReaderModel): void {
   ), () => root.querySelector('article'));
   if (reader.busy) return;
   const { scroll, focus } = remembered<{ scroll: number; focus: string }>();
-  if (scroll) window.scrollTo(0, scroll);
+  back = scroll ?? 0;
+  scrollBack();
   // Pictures need a page anew: whoever asked for them by key goes on where he was.
   if (focus) { remember({ focus: undefined }); drawn.get(focus)?.focus({ preventScroll: true }); }
 }
-window.addEventListener('scroll', () => remember({ scroll: window.scrollY }), { passive: true });
+/** Where the page was, until it is there again: it grows as the mail in it is laid out. Whoever moves on his own is not moved any more. */
+let back: number | undefined;
+function scrollBack(): void {
+  if (back === undefined) return;
+  window.scrollTo(0, back);
+  if (window.scrollY >= back - 1) back = undefined;
+}
+for (const move of ['wheel', 'keydown', 'pointerdown'] as const) window.addEventListener(move, () => { back = undefined; }, { passive: true });
+window.addEventListener('scroll', () => { if (back === undefined) remember({ scroll: window.scrollY }); }, { passive: true });
 
 function draw(mail: MailView): HTMLElement {
   const { can } = model!;
@@ -38,8 +49,8 @@ function draw(mail: MailView): HTMLElement {
   const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || model!.preferHtml) ? 'html' : 'text');
   const both = mail.html !== undefined && mail.text !== undefined;
   const toggle = both ? h('span', { role: 'group', 'aria-label': w('Message text') }, ...(['text', 'html'] as const).map(one => {
-    const made = button(w(one === 'text' ? 'Plain text' : 'HTML'), () => { modes.set(mail.id, one); redraw(mail); announce(w(one === 'text' ? 'Plain text' : 'HTML')); },
-      { secondary: mode !== one, focus: `${mail.id} ${one}` });
+    const choose = () => { modes.set(mail.id, one); remember({ modes: Object.fromEntries(modes) }); redraw(mail); announce(label); };
+    const label = w(one === 'text' ? 'Plain text' : 'HTML'), made = button(label, choose, { secondary: mode !== one, focus: `${mail.id} ${one}` });
     made.setAttribute('aria-pressed', String(mode === one));
     return made;
   })) : undefined;
@@ -60,9 +71,9 @@ function draw(mail: MailView): HTMLElement {
   const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline);
   if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
   if (!mail.loaded) return article;
-  if (mode === 'html' && mail.html !== undefined) article.append(...htmlBody(mail));
-  else article.append(h('div', { class: 'body' },
-    mail.text !== undefined ? h('pre', {}, mail.text.replace(OVERRIDES, '')) : h('p', { class: 'empty' }, w('This message has no text.'))));
+  if (mode === 'html' && mail.html !== undefined) article.append(htmlBody(mail, mail.html));
+  else article.append(h('div', { class: 'body' }, mail.textCut ? cutBar(mail) : undefined,
+    mail.text !== undefined ? h('pre', {}, calmLetters()(mail.text)) : h('p', { class: 'empty' }, w('This message has no text.'))));
   const files = mail.attachments.filter(one => !one.inline || !mail.html);
   if (files.length) {
     const preview = h('div', {});
@@ -86,8 +97,26 @@ function draw(mail: MailView): HTMLElement {
   }
   return article;
 }
-/** Letters that make what follows read backwards: no honest mail needs them. */
-const OVERRIDES = /[\u202d\u202e]/g;
+function htmlBody(mail: MailView, html: string): HTMLElement {
+  const clean = sanitize(html, mail);
+  return h('div', { class: 'body' },
+    clean.remote && !mail.images
+      ? bar(w('Remote images are blocked to protect your privacy.'),
+        button(w('Load Images'), () => { remember({ focus: mail.id }); void ask({ do: 'images', message: mail.id }).catch(tell); }, { secondary: true }))
+      : undefined,
+    clean.cut || mail.htmlCut ? cutBar(mail) : undefined,
+    mailFrame(clean.html, {
+      title: mail.from ? w('Message from {0}', mail.from) : w('Message text'), images: mail.images,
+      follow: url => void ask({ do: 'link', url }).catch(tell), fitted: scrollBack,
+    }));
+}
+const bar = (text: string, action: HTMLElement) => h('div', { class: 'blocked' }, h('span', {}, text), action);
+/** Says that there is more of a message than is shown, and leads to the whole of it. */
+function cutBar(mail: MailView): HTMLElement {
+  const { source } = model!.can;
+  return bar(w('This message is too long to be shown whole.'),
+    button(w(source ? 'Source' : 'Open as JSON'), () => void ask({ do: 'mail', message: mail.id, what: source ? 'source' : 'json' }).catch(tell), { secondary: true }));
+}
 const named = <E extends HTMLElement>(element: E, name: string): E => { element.setAttribute('aria-label', name); return element; };
 const size = (bytes: number | undefined) =>
   bytes === undefined ? '' : bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
@@ -95,44 +124,6 @@ function redraw(mail: MailView): void {
   const element = draw(mail), before = drawn.get(mail.id);
   drawn.set(mail.id, element);
   keepFocus(() => before?.replaceWith(element), () => element);
-}
-
-/** The message in a frame where nothing runs; links and height are handled from outside, which its same origin allows. */
-function htmlBody(mail: MailView): HTMLElement[] {
-  const { html, remote } = sanitize(mail.html!, { images: mail.images, inline: mail.inline });
-  const frame = h('iframe', { sandbox: 'allow-same-origin', title: w('Message text'), referrerpolicy: 'no-referrer' });
-  // The frame inherits the page's policy; its own can only tighten it.
-  frame.srcdoc = '<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
-    + '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'; '
-    + `img-src data:${mail.images ? ' https: http:' : ''}; form-action 'none'; base-uri 'none'">\n`
-    + '<style>html{background:#fff;color:#1f1f1f}body{margin:14px 16px;font:14px/1.5 sans-serif;overflow-wrap:anywhere}img{max-width:100%;height:auto}'
-    + 'table{max-width:100%}a{color:#0b57d0}pre{white-space:pre-wrap}'
-    + 'img[data-blocked]{display:inline-block;min-width:16px;min-height:16px;outline:1px dashed #767676}</style></head>'
-    + `<body>${html}</body></html>`;
-  const fit = () => {
-    const inner = frame.contentDocument;
-    if (inner?.body) frame.style.height = `${Math.min(Math.max(60, inner.documentElement.scrollHeight), 20_000)}px`;
-  };
-  frame.addEventListener('load', () => {
-    const inner = frame.contentDocument;
-    if (!inner) return;
-    fit();
-    for (const image of Array.from(inner.images)) image.addEventListener('load', fit);
-    new ResizeObserver(fit).observe(inner.body);
-    const follow = (event: Event) => {
-      const link = (event.target as Element | null)?.closest?.('a[href]');
-      event.preventDefault();
-      if (link) void ask({ do: 'link', url: link.getAttribute('href') ?? '' }).catch(tell);
-    };
-    inner.addEventListener('click', follow, true);
-    inner.addEventListener('auxclick', follow, true);
-    inner.addEventListener('submit', event => event.preventDefault(), true);
-  });
-  const blocked = remote && !mail.images
-    ? [h('div', { class: 'blocked' }, h('span', {}, w('Remote images are blocked to protect your privacy.')),
-      button(w('Load Images'), () => { remember({ focus: mail.id }); void ask({ do: 'images', message: mail.id }).catch(tell); }, { secondary: true }))]
-    : [];
-  return [h('div', { class: 'body' }, ...blocked, frame)];
 }
 
 start(message => {

@@ -1,13 +1,28 @@
+import { SHOWN } from '../messages.js';
 import { ATTRIBUTES, DROPPED, KEPT } from './allowed.js';
-import { cleanStyle } from './mailStyle.js';
+import { calmLetters } from './letters.js';
+import { mailStyles } from './mailStyle.js';
 import { tame } from './tame.js';
 
 /** Deeper nesting than this is flattened: nobody reads it, and it only serves to stall. */
 const DEEPEST = 200;
 /** No more elements than this are shown. */
 const MOST = 60_000;
+/** A cell spans so many others, and all cells of a message together so many: a table has room for each. */
+const SPAN = 100, SPANS = 20_000;
+/** So many times in a message: what each costs grows with how many there are. */
+const LIMITED: Readonly<Record<string, number>> = { dir: 3000, value: 200, start: 200, q: 1000 };
+/** Longer attributes are cut, in characters; a longer link is none. */
+const LONGEST = 2000, LINK = 20_000;
 
-interface Clean { html: string; /** How many remote pictures were left out or would be loaded. */ remote: number }
+interface Clean {
+  /** The body element, with what it says of itself. */
+  html: string;
+  /** Remote pictures were left out or would be loaded. */
+  remote: boolean;
+  /** There was more than is shown of any message. */
+  cut: boolean;
+}
 interface CleanOptions {
   /** Remote pictures stay in. */
   images: boolean;
@@ -17,47 +32,61 @@ interface CleanOptions {
 
 /** Rebuilds a message from what is harmless in it. The parser's document is inert: nothing in it runs or loads. */
 export function sanitize(html: string, { images, inline }: CleanOptions): Clean {
-  const parsed = new DOMParser().parseFromString(tame(html), 'text/html'), out = document.implementation.createHTMLDocument('');
-  let remote = 0, count = 0;
-  const css = (text: string): string => {
-    const clean = cleanStyle(text, images);
-    remote += clean.remote;
-    return clean.css;
-  };
+  let remote = false, cut = false, count = 0, length = 0, spans = SPANS;
+  const used: Record<string, number> = {}, spare = (name: string) => (used[name] = (used[name] ?? 0) + 1) <= (LIMITED[name] ?? Infinity);
+  const parsed = new DOMParser().parseFromString(tame(html, () => { cut = true; }), 'text/html'), out = document.implementation.createHTMLDocument('');
+  const own = (cid: string) => Object.hasOwn(inline, cid) ? inline[cid] : undefined;
   const picture = (address: string): string | undefined => {
     const at = address.trim();
     const cid = /^cid:(.+)$/i.exec(at)?.[1];
-    if (cid !== undefined) { try { return inline[decodeURIComponent(cid)] ?? inline[cid]; } catch { return inline[cid]; } }
+    if (cid !== undefined) { try { return own(decodeURIComponent(cid)) ?? own(cid); } catch { return own(cid); } }
     if (/^data:image\/(png|jpe?g|gif|webp);base64,/i.test(at)) return at;
     if (!/^(https?:)?\/\//i.test(at)) return undefined;
-    remote++;
+    remote = true;
     return images ? at.replace(/^\/\//, 'https://') : undefined;
+  };
+  const styles = mailStyles(parsed.querySelectorAll('*').length, picture), calm = calmLetters();
+  const attributes = (from: Element, made: Element): void => {
+    const name = from.localName;
+    for (const { name: attribute, value } of Array.from(from.attributes)) {
+      const text = value.slice(0, LONGEST);
+      switch (attribute) {
+        case 'style': { const css = styles.own(from); if (css) made.setAttribute('style', css); break; }
+        case 'src': case 'background': {
+          if (attribute === 'src' && name !== 'img') break;
+          const at = picture(value);
+          if (at) made.setAttribute(attribute, at); else if (name === 'img') made.setAttribute('data-blocked', '');
+          break;
+        }
+        case 'href': if (name === 'a' && value.length <= LINK && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); break;
+        case 'colspan': case 'rowspan': case 'span': {
+          const span = Math.min(Number.parseInt(value, 10) || 1, SPAN, spans);
+          if (span > 1) { made.setAttribute(attribute, String(span)); spans -= span; }
+          break;
+        }
+        case 'text': if (name === 'body') made.setAttribute('text', text); break;
+        default: if (ATTRIBUTES.has(attribute) && spare(attribute)) made.setAttribute(attribute, text);
+      }
+    }
   };
   const copy = (from: Node, to: Node, depth: number): void => {
     for (let node = from.firstChild; node; node = node.nextSibling) {
-      if (count > MOST) return;
-      if (node.nodeType === Node.TEXT_NODE) { to.appendChild(out.createTextNode((node.textContent ?? '').replace(/[\u202d\u202e]/g, ''))); continue; }
+      if (count > MOST || length >= SHOWN) { cut = true; return; }
+      if (node.nodeType === Node.TEXT_NODE) {
+        const text = node.textContent ?? '';
+        to.appendChild(out.createTextNode(calm(text.slice(0, SHOWN - length))));
+        length += text.length;
+        if (length > SHOWN) cut = true;
+        continue;
+      }
       if (node.nodeType !== Node.ELEMENT_NODE) continue;
       const element = node as Element, name = element.localName;
       if (DROPPED.has(name) || element.namespaceURI !== 'http://www.w3.org/1999/xhtml') continue;
       count++;
-      if (!KEPT.has(name) || depth > DEEPEST) { copy(element, to, Math.min(depth + 1, DEEPEST + 1)); continue; }
+      if (!KEPT.has(name) || !spare(name) || depth > DEEPEST) { copy(element, to, Math.min(depth + 1, DEEPEST + 1)); continue; }
+      if (name === 'style') { style(element); continue; }
       const made = out.createElement(name);
-      if (name === 'style') { made.textContent = css(element.textContent ?? '').replace(/<\/?/g, ''); to.appendChild(made); continue; }
-      for (const { name: attribute, value } of Array.from(element.attributes)) {
-        if (!ATTRIBUTES.has(attribute)) continue;
-        if (attribute === 'style') { const clean = css(value); if (clean.trim()) made.setAttribute('style', clean); continue; }
-        if (attribute === 'src') {
-          if (name === 'img') {
-            const at = picture(value);
-            if (at) made.setAttribute('src', at); else made.setAttribute('data-blocked', '');
-          }
-          continue;
-        }
-        if (attribute === 'href') { if (name === 'a' && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); continue; }
-        if (attribute === 'dir' && name === 'bdo') continue;
-        made.setAttribute(attribute, value);
-      }
+      attributes(element, made);
       if (name === 'a') {
         made.setAttribute('rel', 'noreferrer noopener');
         made.setAttribute('target', '_self');
@@ -69,14 +98,20 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
       copy(element, made, depth + 1);
     }
   };
-  const head = parsed.head, body = parsed.body;
-  for (const style of Array.from(head?.querySelectorAll('style') ?? [])) {
+  function style(from: Element): void {
+    const css = styles.sheet(from.textContent ?? '', from.getAttribute('media') ?? '');
+    if (!css) return;
     const made = out.createElement('style');
-    made.textContent = css(style.textContent ?? '').replace(/<\/?/g, '');
+    made.textContent = css;
     out.body.appendChild(made);
   }
-  if (body) copy(body, out.body, 0);
-  const background = body?.getAttribute('background');
-  if (background) picture(background);
-  return { html: out.body.innerHTML, remote };
+  for (const one of Array.from(parsed.head.querySelectorAll('style'))) style(one);
+  // What stands on the root holds for the body, unless that says otherwise.
+  attributes(parsed.documentElement, out.body);
+  const above = out.body.getAttribute('style') ?? '';
+  attributes(parsed.body, out.body);
+  const below = parsed.body.hasAttribute('style') ? out.body.getAttribute('style') : '';
+  if (above && below !== above) out.body.setAttribute('style', `${above} ${below}`);
+  copy(parsed.body, out.body, 0);
+  return { html: out.body.outerHTML, remote, cut };
 }

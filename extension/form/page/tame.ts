@@ -19,9 +19,11 @@ const PARTS = new Set(['td', 'th', 'tr', 'tbody', 'thead', 'tfoot', 'caption', '
 /** Opened again by the parser wherever text follows, until they are closed by name. */
 const FORMATTING = new Set(['a', 'b', 'big', 'code', 'em', 'font', 'i', 's', 'small', 'strike', 'strong', 'tt', 'u']);
 /** Closed only where nothing else is open in them, save their like. */
-const INLINE = new Set(['abbr', 'bdi', 'bdo', 'cite', 'del', 'dfn', 'ins', 'kbd', 'mark', 'q', 'samp', 'span', 'sub', 'sup', 'time', 'var']);
+const INLINE = new Set(['abbr', 'bdi', 'cite', 'del', 'dfn', 'ins', 'kbd', 'mark', 'q', 'samp', 'span', 'sub', 'sup', 'time', 'var']);
 /** Their content is text up to their end. */
 const TEXT = new Set(['textarea', 'xmp', 'plaintext']);
+/** Attributes that only the sanitizer makes something of. */
+const ALSO = new Set(['background', 'media', 'text']);
 /** An end tag for formatting stops putting things right after this many blocks. */
 const BLOCKS = 8;
 
@@ -29,7 +31,8 @@ const BLOCKS = 8;
 interface Place { table: number; cell: boolean }
 interface Format { name: string; place: Place; /** How many of the elements around it are still open. */ depth: number }
 
-export function tame(html: string): string {
+/** A message without what stalls a parser; says where more than the last tag that is taken was left out. */
+export function tame(html: string, onCut?: () => void): string {
   const parts: string[] = [], stack: string[] = [], outer: Place[] = [], skipped = new Map<string, number>(), endless = new Set<string>();
   const mark = /<(\/?)([a-z][^\t\n\f\r />]*)|<!--|<[!?]/gi;
   let formats: Format[] = [], place: Place = { table: 0, cell: false }, at = 0, tags = 0;
@@ -50,18 +53,18 @@ export function tame(html: string): string {
     // A tag without an end is no tag, and nothing comes after it.
     if (end < 0) break;
     at = end + 1;
-    if (++tags > TAGS) continue;
+    if (++tags > TAGS) { onCut?.(); continue; }
     const raw = name === 'style' || TEXT.has(name);
     if (!close && (raw || DROPPED.has(name))) {
       const stop = html[end - 1] === '/' && !raw ? -1 : endOf(name, at);
       if (stop < 0 && !raw) continue;
       const content = [at, stop < 0 ? html.length : stop] as const;
       // Where a style is not taken as one, no tag may come to light in it.
-      if (name === 'style') parts.push('<style>', html.slice(...content).replaceAll('<', ''), '</style>'); else if (raw) text(...content);
+      if (name === 'style') parts.push(`<style${attributes(begin, end)}>`, html.slice(...content).replaceAll('<', ''), '</style>'); else if (raw) text(...content);
       at = content[1];
       continue;
     }
-    if (name === 'body' && !close) { parts.push(`<body${attributes(begin, end)}>`); continue; }
+    if ((name === 'html' || name === 'body') && !close) { parts.push(`<${name}${attributes(begin, end)}>`); continue; }
     if (!KEPT.has(name) || name === 'style') continue;
     // What formats is opened again in every block, and counts as often.
     if (!close && !VOID.has(name) && !INLINE.has(name)) tags += formats.length;
@@ -95,7 +98,7 @@ export function tame(html: string): string {
     for (const [, name, double, single, bare] of html.slice(from, to)
         .matchAll(/([^\t\n\f\r />=][^\t\n\f\r />=]*)(?:[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r >]*)))?/g)) {
       const known = name!.toLowerCase();
-      if (ATTRIBUTES.has(known) || known === 'background') {
+      if (ATTRIBUTES.has(known) || ALSO.has(known)) {
         out += ` ${known}="${(double ?? single ?? bare ?? '').replaceAll('<', '&lt;').replaceAll('"', '&quot;')}"`;
       }
     }

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { SHOWN, type MailView, type ToPage } from '../../extension/form/messages.js';
+import { loadWith } from './fakeHost.js';
+
+/** Opens one message in the reader, with as much of VS Code as that needs, and tells what its page is shown; `files` are what its vendor answers. */
+async function open(item: object, files: Readonly<Record<string, Uint8Array[]>> = {}): Promise<{ mail: MailView; fetched: string[] }> {
+  const posted: ToPage[] = [], fetched: string[] = [];
+  let receive: (message: unknown) => Promise<void> = async () => {};
+  const gone = () => ({ dispose() {} });
+  const webview = { options: {}, html: '', cspSource: 'x', asWebviewUri: String, postMessage: (one: ToPage) => { posted.push(one); }, onDidReceiveMessage(listen: typeof receive) { receive = listen; return { dispose() {} }; } };
+  const fake = {
+    env: { language: 'en' }, Uri: { joinPath: () => 'uri' }, l10n: { t: (text: string) => text }, ThemeIcon: class {}, ViewColumn: { Active: 1 }, EventEmitter: class { event = gone; fire() {} }, FileSystemError: class extends Error {},
+    workspace: { getConfiguration: () => ({ get: (_: string, otherwise: unknown) => otherwise }) }, window: { createWebviewPanel: () => ({ webview, onDidDispose: gone }) },
+  };
+  const { createReader } = loadWith<typeof import('../../extension/reader.js')>(fake, '../../extension/reader.js');
+  const field = (ref: string) => ({ type: 'text', label: 'x', required: true, ref });
+  const provider = { id: 'made', name: 'Made', operations: { 'message.get': { input: { message: field('message') } }, 'attachment.get': { input: { attachment: field('attachment') } } } };
+  const client = { call: async (name: string, { attachment }: { attachment: string }) => {
+    if (name === 'message.get') return { id: '1', ...item };
+    fetched.push(attachment);
+    return { name: 'a', type: 'image/png', open: async function* () { yield* files[attachment] ?? []; } };
+  } };
+  const target = { account: { id: 'a', name: 'Mine', provider }, resource: 'message', label: 'x', binding: { refs: { message: '1' }, choices: {} } };
+  await createReader({ extension: 'ext', accounts: { open: async () => client }, operator: {} } as never).read(target as never);
+  await receive({ type: 'ready' });
+  const shown = posted.findLast(one => one.type === 'reader');
+  assert.ok(shown?.type === 'reader');
+  assert.equal(shown.reader.messages[0]?.problem, undefined);
+  return { mail: shown.reader.messages[0]!, fetched };
+}
+
+describe('the limits of the reader', () => {
+  it('shows so much of a message, and says when there is more', async () => {
+    const { mail: whole } = await open({ text: 'x'.repeat(SHOWN), html: 'y'.repeat(6_000_000) });
+    assert.deepEqual([whole.text?.length, whole.textCut, whole.html?.length, whole.htmlCut], [SHOWN, undefined, 6_000_000, undefined]);
+    const { mail: cut } = await open({ text: 'x'.repeat(SHOWN + 1), html: 'y'.repeat(6_000_001) });
+    assert.deepEqual([cut.text?.length, cut.textCut, cut.html?.length, cut.htmlCut], [SHOWN, true, 6_000_000, true]);
+  });
+  it('brings the pictures that a message names and carries: of known types, of some size, some of them', async () => {
+    const part = (id: string, more: object = {}) => ({ id, name: id, type: 'image/png', contentId: `<${id}>`, ...more });
+    const attachments = [part('good'), part('unnamed'), part('drawing', { type: 'image/svg+xml' }), part('page', { type: 'text/html' }), part('declared', { size: 3_000_001 }), part('grown', { size: 5 })];
+    const { mail, fetched } = await open(
+      { html: ['good', 'drawing', 'page', 'declared', 'grown'].map(id => `<img src="cid:${id}">`).join(''), attachments },
+      { good: [new Uint8Array([1, 2, 3])], grown: [new Uint8Array(2_000_000), new Uint8Array(2_000_000)] },
+    );
+    assert.deepEqual(mail.inline, { good: 'data:image/png;base64,AQID' });
+    assert.deepEqual(fetched, ['good', 'grown']);
+    const many = Array.from({ length: 30 }, (_, i) => part(`p${i}.`));
+    assert.equal(Object.keys((await open({ html: many.map(({ id }) => `cid:${id}`).join(' '), attachments: many })).mail.inline).length, 20);
+  });
+});
