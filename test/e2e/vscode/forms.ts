@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { until, writes, type Journey, type Journeys } from './journey.js';
+import { stored, until, writes, type Journey, type Journeys } from './journey.js';
 import type { Loose } from './workbench.js';
 
 /** Opens the form of a mailbox of an account, below its branch. */
@@ -31,7 +31,7 @@ export const formJourneys: Journeys = {
     await wb.closeAll();
   },
   async 'a form changes a password in boxes: typed twice, sent once, nowhere else'(j) {
-    const { wb, page, box, shot } = j, form = await open(j, 'Scaleway', 'user003@');
+    const { wb, page, box, shot } = j, form = await open(j, 'Scaleway', 'user021@');
     box.vendors.scaleway.forget();
     await button(form, 'Change Password').click();
     await wb.input('Correct-horse-7-battery');
@@ -42,7 +42,7 @@ export const formJourneys: Journeys = {
     assert.deepEqual(writes(box, 'scaleway'), []);
     await wb.input('Correct-horse-7-battery');
     await until('it was sent', () => writes(box, 'scaleway').length > 0);
-    await page.locator('.statusbar-item', { hasText: 'user003@' }).waitFor();
+    await page.locator('.statusbar-item', { hasText: 'user021@' }).waitFor();
     assert.equal(writes(box, 'scaleway').length, 1);
     assert.match(writes(box, 'scaleway')[0]!.body.toString(), /Correct-horse-7-battery/);
     assert.equal(await page.locator('.tab.dirty').count(), 0);
@@ -172,6 +172,7 @@ export const formJourneys: Journeys = {
     const kept = join(folder, '../data/User/Backups');
     await until('the workbench has written it down', () => existsSync(kept) && readdirSync(kept, { recursive: true, withFileTypes: true })
       .some(one => one.isFile() && readFileSync(join(one.parentPath, one.name), 'utf8').includes('"maxEmailsPerDay": 456')));
+    await until('and that it is a form', () => stored(page, 'serializedGrid', 'mailroom.form', 'first9'), 60_000);
     box.vendors.outreach.rows.mailboxes.get(9).attributes.maxMailingsPerDay = 77;
     page.once('dialog', (dialog: Loose) => void dialog.accept());
     await page.reload();

@@ -285,8 +285,10 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
         good = false;
         console.log(`  ✘ ${name}\n    ${String((error as Error).message).split('\n').slice(0, 12).join('\n    ')}`);
         await shot(`failed-${name.slice(0, 20).replace(/\W+/g, '-')}`).catch(() => {});
+        // The next one begins with an empty workbench, whatever was being asked.
         await page.keyboard.press('Escape');
-        await wb.closeAll().catch(() => {});
+        await wb.closeAll().catch(() => page.locator('.monaco-dialog-box').getByRole('button', { name: "Don't Save" }).click({ timeout: 2000 })).catch(() => {});
+        await wb.clearToasts();
       }
       policy = [];
     }

@@ -1,22 +1,9 @@
 import assert from 'node:assert/strict';
-import { until, writes, type Journey, type Journeys } from './journey.js';
+import { stored, until, writes, type Journey, type Journeys } from './journey.js';
 
 const DRAFT = 'Not sent before the restart.';
-/**
- * Whether the browser's store holds all five kinds of tab with what each notes of itself (that of the lists, opened last, is looked for), and
- * the draft: the workbench writes them some seconds after the last change.
- */
-const WRITTEN = `(async () => {
-  const values = [];
-  for (const { name } of await indexedDB.databases()) {
-    const db = await new Promise((resolve, reject) => { const open = indexedDB.open(name); open.onsuccess = () => resolve(open.result); open.onerror = reject; });
-    for (const store of db.objectStoreNames) values.push(...await new Promise((resolve, reject) => { const all = db.transaction(store).objectStore(store).getAll(); all.onsuccess = () => resolve(all.result); all.onerror = reject; }));
-    db.close();
-  }
-  const texts = values.filter(one => typeof one === 'string');
-  return texts.some(one => one.includes('serializedGrid') && ['reader', 'lists', 'composer', 'overview', 'requests'].every(kind => one.includes('mailroom.' + kind)) && one.includes('spamList'))
-    && texts.some(one => one.includes(${JSON.stringify(DRAFT)}));
-})()`;
+/** What the store names of each kind of tab; the lists, opened last, also by what they note of themselves. */
+const TABS = ['serializedGrid', 'mailroom.reader', 'mailroom.lists', 'mailroom.composer', 'mailroom.overview', 'mailroom.requests', 'spamList'];
 
 /** One domain among many, opened with a search so that the rows below it are in sight. */
 async function domain(wb: Journey['wb']): Promise<void> {
@@ -76,7 +63,7 @@ export const tabJourneys: Journeys = {
     await wb.expand(/^Mailboxes/, 'alex.smith@', /^Spam Lists/);
     await wb.menu(/^Spam Lists/, 'Edit Lists');
     await wb.webview('lists', 'anyone@spam.com');
-    await until('the workbench has written down what is open', () => page.evaluate(WRITTEN), 60_000);
+    await until('the workbench has written down what is open, and the draft', async () => await stored(page, ...TABS) && await stored(page, DRAFT), 60_000);
     for (const vendor of Object.values(box.vendors)) vendor.forget();
     await page.reload();
     await page.waitForSelector('.activitybar', { timeout: 60_000 });
