@@ -20,19 +20,19 @@ export const until = async (what: string, check: () => boolean | Promise<boolean
   for (const end = Date.now() + ms; ;) { if (await check()) return; if (Date.now() > end) throw new Error(`In vain waited for: ${what}`); await new Promise(resolve => setTimeout(resolve, 50)); }
 };
 /** Whether one text of the browser's store holds all of these: there the workbench writes down what is open, some seconds after the last change. */
-export const stored = (page: Loose, ...parts: string[]): Promise<boolean> => page.evaluate(async (wanted: string[]) => {
-  const store = (globalThis as any).indexedDB, over = (request: any) => new Promise<any>((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = reject; });
-  for (const { name } of await store.databases()) {
-    const db = await over(store.open(name));
+export const stored = (page: Loose, ...parts: string[]): Promise<boolean> => page.evaluate(`(async () => {
+  const over = request => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = reject; });
+  for (const { name } of await indexedDB.databases()) {
+    const db = await over(indexedDB.open(name));
     try {
       for (const one of db.objectStoreNames) {
-        const texts: unknown[] = await over(db.transaction(one).objectStore(one).getAll());
-        if (texts.some(text => typeof text === 'string' && wanted.every(part => text.includes(part)))) return true;
+        const texts = await over(db.transaction(one).objectStore(one).getAll());
+        if (texts.some(text => typeof text === 'string' && ${JSON.stringify(parts)}.every(part => text.includes(part)))) return true;
       }
     } finally { db.close(); }
   }
   return false;
-}, parts);
+})()`);
 interface Request { method: string; path: string; body: Buffer }
 export const writes = (box: Sandboxes, id: string): Request[] => (box.vendors[id].seen as Request[]).filter(one => one.method !== 'GET');
 

@@ -187,8 +187,8 @@ export const troubleJourneys: Journeys = {
       await wb.row('Scaleway').waitFor({ timeout: 60_000 });
       await wb.expand('Scaleway', /^Mailboxes/);
       box.vendors.scaleway.forget();
-      await wb.menu('user002@', 'Delete');
-      assert.match(await wb.dialog('Delete'), /user002@/);
+      await wb.menu('user012@', 'Delete');
+      assert.match(await wb.dialog('Delete'), /user012@/);
       await until('it was asked for', () => writes(box, 'scaleway').length === 1);
       await page.locator('.notification-list-item', { hasText: 'is scheduled' }).getByRole('button', { name: 'Restore' }).click();
       await until('it was restored', () => writes(box, 'scaleway').some(one => one.path.endsWith('/restore')));
