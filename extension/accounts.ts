@@ -228,9 +228,11 @@ export function createAccounts(options: AccountsOptions) {
     void Promise.resolve(refused?.(account, error)).then(() => { if (quiet.has(account.id)) hush(account.id); });
   }
   function mark(id: string, is: AccountState): void {
-    if (states.get(id) === is) return;
+    const before = states.get(id);
+    if (before === is) return;
     states.set(id, is);
-    stateChanged?.(id);
+    // That an account works is what its row says by saying nothing, and drawing it again would draw all that is below it.
+    if (before !== undefined || is !== 'good') stateChanged?.(id);
   }
 
   /** A client that tells what became of each call: how the account is, that it is in use, and that it is not let in. */

@@ -26,7 +26,7 @@ export function createTree({ model, icon, shown, stateOf }: TreeParts) {
     getChildren(node) { if (!node) shown?.(); return node?.kind === 'note' ? [] : model.children(node); },
     getParent: node => node.parent,
     getTreeItem: node => row(node),
-    resolveTreeItem(item, node) { item.tooltip = tooltip(node); return item; },
+    resolveTreeItem(item, node) { item.tooltip = tooltip(node, stateOf?.(node.account.id)); return item; },
   };
 
   function row(node: Node): vscode.TreeItem {
@@ -39,7 +39,7 @@ export function createTree({ model, icon, shown, stateOf }: TreeParts) {
       case 'account': {
         item.iconPath = icon(node.account.provider.id);
         const state = stateOf?.(node.account.id);
-        if (!state) break;
+        if (!state || state === 'good') break;
         // First, because a narrow view cuts what comes last.
         item.description = [accountState(state), description].filter(Boolean).join(' · ');
         item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: state });
@@ -102,11 +102,12 @@ function itemIcon({ resource, item }: ItemNode): string {
 }
 
 /** What is shown when the mouse rests on a row; made then, not before. */
-function tooltip(node: Node): vscode.MarkdownString | undefined {
+function tooltip(node: Node, state?: AccountState): vscode.MarkdownString | undefined {
   const text = new vscode.MarkdownString();
   const lines: [string, unknown][] = [];
   if (node.kind === 'account') {
     lines.push([t('Provider'), node.account.provider.name], [t('Address'), node.account.values.baseUrl ?? node.account.values.imapHost]);
+    if (state) lines.push([t('State'), accountState(state)]);
     if (node.account.provider.notice) lines.push([t('Notice'), node.account.provider.notice]);
   } else if (node.kind === 'item') {
     const { item } = node, from = item.from as { name?: string; email?: string } | undefined;

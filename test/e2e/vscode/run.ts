@@ -221,6 +221,9 @@ const basic: Journeys = {
   },
   async 'shows overview and requests; gathers what needs attention'({ wb, page, shot, axe }) {
     await wb.collapse();
+    await wb.expand('Outreach', /^Mailboxes/);
+    await wb.row('ben@acme.test').waitFor();
+    await wb.collapse();
     await wb.menu('Outreach', 'Show Overview');
     const overview = await wb.webview('overview', 'ben@acme.test');
     await overview.locator('svg').first().waitFor();
