@@ -278,22 +278,26 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
     await wb.open();
     for (const [name, journey] of Object.entries(journeys)) {
       if (only && !only.some(part => name.includes(part))) continue;
-      const started = Date.now();
-      try {
-        await journey({ wb, page, box, spy, folder: server.folder, shot, axe: check });
-        // Mail that breaks the policy is the point of the policy.
-        if (!/mail|message/.test(name)) assert.deepEqual(policy, [], 'our pages keep their own policy');
-        console.log(`  ✔ ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-      } catch (error) {
-        good = false;
-        console.log(`  ✘ ${name}\n    ${String((error as Error).message).split('\n').slice(0, 12).join('\n    ')}`);
-        await shot(`failed-${name.slice(0, 20).replace(/\W+/g, '-')}`).catch(() => {});
-        // The next one begins with an empty workbench, whatever was being asked.
-        await page.keyboard.press('Escape');
-        await wb.closeAll().catch(() => page.locator('.monaco-dialog-box').getByRole('button', { name: "Don't Save" }).click({ timeout: 2000 })).catch(() => {});
-        await wb.clearToasts();
+      // A second try tells a slow moment of this machine from a fault. Both are shown.
+      for (const tries of [1, 2]) {
+        const started = Date.now();
+        try {
+          await journey({ wb, page, box, spy, folder: server.folder, shot, axe: check });
+          // Mail that breaks the policy is the point of the policy.
+          if (!/mail|message/.test(name)) assert.deepEqual(policy, [], 'our pages keep their own policy');
+          console.log(`  ✔ ${name} (${((Date.now() - started) / 1000).toFixed(1)} s${tries > 1 ? ', at the second try' : ''})`);
+          break;
+        } catch (error) {
+          if (tries > 1) good = false;
+          console.log(`  ✘ ${name}\n    ${String((error as Error).message).split('\n').slice(0, 12).join('\n    ')}`);
+          await shot(`failed-${name.slice(0, 20).replace(/\W+/g, '-')}`).catch(() => {});
+          // The next one begins with an empty workbench, whatever was being asked, and with vendors that answer.
+          for (const vendor of Object.values(box.vendors)) vendor.mend();
+          await page.keyboard.press('Escape');
+          await wb.closeAll().catch(() => page.locator('.monaco-dialog-box').getByRole('button', { name: "Don't Save" }).click({ timeout: 2000 })).catch(() => {});
+          await wb.clearToasts();
+        } finally { policy = []; }
       }
-      policy = [];
     }
     // What comes late counts too.
     const late = spy.seen.filter(one => one !== ASKED);
