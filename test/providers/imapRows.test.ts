@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { ImapFlow } from 'imapflow';
 import parser from 'imapflow/lib/handler/imap-parser.js';
 import { parseEnvelope } from 'imapflow/lib/tools.js';
-import { envelopeOf, fetchRow, quicken } from '../../shared/providers/imap/rows.js';
+import { envelopeOf, fetchRow, fetchTogether, quicken, settled } from '../../shared/providers/imap/rows.js';
 
 interface Made { text: string; literals: Buffer[] }
 const joined = (parts: Made[]): Made => ({ text: parts.map(part => part.text).join(' '), literals: parts.flatMap(part => part.literals) });
@@ -69,11 +69,53 @@ describe('IMAP: answers to FETCH', () => {
       assert.deepEqual(await heard(bytes, cuts, true), await heard(bytes, cuts, false));
     }), { numRuns: 500 });
   });
+  it('of several commands under way reach each its own, wherever the bytes are cut and however a row is read', async () => {
+    // One that this reader takes, and one that it leaves to the library together with what stands behind it.
+    const flags = fc.constantFrom('\\Seen', '\\*');
+    const rows = fc.array(fc.array(flags, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
+    await fc.assert(fc.asyncProperty(rows, fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 40 }), fc.constantFrom('OK Done.', 'NO [LIMIT] No.', 'ok'), async (commands, cuts, end) => {
+      const client = bare(), came: number[][] = commands.map(() => []), ended: number[] = [];
+      let sent = '', uid = 1;
+      client.write = (text: string) => { sent += `${text}\r\n`; };
+      quicken(client as never);
+      Object.assign(client, { usable: true, mailbox: { path: 'INBOX' } });
+      client.streamer.on('readable', () => void client.reader());
+      await fetchTogether(client as never, commands.map((_, i) => ({
+        set: `${i + 1}`, query: { uid: true, flags: true, bodyParts: [{ key: '1', start: 0, maxLength: 9 }] },
+        each(row) { came[i]!.push(row.uid); }, sent(come) { void come.then(() => ended.push(i)); },
+      })));
+      const tags = [...sent.matchAll(/^(P\d+) UID FETCH \d \(UID FLAGS BODY\.PEEK\[1\]<0\.9>\)\r\n/gm)].map(([, tag]) => tag!);
+      assert.equal(tags.length, commands.length, sent);
+      const bytes = Buffer.from(commands.map((all, i) => `${all.map(one => `* 1 FETCH (UID ${uid++} FLAGS (${one}) BODY[1]<0> {3}\r\n* 1)\r\n`).join('')}${tags[i]} ${end}\r\n`).join(''));
+      await feed(client, bytes, cuts);
+      await settled(client as never);
+      let from = 1;
+      assert.deepEqual(came, commands.map(all => all.map(() => from++)));
+      assert.deepEqual(ended, commands.map((_, i) => i));
+    }), { numRuns: 300 });
+  });
+  it('are not asked for together while the library waits for one of its own, and end with the connection', async () => {
+    const client = bare(), sent: string[] = [], ends: Promise<void>[] = [];
+    client.write = (text: string) => { sent.push(text); };
+    quicken(client as never);
+    Object.assign(client, { usable: true, mailbox: { path: 'INBOX' }, currentRequest: { tag: '1' } });
+    const wish = { set: '1', query: { uid: true }, each() {}, sent(come: Promise<void>) { ends.push(come); } };
+    await fetchTogether(client as never, [wish]);
+    client.currentRequest = false;
+    await fetchTogether(client as never, [wish, wish]);
+    assert.equal(sent.length, 1, 'one packet, when nothing else is under way');
+    assert.equal(ends.length, 2);
+    (client as unknown as ImapFlow).emit('close');
+    for (const end of ends) await assert.rejects(end, /connection ended/);
+    await settled(client as never);
+  });
   it('reach this reader: the library still has what it is attached to', () => {
-    const { streamer } = bare();
+    const client = bare(), { streamer } = client;
+    assert.ok(Array.isArray(client.requestQueue));
+    assert.equal(client.currentRequest, false);
     for (const name of ['lineBuffer', 'inputBuffer']) assert.ok(Array.isArray(streamer[name]), name);
     assert.equal(streamer.state, 1);
-    for (const [owner, name] of [[streamer, 'processInputChunk'], [ImapFlow.prototype, 'getUntaggedHandler']] as const) assert.equal(typeof (owner as unknown as Record<string, unknown>)[name], 'function', name);
+    for (const [owner, name] of [[streamer, 'processInputChunk'], [ImapFlow.prototype, 'getUntaggedHandler'], [ImapFlow.prototype, 'handleResponse'], [ImapFlow.prototype, 'write']] as const) assert.equal(typeof (owner as unknown as Record<string, unknown>)[name], 'function', name);
   });
 });
 
@@ -87,10 +129,14 @@ async function heard(bytes: Buffer, cuts: number[], quick: boolean): Promise<unk
   const note = async (untagged: unknown) => { told.push(JSON.parse(JSON.stringify(untagged, (key, value: unknown) => key === 'nullBytesRemoved' ? undefined : value))); };
   client.currentRequest = { options: { untagged: { FETCH: note, EXISTS: note, EXPUNGE: note, FLAGS: note, OK: note } } };
   client.streamer.on('readable', () => void client.reader());
+  await feed(client, bytes, cuts);
+  return told;
+}
+/** Lets a client hear bytes in pieces of these sizes. */
+async function feed(client: Bare, bytes: Buffer, cuts: number[]): Promise<void> {
   for (let at = 0, i = 0; at < bytes.length;) {
     const end = Math.min(bytes.length, at + (cuts[i++] ?? 1000));
     await new Promise<void>(resolve => client.streamer.write(bytes.subarray(at, end), resolve));
     at = end;
   }
-  return told;
 }

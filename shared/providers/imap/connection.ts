@@ -5,7 +5,7 @@ import { endpoint, settingsOf, type Endpoint } from './account.js';
 import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from './libraries.js';
 import { observeCommands } from './observe.js';
-import { quicken } from './rows.js';
+import { interrupted, quicken, settled } from './rows.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;
@@ -25,6 +25,8 @@ const LOGIN_GAP = 1_000;
 const LOGIN_EVERY = 1_100, LOGINS_AT_ONCE = 4;
 /** So long after a refused second connection the account makes do with one, in milliseconds. */
 const SINGLE_FOR = 10 * 60_000;
+/** So long after a connection that ended in the middle of several commands they are sent one at a time, for servers and middle boxes that stand no more. */
+const PATIENT_FOR = 10 * 60_000;
 
 /** What a refused command left in the library's log: many of its calls only answer `false`. */
 const refusals = new WeakMap<ImapFlow, unknown>();
@@ -37,6 +39,8 @@ interface Hub {
   lastLogin: number; nextLogin: number; failed: boolean;
   /** The server refused a second connection: until this time news is asked for on the first one. */
   singleUntil: number;
+  /** See PATIENT_FOR. */
+  patientUntil: number;
   watchers: Set<Watcher>; loop?: Promise<void>; wake?: () => void; idle?: ImapFlow;
   /** The folder whose news the server tells by itself. */
   pushed?: string;
@@ -49,7 +53,7 @@ function hubOf(ctx: Context): Hub {
   const { key } = settingsOf(ctx);
   let hub = hubs.get(key);
   if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: -Infinity, nextLogin: -Infinity, failed: false,
-    singleUntil: -Infinity, watchers: new Set() });
+    singleUntil: -Infinity, patientUntil: -Infinity, watchers: new Set() });
   return hub;
 }
 
@@ -75,6 +79,8 @@ interface Use {
   reads?: boolean;
   /** See SILENCE. */
   silence?: number;
+  /** The task knows what a task before it left under way on the connection, and waits for it where it must; for all others that is over. */
+  goesOn?: boolean;
 }
 
 /**
@@ -96,10 +102,12 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
         if (now !== heard) { heard = now; heardAt = performance.now(); }
         else if (performance.now() - heardAt > (use.silence ?? SILENCE)) { silent = true; client.close(); }
       }, Math.min(5_000, (use.silence ?? SILENCE) / 4));
-      const stop = () => client.close();
+      // That says nothing about what the server stands.
+      const stop = () => { client.close(); interrupted.delete(client); };
       ctx.signal?.addEventListener('abort', stop, { once: true });
       try {
         refusals.delete(client);
+        if (!use.goesOn) await settled(client);
         return await run(client);
       } catch (error) {
         ctx.signal?.throwIfAborted();
@@ -128,6 +136,7 @@ export async function opened(client: ImapFlow, path: string,
   { write = false, fresh = false }: { write?: boolean; fresh?: boolean } = {}): Promise<MailboxObject> {
   const current = client.mailbox;
   if (current && current.path === path && !!current.readOnly === !write && !fresh) return current;
+  await settled(client);
   const mailbox = await client.mailboxOpen(path, { readOnly: !write });
   if (!mailbox) throw new MailError('protocol', `The folder "${path}" could not be opened.`);
   if (write && mailbox.readOnly) throw new MailError('forbidden', `The folder "${path}" may only be read.`);
@@ -194,6 +203,7 @@ async function ready(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
     if (performance.now() - hub.usedAt < PROBE_AFTER || await alive(kept)) return kept;
     kept.close();
   }
+  if (kept && interrupted.has(kept)) hub.patientUntil = performance.now() + PATIENT_FOR;
   hub.client = undefined;
   try {
     return hub.client = await login(hub, ctx, end);
@@ -230,7 +240,7 @@ async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
   for (let renewed = false; ; renewed = true) {
     await loginTurn(hub, renewed, ctx.signal);
     try {
-      const client = await connect(ctx, end, renewed);
+      const client = await connect(ctx, end, renewed, performance.now() > hub.patientUntil);
       hub.failed = false;
       return client;
     } catch (error) {
@@ -242,8 +252,8 @@ async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
   }
 }
 
-/** Connects once and logs in. Throws a `MailError` that names side, host and port. */
-async function connect(ctx: Context, end: Endpoint, renew = false): Promise<ImapFlow> {
+/** Connects once and logs in. Throws a `MailError` that names side, host and port. `together`: see `quicken`. */
+async function connect(ctx: Context, end: Endpoint, renew = false, together = true): Promise<ImapFlow> {
   const { ImapFlow } = await imapLibrary();
   const address = await addressOf(ctx, end);
   const quiet = () => {};
@@ -258,7 +268,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false): Promise<Imap
     // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
-  quicken(client);
+  quicken(client, together);
   observeCommands(ctx, end, client);
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
   client.on('error', quiet);

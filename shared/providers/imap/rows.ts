@@ -1,6 +1,6 @@
 import { words } from './decode.js';
 import {
-  imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MessageAddressObject, type MessageEnvelopeObject,
+  imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MailboxObject, type MessageAddressObject, type MessageEnvelopeObject,
 } from './libraries.js';
 
 /** A value as the library's own parser gives it: lists are arrays, NIL is null, the section of `BODY[...]` stands beside its atom. */
@@ -109,6 +109,10 @@ function answerAt(bytes: Buffer, from: number): Answer | number {
 /** What is used of the library besides its documented calls. A version without it reads all answers its own way, only slower. */
 interface Inside {
   getUntaggedHandler?: (command: string, attributes: Value[]) => ((row: FetchRow) => void | Promise<void>) | undefined;
+  /** Everything that `processInputChunk` did not take, as whole answers. */
+  handleResponse?: (answer: { payload: Buffer }) => Promise<boolean>;
+  write?: (text: string) => void;
+  currentRequest?: unknown; requestQueue?: unknown[];
   streamer?: { state?: unknown; lineBuffer?: unknown[]; inputBuffer?: unknown[]; destroyed: boolean; processInputChunk?: (chunk: Buffer) => Promise<void> };
 }
 
@@ -116,11 +120,13 @@ interface Inside {
  * Lets a connection take FETCH answers from the bytes as they come, with `answerAt` and `fetchRow`. The library passes each through a stream
  * and half a dozen promises, parses it character by character and then writes it out again for a log that nobody reads, which takes most of
  * the time a long list needs. Everything else, and every answer that is not quite regular or very large, is left to it.
+ * `together` lets it have several commands under way as well.
  */
-export function quicken(client: ImapFlow): void {
+export function quicken(client: ImapFlow, together = true): void {
   const inside = client as unknown as Inside, { streamer } = inside;
-  const slow = streamer?.processInputChunk?.bind(streamer), handler = inside.getUntaggedHandler?.bind(client);
-  if (!slow || !handler || !streamer?.lineBuffer || !streamer.inputBuffer) return;
+  const slow = streamer?.processInputChunk?.bind(streamer);
+  if (!slow || !inside.getUntaggedHandler || !streamer?.lineBuffer || !streamer.inputBuffer) return;
+  const asked = together ? pipe(client, inside) : [], handler = inside.getUntaggedHandler.bind(client);
   // The beginning of an answer, and how many bytes must be there before it is worth another look.
   let kept: Buffer[] = [], have = 0, need = 0;
   streamer.processInputChunk = async chunk => {
@@ -133,7 +139,7 @@ export function quicken(client: ImapFlow): void {
     let at = 0;
     // Between two answers only: what the library has begun to read, it reads to its end.
     const between = streamer.state === LINE && !streamer.lineBuffer!.length && !streamer.inputBuffer!.length;
-    while (between && !streamer.destroyed && bytes[at] === STAR && !(bytes[at + 2]! > NINE)) {
+    while (between && !streamer.destroyed && (bytes[at] === STAR ? !(bytes[at + 2]! > NINE) : bytes[at] === OWN && asked.length)) {
       const answer = answerAt(bytes, at);
       if (typeof answer === 'number') {
         if (answer > LARGEST) break;
@@ -141,6 +147,11 @@ export function quicken(client: ImapFlow): void {
         have = bytes.length - at;
         need = answer;
         return;
+      }
+      if (bytes[at] === OWN) {
+        if (!answered(asked, answer.payload)) break;
+        at = answer.end;
+        continue;
       }
       const row = fetchRow(answer.payload, answer.literals);
       if (!row) break;
@@ -153,6 +164,49 @@ export function quicken(client: ImapFlow): void {
     }
     if (at < bytes.length && !streamer.destroyed) await slow(at ? bytes.subarray(at) : bytes);
   };
+}
+
+/** A FETCH under way beside the library's own command; `end` hears that it was answered, or why it never will be. */
+interface Asked { tag: string; row(row: FetchRow): void | Promise<void>; end(error?: Error): void; over: Promise<void> }
+/** Those of a connection, in the order they were sent. A connection that is not here cannot have any. */
+const underWay = new WeakMap<ImapFlow, Asked[]>();
+/** Connections that ended while some were under way. */
+export const interrupted = new WeakSet<ImapFlow>();
+/** Their tags begin so; the library's are hexadecimal numbers. */
+const TAG = 'P', OWN = TAG.charCodeAt(0);
+let tags = 0;
+
+/** Notes that a command was answered, however; false when the line is no answer to one of them. */
+function answered(asked: Asked[], line: Buffer): boolean {
+  const tag = /^P\d+(?= (?:OK|NO|BAD)\b)/i.exec(line.toString('latin1', 0, 30))?.[0];
+  const at = asked.findIndex(one => one.tag === tag);
+  if (at < 0) return false;
+  asked.splice(at, 1)[0]!.end();
+  return true;
+}
+
+/** Lets a connection have FETCH commands under way beside the library's, which sends one at a time. */
+function pipe(client: ImapFlow, inside: Inside): Asked[] {
+  const asked: Asked[] = [], theirs = inside.getUntaggedHandler!.bind(client), respond = inside.handleResponse?.bind(client);
+  if (!respond || !inside.write || !inside.requestQueue) return asked;
+  // A server works off commands in their order (RFC 9051 section 5.5), so a row belongs to the first; and the library's own come after these.
+  inside.getUntaggedHandler = (command, attributes) => {
+    const [name] = attributes;
+    return asked[0] && name && !Array.isArray(name) && name.value === 'FETCH' ? asked[0].row : theirs(command, attributes);
+  };
+  // An answer behind one that was left to the library goes the same way.
+  inside.handleResponse = async answer => (answer.payload[0] === OWN && answered(asked, answer.payload)) || respond(answer);
+  client.once('close', () => {
+    if (asked.length) interrupted.add(client);
+    for (const one of asked.splice(0)) one.end(new Error('The connection ended.'));
+  });
+  underWay.set(client, asked);
+  return asked;
+}
+
+/** Resolves when nothing is under way beside the library's command any more, however it ended. */
+export async function settled(client: ImapFlow): Promise<void> {
+  await Promise.allSettled((underWay.get(client) ?? []).map(one => one.over));
 }
 
 const said = (value: Value | undefined): string => value && !Array.isArray(value) ? value.value.toString() : '';
@@ -201,22 +255,15 @@ const section = (name: string | undefined, range?: { start?: number; maxLength?:
 /** A header longer than this is cut, in bytes: a message without an empty line is all header. */
 export const LONGEST_HEADER = 256 * 1024;
 
-/**
- * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same,
- * but takes every row through a queue of promises and writes the name of each item anew. Throws what the library throws.
- */
-export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: (row: FetchMessageObject) => void | Promise<void>,
-  uid = true): Promise<void> {
-  const { formatMessageResponse, parseBodystructure } = await imapToolsLibrary();
-  const { capabilities, mailbox } = client;
-  if (!mailbox) return;
+/** What a row is asked for with. */
+function itemsOf({ capabilities, enabled, mailbox }: ImapFlow, query: FetchQueryObject): Token[] {
   const objectId = capabilities.has('OBJECTID'), gmail = capabilities.has('X-GM-EXT-1');
   const items: Token[] = [atom('UID')];
   if (query.flags) items.push(atom('FLAGS'));
   if (query.internalDate) items.push(atom('INTERNALDATE'));
   if (query.size) items.push(atom('RFC822.SIZE'));
   // Costs nothing and lets a host see changes, where the server counts them (RFC 7162).
-  if (query.flags && client.enabled.has('CONDSTORE') && !mailbox.noModseq) items.push(atom('MODSEQ'));
+  if (query.flags && enabled.has('CONDSTORE') && mailbox && !mailbox.noModseq) items.push(atom('MODSEQ'));
   if (query.envelope) items.push(atom('ENVELOPE'));
   if (query.bodyStructure) items.push(atom('BODYSTRUCTURE'));
   if (query.threadId && (objectId || gmail)) items.push(...(objectId ? ['EMAILID', 'THREADID'] : ['X-GM-MSGID', 'X-GM-THRID']).map(atom));
@@ -224,8 +271,13 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
   if (query.source) items.push(section(undefined, query.source === true ? undefined : query.source));
   if (query.headers) items.push(section('HEADER', { start: 0, maxLength: LONGEST_HEADER }));
   for (const part of query.bodyParts ?? []) items.push(typeof part === 'string' ? section(part.toUpperCase()) : section(part.key.toUpperCase(), part));
+  return items;
+}
 
-  const toRow = ({ command, attributes }: FetchRow): FetchMessageObject | Promise<FetchMessageObject> => {
+/** What the library says of a FETCH answer, made of what it read or `fetchRow` did. */
+async function rowMaker(mailbox: MailboxObject) {
+  const { formatMessageResponse, parseBodystructure } = await imapToolsLibrary();
+  return ({ command, attributes }: FetchRow): FetchMessageObject | Promise<FetchMessageObject> => {
     const row = { seq: Number(command) } as FetchMessageObject;
     const pairs = attributes[1] as Value[], rest: Value[] = [];
     for (let i = 0; i + 1 < pairs.length; i += 2) {
@@ -266,27 +318,76 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
       return row;
     });
   };
+}
+
+type Each = (row: FetchMessageObject) => void | Promise<void>;
+/** Takes each row, and keeps the first thing that is thrown for it: the library would only note that. */
+async function taker(mailbox: MailboxObject, each: Each) {
+  const toRow = await rowMaker(mailbox);
   let failed: unknown;
   const fail = (error: unknown) => { failed ??= error ?? new Error('failed'); };
   const hand = (row: FetchMessageObject): void | Promise<void> => {
     if (failed !== undefined) return;
     try { return each(row)?.catch(fail); } catch (error) { fail(error); }
   };
+  return {
+    // A row that cannot be made is dropped, as the library does, and is asked for again.
+    take(untagged: FetchRow): void | Promise<void> {
+      const row = toRow(untagged);
+      return row instanceof Promise ? row.then(hand) : hand(row);
+    },
+    check() { if (failed !== undefined) throw failed; },
+  };
+}
+
+/**
+ * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same,
+ * but takes every row through a queue of promises and writes the name of each item anew. Throws what the library throws.
+ */
+export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: Each, uid = true): Promise<void> {
+  const { mailbox } = client;
+  if (!mailbox) return;
+  const { take, check } = await taker(mailbox, each);
   try {
-    const answer = await (client as unknown as Raw).exec(uid ? 'UID FETCH' : 'FETCH', [{ type: 'SEQUENCE', value: set }, items], {
-      untagged: {
-        // The library would only note what is thrown here; a row that cannot be made is dropped, as it does, and is asked for again.
-        FETCH: untagged => {
-          const row = toRow(untagged);
-          return row instanceof Promise ? row.then(hand) : hand(row);
-        },
-      },
-    });
+    const answer = await (client as unknown as Raw).exec(uid ? 'UID FETCH' : 'FETCH', [{ type: 'SEQUENCE', value: set }, itemsOf(client, query)],
+      { untagged: { FETCH: take } });
     answer.next();
   } catch (error) {
     // The library's own call waits as long as a throttling server asks, and asks again.
     if ((error as { code?: string }).code !== 'ETHROTTLE') throw error;
     for await (const row of client.fetch(set, query, { uid })) await each(row);
   }
-  if (failed !== undefined) throw failed;
+  check();
 }
+
+/** What `fetchTogether` is to ask for; `sent` is told once it has been, with what rejects when the connection ends before the answer. */
+export interface Wish { set: string; query: FetchQueryObject; each: Each; sent?(come: Promise<void>): void }
+/**
+ * UID FETCH of several sets at once, in one packet and behind those that are under way already (RFC 9051 section 5.5): the server goes on
+ * working while what it sent is read. Nothing is sent where that cannot be done, and a refusal is not told: whoever misses something asks for
+ * it with `fetchRows`. Resolves once all is sent.
+ */
+export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): Promise<void> {
+  const { mailbox } = client, inside = client as unknown as Inside, asked = underWay.get(client);
+  if (!mailbox || !asked || !wishes.length) return;
+  const takers = await Promise.all(wishes.map(({ each }) => taker(mailbox, each)));
+  // The rows that the library waits for would be taken for these.
+  if (!client.usable || inside.currentRequest || inside.requestQueue!.length) return;
+  const under = wishes.map(({ set, query }) => ({ tag: `${TAG}${++tags}`, set, items: spelled(itemsOf(client, query)) }));
+  inside.write!(under.map(({ tag, set, items }) => `${tag} UID FETCH ${set} ${items}`).join('\r\n'));
+  if (!client.usable) return;
+  for (const [i, { tag }] of under.entries()) {
+    const { take, check } = takers[i]!;
+    let end: Asked['end'] = () => {};
+    const over = new Promise<void>((resolve, reject) => {
+      end = error => { try { if (error) throw error; check(); resolve(); } catch (thrown) { reject(thrown as Error); } };
+    });
+    // Nobody may be waiting for it.
+    over.catch(() => {});
+    asked.push({ tag, row: take, over, end });
+    wishes[i]!.sent?.(over);
+  }
+}
+
+const spelled = (token: Token): string => Array.isArray(token) ? `(${token.map(spelled).join(' ')})`
+  : token.value + (token.section ? `[${token.section.map(spelled).join(' ')}]` : '') + (token.partial ? `<${token.partial.join('.')}>` : '');
