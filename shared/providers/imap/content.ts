@@ -5,7 +5,7 @@ import { opened, withFolder } from './connection.js';
 import { decodeStream, headerFields, readableText } from './decode.js';
 import { gone, messageId, RESET, type Place } from './identity.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from './libraries.js';
-import { fetchRows, LONGEST_HEADER } from './rows.js';
+import { fetchRows, fetchTogether, LONGEST_HEADER, type Wish } from './rows.js';
 import { nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
 
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
@@ -76,9 +76,11 @@ export interface Wanted { uid: number; parts: Part[]; header: boolean }
 export interface Got { uid: number; parts: Map<string, Buffer>; header?: Buffer }
 
 /**
- * Fetches parts of many messages, one FETCH for all that look alike; calls back as each arrives. A message that is gone has no call.
+ * Fetches parts of many messages, one FETCH for all that look alike; calls back as each arrives. A message that is gone has no call. `behind` is
+ * asked for in the same breath, after them, and not waited for.
  */
-export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>): Promise<void> {
+export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>,
+  behind: readonly Wish[] = []): Promise<void> {
   const alike = new Map<string, Wanted[]>();
   for (const one of wanted) {
     if (!one.parts.length && !one.header) { await each({ uid: one.uid, parts: new Map() }); continue; }
@@ -86,17 +88,33 @@ export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], ea
     const same = alike.get(shape);
     if (same) same.push(one); else alike.set(shape, [one]);
   }
-  for (const group of alike.values()) {
+  const came = new Set<number>(), coming: Promise<void>[] = [];
+  const wishOf = (group: readonly Wanted[]): Wish => {
     const { parts, header } = group[0]!;
-    const uids = group.map(one => one.uid).sort((a, b) => a - b);
-    const query: FetchQueryObject = {
-      uid: true, ...(header ? { headers: true } : {}),
-      ...(parts.length ? { bodyParts: parts.map(part => part.size > LONGEST_TEXT ? { key: part.part, start: 0, maxLength: LONGEST_TEXT } : part.part) } : {}),
+    return {
+      set: uidSet(group.map(one => one.uid).sort((a, b) => a - b)),
+      query: {
+        uid: true, ...(header ? { headers: true } : {}),
+        ...(parts.length ? { bodyParts: parts.map(part => part.size > LONGEST_TEXT ? { key: part.part, start: 0, maxLength: LONGEST_TEXT } : part.part) } : {}),
+      },
+      each(row) {
+        // Rows without what was asked for are news about flags (RFC 9051 section 7.5.2).
+        if (!row.bodyParts && !row.headers) return;
+        came.add(row.uid);
+        return each({ uid: row.uid, parts: row.bodyParts ?? new Map(), ...(row.headers ? { header: row.headers } : {}) });
+      },
+      sent: come => { coming.push(come); },
     };
-    await fetchRows(client, uidSet(uids), query, row => {
-      // Rows without what was asked for are news about flags (RFC 9051 section 7.5.2).
-      if (row.bodyParts || row.headers) return each({ uid: row.uid, parts: row.bodyParts ?? new Map(), ...(row.headers ? { header: row.headers } : {}) });
-    });
+  };
+  const groups = [...alike.values()];
+  if (groups.length + behind.length > 1) await fetchTogether(client, [...groups.map(wishOf), ...behind]);
+  for (const come of coming) await come;
+  // What could not be asked for together, or was refused or left out: singly, so that a refusal is heard.
+  for (const group of groups) {
+    const left = group.filter(one => !came.has(one.uid));
+    if (!left.length) continue;
+    const { set, query, each: take } = wishOf(left);
+    await fetchRows(client, set, query, take);
   }
 }
 
