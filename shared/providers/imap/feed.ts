@@ -9,7 +9,7 @@ import {
 } from './content.js';
 import { messageId } from './identity.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
-import { fetchRows } from './rows.js';
+import { fetchRows, fetchTogether, type Wish } from './rows.js';
 import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from './message.js';
 import { decoded } from './decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
@@ -19,6 +19,13 @@ import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } f
  * outlives a collection of V8's young generation, which then grows to twice the size: 155 MB instead of 115 for ten thousand messages.
  */
 const MOST = 32, MOST_SUMMARIES = 64, WINDOW_BYTES = 384 * 1024;
+/**
+ * So many messages beyond the window may be told of or asked for, so that the server works while the window before is read and handed over. No
+ * more, because whoever stops reading has asked for them in vain and because they wait in memory: 16 more before contents and there are 160 MB.
+ */
+const AHEAD = 16, AHEAD_SUMMARIES = 2 * MOST_SUMMARIES;
+/** So many UIDs are looked through at once for new ones; each search interrupts what is asked for ahead. */
+const STRETCH = 4000;
 /** Files up to this size come with their message; larger ones are fetched when they are opened. In bytes. */
 const AT_ONCE = 512 * 1024;
 /** How many hashes of Message-IDs are kept to recognise mail after a folder was created anew, and how far back late UIDs are looked for. */
@@ -195,7 +202,10 @@ const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapM
 interface Track {
   asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject>;
   later: Map<number, string>; gaps: ReadonlySet<number>; end: number;
+  ahead?: Ahead;
 }
+/** Summaries beyond the window: asked for up to `until`, `coming` by their first UIDs, and `next` to be asked for when there is something to send. */
+interface Ahead { until: number; coming: { first: number; come: Promise<void> }[]; next: number[] }
 const newTrack = (rows: Track['rows'] = new Map(), gaps: FolderState['gaps'] = []): Track =>
   ({ asked: false, finished: new Map(), rows, later: new Map(), gaps: new Set(gaps.map(([uid]) => uid)), end: Infinity });
 
@@ -205,7 +215,7 @@ interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: st
  * What a look found beyond its window, so that the next one need not open the folder and ask again. Good for the very state the look ended
  * with, on the same connection, as long as the folder stays open there; flags may have changed since, hence not for long.
  */
-interface Rest { folder: string; state: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number }
+interface Rest { folder: string; state: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number; ahead: Ahead }
 const rests = new WeakMap<ImapFlow, Rest>();
 /** In milliseconds. */
 const REST_FOR = 10_000;
@@ -235,14 +245,21 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     if (!uids.length) { more = beyond; return; }
     const rows = rest?.rows ?? new Map<number, FetchMessageObject>(), at = rest?.at ?? performance.now();
     const struck = new Map(s.strikes);
-    const most = values.fetch === 'envelope' ? MOST_SUMMARIES : MOST;
+    const bare = values.fetch === 'envelope', most = bare ? MOST_SUMMARIES : MOST;
     const careful = s.careful !== undefined && uids[0]! <= s.careful;
+    const ahead: Ahead = rest?.ahead ?? { until: 0, coming: [], next: [] };
     // What is told of the next ones already is handed over before more is asked for.
-    const told = uids.findIndex(uid => !rows.has(uid));
-    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, told < 0 ? rows.size : told || most);
+    const untold = uids.findIndex(uid => !rows.has(uid) && uid > ahead.until);
+    const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, untold > 0 ? Math.min(untold, most) : most);
+    // Only for a reader who goes on undisturbed: one whom another always interrupts would have everything asked for over and over. Without
+    // contents the window itself goes the same way; and less than half a window waits until it is worth a command.
+    const next = rest && !careful ? uids.slice(bare ? 0 : window.length, window.length + (bare ? AHEAD_SUMMARIES : AHEAD))
+      .filter(uid => uid > ahead.until && !rows.has(uid)) : [];
+    ahead.next = next.length >= most / 2 ? next : [];
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
       const track = newTrack(careful ? undefined : rows, s.gaps);
+      if (!careful) track.ahead = ahead;
       const handOver = (uid: number, message: ImapMessage | undefined) => {
         const row = track.rows.get(uid);
         done(w, uid, row);
@@ -257,7 +274,7 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         if (!careful) {
           const dealt = found.cut ? uids.indexOf(found.last) + 1 : part.length;
           for (const uid of uids.slice(0, dealt)) rows.delete(uid);
-          keep = { client, rest: { folder, uids: uids.slice(dealt), rows, beyond, at } };
+          keep = { client, rest: { folder, uids: uids.slice(dealt), rows, beyond, at, ahead } };
         }
       } catch (error) {
         ctx.signal?.throwIfAborted();
@@ -285,7 +302,7 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     if (s.careful !== undefined && s.last >= s.careful) delete s.careful;
     s.strikes = [...struck];
     if (!s.strikes.length) delete s.strikes;
-  }, { reads: true, silence: SILENCE });
+  }, { reads: true, silence: SILENCE, goesOn: true });
   finish(w, notes, folder);
   if (keep?.rest.uids.length) rests.set(keep.client, { ...keep.rest, state: JSON.stringify(s) });
   return { state: s, items, notes, more };
@@ -419,7 +436,7 @@ async function news(client: ImapFlow, mailbox: MailboxObject, { s, seen }: Work,
   }
   const low = Math.max(s.base + 1, s.last - LATE + 1);
   const top = mailbox.uidNext ? mailbox.uidNext - 1 : undefined;
-  let stretch = 1000, high: number;
+  let stretch = STRETCH, high: number;
   for (; ; stretch *= 8) {
     high = Math.min(s.last + stretch, 4294967295);
     // UIDNEXT may be old or missing, so the last stretch goes to the end of the folder whatever it says.
@@ -445,7 +462,7 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
   const uidValidity = String(mailbox.uidValidity);
   const errors = new Map<number, string>();
   const name = `${settingsOf(ctx).key}/${folder}/${uidValidity}`;
-  await summaries(ctx, client, asked, track, errors, name);
+  await summaries(ctx, client, asked, track, errors, name, values.fetch === 'envelope');
   const missing: number[] = [];
   const chosen: { uid: number; row: FetchMessageObject | undefined; shape: Outline | undefined; message: ImapMessage | undefined }[] = [];
   let bytes = 0, cut = false;
@@ -481,12 +498,32 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
   return { done, missing: missing.filter(uid => uid <= end), cut: end < Infinity, last: end };
 }
 
+/** What is to be asked for ahead. */
+function wishesAhead({ ahead, rows }: Track): Wish[] {
+  const wishes: Wish[] = [], uids = ahead?.next.splice(0) ?? [];
+  for (let i = 0; i < uids.length; i += MOST_SUMMARIES) {
+    const part = uids.slice(i, i + MOST_SUMMARIES);
+    wishes.push({
+      set: uidSet(part), query: SUMMARY, each: row => { if (row.size !== undefined) rows.set(row.uid, row); },
+      sent(come) { ahead!.until = part.at(-1)!; ahead!.coming.push({ first: part[0]!, come }); },
+    });
+  }
+  return wishes;
+}
+
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
-async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>, name: string): Promise<void> {
+async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>, name: string,
+  bare: boolean): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
     track.asked = true;
     await fetchRows(client, uidSet(uids), query, row => { if (row.size !== undefined) track.rows.set(row.uid, row); });
   };
+  const { ahead } = track;
+  if (bare) await fetchTogether(client, wishesAhead(track));
+  while (ahead?.coming[0] && ahead.coming[0].first <= asked.at(-1)!) {
+    track.asked = true;
+    await ahead.coming.shift()!.come;
+  }
   const unknown = asked.filter(uid => !track.rows.has(uid));
   if (!unknown.length) return;
   await alone(ctx, name, track, unknown, uid => track.rows.has(uid) || errors.has(uid), () => get(unknown, SUMMARY), uid => get([uid], SUMMARY),
@@ -647,7 +684,8 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       track.finished.set(uid, message);
     });
   };
-  if (parts.length) await ask(open.filter(one => one.shape), () => fetchParts(client, parts, take),
+  if (!parts.length) await fetchTogether(client, wishesAhead(track));
+  if (parts.length) await ask(open.filter(one => one.shape), () => fetchParts(client, parts, take, wishesAhead(track)),
     uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await ask(wholes, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
 }
