@@ -241,4 +241,16 @@ describe('IMAP feed: what is asked for ahead', function () {
     assert.deepEqual(subjects(all), names(1000));
     assert.ok(!/^P/m.test(up().join('')), 'one at a time');
   });
+
+  it('each command is told to a host that watches, those beside the library too', async () => {
+    const seen: string[] = [];
+    client = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: middle.port, imapSecurity: 'none' }), { observe: one => seen.push(one.method) });
+    const cursor = await backlog(100);
+    middle.said.length = 0;
+    seen.length = 0;
+    await rest('text', cursor);
+    const asked = middle.said.filter(({ up }) => up).flatMap(({ text }) => [...text.matchAll(/^(P?)\w+ UID FETCH/gm)].map(([, beside]) => beside));
+    assert.ok(asked.includes('P'), 'some went beside the library');
+    assert.equal(seen.filter(method => method === 'UID FETCH').length, asked.length);
+  });
 });

@@ -21,13 +21,18 @@ export function observed<T>(
   return work;
 }
 
-/** The same for everything that goes over a connection of the IMAP library. */
+const telling = new WeakMap<ImapFlow, (command: string, folder: string, work: Promise<unknown>) => void>();
+/** The same for everything that the IMAP library sends over a connection. */
 export function observeCommands(ctx: Context, end: Endpoint, client: ImapFlow): void {
   const inside = client as unknown as { exec?(command: string, attributes?: { value?: unknown }[], options?: object): Promise<unknown> };
   const exec = inside.exec?.bind(client);
   if (!ctx.observe || !exec) return;
+  telling.set(client, (command, folder, work) => void observed(ctx, end, command, folder, work));
   inside.exec = (command, attributes, options) => {
-    const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : client.mailbox ? client.mailbox.path : '';
+    const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : openFolder(client);
     return observed(ctx, end, command, typeof named === 'string' ? named : '', exec(command, attributes, options));
   };
 }
+/** The same for a command that goes over a connection beside the library. */
+export const observeBeside = (client: ImapFlow, command: string, work: Promise<unknown>): void => telling.get(client)?.(command, openFolder(client), work);
+const openFolder = (client: ImapFlow): string => client.mailbox ? client.mailbox.path : '';

@@ -2,6 +2,7 @@ import { words } from './decode.js';
 import {
   imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MailboxObject, type MessageAddressObject, type MessageEnvelopeObject,
 } from './libraries.js';
+import { observeBeside } from './observe.js';
 
 /** A value as the library's own parser gives it: lists are arrays, NIL is null, the section of `BODY[...]` stands beside its atom. */
 type Value = { type: 'ATOM' | 'STRING' | 'LITERAL'; value: string | Buffer; section?: Value[]; partial?: number[] } | null | Value[];
@@ -384,6 +385,7 @@ export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): 
     });
     // Nobody may be waiting for it.
     over.catch(() => {});
+    observeBeside(client, 'UID FETCH', over);
     asked.push({ tag, row: take, over, end });
     wishes[i]!.sent?.(over);
   }
