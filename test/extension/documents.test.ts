@@ -1,24 +1,9 @@
 import assert from 'node:assert/strict';
-import { build } from 'esbuild';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type * as Documents from '../../extension/documents.js';
 import type * as Editor from '../../extension/editor.js';
 import type * as Operate from '../../extension/operate.js';
-import * as words from '../../extension/words.js';
 import * as core from '../../shared/index.js';
-
-const root = join(__dirname, '../..');
-/** A module of the extension over a pretended VS Code; each call has modules of its own. */
-async function over<T>(module: string, vscode: object): Promise<T> {
-  const { outputFiles } = await build({
-    entryPoints: [join(root, 'extension', module)], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'node20', external: ['vscode'],
-    plugins: [{ name: 'core', setup: at => { at.onResolve({ filter: /\/shared\/index\.js$|\/words\.js$/ }, ({ path }) => ({ path: path.endsWith('words.js') ? 'words' : 'core', external: true })); } }],
-  });
-  const made = { exports: {} as T }, outside = createRequire(join(root, 'package.json')), inside: Record<string, unknown> = { vscode, words, core };
-  new Function('module', 'exports', 'require', outputFiles[0]!.text)(made, made.exports, (name: string) => inside[name] ?? outside(name));
-  return made.exports;
-}
+import { withVscode } from './host.js';
 
 class Emitter {
   readonly heard = new Set<(told: any) => void>();
@@ -77,7 +62,7 @@ async function workbench(server: Values, ready = true) {
       close: async (tabs: { input: { uri: Uri } }[]) => { for (const { input } of tabs) { closedTabs.push(input.uri.toString()); close(find(input.uri)); } },
     } },
   };
-  const { createDocuments, documentUri, openedAs } = await over<typeof Documents>('documents.ts', vscode);
+  const { createDocuments, documentUri, openedAs } = await withVscode<typeof Documents>('documents.ts', vscode);
   const accounts = {
     list: () => [{ id: 'mine', name: 'Mine', provider, values: {} }], find: () => ({ name: 'Mine' }), ready: async () => ready,
     open: async () => {
@@ -265,7 +250,7 @@ describe('documents after what was done to their object', () => {
 
 describe('the form over a document', () => {
   async function form(wb: Awaited<ReturnType<typeof workbench>>, document: Document) {
-    const { createEditor } = await over<typeof Editor>('editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
+    const { createEditor } = await withVscode<typeof Editor>('editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
     const posted: { type: string; [key: string]: any }[] = [];
     let hear: (given: unknown) => Promise<void> = async () => {}, asked = 0;
     const panel = { active: true, onDidChangeViewState: viewed.event, onDidDispose: gone.event, webview: {
@@ -319,7 +304,7 @@ describe('a test of a mailbox', () => {
     const vscode = { CancellationError: class extends Error {}, window: {
       withProgress: (_: unknown, work: () => unknown) => work(), showWarningMessage: async (said: string) => { warned.push(said); }, setStatusBarMessage: (said: string) => ticked.push(said),
     } };
-    const { createOperator } = await over<typeof Operate>('operate.ts', vscode);
+    const { createOperator } = await withVscode<typeof Operate>('operate.ts', vscode);
     const operator = createOperator({
       extension: {} as never, accounts: { open: async () => ({ call: async () => answer }) } as never, problems: { tell: async (_: unknown, error: unknown) => { throw error; } } as never, showJson: async () => {}, done() {},
     });

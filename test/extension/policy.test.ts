@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { policyOf } from '../../extension/policy.js';
-import { loadWith } from './fakeHost.js';
+import { withVscode } from './host.js';
 
 /** As much of VS Code as a page's host needs. */
 const fake = { env: { language: 'de' }, Uri: { joinPath: (uri: string, ...parts: string[]) => [uri, ...parts].join('/') }, l10n: { t: (text: string) => text } };
-function connect(page: 'form' | 'reader') {
-  const { connectPage } = loadWith<typeof import('../../extension/panels.js')>(fake, '../../extension/panels.js'), asked: unknown[] = [], posted: unknown[] = [];
+async function connect(page: 'form' | 'reader') {
+  const { connectPage } = await withVscode<typeof import('../../extension/panels.js')>('panels.ts', fake), asked: unknown[] = [], posted: unknown[] = [];
   let receive: (message: unknown) => Promise<void> = async () => {};
   const webview = {
     options: {}, html: '', cspSource: 'https://a.example "b"', asWebviewUri: (uri: string) => `webview:${uri}`, postMessage: (one: unknown) => { posted.push(one); },
@@ -18,8 +18,8 @@ const nonceOf = (html: string): string => /<script nonce="([^"]+)" src="webview:
 const escaped = (text: string): string => text.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
 
 describe('the host of a page', () => {
-  it('gives it a policy with a nonce that is used once, written so that nothing of it ends the attribute', () => {
-    const { webview, connected } = connect('reader'), nonces = new Set<string>();
+  it('gives it a policy with a nonce that is used once, written so that nothing of it ends the attribute', async () => {
+    const { webview, connected } = await connect('reader'), nonces = new Set<string>();
     for (const images of [false, true]) {
       connected.render(images);
       const nonce = nonceOf(webview.html);
@@ -29,9 +29,9 @@ describe('the host of a page', () => {
     }
     assert.equal(nonces.size, 2);
   });
-  it('lets it read the folder of the pages alone', () => assert.deepEqual(connect('form').webview.options, { enableScripts: true, localResourceRoots: ['ext/dist/extension/pages'] }));
+  it('lets it read the folder of the pages alone', async () => assert.deepEqual((await connect('form')).webview.options, { enableScripts: true, localResourceRoots: ['ext/dist/extension/pages'] }));
   it('answers what has the shape of a request, and nothing else', async () => {
-    const { asked, posted, receive } = connect('form');
+    const { asked, posted, receive } = await connect('form');
     await receive({ type: 'ready' });
     const before = posted.length;
     for (const bad of [undefined, 'x', { type: 'ask', id: 1, ask: { do: 'exec' } }, { type: 'ask', id: 1, ask: { do: 'link', url: 1 } }]) await receive(bad);
