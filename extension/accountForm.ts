@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { authorization, exchangeCode, isMailError, MailError, providers, readRedirect, validate,
+import { authorization, exchangeCode, isMailError, MailError, readRedirect, validate,
   type Fields, type OAuth2Tokens, type Provider, type Send } from '../shared/index.js';
 import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, signsInAgain, writeExport,
   type Accounts, type Remember, type Secrets, type StoredAccount } from './accounts.js';
@@ -9,17 +9,18 @@ import { defaultFile } from './export.js';
 import type { Values } from './form/messages.js';
 import { createReturns } from './returns.js';
 import { startSandbox } from './sandbox.js';
+import { spokenProviders } from './spoken.js';
 import { firstValues } from './values.js';
 import { t } from './words.js';
 
 /** Asks for the secrets of an account that does not have them, one box each. Undefined when the user gives up. */
 export async function askSecrets(account: StoredAccount, send?: Send): Promise<Secrets | undefined> {
-  const provider = providers.find(({ id }) => id === account.provider);
+  const provider = spokenProviders().find(({ id }) => id === account.provider);
   if (!provider) return undefined;
   if (grantOf(provider, account.values)) {
     // The app's own secret was not remembered either; and no browser opens unasked.
     const clientSecret = await vscode.window.showInputBox({
-      title: t('{0} needs a sign-in in the browser.', account.name), prompt: [OAUTH_FIELDS.clientSecret.label, OAUTH_FIELDS.clientSecret.help].join('. '),
+      title: t('{0} needs a sign-in in the browser.', account.name), prompt: [t(OAUTH_FIELDS.clientSecret.label), t(OAUTH_FIELDS.clientSecret.help)].join('. '),
       password: true, ignoreFocusOut: true,
     });
     if (clientSecret === undefined) return undefined;
@@ -168,7 +169,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
     fields, values: { ...shown, accountName: before?.name ?? null, remember: before?.remember ?? 'keep' },
     submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
     general: t('Access'), keepsSecrets: before !== undefined,
-    groups: groups => groups.map(group => group.title === 'Pace' || (group.title === 'OAuth 2' && !provider.auth.oauth2) ? { ...group, folded: true } : group),
+    groups: groups => groups.map(group => group.title === t('Pace') || (group.title === t('OAuth 2') && !provider.auth.oauth2) ? { ...group, folded: true } : group),
     run: async given => {
       const { accountName, remember, ...values } = given;
       const known = before ? await accounts.secretsOf(before.id) ?? {} : {};
@@ -217,7 +218,7 @@ function freeName(accounts: Accounts, wanted: string, except?: string): string {
 
 /** Picks a provider, then shows its form. */
 export async function addAccount(extension: vscode.Uri, accounts: Accounts, log: vscode.LogOutputChannel): Promise<void> {
-  const picked = await vscode.window.showQuickPick(providers.map(provider => ({
+  const picked = await vscode.window.showQuickPick(spokenProviders().map(provider => ({
     label: provider.name, provider, description: provider.auth.oauth2 ? 'OAuth 2' : '', detail: provider.notice ?? '',
     iconPath: {
       light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.svg`),

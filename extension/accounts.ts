@@ -6,6 +6,7 @@ import {
   type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider, type Proxies, type Send, type TokenKeeperOptions,
 } from '../shared/index.js';
 import type { AccountInfo } from './model.js';
+import { spokenFields, spokenProviders } from './spoken.js';
 import { t } from './words.js';
 
 /** What becomes of an account's secrets: kept in VS Code's store, until the window closes, or asked for again after a rest. */
@@ -72,7 +73,7 @@ const OWN_GRANT = {
 } as const satisfies Fields;
 
 /** Everything an account of a provider is asked for here. */
-export const fieldsOf = (provider: Provider): Fields => ({
+export const fieldsOf = (provider: Provider): Fields => spokenFields({
   ...accountFields(provider),
   ...(provider.auth.oauth2 ? OAUTH_FIELDS
     : provider.auth.oauth2Choice ? { ...OAUTH_FIELDS, clientId: { ...OAUTH_FIELDS.clientId, required: false }, ...OWN_GRANT } : {}),
@@ -138,7 +139,7 @@ export function createAccounts(options: AccountsOptions) {
     if (!found) throw new MailError('not_found', t('This account is no longer there.'));
     return found;
   };
-  const providerOf = (account: StoredAccount): Provider | undefined => providers.find(({ id }) => id === account.provider);
+  const providerOf = (account: StoredAccount): Provider | undefined => spokenProviders().find(({ id }) => id === account.provider);
   const secretKey = (id: string) => `account:${id}`;
   const forgetClient = (id: string) => { clients.delete(id); reading.delete(id); };
 

@@ -28,7 +28,7 @@ import { t, translateWith } from './words.js';
 
 /** Wires the parts together and registers them; nothing is fetched, read or asked here. */
 export function activate(context: vscode.ExtensionContext): void {
-  translateWith((message, ...args) => vscode.l10n.t(message, ...args));
+  translateWith((message, ...args) => vscode.l10n.t(message, ...args), vscode.l10n.bundle !== undefined);
   setExtensionId(context.extension.id);
   const own = <D extends vscode.Disposable>(one: D): D => { context.subscriptions.push(one); return one; };
   const extension = context.extensionUri;

@@ -1,9 +1,13 @@
 type Translate = (message: string, ...args: (string | number)[]) => string;
 
 const fill: Translate = (message, ...args) => message.replace(/\{(\d+)\}/g, (_, i: string) => String(args[Number(i)] ?? ''));
-let translate: Translate = fill;
-/** Puts VS Code's translation behind `t`; without it the English texts are used, so that nothing here needs VS Code. */
-export const translateWith = (translator: Translate): void => { translate = translator; };
+let translate: Translate = fill, translated = false;
+/**
+ * Puts VS Code's translation behind `t`; without it the English texts are used, so that nothing here needs VS Code. `really`: there is a bundle
+ * for the user's language.
+ */
+export const translateWith = (translator: Translate, really = true): void => { translate = translator; translated = really; };
+export const isTranslated = (): boolean => translated;
 /** A whole sentence of the interface; `{0}` stands for the first argument. */
 export const t: Translate = (message, ...args) => translate(message, ...args);
 
@@ -15,17 +19,18 @@ const SPELLED: Readonly<Record<string, string>> = {
 const PRODUCTS: Readonly<Record<string, string>> = { blackBerry: 'BlackBerry', activeSync: 'ActiveSync' };
 
 /** `rsMailbox` -> `Rackspace Mailbox`, with the words that have a spelling of their own. */
-export function title(name: string): string {
+export const title = (name: string): string => t(inEnglish(name));
+function inEnglish(name: string): string {
   return (PRODUCTS[name] ?? name.replace(/([a-z])([A-Z])/g, '$1 $2')).split(/[ _]/).filter(Boolean)
     .map(word => SPELLED[word.toLowerCase()] ?? word[0]!.toUpperCase() + word.slice(1)).join(' ');
 }
 
 /** `mailbox` -> `Mailboxes`: the name of a branch of the tree. */
 export function plural(resource: string): string {
-  const name = title(resource);
-  if (/(settings|status|sync|berry)$/i.test(name)) return name;
-  if (/[^aeiou]y$/i.test(name)) return `${name.slice(0, -1)}ies`;
-  return /(s|x|ch|sh)$/i.test(name) ? `${name}es` : `${name}s`;
+  const name = inEnglish(resource);
+  if (/(settings|status|sync|berry)$/i.test(name)) return t(name);
+  if (/[^aeiou]y$/i.test(name)) return t(`${name.slice(0, -1)}ies`);
+  return t(/(s|x|ch|sh)$/i.test(name) ? `${name}es` : `${name}s`);
 }
 
 /** `Rackspace Mailbox` -> `rackspace mailbox`, for the middle of a sentence. Words in capitals stay. */

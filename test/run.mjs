@@ -83,7 +83,7 @@ async function commands(name) {
     case 'lint': return tool('eslint/bin/eslint.js', '.', '--max-warnings', '0', ...rest);
     case 'types': return await tool('typescript/bin/tsc', '-p', '.') || tool('typescript/bin/tsc', '-p', 'extension/form/page');
     case 'sandbox': return script('test/sandbox/start.ts', ...rest);
-    case 'golden': return (await buildIfStale()) || await script('test/golden.ts', '--write') || script('test/reference.ts', '--write');
+    case 'golden': return (await buildIfStale()) || await script('test/golden.ts', '--write') || await script('test/reference.ts', '--write') || script('test/l10n.ts', '--write');
     case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
     case 'bench': install('test/bench', 'what is measured beside it'); install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
     case 'test:e2e':

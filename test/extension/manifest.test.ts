@@ -1,27 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { providers } from '../../shared/index.js';
-import { PAGE_WORDS } from '../../extension/form/messages.js';
+import { spoken } from '../l10n.js';
 
 const root = join(__dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const manifest = JSON.parse(read('package.json')) as { contributes: Record<string, any>; activationEvents: string[]; engines: { vscode: string }; devDependencies: Record<string, string> };
 const sources = readdirSync(join(root, 'extension'), { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts')).map(file => `extension/${file.replaceAll('\\', '/')}`);
-
-/** Every text given to `t`, found in the syntax so that nothing is missed. */
-export function spoken(): string[] {
-  const found = new Set<string>(PAGE_WORDS);
-  for (const path of sources) {
-    const visit = (node: ts.Node): void => {
-      if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 't' && node.arguments[0] && ts.isStringLiteralLike(node.arguments[0])) found.add(node.arguments[0].text);
-      ts.forEachChild(node, visit);
-    };
-    visit(ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest, true));
-  }
-  return [...found].sort();
-}
 
 describe('the extension\'s manifest', () => {
   const declared = (manifest.contributes.commands as { command: string; title: string; category: string }[]);
