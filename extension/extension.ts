@@ -26,6 +26,9 @@ import { createAttention, createTree, stateDecorations } from './tree.js';
 import { createWaits } from './waits.js';
 import { t, translateWith } from './words.js';
 
+/** What is drawn anew by itself waits for so much quiet, in milliseconds. */
+const CALM = 300;
+
 /** Wires the parts together and registers them; nothing is fetched, read or asked here. */
 export function activate(context: vscode.ExtensionContext): void {
   translateWith((message, ...args) => vscode.l10n.t(message, ...args), vscode.l10n.bundle !== undefined);
@@ -55,7 +58,7 @@ export function activate(context: vscode.ExtensionContext): void {
       else if (seen.status === 429 && seen.method !== 'GET') vscode.window.setStatusBarMessage(t('$(clock) {0} asks for a break.', account.name), 15_000);
     },
     refused: (account, error) => problems.refused(account.id, error),
-    stateChanged: id => { const root = model.find(id); if (root) tree.fire(root); },
+    stateChanged: id => redraw(id),
     notDeleted: (account, error) => {
       log.error(`${account.name}: the secret was not deleted`, String(error));
       void vscode.window.showWarningMessage(
@@ -99,6 +102,20 @@ export function activate(context: vscode.ExtensionContext): void {
   own(view.onDidChangeSelection(selected));
   own(attentionView.onDidChangeSelection(selected));
   own(vscode.window.registerFileDecorationProvider(stateDecorations()));
+
+  /**
+   * Draws the row of an account anew, a moment after nothing below it is being read any more: with it VS Code asks for all that is open below,
+   * and older versions lose what was still on its way.
+   */
+  const redraw = (id: string): void => {
+    clearTimeout(redrawing.get(id));
+    redrawing.set(id, setTimeout(() => {
+      const root = model.find(id);
+      if (root && model.branches().some(one => one.account.id === id && one.loading !== undefined)) redraw(id); else if (root) tree.fire(root);
+    }, CALM));
+  };
+  const redrawing = new Map<string, NodeJS.Timeout>();
+  own({ dispose: () => { for (const one of redrawing.values()) clearTimeout(one); } });
 
   /** The badge counts only what needs the user. */
   let timer: NodeJS.Timeout | undefined;

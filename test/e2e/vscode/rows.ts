@@ -93,7 +93,7 @@ export const rowJourneys: Journeys = {
     await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
     await wb.menu(/^Messages/, 'Refresh');
-    const inbox = () => box.mail.folder('u0@test.local').messages, before = inbox().length, unseen = () => inbox().filter(one => ![...one.flags].includes('\\Seen')).length;
+    const inbox = () => box.mail.folder('u0@test.local').messages, before = inbox().length, archive = () => box.mail.folder('u0@test.local', 'Archive').messages.length, there = archive(), unseen = () => inbox().filter(one => ![...one.flags].includes('\\Seen')).length;
     await wb.row('To be moved: One').click({ modifiers: ['Control'] });
     await wb.row('To be moved: Two').click({ modifiers: ['Control'] });
     const unread = unseen();
@@ -103,9 +103,9 @@ export const rowJourneys: Journeys = {
     await wb.clearToasts();
     await wb.menu('To be moved: Two', 'Move…');
     await wb.pick('Archive');
-    await wb.toast('2 done.').waitFor();
+    await until('both have arrived', () => archive() === there + 2);
     await shot('moved');
-    assert.deepEqual([inbox().length, box.mail.folder('u0@test.local', 'Archive').messages.length], [before - 2, 2]);
+    assert.equal(inbox().length, before - 2);
     await until('they are gone from the list', async () => await wb.row('To be moved').count() === 0);
     await wb.clearToasts();
     await page.keyboard.press('Escape');
