@@ -102,8 +102,13 @@ export function workbench(page: Loose) {
     },
     /** Closes all branches, so that rows are in sight again. */
     async collapse(): Promise<void> {
-      await page.locator('.pane-header', { hasText: 'Accounts' }).first().hover();
-      await page.locator('.pane-header .action-label.codicon-collapse-all').first().click({ force: true });
+      // The button is there as long as the mouse is over its heading.
+      for (let i = 1; ; i++) {
+        await page.locator('.pane-header', { hasText: 'Accounts' }).first().hover();
+        const clicked = await page.locator('.pane-header .action-label.codicon-collapse-all').first().click({ force: true, timeout: 3000 })
+          .then(() => true, (error: unknown) => { if (i === 5) throw error; return false; });
+        if (clicked) break;
+      }
       await page.waitForFunction('!document.querySelector(".monaco-list-row[role=treeitem][aria-level=\\"2\\"]")');
     },
     async closeAll(): Promise<void> {
