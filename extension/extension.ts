@@ -21,7 +21,7 @@ import { restoreTabs } from './restore.js';
 import { stopSandbox } from './sandbox.js';
 import { settle, type Written } from './settle.js';
 import { openOverview } from './overview.js';
-import { idOfItem, operationOf } from './tables.js';
+import { idOfItem, operationOf, removes } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
 import { createWaits } from './waits.js';
 import { t, translateWith } from './words.js';
@@ -163,11 +163,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const done = (name: string, written: readonly Written[]) => {
     for (const { target } of written) { log.info(`${target.account.name}: ${name} done`); reader.done(target); }
     const changed = written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read');
-    const [resource, verb] = splitName(name);
-    for (const { target } of changed) {
-      const gone = ['delete', 'remove'].includes(verb) && resource === target.resource && !operationOf(target.account.provider, `${resource}.restore`);
-      void documents.acted(target, gone);
-    }
+    for (const { target } of changed) void documents.acted(target, splitName(name)[0] === target.resource && removes(target.account.provider, name));
     void settle(model, name, changed);
   };
   const operator = createOperator({ extension, accounts, problems, showJson, done });

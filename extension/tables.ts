@@ -14,6 +14,12 @@ export const tableOf = (provider: Provider): Readonly<Record<string, Operation>>
 export const operationOf = (provider: Provider, name: string): Operation | undefined =>
   Object.hasOwn(provider.operations, name) ? tableOf(provider)[name] : undefined;
 
+/** Whether an operation takes its object away for good: where it can be restored, it is still there and says so. */
+export function removes(provider: Provider, name: string): boolean {
+  const [resource, verb] = splitName(name);
+  return ['delete', 'remove'].includes(verb) && !operationOf(provider, `${resource}.restore`);
+}
+
 /** The resource a field names, its own or that of its entries. */
 export const refOf = (field: Field): string | undefined => field.ref ?? (field.type === 'list' ? field.of.ref : undefined);
 
