@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { UserError } from 'n8n-workflow';
 import type { IDataObject, IExecuteResponsePromiseData, INodeExecutionData, IRun, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { startTrigger } from '../../nodes/lib/trigger.js';
-import { closeConnections } from '../../shared/providers/imap/connection.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 
 const USER = 'u0@test.local';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { connect, providerById, take, type Batch, type Client } from '../../shared/index.js';
-import { closeConnections } from '../../shared/providers/imap/connection.js';
-import { uidsOf } from '../../shared/providers/imap/content.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { uidsOf } from '../../shared/providers/imap/messages/content.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 import { accountOf } from './imapAccount.js';
 

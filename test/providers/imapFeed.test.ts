@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
 import { connect, providerById, type Batch, type Client, type MailError } from '../../shared/index.js';
-import { closeConnections } from '../../shared/providers/imap/connection.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { bigMail, mail as corpus, oddities, type Oddity } from '../sandbox/corpus.js';
 import { startFaultProxy, type FaultProxy } from '../sandbox/faultProxy.js';
 import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
-import { closeConnections, openConnections } from '../../shared/providers/imap/connection.js';
-import { decodeStream, textOf, unquote, words } from '../../shared/providers/imap/decode.js';
-import { messageId, placeOf } from '../../shared/providers/imap/identity.js';
+import { closeConnections, openConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { decodeStream, textOf, unquote, words } from '../../shared/providers/imap/mime/decode.js';
+import { messageId, placeOf } from '../../shared/providers/imap/messages/id.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 import { accountOf } from './imapAccount.js';
 import { bigMail, manyAttachments, oddities, type Oddity } from '../sandbox/corpus.js';
@@ -299,7 +299,7 @@ describe('IMAP: libraries', () => {
   it('are named in one file, and loaded by the first call that needs them', async () => {
     const { readdir, readFile } = await import('node:fs/promises');
     const folder = new URL('../../shared/providers/imap/', import.meta.url);
-    for (const name of await readdir(folder)) {
+    for (const name of (await readdir(folder, { recursive: true })).filter(path => path.endsWith('.ts'))) {
       for (const line of (await readFile(new URL(name, folder), 'utf8')).split('\n')) {
         if (!/from '(imapflow|nodemailer|postal-mime)|import\('(imapflow|nodemailer|postal-mime)/.test(line)) continue;
         if (name !== 'libraries.ts') assert.match(line, /^import type /, `${name}: ${line}`);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { ImapFlow } from 'imapflow';
 import parser from 'imapflow/lib/handler/imap-parser.js';
 import { parseEnvelope } from 'imapflow/lib/tools.js';
-import { envelopeOf, fetchRow, fetchTogether, quicken, settled } from '../../shared/providers/imap/rows.js';
+import { envelopeOf, fetchRow, fetchTogether, quicken, settled } from '../../shared/providers/imap/wire/fetch.js';
 
 interface Made { text: string; literals: Buffer[] }
 const joined = (parts: Made[]): Made => ({ text: parts.map(part => part.text).join(' '), literals: parts.flatMap(part => part.literals) });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
-import { closeConnections } from '../../shared/providers/imap/connection.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import fc from 'fast-check';
 import MailComposer from 'nodemailer/lib/mail-composer/index.js';
-import { composed } from '../../shared/providers/imap/compose.js';
-import { stuffing } from '../../shared/providers/imap/session.js';
-import { closePools } from '../../shared/providers/imap/transport.js';
+import { composed } from '../../shared/providers/imap/mime/compose.js';
+import { stuffing } from '../../shared/providers/imap/wire/smtpData.js';
+import { closePools } from '../../shared/providers/imap/session/smtpPool.js';
 import { startFaultProxy } from '../sandbox/faultProxy.js';
 import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';
 import { accountOf } from './imapAccount.js';

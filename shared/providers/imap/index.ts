@@ -1,11 +1,11 @@
 import { operation, type Provider } from '../../provider.js';
-import { account } from './account.js';
-import { changing } from './change.js';
-import { checkAccount } from './check.js';
-import { messageReceived } from './feed.js';
-import { folders } from './folder.js';
-import { reading } from './message.js';
-import { sending } from './send.js';
+import { account } from './account/fields.js';
+import { changing } from './operations/change.js';
+import { checkAccount } from './account/check.js';
+import { messageReceived } from './feed/messageReceived.js';
+import { folders } from './operations/folder.js';
+import { reading } from './operations/message.js';
+import { sending } from './operations/send.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
 export const imap: Provider = {

@@ -1,4 +1,4 @@
-import { MailError } from '../../errors.js';
+import { MailError } from '../../../errors.js';
 
 /** Where a message is: UIDVALIDITY as text (32 bits, but never calculated with), UID as a number (RFC 9051 section 2.3.1.1). */
 export interface Place { folder: string; uidValidity: string; uid: number }

@@ -1,5 +1,5 @@
-import type { MessageStructureObject } from './libraries.js';
-import type { Attachment } from '../../vocabulary.js';
+import type { MessageStructureObject } from '../libraries.js';
+import type { Attachment } from '../../../vocabulary.js';
 
 /** A part that can be fetched by its number; `size` is in bytes as they are in the message, so before base64 is undone. */
 export interface Part {

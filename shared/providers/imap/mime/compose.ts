@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import type { SendMailOptions } from 'nodemailer';
-import { composerLibrary, quotedPrintableLibrary } from './libraries.js';
+import { composerLibrary, quotedPrintableLibrary } from '../libraries.js';
 
 type Node = ReturnType<MailComposer['compile']>;
 type QuotedPrintable = Awaited<ReturnType<typeof quotedPrintableLibrary>>;

@@ -1,12 +1,12 @@
-import type { FileValue } from '../../fields.js';
-import type { Context } from '../../provider.js';
-import type { Address, Attachment, Message } from '../../vocabulary.js';
-import { opened, withFolder } from './connection.js';
-import { decodeStream, headerFields, readableText } from './decode.js';
-import { gone, messageId, RESET, type Place } from './identity.js';
-import type { FetchMessageObject, FetchQueryObject, ImapFlow } from './libraries.js';
-import { fetchRows, fetchTogether, LONGEST_HEADER, type Wish } from './rows.js';
-import { nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
+import type { FileValue } from '../../../fields.js';
+import type { Context } from '../../../provider.js';
+import type { Address, Attachment, Message } from '../../../vocabulary.js';
+import { opened, withFolder } from '../session/imapPool.js';
+import { decodeStream, headerFields, readableText } from '../mime/decode.js';
+import { gone, messageId, RESET, type Place } from './id.js';
+import type { FetchMessageObject, FetchQueryObject, ImapFlow } from '../libraries.js';
+import { fetchRows, fetchTogether, LONGEST_HEADER, type Wish } from '../wire/fetch.js';
+import { nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
 
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
 export interface ImapMessage extends Message {

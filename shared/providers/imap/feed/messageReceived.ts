@@ -1,18 +1,18 @@
 import { hash } from 'node:crypto';
-import { MailError, isMailError } from '../../errors.js';
-import { choice, flag, list, number, text, fileOf, type Values } from '../../fields.js';
-import { feed, type Batch, type Context, type FeedItem } from '../../provider.js';
-import { endpoint, settingsOf } from './account.js';
-import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from './connection.js';
+import { MailError, isMailError } from '../../../errors.js';
+import { choice, flag, list, number, text, fileOf, type Values } from '../../../fields.js';
+import { feed, type Batch, type Context, type FeedItem } from '../../../provider.js';
+import { endpoint, settingsOf } from '../account/fields.js';
+import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from '../session/imapPool.js';
 import {
   arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
-} from './content.js';
-import { messageId } from './identity.js';
-import type { FetchMessageObject, ImapFlow, MailboxObject } from './libraries.js';
-import { fetchRows, fetchTogether, type Wish } from './rows.js';
-import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from './message.js';
-import { decoded } from './decode.js';
-import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from './structure.js';
+} from '../messages/content.js';
+import { messageId } from '../messages/id.js';
+import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
+import { fetchRows, fetchTogether, type Wish } from '../wire/fetch.js';
+import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from '../operations/message.js';
+import { decoded } from '../mime/decode.js';
+import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
 
 /**
  * A window: so many messages, and so many bytes of them, are handed over at once. Larger ones save few commands, but more of what they hold

@@ -2,15 +2,15 @@ import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import type { SMTPConnectionAuth } from 'nodemailer/lib/smtp-connection/index.js';
-import { isMailError, MailError } from '../../errors.js';
-import { redact } from '../../http.js';
-import type { Context } from '../../provider.js';
-import { endpoint, settingsOf, type Endpoint } from './account.js';
-import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
-import { addressOf, tokenOf } from './connection.js';
-import { smtpConnectionLibrary } from './libraries.js';
+import { isMailError, MailError } from '../../../errors.js';
+import { redact } from '../../../http.js';
+import type { Context } from '../../../provider.js';
+import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
+import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
+import { addressOf, tokenOf } from './imapPool.js';
+import { smtpConnectionLibrary } from '../libraries.js';
 import { observed } from './observe.js';
-import { abilitiesIn, sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from './session.js';
+import { abilitiesIn, sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from '../wire/smtpData.js';
 
 /** Connections per account and process. Who finds all of them busy waits with nothing in hand, so memory has a bound too. */
 const CONNECTIONS = 5;

@@ -1,6 +1,6 @@
-import { fileOf, type FileValue } from '../../fields.js';
+import { fileOf, type FileValue } from '../../../fields.js';
 import { cleanName } from './structure.js';
-import { parserLibrary } from './libraries.js';
+import { parserLibrary } from '../libraries.js';
 
 /** A message taken apart here. The place of an attachment in the list is its id: `m1`, `m2` and so on. */
 interface Parsed {

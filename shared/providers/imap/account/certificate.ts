@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import * as tls from 'node:tls';
-import { MailError } from '../../errors.js';
-import type { Endpoint } from './account.js';
+import { MailError } from '../../../errors.js';
+import type { Endpoint } from './fields.js';
 
 /** How long the look at a server's certificate may take, in milliseconds. */
 const DEADLINE = 10_000;

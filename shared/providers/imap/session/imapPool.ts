@@ -1,11 +1,11 @@
-import { MailError, isMailError } from '../../errors.js';
-import { pause, redact } from '../../http.js';
-import type { Context } from '../../provider.js';
-import { endpoint, settingsOf, type Endpoint } from './account.js';
-import { certificateRefused, isCertificateError, tlsOptions } from './certificate.js';
-import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from './libraries.js';
+import { MailError, isMailError } from '../../../errors.js';
+import { pause, redact } from '../../../http.js';
+import type { Context } from '../../../provider.js';
+import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
+import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
+import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../libraries.js';
 import { observeCommands } from './observe.js';
-import { interrupted, quicken, settled } from './rows.js';
+import { interrupted, quicken, settled } from '../wire/fetch.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;

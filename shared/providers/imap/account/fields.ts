@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
-import { parseAddress } from '../../address.js';
-import { MailError } from '../../errors.js';
-import { choice, number, text, type Values } from '../../fields.js';
-import { auth, type Context } from '../../provider.js';
+import { parseAddress } from '../../../address.js';
+import { MailError } from '../../../errors.js';
+import { choice, number, text, type Values } from '../../../fields.js';
+import { auth, type Context } from '../../../provider.js';
 
 type Security = 'tls' | 'starttls' | 'none';
 const SECURITY = { tls: 'TLS from the Start', starttls: 'STARTTLS', none: 'None (This Machine Only)' } as const;

@@ -1,12 +1,12 @@
-import { isMailError, MailError } from '../../errors.js';
-import { choice, file, flag, list, text, time } from '../../fields.js';
-import { operation, type Context, type Operations } from '../../provider.js';
-import type { Receipt } from '../../vocabulary.js';
-import { granted, opened, withFolder, withImap } from './connection.js';
-import { uidSet } from './content.js';
+import { isMailError, MailError } from '../../../errors.js';
+import { choice, file, flag, list, text, time } from '../../../fields.js';
+import { operation, type Context, type Operations } from '../../../provider.js';
+import type { Receipt } from '../../../vocabulary.js';
+import { granted, opened, withFolder, withImap } from '../session/imapPool.js';
+import { uidSet } from '../messages/content.js';
 import { folderFor } from './folder.js';
-import { gone, messageId, placeOf, RESET, type Place } from './identity.js';
-import type { ImapFlow } from './libraries.js';
+import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
+import type { ImapFlow } from '../libraries.js';
 import { folderField, messagesField, uidSearch } from './message.js';
 
 /** What became of one message: `id` as given, `newId` where it is now. */

@@ -1,16 +1,16 @@
-import { MailError } from '../../errors.js';
-import { flag, number, text, time, list, type FileValue } from '../../fields.js';
-import { pages } from '../../pages.js';
-import { operation, type Context, type Operations } from '../../provider.js';
-import type { Message } from '../../vocabulary.js';
-import { withFolder } from './connection.js';
+import { MailError } from '../../../errors.js';
+import { flag, number, text, time, list, type FileValue } from '../../../fields.js';
+import { pages } from '../../../pages.js';
+import { operation, type Context, type Operations } from '../../../provider.js';
+import type { Message } from '../../../vocabulary.js';
+import { withFolder } from '../session/imapPool.js';
 import {
   arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, bytesOf, summaryOf, toMessage, uidSet, uidsOf, type ImapMessage,
-} from './content.js';
-import { placeOf, type Place } from './identity.js';
-import type { FetchMessageObject, ImapFlow } from './libraries.js';
-import { parseMessage } from './parse.js';
-import { outline } from './structure.js';
+} from '../messages/content.js';
+import { placeOf, type Place } from '../messages/id.js';
+import type { FetchMessageObject, ImapFlow } from '../libraries.js';
+import { parseMessage } from '../mime/parse.js';
+import { outline } from '../mime/structure.js';
 
 /** Messages of a list that are fetched at once. */
 const WINDOW = 250;

@@ -1,9 +1,9 @@
-import { MailError } from '../../errors.js';
-import { flag, text } from '../../fields.js';
-import { operation, type Context, type Operations } from '../../provider.js';
-import type { Native, Receipt } from '../../vocabulary.js';
-import { withImap } from './connection.js';
-import type { ImapFlow } from './libraries.js';
+import { MailError } from '../../../errors.js';
+import { flag, text } from '../../../fields.js';
+import { operation, type Context, type Operations } from '../../../provider.js';
+import type { Native, Receipt } from '../../../vocabulary.js';
+import { withImap } from '../session/imapPool.js';
+import type { ImapFlow } from '../libraries.js';
 
 /** What a folder is for (RFC 6154). */
 type Role = 'inbox' | 'sent' | 'drafts' | 'trash' | 'junk' | 'archive' | 'all' | 'flagged';

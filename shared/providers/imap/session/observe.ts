@@ -1,6 +1,6 @@
-import type { Context } from '../../provider.js';
-import type { Endpoint } from './account.js';
-import type { ImapFlow } from './libraries.js';
+import type { Context } from '../../../provider.js';
+import type { Endpoint } from '../account/fields.js';
+import type { ImapFlow } from '../libraries.js';
 
 /** Commands that name their folder themselves; of the others the one that is open is meant. */
 const NAMES_FOLDER = /^(SELECT|EXAMINE|STATUS|APPEND|CREATE|DELETE|SUBSCRIBE|UNSUBSCRIBE)$/;

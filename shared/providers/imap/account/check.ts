@@ -1,8 +1,8 @@
-import { isMailError, MailError } from '../../errors.js';
-import type { Context } from '../../provider.js';
-import { settingsOf } from './account.js';
-import { withImap } from './connection.js';
-import { checkSmtp } from './transport.js';
+import { isMailError, MailError } from '../../../errors.js';
+import type { Context } from '../../../provider.js';
+import { settingsOf } from './fields.js';
+import { withImap } from '../session/imapPool.js';
+import { checkSmtp } from '../session/smtpPool.js';
 
 /** Logs in at both sides at once. The error names the side that failed, or both. */
 export async function checkAccount(ctx: Context): Promise<void> {

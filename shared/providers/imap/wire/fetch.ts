@@ -1,8 +1,8 @@
-import { words } from './decode.js';
+import { words } from '../mime/decode.js';
 import {
   imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MailboxObject, type MessageAddressObject, type MessageEnvelopeObject,
-} from './libraries.js';
-import { observeBeside } from './observe.js';
+} from '../libraries.js';
+import { observeBeside } from '../session/observe.js';
 
 /** A value as the library's own parser gives it: lists are arrays, NIL is null, the section of `BODY[...]` stands beside its atom. */
 type Value = { type: 'ATOM' | 'STRING' | 'LITERAL'; value: string | Buffer; section?: Value[]; partial?: number[] } | null | Value[];
