@@ -109,7 +109,7 @@ function answerAt(bytes: Buffer, from: number): Answer | number {
 
 /** What is used of the library besides its documented calls. A version without it reads all answers its own way, only slower. */
 interface Inside {
-  getUntaggedHandler?: (command: string, attributes: Value[]) => ((row: FetchRow) => void | Promise<void>) | undefined;
+  getUntaggedHandler?: (command: string, attributes: Value[] | undefined) => ((row: FetchRow) => void | Promise<void>) | undefined;
   /** Everything that `processInputChunk` did not take, as whole answers. */
   handleResponse?: (answer: { payload: Buffer }) => Promise<boolean>;
   write?: (text: string) => void;
@@ -192,7 +192,8 @@ function pipe(client: ImapFlow, inside: Inside): Asked[] {
   if (!respond || !inside.write || !inside.requestQueue) return asked;
   // A server works off commands in their order (RFC 9051 section 5.5), so a row belongs to the first; and the library's own come after these.
   inside.getUntaggedHandler = (command, attributes) => {
-    const [name] = attributes;
+    // An answer of one word, such as `* SEARCH` for nothing found, has no attributes at all.
+    const name = attributes?.[0];
     return asked[0] && name && !Array.isArray(name) && name.value === 'FETCH' ? asked[0].row : theirs(command, attributes);
   };
   // An answer behind one that was left to the library goes the same way.

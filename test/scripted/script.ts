@@ -1,0 +1,71 @@
+/*
+ * A script is a conversation as it goes over the wire, one line each:
+ *
+ *   S: * OK ready                      what the server says before it is asked: its greeting
+ *   C: UID SEARCH …                    a command; … stands for anything, the tag is left out, case does not count
+ *   S: * SEARCH                        what is answered, line by line; $ at the beginning stands for the tag of the command
+ *   S: $ OK SEARCH completed.
+ *   C 1x: NOOP                         answered in this way once, then the next line that fits has its turn
+ *
+ * A command without a line that fits is answered as a plain server would. Instead of words an answer may be one of these:
+ *
+ *   S: <regular>                       all that a plain server answers
+ *   S: <regular rows>                  the same without the tagged line
+ *   S: <expunge 2>                     the message with UID 2 is gone, and it is told; <remove 2> tells nothing
+ *   S: <close>                         the connection is closed
+ *   S: <silence>                       nothing is answered, and the connection stays open
+ *
+ * `{500 bytes}` in an answer is a literal of so many bytes. \xNN is one byte.
+ */
+
+/** One command of a script and its answers. */
+interface Step { fits: RegExp; left: number; answers: string[] }
+
+/** What a script says to do next. */
+export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'close' | 'silence' } | { act: 'expunge' | 'remove'; uid: number };
+
+/** A script that is being played. */
+export interface Script {
+  /** What the server says first; undefined where the script leaves that open. */
+  greeting: string[] | undefined;
+  /** The answers to a command without its tag; undefined where the script has none. */
+  answersTo(command: string): Action[] | undefined;
+}
+
+const pattern = (command: string): RegExp =>
+  new RegExp(`^${command.split('…').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^]*')}$`, 'i');
+
+/** Reads a script. Throws an error that names the line it cannot read. */
+export function readScript(text: string): Script {
+  const greeting: string[] = [], steps: Step[] = [];
+  for (const line of text.split('\n').map(line => line.trim()).filter(Boolean)) {
+    const command = /^C(?: (\d+)x)?: (.+)$/.exec(line), answer = /^S:(?: (.*))?$/.exec(line);
+    if (command) steps.push({ fits: pattern(command[2]!), left: Number(command[1] ?? Infinity), answers: [] });
+    else if (answer) (steps.at(-1)?.answers ?? greeting).push(answer[1] ?? '');
+    else throw new Error(`This is no line of a script: ${line}`);
+  }
+  return {
+    greeting: greeting.length ? greeting : undefined,
+    answersTo(command) {
+      const step = steps.find(one => one.left > 0 && one.fits.test(command));
+      if (!step) return undefined;
+      step.left--;
+      return step.answers.map(actionOf);
+    },
+  };
+}
+
+function actionOf(answer: string): Action {
+  const act = /^<(regular|regular rows|close|silence)>$/.exec(answer)?.[1];
+  if (act) return { act: act as 'regular' };
+  const change = /^<(expunge|remove) (\d+)>$/.exec(answer);
+  if (change) return { act: change[1] as 'expunge', uid: Number(change[2]) };
+  return { say: answer };
+}
+
+/** The bytes of one line of an answer. */
+export function wireBytes(line: string, tag = '*'): Buffer {
+  const text = line.replace(/^\$/, tag).replace(/\{(\d+) bytes\}/g, (_, size: string) => `{${size}}\r\n${'y'.repeat(Number(size))}`);
+  const pieces = text.split(/\\x([0-9a-f]{2})/i);
+  return Buffer.concat([...pieces.map((piece, i) => i % 2 ? Buffer.from([parseInt(piece, 16)]) : Buffer.from(piece)), Buffer.from('\r\n')]);
+}
