@@ -11,6 +11,7 @@ import { createReturns } from './returns.js';
 import { startSandbox } from './sandbox.js';
 import { spokenProviders } from './spoken.js';
 import { firstValues } from './values.js';
+import { window } from './window.js';
 import { t } from './words.js';
 
 /** Asks for the secrets of an account that does not have them, one box each. Undefined when the user gives up. */
@@ -19,7 +20,7 @@ export async function askSecrets(account: StoredAccount, send?: Send): Promise<S
   if (!provider) return undefined;
   if (grantOf(provider, account.values)) {
     // The app's own secret was not remembered either; and no browser opens unasked.
-    const clientSecret = await vscode.window.showInputBox({
+    const clientSecret = await window.showInputBox({
       title: t('{0} needs a sign-in in the browser.', account.name), prompt: [t(OAUTH_FIELDS.clientSecret.label), t(OAUTH_FIELDS.clientSecret.help)].join('. '),
       password: true, ignoreFocusOut: true,
     });
@@ -30,7 +31,7 @@ export async function askSecrets(account: StoredAccount, send?: Send): Promise<S
   const fields = fieldsOf(provider), secret: Secrets = {};
   const wanted = Object.entries(fields).filter(([name, field]) => isSecretField(fields, name) && (field.required || name === 'password'));
   for (const [i, [name, field]] of wanted.entries()) {
-    const given = await vscode.window.showInputBox({
+    const given = await window.showInputBox({
       title: wanted.length > 1 ? `${account.name} (${i + 1}/${wanted.length})` : account.name, prompt: [field.label, field.help].filter(Boolean).join('. '),
       password: true, ignoreFocusOut: true,
       validateInput: value => check(fields, name, value),
@@ -54,7 +55,7 @@ export const uriHandler: vscode.UriHandler = {
   handleUri(uri) {
     // One harmless path, and only for a sign-in that was started here.
     if (uri.path !== '/oauth' || returns.arrived(uri.query) || warned) return;
-    warned = vscode.window.showWarningMessage(t('A sign-in came back that this window did not start, or that is over. Nothing was stored.'))
+    warned = window.showWarningMessage(t('A sign-in came back that this window did not start, or that is over. Nothing was stored.'))
       .then(() => { warned = undefined; });
   },
 };
@@ -90,13 +91,13 @@ export async function signIn(
   try {
     if (!await openInBrowser(url)) {
       const copy = t('Copy Address');
-      if (await vscode.window.showWarningMessage(t('The browser was not opened. Open the address of the sign-in yourself.'), copy) !== copy) return undefined;
+      if (await window.showWarningMessage(t('The browser was not opened. Open the address of the sign-in yourself.'), copy) !== copy) return undefined;
       await vscode.env.clipboard.writeText(url);
     }
-    const address = await vscode.window.withProgress({
+    const address = await window.withProgress({
       location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true,
     }, async (_, token) => {
-      const box = vscode.window.createInputBox(), timer = setTimeout(() => end(undefined), PATIENCE);
+      const box = window.createInputBox(), timer = setTimeout(() => end(undefined), PATIENCE);
       let over = false;
       token.onCancellationRequested(() => end(undefined));
       box.title = t('Sign in at {0}', provider.name);
@@ -111,7 +112,7 @@ export async function signIn(
       box.onDidHide(() => {
         if (over) return;
         const paste = t('Paste Address…');
-        void vscode.window.showInformationMessage(t('The sign-in at {0} still waits for the browser.', provider.name), paste)
+        void window.showInformationMessage(t('The sign-in at {0} still waits for the browser.', provider.name), paste)
           .then(picked => { if (picked && !over) box.show(); });
       });
       box.show();
@@ -193,7 +194,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       try { secrets = await accounts.check(account, secrets, signed !== undefined); } catch (error) {
         log?.warn(`${account.name}: ${(error as Error).message}`);
         if (isMailError(error) && error.details.issues?.length) throw error;
-        const picked = await vscode.window.showWarningMessage(t('The check of the account failed.'),
+        const picked = await window.showWarningMessage(t('The check of the account failed.'),
           { modal: true, detail: (error as Error).message }, t('Save Anyway'));
         if (!picked) throw error;
       }
@@ -204,7 +205,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
         const { name, values, remember } = account;
         await accounts.update(before.id, { name, values, remember }, { ...secrets, ...(tokens ? { tokens } : {}), ...(signedInAt ? { signedInAt } : {}) });
       }
-      vscode.window.setStatusBarMessage(t('$(check) {0} is saved', account.name), 5000);
+      window.setStatusBarMessage('check', t('{0} is saved', account.name), 5000);
       return true;
     },
   });
@@ -218,7 +219,7 @@ function freeName(accounts: Accounts, wanted: string, except?: string): string {
 
 /** Picks a provider, then shows its form. */
 export async function addAccount(extension: vscode.Uri, accounts: Accounts, log: vscode.LogOutputChannel): Promise<void> {
-  const picked = await vscode.window.showQuickPick(spokenProviders().map(provider => ({
+  const picked = await window.showQuickPick(spokenProviders().map(provider => ({
     label: provider.name, provider, description: provider.auth.oauth2 ? 'OAuth 2' : '', detail: provider.notice ?? '',
     iconPath: {
       light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.svg`),
@@ -230,19 +231,19 @@ export async function addAccount(extension: vscode.Uri, accounts: Accounts, log:
 
 /** Adds accounts of the sandbox: the pretended providers that come with the extension, or one of `npm run sandbox`. */
 export async function addSandboxAccount(accounts: Accounts): Promise<void> {
-  const picked = await vscode.window.showQuickPick([
-    { label: t('$(beaker) All pretended providers'), detail: t('Inside VS Code, until the window closes. Nothing leaves this machine.'), all: true },
-    { label: t('$(clippy) A line of “npm run sandbox”…'), detail: t('For a sandbox of your own, which can be made to fail on purpose.'), all: false },
+  const picked = await window.showQuickPick([
+    { iconPath: new vscode.ThemeIcon('beaker'), label: t('All pretended providers'), detail: t('Inside VS Code, until the window closes. Nothing leaves this machine.'), all: true },
+    { iconPath: new vscode.ThemeIcon('clippy'), label: t('A line of “npm run sandbox”…'), detail: t('For a sandbox of your own, which can be made to fail on purpose.'), all: false },
   ], { title: t('Add Sandbox Account'), ignoreFocusOut: true });
   if (!picked) return;
   if (picked.all) {
-    const { lines } = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, startSandbox);
+    const { lines } = await window.withProgress({ location: { viewId: 'mailroom.accounts' } }, startSandbox);
     const added = accounts.lend(lines);
     await vscode.commands.executeCommand('mailroom.accounts.focus');
-    vscode.window.setStatusBarMessage(added ? t('$(check) {0} sandbox accounts are there', added) : t('The sandbox accounts are there already.'), 6000);
+    window.setStatusBarMessage('check', added ? t('Added {0} sandbox accounts', added) : t('The sandbox accounts are there already.'), 6000);
     return;
   }
-  const given = await vscode.window.showInputBox({
+  const given = await window.showInputBox({
     title: t('Add Sandbox Account'), ignoreFocusOut: true, placeHolder: '{"id":"…","account":{…}}',
     prompt: t('Run “npm run sandbox” in a clone of Mailroom and paste one of the lines it prints. Nothing real is touched.'),
     validateInput: value => !value || readSandboxLine(value) ? undefined : t('This is no line of the sandbox.'),
@@ -273,16 +274,16 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
       : done && !refused ? t('Secrets are asked for when an account is opened.')
       : '',
   ].filter(Boolean).join(' ');
-  const picked = refused ? await vscode.window.showWarningMessage(said, t('Show')) : await vscode.window.showInformationMessage(said);
+  const picked = refused ? await window.showWarningMessage(said, t('Show')) : await window.showInformationMessage(said);
   if (picked) await show(results);
 }
 export async function exportAccounts(accounts: Accounts): Promise<void> {
   const own = accounts.all().filter(({ id }) => !accounts.isLent(id));
-  if (!own.length) { void vscode.window.showInformationMessage(t('There is no account to export.')); return; }
+  if (!own.length) { void window.showInformationMessage(t('There is no account to export.')); return; }
   const where = await vscode.window.showSaveDialog({
     title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile('mailroom-accounts.json'),
   });
   if (!where) return;
   await vscode.workspace.fs.writeFile(where, Buffer.from(writeExport(own)));
-  void vscode.window.showInformationMessage(t('The accounts were exported without their secrets.'));
+  void window.showInformationMessage(t('The accounts were exported without their secrets.'));
 }

@@ -17,6 +17,7 @@ import { isCancel, type Problems } from './problems.js';
 import { branchesAt, idOfItem, inputFrom, isMail, isMailbox, NOTHING_BOUND, operationOf, searchField, VERBS } from './tables.js';
 import type { createAttention, createTree } from './tree.js';
 import { editingOf, secretsOf } from './values.js';
+import { window } from './window.js';
 import { inSentence, t, title } from './words.js';
 
 interface Parts {
@@ -61,7 +62,7 @@ export function registerCommands(parts: Parts): void {
     return isNode(node) ? [node, ...rows.filter(one => one !== node)] : rows;
   };
   const items = (node: unknown, nodes: unknown): ItemNode[] => chosen(node, nodes).filter((one): one is ItemNode => one.kind === 'item');
-  const inView = <T>(work: () => Thenable<T>) => vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
+  const inView = <T>(work: () => Thenable<T>) => window.withProgress({ location: { viewId: 'mailroom.accounts' } }, work);
   /** Asks for what a command is about, when it was not called on a row. */
   const accountFor = async (node: unknown, able: (account: AccountInfo) => boolean = () => true): Promise<string | undefined> => {
     // A key is for the row it was pressed on.
@@ -70,7 +71,7 @@ export function registerCommands(parts: Parts): void {
     if (isNode(node)) return node.account.id;
     const all = accounts.list().filter(able);
     if (all.length <= 1) return all[0]?.id;
-    return (await vscode.window.showQuickPick(
+    return (await window.showQuickPick(
       all.map(({ id, name, provider }) => ({ label: name, description: provider.name, id })),
       { placeHolder: t('Which account?') },
     ))?.id;
@@ -80,13 +81,13 @@ export function registerCommands(parts: Parts): void {
     return one?.kind === 'branch' ? one : one?.kind === 'note' ? one.of : undefined;
   };
   const need = <T>(value: T | undefined, sentence: string): T | undefined => {
-    if (value === undefined) void vscode.window.showInformationMessage(sentence);
+    if (value === undefined) void window.showInformationMessage(sentence);
     return value;
   };
   const SELECT = () => t('Select a row in the Mailroom view first.'), SELECT_LIST = () => t('Select a list in the Mailroom view first, such as mailboxes.');
   /** Says that a row is not one that a command is for. */
   const refuse = ({ account: { name, provider }, label }: Node) =>
-    void vscode.window.showInformationMessage(t('{0} does not offer this for “{1}”.', provider.name, label || name));
+    void window.showInformationMessage(t('{0} does not offer this for “{1}”.', provider.name, label || name));
 
   // Accounts
   register('addAccount', () => addAccount(extension, accounts, log));
@@ -94,7 +95,7 @@ export function registerCommands(parts: Parts): void {
   register('editAccount', async (node: unknown) => {
     const id = await accountFor(node);
     if (id === undefined) return;
-    if (accounts.isLent(id)) { void vscode.window.showInformationMessage(t('This account comes from the environment and cannot be edited.')); return; }
+    if (accounts.isLent(id)) { void window.showInformationMessage(t('This account comes from the environment and cannot be edited.')); return; }
     const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)?.provider;
     if (provider) openAccountForm(extension, accounts, provider, account, log);
   });
@@ -102,13 +103,13 @@ export function registerCommands(parts: Parts): void {
     const id = await accountFor(node);
     if (id === undefined) return;
     const { name } = accounts.find(id);
-    await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Testing {0}', name), cancellable: true }, async (_, token) => {
+    await window.withProgress({ location: vscode.ProgressLocation.Notification, title: t('Testing {0}', name), cancellable: true }, async (_, token) => {
       const stop = new AbortController();
       token.onCancellationRequested(() => stop.abort());
       accounts.askAgain(id);
       try {
         await (await accounts.open(id, stop.signal)).call('account.check', {});
-        void vscode.window.showInformationMessage(t('{0} works.', name));
+        void window.showInformationMessage(t('{0} works.', name));
       } catch (error) { if (!stop.signal.aborted) problems.tell(t('Testing {0}', name), error, { account: id }); }
     });
   });
@@ -122,16 +123,16 @@ export function registerCommands(parts: Parts): void {
     const given = browser && known
       ? await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender())
       : await askSecrets(account, accounts.sender());
-    if (!given) { void vscode.window.showInformationMessage(t('The sign-in was not finished. {0} is as it was.', account.name)); return; }
+    if (!given) { void window.showInformationMessage(t('The sign-in was not finished. {0} is as it was.', account.name)); return; }
     // It may have been renamed or edited meanwhile, its other secrets too; or it is gone, and stays so.
     await accounts.update(id, {}, { ...await accounts.secretsOf(id), ...given });
-    void vscode.window.showInformationMessage(t('{0} is signed in.', accounts.find(id).name));
+    void window.showInformationMessage(t('{0} is signed in.', accounts.find(id).name));
   });
   register('renameAccount', async (node: unknown) => {
     const id = await accountFor(node);
     if (id === undefined || accounts.isLent(id)) return;
     const account = accounts.find(id);
-    const name = await vscode.window.showInputBox({
+    const name = await window.showInputBox({
       title: t('Rename Account'), value: account.name, prompt: t('What stands in the tree'),
       validateInput: value => value.trim() ? undefined : t('A name is needed.'),
     });
@@ -141,7 +142,7 @@ export function registerCommands(parts: Parts): void {
     const id = await accountFor(node);
     if (id === undefined) return;
     const { name } = accounts.find(id), button = t('Remove Account');
-    if (await vscode.window.showWarningMessage(
+    if (await window.showWarningMessage(
       t('Remove the account “{0}” from VS Code?', name),
       { modal: true, detail: t('Its secrets are deleted here. Nothing changes at the provider.') },
       button,
@@ -167,7 +168,7 @@ export function registerCommands(parts: Parts): void {
   register('loadAll', async (node: unknown) => {
     const branch = need(branchFor(node), SELECT_LIST());
     if (!branch) return;
-    await vscode.window.withProgress({
+    await window.withProgress({
       location: vscode.ProgressLocation.Notification, title: t('Loading all {0}', branch.label), cancellable: true,
     }, async (progress, token) => {
       const listening = token.onCancellationRequested(() => model.cancel(branch));
@@ -184,7 +185,7 @@ export function registerCommands(parts: Parts): void {
     const branch = need(branchFor(node), SELECT_LIST());
     if (!branch) return;
     const operation = operationOf(branch.account.provider, branch.branch.operation)!, server = searchField(operation);
-    const text = await vscode.window.showInputBox({
+    const text = await window.showInputBox({
       title: t('Filter {0}', branch.label), value: branch.filter?.text ?? '', placeHolder: server ? operation.input[server]!.label : t('Part of the name'),
       prompt: server
         ? t('Searched by {0}. Empty shows everything.', branch.account.provider.name)
@@ -247,20 +248,20 @@ export function registerCommands(parts: Parts): void {
     const all = items(node, nodes);
     if (!need(all[0], SELECT())) return;
     await vscode.env.clipboard.writeText(all.map(one => idOfItem(one.item)).join('\n'));
-    vscode.window.setStatusBarMessage(t('$(check) Copied'), 3000);
+    window.setStatusBarMessage('check', t('Copied'), 3000);
   });
   register('copyNode', async (node: unknown, nodes: unknown) => {
     const all = chosen(node, nodes).filter(one => one.kind === 'item' || one.kind === 'branch');
     if (!need(all[0], SELECT())) return;
     await vscode.env.clipboard.writeText(JSON.stringify(n8nNodes(all), null, 2));
-    void vscode.window.showInformationMessage(t('Copied. Paste it into an n8n canvas.'));
+    void window.showInformationMessage(t('Copied. Paste it into an n8n canvas.'));
   });
   register('actions', async (node: unknown, nodes: unknown) => {
     const all = chosen(node, nodes), [first, ...rest] = all;
     if (!need(first, SELECT())) return;
     const { provider } = first!.account, target = targetOf(first!), names = actionsOf(first!);
     if (!names.length) { refuse(first!); return; }
-    const picked = await vscode.window.showQuickPick(names.map(name => ({ label: operationOf(provider, name)!.summary, description: name, name })), {
+    const picked = await window.showQuickPick(names.map(name => ({ label: operationOf(provider, name)!.summary, description: name, name })), {
       title: [target.label, rest.length ? t('and {0} more', rest.length) : ''].filter(Boolean).join(' '),
       placeHolder: t('What to do?'), matchOnDescription: true,
     });
@@ -294,7 +295,7 @@ export function registerCommands(parts: Parts): void {
   async function removeAccounts(all: readonly AccountNode[]): Promise<void> {
     if (all.length === 1) { await vscode.commands.executeCommand('mailroom.removeAccount', all[0]); return; }
     const button = t('Remove {0} Accounts', all.length);
-    if (await vscode.window.showWarningMessage(
+    if (await window.showWarningMessage(
       t('Remove {0} accounts from VS Code?', all.length),
       { modal: true, detail: `${all.map(({ label }) => label).join('\n')}\n\n${t('Their secrets are deleted here. Nothing changes at the providers.')}` },
       button,
@@ -316,7 +317,7 @@ export function registerCommands(parts: Parts): void {
     const one = isNode(node) ? node : undefined;
     const able = accounts.list().filter(({ provider }) => operationOf(provider, 'message.send'));
     const account = one?.account ?? (able.length > 1
-      ? (await vscode.window.showQuickPick(
+      ? (await window.showQuickPick(
         able.map(entry => ({ label: entry.name, description: entry.provider.name, entry })), { placeHolder: t('Send from which account?') },
       ))?.entry
       : need(able[0], t('No account can send. Add one that can, such as IMAP and SMTP.')));
@@ -334,12 +335,12 @@ export function registerCommands(parts: Parts): void {
   async function password(target: Target): Promise<void> {
     const { provider } = target.account, secrets = Object.entries(secretsOf(provider, target.resource));
     const entry = secrets.length > 1
-      ? (await vscode.window.showQuickPick(secrets.map(([key, field]) => ({ label: field.label, key, field })), { title: target.label }))
+      ? (await window.showQuickPick(secrets.map(([key, field]) => ({ label: field.label, key, field })), { title: target.label }))
       : secrets[0] && { key: secrets[0][0], field: secrets[0][1] };
     if (!entry) return;
     const { key, field } = entry;
     const box = (prompt: string, complain: (value: string) => string | undefined) =>
-      vscode.window.showInputBox({ title: `${field.label} · ${target.label}`, prompt, password: true, ignoreFocusOut: true, validateInput: complain });
+      window.showInputBox({ title: `${field.label} · ${target.label}`, prompt, password: true, ignoreFocusOut: true, validateInput: complain });
     const first = await box([t('The new value'), field.help].filter(Boolean).join('. '), value => check({ [key]: { ...field, required: true } }, key, value));
     if (first === undefined) return;
     if (await box(t('The same once more'), value => value === first ? undefined : t('The two differ.')) === undefined) return;
@@ -384,7 +385,7 @@ export function registerCommands(parts: Parts): void {
     const target: Target = { account, resource, binding: { ...binding, item }, label: labelOfDocument(uri) };
     if (action === 'password') { await password(target); return; }
     const name = action === 'more'
-      ? (await vscode.window.showQuickPick(
+      ? (await window.showQuickPick(
         othersOf(account.provider, resource, target.binding).map(one => ({ label: operationOf(account.provider, one)!.summary, description: one, one })),
         { title: target.label, placeHolder: t('What to do?'), matchOnDescription: true },
       ))?.one
@@ -433,7 +434,7 @@ export function registerCommands(parts: Parts): void {
     const others = branchesAt(provider, account.values, place?.resource, binding)
       .filter(one => one.choice === undefined && one.only === undefined && !isMailbox(one.resource) && !isMail(one.resource));
     const boxes = { label: t('Mailboxes'), picked: true, list: undefined };
-    const picked = !others.length ? [boxes] : await vscode.window.showQuickPick([boxes, ...others.map(list => ({ label: list.label, picked: false, list }))], {
+    const picked = !others.length ? [boxes] : await window.showQuickPick([boxes, ...others.map(list => ({ label: list.label, picked: false, list }))], {
       canPickMany: true, title: t('Export {0}', name), placeHolder: t('What goes into the file?'),
     });
     if (!picked?.length) return;
@@ -452,7 +453,7 @@ export function registerCommands(parts: Parts): void {
   });
   register('checkAll', async () => {
     const all = accounts.list().filter(({ provider }) => listsMailboxes(provider)), failed = new Set<string>();
-    const stopped = await vscode.window.withProgress({
+    const stopped = await window.withProgress({
       location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true,
     }, async (progress, token) => {
       // A page that is waited for may be a minute away, at the pace of its vendor; whoever cancels does not wait for it.
@@ -479,9 +480,9 @@ export function registerCommands(parts: Parts): void {
     const boxes = new Set(model.loaded().filter(node => isMailbox(node.resource)).map(node => `${node.account.id} ${node.resource} ${idOfItem(node.item)}`)).size;
     const found = attention.rows().length;
     const said = found === 1 ? t('{0} mailboxes are loaded; one needs attention.', boxes) : t('{0} mailboxes are loaded; {1} need attention.', boxes, found);
-    if (!failed.size) { void vscode.window.showInformationMessage(stopped ? `${said} ${t('You cancelled, so there may be more.')}` : said); return; }
+    if (!failed.size) { void window.showInformationMessage(stopped ? `${said} ${t('You cancelled, so there may be more.')}` : said); return; }
     const logs = t('Show Log');
-    void vscode.window.showWarningMessage(`${said} ${t('Not everything could be read: {0}.', [...failed].join(', '))}`, logs)
+    void window.showWarningMessage(`${said} ${t('Not everything could be read: {0}.', [...failed].join(', '))}`, logs)
       .then(picked => picked === logs ? log.show() : undefined);
   });
 }

@@ -8,6 +8,7 @@ import { bodyFields, htmlOf } from './composeText.js';
 import { inputFrom, operationOf } from './tables.js';
 import { closePanel, type Back } from './panels.js';
 import { firstValues, packPlace, same } from './values.js';
+import { window } from './window.js';
 import { plain, t } from './words.js';
 
 interface ComposerOptions {
@@ -64,7 +65,7 @@ export function createComposer({ extension, accounts, operator, state, log, sent
         id: 'discard', label: t('Discard Draft'),
         run: async () => {
           const button = t('Discard Draft');
-          if (state.get(draftKey) !== undefined && await vscode.window.showWarningMessage(
+          if (state.get(draftKey) !== undefined && await window.showWarningMessage(
             t('Discard this draft?'), { modal: true, detail: t('What you wrote is not kept. This cannot be undone.') }, button,
           ) !== button) return;
           over = true;
@@ -87,7 +88,7 @@ export function createComposer({ extension, accounts, operator, state, log, sent
           input[body.html] = htmlOf(text);
         }
         validate(operation.input, input);
-        const answer = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } },
+        const answer = await window.withProgress({ location: { viewId: 'mailroom.accounts' } },
           async () => (await accounts.open(target.account.id)).call(name, input)) as Sent | undefined;
         log.info(`${target.account.name}: ${name} ${answer?.outcome ?? 'done'}`);
         // Whoever has to write it again must not have to write it anew.
@@ -99,9 +100,9 @@ export function createComposer({ extension, accounts, operator, state, log, sent
         await state.update(draftKey, undefined);
         sent();
         const but = shortcomings(answer?.native);
-        if (but.length) void vscode.window.showWarningMessage([t('The message was sent.'), ...but].join(' '));
-        else if (answer?.outcome === 'queued') void vscode.window.showInformationMessage(t('The message is queued; the provider sends it soon.'));
-        else void vscode.window.showInformationMessage(t('The message was sent.'));
+        if (but.length) void window.showWarningMessage([t('The message was sent.'), ...but].join(' '));
+        else if (answer?.outcome === 'queued') void window.showInformationMessage(t('The message is queued; the provider sends it soon.'));
+        else void window.showInformationMessage(t('The message was sent.'));
         return true;
       },
     });

@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
-import { isMailError, MailError } from '../shared/index.js';
+import { isMailError, MailError, type Field } from '../shared/index.js';
 import type { Accounts } from './accounts.js';
 import type { FormIssue, Values } from './form/messages.js';
 import type { Target } from './operate.js';
 import { explain } from './problems.js';
 import { inputFrom, operationOf, type Binding } from './tables.js';
 import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf, type Editing, type Place } from './values.js';
-import { t, title } from './words.js';
+import { brief, t, title, withoutMarkup } from './words.js';
 
 export const SCHEME = 'mailroom';
 export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;
@@ -38,16 +38,26 @@ export const openedAs = (uri: vscode.Uri): vscode.Uri =>
 /** What was read for no open document, or in vain, is not asked for again for so long, in milliseconds: to open one, VS Code reads thrice. */
 const FRESH = 10_000;
 
+/** A field that was changed here and by somebody else: its label, and both values in words. */
+export interface Conflict { label: string; theirs: string; ours: string }
 interface DocumentOptions {
   accounts: Accounts;
   /** Told what a save gave back, so that the tree can show it. */
   saved(place: Place, answer: unknown): void;
-  /** Told of a conflict: somebody else changed the same fields. */
-  conflicted(uri: vscode.Uri, fields: string[]): void;
+  /** Asks whether to save over what somebody else changed meanwhile. */
+  overwrite(uri: vscode.Uri, fields: readonly Conflict[]): Promise<boolean>;
+}
+
+/** A value in words, short enough to be asked about. */
+function shown(field: Field, value: unknown): string {
+  if (value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) return t('not set');
+  if (typeof value === 'boolean') return value ? t('Yes') : t('No');
+  if (field.type === 'choice' && typeof value === 'string' && Object.hasOwn(field.choices, value)) return `“${field.choices[value]!}”`;
+  return typeof value === 'string' ? `“${brief(value)}”` : brief(Array.isArray(value) ? value.join(', ') : JSON.stringify(value));
 }
 
 /** A file system of one kind of file: reading asks the vendor, writing sends the difference. */
-export function createDocuments({ accounts, saved, conflicted }: DocumentOptions) {
+export function createDocuments({ accounts, saved, overwrite }: DocumentOptions) {
   const loaded = new Map<string, Loaded>(), loading = new Map<string, Promise<Loaded>>(), failed = new Map<string, { error: unknown; at: number }>();
   const changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>(), problems = new vscode.EventEmitter<vscode.Uri>();
   const renewed = new vscode.EventEmitter<vscode.Uri>();
@@ -89,8 +99,10 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
     loading.set(`${key} ${ask}`, under);
     return under;
   }
-  const fileError = (error: unknown): Error =>
-    error instanceof vscode.FileSystemError ? error : new vscode.FileSystemError(error instanceof Error ? error.message : String(error));
+  /** What VS Code shows in a notification of its own, which reads links as ours do. */
+  const fileError = (error: unknown): Error => error instanceof vscode.FileSystemError
+    ? error
+    : new vscode.FileSystemError(withoutMarkup(error instanceof Error ? error.message : String(error)));
   /** What VS Code is given to read. Where a later try may go better that is a text that says why, so that there is a tab to try it from. */
   async function given(uri: vscode.Uri): Promise<{ text: string; mtime: number }> {
     try { return await load(uri); } catch (error) {
@@ -145,21 +157,7 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
       let answer: unknown;
       const sends = Object.keys(changesOf(fields, one.base ?? one.values, edited)).length > 0;
       if (sends) {
-        // Nobody offers conditional writes, so the object is read again just before: what somebody else changed meanwhile is shown, not overwritten.
-        const now = await read(one.place), base = one.base ?? now.values, input = changesOf(fields, base, edited, now.values);
-        const others = conflicts(one.base, now.values, input);
-        if (others.length) {
-          settle(uri.query, now.item, now.values);
-          // What was shown may be overwritten by the next save; all else is still compared with what the text was made from.
-          one.base = { ...base, ...Object.fromEntries(others.map(name => [name, now.values[name]])) };
-          const labels = others.map(name => fields[name]?.label ?? name);
-          complain(one, others.map(field => ({
-            field, message: t('Changed on the server meanwhile; it is {0} there now.', JSON.stringify(now.values[field])),
-          })), text);
-          conflicted(uri, labels);
-          throw new vscode.FileSystemError(
-            t('Somebody else changed {0} on the server meanwhile. Compare both, then save again to overwrite, or revert.', labels.join(', ')));
-        }
+        const { now, input } = await agreed(one, edited, text);
         answer = await (await accounts.open(one.place.account)).call(operation, { ...target, ...input });
         // What was written is what was accepted; the vendor's own spelling comes with the next reading.
         settle(uri.query, typeof answer === 'object' && answer !== null ? { ...now.item, ...answer as Values } : now.item,
@@ -174,6 +172,31 @@ export function createDocuments({ accounts, saved, conflicted }: DocumentOptions
       if (isMailError(error)) complain(one, error.details.issues?.length ? error.details.issues : [{ message: error.message }], text);
       explain(uri.path, error);
       throw fileError(error);
+    }
+  }
+
+  /**
+   * What a save sends, once nothing in it would silently undo what somebody else did. Nobody offers conditional writes, so the object is read just
+   * before; for what others changed meanwhile the user is asked, and as he takes his time it is read again after that.
+   */
+  async function agreed(one: Loaded, edited: Values, text: string): Promise<{ now: Awaited<ReturnType<typeof read>>; input: Values }> {
+    const { fields } = one.editing;
+    for (;;) {
+      const now = await read(one.place), base = one.base ?? now.values, input = changesOf(fields, base, edited, now.values);
+      const others = conflicts(one.base, now.values, input);
+      if (!others.length) return { now, input };
+      settle(one.uri.query, now.item, now.values);
+      complain(one, others.map(field => ({
+        field, message: t('Changed on the server meanwhile; it is {0} there now.', shown(fields[field]!, now.values[field])),
+      })), text);
+      const known = others.map(name => fields[name]!)
+        .map((field, i) => ({ label: field.label, theirs: shown(field, now.values[others[i]!]), ours: shown(field, input[others[i]!]) }));
+      if (!await overwrite(one.uri, known)) {
+        throw new vscode.FileSystemError(withoutMarkup(
+          t('Nothing was saved, because somebody else changed {0} on the server.', known.map(({ label }) => label).join(', '))));
+      }
+      // The user agreed to these values and no others: what changes again is asked for again.
+      one.base = { ...base, ...Object.fromEntries(others.map(name => [name, now.values[name]])) };
     }
   }
 

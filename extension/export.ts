@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { csvTable, jsonTable } from './csv.js';
 import type { Values } from './form/messages.js';
 import { explain } from './problems.js';
+import { window } from './window.js';
 import { t } from './words.js';
 
 /** Written at once, in characters. */
@@ -15,7 +16,7 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
     title: t('Export {0}', what), filters: { CSV: ['csv'], JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile(`${what}.csv`),
   });
   if (!where) return;
-  const { written, cancelled, failed } = await vscode.window.withProgress({
+  const { written, cancelled, failed } = await window.withProgress({
     location: vscode.ProgressLocation.Notification, title: t('Exporting {0}', what), cancellable: true,
   }, async (progress, token) => {
     const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());
@@ -34,13 +35,13 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
   });
   const open = t('Open'), show = (picked: string | undefined) => picked ? vscode.commands.executeCommand('vscode.open', where) : undefined;
   if (failed !== undefined) {
-    void vscode.window.showErrorMessage(
+    void window.showErrorMessage(
       t('The export broke off after {0} rows, so the file is not complete. {1}', written, failed),
       open,
     ).then(show);
   } else if (cancelled) {
-    void vscode.window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
-  } else void vscode.window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
+    void window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
+  } else void window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
 }
 
 /** A proposal for a save dialog: in the open folder, else in the user's own, with a name that every file system takes. */

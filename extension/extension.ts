@@ -6,7 +6,7 @@ import { createAccounts, grantOf, type StoredAccount } from './accounts.js';
 import { openForm } from './askForm.js';
 import { registerCommands } from './commands.js';
 import { createComposer } from './compose.js';
-import { createDocuments, SCHEME } from './documents.js';
+import { createDocuments, labelOfDocument, SCHEME } from './documents.js';
 import { createEditor } from './editor.js';
 import { createListsEditor } from './lists.js';
 import { createRequestLog } from './log.js';
@@ -24,6 +24,7 @@ import { openOverview } from './overview.js';
 import { idOfItem, operationOf, removes } from './tables.js';
 import { createAttention, createTree, stateDecorations } from './tree.js';
 import { createWaits } from './waits.js';
+import { window } from './window.js';
 import { t, translateWith } from './words.js';
 
 /** What is drawn anew by itself waits for so much quiet, in milliseconds. */
@@ -55,18 +56,18 @@ export function activate(context: vscode.ExtensionContext): void {
     observe: (account, seen) => {
       requests.observe(account.name, seen);
       if (seen.wait !== undefined) waits.wait(account.name, seen.wait);
-      else if (seen.status === 429 && seen.method !== 'GET') vscode.window.setStatusBarMessage(t('$(clock) {0} asks for a break.', account.name), 15_000);
+      else if (seen.status === 429 && seen.method !== 'GET') window.setStatusBarMessage('clock', t('{0} asks for a break.', account.name), 15_000);
     },
     refused: (account, error) => problems.refused(account.id, error),
     stateChanged: id => redraw(id),
     notDeleted: (account, error) => {
       log.error(`${account.name}: the secret was not deleted`, String(error));
-      void vscode.window.showWarningMessage(
+      void window.showWarningMessage(
         t('The secret of {0} could not be deleted and may still be in the secret store. Delete it there, or make it void at the provider.', account.name));
     },
     storeFailed: error => {
       log.error(t('The secret store does not answer.'), String(error));
-      void vscode.window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
+      void window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
         .then(picked => picked === undefined ? undefined
           : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
     },
@@ -150,9 +151,16 @@ export function activate(context: vscode.ExtensionContext): void {
         }
       }
     },
-    conflicted: (uri, fields) => void vscode.window
-      .showWarningMessage(t('{0} changed on the server meanwhile. Nothing was overwritten.', fields.join(', ')), t('Compare'))
-      .then(picked => picked ? vscode.commands.executeCommand('mailroom.compareServer', uri) : undefined),
+    overwrite: async (uri, fields) => {
+      const compare = t('Compare'), button = t('Overwrite');
+      const picked = await window.showWarningMessage(
+        t('Save over what somebody else changed in {0}?', labelOfDocument(uri)),
+        { modal: true, detail: fields.map(({ label, theirs, ours }) => t('{0}: {1} on the server, {2} here.', label, theirs, ours)).join('\n') },
+        compare, button,
+      );
+      if (picked === compare) void vscode.commands.executeCommand('mailroom.compareServer', uri);
+      return picked === button;
+    },
   }));
   own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
   own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { FileValue } from '../shared/index.js';
 import { defaultFile, safeName } from './export.js';
+import { window } from './window.js';
 import { t } from './words.js';
 
 /** A file of a provider, fetched when it is known where it goes; undefined where there is none after all. */
@@ -15,7 +16,7 @@ type Fetch = (signal: AbortSignal) => Promise<FileValue | undefined>;
 export async function saveFile(name: string, fetch: Fetch): Promise<void> {
   const safe = safeName(name), where = await vscode.window.showSaveDialog({ saveLabel: t('Save'), ...defaultFile(safe) });
   if (!where || !await written(safe, where, fetch)) return;
-  void vscode.window.showInformationMessage(t('Saved {0}.', safe), t('Open')).then(async picked => {
+  void window.showInformationMessage(t('Saved {0}.', safe), t('Open')).then(async picked => {
     if (picked && await mayOpen(safe)) await show(where);
   });
 }
@@ -47,7 +48,7 @@ async function mayOpen(name: string, type = ''): Promise<boolean> {
   // What the user saved himself needs no question, unless it may run.
   if (harmless && !type) return true;
   const button = t('Open');
-  return await vscode.window.showWarningMessage(
+  return await window.showWarningMessage(
     type ? t('Open “{0}” ({1})?', name, type) : t('Open “{0}”?', name),
     { modal: true, detail: harmless
       ? t('It came with a message. It is saved to a temporary folder, and your system opens it with the program it has for it.')
@@ -60,7 +61,7 @@ const show = (where: vscode.Uri) => vscode.env.uiKind === vscode.UIKind.Desktop 
   ? vscode.env.openExternal(where)
   : vscode.commands.executeCommand('vscode.open', where);
 
-const written = (name: string, where: vscode.Uri, fetch: Fetch): Thenable<boolean> => vscode.window.withProgress(
+const written = (name: string, where: vscode.Uri, fetch: Fetch): Thenable<boolean> => window.withProgress(
   { location: vscode.ProgressLocation.Notification, title: t('Saving {0}', name), cancellable: true },
   async (_, token) => {
     const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());

@@ -7,6 +7,7 @@ import { inBulk, type Operator, type Target } from './operate.js';
 import { openPanel, type Back } from './panels.js';
 import { explain } from './problems.js';
 import { packPlace } from './values.js';
+import { window } from './window.js';
 import { inSentence, plural, t, title } from './words.js';
 
 interface ListsOptions {
@@ -145,11 +146,11 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
     async function owners(
       listing: string, refs: Binding['refs'], heading: string, above: string | undefined,
     ): Promise<readonly Owner[] | 'elsewhere' | undefined> {
-      const found = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () => {
+      const found = await window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () => {
         const client = await accounts.open(account.id, stop.signal);
         return take(client.call(listing, inputFrom(provider, listing, { refs, choices: {} })) as AsyncIterable<Values>, OFFERED + 1);
       });
-      const kind = inSentence(plural(target.resource)), box = vscode.window.createQuickPick<Owner>();
+      const kind = inSentence(plural(target.resource)), box = window.createQuickPick<Owner>();
       box.canSelectMany = box.ignoreFocusOut = true;
       box.title = heading;
       box.placeholder = found.length > OFFERED ? t('Choose among the first {0} {1}', OFFERED, kind) : t('Choose {0}', kind);

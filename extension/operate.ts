@@ -10,6 +10,7 @@ import { isCancel, type Problems } from './problems.js';
 import type { Written } from './settle.js';
 import { idOfItem, inputFrom, isConversation, isMailbox, isPlace, labelOf, missing, operationOf, refOf, searchField, type Binding } from './tables.js';
 import { firstValues } from './values.js';
+import { window } from './window.js';
 import { inSentence, plural, t, title } from './words.js';
 
 /** What an operation is run on: a place in the tree, or what a panel shows. */
@@ -86,7 +87,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
     const operation = need(target, name);
     if (operation.effect === 'destroy' && !await confirm([target], name)) return false;
     try {
-      const answer = await vscode.window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () => {
+      const answer = await window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () => {
         const client = await accounts.open(target.account.id);
         const result = client.call(name, input);
         return isStream(result) ? take(result, 1000) : result;
@@ -110,7 +111,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
     const object = typeof answer === 'object' && answer !== null && !Array.isArray(answer) ? answer as Values : undefined;
     const outcome = object?.outcome;
     if (outcome === 'unknown') {
-      void vscode.window.showWarningMessage(t('{0}: nobody knows whether it was done. Look before you try again.', summary));
+      void window.showWarningMessage(t('{0}: nobody knows whether it was done. Look before you try again.', summary));
       return;
     }
     const label = `${inSentence(title(resource))} “${target.label}”`;
@@ -119,20 +120,20 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       const native = object.native as { attributes?: Values } & Values | undefined;
       const said = Object.entries({ ...native, ...native?.attributes }).filter(([key, value]) => /error|fail/i.test(key) && typeof value === 'string' && value)
         .map(([key, value]) => `${title(key)}: ${String(value)}`);
-      void vscode.window.showWarningMessage(
+      void window.showWarningMessage(
         [t('{0}: {1} answers that {2} needs attention.', summary, target.account.provider.name, label), ...said].join(' '), t('Show'),
       ).then(picked => picked ? showJson(target.label, answer) : undefined);
       return;
     }
     if (verb === 'delete' && operationOf(target.account.provider, `${resource}.restore`)) {
-      void vscode.window.showInformationMessage(t('The deletion of {0} is scheduled.', target.label), t('Restore'))
+      void window.showInformationMessage(t('The deletion of {0} is scheduled.', target.label), t('Restore'))
         .then(picked => picked ? run(target, `${resource}.restore`) : undefined);
       return;
     }
     const link = object && [object, object.native as Values | undefined].flatMap(one => Object.entries(one ?? {}))
       .find(([key, value]) => /url$/i.test(key) && typeof value === 'string' && /^https:/.test(value) && /authori[sz]|connect|redirect/i.test(key));
     if (link) {
-      void vscode.window.showInformationMessage(t('{0}: go on in the browser.', summary), t('Open Browser'))
+      void window.showInformationMessage(t('{0}: go on in the browser.', summary), t('Open Browser'))
         .then(picked => picked ? openInBrowser(String(link[1])) : undefined);
       return;
     }
@@ -141,9 +142,9 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       await showJson(`${summary} ${target.label}`, answer);
       return;
     }
-    vscode.window.setStatusBarMessage(outcome === 'queued'
-      ? t('$(check) {0}: queued', summary)
-      : t('$(check) {0}: {1}', summary, verb === 'create' ? t('done') : label), 6000);
+    window.setStatusBarMessage('check', outcome === 'queued'
+      ? t('{0}: queued', summary)
+      : t('{0}: {1}', summary, verb === 'create' ? t('done') : label), 6000);
   }
 
   /**
@@ -165,7 +166,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
     if (byTyping) {
       const wanted = many ? String(targets.length) : first.label;
       const prompt = t('Type {0} to confirm. {1}', wanted, many ? `${outlook}\n${names.join(', ')}` : outlook);
-      const typed = await vscode.window.showInputBox({
+      const typed = await window.showInputBox({
         title: `${many ? button : operation.summary} · ${[...new Set(targets.map(one => one.account.name))].join(', ')}`,
         ignoreFocusOut: true, placeHolder: wanted, prompt,
         validateInput: value => value === wanted ? undefined : { message: prompt, severity: vscode.InputBoxValidationSeverity.Info },
@@ -174,14 +175,14 @@ export function createOperator({ extension, accounts, problems, showJson, done }
     }
     const question = many ? `${button}?` : t('{0} “{1}”?', button, first.label);
     const detail = `${many ? `${names.join('\n')}\n\n` : ''}${operation.summary}. ${outlook}`;
-    return await vscode.window.showWarningMessage(question, { modal: true, detail }, button) === button;
+    return await window.showWarningMessage(question, { modal: true, detail }, button) === button;
   }
 
   /** The same for a selection, whose first row is the one clicked: asked once, a bounded number at once, one progress, one summary. */
   async function runMany(targets: readonly Target[], name: string, extra: Values = {}): Promise<void> {
     const first = targets[0]!, able = targets.filter(one => first.node && one.node && isFor(name, first.node, one.node));
     if (!able.includes(first)) {
-      void vscode.window.showInformationMessage(t('{0} does not offer this for “{1}”.', first.account.provider.name, first.label));
+      void window.showInformationMessage(t('{0} does not offer this for “{1}”.', first.account.provider.name, first.label));
       return;
     }
     if (targets.length === 1) { await run(first, name, extra); return; }
@@ -239,7 +240,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       ...(skipped.length ? [t('{0} left out', skipped.length)] : []),
     ].join(', ');
     const details = [...failures, ...cut, ...skipped], show = t('Show');
-    const tell = failures.length || cut.length ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
+    const tell = failures.length || cut.length ? window.showWarningMessage : window.showInformationMessage;
     void tell(`${said}.`, ...(next ? [next.label] : []), ...(details.length ? [show] : []))
       .then(picked => picked === show ? showJson(what, details) : picked === undefined ? undefined : next?.run());
   }
@@ -268,7 +269,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
         ? Object.entries(field.choices).map(([value, label]) => ({ label, value: value as unknown }))
         : [{ label: t('Yes'), value: true as unknown }, { label: t('No'), value: false as unknown }];
       return new Promise(resolve => {
-        const box = vscode.window.createQuickPick<(typeof choices)[number]>();
+        const box = window.createQuickPick<(typeof choices)[number]>();
         let settled: unknown;
         box.title = heading;
         box.placeholder = [field.label, field.help].filter(Boolean).join('. ');
@@ -284,7 +285,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
     const ref = refOf(field);
     if (ref !== undefined && isListed(target, ref)) return pickFor(target, field, known, heading);
     return new Promise(resolve => {
-      const box = vscode.window.createInputBox();
+      const box = window.createInputBox();
       box.title = heading;
       box.prompt = [field.label, field.help].filter(Boolean).join('. ');
       box.placeholder = field.example ?? '';
@@ -321,7 +322,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
   function pickObject(account: AccountInfo, list: string, resource: string, input: Values, heading: string): Promise<string | undefined> {
     const search = searchField(operationOf(account.provider, list)!);
     return new Promise(resolve => {
-      const box = vscode.window.createQuickPick<vscode.QuickPickItem & { id?: string }>();
+      const box = window.createQuickPick<vscode.QuickPickItem & { id?: string }>();
       box.title = heading;
       box.placeholder = t('Type to filter, or enter an id');
       box.matchOnDescription = true;
@@ -345,7 +346,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
           ];
         } catch (error) {
           if (mine === generation) box.items = [
-            { label: `$(error) ${error instanceof Error ? error.message : String(error)}`, alwaysShow: true },
+            { iconPath: new vscode.ThemeIcon('error'), label: error instanceof Error ? error.message : String(error), alwaysShow: true },
             ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : []),
           ];
         } finally { if (mine === generation) box.busy = false; }
@@ -384,7 +385,7 @@ export async function inBulk<T extends { label: string }>(
 ): Promise<Outcome> {
   let done = 0;
   const queue = [...things], unknown: string[] = [];
-  await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: what, cancellable: true }, async (progress, token) => {
+  await window.withProgress({ location: vscode.ProgressLocation.Notification, title: what, cancellable: true }, async (progress, token) => {
     const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());
     let begun = 0;
     const worker = async () => {

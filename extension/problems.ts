@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { isMailError, nextStep, type MailError } from '../shared/index.js';
+import { window } from './window.js';
 import { t } from './words.js';
 
 interface ProblemActions {
@@ -43,7 +44,7 @@ export function createProblems({ account: about, now = Date.now }: { account(id:
   const recent = new Map<string, { since: number; times: number }>();
   /** A message and what became of it; it is open until the user closes it, so nothing but its buttons may wait for that. */
   const show = async (text: string, ...buttons: { title: string; run(): void }[]): Promise<void> => {
-    const picked = await vscode.window.showErrorMessage(text, ...buttons.map(button => button.title));
+    const picked = await window.showErrorMessage(text, ...buttons.map(button => button.title));
     buttons.find(button => button.title === picked)?.run();
   };
   const showLog = () => ({ title: t('Show Log'), run: () => log?.show() });

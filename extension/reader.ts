@@ -10,6 +10,7 @@ import { openPanel, type Back, type Connected } from './panels.js';
 import { explain } from './problems.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from './tables.js';
 import { packPlace } from './values.js';
+import { window } from './window.js';
 import { brief, plain, t } from './words.js';
 
 interface ReaderOptions {
@@ -286,13 +287,13 @@ async function follow(address: string): Promise<void> {
   let url: URL;
   try { url = new URL(address); } catch { return; }
   if (!['http:', 'https:', 'mailto:'].includes(url.protocol)) {
-    void vscode.window.showWarningMessage(t('This link would not open a page of the web, so it is not followed.'));
+    void window.showWarningMessage(t('This link would not open a page of the web, so it is not followed.'));
     return;
   }
   const shown = url.protocol === 'mailto:' ? url.href : `${url.protocol}//${url.host}${url.pathname}${url.search}${url.hash}`;
   const puny = /(^|\.)xn--/.test(url.hostname) ? `\n\n${t('The host name contains letters of another script that may imitate a known name.')}` : '';
   const button = t('Open Link');
-  if (await vscode.window.showWarningMessage(
+  if (await window.showWarningMessage(
     t('Open this link of the message?'),
     { modal: true, detail: `${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}${puny}` },
     button,

@@ -4,7 +4,8 @@ import type { AccountState } from './accounts.js';
 import { contextOf, deletionOf, describe, needsAttention, shortDate, stateLabel, stateOf, statusOf, type ItemNode, type Model, type Node } from './model.js';
 import { oneLine } from './problems.js';
 import { idOfItem, isConversation, isMail, isMessage } from './tables.js';
-import { plain, t, title } from './words.js';
+import { inMarkdown } from './window.js';
+import { t, title } from './words.js';
 
 /** The scheme of the addresses that carry a row's state to the decorations. */
 const STATE = 'mailroom-state';
@@ -123,7 +124,7 @@ function tooltip(node: Node, state?: AccountState): vscode.MarkdownString | unde
   } else return undefined;
   for (const [name, value] of lines) {
     if (typeof value === 'string' && value !== '') {
-      text.appendMarkdown('**').appendText(name).appendMarkdown('** ').appendText(plain(value)).appendMarkdown('  \n');
+      text.appendMarkdown(`**${inMarkdown(name)}** ${inMarkdown(value)}  \n`);
     }
   }
   return text;

@@ -1,16 +1,16 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
+import { window } from './window.js';
 import { t } from './words.js';
 
 /** Says in the status bar that an account waits before it tries again, and counts the seconds down: the longest wait where there are several. */
 export function createWaits(now: () => number = Date.now): vscode.Disposable & { wait(account: string, seconds: number): void } {
-  const item = vscode.window.createStatusBarItem(vscode.StatusBarAlignment.Left), until = new Map<string, number>();
+  const item = window.createStatusBarItem('clock'), until = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   const draw = () => {
     for (const [account, end] of until) if (end <= now()) until.delete(account);
     const [first] = [...until].sort(([, a], [, b]) => b - a);
     if (first) {
-      item.text = t('$(clock) {0}: retrying in {1} s', first[0], Math.ceil((first[1] - now()) / 1000));
-      item.show();
+      item.show(t('{0}: retrying in {1} s', first[0], Math.ceil((first[1] - now()) / 1000)));
       timer ??= setInterval(draw, 1000);
     } else { item.hide(); clearInterval(timer); timer = undefined; }
   };

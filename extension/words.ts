@@ -39,6 +39,13 @@ export const inSentence = (name: string): string => name.split(' ').map(word => 
 /** Without the invisible letters that turn text around or end lines, which make a name or a file look like another. */
 export const plain = (text: string): string => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cc}]/gu, '');
 
+/**
+ * Text in which VS Code finds neither links (`[words](command:…)`) nor icons (`$(name)`), nor what turns letters around. Line ends stay. Nothing
+ * may be taken out of it or joined to it afterwards by what is not ours: two halves could become a link.
+ */
+export const withoutMarkup = (text: string): string =>
+  text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|(?![\n\r\t])\p{Cc}/gu, '').replace(/\]\(/g, '] (').replace(/\$\(/g, '$ (');
+
 /** A name is shown to this length, and with so many marks on one letter: more would only stall what draws it. */
 const LONGEST = 200, MARKS = /(\p{M}{16})\p{M}+/gu;
 /** A text that names something, in a length that a row or a title can show. */

@@ -36,8 +36,10 @@ const provider = {
 /** A workbench of documents: it reads, keeps what is dirty from being read again, saves, and hears of changes, as VS Code does. */
 async function workbench(server: Values, ready = true) {
   const opened = new Emitter(), changed = new Emitter(), closed = new Emitter(), savedDocument = new Emitter(), textDocuments: Document[] = [];
-  const marks = new Map<string, { message: string }[]>(), sent: Values[] = [], conflicted: string[][] = [], closedTabs: string[] = [], context: Values = {};
-  let reads = 0, down: core.MailError | undefined, asked = 0;
+  const marks = new Map<string, { message: string }[]>(), sent: Values[] = [], questions: Documents.Conflict[][] = [], closedTabs: string[] = [], context: Values = {};
+  /** How the next questions about saving over others are answered; no by itself. */
+  const answers: (() => boolean | Promise<boolean>)[] = [];
+  let reads = 0, down: core.MailError | undefined, refused: core.MailError | undefined, asked = 0;
   const vscode = {
     Uri, EventEmitter: Emitter, FileType: { File: 1 }, FileChangeType: { Changed: 1 }, DiagnosticSeverity: { Error: 0 }, Disposable: class { dispose() {} },
     FileSystemError: class extends Error { static FileNotFound = () => new Error('not found'); static NoPermissions = (said: string) => new Error(said); },
@@ -69,6 +71,7 @@ async function workbench(server: Values, ready = true) {
       if (!ready) { asked++; ready = true; }
       return { provider, call: async (name: string, input: Values) => {
         if (down) throw down;
+        if (refused && name !== 'mailbox.get') throw refused;
         if (name === 'mailbox.get') { reads++; return { native: { ...server } }; }
         const { mailbox: _, ...rest } = input;
         sent.push(rest);
@@ -77,7 +80,9 @@ async function workbench(server: Values, ready = true) {
       } };
     },
   };
-  const documents = createDocuments({ accounts: accounts as never, saved() {}, conflicted: (_, fields) => conflicted.push(fields) }), files = documents.provider;
+  const documents = createDocuments({
+    accounts: accounts as never, saved() {}, overwrite: async (_, fields) => { questions.push([...fields]); return await answers.shift()?.() ?? false; },
+  }), files = documents.provider;
   const find = (uri: Uri) => textDocuments.find(one => one.uri.toString() === uri.toString())!;
   const tell = (document: Document, contentChanges: unknown[]) => changed.fire({ document, contentChanges });
   function type(document: Document, to: string, dirty = true) {
@@ -109,9 +114,11 @@ async function workbench(server: Values, ready = true) {
   const close = (document: Document) => { textDocuments.splice(textDocuments.indexOf(document), 1); closed.fire(document); };
   const uri = (label = 'one', account = 'Mine') => documentUri({ account: 'mine', resource: 'mailbox', refs: { mailbox: '1' } }, account, label) as unknown as Uri;
   return {
-    vscode, documents, accounts, server, sent, marks, conflicted, closedTabs, context, open, close, type, uri, openedAs,
+    vscode, documents, accounts, server, sent, marks, questions, answers, closedTabs, context, open, close, type, uri, openedAs,
     get reads() { return reads; }, get asked() { return asked; },
     down(error?: core.MailError) { down = error; },
+    /** Only writes fail. */
+    refuse(error?: core.MailError) { refused = error; },
     async settled() { await new Promise(resolve => setImmediate(resolve)); await reading; },
     put(document: Document, values: Values) { type(document, `${JSON.stringify({ ...JSON.parse(document.text) as Values, ...values }, null, 2)}\n`); },
     async revert(document: Document) { document.isDirty = false; type(document, Buffer.from(await files.readFile(document.uri as never)).toString(), false); tell(document, []); },
@@ -120,23 +127,48 @@ async function workbench(server: Values, ready = true) {
 }
 
 describe('documents and what others change meanwhile', () => {
-  it('after a conflict was shown, saving again sends the fields shown and nothing else', async () => {
+  it('saving over them is asked for once, with both values, and sends the fields asked for and nothing else', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
     wb.put(document, { a: 3 });
     Object.assign(wb.server, { a: 2, b: 2, level: 'high' });
-    await assert.rejects(document.save(), /Somebody else changed A on the server/);
-    assert.deepEqual([wb.sent, wb.conflicted, wb.marks.get(document.uri.toString())!.length], [[], [['A']], 1]);
+    wb.answers.push(() => { assert.equal(wb.marks.get(document.uri.toString())!.length, 1); return true; });
     await document.save();
     await wb.settled();
+    assert.deepEqual(wb.questions, [[{ label: 'A', theirs: '2', ours: '3' }]]);
     assert.deepEqual(wb.sent, [{ a: 3, level: 'high' }]);
     assert.deepEqual(wb.values(document), { a: 3, b: 2, level: 'high' });
     assert.deepEqual(wb.marks.get(document.uri.toString()), []);
   });
-  it('a field that changes again after it was shown is shown again', async () => {
+  it('who was not agreed with is asked again: no second try saves over them by itself', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
     wb.put(document, { a: 3 });
-    for (const a of [2, 5]) { wb.server.a = a; await assert.rejects(document.save(), /Somebody else/); }
-    assert.deepEqual(wb.sent, []);
+    wb.server.a = 2;
+    for (const _ of [1, 2, 3]) await assert.rejects(document.save(), /Nothing was saved, because somebody else changed A/);
+    assert.deepEqual([wb.sent, wb.questions.length, wb.values(document).a], [[], 3, 3]);
+  });
+  it('what changes again while the question is open is asked for again, with the newer value', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 3 });
+    wb.server.a = 2;
+    wb.answers.push(() => { wb.server.a = 5; return true; });
+    await assert.rejects(document.save(), /Nothing was saved/);
+    assert.deepEqual([wb.sent, wb.questions.map(([one]) => one!.theirs)], [[], ['2', '5']]);
+  });
+  it('a save that the vendor refused does not ask again for what was agreed to', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 3 });
+    wb.server.a = 2;
+    wb.answers.push(() => { wb.refuse(new core.MailError('unavailable', 'The server is not reached.')); return true; });
+    await assert.rejects(document.save(), /not reached/);
+    wb.refuse();
+    await document.save();
+    assert.deepEqual([wb.sent, wb.questions.length], [[{ a: 3, level: 'low' }], 1]);
+  });
+  it('what a vendor says in a refusal is no link in the notification that VS Code makes of it', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 3 });
+    wb.refuse(new core.MailError('rejected', 'No. [Retry](command:workbench.action.terminal.new)'));
+    await assert.rejects(document.save(), (error: Error) => !error.message.includes('](') && error.message.includes('Retry'));
   });
   it('reading again keeps what is not saved, and what was read then is not sent back', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
@@ -157,6 +189,7 @@ describe('documents and what others change meanwhile', () => {
     const document = await wb.open(wb.uri(), '{ "a": 3, "b": 1, "level": "low" }');
     await assert.rejects(document.save(), /A, B/);
     assert.deepEqual(wb.sent, []);
+    wb.answers.push(() => true);
     await document.save();
     assert.deepEqual(wb.sent, [{ a: 3, b: 1, level: 'low' }]);
   });

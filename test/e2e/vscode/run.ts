@@ -100,7 +100,7 @@ const basic: Journeys = {
     assert.deepEqual((JSON.parse(sent[0]!.body.toString()) as { data: { attributes: unknown } }).data.attributes, { maxEmailsPerDay: 250 });
     await axe('form', 'ann@acme.test');
   },
-  async 'a refusal marks its field and keeps the edit; a conflict is shown and nothing overwritten'({ wb, page, box, shot }) {
+  async 'a refusal marks its field and keeps the edit; saving over others is asked for, and by no Retry done'({ wb, page, box, shot }) {
     const form = await wb.webview('form', 'ann@acme.test');
     const email = form.locator('[data-field=email] input');
     await email.fill('not an address');
@@ -118,12 +118,22 @@ const basic: Journeys = {
     await field.fill('300');
     await page.locator('.tab.dirty').waitFor();
     await field.press('Control+s');
-    await page.locator('.notification-list-item', { hasText: 'changed on the server meanwhile' }).first().waitFor();
-    assert.equal(writes(box, 'outreach').length, 0, 'nothing was overwritten');
+    const dialog = page.locator('.monaco-dialog-box', { hasText: 'Save over what somebody else changed' });
+    await dialog.waitFor();
     await shot('conflict');
-    await wb.command('File: Revert File');
-    await until('the server\'s value is shown', async () => await (await wb.webview('form', 'ann@acme.test')).locator('[data-field=maxEmailsPerDay] input').inputValue() === '999');
-    await wb.clearToasts();
+    assert.match(await wb.dialog('Cancel'), /: 999 on the server, 300 here/);
+    const failed = page.locator('.notification-toast .notification-list-item', { hasText: 'Nothing was saved' });
+    await failed.getByRole('button', { name: 'Retry' }).click();
+    await dialog.waitFor();
+    await wb.dialog('Cancel');
+    assert.equal(writes(box, 'outreach').length, 0, 'nothing was overwritten');
+    await failed.getByRole('button', { name: 'Retry' }).click();
+    await wb.dialog('Overwrite');
+    await until('it is saved', async () => await page.locator('.tab.dirty').count() === 0);
+    const [sent, ...more] = writes(box, 'outreach');
+    assert.deepEqual([(JSON.parse(sent!.body.toString()) as { data: { attributes: unknown } }).data.attributes, more.length], [{ maxEmailsPerDay: 300 }, 0]);
+    await until('no notice is left that is no longer true', async () => await failed.count() === 0);
+    assert.equal(await form.locator('.complaint:not([hidden])').count(), 0);
   },
   async 'shows the same object as JSON beside the form'({ wb, page, shot }) {
     await wb.command('Mailroom: Show JSON Beside');

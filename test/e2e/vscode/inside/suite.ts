@@ -110,17 +110,16 @@ export function suite(): void {
     await revert(document);
     assert.equal(parse(document).maxEmailsPerDay, 999);
   });
-  it('after a conflict, saving again sends the field that was shown and nothing else', async () => {
+  it('after a conflict, saving again sends nothing as long as nobody agreed to it: in a test no question is answered', async () => {
     const document = await vscode.workspace.openTextDocument(documentOf('outreach', { mailbox: '6' }));
     const { attributes } = (vendors.outreach as OutreachVendor).rows.mailboxes.get(6)!;
     await edit(document, { maxEmailsPerDay: 300 });
     Object.assign(attributes, { maxEmailsPerDay: 999, maxMailingsPerDay: 12345, emailSignature: 'Changed by somebody else' });
-    assert.equal(await document.save().then(saved => saved, () => false), false);
     vendors.outreach!.forget();
-    const shown = next(vscode.workspace.onDidChangeTextDocument, ({ document: one, contentChanges }) => one === document && contentChanges.length > 0);
-    assert.ok(await document.save());
-    assert.deepEqual(writes('outreach').map(({ body }) => (JSON.parse(body.toString()) as { data: { attributes: unknown } }).data.attributes), [{ maxEmailsPerDay: 300 }]);
-    await shown;
+    for (const _ of [1, 2]) assert.equal(await document.save().then(saved => saved, () => false), false);
+    assert.deepEqual(writes('outreach'), []);
+    assert.equal(parse(document).maxEmailsPerDay, 300);
+    await revert(document);
     assert.equal(document.isDirty, false);
     assert.equal(parse(document).maxMailingsPerDay, 12345, 'what somebody else changed is shown');
     assert.deepEqual(vscode.languages.getDiagnostics(document.uri), []);
