@@ -3,17 +3,24 @@ import { MailError } from './errors.js';
 /** One page of a list; `next` says where the following one begins and is absent on the last. */
 export interface Page<T, N> { items: T[]; next?: N }
 
+/** How many pages in a row may bring nothing new: a list that is taken up again further to the front comes through pages that are known. */
+const FRUITLESS = 100;
+
 /**
  * Whatever a vendor counts by - page, offset, link - a list is a stream that fetches when read. Once half of a page has been handed on, the
  * next one is requested; a reader who stops gets no further request, and one under way is aborted through the signal given to `fetch`.
+ * Throws `protocol` when page after page brings nothing and still names another one.
  */
 export async function* pages<T, N>(start: N, fetch: (at: N, signal: AbortSignal) => Promise<Page<T, N>>): AsyncGenerator<T> {
   const stopped = new AbortController();
   let coming: Promise<Page<T, N>> | undefined = fetch(start, stopped.signal);
+  let fruitless = 0;
   try {
     while (coming) {
       const { items, next }: Page<T, N> = await coming;
       coming = undefined;
+      fruitless = items.length ? 0 : fruitless + 1;
+      if (fruitless >= FRUITLESS) throw new MailError('protocol', `${FRUITLESS} pages in a row brought nothing new, and another one is named still.`);
       const ahead = Math.floor(items.length / 2);
       for (const [i, item] of items.entries()) {
         if (i === ahead && i > 0 && next !== undefined) (coming = fetch(next, stopped.signal)).catch(() => {});
@@ -50,9 +57,14 @@ export function byOffset<T>({ size, id, fetch }: Offsets<T>): AsyncGenerator<T> 
       page = await fetch(offset = Math.max(0, offset - size + 1), signal);
     }
     const items = page.rows.filter(row => !known.has(id(row)) && known.add(id(row)));
-    same = !items.length && page.rows.length && id(page.rows[0]!) === first ? same + 1 : 0;
-    first = page.rows.length ? id(page.rows[0]!) : undefined;
-    if (same >= SAME_PAGES) throw new MailError('protocol', 'The same page comes whatever the offset, so the list cannot be read to its end.');
+    const top = page.rows.length ? id(page.rows[0]!) : undefined;
+    same = !items.length && top === first ? same + 1 : 0;
+    first = top;
+    if (page.more && same >= SAME_PAGES) {
+      throw new MailError('protocol', top === undefined
+        ? 'The pages are empty, though more rows are said to follow; the list cannot be read to its end.'
+        : 'The same page comes whatever the offset, so the list cannot be read to its end.');
+    }
     joined = page.rows.length > 1;
     const step = page.rows.length ? Math.max(1, page.rows.length - 1) : size;
     return { items, ...(page.more ? { next: offset + step } : {}) };

@@ -4,7 +4,7 @@ import {
   type Client, type ConnectOptions, type ErrorCode, type Field, type MailError, type Operation, type Provider, type Vocabulary,
 } from '../../shared/index.js';
 import type { ProviderCase } from './case.js';
-import type { Fault, Vendor } from '../sandbox/vendor.js';
+import type { Fault, Reply, Vendor } from '../sandbox/vendor.js';
 
 type Values = Record<string, unknown>;
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && !/^(?:undefined|null|NaN|\[object Object\])$/.test(value);
@@ -518,6 +518,30 @@ export function contract(provider: Provider, theCase: ProviderCase): () => void 
     }
 
     // A suite of its own, because mocha runs the tests of a suite before its nested suites.
+    describe('every list ends', () => {
+      for (const [name] of reads.filter(([name]) => name.endsWith('.list'))) {
+        for (const [what, rows] of Object.entries(ENDLESS)) {
+          for (const [how, claims] of Object.entries(CLAIMS)) {
+            it(`${name}, when the vendor gives page after page ${what} ${how}`, async () => {
+              const json = open(vendor, {}, Object.hasOwn(provider.auth.fields, 'answerFormat') ? { answerFormat: 'json' } : {});
+              const input = await example(name);
+              const first = new Map<string, Reply>();
+              let page = 0;
+              vendor.forget();
+              vendor.fail({ method: 'GET', times: 1e6, rewrite: (reply, { path }) => {
+                if (!first.has(path)) first.set(path, reply);
+                return endless(first.get(path)!, rows, claims(++page));
+              } });
+              // A list may end with what it has, or say that it cannot be read to its end.
+              const failed = await take(json.call(name, input) as AsyncIterable<unknown>, 10_000).then(() => undefined, (error: unknown) => error);
+              assert.ok(vendor.seen.length <= 130, `${vendor.seen.length} requests`);
+              if (failed !== undefined) assert.equal(isMailError(failed) && failed.code, 'protocol', String(failed));
+            });
+          }
+        }
+      }
+    });
+
     describe('secrets', () => it('no error of this run holds a secret of the account', () => {
       assert.ok(problems.length > operations.length, `only ${problems.length} errors were seen`);
       assert.ok(secrets.size > 0);
@@ -529,6 +553,24 @@ export function contract(provider: Provider, theCase: ProviderCase): () => void 
     }));
   });
   return () => begin();
+}
+
+/** Pages that never end: what a vendor says of its rows (`claims`), and what it does with them. The counter makes each link a new one. */
+const ENDLESS: Readonly<Record<string, (rows: unknown[]) => unknown[]>> = {
+  'with the same rows each time': rows => rows,
+  'without a row': () => [],
+};
+const CLAIMS: Readonly<Record<string, (page: number) => Values>> = {
+  'and says that more follow': page => ({ hasMore: true, totalCount: 1e6, total_count: 1e6, total: 1e6, links: { next: `?page[after]=${page}` } }),
+  'and counts more, without a word on where it is': page => ({
+    hasMore: undefined, offset: undefined, totalCount: 1e6, total_count: 1e6, total: 1e6, links: { next: `?page[after]=${page % 2}` },
+  }),
+};
+function endless(reply: Reply, rows: (typeof ENDLESS)[string], claims: Values): Reply {
+  const said = typeof reply.body === 'string' || Buffer.isBuffer(reply.body) ? JSON.parse(String(reply.body)) as unknown : reply.body;
+  if (Array.isArray(said)) return { ...reply, body: rows(said) };
+  const changed = Object.entries(said as Values).map(([name, value]) => [name, Array.isArray(value) ? rows(value) : value]);
+  return { ...reply, body: JSON.stringify({ ...Object.fromEntries(changed), ...claims }) };
 }
 
 /** All that a log could show of an error: message, stack, details and causes. */

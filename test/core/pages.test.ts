@@ -48,6 +48,12 @@ describe('pages', () => {
     assert.deepEqual(await take(failing(), 4), [1, 2, 3, 4]);
     await assert.rejects(take(failing()), /page 2/);
   });
+  it('ends with words where page after page is empty', async () => {
+    let asked = 0;
+    const endless = pages(0, async at => { asked++; return { items: [] as string[], next: at + 1 }; });
+    await assert.rejects(take(endless), (error: unknown) => isMailError(error) && error.code === 'protocol');
+    assert.equal(asked, 100);
+  });
   it('goes on over empty pages', async () => {
     const stream = pages(0, async at => ({ items: at === 2 ? ['x'] : [], ...(at < 3 ? { next: at + 1 } : {}) }));
     assert.deepEqual(await take(stream), ['x']);
@@ -81,6 +87,8 @@ describe('byOffset', () => {
       return 'nothing';
     };
     assert.equal(await failing(() => ({ rows: ['a', 'b', 'c'], more: true })), 'protocol');
+    assert.equal(await failing(() => ({ rows: [], more: true })), 'protocol', 'empty pages that claim more');
+    assert.equal(await failing(offset => ({ rows: offset ? (offset % 2 ? ['a', 'b'] : ['b', 'a']) : ['a', 'b'], more: true })), 'protocol', 'known rows in another order');
     let fresh = 0;
     assert.equal(await failing(() => ({ rows: [`${fresh++}`, `${fresh++}`, `${fresh++}`], more: true })), 'unavailable');
   });

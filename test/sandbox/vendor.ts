@@ -23,6 +23,8 @@ export interface Fault {
   cut?: 'body' | 'answer';
   /** Does what was asked, then garbles the answer. */
   malformed?: boolean; contentType?: string; delayMs?: number;
+  /** Does what was asked, and answers what this makes of the answer; for tests in the same process. */
+  rewrite?(reply: Reply, request: Seen): Reply;
   /** Which requests; all unless given. */
   method?: string; path?: string;
   /** How many requests; 1 unless given. */
@@ -127,7 +129,8 @@ export async function startVendor({ id, account, prefix = '', handle, throttled,
     if (fault?.silent) return;
     if (fault?.throttle) return write(outgoing, throttled(request));
     if (fault?.status !== undefined) return write(outgoing, { status: fault.status, ...(fault.headers ? { headers: fault.headers } : {}), body: fault.body ?? '' });
-    const reply = await handle(request, vendor);
+    let reply = await handle(request, vendor);
+    if (fault?.rewrite) reply = fault.rewrite(reply, request);
     if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
     if (fault?.cut === 'answer') return void outgoing.destroy();
     if (fault?.malformed) return write(outgoing, { ...reply, body: bytes(reply).subarray(0, Math.max(1, Math.floor(bytes(reply).length / 2))).toString('latin1') + '<<<&' });

@@ -42,8 +42,11 @@ async function indexedAfter(ctx: Context, address: string, values: Record<string
     for (let offset = 0; ;) {
       const items = await api(ctx).list(address, { ...values, indexed_after, limit: PAGE, offset }) as Native[];
       if (last !== undefined && !items.some(item => messageId(item) === last)) break;
+      const before = found.size;
       for (const item of items) found.set(messageId(item), item);
-      if (items.length < PAGE) return found;
+      // A server that does not page sends all of them each time; one that heeds the limit and not the offset hides what lies behind.
+      if (items.length < PAGE || (items.length > PAGE && found.size === before)) return found;
+      if (found.size === before) throw new MailError('protocol', 'The same page comes whatever the offset, so the news cannot be read to its end.');
       last = messageId(items.at(-1)!);
       offset += PAGE - 1;
     }

@@ -17,6 +17,8 @@ const SMALLEST_PAGE = 12;
 export const id = <const O extends { required?: true; ref?: string; help?: string; as?: string } = {}>(label: string, options?: O) =>
   text(label, { pattern: '^[1-9][0-9]{0,14}$', example: '42', ...options } as { pattern: string; example: string } & O);
 
+const misled = (what: string) => new MailError('protocol', `Outreach named a next page ${what}; the list was not read any further.`);
+
 type Body = Omit<Parameters<typeof resourceDocument>[0], 'type'>;
 
 /** Requests below `/api/v2` of the account's base address, JSON:API both ways. */
@@ -53,11 +55,9 @@ export function api(ctx: Context) {
   const next = (link: unknown, from: string): string | undefined => {
     if (link === undefined || link === null || link === '') return undefined;
     const url = typeof link === 'string' && URL.canParse(link, from) ? new URL(link, from) : undefined;
-    const say = (what: string) => new MailError('protocol', `Outreach named a next page ${what}; the list was not read any further.`);
-    if (!url) throw say('that is no address');
+    if (!url) throw misled('that is no address');
     // The token goes wherever a request goes: a link may never lead it away from the account's own address.
-    if (url.origin !== new URL(root).origin) throw say(`at ${url.origin}, but the account's base address is ${new URL(root).origin}`);
-    if (url.href === new URL(from).href) throw say('that is the same page again');
+    if (url.origin !== new URL(root).origin) throw misled(`at ${url.origin}, but the account's base address is ${new URL(root).origin}`);
     return URL.canParse(link as string) ? link as string : url.href;
   };
   return {
@@ -74,12 +74,18 @@ export function api(ctx: Context) {
       return { ...parseCollection(ctx, answer), headers: answer.headers };
     },
     /** A collection as a stream: the vendor's own link leads to each next page. */
-    pages: (address: string, parameters: Readonly<Record<string, unknown>>) =>
-      pages<Native, string>(root + address + query({ 'page[size]': PAGE, count: false, ...parameters }), async (url, stopped) => {
+    pages(address: string, parameters: Readonly<Record<string, unknown>>) {
+      const read = new Set<string>(), given = new Set<string>();
+      return pages<Native, string>(root + address + query({ 'page[size]': PAGE, count: false, ...parameters }), async (url, stopped) => {
+        read.add(new URL(url).href);
         const { data, links } = await page(url, stopped);
         const following = next(links.next, url);
-        return { items: data, ...(following === undefined ? {} : { next: following }) };
-      }),
+        if (following !== undefined && read.has(new URL(following).href)) throw misled('that was read before');
+        const fresh = data.filter(one => !given.has(String(one.id)));
+        for (const one of fresh) given.add(String(one.id));
+        return { items: fresh, ...(following === undefined ? {} : { next: following }) };
+      });
+    },
   };
 }
 

@@ -5,6 +5,9 @@ import { pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
+/** How often in one reading a list that shrank may be taken up again further to the front. */
+const STEPS_BACK = 100;
+
 /** Requests below the account's base address and the API's prefix, JSON both ways. */
 export function api(ctx: Context) {
   const call = async (method: HttpRequest['method'], address: string, body?: unknown, signal = ctx.signal) => {
@@ -26,7 +29,7 @@ export function api(ctx: Context) {
      */
     pages(address: string, key: string, filters: Record<string, unknown>, size: number) {
       const given = new Set<unknown>();
-      let before = 0;
+      let before = 0, back = 0;
       return pages(1, async (page, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
         const answer = await call('GET', address + query({ ...filters, page, page_size: size }), undefined, signal);
@@ -36,6 +39,7 @@ export function api(ctx: Context) {
         }
         const gone = Math.max(0, before - total);
         before = total;
+        if (gone && ++back > STEPS_BACK) throw new MailError('unavailable', 'The list kept changing while it was read; run again.');
         const next = gone && page > 1 ? Math.max(1, page - Math.ceil(gone / size)) : items.length && page * size < total ? page + 1 : undefined;
         const fresh = (items as Native[]).filter(item => !given.has(item.id));
         for (const item of fresh) given.add(item.id);

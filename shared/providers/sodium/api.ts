@@ -41,7 +41,8 @@ export function api(ctx: Context) {
       headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }, explain);
-  const read = async (address: string, signal?: AbortSignal): Promise<Row> => rowsOf(ctx, await call('GET', address, undefined, signal));
+  const read = async (address: string, signal?: AbortSignal, offset = 0): Promise<Row> =>
+    rowsOf(ctx, await call('GET', address, undefined, signal), offset);
   const together = (stopped: AbortSignal) => ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
   return {
     get: async (address: string) => parseObject(ctx, await call('GET', address)),
@@ -53,7 +54,7 @@ export function api(ctx: Context) {
     whole: (address: string) => pages(0, async (_, stopped) => ({ items: (await read(address, together(stopped))).rows })),
     /** A list page by page. The vendor counts by offset over a living list. */
     list: (address: string, filters: Readonly<Record<string, unknown>>, id: (row: Native) => string) =>
-      byOffset({ size: SIZE, id, fetch: (offset, stopped) => read(address + query({ ...filters, offset, limit: SIZE }), together(stopped)) }),
+      byOffset({ size: SIZE, id, fetch: (offset, stopped) => read(address + query({ ...filters, offset, limit: SIZE }), together(stopped), offset) }),
   };
 }
 
@@ -63,7 +64,8 @@ function anyOf(ctx: Context, answer: HttpResponse): Native {
   return isObject(value) ? value : value === null ? {} : { value };
 }
 
-function rowsOf(ctx: Context, answer: HttpResponse): Row {
+/** `asked` is the offset that was asked for: answers need not repeat it. */
+function rowsOf(ctx: Context, answer: HttpResponse, asked: number): Row {
   const value = parseJson(ctx, answer);
   const rows = Array.isArray(value) ? value : isObject(value) ? value.data : undefined;
   if (!Array.isArray(rows) || !rows.every(isObject)) {
@@ -71,9 +73,9 @@ function rowsOf(ctx: Context, answer: HttpResponse): Row {
       { provider: ctx.provider, operation: ctx.operation, status: answer.status });
   }
   if (!isObject(value)) return { rows, more: false };
-  const { hasMore, totalCount, offset } = value;
+  const { hasMore, totalCount } = value;
   // A public client of the API goes by hasMore (schemas/listemailsresponse.html has it); the count stands in only where a server leaves it out.
-  return { rows, more: typeof hasMore === 'boolean' ? hasMore : Number(offset ?? 0) + rows.length < Number(totalCount ?? 0) };
+  return { rows, more: typeof hasMore === 'boolean' ? hasMore : rows.length > 0 && asked + rows.length < Number(totalCount ?? 0) };
 }
 
 export const isObject = (value: unknown): value is Native => typeof value === 'object' && value !== null && !Array.isArray(value);
