@@ -1,4 +1,5 @@
 import type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger } from 'imapflow';
+import type addressparser from 'nodemailer/lib/addressparser';
 import type { MailboxObject, MessageAddressObject, MessageEnvelopeObject, MessageStructureObject } from 'imapflow';
 
 export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger };
@@ -12,8 +13,24 @@ export type { MailboxObject, MessageAddressObject, MessageEnvelopeObject, Messag
 /** What a bundler makes of an import copies the library's exports at each call, so they are kept. */
 const once = <T>(load: () => Promise<T>) => { let loaded: Promise<T> | undefined; return () => loaded ??= load(); };
 
+/** What is needed in the middle of work that waits for nothing, as a row of an answer is read. */
+interface DecodingTools { addressparser: typeof addressparser }
+let tools: DecodingTools | undefined;
+/** Loads what `decodingTools` gives. The IMAP client brings it along; whoever decodes without a connection calls this first. */
+export const decodingLibraries = once(async () => {
+  tools = { addressparser: (await import('nodemailer/lib/addressparser')).default };
+});
+/** The libraries that decode. Throws before `decodingLibraries` was awaited. */
+export function decodingTools(): DecodingTools {
+  if (!tools) throw new Error('The decoding libraries were not loaded.');
+  return tools;
+}
+
 /** The IMAP client. */
-export const imapLibrary = once(async () => await import('imapflow'));
+export const imapLibrary = once(async () => {
+  const [client] = await Promise.all([import('imapflow'), decodingLibraries()]);
+  return client;
+});
 /** What the IMAP client makes envelopes and structures with. */
 export const imapToolsLibrary = once(async () => await import('imapflow/lib/tools.js'));
 /** The builder of MIME messages. */

@@ -2,9 +2,10 @@ import { compactSet, refuse, type Cursor } from './cursor.js';
 import { bodyStructure, envelope, findPart, type Part } from './mime.js';
 import { vanished } from './folders.js';
 import { flagList, tell, type CommandEntry, type Selected, type Session } from './session.js';
+import type { Quirks } from './server.js';
 import { bytesOf, type Message } from './store.js';
 
-interface Row { selected: Selected; message: Message; parsed(): { part: Part; bytes: Buffer }; bytes(): Buffer }
+interface Row { selected: Selected; quirks: Quirks; message: Message; parsed(): { part: Part; bytes: Buffer }; bytes(): Buffer }
 /** One data item of a FETCH: writes its name and value. Buffers are literals' bytes. */
 interface Item { name: string; marksSeen?: boolean; value(row: Row): (string | Buffer)[] }
 
@@ -20,9 +21,9 @@ const simple: Record<string, Item> = {
   FLAGS: { name: 'FLAGS', value: row => [flagList(row.selected, row.message)] },
   INTERNALDATE: { name: 'INTERNALDATE', value: row => [`INTERNALDATE "${dateTime(row.message.internalDate)}"`] },
   'RFC822.SIZE': { name: 'RFC822.SIZE', value: row => [`RFC822.SIZE ${row.message.size}`] },
-  ENVELOPE: { name: 'ENVELOPE', value: row => [`ENVELOPE ${envelope(row.parsed().part)}`] },
-  BODYSTRUCTURE: { name: 'BODYSTRUCTURE', value: row => { const { part, bytes } = row.parsed(); return [`BODYSTRUCTURE ${bodyStructure(part, bytes, true)}`]; } },
-  BODY: { name: 'BODY', value: row => { const { part, bytes } = row.parsed(); return [`BODY ${bodyStructure(part, bytes, false)}`]; } },
+  ENVELOPE: { name: 'ENVELOPE', value: row => [`ENVELOPE ${envelope(row.parsed().part, row.quirks.placeholders)}`] },
+  BODYSTRUCTURE: { name: 'BODYSTRUCTURE', value: row => { const { part, bytes } = row.parsed(); return [`BODYSTRUCTURE ${bodyStructure(part, bytes, true, row.quirks.placeholders)}`]; } },
+  BODY: { name: 'BODY', value: row => { const { part, bytes } = row.parsed(); return [`BODY ${bodyStructure(part, bytes, false, row.quirks.placeholders)}`]; } },
   MODSEQ: { name: 'MODSEQ', value: row => [`MODSEQ (${row.message.modseq})`] },
   EMAILID: { name: 'EMAILID', value: row => [`EMAILID (${row.message.emailId})`] },
   THREADID: { name: 'THREADID', value: () => ['THREADID NIL'] },
@@ -180,7 +181,7 @@ export const fetchCommand: CommandEntry = {
       let bytes: Buffer | undefined, parsed: ReturnType<Row['parsed']> | undefined;
       const row: Row = {
         selected, message,
-        parsed: () => parsed ??= server.parsed(message),
+        parsed: () => parsed ??= server.parsed(message), quirks: server.options.quirks ?? {},
         bytes: () => bytes ??= parsed?.bytes ?? (typeof message.source === 'function' ? server.parsed(message).bytes : bytesOf(message)),
       };
       const newlySeen = marks && !message.flags.includes('\\Seen');

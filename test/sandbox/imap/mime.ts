@@ -148,13 +148,22 @@ export function addresses(value: string): Address[] {
   if (group) found.push({ name: undefined, mailbox: undefined, host: undefined });
   return found;
 }
-const addressList = (value: string | undefined): string => {
-  const list = value === undefined ? [] : addresses(value);
+/** What Dovecot writes where a half of an address is missing (its imap-envelope.c and message-address.c). */
+const filled = ({ name, mailbox, host }: Address): Address => {
+  if (host === undefined) return { name, mailbox, host };
+  // Several words without an address are a name to it.
+  const phrase = !host && !name && /\s/.test(mailbox ?? '');
+  return phrase ? { name: mailbox, mailbox: 'MISSING_MAILBOX', host: 'MISSING_DOMAIN' }
+    : { name, mailbox: mailbox || 'MISSING_MAILBOX', host: host || 'MISSING_DOMAIN' };
+};
+const listOf = (value: string | undefined, placeholders: boolean): string => {
+  const list = (value === undefined ? [] : addresses(value)).map(one => placeholders ? filled(one) : one);
   return list.length === 0 ? 'NIL' : `(${list.map(a => `(${imapString(a.name)} NIL ${imapString(a.mailbox)} ${imapString(a.host)})`).join('')})`;
 };
 
-/** ENVELOPE (RFC 3501 7.4.2); Sender and Reply-To default to From. */
-export function envelope({ headers }: Part): string {
+/** ENVELOPE (RFC 3501 7.4.2); Sender and Reply-To default to From. `placeholders` stand where an address lacks a half. */
+export function envelope({ headers }: Part, placeholders = false): string {
+  const addressList = (text: string | undefined) => listOf(text, placeholders);
   const value = (name: string) => valueOf(headers, name);
   const from = addressList(value('from')), or = (list: string) => list === 'NIL' ? from : list;
   return `(${[
@@ -172,7 +181,7 @@ const countLines = (bytes: Buffer, from: number, to: number): number => {
 };
 
 /** BODYSTRUCTURE, or BODY without the extension data (RFC 3501 7.4.2). */
-export function bodyStructure(part: Part, bytes: Buffer, extended: boolean): string {
+export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, placeholders = false): string {
   const { headers } = part, value = (name: string) => valueOf(headers, name);
   const disposition = () => {
     const match = /^([^\s;]+)\s*(.*)$/s.exec(value('content-disposition') ?? '');
@@ -186,7 +195,7 @@ export function bodyStructure(part: Part, bytes: Buffer, extended: boolean): str
   if (part.type === 'multipart') {
     // A multipart must have parts: one without any is shown with one empty text, as Dovecot does.
     const empty = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0${extended ? ' NIL NIL NIL NIL' : ''})`;
-    const inner = part.children.map(child => bodyStructure(child, bytes, extended)).join('') || empty;
+    const inner = part.children.map(child => bodyStructure(child, bytes, extended, placeholders)).join('') || empty;
     return `(${inner} ${imapString(part.subtype)}${extended ? ` ${parameterList(part.params)} ${tail()}` : ''})`;
   }
   const plain = part.type === 'text' && !part.params.some(([name]) => name === 'charset');
@@ -196,7 +205,7 @@ export function bodyStructure(part: Part, bytes: Buffer, extended: boolean): str
     imapString((value('content-transfer-encoding') ?? '7bit').replace(/[;\s].*$/s, '').toLowerCase() || '7bit'), String(part.end - part.body),
   ];
   const [inner] = part.children;
-  if (inner) fields.push(envelope(inner), bodyStructure(inner, bytes, extended), String(countLines(bytes, part.body, part.end)));
+  if (inner) fields.push(envelope(inner, placeholders), bodyStructure(inner, bytes, extended, placeholders), String(countLines(bytes, part.body, part.end)));
   else if (part.type === 'text') fields.push(String(countLines(bytes, part.body, part.end)));
   if (extended) fields.push(imapString(value('content-md5')), tail());
   return `(${fields.join(' ')})`;

@@ -11,6 +11,12 @@ import { bytesOf, createStore, properName, type Mailbox, type Message, type Stor
 import { faultList, type Trouble } from './trouble.js';
 import { wire } from './wire.js';
 
+/** What servers of the field do otherwise than the embedded one does unless told. */
+export interface Quirks {
+  /** MISSING_MAILBOX and MISSING_DOMAIN stand in ENVELOPE where a half of an address is missing, as Dovecot answers. */
+  placeholders?: boolean;
+}
+
 export interface ImapOptions extends StoreOptions {
   /** Whose mail is served; a new empty store unless given. */
   store?: Store;
@@ -24,6 +30,7 @@ export interface ImapOptions extends StoreOptions {
   keywords?: boolean;
   /** False: SELECT does not tell UIDNEXT, as a few servers do. */
   uidNext?: boolean;
+  quirks?: Quirks;
   name?: string;
   certificate?: Certificate;
   /** Largest message for APPEND in bytes; 100 MiB unless given. */

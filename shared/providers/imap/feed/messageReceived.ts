@@ -9,7 +9,7 @@ import {
 } from '../messages/content.js';
 import { messageId } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
-import { fetchRows, fetchTogether, type Wish } from '../wire/fetch.js';
+import { fetchRows, fetchTogether, mendRows, type Wish } from '../wire/fetch.js';
 import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from '../operations/message.js';
 import { decoded } from '../mime/decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
@@ -524,8 +524,12 @@ async function summaries(ctx: Context, client: ImapFlow, asked: number[], track:
     track.asked = true;
     await ahead.coming.shift()!.come;
   }
+  const mend = async () => {
+    // A refusal leaves the sender open; the message comes all the same.
+    try { await mendRows(client, asked.flatMap(uid => track.rows.get(uid) ?? [])); } catch (error) { onlyRefusal(error); }
+  };
   const unknown = asked.filter(uid => !track.rows.has(uid));
-  if (!unknown.length) return;
+  if (!unknown.length) return mend();
   await alone(ctx, name, track, unknown, uid => track.rows.has(uid) || errors.has(uid), () => get(unknown, SUMMARY), uid => get([uid], SUMMARY),
     async (uid, said) => {
     errors.set(uid, `The server refuses to tell what this message is: ${said}.`);
@@ -536,6 +540,7 @@ async function summaries(ctx: Context, client: ImapFlow, asked: number[], track:
   if (without.length) {
     try { await get(without, BARE); } catch (error) { onlyRefusal(error); }
   }
+  await mend();
 }
 
 /** Passes for a refusal of what was asked; throws whatever is wrong with the connection. */

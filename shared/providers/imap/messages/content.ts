@@ -5,7 +5,7 @@ import { opened, withFolder } from '../session/imapPool.js';
 import { decodeStream, headerFields, readableText } from '../mime/decode.js';
 import { gone, messageId, RESET, type Place } from './id.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from '../libraries.js';
-import { fetchRows, fetchTogether, LONGEST_HEADER, type Wish } from '../wire/fetch.js';
+import { fetchRows, fetchTogether, LONGEST_HEADER, mendRows, type Wish } from '../wire/fetch.js';
 import { nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
 
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
@@ -202,11 +202,16 @@ export const sourceFile = (ctx: Context, place: Place, name = 'message.eml'): Fi
 
 /** What the server tells of one message. A folder that was open before may not show the newest yet, so it is opened again before one is called missing. */
 export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObject): Promise<FetchMessageObject | undefined> {
-  const row = await client.fetchOne(String(place.uid), query, { uid: true });
+  const find = async () => {
+    let found: FetchMessageObject | undefined;
+    await fetchRows(client, String(place.uid), query, row => { if (row.uid === place.uid) found = { ...found, ...row }; });
+    return found;
+  };
+  const row = await find();
   if (row) return row;
   const mailbox = await opened(client, place.folder, { fresh: true });
   if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
-  return (mailbox.exists && await client.fetchOne(String(place.uid), query, { uid: true })) || undefined;
+  return mailbox.exists ? find() : undefined;
 }
 
 /** The one message an id names, with its structure. Throws `not_found`. */
@@ -215,5 +220,6 @@ export async function summaryOf(client: ImapFlow, place: Place,
   // A row that the library cannot read, as of a structure too deep, is dropped by it; the bare facts it can read.
   const row = await rowOf(client, place, query) ?? (query === SUMMARY ? await rowOf(client, place, BARE) : undefined);
   if (!row) throw gone(messageId(place));
+  await mendRows(client, [row]);
   return { row, shape: outline(row.bodyStructure) };
 }

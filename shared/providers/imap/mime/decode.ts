@@ -138,14 +138,15 @@ function unflow(text: string, delSp: boolean): string {
   return out.replace(/\n$/, '');
 }
 
-/** Header fields in their order, unfolded; names as they are written. Encoded words are left to `words`. */
-export function headerFields(bytes: Uint8Array): { name: string; value: string }[] {
+/** Header fields in their order, unfolded; names as they are written. `raw` leaves encoded words as they are. */
+export function headerFields(bytes: Uint8Array, { raw = false } = {}): { name: string; value: string }[] {
   const text = textOf(bytes, 'utf-8').replace(/\r?\n[ \t]+/g, ' ');
   const fields: { name: string; value: string }[] = [];
   for (const line of text.split(/\r?\n/)) {
     const colon = line.indexOf(':');
-    if (colon > 0 && !/[\s]/.test(line.slice(0, colon).trimEnd())) fields.push({ name: line.slice(0, colon).trimEnd(),
-      value: words(line.slice(colon + 1).trim()) });
+    if (colon <= 0 || /\s/.test(line.slice(0, colon).trimEnd())) continue;
+    const value = line.slice(colon + 1).trim();
+    fields.push({ name: line.slice(0, colon).trimEnd(), value: raw ? value : words(value) });
   }
   return fields;
 }

@@ -9,6 +9,7 @@ import {
 } from '../messages/content.js';
 import { placeOf, type Place } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
+import { fetchRows, mendRows } from '../wire/fetch.js';
 import { parseMessage } from '../mime/parse.js';
 import { outline } from '../mime/structure.js';
 
@@ -129,10 +130,12 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
       const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW);
       const rows = new Map<number, FetchMessageObject>();
       const asked = uids.slice(begin, end);
-      if (asked.length) for await (const row of client.fetch(uidSet(asked), SUMMARY, { uid: true })) if (row.size !== undefined) rows.set(row.uid, row);
+      const take = (row: FetchMessageObject) => { if (row.size !== undefined) rows.set(row.uid, row); };
+      if (asked.length) await fetchRows(client, uidSet(asked), SUMMARY, take);
       // Messages whose structure the library cannot read are listed with the bare facts; read singly they are taken apart here.
       const missing = asked.filter(uid => !rows.has(uid));
-      if (missing.length) for await (const row of client.fetch(uidSet(missing), BARE, { uid: true })) if (row.size !== undefined) rows.set(row.uid, row);
+      if (missing.length) await fetchRows(client, uidSet(missing), BARE, take);
+      await mendRows(client, rows.values());
       const items: Message[] = [];
       for (const uid of asked.reverse()) {
         const row = rows.get(uid);

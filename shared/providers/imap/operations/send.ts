@@ -14,6 +14,7 @@ import { composed, ONE_PIECE, streamed } from '../mime/compose.js';
 import { granted, withFolder, withImap, addressOf } from '../session/imapPool.js';
 import { fetchParts, fill, inPlace, partFile, rowOf, sourceFile, SUMMARY, toMessage } from '../messages/content.js';
 import { headerFields } from '../mime/decode.js';
+import { mendRows } from '../wire/fetch.js';
 import { folderFor } from './folder.js';
 import { gone, placeOf, RESET, type Place } from '../messages/id.js';
 import { messageField } from './message.js';
@@ -326,6 +327,7 @@ async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Par
   return inPlace(ctx, place, async client => {
     const row = await rowOf(client, place, { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence', 'return-path'] });
     if (!row) throw gone(placeId(place));
+    await mendRows(client, [row]);
     const shape = outline(row.bodyStructure);
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: false }],
@@ -420,7 +422,7 @@ export const sending = {
       const own = settingsOf(ctx).address?.toLowerCase(), isOwn = (one: Address) => one.email.toLowerCase() === own;
       const asked = parent.replyTo.length ? parent.replyTo : parent.from ? [parent.from] : [];
       // Who answers a message of his own writes to the same people again.
-      const answerTo = asked.every(isOwn) && parent.to.length ? parent.to : asked;
+      const answerTo = asked.length && asked.every(isOwn) && parent.to.length ? parent.to : asked;
       if (!answerTo.length) throw new MailError('rejected', 'The message does not say whom to answer.');
       const already = new Set(answerTo.map(one => one.email.toLowerCase()));
       const others = replyAll ? [...parent.to, ...parent.cc].filter(one => !isOwn(one) && !already.has(one.email.toLowerCase())) : [];

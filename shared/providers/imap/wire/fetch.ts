@@ -1,4 +1,5 @@
-import { words } from '../mime/decode.js';
+import { addressesIn, addressOf } from '../mime/address.js';
+import { headerFields, words } from '../mime/decode.js';
 import {
   imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MailboxObject, type MessageAddressObject, type MessageEnvelopeObject,
 } from '../libraries.js';
@@ -213,18 +214,26 @@ export async function settled(client: ImapFlow): Promise<void> {
 
 const said = (value: Value | undefined): string => value && !Array.isArray(value) ? value.value.toString() : '';
 const unquoted = (name: string): string => name.length > 2 && name.startsWith('"') && name.endsWith('"') ? name.slice(1, -1) : name;
-function people(list: Value | undefined): MessageAddressObject[] | undefined {
+function people(list: Value | undefined, doubt: () => void): MessageAddressObject[] | undefined {
   if (!Array.isArray(list) || !list.length) return undefined;
   const out: MessageAddressObject[] = [];
   for (const one of list) {
     if (!Array.isArray(one)) continue;
-    const name = unquoted(words(said(one[0]))), mailbox = said(one[2]), host = said(one[3]);
-    // Without a host it is the beginning of a group, whose name stands in place of the mailbox, or its end.
-    if (host) out.push({ name, address: `${mailbox}@${host}` });
-    else if (name || mailbox) out.push({ name: name || unquoted(words(mailbox)), address: '' });
+    const name = unquoted(words(said(one[0]))), mailbox = said(one[2]), host = said(one[3]), address = addressOf(mailbox, host);
+    if (address !== undefined) out.push({ name, address });
+    // NIL for a host is the beginning of a group, whose name stands in place of the mailbox, or its end.
+    else if (one[3] === null) { if (name || mailbox) out.push({ name: name || unquoted(words(mailbox)), address: '' }); }
+    else {
+      doubt();
+      if (name) out.push({ name, address: '' });
+    }
   }
   return out;
 }
+
+/** Envelopes in which the server put something else where an address should be: the header says what there is. */
+const doubted = new WeakSet<MessageEnvelopeObject>();
+export const isDoubted = (envelope: MessageEnvelopeObject | undefined): boolean => envelope !== undefined && doubted.has(envelope);
 
 /** An ENVELOPE (RFC 9051 section 7.5.2) as the library makes it, at a fifth of the cost. */
 export function envelopeOf(values: Value[]): MessageEnvelopeObject {
@@ -236,15 +245,45 @@ export function envelopeOf(values: Value[]): MessageEnvelopeObject {
     envelope.date = Number.isNaN(at.getTime()) ? date as unknown as Date : at;
   }
   if (subject) envelope.subject = words(subject);
+  let unsure = false;
   ROLES.forEach((role, i) => {
-    const list = people(values[i + 2]);
+    const list = people(values[i + 2], () => { unsure = true; });
     if (list) envelope[role] = list;
   });
+  if (unsure || !envelope.from) doubted.add(envelope);
   if (inReplyTo) envelope.inReplyTo = inReplyTo.trim();
   if (messageId) envelope.messageId = messageId.trim();
   return envelope;
 }
 const ROLES = ['from', 'sender', 'replyTo', 'to', 'cc', 'bcc'] as const;
+const FIELDS: Readonly<Record<(typeof ROLES)[number], string>> =
+  { from: 'from', sender: 'sender', replyTo: 'reply-to', to: 'to', cc: 'cc', bcc: 'bcc' };
+
+/** Puts what the header says in place of what the server made of it. */
+export function mendEnvelope(envelope: MessageEnvelopeObject, header: Uint8Array): void {
+  const fields = headerFields(header, { raw: true });
+  const said = (role: (typeof ROLES)[number]) => addressesIn(fields.filter(({ name }) => name.toLowerCase() === FIELDS[role])
+    .map(({ value }) => value).join(', '));
+  const from = said('from');
+  for (const role of ROLES) {
+    const list = role === 'from' ? from : said(role);
+    // As in an ENVELOPE, the sender stands in for those who are not named (RFC 9051 section 7.5.2).
+    if (list.length) envelope[role] = list;
+    else if (from.length && (role === 'sender' || role === 'replyTo')) envelope[role] = from;
+    else delete envelope[role];
+  }
+  doubted.delete(envelope);
+}
+
+/** Reads the header of each message whose ENVELOPE is doubted. A message whose header does not come keeps what the server said. */
+export async function mendRows(client: ImapFlow, rows: Iterable<FetchMessageObject>): Promise<void> {
+  const unsure = new Map([...rows].filter(row => isDoubted(row.envelope)).map(row => [row.uid, row]));
+  if (!unsure.size) return;
+  await fetchRows(client, [...unsure.keys()].join(','), { uid: true, headers: true }, row => {
+    const envelope = unsure.get(row.uid)?.envelope;
+    if (envelope && row.headers) mendEnvelope(envelope, row.headers);
+  });
+}
 
 type Token = { type: 'ATOM' | 'SEQUENCE'; value: string; section?: Token[]; partial?: number[] } | Token[];
 interface Raw { exec(command: string, attributes: Token[],

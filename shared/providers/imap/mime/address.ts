@@ -1,0 +1,55 @@
+import type { MessageAddressObject } from '../libraries.js';
+import { decodingTools } from '../libraries.js';
+import { words } from './decode.js';
+
+/*
+ * What servers write into an ENVELOPE where they find no address, which looks like one and is none:
+ * Dovecot (imap-envelope.c, message-address.c), c-client behind UW IMAP and Panda (rfc822.c: errhst, BADHOST), Cyrus (message.c).
+ */
+const NO_HOST = /^(?:missing_domain|\.syntax-error\.|\.missing-host-name\.|unspecified-domain)$/i;
+const NO_MAILBOX = /^(?:missing_mailbox|missing_mailbox_terminator|invalid_address|unexpected_data_after_address)$/i;
+
+/** The address of these two halves; undefined where one is missing, or stands in the place of one that is. */
+export function addressOf(mailbox: string, host: string): string | undefined {
+  const local = mailbox.trim(), domain = host.trim();
+  if (!local || !domain || NO_HOST.test(domain) || NO_MAILBOX.test(local) || /[\s\p{Cc}<>@]/u.test(domain) || /\p{Cc}/u.test(local)) return undefined;
+  return `${local}@${domain}`;
+}
+
+/** One address as text, taken apart at its last `@`. */
+const checked = (text: string): string | undefined => {
+  const at = text.lastIndexOf('@');
+  return at < 0 ? undefined : addressOf(text.slice(0, at), text.slice(at + 1));
+};
+
+/** Longer fields, in characters, and those of more members are cut: what follows would cost more than it is worth. */
+const LONGEST = 100_000, MOST = 5_000;
+
+/** Specials inside an encoded word would end it for a reader of addresses, so they are encoded like the rest of it. */
+const shielded = (value: string): string => value.replace(/=\?[^?\s]+\?q\?[^?]*\?=/gi, word =>
+  word.replace(/[,;:<>@()"\\]/g, c => `=${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`));
+
+/** The part of a field that is read. */
+function bounded(value: string): string {
+  let text = value.slice(0, LONGEST), separators = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (/[,;:]/.test(text[i]!) && ++separators > MOST) { text = text.slice(0, i); break; }
+  }
+  return text;
+}
+
+/**
+ * The addresses of a header field (RFC 5322 section 3.4), those of groups among them, in their order. What has a name and no address has an
+ * empty one. Takes unfolded text with its encoded words.
+ */
+export function addressesIn(value: string): MessageAddressObject[] {
+  interface Parsed { name?: string; address?: string; group?: Parsed[] }
+  const out: MessageAddressObject[] = [];
+  const take = ({ name = '', address = '', group }: Parsed) => {
+    const label = words(name).replace(/\p{Cc}+/gu, ' ').trim();
+    if (group) for (const one of group) take(one);
+    else if (label || address) out.push({ name: label, address: checked(address) ?? '' });
+  };
+  for (const one of decodingTools().addressparser(shielded(bounded(value))) as Parsed[]) take(one);
+  return out;
+}
