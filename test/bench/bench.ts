@@ -1,75 +1,22 @@
-import { buildSync } from 'esbuild';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { realLab } from '../e2e/mail/real.js';
 import type { Figure } from './extension.js';
+import { arrival, backlog, haveDovecot, steps } from './far.js';
+import { contender, each, inTurns, mb, memory, perMessage, rate, server, table, verdict, type Figures } from './harness.js';
 
 /**
  * `npm run bench`: figures side by side with what users run today, each contender in a process of its own on the same server in one run.
- * `npm run bench -- read send latency large http` chooses parts, among them `extension` (send also against Postfix where it is installed and
- * this runs as root); `--messages 2000` makes the backlog smaller.
+ * `npm run bench -- steps backlog arrival read many large latency send extension` chooses parts: the first three behind a delay of 50 ms and
+ * with round trips counted. Dovecot and Postfix take part where they are installed and this runs as root. `--messages 2000` makes the backlogs
+ * smaller.
  */
 const args = process.argv.slice(2);
 const option = (name: string, otherwise: number) => { const i = args.indexOf(`--${name}`); return i < 0 ? otherwise : Number(args[i + 1]); };
 const parts = args.filter((arg, i) => !arg.startsWith('--') && !args[i - 1]?.startsWith('--'));
 const wanted = (part: string) => parts.length === 0 || parts.includes(part);
-
-// Plain JavaScript for the contenders: a compiler in the same process would be part of every memory figure.
-const script = join(__dirname, '../../.cache/bench/contenders.cjs');
-// The front end is a file of its own, loaded only where it takes part, for the same reason.
-buildSync({
-  entryPoints: [{ in: join(__dirname, 'contenders.ts'), out: 'contenders' }, { in: join(__dirname, '../../nodes/lib/follow.ts'), out: 'follow' }],
-  outdir: join(script, '..'), outExtension: { '.js': '.cjs' }, bundle: true, platform: 'node', format: 'cjs', target: 'node24', logLevel: 'warning',
-});
-
-/** `rss` and `heap` are peaks; `cpuMs` is the processor time of the measured part, which a busy machine does not change much. */
-interface Figures { count?: number; bytes?: number; ms: number; rss?: number; heap?: number; buffers?: number; idleRss?: number; cpuMs?: number; p50?: number; p95?: number; note?: string }
-
-/** Runs one contender in a fresh process; it prints one JSON line. */
-async function contender(name: string, settings: object): Promise<Figures> {
-  const child = spawn(process.execPath, ['--expose-gc', script, name, JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } });
-  let last = '';
-  for await (const line of createInterface({ input: child.stdout })) last = line;
-  if (child.exitCode === null) await once(child, 'exit');
-  if (!last.startsWith('{')) return { ms: NaN, note: `failed with ${child.exitCode}` };
-  return JSON.parse(last) as Figures;
-}
-
-interface Server { settings: Record<string, unknown>; /** Answers with the processor time the servers have used. */ tell(message: object): Promise<{ cpuMs: number }>; stop(): void }
-/** The mail servers in a process of their own, so that their memory and time are nobody else's. */
-async function server(settings: object): Promise<Server> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'server.ts'), JSON.stringify(settings)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const { value } = await lines.next() as { value: string };
-  return {
-    settings: JSON.parse(value) as Record<string, unknown>,
-    async tell(message) { child.stdin.write(`${JSON.stringify(message)}\n`); return JSON.parse((await lines.next()).value as string) as { cpuMs: number }; },
-    stop() { child.kill(); },
-  };
-}
-
-const table = (title: string, rows: (string | number)[][]) => {
-  console.log(`\n${title}`);
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(row => String(row[i] ?? '').length)));
-  for (const row of rows) console.log(`  ${row.map((cell, i) => i === 0 ? String(cell).padEnd(widths[i]!) : String(cell).padStart(widths[i]!)).join('  ')}`);
-};
-/** What a process holds beside the mail. */
-const memory = (f: Figures) => `${mb(f.idleRss)} MB before the first message; never more than ${mb(f.heap)} MB of heap and ${mb(f.buffers)} MB of buffers in use; the rest is V8's young generation, which doubles up to 64 MB`;
-const rate = ({ count = 0, ms }: Figures) => Number.isFinite(ms) ? Math.round(count / (ms / 1000)) : 0;
-/** Processor time of a message, in milliseconds. */
-const each = ({ cpuMs = NaN, count = 0 }: Figures) => cpuMs / count;
-const perMessage = (f: Figures) => f.cpuMs === undefined ? '' : each(f).toFixed(2);
-const mb = (bytes?: number) => bytes === undefined ? '' : (bytes / 1048576).toFixed(0);
-/** Aim and figure; where it is missed, what was measured beside it that says why. */
-function verdict(title: string, figure: number, aim: number, unit = '', below = false, why = '') {
-  const met = below ? figure <= aim : figure >= aim;
-  console.log(`  ${met ? 'met   ' : 'MISSED'}  ${title}: ${figure.toFixed(2)}${unit}, aim ${below ? 'at most' : 'at least'} ${aim}${unit}`);
-  if (!met && why) console.log(`          ${why}`);
-}
 
 async function read() {
   const messages = option('messages', 10_000);
@@ -103,7 +50,7 @@ async function read() {
     verdict('envelopes against a raw FETCH of the same', rate(envelopes) / rate(rawEnvelopes), 0.75, 'x', false, `${why(envelopes)}; for the raw one, which drops every byte, it worked ${server(rawEnvelopes)}`);
     verdict('peak memory, whole messages', (whole.rss ?? NaN) / 1048576, 130, ' MB', true, memory(whole));
     console.log(`          peak of n8n's own path: ${mb(n8n.rss)} MB for ${n8n.count} messages`);
-  } finally { s.stop(); }
+  } finally { await s.stop(); }
 }
 
 async function many() {
@@ -112,7 +59,7 @@ async function many() {
     const f = await contender('mailroomFeed', { ...s.settings, messages, fetch: 'envelope' });
     table(`Reading ${messages} envelopes`, [['contender', 's', 'per s', 'idle MB', 'peak MB', 'heap'], ['Mailroom, envelopes', (f.ms / 1000).toFixed(1), rate(f), mb(f.idleRss), mb(f.rss), mb(f.heap)]]);
     verdict(`peak memory for ${messages}`, (f.rss ?? NaN) / 1048576, 130, ' MB', true, memory(f));
-  } finally { s.stop(); }
+  } finally { await s.stop(); }
 }
 
 async function large() {
@@ -121,14 +68,14 @@ async function large() {
     const f = await contender('mailroomFeed', { ...s.settings, messages: 1, fetch: 'full' });
     table('One message with an attachment, 60 MB together, read to its end', [['contender', 'MB read', 's', 'idle MB', 'peak MB', 'heap', 'buffers'], ['Mailroom', mb(f.bytes), (f.ms / 1000).toFixed(2), mb(f.idleRss), mb(f.rss), mb(f.heap), mb(f.buffers)]]);
     verdict('above idle', ((f.rss ?? NaN) - (f.idleRss ?? NaN)) / 1048576, 64, ' MB', true);
-  } finally { s.stop(); }
+  } finally { await s.stop(); }
 }
 
 async function latency() {
   const rows: Figures[] = [];
   for (const name of ['rawIdle', 'n8nArrival', 'mailroomTrigger']) {
     const s = await server({ messages: 10, every: 300, count: 40 });
-    try { rows.push(await contender(name, s.settings)); } finally { s.stop(); }
+    try { rows.push(await contender(name, s.settings)); } finally { await s.stop(); }
   }
   const row = (name: string, f: Figures) => [name, f.count ?? 0, (f.p50 ?? NaN).toFixed(1), (f.p95 ?? NaN).toFixed(1), f.note ?? ''];
   table('From delivery to hand-over under IDLE, a message every 300 ms', [['contender', 'messages', 'p50 ms', 'p95 ms', ''],
@@ -136,12 +83,6 @@ async function latency() {
   verdict('p95 above raw IDLE', (rows[2]!.p95 ?? NaN) - (rows[0]!.p95 ?? NaN), 20, ' ms', true);
 }
 
-/** In turns, and the middle one of each: what else the machine does would otherwise decide between them. */
-async function inTurns<F extends Figures>(turns: number, ...contenders: (() => Promise<F>)[]): Promise<F[]> {
-  const all = contenders.map((): F[] => []);
-  for (let turn = 0; turn < turns; turn++) for (const [i, run] of contenders.entries()) all[i]!.push(await run());
-  return all.map(list => list.sort((a, b) => rate(a) - rate(b))[list.length >> 1]!);
-}
 const RAW = 'one raw connection, pipelined', POOL = 'nodemailer alone, a pool of five';
 
 async function send() {
@@ -160,13 +101,13 @@ async function send() {
       console.log(`          the raw connection sends bytes that stand ready, and client and server take turns; Mailroom checks and composes, ${perMessage(ours)} ms of processor time for each,\n`
         + '          while the server works on another core. With both cores free it sends 1.4 times as much as the raw connection (measured with real-time priority);\n'
         + `          where others want them it waits for its turn more often than a process that mostly sleeps. Load now: ${loadavg()[0]!.toFixed(1)} on ${availableParallelism()} cores.`);
-    } finally { s.stop(); }
+    } finally { await s.stop(); }
   }
 }
 
 /** The same against Postfix, where the server and not this machine's Node is what takes the time. */
 async function postfix() {
-  if (process.getuid?.() !== 0 || !existsSync('/usr/sbin/postfix') || !existsSync('/usr/sbin/dovecot')) return console.log('\nSending to Postfix: left out, as it is not installed or this does not run as root.');
+  if (!haveDovecot()) return console.log('\nSending to Postfix: left out, as it is not installed or this does not run as root.');
   const lab = await realLab();
   try {
     const settings = { port: lab.imapPort, smtpPort: lab.smtpPort, ...lab.user(), ca: lab.ca, messages: 1000 };
@@ -190,6 +131,9 @@ async function extension() {
 }
 
 async function main() {
+  if (wanted('steps')) await steps();
+  if (wanted('backlog')) await backlog(option('messages', 3000));
+  if (wanted('arrival')) await arrival();
   if (wanted('read')) await read();
   if (wanted('many')) await many();
   if (wanted('large')) await large();

@@ -4,17 +4,13 @@ import { join } from 'node:path';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { Client, FileValue } from '../../shared/index.js';
 import type * as Follow from '../../nodes/lib/follow.js';
+import { imapflowWalker, mailroomWalker, n8nWalker, plainImap, rawWalker, walk, type N8nBox, type Nodemailer } from './steps.js';
 
 /** What is used of `@n8n/imap`. Its own types are there only where the bench is installed, and types are checked without it. */
-interface N8nImap {
-  search(criteria: object, fields: object, limit?: number): Promise<{ uid: number; source?: Buffer }[]>;
-  addFlags(uids: number[], flags: string[]): Promise<unknown>;
-  onArrival(told: () => Promise<void>): void;
-  end(): void;
-}
+interface N8nImap extends N8nBox { onArrival(told: () => Promise<void>): void }
 
 /** One contender a process: reads its settings, does its work, prints its figures. */
-interface Settings { port: number; smtpPort: number; user: string; password: string; ca: string; messages: number; fetch?: string; count?: number }
+interface Settings { port: number; smtpPort: number; user: string; other: string; password: string; ca: string; messages: number; fetch?: string; count?: number; control?: number }
 const [name, json] = process.argv.slice(2) as [string, string];
 const settings = JSON.parse(json) as Settings;
 // The bundle stands in .cache; what is measured is loaded from where it is installed.
@@ -129,6 +125,24 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     }
     return { count, bytes, ms: performance.now() - began, ...spent(cpu), idleRss };
   },
+  async plainFlow() {
+    const { client, parse } = await plainImap(settings);
+    await client.connect();
+    await client.mailboxOpen('INBOX');
+    const began = performance.now(), cpu = process.cpuUsage();
+    let count = 0;
+    for await (const { source } of client.fetch('1:*', { uid: true, source: true })) { await parse(source); count++; }
+    const ms = performance.now() - began;
+    client.close();
+    return { count, ms, ...spent(cpu) };
+  },
+  rawWalk: async () => ({ walk: await walk(rawWalker(raw, settings), settings.control!) }),
+  imapflowWalk: async () => ({ walk: await walk(await imapflowWalker(settings), settings.control!) }),
+  async n8nWalk() {
+    const { simpleParser } = load('mailparser') as { simpleParser(source: Buffer): Promise<unknown> };
+    return { walk: await walk(n8nWalker(n8nImap, simpleParser, load('nodemailer') as Nodemailer, settings), settings.control!) };
+  },
+  mailroomWalk: async () => ({ walk: await walk(mailroomWalker(mailroom(), settings), settings.control!) }),
   async rawIdle() {
     const c = await rawImap(), times: number[] = [];
     c.send('c IDLE\r\n');

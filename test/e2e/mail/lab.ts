@@ -13,6 +13,8 @@ export interface Lab {
   name: string;
   /** Clear text, so that a proxy before it can count logins. */
   imapPort: number; smtpPort: number;
+  /** IMAP with TLS from the first byte. */
+  imapTlsPort: number;
   /** Certificate of both servers in PEM. */
   ca: string;
   /** A user nobody else uses; `single` may hold one connection only. */
@@ -51,7 +53,7 @@ export async function embeddedLab(options: Parameters<typeof startMail>[0] = {})
   const mail = await startMail({ users: 80, ...options });
   let next = 0;
   return {
-    name: 'embedded servers', mail, imapPort: mail.imap.port, smtpPort: mail.smtp.tlsPort, ca: mail.ca,
+    name: 'embedded servers', mail, imapPort: mail.imap.port, imapTlsPort: mail.imap.tlsPort, smtpPort: mail.smtp.tlsPort, ca: mail.ca,
     user: () => mail.users[next++]!,
     deliver: async ({ user }, bytes) => { mail.deliver(user, bytes); },
     fill: async ({ user }, count, bytes) => { for (let i = 0; i < count; i++) mail.deliver(user, bytes(i)); },

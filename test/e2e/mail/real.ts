@@ -252,7 +252,7 @@ smtputf8_enable = no
   const inbox = (user: User) => at('dovecot/mail', user.user, 'maildir');
   let nextUser = 0, nextSingle = 0;
   const lab: Lab = {
-    name: 'Dovecot and Postfix', imapPort, smtpPort, ca: certificate.cert,
+    name: 'Dovecot and Postfix', imapPort, imapTlsPort: imapsPort, smtpPort, ca: certificate.cert,
     user: kind => kind === 'single' ? singles[nextSingle++]! : users[nextUser++]!,
     deliver: ({ user }, bytes) => deliver(user, bytes),
     async fill(user, count, bytes) {
