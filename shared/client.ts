@@ -1,4 +1,5 @@
-import { located, MailError, withoutSecrets } from './errors.js';
+import { located, MailError } from './errors.js';
+import { withoutSecrets } from './secrets.js';
 import type { Field, Fields } from './fields.js';
 import type { Batch, Context, Feed, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';

@@ -36,27 +36,6 @@ export function located(error: unknown, provider: string, operation: string): un
   return placed;
 }
 
-/**
- * Takes secret values out of an error, in whatever spelling a vendor may have sent them back: from its message, its issues, its stack and its
- * causes. Values of fewer than four characters stay, since they would be found in any word.
- */
-export function withoutSecrets(error: unknown, secrets: Iterable<string>): unknown {
-  const spelled = [...secrets].filter(secret => secret.length > 3)
-    .flatMap(secret => [
-      secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(Buffer.from(secret).toString()),
-      Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url'),
-    ]);
-  if (!spelled.length) return error;
-  const hide = (text: string) => spelled.reduce((shown, secret) => shown.replaceAll(secret, '***'), text);
-  for (let inner = error, depth = 0; inner instanceof Error && depth < 10; inner = inner.cause, depth++) {
-    const { message, stack } = inner;
-    if (hide(message) !== message) inner.message = hide(message);
-    if (stack && hide(stack) !== stack) inner.stack = hide(stack);
-    if (isMailError(inner)) for (const issue of inner.details.issues ?? []) issue.message = hide(issue.message);
-  }
-  return error;
-}
-
 /** What a status means where the vendor says no more: RFC 9110 section 15. */
 export function codeOfStatus(status: number): ErrorCode {
   switch (status) {

@@ -1,5 +1,9 @@
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
+import { excerpt, line } from './excerpt.js';
 import type { Context } from './provider.js';
+import { redact } from './secrets.js';
+import { originOf, shownAddress } from './url.js';
+import { pause, retryAfter } from './wait.js';
 
 /** The address is final: query included and encoded, so signer and sender see the same bytes. */
 export interface HttpRequest {
@@ -47,7 +51,7 @@ async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: numb
       return await once(tried);
     } catch (error) {
       ctx.signal?.throwIfAborted();
-      const known = isMailError(error) ? error : new MailError('unavailable', `No answer from ${origin(request.url)}: ${reason(error)}.`,
+      const known = isMailError(error) ? error : new MailError('unavailable', `No answer from ${originOf(request.url)}: ${reason(error)}.`,
         { provider: ctx.provider, operation: ctx.operation, cause: error });
       const again = request.method === 'GET' && tried < TRIES && (known.code === 'unavailable' || known.code === 'rate_limited');
       const wait = known.details.retryAfter ?? 0.2 * 2 ** tried * (1 + Math.random());
@@ -77,7 +81,7 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
   // No vendor here redirects; whoever does is not the vendor, and a write sent there was not done.
   if (answer.status < 400) {
     return new MailError('protocol', `${ctx.provider} answered with status ${answer.status}${
-      answer.headers.location ? `, pointing to ${origin(answer.headers.location)}` : ''}; check the base address of the account.`, where);
+      answer.headers.location ? `, pointing to ${originOf(answer.headers.location)}` : ''}; check the base address of the account.`, where);
   }
   const said = explain?.(answer) ?? {};
   const code = said.code ?? codeOfStatus(answer.status);
@@ -88,75 +92,6 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
     ...(said.issues?.length ? { issues: said.issues } : {}), ...(wait === undefined ? {} : { retryAfter: wait }),
   });
 }
-
-/** `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3; ISO times are seen too); undefined where there is none. */
-export function retryAfter(headers: Record<string, string>, now = Date.now()): number | undefined {
-  const value = headers['retry-after']?.trim();
-  if (!value) return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
-  const at = Date.parse(/[zZ]|[+-]\d\d:?\d\d$|GMT/.test(value) ? value : `${value}Z`);
-  return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
-}
-
-/** A vendor's words as one line of at most 500 characters. */
-const line = (words: string) => clip(words.replace(/[\s\p{Cc}]+/gu, ' ').trim(), 500);
-/** Cut between words, so that no half of a secret is left over that nobody would recognise. */
-const clip = (text: string, length: number) => text.length <= length ? text : text.slice(0, length).replace(/\s\S*$/, '');
-
-/** A short piece of a body for an error message: one line, no markup, nothing that looks like a secret. */
-export function excerpt(answer: { body: Uint8Array }, length = 120): string {
-  const text = Buffer.from(answer.body.subarray(0, 2048)).toString('utf8')
-    .replace(/<[^>]*>/g, ' ').replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').replace(/\s+/g, ' ').trim();
-  return clip(redact(text), length);
-}
-
-/** Hides what looks like a key, password or token in a text that came from outside. */
-export const redact = (text: string): string => text
-  .replace(/((?:pass(?:word|wd)?|secret|token|key|signature|authorization)["']?\s*[:=]\s*["']?)[^"'\s,&<}]+/gi, '$1***')
-  .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 ***')
-  .replace(/[A-Za-z0-9+/_-]{32,}={0,2}/g, '***');
-
-/** path`/mailboxes/${name}` - every part is encoded, so no input can change the address it is put into. */
-export function path(fixed: TemplateStringsArray, ...parts: (string | number)[]): string {
-  return fixed.reduce((address, text, i) => {
-    const part = String(parts[i - 1]);
-    // A dot segment would be resolved away by every URL parser (RFC 3986 section 5.2.4), encoded or not.
-    if (/\p{Surrogate}/u.test(part)) throw new MailError('invalid_input', 'An id or name must not hold half of a character.');
-    if (part === '' || part === '.' || part === '..') {
-      throw new MailError('invalid_input', `An id or name must not be ${part === '' ? 'empty' : `"${part}"`}.`);
-    }
-    return address + encodeURIComponent(part).replace(/[!'()*]/g, c => `%${c.charCodeAt(0).toString(16).toUpperCase()}`) + text;
-  });
-}
-
-/** Query text from values: undefined is left out, an array repeats its key. Empty where nothing is left, else with its `?`. */
-export function query(values: Readonly<Record<string, unknown>>): string {
-  const pairs = new URLSearchParams();
-  for (const [name, value] of Object.entries(values)) {
-    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined && one !== null) pairs.append(name, String(one));
-  }
-  return pairs.size ? `?${pairs}` : '';
-}
-
-/** The account's base address without a trailing slash, so that paths can be appended. */
-export const base = (account: Readonly<Record<string, unknown>>): string => String(account.baseUrl).replace(/\/+$/, '');
-
-/** Resolves after `ms` milliseconds; rejects with the signal's reason when that aborts first. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const stop = () => { clearTimeout(timer); reject(signal!.reason as Error); };
-    const timer = setTimeout(() => { signal?.removeEventListener('abort', stop); resolve(); }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-}
-
-/** An address as it may be written down: without its query, and without what stands behind a word for secrets in its path. */
-export const shownAddress = (url: string): string => {
-  const { origin, pathname } = new URL(url);
-  return origin + pathname.replace(/(\/[^/]*(?:token|secret|password)[^/]*\/)[^/]+/gi, '$1***');
-};
-const origin = (url: string) => { try { return new URL(url).origin; } catch { return 'another address'; } };
 
 /** The innermost cause of a failed connection, in a few words. */
 function reason(error: unknown): string {

@@ -1,4 +1,4 @@
-import { pause } from './http.js';
+import { pause } from './wait.js';
 import type { Pace } from './provider.js';
 
 /** Runs a task when the account's pace allows it. Rejects with the signal's reason when that aborts while waiting. */

@@ -1,6 +1,7 @@
 import type { Agent, Dispatcher } from 'undici';
 import { MailError } from './errors.js';
-import { shownAddress, type Exchange, type HttpRequest, type Send } from './http.js';
+import type { Exchange, HttpRequest, Send } from './http.js';
+import { shownAddress } from './url.js';
 import type { Pacer } from './pace.js';
 
 /** What a host brings to a sender; each part is optional. */

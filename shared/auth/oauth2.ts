@@ -1,6 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { isMailError, MailError, withoutSecrets } from '../errors.js';
-import { exchange, pause, redact, retryAfter, type Explain, type Send } from '../http.js';
+import { isMailError, MailError } from '../errors.js';
+import { withoutSecrets } from '../secrets.js';
+import { exchange, type Explain, type Send } from '../http.js';
+import { pause, retryAfter } from '../wait.js';
+import { redact } from '../secrets.js';
 import type { Provider } from '../provider.js';
 import { createSend } from '../send.js';
 

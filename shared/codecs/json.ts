@@ -1,5 +1,6 @@
 import { MailError } from '../errors.js';
-import { excerpt, type HttpResponse } from '../http.js';
+import type { HttpResponse } from '../http.js';
+import { excerpt } from '../excerpt.js';
 import type { Context } from '../provider.js';
 import type { Native } from '../vocabulary.js';
 

@@ -1,5 +1,6 @@
 import { MailError } from '../errors.js';
-import { excerpt, type HttpResponse } from '../http.js';
+import type { HttpResponse } from '../http.js';
+import { excerpt } from '../excerpt.js';
 import type { Context } from '../provider.js';
 
 /** A document: the local name of its root, and what is inside. Elements are objects, repeated ones lists, leaves text; attributes are left out. */

@@ -1,6 +1,6 @@
 import { MailError } from '../../errors.js';
 import { text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Alias, type Native } from '../../vocabulary.js';
 import { api, named } from './api.js';

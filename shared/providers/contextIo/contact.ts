@@ -1,6 +1,6 @@
 import { MailError } from '../../errors.js';
 import { choice, onWire, text, time } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Native } from '../../vocabulary.js';

@@ -1,7 +1,7 @@
 import { watermark, watermarkFrom } from '../../cursor.js';
 import { isMailError, MailError } from '../../errors.js';
 import { onWire } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { feed, type Context, type FeedItem } from '../../provider.js';
 import type { Message, Native } from '../../vocabulary.js';
 import { api } from './api.js';

@@ -1,5 +1,5 @@
 import { onWire, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Mailbox, type MailboxStatus, type Native } from '../../vocabulary.js';

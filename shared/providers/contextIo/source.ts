@@ -1,6 +1,6 @@
 import { MailError, type Issue } from '../../errors.js';
 import { choice, flag, list, number, onWire, text, without } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Native } from '../../vocabulary.js';

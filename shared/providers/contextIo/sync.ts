@@ -1,5 +1,5 @@
 import { MailError } from '../../errors.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { operation, type Operations } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 import { api } from './api.js';

@@ -1,5 +1,5 @@
 import { choice, flag, onWire, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Native } from '../../vocabulary.js';
 import { api, named } from './api.js';

@@ -1,5 +1,5 @@
 import { choice, flag, list, onWire, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Native } from '../../vocabulary.js';
 import { api, named, someOf } from './api.js';

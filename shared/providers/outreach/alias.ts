@@ -1,5 +1,5 @@
 import { attributesOf, relatedId } from '../../codecs/jsonApi.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import type { Alias, Native } from '../../vocabulary.js';

@@ -1,7 +1,10 @@
 import { JSON_API, parseCollection, parseErrors, parseResource, resourceDocument } from '../../codecs/jsonApi.js';
 import { isMailError, MailError } from '../../errors.js';
 import { text } from '../../fields.js';
-import { base, exchange, pause, query, redact, type Explain, type HttpRequest } from '../../http.js';
+import { exchange, type Explain, type HttpRequest } from '../../http.js';
+import { base, query } from '../../url.js';
+import { pause } from '../../wait.js';
+import { redact } from '../../secrets.js';
 import { pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';

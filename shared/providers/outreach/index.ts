@@ -1,6 +1,6 @@
 import { watermark, watermarkFrom } from '../../cursor.js';
 import { text } from '../../fields.js';
-import { base } from '../../http.js';
+import { base } from '../../url.js';
 import { map } from '../../pages.js';
 import { auth, feed, operation, type Provider } from '../../provider.js';
 import { aliases } from './alias.js';

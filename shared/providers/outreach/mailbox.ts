@@ -1,7 +1,7 @@
 import { attributesOf, parseResource, relatedId } from '../../codecs/jsonApi.js';
 import { MailError } from '../../errors.js';
 import { onWire, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Mailbox, MailboxStatus, Native, Receipt } from '../../vocabulary.js';

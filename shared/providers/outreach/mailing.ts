@@ -1,6 +1,6 @@
 import { attributesOf, relatedId } from '../../codecs/jsonApi.js';
 import { choice, list, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';

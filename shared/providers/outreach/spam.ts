@@ -1,7 +1,7 @@
 import { attributesOf } from '../../codecs/jsonApi.js';
 import { MailError } from '../../errors.js';
 import { text } from '../../fields.js';
-import { base, path } from '../../http.js';
+import { base, path } from '../../url.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Native, Receipt } from '../../vocabulary.js';
 import { api, DOCS as REFERENCE, id } from './api.js';

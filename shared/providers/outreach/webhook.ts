@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { attributesOf } from '../../codecs/jsonApi.js';
 import { MailError } from '../../errors.js';
 import { choice, flag, onWire, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';

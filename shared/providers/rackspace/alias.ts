@@ -1,6 +1,6 @@
 import { list, onWire, text } from '../../fields.js';
 import { map } from '../../pages.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Alias, Native } from '../../vocabulary.js';
 import { api, needed, readBack, unwrapped } from './api.js';

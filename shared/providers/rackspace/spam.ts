@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { parseAddress } from '../../address.js';
 import { choice, flag, list, number, onWire, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Native, SpamEntry, SpamList } from '../../vocabulary.js';
 import { api, needed, readBack, unreadable, unwrapped } from './api.js';

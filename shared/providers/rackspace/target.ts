@@ -1,6 +1,6 @@
 import { MailError } from '../../errors.js';
 import { choice, list, text } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 
 const WIKI = 'https://api-wiki.apps.rackspace.com/api-wiki/index.php';
 /** A page of the vendor's wiki. */

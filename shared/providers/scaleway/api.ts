@@ -1,6 +1,7 @@
 import { parseObject } from '../../codecs/json.js';
 import { MailError, type ErrorCode, type Issue } from '../../errors.js';
-import { base, exchange, query, type Explain, type HttpRequest } from '../../http.js';
+import { exchange, type Explain, type HttpRequest } from '../../http.js';
+import { base, query } from '../../url.js';
 import { pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';

@@ -1,5 +1,5 @@
 import { choice, list, onWire, text, without } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { MailError } from '../../errors.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';

@@ -1,7 +1,9 @@
 import { parseJson, parseObject } from '../../codecs/json.js';
 import { isMailError, MailError, type Issue } from '../../errors.js';
 import { text } from '../../fields.js';
-import { base, exchange, path, query, redact, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
+import { exchange, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
+import { base, path, query } from '../../url.js';
+import { redact } from '../../secrets.js';
 import { byOffset, pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';

@@ -1,6 +1,7 @@
 import { isMailError, MailError } from '../../errors.js';
 import { text, type FileValue } from '../../fields.js';
-import { base, exchangeStream, path, type HttpStream } from '../../http.js';
+import { exchangeStream, type HttpStream } from '../../http.js';
+import { base, path } from '../../url.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import { explain, inMailbox, mailbox, tenant } from './api.js';
 import { details, message, PAGES } from './message.js';

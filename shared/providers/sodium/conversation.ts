@@ -1,6 +1,6 @@
 import { choice, flag, list, onWire, text } from '../../fields.js';
 import { MailError, isMailError } from '../../errors.js';
-import { path, query } from '../../http.js';
+import { path, query } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Message, type Native, type Receipt } from '../../vocabulary.js';

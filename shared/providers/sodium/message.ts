@@ -1,6 +1,6 @@
 import { choice, file, flag, list, text, type FileValue } from '../../fields.js';
 import { parseAddress } from '../../address.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import { idOf, type Address, type Attachment, type Message, type Native, type Receipt } from '../../vocabulary.js';

@@ -1,7 +1,7 @@
 import { isMailError, MailError } from '../../errors.js';
 import { watermark, watermarkAt, watermarkFrom } from '../../cursor.js';
 import { flag, list, text } from '../../fields.js';
-import { query } from '../../http.js';
+import { query } from '../../url.js';
 import { map, take } from '../../pages.js';
 import { feed, type Batch, type Context } from '../../provider.js';
 import { idOf, type Message, type Native } from '../../vocabulary.js';

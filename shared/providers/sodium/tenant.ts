@@ -1,5 +1,5 @@
 import { text, time } from '../../fields.js';
-import { path } from '../../http.js';
+import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Operations } from '../../provider.js';
 import { idOf, type Native, type Receipt } from '../../vocabulary.js';

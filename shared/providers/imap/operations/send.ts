@@ -5,7 +5,7 @@ import type { SendMailOptions } from 'nodemailer';
 import { formatAddress, parseAddress } from '../../../address.js';
 import { isMailError, MailError, type Issue } from '../../../errors.js';
 import { choice, file, flag, list, text, type FileValue, type Values } from '../../../fields.js';
-import { pause } from '../../../http.js';
+import { pause } from '../../../wait.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Address, Receipt } from '../../../vocabulary.js';
 import { endpoint, settingsOf } from '../account/fields.js';

@@ -1,5 +1,6 @@
 import { MailError, isMailError } from '../../../errors.js';
-import { pause, redact } from '../../../http.js';
+import { pause } from '../../../wait.js';
+import { redact } from '../../../secrets.js';
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';

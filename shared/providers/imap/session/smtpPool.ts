@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import type { SMTPConnectionAuth } from 'nodemailer/lib/smtp-connection/index.js';
 import { isMailError, MailError } from '../../../errors.js';
-import { redact } from '../../../http.js';
+import { redact } from '../../../secrets.js';
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';

@@ -1,0 +1,13 @@
+import { redact } from './secrets.js';
+
+/** A vendor's words as one line of at most 500 characters. */
+export const line = (words: string) => clip(words.replace(/[\s\p{Cc}]+/gu, ' ').trim(), 500);
+/** Cut between words, so that no half of a secret is left over that nobody would recognise. */
+export const clip = (text: string, length: number) => text.length <= length ? text : text.slice(0, length).replace(/\s\S*$/, '');
+
+/** A short piece of a body for an error message: one line, no markup, nothing that looks like a secret. */
+export function excerpt(answer: { body: Uint8Array }, length = 120): string {
+  const text = Buffer.from(answer.body.subarray(0, 2048)).toString('utf8')
+    .replace(/<[^>]*>/g, ' ').replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').replace(/\s+/g, ' ').trim();
+  return clip(redact(text), length);
+}
