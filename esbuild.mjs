@@ -93,18 +93,19 @@ await json('types/credentials.json', builtCredentials.map(({ type, path }) => ({
 
 // The VS Code front end: one bundle for the host, with the core outside as for the nodes, and one for each page. What it loads on first use
 // only (the pages' hosts) stays in the bundle, which is small; the heavy parts are the core's own lazy files.
-await build({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode'], plugins: [outside], minifyIdentifiers: true });
+const coreBeside = { name: 'core beside', setup: b => b.onResolve({ filter: /shared\/index\.js$/ }, () => ({ path: '../shared/index.js', external: true })) };
+await build({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode'], plugins: [coreBeside], minifyIdentifiers: true });
 // The bundler copies what a namespace import brings, five hundred names of VS Code's for each module that imports them: ten milliseconds of the
 // start. Names are only read from it, which the object itself serves.
 const host = join(root, 'dist/extension/extension.js');
 const copying = await readFile(host, 'utf8'), plainly = copying.replace(/[\w$]+\((require\("vscode"\))\)/g, '$1');
 if (plainly === copying) throw new Error('The bundler imports "vscode" in another way now: look at dist/extension/extension.js.');
 await writeFile(host, plainly);
-const pageFiles = await all('extension/form/page/*.page.ts');
+const pageFiles = await all('extension/*/page/*.page.ts');
 if (pageFiles.length) {
   await build({
     bundle: true, platform: 'browser', format: 'iife', target: 'chrome128', minify: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: root,
-    entryPoints: [...pageFiles, 'extension/form/page/style.css'], outdir: 'dist/extension/pages', outbase: 'extension/form/page', entryNames: '[name]',
+    entryPoints: [...pageFiles, 'extension/webview/page/style.css'], outdir: 'dist/extension/pages', outbase: 'extension', entryNames: '[name]',
   });
 }
 

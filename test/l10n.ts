@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { fieldsOf } from '../extension/accounts.js';
-import { PAGE_WORDS } from '../extension/form/messages.js';
-import { plural, title } from '../extension/words.js';
+import { fieldsOf } from '../extension/accounts/store.js';
+import { PAGE_WORDS } from '../extension/webview/messages.js';
+import { plural, title } from '../extension/host/text.js';
 import { providers, splitName, type Field, type Operation } from '../shared/index.js';
 
 /** What the extension says, for translators: `npm run golden` writes it to `l10n/bundle.l10n.json`; a test compares. */

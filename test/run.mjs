@@ -81,7 +81,7 @@ async function commands(name) {
   switch (name) {
     case 'build': return on24('esbuild.mjs').then(code => { if (code === 0) writeFileSync(join(root, 'dist/.sources'), sources()); return code; });
     case 'lint': return tool('eslint/bin/eslint.js', '.', '--max-warnings', '0', ...rest);
-    case 'types': return await tool('typescript/bin/tsc', '-p', '.') || tool('typescript/bin/tsc', '-p', 'extension/form/page');
+    case 'types': return await tool('typescript/bin/tsc', '-p', '.') || tool('typescript/bin/tsc', '-p', 'extension/tsconfig.pages.json');
     case 'sandbox': return script('test/sandbox/start.ts', ...rest);
     case 'golden': return (await buildIfStale()) || await script('test/golden.ts', '--write') || await script('test/reference.ts', '--write') || script('test/l10n.ts', '--write');
     case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);

@@ -1,5 +1,5 @@
 import type { Field, Fields } from '../../shared/index.js';
-import type { Control, Group } from './messages.js';
+import type { Control, Group } from '../webview/messages.js';
 
 /** How fields become a form. */
 interface RenderOptions {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { providers, type Field } from '../../shared/index.js';
-import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSandboxLine, signsInAgain, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts.js';
+import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSandboxLine, signsInAgain, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts/store.js';
 
 interface Options { failing?: boolean; keeps?: boolean; answer?: Secrets | undefined; sandbox?: string; proxies?: () => object; asked?: (account: StoredAccount) => Promise<Secrets | undefined> }
 function harness(options: Options = {}) {

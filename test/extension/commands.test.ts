@@ -1,7 +1,7 @@
 import { vscode } from './fakeVscode.js';
 import assert from 'node:assert/strict';
 import { registerCommands } from '../../extension/commands.js';
-import type { AccountNode, ItemNode, Node } from '../../extension/model.js';
+import type { AccountNode, ItemNode, Node } from '../../extension/tree/model.js';
 import { providers } from '../../shared/index.js';
 
 /** The commands over as much of VS Code and of the other parts as they touch here. */

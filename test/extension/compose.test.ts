@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { MailError, providers } from '../../shared/index.js';
-import type { createComposer } from '../../extension/compose.js';
-import { NOTHING_BOUND } from '../../extension/tables.js';
+import type { createComposer } from '../../extension/mail/composer.js';
+import { NOTHING_BOUND } from '../../extension/fields/tables.js';
 import { pretended, withVscode } from './host.js';
 
 /** The provider that says most of what became of a message. */
@@ -10,7 +10,7 @@ const DRAFT = /^draft one message\.send /;
 
 async function composing(answer: (input: Record<string, unknown>) => unknown, answers: Record<string, unknown> = {}, operation = 'message.send') {
   const host = pretended(answers), state = new Map<string, unknown>(), calls: Record<string, unknown>[] = [], seen = { sent: 0, there: true };
-  const { createComposer: make } = await withVscode<{ createComposer: typeof createComposer }>('compose.ts', host.vscode);
+  const { createComposer: make } = await withVscode<{ createComposer: typeof createComposer }>('mail/composer.ts', host.vscode);
   const account = { id: 'one', name: 'One', provider, values: {} };
   make({
     extension: host.extension as never, operator: {} as never, log: { info() {} } as never, sent: () => { seen.sent++; },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type * as Documents from '../../extension/documents.js';
-import type * as Editor from '../../extension/editor.js';
-import type * as Operate from '../../extension/operate.js';
+import type * as Documents from '../../extension/objects/documents.js';
+import type * as Editor from '../../extension/objects/editor.js';
+import type * as Operate from '../../extension/operations/run.js';
 import * as core from '../../shared/index.js';
 import { withVscode } from './host.js';
 
@@ -64,7 +64,7 @@ async function workbench(server: Values, ready = true) {
       close: async (tabs: { input: { uri: Uri } }[]) => { for (const { input } of tabs) { closedTabs.push(input.uri.toString()); close(find(input.uri)); } },
     } },
   };
-  const { createDocuments, documentUri, openedAs } = await withVscode<typeof Documents>('documents.ts', vscode);
+  const { createDocuments, documentUri, openedAs } = await withVscode<typeof Documents>('objects/documents.ts', vscode);
   const accounts = {
     list: () => [{ id: 'mine', name: 'Mine', provider, values: {} }], find: () => ({ name: 'Mine' }), ready: async () => ready,
     open: async () => {
@@ -283,7 +283,7 @@ describe('documents after what was done to their object', () => {
 
 describe('the form over a document', () => {
   async function form(wb: Awaited<ReturnType<typeof workbench>>, document: Document) {
-    const { createEditor } = await withVscode<typeof Editor>('editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
+    const { createEditor } = await withVscode<typeof Editor>('objects/editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
     const posted: { type: string; [key: string]: any }[] = [];
     let hear: (given: unknown) => Promise<void> = async () => {}, asked = 0;
     const panel = { active: true, onDidChangeViewState: viewed.event, onDidDispose: gone.event, webview: {
@@ -337,7 +337,7 @@ describe('a test of a mailbox', () => {
     const vscode = { CancellationError: class extends Error {}, window: {
       withProgress: (_: unknown, work: () => unknown) => work(), showWarningMessage: async (said: string) => { warned.push(said); }, setStatusBarMessage: (said: string) => ticked.push(said),
     } };
-    const { createOperator } = await withVscode<typeof Operate>('operate.ts', vscode);
+    const { createOperator } = await withVscode<typeof Operate>('operations/run.ts', vscode);
     const operator = createOperator({
       extension: {} as never, accounts: { open: async () => ({ call: async () => answer }) } as never, problems: { tell: async (_: unknown, error: unknown) => { throw error; } } as never, showJson: async () => {}, done() {},
     });

@@ -1,7 +1,7 @@
 import { build } from 'esbuild';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import * as words from '../../extension/words.js';
+import * as text from '../../extension/host/text.js';
 import * as core from '../../shared/index.js';
 
 const root = join(__dirname, '../..');
@@ -10,12 +10,12 @@ const root = join(__dirname, '../..');
 export async function withVscode<T>(module: string, vscode: object): Promise<T> {
   const { outputFiles } = await build({
     entryPoints: [join(root, 'extension', module)], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'node20', external: ['vscode'],
-    plugins: [{ name: 'core', setup: at => { at.onResolve({ filter: /\/shared\/index\.js$|\/words\.js$/ }, ({ path }) =>
-      ({ path: path.endsWith('words.js') ? 'words' : 'core', external: true })); } }],
+    plugins: [{ name: 'core', setup: at => { at.onResolve({ filter: /\/shared\/index\.js$|\/text\.js$/ }, ({ path }) =>
+      ({ path: path.endsWith('text.js') ? 'text' : 'core', external: true })); } }],
   });
   const made = { exports: {} as T }, outside = createRequire(join(root, 'package.json'));
   new Function('module', 'exports', 'require', '__dirname', outputFiles[0]!.text)(
-    made, made.exports, (name: string) => name === 'vscode' ? vscode : name === 'words' ? words : name === 'core' ? core : outside(name), root,
+    made, made.exports, (name: string) => name === 'vscode' ? vscode : name === 'text' ? text : name === 'core' ? core : outside(name), root,
   );
   return made.exports;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { MailError, providers } from '../../shared/index.js';
-import type { createListsEditor } from '../../extension/lists.js';
-import type { EntryResult, ListColumn } from '../../extension/form/messages.js';
-import { NOTHING_BOUND } from '../../extension/tables.js';
+import type { createListsEditor } from '../../extension/spamLists/editor.js';
+import type { EntryResult, ListColumn } from '../../extension/webview/messages.js';
+import { NOTHING_BOUND } from '../../extension/fields/tables.js';
 import { pretended, withVscode } from './host.js';
 
 /** The provider whose lists stand side by side. */
@@ -10,7 +10,7 @@ const provider = providers.find(({ operations }) => Object.hasOwn(operations, 's
 
 async function editing({ entries = 0, refuse = () => undefined, resource = 'spamList', sure = true }: { entries?: number; refuse?: (value: string) => string | undefined; resource?: string; sure?: boolean } = {}) {
   const host = pretended(), sent: { name: string; value: unknown }[] = [], signals: (AbortSignal | undefined)[] = [], summaries: unknown[] = [];
-  const { createListsEditor: make } = await withVscode<{ createListsEditor: typeof createListsEditor }>('lists.ts', host.vscode);
+  const { createListsEditor: make } = await withVscode<{ createListsEditor: typeof createListsEditor }>('spamLists/editor.ts', host.vscode);
   const account = { id: 'one', name: 'One', provider, values: {} };
   const call = (name: string, input: Record<string, unknown>) => {
     if (name.endsWith('.list')) return (async function* () { for (let i = 0; i < entries; i++) yield { value: `entry${i}.example` }; })();

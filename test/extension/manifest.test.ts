@@ -14,7 +14,7 @@ describe('the extension\'s manifest', () => {
   it('declares what is registered, and the other way round', () => {
     const code = read('extension/commands.ts');
     const registered = new Set([...code.matchAll(/register\('(\w+)'/g)].map(([, name]) => name!));
-    for (const [, list] of read('extension/tables.ts').matchAll(/const VERBS[^=]*= \{([\s\S]*?)\n\};/g)) for (const [, name] of list!.matchAll(/(\w+): \[/g)) registered.add(name!);
+    for (const [, list] of read('extension/fields/tables.ts').matchAll(/const VERBS[^=]*= \{([\s\S]*?)\n\};/g)) for (const [, name] of list!.matchAll(/(\w+): \[/g)) registered.add(name!);
     for (const name of ['markRead', 'markUnread']) registered.add(name);
     registered.delete('documentAction');      // the form's own, never shown
     assert.deepEqual([...registered].sort(), declared.map(one => one.command.replace('mailroom.', '')).sort());

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createTally, figuresAskedFor } from '../../extension/tally.js';
+import { createTally, figuresAskedFor } from '../../extension/overview/figures.js';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z'), hour = 3_600_000;
 const at = (ago: number) => new Date(NOW - ago).toISOString();

@@ -3,15 +3,17 @@ import fc from 'fast-check';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { accountFields, providers, readRedirect, type Fields, type Operation } from '../../shared/index.js';
-import { PAGE_WORDS, readKept, readToHost, SHAPES, type Kind } from '../../extension/form/messages.js';
+import { PAGE_WORDS, readKept, readToHost, SHAPES, type Kind } from '../../extension/webview/messages.js';
 import { control, render } from '../../extension/form/render.js';
-import { bodyFields, htmlOf } from '../../extension/composeText.js';
-import { cell, columnsOf, csvRow, csvTable, jsonTable } from '../../extension/csv.js';
-import { policyOf } from '../../extension/policy.js';
-import { createReturns } from '../../extension/returns.js';
-import { createRequestLog } from '../../extension/log.js';
+import { bodyFields, htmlOf } from '../../extension/mail/body.js';
+import { cell, columnsOf, csvRow, csvTable, jsonTable } from '../../extension/fields/csv.js';
+import { policyOf } from '../../extension/webview/policy.js';
+import { createReturns } from '../../extension/accountForm/redirects.js';
+import { createRequestLog } from '../../extension/requests/log.js';
 
 const root = join(__dirname, '../..');
+/** What runs in pages: the folder `page` of each room. */
+const pageFiles = readdirSync(join(root, 'extension'), { recursive: true, encoding: 'utf8' }).filter(name => /(?:^|[\\/])page[\\/].*\.ts$/.test(name));
 
 describe('messages between page and host', () => {
   it('are taken in their exact shape', () => {
@@ -55,13 +57,12 @@ describe('messages between page and host', () => {
   });
   it('every text of a page is in the list that the host translates', () => {
     const known = new Set<string>(PAGE_WORDS);
-    for (const file of [...readdirSync(join(root, 'extension/form/page')).filter(name => name.endsWith('.ts')).map(name => `page/${name}`), 'controls.ts']) {
-      for (const [, text] of readFileSync(join(root, 'extension/form', file), 'utf8').matchAll(/\bw\('([^']+)'/g)) assert.ok(known.has(text!), `${file}: "${text}"`);
+    for (const file of pageFiles) {
+      for (const [, text] of readFileSync(join(root, 'extension', file), 'utf8').matchAll(/\bw\('([^']+)'/g)) assert.ok(known.has(text!), `${file}: "${text}"`);
     }
   });
   it('every text in that list is one of a page', () => {
-    const pages = [...readdirSync(join(root, 'extension/form/page')).filter(name => name.endsWith('.ts')).map(name => `page/${name}`), 'controls.ts']
-      .map(file => readFileSync(join(root, 'extension/form', file), 'utf8')).join('\n');
+    const pages = pageFiles.map(file => readFileSync(join(root, 'extension', file), 'utf8')).join('\n');
     assert.deepEqual(PAGE_WORDS.filter(text => !pages.includes(`'${text}'`)), []);
   });
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { providers } from '../../shared/index.js';
-import type { openForm } from '../../extension/askForm.js';
-import type { openOverview } from '../../extension/overview.js';
+import type { openForm } from '../../extension/form/ask.js';
+import type { openOverview } from '../../extension/overview/panel.js';
 import type { restoreTabs } from '../../extension/restore.js';
-import { packPlace } from '../../extension/values.js';
+import { packPlace } from '../../extension/fields/values.js';
 import { pretended, withVscode } from './host.js';
 
 const provider = providers.find(({ operations }) => Object.hasOwn(operations, 'mailbox.list') && Object.hasOwn(operations, 'message.send'))!;
@@ -12,7 +12,7 @@ describe('the overview\'s tab', () => {
   it('is drawn again from what was read, and reads again when asked', async () => {
     const host = pretended();
     let lists = 0;
-    const { openOverview: open } = await withVscode<{ openOverview: typeof openOverview }>('overview.ts', host.vscode);
+    const { openOverview: open } = await withVscode<{ openOverview: typeof openOverview }>('overview/panel.ts', host.vscode);
     open(host.extension as never, { open: async () => ({ provider, call: () => (async function* () { lists++; yield { id: '1', email: 'a@x.example', status: 'active' }; })() }) } as never,
       { id: 'one', name: 'One', provider, values: {} });
     const panel = host.panels[0]!;
@@ -29,7 +29,7 @@ describe('the overview\'s tab', () => {
 describe('forms', () => {
   it('write down what their fields take, and never a secret, whatever a page says', async () => {
     const host = pretended(), drafts: object[] = [];
-    const { openForm: open } = await withVscode<{ openForm: typeof openForm }>('askForm.ts', host.vscode);
+    const { openForm: open } = await withVscode<{ openForm: typeof openForm }>('form/ask.ts', host.vscode);
     let ran: object | undefined;
     open({
       extension: host.extension as never, identity: 'f', title: 'F', submit: 'Go', run: async values => { ran = values; return false; }, draft: (values, files) => drafts.push({ ...values, ...files }),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { policyOf } from '../../extension/policy.js';
+import { policyOf } from '../../extension/webview/policy.js';
 import { withVscode } from './host.js';
 
 /** As much of VS Code as a page's host needs. */
 const fake = { env: { language: 'de' }, Uri: { joinPath: (uri: string, ...parts: string[]) => [uri, ...parts].join('/') }, l10n: { t: (text: string) => text } };
 async function connect(page: 'form' | 'reader') {
-  const { connectPage } = await withVscode<typeof import('../../extension/panels.js')>('panels.ts', fake), asked: unknown[] = [], posted: unknown[] = [];
+  const { connectPage } = await withVscode<typeof import('../../extension/webview/panel.js')>('webview/panel.ts', fake), asked: unknown[] = [], posted: unknown[] = [];
   let receive: (message: unknown) => Promise<void> = async () => {};
   const webview = {
     options: {}, html: '', cspSource: 'https://a.example "b"', asWebviewUri: (uri: string) => `webview:${uri}`, postMessage: (one: unknown) => { posted.push(one); },

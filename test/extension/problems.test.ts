@@ -1,7 +1,7 @@
 import { vscode } from './fakeVscode.js';
 import assert from 'node:assert/strict';
-import { connectPage } from '../../extension/panels.js';
-import { createProblems, explain, explainTo } from '../../extension/problems.js';
+import { connectPage } from '../../extension/webview/panel.js';
+import { createProblems, explain, explainTo } from '../../extension/host/problems.js';
 import { MailError } from '../../shared/index.js';
 
 function harness() {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { MailError, providers } from '../../shared/index.js';
-import type { createReader } from '../../extension/reader.js';
-import type { ReaderModel } from '../../extension/form/messages.js';
-import { NOTHING_BOUND } from '../../extension/tables.js';
+import type { createReader } from '../../extension/mail/reader.js';
+import type { ReaderModel } from '../../extension/webview/messages.js';
+import { NOTHING_BOUND } from '../../extension/fields/tables.js';
 import { pretended, withVscode } from './host.js';
 
 const operations = (id: { has: string }) => providers.find(provider => Object.hasOwn(provider.operations, id.has))!;
@@ -12,7 +12,7 @@ const letter = (id: string, more: object = {}) => ({ id, subject: `Subject ${id}
 
 async function reading(call: (name: string, input: Record<string, unknown>) => unknown, { resource = 'conversation', answers = {}, from = provider }: { resource?: string; answers?: Record<string, unknown>; from?: typeof provider } = {}) {
   const host = pretended(answers), ran: { target: object; name: string }[] = [], texts: string[] = [];
-  const { createReader: make } = await withVscode<{ createReader: typeof createReader }>('reader.ts', host.vscode);
+  const { createReader: make } = await withVscode<{ createReader: typeof createReader }>('mail/reader.ts', host.vscode);
   const account = { id: 'one', name: 'One', provider: from, values: {} };
   const reader = make({
     extension: host.extension as never, accounts: { open: async () => ({ call: async (name: string, input: Record<string, unknown>) => call(name, input) }) } as never,

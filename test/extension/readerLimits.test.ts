@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { SHOWN, type MailView, type ToPage } from '../../extension/form/messages.js';
+import { SHOWN, type MailView, type ToPage } from '../../extension/webview/messages.js';
 import { withVscode } from './host.js';
 
 /** Opens one message in the reader, with as much of VS Code as that needs, and tells what its page is shown; `files` are what its vendor answers. */
@@ -12,7 +12,7 @@ async function open(item: object, files: Readonly<Record<string, Uint8Array[]>> 
     env: { language: 'en' }, Uri: { joinPath: () => 'uri' }, l10n: { t: (text: string) => text }, ThemeIcon: class {}, ViewColumn: { Active: 1 }, EventEmitter: class { event = gone; fire() {} }, FileSystemError: class extends Error {},
     workspace: { getConfiguration: () => ({ get: (_: string, otherwise: unknown) => otherwise }) }, window: { createWebviewPanel: () => ({ webview, onDidDispose: gone }) },
   };
-  const { createReader } = await withVscode<typeof import('../../extension/reader.js')>('reader.ts', fake);
+  const { createReader } = await withVscode<typeof import('../../extension/mail/reader.js')>('mail/reader.ts', fake);
   const field = (ref: string) => ({ type: 'text', label: 'x', required: true, ref });
   const provider = { id: 'made', name: 'Made', operations: { 'message.get': { input: { message: field('message') } }, 'attachment.get': { input: { attachment: field('attachment') } } } };
   const client = { call: async (name: string, { attachment }: { attachment: string }) => {

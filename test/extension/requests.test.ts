@@ -2,8 +2,8 @@ import { vscode } from './fakeVscode.js';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createRequestLog } from '../../extension/log.js';
-import { createWaits } from '../../extension/waits.js';
+import { createRequestLog } from '../../extension/requests/log.js';
+import { createWaits } from '../../extension/requests/retryStatus.js';
 import { connect, isStream, providers, type Exchange } from '../../shared/index.js';
 import { startMail } from '../sandbox/mail.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { choice, flag, isMailError, list, number, providers, text, time, type Fields } from '../../shared/index.js';
-import { afterSave, changesOf, conflicts, editingOf, firstValues, packPlace, readText, secretsOf, segment, textOf, unpackPlace, valuesOf } from '../../extension/values.js';
-import { NOTHING_BOUND } from '../../extension/tables.js';
+import { afterSave, changesOf, conflicts, editingOf, firstValues, packPlace, readText, secretsOf, segment, textOf, unpackPlace, valuesOf } from '../../extension/fields/values.js';
+import { NOTHING_BOUND } from '../../extension/fields/tables.js';
 
 const fields = {
   name: text('Name', { clearable: true }), limit: number('Limit', { min: 1, max: 1000 }), on: flag('On'), level: choice('Level', { low: 'Low', high: 'High' }, { required: true }), at: time('At'),

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { inMarkdown, window } from '../../extension/window.js';
-import { withoutMarkup } from '../../extension/words.js';
+import { inMarkdown, window } from '../../extension/host/window.js';
+import { withoutMarkup } from '../../extension/host/text.js';
 
 const root = join(__dirname, '../../extension');
 /** What VS Code reads as a link in notifications, progress and input boxes (src/vs/base/common/linkedText.ts), after it joined the lines. */

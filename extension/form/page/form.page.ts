@@ -1,6 +1,6 @@
-import { make, toolkitButton, type Made } from '../controls.js';
-import type { FormIssue, FormModel, Values } from '../messages.js';
-import { announce, ask, errorText, h, main, Refusal, remember, remembered, start, w } from './page.js';
+import { make, toolkitButton, type Made } from '../../webview/page/controls.js';
+import type { FormIssue, FormModel, Values } from '../../webview/messages.js';
+import { announce, ask, errorText, h, main, Refusal, remember, remembered, start, w } from '../../webview/page/page.js';
 
 const root = main('form');
 let form: FormModel | undefined, base: Values = {};

@@ -5,13 +5,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { MailView, ReaderModel } from '../../../extension/form/messages.js';
-import { policyOf } from '../../../extension/policy.js';
+import type { MailView, ReaderModel } from '../../../extension/webview/messages.js';
+import { policyOf } from '../../../extension/webview/policy.js';
 import { hostile } from './letters.js';
 import { until, type Journeys } from './journey.js';
 import { chromiumPath, type Loose } from './workbench.js';
 
-const root = join(__dirname, '../../..'), pages = join(root, 'extension/form/page');
+const root = join(__dirname, '../../..'), pages = join(root, 'extension/mail/page');
 const repeat = (count: number, text: (i: number) => string): string => Array.from({ length: count }, (_, i) => text(i)).join('');
 
 /** What a mail becomes, by the cleaner alone. `spy` is an address that nothing may ask for. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { packPlace } from '../../../../extension/values.js';
+import { packPlace } from '../../../../extension/fields/values.js';
 import { providers, type Field } from '../../../../shared/index.js';
 import { outreach } from '../../../providers/outreach.case.js';
 import { rackspace } from '../../../providers/rackspace.case.js';

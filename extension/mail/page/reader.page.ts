@@ -1,0 +1,138 @@
+import type { MailAction, MailView, ReaderModel } from '../../webview/messages.js';
+import { calmLetters } from './characterLimits.js';
+import { mailFrame } from './mailFrame.js';
+import { announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w } from '../../webview/page/page.js';
+import { sanitize } from './sanitize.js';
+
+const root = main('reader');
+let model: ReaderModel | undefined;
+const modes = new Map(Object.entries(remembered<{ modes: Record<string, 'text' | 'html'> }>().modes ?? {})), drawn = new Map<string, HTMLElement>();
+const tell = (error: unknown) => announce(errorText(error), true);
+
+function show(reader: ReaderModel): void {
+  model = reader;
+  drawn.clear();
+  const again = (label: string) => button(label, () => void ask({ do: 'reload' }).catch(tell), { secondary: true, focus: 'reload' });
+  keepFocus(() => root.replaceChildren(
+    h('header', {},
+      h('div', { class: 'head' }, h('h1', { dir: 'auto' }, reader.title),
+        reader.facts.length
+          ? h('p', { class: 'facts' }, ...reader.facts.map(({ label, value }) => h('span', { dir: 'auto' }, `${label}: ${value}`))) : undefined),
+      h('div', { class: 'actions' }, reader.busy || reader.problem ? undefined : again(w('Reload')))),
+    ...(reader.busy ? [h('p', { class: 'empty' }, w('Loading…'))] : []),
+    ...(reader.problem ? [h('p', { class: 'notice bad', role: 'alert' }, reader.problem), again(w('Try Again'))] : []),
+    ...reader.messages.map(mail => { const element = draw(mail); drawn.set(mail.id, element); return element; }),
+  ), () => root.querySelector('article'));
+  if (reader.busy) return;
+  const { scroll, focus } = remembered<{ scroll: number; focus: string }>();
+  back = scroll ?? 0;
+  scrollBack();
+  // Pictures need a page anew: whoever asked for them by key goes on where he was.
+  if (focus) { remember({ focus: undefined }); drawn.get(focus)?.focus({ preventScroll: true }); }
+}
+/** Where the page was, until it is there again: it grows as the mail in it is laid out. Whoever moves on his own is not moved any more. */
+let back: number | undefined;
+function scrollBack(): void {
+  if (back === undefined) return;
+  window.scrollTo(0, back);
+  if (window.scrollY >= back - 1) back = undefined;
+}
+for (const move of ['wheel', 'keydown', 'pointerdown'] as const) window.addEventListener(move, () => { back = undefined; }, { passive: true });
+window.addEventListener('scroll', () => { if (back === undefined) remember({ scroll: window.scrollY }); }, { passive: true });
+
+function draw(mail: MailView): HTMLElement {
+  const { can } = model!;
+  const tool = (label: string, what: MailAction, primary = false) => button(
+    w(label), () => void ask({ do: 'mail', message: mail.id, what }).catch(tell),
+    { secondary: !primary, focus: `${mail.id} ${what === 'markUnread' ? 'markRead' : what}` },
+  );
+  const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || model!.preferHtml) ? 'html' : 'text');
+  const both = mail.html !== undefined && mail.text !== undefined;
+  const toggle = both ? h('span', { role: 'group', 'aria-label': w('Message text') }, ...(['text', 'html'] as const).map(one => {
+    const choose = () => { modes.set(mail.id, one); remember({ modes: Object.fromEntries(modes) }); redraw(mail); announce(label); };
+    const label = w(one === 'text' ? 'Plain text' : 'HTML'), made = button(label, choose, { secondary: mode !== one, focus: `${mail.id} ${one}` });
+    made.setAttribute('aria-pressed', String(mode === one));
+    return made;
+  })) : undefined;
+  const people = [mail.to.length ? `${w('To')}: ${mail.to.join(', ')}` : '', mail.cc.length ? `${w('Cc')}: ${mail.cc.join(', ')}` : '']
+    .filter(Boolean).join(' · ');
+  const headline = h('div', { class: 'mailhead' },
+    h('div', { class: 'who', dir: 'auto' }, mail.from ?? '', ' ', mail.read === false ? h('span', { class: 'badge' }, w('Unread')) : undefined),
+    h('div', { class: 'when' }, mail.date ?? ''), h('div', { class: 'people', dir: 'auto' }, people),
+    h('div', { class: 'tools' }, ...(mail.loaded ? [
+      ...(can.reply ? [tool('Reply', 'reply', true)] : []),
+      ...(can.mark && mail.read !== undefined ? [tool(mail.read ? 'Mark as Unread' : 'Mark as Read', mail.read ? 'markUnread' : 'markRead')] : []),
+      ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []),
+      ...(can.unlink ? [tool('Unlink Task…', 'unlinkTask')] : []), ...(can.remove ? [tool('Delete…', 'delete')] : []),
+      ...(can.headers ? [tool('Headers', 'headers')] : []), ...(can.source ? [tool('Source', 'source')] : []), tool('Open as JSON', 'json'),
+      ...(toggle ? [toggle] : []),
+    ] : [button(w(mail.problem ? 'Try Again' : 'Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell),
+      { secondary: true, focus: `${mail.id} read` })])));
+  const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline);
+  if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
+  if (!mail.loaded) return article;
+  if (mode === 'html' && mail.html !== undefined) article.append(htmlBody(mail, mail.html));
+  else article.append(h('div', { class: 'body' }, mail.textCut ? cutBar(mail) : undefined,
+    mail.text !== undefined ? h('pre', {}, calmLetters()(mail.text)) : h('p', { class: 'empty' }, w('This message has no text.'))));
+  const files = mail.attachments.filter(one => !one.inline || !mail.html);
+  if (files.length) {
+    const preview = h('div', {});
+    article.append(h('div', { class: 'attachments' }, h('h2', {}, w('Attachments')), h('ul', {}, ...files.map(file => h('li', {},
+      h('span', {}, file.name, ' ', h('span', { class: 'muted' }, size(file.size))),
+      can.attachments ? named(
+        button(w('Save As…'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'save' }).catch(tell), { class: 'link' }),
+        `${w('Save As…')} ${file.name}`,
+      ) : undefined,
+      can.attachments ? named(
+        button(w('Open'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'open' }).catch(tell), { class: 'link' }),
+        `${w('Open')} ${file.name}`,
+      ) : undefined,
+      can.attachments && /^image\/(png|jpe?g|gif|webp)$/i.test(file.type) ? named(
+        button(w('Preview'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'preview' }).then(data => {
+          if (typeof data === 'string') { const image = h('img', { alt: file.name }); image.src = data; preview.replaceChildren(image); }
+        }).catch(tell), { class: 'link' }),
+        `${w('Preview')} ${file.name}`,
+      ) : undefined,
+    ))), preview));
+  }
+  return article;
+}
+function htmlBody(mail: MailView, html: string): HTMLElement {
+  const clean = sanitize(html, mail);
+  return h('div', { class: 'body' },
+    clean.remote && !mail.images
+      ? bar(w('Remote images are blocked to protect your privacy.'),
+        button(w('Load Images'), () => { remember({ focus: mail.id }); void ask({ do: 'images', message: mail.id }).catch(tell); }, { secondary: true }))
+      : undefined,
+    clean.cut || mail.htmlCut ? cutBar(mail) : undefined,
+    mailFrame(clean.html, {
+      title: mail.from ? w('Message from {0}', mail.from) : w('Message text'), images: mail.images,
+      follow: url => void ask({ do: 'link', url }).catch(tell), fitted: scrollBack,
+    }));
+}
+const bar = (text: string, action: HTMLElement) => h('div', { class: 'blocked' }, h('span', {}, text), action);
+/** Says that there is more of a message than is shown, and leads to the whole of it. */
+function cutBar(mail: MailView): HTMLElement {
+  const { source } = model!.can;
+  return bar(w('This message is too long to be shown whole.'),
+    button(w(source ? 'Source' : 'Open as JSON'), () => void ask({ do: 'mail', message: mail.id, what: source ? 'source' : 'json' }).catch(tell), { secondary: true }));
+}
+const named = <E extends HTMLElement>(element: E, name: string): E => { element.setAttribute('aria-label', name); return element; };
+const size = (bytes: number | undefined) =>
+  bytes === undefined ? '' : bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
+function redraw(mail: MailView): void {
+  const element = draw(mail), before = drawn.get(mail.id);
+  drawn.set(mail.id, element);
+  keepFocus(() => before?.replaceWith(element), () => element);
+}
+
+start(message => {
+  if (message.type === 'reader') show(message.reader);
+  if (message.type === 'mail' && model) {
+    const { mail } = message, before = model.messages.find(({ id }) => id === mail.id);
+    model.messages = model.messages.map(one => one.id === mail.id ? mail : one);
+    redraw(mail);
+    if (before && before.read !== mail.read && mail.read !== undefined) announce(w(mail.read ? 'Marked as read' : 'Marked as unread'));
+    else if (mail.loaded && !before?.loaded) announce(w('Message shown'));
+  }
+});

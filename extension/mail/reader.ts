@@ -1,0 +1,301 @@
+import * as vscode from 'vscode';
+import { isFile, type Address, type Attachment, type Client, type FileValue } from '../../shared/index.js';
+import type { Accounts } from '../accounts/store.js';
+import { openInBrowser } from '../host/browser.js';
+import { safeName } from '../operations/export.js';
+import { openFile, saveFile } from '../operations/files.js';
+import { SHOWN, type MailView, type ReaderModel, type Values } from '../webview/messages.js';
+import type { Operator, Target } from '../operations/run.js';
+import { openPanel, type Back, type Connected } from '../webview/panel.js';
+import { explain } from '../host/problems.js';
+import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from '../fields/tables.js';
+import { packPlace } from '../fields/values.js';
+import { window } from '../host/window.js';
+import { brief, plain, t } from '../host/text.js';
+
+interface ReaderOptions {
+  extension: vscode.Uri; accounts: Accounts; operator: Operator;
+  showJson(label: string, value: unknown): Promise<void>;
+  /** Shows a text as a read-only document. */
+  showText(name: string, language: string, text: () => Promise<string>): Promise<void>;
+  reply(target: Target): void;
+}
+/** Pictures inside a message are fetched up to this size each, in bytes, and so many. */
+const INLINE_SIZE = 3_000_000, INLINE_COUNT = 20;
+/** The raw source of a message is shown to this length, in bytes: an editor bears no more. */
+const LONGEST_SOURCE = 5_000_000;
+/** HTML is looked at to this length, in characters: what is shown of it can be a small part. */
+const LONGEST_HTML = 6_000_000;
+
+/** Reads messages and conversations: heads first, then the text of the latest; others when they are opened. */
+export function createReader({ extension, accounts, operator, showJson, showText, reply }: ReaderOptions) {
+  /** What becomes of the tab that shows a message which an operation takes away, once that is done: forms may be asked in between. */
+  const leaving = new WeakMap<Target, () => void>();
+  const read = async (target: Target, back?: Back): Promise<void> => {
+    const { account, resource } = target, { provider } = account;
+    const mails = new Map<string, { view: MailView; binding: Binding; item: Values; full?: Values }>();
+    const order: string[] = [];
+    let heading = brief(target.label) || t('(no subject)'), facts: ReaderModel['facts'] = [], connected: Connected | undefined, images = false;
+    const has = (name: string) => operationOf(provider, name) !== undefined;
+    const fetchFile = attachmentOperation(provider.operations);
+
+    function keep(item: Values, above: Binding): void {
+      const id = String(item.id ?? '');
+      if (!id || order.includes(id)) return;
+      order.push(id);
+      const there = mails.get(id);
+      if (!there) mails.set(id, { item, binding: bind(provider, above, 'message', item), view: head(item) });
+      else if (typeof item.read === 'boolean') there.view.read = item.read;
+    }
+    async function load(): Promise<void> {
+      const client = await accounts.open(account.id);
+      // What was read stays: a message does not change, but others come and go.
+      order.length = 0;
+      if (isConversation(resource)) {
+        const get = [`${resource}.get`, 'thread.get', 'conversation.get'].find(has);
+        const whole = get ? await client.call(get, {
+          ...inputFrom(provider, get, get.startsWith(`${resource}.`)
+            ? target.binding
+            : { ...target.binding, refs: { ...target.binding.refs, [get.split('.')[0]!]: target.binding.refs[resource] ?? '' } }),
+          ...bodies(get),
+        }) as Values : {};
+        for (const one of (Array.isArray(whole.messages) ? whole.messages : []) as Values[]) keep(one, target.binding);
+        heading = labelOf(resource, whole) || labelOf('message', mails.get(order[0] ?? '')?.item ?? {}) || heading;
+        facts = [[t('Participants'), whole.participants], [t('Clients'), names(whole.clients)], [t('Tasks'), names(whole.tasks)]]
+          .flatMap(([label, value]) => Array.isArray(value) && value.length ? [{ label: String(label), value: value.join(', ') }] : []);
+      } else {
+        keep((target.node as { item?: Values } | undefined)?.item ?? { id: target.binding.refs[resource] },
+          { ...target.binding, refs: { ...target.binding.refs, message: target.binding.refs[resource] ?? '' } });
+      }
+      const last = order.at(-1);
+      if (last) await read(client, last);
+    }
+    const bodies = (operation: string): Values => operationOf(provider, operation)?.input.include_body?.type === 'flag' ? { include_body: true } : {};
+    async function read(client: Client, id: string): Promise<void> {
+      const mail = mails.get(id);
+      if (!mail || mail.view.loaded) return;
+      try {
+        const full = has('message.get')
+          ? await client.call('message.get', { ...inputFrom(provider, 'message.get', mail.binding), ...bodies('message.get') }) as unknown as Values
+          : mail.item;
+        mail.full = { ...mail.item, ...full };
+        const inline = await inlineOf(client, mail.full, mail.binding);
+        mail.view = { ...head(mail.full), ...texts(mail.full), loaded: true, inline, images: mail.view.images };
+      } catch (error) { mail.view = { ...mail.view, problem: explain('reader', error) ?? t('Cancelled.') }; }
+    }
+    function head(item: Values): MailView {
+      const people = (value: unknown) => (Array.isArray(value) ? value : []).map(one => person(one as Address)).filter(Boolean);
+      const attachments = (Array.isArray(item.attachments) ? item.attachments : []) as Attachment[];
+      return {
+        id: String(item.id), to: people(item.to), cc: people(item.cc), loaded: false, inline: {}, images: false,
+        attachments: attachments.map(({ id, name, type, size, inline }) => ({
+          id: String(id), name: brief(safeName(plain(name || t('attachment')))), type: type || '',
+          ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}),
+        })),
+        ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: brief(item.subject) } : {}),
+        ...(item.date ? { date: fullDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
+      };
+    }
+    const texts = (item: Values): Pick<MailView, 'text' | 'html' | 'textCut' | 'htmlCut'> => ({
+      ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, SHOWN) } : {}),
+      ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST_HTML) } : {}),
+      ...(isLonger(item.text, SHOWN) ? { textCut: true } : {}), ...(isLonger(item.html, LONGEST_HTML) ? { htmlCut: true } : {}),
+    });
+    /** The pictures a message brings with itself, by their Content-ID. */
+    async function inlineOf(client: Client, full: Values, binding: Binding): Promise<Record<string, string>> {
+      const found: Record<string, string> = {};
+      const html = typeof full.html === 'string' ? full.html : '';
+      for (const one of ((full.attachments ?? []) as Attachment[]).slice(0, 100)) {
+        const cid = one.contentId?.replace(/^<|>$/g, '');
+        if (!cid || !html.includes(`cid:${cid}`) || Object.keys(found).length >= INLINE_COUNT
+          || (one.size ?? 0) > INLINE_SIZE || !/^image\/(png|jpe?g|gif|webp)$/i.test(one.type)) continue;
+        const data = await dataUri(client, binding, one.id, one.type).catch(() => undefined);
+        if (data) found[cid] = data;
+      }
+      return found;
+    }
+    async function fileOf(client: Client, binding: Binding, attachment: string): Promise<FileValue | undefined> {
+      if (!fetchFile) return undefined;
+      const input = inputFrom(provider, fetchFile.name, { ...binding, refs: { ...binding.refs, [fetchFile.ref]: attachment } });
+      const answer = await client.call(fetchFile.name, { ...input, [fetchFile.field]: attachment });
+      return isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
+    }
+    async function dataUri(client: Client, binding: Binding, attachment: string, type: string): Promise<string | undefined> {
+      const file = await fileOf(client, binding, attachment);
+      if (!file) return undefined;
+      const parts: Uint8Array[] = [];
+      let size = 0;
+      for await (const part of file.open()) { size += part.byteLength; if (size > INLINE_SIZE) return undefined; parts.push(part); }
+      return `data:${type.toLowerCase()};base64,${Buffer.concat(parts).toString('base64')}`;
+    }
+    const model = (): ReaderModel => ({
+      title: heading, facts, messages: order.map(id => mails.get(id)!.view), ...(loading && !loaded ? { busy: true } : {}), ...(problem ? { problem } : {}),
+      preferHtml: vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
+      can: {
+        reply: has('message.reply'), mark: has('message.mark'), source: has('message.source'),
+        headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
+        attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
+        link: isConversation(resource) && has(`${resource}.linkTask`), unlink: isConversation(resource) && has(`${resource}.unlinkTask`),
+      },
+    });
+    const one = (id: string): Target => ({
+      account, resource: 'message', label: labelOf('message', mails.get(id)!.full ?? mails.get(id)!.item) || t('(no subject)'),
+      binding: mails.get(id)!.binding, ...(target.node && !isConversation(resource) ? { node: target.node } : {}),
+    });
+
+    let loading: Promise<void> | undefined, loaded = false, problem: string | undefined;
+    const post = () => connected?.post({ type: 'reader', reader: model() });
+    /** Reads once, or again when asked to; what stands in the way is shown with a button that tries again. */
+    async function fill(again = false): Promise<void> {
+      if (again && (loaded || problem)) { loading = undefined; loaded = false; problem = undefined; }
+      loading ??= load().then(() => { loaded = true; }, (error: unknown) => { problem = (error as Error).message; loaded = true; });
+      post();
+      await loading;
+      if (made && heading !== made.panel.title) made.panel.title = heading.length > 40 ? `${heading.slice(0, 39)}…` : heading;
+      post();
+    }
+    function drop(id: string): void {
+      order.splice(order.indexOf(id), 1);
+      if (order.length) post(); else made?.panel.dispose();
+    }
+    const made = openPanel({
+      page: 'reader', extension, ...back,
+      keep: { place: packPlace({ account: account.id, resource, refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: heading },
+      identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: heading, icon: 'mail-read', find: true,
+      ready() { connected ??= made?.connected; return fill(); },
+      again() { if (problem) void fill(true); },
+      async answer(ask) {
+        const mail = 'message' in ask ? mails.get(ask.message) : undefined;
+        switch (ask.do) {
+          case 'reload': await fill(true); return undefined;
+          case 'read':
+            if (mail) { await read(await accounts.open(account.id), ask.message); made?.connected.post({ type: 'mail', mail: mail.view }); }
+            return undefined;
+          case 'images':
+            if (!mail) return undefined;
+            mail.view.images = true;
+            // Another content policy needs another page; the one before is thrown away.
+            if (!images) { images = true; made?.connected.render(true); } else made?.connected.post({ type: 'mail', mail: mail.view });
+            return undefined;
+          case 'link': await follow(ask.url); return undefined;
+          case 'attachment': {
+            if (!mail) return undefined;
+            const about = mail.view.attachments.find(({ id }) => id === ask.attachment);
+            if (!about) return undefined;
+            if (ask.how === 'preview') return await dataUri(await accounts.open(account.id), mail.binding, about.id, about.type) ?? null;
+            const fetch = async (signal: AbortSignal) => fileOf(await accounts.open(account.id, signal), mail.binding, about.id);
+            if (ask.how === 'save') await saveFile(about.name, fetch); else await openFile(about.name, about.type || t('unknown type'), fetch);
+            return undefined;
+          }
+          case 'mail': {
+            if (!mail) return undefined;
+            switch (ask.what) {
+              case 'reply': reply(one(ask.message)); return undefined;
+              case 'markRead': case 'markUnread': {
+                const read = ask.what === 'markRead';
+                if (await operator.run(one(ask.message), 'message.mark', { read })) {
+                  mail.view.read = read;
+                  made?.connected.post({ type: 'mail', mail: mail.view });
+                }
+                return undefined;
+              }
+              case 'delete': case 'move': {
+                const it = one(ask.message);
+                leaving.set(it, () => drop(ask.message));
+                await operator.run(it, `message.${ask.what}`);
+                return undefined;
+              }
+              case 'linkTask': case 'unlinkTask': await operator.run(target, `${resource}.${ask.what}`); return undefined;
+              case 'json': await showJson(one(ask.message).label, mail.full ?? mail.item); return undefined;
+              case 'source':
+                await showText(`${one(ask.message).label}.eml`, 'plaintext',
+                  async () => sourceText(await (await accounts.open(account.id)).call('message.source', inputFrom(provider, 'message.source', mail.binding))));
+                return undefined;
+              case 'headers': await showText(`${one(ask.message).label}.headers`, 'plaintext', async () => {
+                const own = headersOf(mail.full);
+                if (own !== undefined) return headerLines(own);
+                return headerLines(await (await accounts.open(account.id))
+                  .call('message.headers', { ...inputFrom(provider, 'message.headers', mail.binding) }));
+              }); return undefined;
+            }
+            return undefined;
+          }
+          default: return undefined;
+        }
+      },
+    });
+    connected = made?.connected;
+  };
+  return {
+    read,
+    /** To be told after each write: a message that was moved or deleted leaves its tab. */
+    done(target: Target): void { leaving.get(target)?.(); leaving.delete(target); },
+  };
+}
+
+const isLonger = (value: unknown, length: number): boolean => typeof value === 'string' && value.length > length;
+/** Day and time with the zone, as a letter has them. */
+function fullDate(value: unknown): string {
+  const at = new Date(String(value));
+  return Number.isNaN(at.getTime()) ? '' : at.toLocaleString(vscode.env.language, {
+    weekday: 'short', year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short',
+  });
+}
+
+const person = ({ name, email }: Address): string => brief(name && name !== email ? `${name} <${email}>` : email ?? '');
+const names = (value: unknown): string[] => (Array.isArray(value) ? value : []).map(one => String((one as Values).name ?? (one as Values).id ?? ''));
+/** The headers of a message where the answer brought them along. */
+const headersOf = (full: Values | undefined): unknown => {
+  const native = full?.native as Values | undefined;
+  return native?.headers ?? native?.internetMessageHeaders;
+};
+function headerLines(headers: unknown): string {
+  if (typeof headers === 'string') return headers;
+  if (isFile(headers)) return '';
+  if (Array.isArray(headers)) {
+    return headers.map(one => typeof one === 'object' && one !== null
+      ? `${String((one as Values).name ?? (one as Values).key ?? '')}: ${String((one as Values).value ?? '')}`
+      : String(one)).join('\n');
+  }
+  const inner = (headers as Values | null)?.headers ?? (headers as Values | null)?.native ?? headers;
+  return Object.entries(inner as Values)
+    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value])
+      .map(one => `${name}: ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`)).join('\n');
+}
+async function sourceText(answer: unknown): Promise<string> {
+  const file = isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
+  if (!file) return typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2);
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of file.open()) { parts.push(part); if ((size += part.byteLength) > LONGEST_SOURCE) break; }
+  const whole = Buffer.concat(parts).subarray(0, LONGEST_SOURCE), text = whole.toString('utf8');
+  // Cut in the middle of a letter, the last one is broken.
+  return (text.slice(0, -4).includes('\ufffd') ? whole.toString('latin1') : text.replace(size > LONGEST_SOURCE ? /\ufffd+$/ : /(?!)/, ''))
+    + (size > LONGEST_SOURCE ? `\n\n${t('The message goes on: no more than its first {0} MB are shown.', LONGEST_SOURCE / 1_000_000)}` : '');
+}
+
+/** The operation that downloads what a message carries: the one named for attachments, or the one that gives a file's content. */
+function attachmentOperation(operations: object): { name: string; field: string; ref: string } | undefined {
+  for (const [name, ref] of [['attachment.get', 'attachment'], ['file.content', 'file']] as const) {
+    if (Object.hasOwn(operations, name)) return { name, field: ref, ref };
+  }
+  return undefined;
+}
+
+/** Opens a link of a message after its real address was shown. Only addresses of the web and of mail are opened at all. */
+async function follow(address: string): Promise<void> {
+  let url: URL;
+  try { url = new URL(address); } catch { return; }
+  if (!['http:', 'https:', 'mailto:'].includes(url.protocol)) {
+    void window.showWarningMessage(t('This link would not open a page of the web, so it is not followed.'));
+    return;
+  }
+  const shown = url.protocol === 'mailto:' ? url.href : `${url.protocol}//${url.host}${url.pathname}${url.search}${url.hash}`;
+  const puny = /(^|\.)xn--/.test(url.hostname) ? `\n\n${t('The host name contains letters of another script that may imitate a known name.')}` : '';
+  const button = t('Open Link');
+  if (await window.showWarningMessage(
+    t('Open this link of the message?'),
+    { modal: true, detail: `${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}${puny}` },
+    button,
+  ) === button) await openInBrowser(url.href);
+}

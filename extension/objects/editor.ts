@@ -1,0 +1,131 @@
+import * as vscode from 'vscode';
+import { isMailError, splitName, type Provider } from '../../shared/index.js';
+import type { Accounts } from '../accounts/store.js';
+import { labelOfDocument, type Documents, type Loaded } from './documents.js';
+import type { Action, FormModel, Values } from '../webview/messages.js';
+import { render } from '../form/render.js';
+import { makesSense, stateLabel, statusOf } from '../tree/model.js';
+import { connectPage } from '../webview/panel.js';
+import { actionsOn, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
+import { readText, same, secretsOf, textOf } from '../fields/values.js';
+import { t, title } from '../host/text.js';
+
+interface EditorOptions {
+  extension: vscode.Uri; accounts: Accounts; documents: Documents;
+  /** Runs what a button of the form stands for. */
+  act(uri: vscode.Uri, action: string): Promise<void>;
+  /** Lets the user pick an object for a field. */
+  pick(one: Loaded, field: string, values: Values): Promise<string | undefined>;
+}
+
+/** The form over an object's document. The document is the truth: every change is an edit of it, so undo, the dirty mark and hot exit are VS Code's. */
+export function createEditor({ extension, accounts, documents, act, pick }: EditorOptions): vscode.CustomTextEditorProvider {
+  /** The last edit of each document: two at once would be made of the same text, and the second refused. */
+  const edits = new WeakMap<vscode.TextDocument, Promise<unknown>>();
+  return {
+    resolveCustomTextEditor(document, panel) {
+      const { uri } = document;
+      const values = (one: Loaded): { values: Values; readonly?: string } => {
+        try {
+          return { values: readText(document.getText()) };
+        } catch (error) {
+          return {
+            values: one.values,
+            readonly: t('{0} Correct it in the JSON view; until then the form only shows what was saved.', (error as Error).message),
+          };
+        }
+      };
+      const form = (one: Loaded): FormModel => {
+        const now = values(one);
+        const account = accounts.list().find(({ id }) => id === one.place.account), provider = account?.provider;
+        return {
+          mode: 'document', title: labelOf(one.place.resource, one.item),
+          subtitle: [title(one.place.resource), statusOf(one.item) && stateLabel(statusOf(one.item)!), account?.name].filter(Boolean).join(' · '),
+          groups: render(one.editing.fields, {
+            pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General'),
+          }),
+          values: now.values, base: one.base ?? one.values, issues: one.issues,
+          actions: provider ? actions(one, provider) : [], ...(now.readonly ? { readonly: now.readonly } : {}),
+        };
+      };
+      const connected = connectPage(panel.webview, panel.onDidDispose, {
+        page: 'form', extension,
+        async ready(again) {
+          try { fill(await documents.load(uri, again)); } catch (error) {
+            connected.post({
+              type: 'held', title: labelOfDocument(uri), message: (error as Error).message, button: isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
+            });
+          }
+        },
+        async answer(ask) {
+          switch (ask.do) {
+            case 'edit': await edit(ask.field, ask.value); return undefined;
+            case 'save': await document.save(); return undefined;
+            case 'action': await act(uri, ask.action); return undefined;
+            case 'pick': return pick(await documents.load(uri), ask.field, ask.values);
+            default: return undefined;
+          }
+        },
+      });
+      function edit(field: string, value: unknown): Promise<void> {
+        const mine = (edits.get(document) ?? Promise.resolve()).then(async () => {
+          const { editing: { fields } } = await documents.load(uri);
+          if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
+          const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
+          if (same(now[field], value) || text === document.getText()) return;
+          const change = new vscode.WorkspaceEdit();
+          change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
+          if (!await vscode.workspace.applyEdit(change)) throw new Error(t('The change could not be put into the document.'));
+        });
+        edits.set(document, mine.catch(() => {}));
+        return mine;
+      }
+      /** Tells the menu in the title what the form in sight can do. */
+      const able = (model: FormModel) => {
+        if (panel.active) void vscode.commands.executeCommand('setContext', 'mailroom.formCan', model.actions.map(({ id }) => id).join(';'));
+      };
+      const fill = (one: Loaded) => { const model = form(one); connected.post({ type: 'form', form: model }); able(model); };
+      const refill = () => { const one = documents.get(uri); if (one) fill(one); };
+      const post = () => {
+        const one = documents.get(uri);
+        if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues });
+      };
+      const listening = [
+        vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post(); }),
+        vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document) refill(); }),
+        documents.problems(changed => { if (changed.toString() === uri.toString()) post(); }),
+        panel.onDidChangeViewState(() => { const one = documents.get(uri); if (one) able(form(one)); }),
+        documents.renewed(changed => { if (changed.query === uri.query) refill(); }),
+      ];
+      panel.onDidDispose(() => { for (const one of listening) one.dispose(); });
+    },
+  };
+}
+
+/** What can be done with the object of a form, beyond what the form does itself. */
+const actionsOf = (provider: Provider, resource: string, binding: Binding): string[] => actionsOn(provider, resource, binding)
+  .filter(name => name !== `${resource}.update` && makesSense(name, binding.item ?? {}));
+const PLACED = new Set([...Object.values(VERBS).flat(), 'delete', 'remove']);
+/** Whether an operation stands in the menu of the object's row by itself, and not only among all others. */
+const hasPlace = (name: string, resource: string): boolean => {
+  const [of, verb] = splitName(name);
+  return name === 'sync.start' || name === 'message.sendFrom' || (of === resource && PLACED.has(verb));
+};
+
+/** What a form offers behind a button for all that has no place of its own. */
+export const othersOf = (provider: Provider, resource: string, binding: Binding): string[] =>
+  actionsOf(provider, resource, binding).filter(name => !hasPlace(name, resource));
+
+/** The buttons of a form: what stands in the menu of the row, all else behind one, and what destroys last. */
+function actions({ place: { resource }, binding, item }: Loaded, provider: Provider): Action[] {
+  const all = actionsOf(provider, resource, { ...binding, item }), placed = all.filter(name => hasPlace(name, resource));
+  const destroys = (name: string) => operationOf(provider, name)!.effect === 'destroy';
+  const label = (name: string) => name === 'sync.start' ? t('Synchronize Now') : name === 'message.sendFrom' ? t('New Message') : title(splitName(name)[1]);
+  return [
+    ...(Object.keys(secretsOf(provider, resource)).length ? [{ id: 'password', label: t('Change Password…') }] : []),
+    ...placed.filter(name => !destroys(name)).map(id => ({ id, label: label(id) })),
+    { id: 'json', label: t('JSON') },
+    ...(all.length > placed.length ? [{ id: 'more', label: t('More…') }] : []),
+    ...placed.filter(destroys).map(id => ({ id, label: `${label(id)}…` })),
+  ];
+}

@@ -1,0 +1,74 @@
+import { open } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import * as vscode from 'vscode';
+import { csvTable, jsonTable } from '../fields/csv.js';
+import type { Values } from '../webview/messages.js';
+import { explain } from '../host/problems.js';
+import { window } from '../host/window.js';
+import { t } from '../host/text.js';
+
+/** Written at once, in characters. */
+const CHUNK = 256 * 1024;
+
+/** Writes a list into a file as it comes, with a progress that can be cancelled and a summary. What was written so far is readable, however it ends. */
+export async function exportList(what: string, rows: (signal: AbortSignal) => AsyncIterable<Values>): Promise<void> {
+  const where = await vscode.window.showSaveDialog({
+    title: t('Export {0}', what), filters: { CSV: ['csv'], JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile(`${what}.csv`),
+  });
+  if (!where) return;
+  const { written, cancelled, failed } = await window.withProgress({
+    location: vscode.ProgressLocation.Notification, title: t('Exporting {0}', what), cancellable: true,
+  }, async (progress, token) => {
+    const stop = new AbortController(), listening = token.onCancellationRequested(() => stop.abort());
+    const table = /\.json$/i.test(where.path) ? jsonTable() : csvTable();
+    const sink = where.scheme === 'file' ? await fileSink(where.fsPath) : memorySink(where);
+    let count = 0, failed: string | undefined;
+    try {
+      for await (const item of rows(stop.signal)) {
+        if (stop.signal.aborted) break;
+        await sink.write(table.row(item));
+        if (++count % 100 === 0) progress.report({ message: t('{0} so far', count) });
+      }
+    } catch (error) { failed = stop.signal.aborted ? undefined : explain(t('Exporting {0}', what), error); } finally { listening.dispose(); }
+    await sink.end(table.end());
+    return { written: count, cancelled: stop.signal.aborted, failed };
+  });
+  const open = t('Open'), show = (picked: string | undefined) => picked ? vscode.commands.executeCommand('vscode.open', where) : undefined;
+  if (failed !== undefined) {
+    void window.showErrorMessage(
+      t('The export broke off after {0} rows, so the file is not complete. {1}', written, failed),
+      open,
+    ).then(show);
+  } else if (cancelled) {
+    void window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
+  } else void window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
+}
+
+/** A proposal for a save dialog: in the open folder, else in the user's own, with a name that every file system takes. */
+export const defaultFile = (name: string): { defaultUri: vscode.Uri } => ({ defaultUri: vscode.Uri.joinPath(userFolder(), safeName(name)) });
+/** The open folder, else the user's own. */
+export const userFolder = (): vscode.Uri => vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
+/** The most of a name, in bytes: file systems take 255, and something may be put before it. */
+const LONGEST_NAME = 200;
+/** A name that every file system takes, with its ending however long it is. */
+export function safeName(name: string): string {
+  const clean = name.replace(/[\\/:*?"<>|\p{Cc}\p{Cf}]/gu, '_').replace(/^\.+/, '_').replace(/[. ]+$/, '');
+  const ending = /.(\.[\p{L}\p{N}]{1,12})$/u.exec(clean)?.[1] ?? '', stem = [...clean.slice(0, clean.length - ending.length).slice(0, LONGEST_NAME)];
+  while (Buffer.byteLength(stem.join('')) + Buffer.byteLength(ending) > LONGEST_NAME) stem.pop();
+  return stem.join('') + ending || 'file';
+}
+
+interface Sink { write(text: string): Promise<void>; end(text: string): Promise<void> }
+async function fileSink(path: string): Promise<Sink> {
+  const file = await open(path, 'w');
+  let parts: string[] = [], size = 0;
+  const flush = async () => { const text = parts.join(''); parts = []; size = 0; if (text) await file.writeFile(text); };
+  return {
+    async write(text) { parts.push(text); size += text.length; if (size >= CHUNK) await flush(); },
+    async end(text) { try { parts.push(text); await flush(); } finally { await file.close(); } },
+  };
+}
+const memorySink = (where: vscode.Uri): Sink => {
+  const parts: string[] = [];
+  return { async write(text) { parts.push(text); }, async end(text) { await vscode.workspace.fs.writeFile(where, Buffer.from([...parts, text].join(''))); } };
+};

@@ -1,0 +1,17 @@
+import type * as vscode from 'vscode';
+import type { RequestLog } from './log.js';
+import { openPanel, type Back } from '../webview/panel.js';
+import { t } from '../host/text.js';
+
+/** The inspector of the last exchanges, which follows along while it is open. */
+export function openRequests(extension: vscode.Uri, requests: RequestLog, back?: Back): void {
+  const post = () => made?.connected.post({ type: 'requests', lines: [...requests.lines()] });
+  let timer: NodeJS.Timeout | undefined;
+  const stop = requests.listen(() => { timer ??= setTimeout(() => { timer = undefined; post(); }, 300); });
+  const made = openPanel({
+    page: 'requests', extension, ...back, keep: {}, identity: 'requests',
+    title: t('Mailroom Requests'), icon: 'pulse', ready: post, onClosed: () => { stop(); clearTimeout(timer); },
+    answer(ask) { if (ask.do === 'clear') requests.clear(); post(); return undefined; },
+  });
+  if (!made) stop();
+}

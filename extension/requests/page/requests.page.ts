@@ -1,0 +1,78 @@
+import type { RequestLine } from '../../webview/messages.js';
+import { ask, button, errorText, announce, h, main, remember, remembered, start, w } from '../../webview/page/page.js';
+
+const root = main('requests');
+root.classList.add('wide');
+let all: readonly RequestLine[] = [];
+/** Rows that are opened, by the number of their request. */
+const opened = new Set<number>();
+const tell = (error: unknown) => announce(errorText(error), true);
+
+const search = h('input', { type: 'search', on: { input: () => { remember({ filter: search.value }); paint(); } } });
+const body = h('tbody', {}), empty = h('p', { class: 'empty' });
+let table: HTMLElement | undefined;
+
+const failed = (line: RequestLine): boolean => line.error !== undefined || (line.status ?? 0) >= 400;
+const outcome = (line: RequestLine): string => String(line.status ?? line.error ?? 'OK');
+/** Hours, minutes and seconds with two digits each, wherever this is: the column keeps its width. */
+const clock = (at: number): string => new Date(at).toTimeString().slice(0, 8);
+
+function build(): HTMLElement {
+  search.placeholder = w('Filter');
+  search.setAttribute('aria-label', w('Filter requests'));
+  search.value = remembered<{ filter: string }>().filter ?? '';
+  table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': w('Requests') }, h('table', { class: 'requests' },
+    h('thead', {}, h('tr', {}, ...['Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try'].map((name, i) =>
+      h('th', { scope: 'col', class: i > 4 ? 'number' : undefined }, w(name))))), body));
+  root.replaceChildren(
+    h('header', {},
+      h('div', { class: 'head' }, h('h1', {}, w('Requests'))),
+      h('div', { class: 'actions' }, search,
+        button(w('Refresh'), () => void ask({ do: 'reload' }).catch(tell), { secondary: true }),
+        button(w('Clear'), () => void ask({ do: 'clear' }).catch(tell), { secondary: true }))),
+    table, empty);
+  return table;
+}
+
+function paint(): void {
+  const shown = table ?? build(), wanted = search.value.trim().toLowerCase();
+  const lines = [...all].reverse().filter(line =>
+    !wanted || [line.account, line.method, line.origin + line.path, outcome(line)].some(one => one.toLowerCase().includes(wanted)));
+  const focused = (document.activeElement as HTMLElement | null)?.dataset?.line;
+  body.replaceChildren(...lines.flatMap((line, i) => row(line, lines[i - 1])));
+  if (focused !== undefined) body.querySelector<HTMLElement>(`button[data-line="${focused}"]`)?.focus();
+  shown.hidden = lines.length === 0;
+  empty.hidden = lines.length > 0;
+  empty.textContent = all.length ? w('No request matches.') : w('No requests yet. Expand an account, and they appear here.');
+}
+
+/** A request, and below it what else is known of it, once it was opened. The host stands where it differs from the row above. */
+function row(line: RequestLine, above: RequestLine | undefined): HTMLElement[] {
+  const bad = failed(line), open = opened.has(line.id), host = line.origin.replace(/^\w+:\/\//, '');
+  const toggle = button(clock(line.at), () => { if (open) opened.delete(line.id); else opened.add(line.id); paint(); }, { class: 'link mono' });
+  toggle.dataset.line = String(line.id);
+  toggle.setAttribute('aria-expanded', String(open));
+  toggle.setAttribute('aria-label', `${clock(line.at)} ${w('Details of {0}', `${line.method} ${line.path}`)}`);
+  const made = h('tr', { class: bad ? 'failed' : undefined },
+    h('td', {}, toggle), h('td', {}, line.account), h('td', { class: 'mono' }, line.method),
+    h('td', { class: 'mono' }, above?.origin === line.origin ? undefined : h('span', { class: 'muted host' }, host), line.path),
+    h('td', { class: bad ? 'tone-bad' : '' }, bad ? `✗ ${outcome(line)}` : outcome(line), bad && h('span', { class: 'hidden-label' }, ` ${w('failed')}`)),
+    h('td', { class: 'number' }, String(line.ms)), h('td', { class: 'number' }, String(line.attempt)));
+  return open ? [made, h('tr', { class: 'details' }, h('td', { colspan: 7 }, details(line)))] : [made];
+}
+
+/** Every try of a request up to this one, with its times; what was sent and answered is not known here. */
+function details(line: RequestLine): HTMLElement {
+  const same = all.filter(one => one.id <= line.id && one.account === line.account && one.method === line.method
+    && one.origin === line.origin && one.path === line.path);
+  const tries = same.slice(Math.max(0, same.findLastIndex(one => one.attempt === 1)));
+  return h('dl', {},
+    h('dt', {}, w('Address')), h('dd', { class: 'mono' }, line.origin + line.path),
+    ...tries.flatMap(one => [
+      h('dt', {}, `${w('Try')} ${one.attempt}`),
+      h('dd', {}, [`${w('Finished')} ${clock(one.at)}.${String(one.at % 1000).padStart(3, '0')}`, w('{0} ms', one.ms), outcome(one),
+        one.wait === undefined ? '' : w('Tried again after {0} s', one.wait)].filter(Boolean).join(' · ')),
+    ]));
+}
+
+start(message => { if (message.type === 'requests') { all = message.lines; paint(); } });

@@ -1,0 +1,421 @@
+import { isMailError, MailError, splitName, type Client, type Provider } from '../../shared/index.js';
+import { actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, labelOf, NOTHING_BOUND, operationOf, searchField,
+  singlesAt, type Binding, type Branch } from '../fields/tables.js';
+import { secretsOf } from '../fields/values.js';
+import { brief, t, title } from '../host/text.js';
+
+/** An account as the tree sees it; `values` are its open values, never secrets. */
+export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
+
+interface Base { readonly id: string; readonly parent?: Node; account: AccountInfo; label: string }
+export interface AccountNode extends Base { kind: 'account' }
+export interface BranchNode extends Base {
+  kind: 'branch'; readonly branch: Branch; readonly binding: Binding;
+  /** What was loaded so far; undefined before the first look. */
+  rows?: ItemNode[]; seen?: Set<string>;
+  /** The rows before they are read anew: those that come again keep their objects, the others are forgotten then. */
+  before?: ItemNode[];
+  rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
+  /** Ends the requests of this branch; and that somebody did, so that there may be more, which begins anew. */
+  ending?: AbortController; cut?: boolean;
+  /** The user's filter: a text, or a whole input of the list. */
+  filter?: { text?: string; input?: Record<string, unknown> };
+  generation: number;
+}
+/** A choice that a list requires, such as one of four spam lists: a branch that holds one branch for each. */
+interface ChoiceNode extends Base { kind: 'choice'; readonly branch: Branch; readonly binding: Binding }
+export interface ItemNode extends Base { kind: 'item'; readonly resource: string; item: Record<string, unknown>; binding: Binding; readonly list: string }
+export interface SingleNode extends Base { kind: 'single'; readonly resource: string; readonly operation: string; readonly binding: Binding }
+export interface NoteNode extends Base {
+  kind: 'note'; note: 'more' | 'empty' | 'problem' | 'retry' | 'edit' | 'log'; readonly of: BranchNode; error?: MailError;
+}
+export type Node = AccountNode | BranchNode | ChoiceNode | ItemNode | SingleNode | NoteNode;
+
+interface ModelOptions {
+  accounts(): readonly AccountInfo[];
+  open(account: string, signal: AbortSignal): Promise<Client>;
+  /** Told which branch changed; undefined means the accounts themselves. */
+  changed(node: Node | undefined): void;
+  /** Told when rows were read that the view asked for itself. */
+  loaded?(node: BranchNode): void;
+  /** How many rows a page of the tree has. */
+  page?: number;
+}
+export type Model = ReturnType<typeof createModel>;
+
+/** Above so many rows the plain order of letters is used: comparing as people do is ten times slower. */
+const MANY = 5000;
+const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
+
+/** What the tree shows and how far it has read: holds pages, failures and filters, knows nothing of VS Code. */
+export function createModel({ accounts, open, changed, loaded, page = 100 }: ModelOptions) {
+  const nodes = new Map<string, Node>();
+  /** The same object for the same id, for as long as it is shown: VS Code matches rows by identity. */
+  const keep = <N extends Node>(made: N, update?: (old: N) => void): N => {
+    const old = nodes.get(made.id);
+    if (old?.kind === made.kind && old.parent === made.parent && old.account.provider === made.account.provider) { update?.(old as N); return old as N; }
+    nodes.set(made.id, made);
+    return made;
+  };
+
+  function roots(): AccountNode[] {
+    const now = accounts();
+    const ids = new Set(now.map(({ id }) => id));
+    for (const [id, node] of nodes) if (!ids.has(node.account.id)) { stop(node); nodes.delete(id); }
+    return now.map(account => {
+      const node = keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name },
+        old => { old.account = account; old.label = account.name; });
+      return node;
+    });
+  }
+
+  function children(node?: Node): Node[] | Promise<Node[]> {
+    if (!node) return roots();
+    switch (node.kind) {
+      case 'account': return below(node, undefined, NOTHING_BOUND);
+      case 'item': return below(node, node.resource, node.binding);
+      case 'choice': return choices(node);
+      case 'branch': return rowsOf(node);
+      case 'single': case 'note': return [];
+    }
+  }
+
+  function below(node: AccountNode | ItemNode, resource: string | undefined, binding: Binding): Node[] {
+    const { account } = node;
+    const branches = branchesAt(account.provider, account.values, resource, binding).map(branch => branch.choice === undefined
+      ? keep<BranchNode>({
+        kind: 'branch', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label, pages: 1, generation: 0,
+      })
+      : keep<ChoiceNode>({ kind: 'choice', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label }));
+    const singles = singlesAt(account.provider, resource, binding).map(single =>
+      keep<SingleNode>({ kind: 'single', id: `${node.id}/${single.resource}`, parent: node, account, binding, ...single }));
+    return [...branches, ...singles];
+  }
+
+  function choices(node: ChoiceNode): Node[] {
+    const key = node.branch.choice!, field = operationOf(node.account.provider, node.branch.operation)!.input[key]!;
+    return Object.entries(field.type === 'choice' ? field.choices : {}).map(([value, label]) => keep<BranchNode>({
+      kind: 'branch', id: `${node.id}/${value}`, parent: node, account: node.account, label, pages: 1, generation: 0,
+      branch: { operation: node.branch.operation, resource: node.branch.resource, label },
+      binding: { ...node.binding, choices: { ...node.binding.choices, [key]: value } },
+    }));
+  }
+
+  async function rowsOf(node: BranchNode): Promise<Node[]> {
+    if (!node.rows && !node.failed) { await load(node); loaded?.(node); }
+    const note = (kind: NoteNode['note'], label: string): NoteNode => {
+      const made = keep<NoteNode>({ kind: 'note', note: kind, id: `${node.id}#${kind}`, parent: node, account: node.account, of: node, label },
+        old => { old.label = label; });
+      made.error = kind === 'problem' ? node.failed : undefined;
+      return made;
+    };
+    const rows: Node[] = sorted(node.rows ?? []);
+    if (node.failed) {
+      rows.push(note('problem', node.failed.message), note('retry', t('Retry')), note('edit', t('Edit account…')), note('log', t('Show log')));
+    } else if (hasMore(node)) rows.push(note('more', t('Load more')));
+    else if (rows.length === 0) rows.push(note('empty', node.filter ? t('Nothing matches the filter') : t('None')));
+    return rows;
+  }
+
+  /** By name, except mail, which stays in the order of the server. */
+  const sorted = (rows: readonly ItemNode[]): ItemNode[] => rows.length && isMail(rows[0]!.resource) ? [...rows]
+    : rows.length > MANY ? rows.map(row => [row.label.toLowerCase(), row] as const).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, row]) => row)
+      : [...rows].sort((a, b) => byName.compare(a.label, b.label));
+
+  /** Reads until as many pages are there as `node.pages` says. One reading at a time; a refresh makes an older one void. */
+  function load(node: BranchNode): Promise<void> {
+    if (node.loading) return node.loading;
+    const mine = node.loading = read(node, node.generation).finally(() => { if (node.loading === mine) node.loading = undefined; });
+    return mine;
+  }
+
+  /** The objects of a branch, read anew and as its filter says; also for those who want them without rows. */
+  async function* listed(node: BranchNode, signal: AbortSignal): AsyncGenerator<Record<string, unknown>> {
+    const { account: { id, provider }, branch: { operation, resource, only }, binding, filter } = node;
+    const search = searchField(operationOf(provider, operation)!);
+    const local = filter?.text && (!search || only) ? filter.text.toLowerCase() : undefined;
+    const input = { ...inputFrom(provider, operation, binding), ...filter?.input,
+      ...(search && only ? { [search]: only.split('@')[0] } : search && filter?.text ? { [search]: filter.text } : {}) };
+    for await (const item of (await open(id, signal)).call(operation, input) as AsyncIterable<Record<string, unknown>>) {
+      if (only && idOfItem(item) !== only) continue;
+      if (!local || `${labelOf(resource, item)} ${idOfItem(item)} ${String(item.name ?? '')}`.toLowerCase().includes(local)) yield item;
+    }
+  }
+
+  async function read(node: BranchNode, generation: number): Promise<void> {
+    // A reading that goes on adds to what is there: copying it for each page would make long lists slow.
+    const goesOn = node.rest !== undefined && node.rows !== undefined && node.seen !== undefined;
+    const rows: ItemNode[] = goesOn ? node.rows! : [];
+    const wanted = node.pages * page, seen: Set<string> = goesOn ? node.seen! : new Set();
+    let stream = node.rest;
+    const ending = stream && node.ending ? node.ending : node.ending = new AbortController();
+    try {
+      stream ??= listed(node, ending.signal);
+      let done = false;
+      while (rows.length < wanted) {
+        const step = await stream.next();
+        if (node.generation !== generation) { void stream.return?.(); return; }
+        if (step.done) { done = true; break; }
+        const row = itemNode(node, step.value as Record<string, unknown>);
+        // A vendor whose list shifts while it is read may give a row twice; the tree needs each id once.
+        if (!seen.has(row.id)) { seen.add(row.id); rows.push(row); }
+      }
+      node.rest = done ? undefined : stream;
+      node.cut = false;
+      node.failed = undefined;
+    } catch (error) {
+      if (node.generation !== generation) return;
+      node.rest = undefined;
+      node.cut = ending.signal.aborted;
+      // Who cancels keeps what was there before.
+      if (node.cut && !goesOn && node.rows) return;
+      if (!node.cut) node.failed = isMailError(error) ? error : new MailError('unavailable', error instanceof Error ? error.message : String(error));
+    }
+    if (!goesOn) for (const old of node.rows ?? node.before ?? []) if (!seen.has(old.id)) forget(old);
+    node.before = undefined;
+    node.rows = rows;
+    node.seen = seen;
+  }
+
+  function itemNode(node: BranchNode, item: Record<string, unknown>): ItemNode {
+    const { resource, operation } = node.branch, label = labelOf(resource, item);
+    const binding = bind(node.account.provider, node.binding, resource, item);
+    return keep<ItemNode>(
+      { kind: 'item', id: `${node.id}/${idOfItem(item)}`, parent: node, account: node.account, resource, item, binding, label, list: operation },
+      old => { old.item = item; old.binding = binding; old.label = label; });
+  }
+
+  /** The rows below a row that is gone. Only what was shown below it is looked at. */
+  function forget(node: Node): void {
+    nodes.delete(node.id);
+    if (node.kind === 'item' && !mayHaveChildren(node)) return;
+    const below = `${node.id}/`;
+    for (const [id, one] of nodes) if (id.startsWith(below)) { stop(one); nodes.delete(id); }
+  }
+  const stop = (node: Node): void => {
+    if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; }
+  };
+
+  /** The same for all rows of a kind at a kind of place, so it is worked out once: VS Code asks for every row of a list. */
+  const mayHaveChildren = (node: ItemNode): boolean => remembered(node, 'children', () =>
+    branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0
+    || singlesAt(node.account.provider, node.resource, node.binding).length > 0);
+
+  /** What a branch shows is no longer true, and stands for nothing until it is read anew. */
+  const letGo = (branch: BranchNode): void => { branch.before ??= branch.rows; branch.rows = undefined; };
+
+  /** Reads again what was loaded, and no less of it; rows keep their identity. */
+  async function refresh(node?: Node): Promise<void> {
+    if (!node || node.kind === 'single' || node.kind === 'note') { changed(node?.parent); return; }
+    const below = node.kind === 'branch' ? [node]
+      : [...nodes.values()].filter((one): one is BranchNode => one.kind === 'branch' && one.id.startsWith(`${node.id}/`));
+    for (const branch of below) {
+      stop(branch);
+      branch.failed = undefined;
+      branch.loading = undefined;
+      if (branch.rows) branch.pages = Math.max(1, Math.ceil(branch.rows.length / page));
+      if (branch === node) await load(branch);
+      else letGo(branch);
+    }
+    changed(node);
+  }
+
+  const branches = (): BranchNode[] => [...nodes.values()].filter((node): node is BranchNode => node.kind === 'branch');
+
+  return {
+    children, refresh,
+    find: (id: string): Node | undefined => nodes.get(id),
+    parent: (node: Node): Node | undefined => node.parent,
+    /** Whether a row can be opened in the tree. */
+    expandable: (node: Node): boolean => node.kind === 'item' ? mayHaveChildren(node) : node.kind !== 'single' && node.kind !== 'note',
+    /** Takes over what became of an account: all of its rows carry it, and what they show is read again where it may be different. */
+    async renew(id: string, again: boolean): Promise<void> {
+      const account = accounts().find(one => one.id === id), root = nodes.get(id);
+      if (!account || root?.kind !== 'account') { changed(undefined); return; }
+      for (const node of nodes.values()) if (node.account.id === id) node.account = account;
+      root.label = account.name;
+      if (again) await refresh(root); else changed(root);
+    },
+    /** Ends the request that a branch waits for; what was read stays. */
+    cancel(node: BranchNode): void { if (node.loading) node.ending?.abort(); },
+    /** One more page. `quiet`: the caller shows it, after many of them. */
+    async more(node: BranchNode, quiet?: 'quiet'): Promise<void> {
+      node.pages = Math.ceil((node.rows?.length ?? 0) / page) + 1;
+      await load(node);
+      if (!quiet) changed(node);
+    },
+    async filter(node: BranchNode, filter: BranchNode['filter']): Promise<void> {
+      node.filter = filter;
+      node.pages = 1;
+      letGo(node);
+      await refresh(node);
+    },
+    /** Puts what a write gave back into its row, so that nothing has to be read again. */
+    update(node: ItemNode, item: Record<string, unknown>): void {
+      if (idOfItem(item) !== idOfItem(node.item)) return;
+      node.item = item;
+      node.binding = bind(node.account.provider, (node.parent as BranchNode).binding, node.resource, item);
+      node.label = labelOf(node.resource, item);
+      changed(node);
+    },
+    remove(node: ItemNode): void {
+      const branch = node.parent as BranchNode;
+      // In place: a reading that goes on adds to the same rows.
+      const at = branch.rows?.indexOf(node) ?? -1;
+      if (at >= 0) branch.rows!.splice(at, 1);
+      branch.seen?.delete(node.id);
+      forget(node);
+      changed(branch);
+    },
+    listed, branches,
+    /** Every row that is shown, for the gathering of those that need attention. */
+    loaded: (): ItemNode[] => branches().flatMap(({ rows }) => rows ?? []),
+    get size() { return nodes.size; },
+  };
+}
+
+/** Whether a list goes on after what was read of it. */
+export const hasMore = (node: BranchNode): boolean => node.rest !== undefined || node.cut === true;
+
+const facts = new WeakMap<object, Map<string, unknown>>();
+/** A fact that hangs only on the kind of a row, where it stands, and whether it is active. */
+function remembered<T>(node: ItemNode, fact: string, find: () => T): T {
+  let known = facts.get(node.account);
+  if (!known) facts.set(node.account, known = new Map());
+  const key =
+    `${fact} ${node.resource} ${statusOf(node.item) === 'active'} ${Object.keys(node.binding.refs).sort().join()} ${Object.keys(node.binding.choices).join()}`;
+  if (!known.has(key)) known.set(key, find());
+  return known.get(key) as T;
+}
+
+/** What can be done with a row: names of operations, in the table's order. */
+export function actionsOf(node: Node): string[] {
+  const { provider } = node.account;
+  switch (node.kind) {
+    case 'account': return actionsFor(provider);
+    case 'branch': case 'choice': return actionsAt(provider, node.branch.resource, node.binding);
+    case 'item': return actionsOn(provider, node.resource, node.binding).filter(name => makesSense(name, node.item));
+    case 'single': return actionsOn(provider, node.resource, node.binding);
+    case 'note': return [];
+  }
+}
+/** The kind of object that a row is or lists. */
+export const resourceOf = (node: Node): string =>
+  node.kind === 'item' || node.kind === 'single' ? node.resource : node.kind === 'branch' || node.kind === 'choice' ? node.branch.resource : '';
+/** Whether what was chosen for one row is for another one of the selection too: the same kind of row, which offers it itself. */
+export const isFor = (operation: string, chosenOn: Node, node: Node): boolean =>
+  node.kind === chosenOn.kind && resourceOf(node) === resourceOf(chosenOn) && actionsOf(node).includes(operation);
+
+/** The words a row's menu is chosen by, parted by semicolons: its kind, its resource, and one word for each thing that can be done. */
+export function contextOf(node: Node): string {
+  const { provider } = node.account;
+  const can = (names: readonly string[]) => [...new Set(names.map(name => `can.${splitName(name)[1]}`))];
+  switch (node.kind) {
+    case 'account': return ['account',
+      ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []),
+      ...(operationOf(provider, 'message.send') ? ['can.send'] : []),
+      ...(listsMailboxes(provider) ? ['can.overview'] : [])].join(';');
+    case 'branch': case 'choice': {
+      const actions = actionsOf(node);
+      return [node.kind, node.branch.resource, ...can(actions), ...(actions.length ? ['has.actions'] : []),
+        ...(node.kind === 'branch' ? ['can.filter', ...(node.filter ? ['can.filtered'] : []), 'can.export', 'can.copyNode'] : []),
+        ...(isEntryList(provider, node.branch.resource) ? ['can.editEntries'] : [])].join(';');
+    }
+    case 'item': return remembered(node, 'context', () => {
+      const actions = actionsOf(node);
+      const own = actions.filter(name => splitName(name)[0] === node.resource);
+      const mail = isMail(node.resource);
+      return ['item', node.resource, mail ? 'mail' : 'object', ...can(own),
+        ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
+        ...(actions.length ? ['has.actions'] : []), 'can.copyNode',
+        ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
+        ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
+        ...(isEntryOwner(provider, node) ? ['can.editEntries'] : []), ...(holdsMailboxes(node) ? ['can.overview', 'can.export'] : [])].join(';');
+    });
+    case 'single': return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : [])].join(';');
+    case 'note': return `note.${node.note}`;
+  }
+}
+
+/** Whether there are mailboxes to count; an account that is one mailbox itself has none. */
+export const listsMailboxes = (provider: Provider): boolean => mailboxLists(provider).length > 0;
+export const mailboxLists = (provider: Provider): string[] => Object.keys(provider.operations).filter(name => /^(mailbox|\w+Mailbox)\.list$/.test(name));
+
+/** A list whose entries are bare texts that are added and removed: edited as a whole, side by side. */
+export const isEntryList = (provider: Provider, resource: string): boolean =>
+  !operationOf(provider, `${resource}.get`) && operationOf(provider, `${resource}.add`) !== undefined
+  && operationOf(provider, `${resource}.remove`) !== undefined;
+/** Whether mailboxes are listed below a row. */
+const holdsMailboxes = (node: ItemNode): boolean => {
+  const lists = mailboxLists(node.account.provider);
+  return branchesAt(node.account.provider, node.account.values, node.resource, node.binding).some(branch => lists.includes(branch.operation));
+};
+const isEntryOwner = (provider: Provider, node: ItemNode): boolean =>
+  branchesAt(provider, node.account.values, node.resource, node.binding).some(branch => branch.choice !== undefined && isEntryList(provider, branch.resource));
+
+/** What a row says after its name, in a word or two. */
+export function describe(node: Node): string {
+  if (node.kind === 'account') return node.label.includes(node.account.provider.name) ? '' : node.account.provider.name;
+  if (node.kind === 'branch') {
+    const filter = node.filter?.text ? `“${node.filter.text}”` : node.filter?.input ? t('filtered') : '';
+    const count = node.rows && !node.failed ? `${node.rows.length}${hasMore(node) ? '+' : ''}` : '';
+    return [count, filter].filter(Boolean).join(' ');
+  }
+  if (node.kind !== 'item') return '';
+  const { item, resource } = node;
+  if (isMail(resource)) {
+    const from = item.from as { email?: string; name?: string } | undefined;
+    return brief([from?.name ?? from?.email, shortDate(item.date)].filter(Boolean).join(' · '));
+  }
+  const name = typeof item.name === 'string' && item.name !== node.label ? item.name : typeof item.description === 'string' ? item.description : undefined;
+  const counts = typeof item.unread === 'number' && item.unread > 0 ? t('{0} unread', item.unread) : undefined;
+  return [stateOf(node), counts, name && brief(name)].filter(Boolean).join(' · ');
+}
+
+export const statusOf = (item: Readonly<Record<string, unknown>>): string | undefined => typeof item.status === 'string' ? item.status : undefined;
+/** A state in words; the vendor's own states are shown as they are. */
+export function stateLabel(status: string): string {
+  switch (status) {
+    case 'active': return t('active');
+    case 'disabled': return t('disabled');
+    case 'pending': return t('pending');
+    case 'deleting': return t('deletion scheduled');
+    case 'error': return t('needs attention');
+    case 'unknown': return t('state unknown');
+    default: return title(status).toLowerCase();
+  }
+}
+/** What was not deleted cannot be restored. */
+export const makesSense = (operation: string, item: Readonly<Record<string, unknown>>): boolean =>
+  splitName(operation)[1] !== 'restore' || statusOf(item) !== 'active';
+/** True for what the user should look at: something failed, waits for him to sign in, or is about to be lost. */
+export const needsAttention = (node: ItemNode): boolean =>
+  isMailbox(node.resource) && (['error', 'deleting'].includes(statusOf(node.item) ?? '') || waitsForSignIn(node));
+/** What a provider can reconnect and is not ready yet was never signed in. */
+const waitsForSignIn = ({ account, resource, item }: ItemNode): boolean =>
+  statusOf(item) === 'pending' && operationOf(account.provider, `${resource}.reconnect`) !== undefined;
+/** The state of a row in words, with the date where the vendor tells when it ends. Empty for what is as it should be. */
+export function stateOf(node: ItemNode, now = Date.now()): string {
+  const status = statusOf(node.item);
+  if (status === undefined || status === 'active' || status === 'unknown') return '';
+  if (waitsForSignIn(node)) return t('reconnect required');
+  const at = status === 'deleting' ? deletionOf(node.item) : undefined;
+  if (at === undefined) return stateLabel(status);
+  const days = Math.round((Date.parse(at) - now) / 86_400_000);
+  return days > 1 ? t('deleting in {0} days', days) : t('deletion scheduled for {0}', shortDate(at, new Date(now)));
+}
+/** When a vendor will delete what is scheduled for deletion, where it says so. */
+export function deletionOf(item: Readonly<Record<string, unknown>>): string | undefined {
+  const at = (item.native as Record<string, unknown> | undefined)?.deletion_scheduled_at;
+  return typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? at : undefined;
+}
+
+/** A date as mail lists show it: the time today, the day this year, else the year too. Empty where there is none. */
+export function shortDate(value: unknown, now = new Date()): string {
+  const at = typeof value === 'string' ? new Date(value) : undefined;
+  if (!at || Number.isNaN(at.getTime())) return '';
+  if (at.toDateString() === now.toDateString()) return at.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+  return at.toLocaleDateString(undefined, at.getFullYear() === now.getFullYear()
+    ? { month: 'short', day: 'numeric' }
+    : { year: 'numeric', month: 'short', day: 'numeric' });
+}
