@@ -123,5 +123,5 @@ const besideCore = { name: 'beside core', setup: b => {
 if (pageFiles.length && cases.length) {
   const contents = [...cases.map((file, i) => `import * as case${i} from ${JSON.stringify(`./${file}`)};`), "import { startSealed } from './test/sandbox/builtin.ts';",
     `const cases = [${cases.map((_, i) => `case${i}`).join()}].map(file => Object.values(file).find(one => typeof one?.start === 'function' && 'examples' in one));`, 'export const start = () => startSealed(cases);'];
-  await build({ ...common, stdin: { contents: contents.join('\n'), resolveDir: root }, outfile: 'dist/extension/pretend.js', minifyIdentifiers: true, plugins: [besideCore], supported: { 'dynamic-import': false } });
+  await build({ ...common, stdin: { contents: contents.join('\n'), resolveDir: root }, outfile: 'dist/extension/sandbox.js', minifyIdentifiers: true, plugins: [besideCore], supported: { 'dynamic-import': false } });
 }

@@ -1,24 +1,32 @@
 import * as vscode from 'vscode';
 import { splitName, type Field } from '../shared/index.js';
-import { addAccount, addSandboxAccount, askSecrets, check, exportAccounts, importAccounts, openAccountForm, signIn } from './accountForm/form.js';
-import { grantOf, type Accounts } from './accounts/store.js';
+import {
+  addAccount, addSandboxAccount, askSecrets, check, exportAccounts, importAccounts, openAccountForm, signIn,
+} from './accountForm/form.js';
+import { grantOf, type AccountInfo, type Accounts } from './accounts/store.js';
+import {
+  branchesAt, idOfItem, inputFrom, isMail, isMailbox, NOTHING_BOUND, operationOf, searchField, VERBS,
+} from './fields/tables.js';
+import { editingOf, secretsOf } from './fields/values.js';
+import { isCancel, type Problems } from './host/problems.js';
+import { inSentence, t, title } from './host/text.js';
+import { window } from './host/window.js';
 import { isSending } from './mail/composer.js';
 import { documentUri, isDocument, labelOfDocument, openedAs, type Documents } from './objects/documents.js';
 import { othersOf } from './objects/editor.js';
 import { exportList } from './operations/export.js';
-import type { Values } from './webview/messages.js';
-import type { AccountInfo, AccountNode, BranchNode, ItemNode, Model, Node, SingleNode } from './tree/model.js';
-import { lookThrough } from './tree/search.js';
-import { actionsOf, contextOf, hasMore, isEntryList, listsMailboxes, resourceOf } from './tree/model.js';
-import { targetOf, type Operator, type Target } from './operations/run.js';
-import { mailboxesOf, openOverview } from './overview/panel.js';
+import { mailboxesOf } from './operations/mailboxes.js';
+import type { Operator } from './operations/run.js';
+import { targetOf, type Target } from './operations/target.js';
+import { openOverview } from './overview/panel.js';
+import {
+  actionsOf, contextOf, hasMore, isEntryList, listsMailboxes, resourceOf, type AccountNode, type BranchNode,
+  type ItemNode, type Model, type Node, type SingleNode,
+} from './tree/model.js';
 import { n8nNodes } from './tree/n8nNodes.js';
-import { isCancel, type Problems } from './host/problems.js';
-import { branchesAt, idOfItem, inputFrom, isMail, isMailbox, NOTHING_BOUND, operationOf, searchField, VERBS } from './fields/tables.js';
 import type { createAttention, createTree } from './tree/rows.js';
-import { editingOf, secretsOf } from './fields/values.js';
-import { window } from './host/window.js';
-import { inSentence, t, title } from './host/text.js';
+import { readMailboxes } from './tree/search.js';
+import type { Values } from './webview/messages.js';
 
 interface Parts {
   context: vscode.ExtensionContext; accounts: Accounts; model: Model;
@@ -461,7 +469,7 @@ export function registerCommands(parts: Parts): void {
       // Each account at its vendor's own pace, so that a slow one holds up nobody.
       const looked = Promise.all(all.map(async ({ id, name }) => {
         try {
-          const unread = await lookThrough(model, id, {
+          const unread = await readMailboxes(model, id, {
             stopped: () => token.isCancellationRequested, at: label => progress.report({ message: `${name}: ${label}` }),
             reading: branch => token.onCancellationRequested(() => model.cancel(branch)),
           });

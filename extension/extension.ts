@@ -2,30 +2,31 @@ import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { splitName } from '../shared/index.js';
 import { askSecrets, setExtensionId, uriHandler } from './accountForm/form.js';
+import { onProxySettings, proxySettings } from './accounts/proxies.js';
+import { stopSandbox } from './accounts/sandbox.js';
 import { createAccounts, grantOf, type StoredAccount } from './accounts/store.js';
-import { openForm } from './form/ask.js';
 import { registerCommands } from './commands.js';
+import { idOfItem, operationOf, removes } from './fields/tables.js';
+import { openForm } from './form/ask.js';
+import { createProblems, explainTo } from './host/problems.js';
+import { createReadOnly } from './host/readOnlyDocuments.js';
+import { t, translateWith } from './host/text.js';
+import { window } from './host/window.js';
 import { createComposer } from './mail/composer.js';
+import { createReader } from './mail/reader.js';
 import { createDocuments, labelOfDocument, SCHEME } from './objects/documents.js';
 import { createEditor } from './objects/editor.js';
-import { createListsEditor } from './spamLists/editor.js';
-import { createRequestLog } from './requests/log.js';
-import { contextOf, createModel, type Node } from './tree/model.js';
-import { onProxySettings, proxySettings } from './accounts/proxies.js';
+import { settle } from './operations/afterWrite.js';
 import { createOperator } from './operations/run.js';
-import { createProblems, explainTo } from './host/problems.js';
-import { createReader } from './mail/reader.js';
-import { createReadOnly } from './host/readOnlyDocuments.js';
-import { openRequests } from './requests/inspector.js';
-import { restoreTabs } from './restore.js';
-import { stopSandbox } from './accounts/sandbox.js';
-import { settle, type Written } from './operations/afterWrite.js';
+import type { Written } from './operations/target.js';
 import { openOverview } from './overview/panel.js';
-import { idOfItem, operationOf, removes } from './fields/tables.js';
+import { openRequests } from './requests/inspector.js';
+import { createRequestLog } from './requests/log.js';
+import { createRetryStatus } from './requests/retryStatus.js';
+import { restoreTabs } from './restore.js';
+import { createListsEditor } from './spamLists/editor.js';
+import { contextOf, createModel, type Node } from './tree/model.js';
 import { createAttention, createTree, stateDecorations } from './tree/rows.js';
-import { createWaits } from './requests/retryStatus.js';
-import { window } from './host/window.js';
-import { t, translateWith } from './host/text.js';
 
 /** What is drawn anew by itself waits for so much quiet, in milliseconds. */
 const CALM = 300;
@@ -42,7 +43,7 @@ export function activate(context: vscode.ExtensionContext): void {
     const info = accounts.list().find(one => one.id === id);
     return info && { name: info.name, signsIn: accounts.find(id).remember !== 'keep' || grantOf(info.provider, info.values) !== undefined };
   } });
-  const requests = createRequestLog(log), waits = own(createWaits());
+  const requests = createRequestLog(log), waits = own(createRetryStatus());
   const icon = (provider: string) => ({
     light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`),
     dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`),

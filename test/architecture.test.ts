@@ -25,6 +25,8 @@ function imports(path: string): string[] {
 }
 
 interface Rule { files: RegExp; except?: RegExp; may: RegExp; why: string }
+/** The rooms of the extension from the ground up, each above those before it; and its features, which stand side by side above them. */
+const ROOMS = ['host', 'webview', 'fields', 'form', 'requests', 'accounts', 'tree', 'operations'], FEATURES = ['accountForm', 'objects', 'mail', 'spamLists', 'overview'];
 /** Who may import whom; every file must fall under exactly one rule. Node's own modules are free for all but the pages of webviews. */
 const RULES: readonly Rule[] = [
   { files: /^shared\/registry\.ts$/, may: /^shared\/provider\.ts$|^shared\/providers\/[^/]+\/index\.ts$/, why: 'the registry names providers and nothing else' },
@@ -43,11 +45,20 @@ const RULES: readonly Rule[] = [
   },
   { files: /^nodes\/lib\//, may: /^shared\/index\.ts$|^nodes\/lib\/[^/]+\.ts$|^n8n-workflow$/, why: 'the n8n front end has one door to the core' },
   { files: /^(?:nodes\/(?!lib\/)|credentials\/)/, may: /^shared\/index\.ts$|^nodes\/lib\/index\.ts$|^n8n-workflow$/, why: 'nodes and credentials have one door to the core' },
+  ...ROOMS.map((room, i) => ({
+    files: new RegExp(`^extension/${room}/(?!page/)`), may: new RegExp(`^shared/index\\.ts$|^vscode$|^extension/(?:${ROOMS.slice(0, i + 1).join('|')})/(?!page/)`),
+    why: 'a room of the extension knows those below it',
+  })),
+  ...FEATURES.map(room => ({
+    files: new RegExp(`^extension/${room}/(?!page/)`), may: new RegExp(`^shared/index\\.ts$|^vscode$|^extension/(?:${[...ROOMS, room].join('|')})/(?!page/)`),
+    why: 'features meet in the rooms below them, never each other',
+  })),
   {
-    files: /^extension\/form\//, may: /^extension\/form\/|^shared\/index\.ts$|^shared\/(?:fields|validate|errors|address|vocabulary|provider)\.ts$|^@vscode\/webview-ui-toolkit/,
-    why: 'forms know neither vscode nor providers',
+    files: /^extension\/[^/]+\/page\/(?!controls\.ts)/, may: /^extension\/(?:SELF|webview)\/page\/|^extension\/webview\/messages\.ts$/,
+    why: 'a page knows its own room, what all pages share, and the messages; it is filled by those alone',
   },
-  { files: /^extension\/(?!form\/)/, may: /^shared\/index\.ts$|^extension\/|^vscode$/, why: 'the extension has one door to the core' },
+  { files: /^extension\/webview\/page\/controls\.ts$/, may: /^@vscode\/webview-ui-toolkit$|^extension\/webview\/messages\.ts$/, why: 'one file knows the widget toolkit' },
+  { files: /^extension\/[^/]+\.ts$/, may: /^shared\/index\.ts$|^vscode$|^extension\/(?!.*\/page\/)/, why: 'what wires the rooms knows them all' },
 ];
 
 describe('architecture', () => {
@@ -65,12 +76,25 @@ describe('architecture', () => {
       const rules = RULES.filter(rule => rule.files.test(path) && !rule.except?.test(path));
       assert.equal(rules.length, 1, 'exactly one rule says what this file may import');
       const { may, why } = rules[0]!;
-      const self = path.split('/')[2] ?? '';
+      const self = path.split('/')[path.startsWith('extension/') ? 1 : 2] ?? '';
       const allowed = new RegExp(may.source.replaceAll('SELF', self));
-      const free = (name: string) => builtin.has(name) && !path.startsWith('extension/form/');
+      const free = (name: string) => builtin.has(name) && !path.includes('/page/');
       assert.deepEqual(imports(path).filter(name => !free(name) && !allowed.test(name)), [], why);
     });
   }
+
+  it('in the extension no file imports itself by way of others', () => {
+    const own = new Set(sources.filter(path => path.startsWith('extension/'))), done = new Set<string>(), circles: string[] = [];
+    const visit = (path: string, above: readonly string[]): void => {
+      if (above.includes(path)) { circles.push([...above.slice(above.indexOf(path)), path].join(' > ')); return; }
+      if (done.has(path)) return;
+      for (const next of imports(path)) if (own.has(next)) visit(next, [...above, path]);
+      done.add(path);
+    };
+    for (const path of own) visit(path, []);
+    assert.deepEqual(circles, []);
+    assert.ok(own.size > 40);
+  });
 
   it('the mail libraries, the HTTP client and the XML parser are loaded on first use', () => {
     for (const path of sources) {

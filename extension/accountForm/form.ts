@@ -1,22 +1,26 @@
 import * as vscode from 'vscode';
-import { authorization, exchangeCode, isMailError, MailError, readRedirect, validate,
-  type Fields, type OAuth2Tokens, type Provider, type Send } from '../../shared/index.js';
-import { fieldsOf, grantOf, isSecretField, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, signsInAgain, writeExport,
-  type Accounts, type Remember, type Secrets, type StoredAccount } from '../accounts/store.js';
+import {
+  authorization, exchangeCode, isMailError, MailError, readRedirect, validate, type Fields, type OAuth2Tokens,
+  type Provider, type Send,
+} from '../../shared/index.js';
+import { startSandbox } from '../accounts/sandbox.js';
+import {
+  fieldsOf, grantOf, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, signsInAgain, writeExport,
+  type Accounts, type Remember, type Secrets, type StoredAccount,
+} from '../accounts/store.js';
+import { localizedProviders } from '../fields/localized.js';
+import { firstValues, isSecretField } from '../fields/values.js';
 import { openForm } from '../form/ask.js';
 import { openInBrowser } from '../host/browser.js';
-import { defaultFile } from '../operations/export.js';
-import type { Values } from '../webview/messages.js';
-import { createReturns } from './redirects.js';
-import { startSandbox } from '../accounts/sandbox.js';
-import { spokenProviders } from '../fields/localized.js';
-import { firstValues } from '../fields/values.js';
-import { window } from '../host/window.js';
+import { defaultFile } from '../host/fileNames.js';
 import { t } from '../host/text.js';
+import { window } from '../host/window.js';
+import type { Values } from '../webview/messages.js';
+import { createRedirects } from './redirects.js';
 
 /** Asks for the secrets of an account that does not have them, one box each. Undefined when the user gives up. */
 export async function askSecrets(account: StoredAccount, send?: Send): Promise<Secrets | undefined> {
-  const provider = spokenProviders().find(({ id }) => id === account.provider);
+  const provider = localizedProviders().find(({ id }) => id === account.provider);
   if (!provider) return undefined;
   if (grantOf(provider, account.values)) {
     // The app's own secret was not remembered either; and no browser opens unasked.
@@ -49,7 +53,7 @@ export function check(fields: Fields, name: string, value: unknown): string | un
   }
 }
 
-const returns = createReturns();
+const returns = createRedirects();
 let warned: Thenable<unknown> | undefined;
 export const uriHandler: vscode.UriHandler = {
   handleUri(uri) {
@@ -219,7 +223,7 @@ function freeName(accounts: Accounts, wanted: string, except?: string): string {
 
 /** Picks a provider, then shows its form. */
 export async function addAccount(extension: vscode.Uri, accounts: Accounts, log: vscode.LogOutputChannel): Promise<void> {
-  const picked = await window.showQuickPick(spokenProviders().map(provider => ({
+  const picked = await window.showQuickPick(localizedProviders().map(provider => ({
     label: provider.name, provider, description: provider.auth.oauth2 ? 'OAuth 2' : '', detail: provider.notice ?? '',
     iconPath: {
       light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider.id}.svg`),

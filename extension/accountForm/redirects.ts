@@ -9,7 +9,7 @@ function readReturn(query: string): URLSearchParams {
 }
 
 /** The sign-ins under way in this window, each known by its state (RFC 6749 section 10.12). */
-export function createReturns() {
+export function createRedirects() {
   const waiting = new Map<string, (address: string) => void>();
   return {
     /** Expects the browser back with this state; what is returned ends that. */

@@ -5,7 +5,7 @@ let running: Promise<Running> | undefined;
 /** Starts every pretended provider on this machine, inside the extension host; once, however often it is asked for. Its file is read only then. */
 export function startSandbox(): Promise<Running> {
   running ??= (async () => {
-    const file = './pretend.js', loaded = await import(file) as { start?: () => Promise<Running>; default?: { start(): Promise<Running> } };
+    const file = './sandbox.js', loaded = await import(file) as { start?: () => Promise<Running>; default?: { start(): Promise<Running> } };
     return (loaded.start ?? loaded.default!.start)();
   })();
   running.catch(() => { running = undefined; });

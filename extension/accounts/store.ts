@@ -2,11 +2,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Memento, SecretStorage } from 'vscode';
 import {
-  accountFields, connect, createDispatcher, createSend, isMailError, isStream, MailError, providers, tokenKeeper, validate,
-  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider, type Proxies, type Send, type TokenKeeperOptions,
+  accountFields, connect, createDispatcher, createSend, isMailError, isStream, MailError, providers, tokenKeeper,
+  validate, type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider,
+  type Proxies, type Send, type TokenKeeperOptions,
 } from '../../shared/index.js';
-import type { AccountInfo } from '../tree/model.js';
-import { spokenFields, spokenProviders } from '../fields/localized.js';
+import { localizedFields, localizedProviders } from '../fields/localized.js';
+import { isSecretField } from '../fields/values.js';
 import { t } from '../host/text.js';
 
 /** What becomes of an account's secrets: kept in VS Code's store, until the window closes, or asked for again after a rest. */
@@ -15,6 +16,8 @@ export type Remember = 'keep' | 'session' | 'never';
 export interface StoredAccount { id: string; name: string; provider: string; values: Record<string, unknown>; remember: Remember }
 /** `signedInAt` is the address the last sign-in came back to, which vendors want to hear again when a token is renewed. */
 export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedInAt?: string };
+/** An account as the rest of the extension sees it; `values` are its open values, never secrets. */
+export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
 export type Accounts = ReturnType<typeof createAccounts>;
 
 interface AccountsOptions {
@@ -73,7 +76,7 @@ const OWN_GRANT = {
 } as const satisfies Fields;
 
 /** Everything an account of a provider is asked for here. */
-export const fieldsOf = (provider: Provider): Fields => spokenFields({
+export const fieldsOf = (provider: Provider): Fields => localizedFields({
   ...accountFields(provider),
   ...(provider.auth.oauth2 ? OAUTH_FIELDS
     : provider.auth.oauth2Choice ? { ...OAUTH_FIELDS, clientId: { ...OAUTH_FIELDS.clientId, required: false }, ...OWN_GRANT } : {}),
@@ -101,7 +104,6 @@ export const signsInAgain = (provider: Provider, before: Readonly<Record<string,
     && (name === provider.auth.oauth2Choice?.by || name === provider.auth.oauth2Choice?.field
       || (field.type === 'text' && !field.secret && !field.lines && name !== 'redirectUri')));
 
-export const isSecretField = (fields: Fields, name: string): boolean => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };
 /** Parts the values of an account form into what may be stored openly and what may not. */
 export function parted(fields: Fields, values: Readonly<Record<string, unknown>>): { open: Record<string, unknown>; secret: Record<string, unknown> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
@@ -139,7 +141,7 @@ export function createAccounts(options: AccountsOptions) {
     if (!found) throw new MailError('not_found', t('This account is no longer there.'));
     return found;
   };
-  const providerOf = (account: StoredAccount): Provider | undefined => spokenProviders().find(({ id }) => id === account.provider);
+  const providerOf = (account: StoredAccount): Provider | undefined => localizedProviders().find(({ id }) => id === account.provider);
   const secretKey = (id: string) => `account:${id}`;
   const forgetClient = (id: string) => { clients.delete(id); reading.delete(id); };
 

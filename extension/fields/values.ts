@@ -1,7 +1,9 @@
-import { isMailError, MailError, validate, type Field, type Fields, type Issue, type Provider } from '../../shared/index.js';
+import {
+  isMailError, MailError, validate, type Field, type Fields, type Issue, type Provider,
+} from '../../shared/index.js';
+import { t } from '../host/text.js';
 import type { Values } from '../webview/messages.js';
 import { inputFrom, isPlace, operationOf, refOf, type Binding } from './tables.js';
-import { t } from '../host/text.js';
 
 /** The operation that changes an object, what its form edits, and what says which object it is. */
 export interface Editing { operation: string; fields: Fields; target: Values }
@@ -14,6 +16,8 @@ export function editingOf(provider: Provider, resource: string, binding: Binding
     target[name] === undefined && !isSecret(field) && field.type !== 'file' && !(field.required && refOf(field) !== undefined && isPlace(name, field))));
   return { operation, fields, target };
 }
+/** Whether a field of this name is a text that nobody may read. */
+export const isSecretField = (fields: Fields, name: string): boolean => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };
 const isSecret = (field: Field): boolean => field.type === 'text' ? field.secret === true : field.type === 'list' && isSecret(field.of);
 /** The secret fields that an object's update takes, such as its password. */
 export const secretsOf = (provider: Provider, resource: string): Fields =>

@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs';
 import * as vscode from 'vscode';
 import { fileOf, type Fields, type FileValue } from '../../shared/index.js';
-import { isSecretField } from '../accounts/store.js';
-import { userFolder } from '../operations/export.js';
-import type { FormIssue, Group, Kept, Values } from '../webview/messages.js';
-import { render } from './render.js';
-import { closePanel, openPanel, type Back } from '../webview/panel.js';
+import { isSecretField } from '../fields/values.js';
+import { userFolder } from '../host/fileNames.js';
 import { t } from '../host/text.js';
+import type { FormIssue, Group, Kept, Values } from '../webview/messages.js';
+import { closePanel, openPanel, type Back } from '../webview/panel.js';
+import { render } from './render.js';
 
 interface AskFormOptions {
   extension: vscode.Uri; identity: string; title: string; subtitle?: string; notice?: string; icon?: string;

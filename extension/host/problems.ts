@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { isMailError, nextStep, type MailError } from '../../shared/index.js';
-import { window } from './window.js';
 import { t } from './text.js';
+import { window } from './window.js';
 
 interface ProblemActions {
   /** What it was done on. It is shown, but not logged: it may be the subject of a message. */

@@ -1,15 +1,16 @@
 import * as vscode from 'vscode';
 import { MailError, validate, type Field } from '../../shared/index.js';
 import { draftsOf, type Accounts } from '../accounts/store.js';
-import { openForm } from '../form/ask.js';
-import type { Group, Values } from '../webview/messages.js';
-import type { Operator, Target } from '../operations/run.js';
-import { bodyFields, htmlOf } from './body.js';
 import { inputFrom, operationOf } from '../fields/tables.js';
-import { closePanel, type Back } from '../webview/panel.js';
 import { firstValues, packPlace, same } from '../fields/values.js';
-import { window } from '../host/window.js';
+import { openForm } from '../form/ask.js';
 import { plain, t } from '../host/text.js';
+import { window } from '../host/window.js';
+import type { Operator } from '../operations/run.js';
+import type { Target } from '../operations/target.js';
+import type { Group, Values } from '../webview/messages.js';
+import { closePanel, type Back } from '../webview/panel.js';
+import { bodyFields, htmlOf } from './body.js';
 
 interface ComposerOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator; state: vscode.Memento; log: vscode.LogOutputChannel; sent(): void;

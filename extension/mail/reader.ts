@@ -1,17 +1,18 @@
 import * as vscode from 'vscode';
 import { isFile, type Address, type Attachment, type Client, type FileValue } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
-import { openInBrowser } from '../host/browser.js';
-import { safeName } from '../operations/export.js';
-import { openFile, saveFile } from '../operations/files.js';
-import { SHOWN, type MailView, type ReaderModel, type Values } from '../webview/messages.js';
-import type { Operator, Target } from '../operations/run.js';
-import { openPanel, type Back, type Connected } from '../webview/panel.js';
-import { explain } from '../host/problems.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from '../fields/tables.js';
 import { packPlace } from '../fields/values.js';
-import { window } from '../host/window.js';
+import { openInBrowser } from '../host/browser.js';
+import { safeName } from '../host/fileNames.js';
+import { explain } from '../host/problems.js';
 import { brief, plain, t } from '../host/text.js';
+import { window } from '../host/window.js';
+import { openFile, saveFile } from '../operations/files.js';
+import type { Operator } from '../operations/run.js';
+import type { Target } from '../operations/target.js';
+import { SHOWN, type MailView, type ReaderModel, type Values } from '../webview/messages.js';
+import { openPanel, type Back, type Connected } from '../webview/panel.js';
 
 interface ReaderOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator;

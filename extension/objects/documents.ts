@@ -1,12 +1,15 @@
 import * as vscode from 'vscode';
 import { isMailError, MailError, type Field } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
-import type { FormIssue, Values } from '../webview/messages.js';
-import type { Target } from '../operations/run.js';
-import { explain } from '../host/problems.js';
 import { inputFrom, operationOf, type Binding } from '../fields/tables.js';
-import { afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf, type Editing, type Place } from '../fields/values.js';
+import {
+  afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf,
+  type Editing, type Place,
+} from '../fields/values.js';
+import { explain } from '../host/problems.js';
 import { brief, t, title, withoutMarkup } from '../host/text.js';
+import type { Target } from '../operations/target.js';
+import type { FormIssue, Values } from '../webview/messages.js';
 
 export const SCHEME = 'mailroom';
 export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;

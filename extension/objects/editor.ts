@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
 import { isMailError, splitName, type Provider } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
-import { labelOfDocument, type Documents, type Loaded } from './documents.js';
-import type { Action, FormModel, Values } from '../webview/messages.js';
-import { render } from '../form/render.js';
-import { makesSense, stateLabel, statusOf } from '../tree/model.js';
-import { connectPage } from '../webview/panel.js';
 import { actionsOn, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
 import { readText, same, secretsOf, textOf } from '../fields/values.js';
+import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
+import { makesSense, stateLabel, statusOf } from '../tree/model.js';
+import type { Action, FormModel, Values } from '../webview/messages.js';
+import { connectPage } from '../webview/panel.js';
+import { labelOfDocument, type Documents, type Loaded } from './documents.js';
 
 interface EditorOptions {
   extension: vscode.Uri; accounts: Accounts; documents: Documents;

@@ -1,10 +1,7 @@
 import { splitName } from '../../shared/index.js';
-import type { BranchNode, Model } from '../tree/model.js';
-import type { Target } from './run.js';
 import { idOfItem, removes, type Binding } from '../fields/tables.js';
-
-/** What was written, and what the vendor answered. */
-export interface Written { target: Target; answer: unknown }
+import type { BranchNode, Model } from '../tree/model.js';
+import type { Written } from './target.js';
 
 /** Shows in the tree what writes left: rows are changed or taken out where the answer is enough, else the fewest branches are read again, each once. */
 export function settle(model: Model, name: string, written: readonly Written[]): Promise<unknown> {

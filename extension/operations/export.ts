@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import { csvTable, jsonTable } from '../fields/csv.js';
-import type { Values } from '../webview/messages.js';
+import { defaultFile } from '../host/fileNames.js';
 import { explain } from '../host/problems.js';
-import { window } from '../host/window.js';
 import { t } from '../host/text.js';
+import { window } from '../host/window.js';
+import type { Values } from '../webview/messages.js';
 
 /** Written at once, in characters. */
 const CHUNK = 256 * 1024;
@@ -42,20 +42,6 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
   } else if (cancelled) {
     void window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
   } else void window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
-}
-
-/** A proposal for a save dialog: in the open folder, else in the user's own, with a name that every file system takes. */
-export const defaultFile = (name: string): { defaultUri: vscode.Uri } => ({ defaultUri: vscode.Uri.joinPath(userFolder(), safeName(name)) });
-/** The open folder, else the user's own. */
-export const userFolder = (): vscode.Uri => vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
-/** The most of a name, in bytes: file systems take 255, and something may be put before it. */
-const LONGEST_NAME = 200;
-/** A name that every file system takes, with its ending however long it is. */
-export function safeName(name: string): string {
-  const clean = name.replace(/[\\/:*?"<>|\p{Cc}\p{Cf}]/gu, '_').replace(/^\.+/, '_').replace(/[. ]+$/, '');
-  const ending = /.(\.[\p{L}\p{N}]{1,12})$/u.exec(clean)?.[1] ?? '', stem = [...clean.slice(0, clean.length - ending.length).slice(0, LONGEST_NAME)];
-  while (Buffer.byteLength(stem.join('')) + Buffer.byteLength(ending) > LONGEST_NAME) stem.pop();
-  return stem.join('') + ending || 'file';
 }
 
 interface Sink { write(text: string): Promise<void>; end(text: string): Promise<void> }

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { FileValue } from '../../shared/index.js';
-import { defaultFile, safeName } from './export.js';
-import { window } from '../host/window.js';
+import { defaultFile, safeName } from '../host/fileNames.js';
 import { t } from '../host/text.js';
+import { window } from '../host/window.js';
 
 /** A file of a provider, fetched when it is known where it goes; undefined where there is none after all. */
 type Fetch = (signal: AbortSignal) => Promise<FileValue | undefined>;

@@ -1,20 +1,22 @@
 import * as vscode from 'vscode';
-import { isStream, isFile, MailError, splitName, take, validate, type Field, type Operation } from '../../shared/index.js';
-import type { Accounts } from '../accounts/store.js';
+import {
+  isFile, isStream, MailError, splitName, take, validate, type Field, type Operation,
+} from '../../shared/index.js';
+import type { AccountInfo, Accounts } from '../accounts/store.js';
+import {
+  idOfItem, inputFrom, isConversation, isMailbox, isPlace, labelOf, missing, operationOf, refOf, searchField,
+} from '../fields/tables.js';
+import { firstValues } from '../fields/values.js';
 import { openForm } from '../form/ask.js';
 import { openInBrowser } from '../host/browser.js';
-import { saveFile } from './files.js';
-import type { Values } from '../webview/messages.js';
-import { isFor, resourceOf, type AccountInfo, type Node } from '../tree/model.js';
 import { isCancel, type Problems } from '../host/problems.js';
-import type { Written } from './afterWrite.js';
-import { idOfItem, inputFrom, isConversation, isMailbox, isPlace, labelOf, missing, operationOf, refOf, searchField, type Binding } from '../fields/tables.js';
-import { firstValues } from '../fields/values.js';
-import { window } from '../host/window.js';
 import { inSentence, plural, t, title } from '../host/text.js';
+import { window } from '../host/window.js';
+import { isFor, resourceOf } from '../tree/model.js';
+import type { Values } from '../webview/messages.js';
+import { saveFile } from './files.js';
+import type { Target, Written } from './target.js';
 
-/** What an operation is run on: a place in the tree, or what a panel shows. */
-export interface Target { account: AccountInfo; resource: string; binding: Binding; label: string; node?: Node }
 interface OperatorOptions {
   extension: vscode.Uri; accounts: Accounts; problems: Problems;
   /** Shows an object as JSON. */
@@ -402,8 +404,3 @@ export async function inBulk<T extends { label: string }>(
   });
   return { done, unknown, left: queue.map(({ label }) => label) };
 }
-export const targetOf = (node: Node): Target => ({
-  account: node.account, node, label: node.label,
-  resource: resourceOf(node),
-  binding: node.kind === 'account' || node.kind === 'note' ? { refs: {}, choices: {} } : node.binding,
-});

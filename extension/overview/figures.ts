@@ -1,13 +1,13 @@
-import type { Operation } from '../../shared/index.js';
-import type { Bar, OverviewModel, Values } from '../webview/messages.js';
-import { shortDate, stateLabel, statusOf } from '../tree/model.js';
+import { numberIn, PER_DAY, SENT, SIZE, USED } from '../fields/figures.js';
 import { labelOf } from '../fields/tables.js';
 import { t, title } from '../host/text.js';
+import { shortDate, stateLabel, statusOf } from '../tree/model.js';
+import type { Bar, OverviewModel, Values } from '../webview/messages.js';
 
 const TONES: Readonly<Record<string, Bar['tone']>> = { active: 'good', error: 'bad', deleting: 'warn', disabled: 'plain', pending: 'plain', unknown: 'plain' };
 
 /** The figures of an overview, added up mailbox by mailbox. `reconnects`: what is pending there waits to be signed in. */
-export function createTally(now = Date.now(), reconnects = false) {
+export function createFigures(now = Date.now(), reconnects = false) {
   const states = new Map<string, number>(), ages = new Map<string, number>(), sends = new Map<string, number>();
   const space = new Map<string, number>(), daily = new Map<number, number>();
   const attention: OverviewModel['rows'] = [];
@@ -108,31 +108,5 @@ const flatten = (native: unknown): Values => {
   const top = (native ?? {}) as Values;
   return { ...top, ...(typeof top.attributes === 'object' && top.attributes !== null ? top.attributes as Values : {}) };
 };
-/**
- * What vendors call the most a mailbox may send in a day, its own messages before all that pass through it; what it has sent; its space and what
- * is used of it.
- */
-const PER_DAY = [/^max_?(mailings|sends|messages)_?per_?day$/i, /^max_?emails_?per_?day$/i, /^(daily_?send(ing)?_?limit|send_?limit)$/i];
-const SENT = [/^(sent_?today|emails?_?sent\w*|messages?_?sent\w*|\w*sent_?count)$/i];
-const SIZE = [/^(size|quota|storage_?(limit|quota)|total_?storage)$/i], USED = [/^(current_?usage|used|usage|storage_?used)$/i];
-/** The first number whose name fits, the earlier patterns first. */
-function numberIn(flat: Values, patterns: readonly RegExp[]): number | undefined {
-  for (const pattern of patterns) {
-    for (const [key, value] of Object.entries(flat)) {
-      const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-      if (pattern.test(key) && typeof number === 'number' && Number.isFinite(number)) return number;
-    }
-  }
-  return undefined;
-}
 const shareName = (share: number): string => share >= 1 ? 'full' : share >= .8 ? 'near' : share > 0 ? 'some' : 'none';
 const put = <K>(into: Map<K, number>, key: K): void => { into.set(key, (into.get(key) ?? 0) + 1); };
-
-/** The figures that a list gives only when they are asked for by name. */
-export const figuresAskedFor = (operation: Operation): Values => {
-  const { fields } = operation.input;
-  const offered = fields?.type === 'list' && fields.of.type === 'choice' ? Object.keys(fields.of.choices) : [];
-  const wanted = offered.filter(name => [...SIZE, ...USED, /^enabled$/i].some(pattern => pattern.test(name)));
-  // A list whose answers are complete by themselves takes the same field for leaving things out.
-  return wanted.some(name => USED[0]!.test(name)) ? { fields: wanted } : {};
-};

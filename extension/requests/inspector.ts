@@ -1,7 +1,7 @@
 import type * as vscode from 'vscode';
-import type { RequestLog } from './log.js';
-import { openPanel, type Back } from '../webview/panel.js';
 import { t } from '../host/text.js';
+import { openPanel, type Back } from '../webview/panel.js';
+import type { RequestLog } from './log.js';
 
 /** The inspector of the last exchanges, which follows along while it is open. */
 export function openRequests(extension: vscode.Uri, requests: RequestLog, back?: Back): void {

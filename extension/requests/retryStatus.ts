@@ -1,9 +1,9 @@
 import type * as vscode from 'vscode';
-import { window } from '../host/window.js';
 import { t } from '../host/text.js';
+import { window } from '../host/window.js';
 
 /** Says in the status bar that an account waits before it tries again, and counts the seconds down: the longest wait where there are several. */
-export function createWaits(now: () => number = Date.now): vscode.Disposable & { wait(account: string, seconds: number): void } {
+export function createRetryStatus(now: () => number = Date.now): vscode.Disposable & { wait(account: string, seconds: number): void } {
   const item = window.createStatusBarItem('clock'), until = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   const draw = () => {

@@ -1,14 +1,15 @@
 import * as vscode from 'vscode';
 import { isMailError, MailError, take, validate } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
-import type { EntryResult, ListColumn, ListsModel, Values } from '../webview/messages.js';
-import { idOfItem, labelOf, inputFrom, missing, operationOf, refOf, type Binding } from '../fields/tables.js';
-import { inBulk, type Operator, type Target } from '../operations/run.js';
-import { openPanel, type Back } from '../webview/panel.js';
-import { explain } from '../host/problems.js';
+import { idOfItem, inputFrom, labelOf, missing, operationOf, refOf, type Binding } from '../fields/tables.js';
 import { packPlace } from '../fields/values.js';
-import { window } from '../host/window.js';
+import { explain } from '../host/problems.js';
 import { inSentence, plural, t, title } from '../host/text.js';
+import { window } from '../host/window.js';
+import { inBulk, type Operator } from '../operations/run.js';
+import type { Target } from '../operations/target.js';
+import type { EntryResult, ListColumn, ListsModel, Values } from '../webview/messages.js';
+import { openPanel, type Back } from '../webview/panel.js';
 
 interface ListsOptions {
   extension: vscode.Uri; accounts: Accounts; operator: Operator;

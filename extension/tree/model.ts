@@ -1,11 +1,11 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../../shared/index.js';
-import { actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, labelOf, NOTHING_BOUND, operationOf, searchField,
-  singlesAt, type Binding, type Branch } from '../fields/tables.js';
+import type { AccountInfo } from '../accounts/store.js';
+import {
+  actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, labelOf, NOTHING_BOUND,
+  operationOf, searchField, singlesAt, type Binding, type Branch,
+} from '../fields/tables.js';
 import { secretsOf } from '../fields/values.js';
 import { brief, t, title } from '../host/text.js';
-
-/** An account as the tree sees it; `values` are its open values, never secrets. */
-export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
 
 interface Base { readonly id: string; readonly parent?: Node; account: AccountInfo; label: string }
 export interface AccountNode extends Base { kind: 'account' }

@@ -1,8 +1,8 @@
 import { splitName } from '../../shared/index.js';
-import type { Values } from '../webview/messages.js';
-import type { BranchNode, ItemNode } from './model.js';
 import { inputFrom, nodeFor, operationOf } from '../fields/tables.js';
 import { title } from '../host/text.js';
+import type { Values } from '../webview/messages.js';
+import type { BranchNode, ItemNode } from './model.js';
 
 /** Rows as nodes of n8n, ready to be pasted into its canvas: an object as what gets it, where there is such a thing, else the list it stands in. */
 export function n8nNodes(rows: readonly (ItemNode | BranchNode)[]): unknown {

@@ -1,11 +1,14 @@
 import * as vscode from 'vscode';
 import { isMailError, nextStep } from '../../shared/index.js';
 import type { AccountState } from '../accounts/store.js';
-import { contextOf, deletionOf, describe, needsAttention, shortDate, stateLabel, stateOf, statusOf, type ItemNode, type Model, type Node } from './model.js';
-import { oneLine } from '../host/problems.js';
 import { idOfItem, isConversation, isMail, isMessage } from '../fields/tables.js';
-import { inMarkdown } from '../host/window.js';
+import { oneLine } from '../host/problems.js';
 import { t, title } from '../host/text.js';
+import { inMarkdown } from '../host/window.js';
+import {
+  contextOf, deletionOf, describe, needsAttention, shortDate, stateLabel, stateOf, statusOf, type ItemNode,
+  type Model, type Node,
+} from './model.js';
 
 /** The scheme of the addresses that carry a row's state to the decorations. */
 const STATE = 'mailroom-state';

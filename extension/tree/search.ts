@@ -1,5 +1,5 @@
-import { hasMore, type BranchNode, type Model, type Node } from './model.js';
 import { isMailbox } from '../fields/tables.js';
+import { hasMore, type BranchNode, type Model, type Node } from './model.js';
 
 /** How somebody follows a look through an account, and ends it. */
 export interface Looking { stopped(): boolean; at(label: string): void; reading(branch: BranchNode): { dispose(): void } }
@@ -7,7 +7,7 @@ export interface Looking { stopped(): boolean; at(label: string): void; reading(
 const MOST_PAGES = 50;
 
 /** Reads every list of mailboxes of an account anew, also those below its domains or tenants. Gives the lists that could not be read. */
-export async function lookThrough(model: Model, account: string, { stopped, at, reading }: Looking): Promise<BranchNode[]> {
+export async function readMailboxes(model: Model, account: string, { stopped, at, reading }: Looking): Promise<BranchNode[]> {
   const failed: BranchNode[] = [];
   const walk = async (node: Node, depth: number): Promise<void> => {
     for (const child of await model.children(node)) {

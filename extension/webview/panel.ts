@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { isMailError } from '../../shared/index.js';
-import { PAGE_WORDS, readToHost, type Ask, type FormIssue, type Kept, type ToPage } from './messages.js';
-import { policyOf, type Page } from './policy.js';
 import { explain } from '../host/problems.js';
 import { t } from '../host/text.js';
+import { PAGE_WORDS, readToHost, type Ask, type FormIssue, type Kept, type ToPage } from './messages.js';
+import { policyOf, type Page } from './policy.js';
 
 interface PageOptions {
   page: Page; extension: vscode.Uri; keep?: Kept;

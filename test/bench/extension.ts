@@ -2,7 +2,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Client, Provider } from '../../shared/index.js';
-import { createModel, type AccountInfo, type BranchNode } from '../../extension/tree/model.js';
+import { createModel, type BranchNode } from '../../extension/tree/model.js';
+import type { AccountInfo } from '../../extension/accounts/store.js';
 
 const root = join(__dirname, '../..');
 /** One figure and the most it may be. */

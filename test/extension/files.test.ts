@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { openFile, saveFile } from '../../extension/operations/files.js';
-import type { safeName } from '../../extension/operations/export.js';
 import { pretended, withVscode } from './host.js';
+import type { safeName } from '../../extension/host/fileNames.js';
 
 interface Files { openFile: typeof openFile; saveFile: typeof saveFile }
 const parts = (...texts: string[]) => async () => ({ name: 'x', type: 'text/plain', open: async function* () { for (const text of texts) yield Buffer.from(text); } });
@@ -64,7 +64,7 @@ describe('files of messages', () => {
     assert.ok(existsSync(join(folder, 'tool.exe')));
   });
   it('have names that every file system takes, with their endings', async () => {
-    const { safeName: safe } = await withVscode<{ safeName: typeof safeName }>('operations/export.ts', pretended().vscode);
+    const { safeName: safe } = await withVscode<{ safeName: typeof safeName }>('host/fileNames.ts', pretended().vscode);
     assert.equal(safe('a/b\\c:d\u202ee.pdf'), 'a_b_c_d_e.pdf');
     assert.deepEqual(['..', '', '.profile', 'x. .'].map(safe), ['_', 'file', '_profile', 'x']);
     for (const name of [`${'x'.repeat(500)}.pdf`, `${'é'.repeat(500)}.pdf`, `${'📎'.repeat(500)}.tar.gz`]) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { fieldsOf } from '../../extension/accounts/store.js';
 import { render } from '../../extension/form/render.js';
-import { spokenProviders } from '../../extension/fields/localized.js';
+import { localizedProviders } from '../../extension/fields/localized.js';
 import { plural, t, title, translateWith } from '../../extension/host/text.js';
 import { providers, splitName, type Fields, type Operation } from '../../shared/index.js';
 
@@ -19,7 +19,7 @@ describe('another language', () => {
         for (const { label, help, options } of controls) for (const text of [label, help, ...(options ?? []).map(one => one.label)]) if (text) assert.match(text, ANGLED);
       }
     };
-    for (const provider of spokenProviders()) {
+    for (const provider of localizedProviders()) {
       form(fieldsOf(provider));
       if (provider.notice) assert.match(provider.notice, ANGLED);
       for (const [name, { summary, input }] of Object.entries(provider.operations as Record<string, Operation>)) {
@@ -29,9 +29,9 @@ describe('another language', () => {
     }
   });
   it('is put into the tables once, and not at all where there is none', () => {
-    assert.equal(spokenProviders(), spokenProviders());
-    assert.notEqual(spokenProviders(), providers);
+    assert.equal(localizedProviders(), localizedProviders());
+    assert.notEqual(localizedProviders(), providers);
     translateWith(text => text, false);
-    assert.equal(spokenProviders(), providers);
+    assert.equal(localizedProviders(), providers);
   });
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { allowedValue, costOf } from '../../extension/mail/page/allowed.js';
-import { calmLetters } from '../../extension/mail/page/characterLimits.js';
-import { tame } from '../../extension/mail/page/markupLimits.js';
+import { limitCharacters } from '../../extension/mail/page/characterLimits.js';
+import { limitMarkup } from '../../extension/mail/page/markupLimits.js';
 
 /** The most elements open at once, counted by the letter: what has an end tag of its own and is not closed by what follows. */
 function deepest(html: string, ...names: string[]): number {
@@ -18,21 +18,21 @@ describe('mail before it is parsed', () => {
       '<style>p > b { color: red }</style><p style="a:b">x</p>', '<b><i>crossed</b></i>', '<a href="https://x.example/?a=1&b=2">x</a>', `${'<div>'.repeat(80)}x${'</div>'.repeat(80)}`,
       `<table>${'<tr><td>cell'.repeat(2000)}</table>`, '<p>'.repeat(3000), '<dl><dt>a<dd>b<dt>c<dd><div>d</div></dl>', `${'<div>'.repeat(20)}<table><tr><td>${'<div>'.repeat(50)}</table>`.repeat(2),
       '<a href="https://x.example/"><table><tbody><tr><td><b>x</b></td></tr></tbody></table></a>'.repeat(200), `<table>${'<tr><td><font color="red"><p>left open'.repeat(500)}</table>`, '<a class="x">left open '.repeat(500), '<p>a</p></p>b',
-    ]) assert.equal(tame(honest), honest);
+    ]) assert.equal(limitMarkup(honest), honest);
   });
   it('writes what is kept in one way, and text without a tag in it', () => {
-    assert.equal(tame("<IMG SRC=a.png alt='x \"y\" <z>' onerror=x></ p> 1 < 2"), '<img src="a.png" alt="x &quot;y&quot; &lt;z>">&lt;/ p> 1 &lt; 2');
-    assert.equal(tame('<textarea><b></textarea><b>y</b><xmp><i></xmp>'), '&lt;b><b>y</b>&lt;i>');
-    assert.equal(tame('<style>a<b{}/*</p>*/</style>'), '<style>ab{}/*/p>*/</style>');
-    assert.equal(tame('<html dir=rtl onclick=x><style media=print type=x onload=x>a{}</style><body text=red>b'), '<html dir="rtl"><style media="print" type="x">a{}</style><body text="red">b');
-    assert.equal(tame('<body background=x><form><button>go</button><select><option>1</select></form><noscript><p>n</p></noscript><custom-part>c'), '<body background="x">go1c');
+    assert.equal(limitMarkup("<IMG SRC=a.png alt='x \"y\" <z>' onerror=x></ p> 1 < 2"), '<img src="a.png" alt="x &quot;y&quot; &lt;z>">&lt;/ p> 1 &lt; 2');
+    assert.equal(limitMarkup('<textarea><b></textarea><b>y</b><xmp><i></xmp>'), '&lt;b><b>y</b>&lt;i>');
+    assert.equal(limitMarkup('<style>a<b{}/*</p>*/</style>'), '<style>ab{}/*/p>*/</style>');
+    assert.equal(limitMarkup('<html dir=rtl onclick=x><style media=print type=x onload=x>a{}</style><body text=red>b'), '<html dir="rtl"><style media="print" type="x">a{}</style><body text="red">b');
+    assert.equal(limitMarkup('<body background=x><form><button>go</button><select><option>1</select></form><noscript><p>n</p></noscript><custom-part>c'), '<body background="x">go1c');
   });
   it('loses comments, drawings, and tags without an end', () => {
-    assert.equal(tame('a<!-- <b> --><!--[if mso]><p>x<![endif]-->b<!DOCTYPE html>c<!-->d<?xml x?>e'), 'abcde');
-    assert.equal(tame('a<svg><style><g></style><p>x</svg>b<math>c<svg/>d<svg></svg>e'), 'abcde');
-    assert.equal(tame('a<p title="x>y'), 'a');
-    assert.equal(tame('a<!-- never ends <p>'), 'a');
-    assert.equal(tame('a</div></b>b'), 'ab');
+    assert.equal(limitMarkup('a<!-- <b> --><!--[if mso]><p>x<![endif]-->b<!DOCTYPE html>c<!-->d<?xml x?>e'), 'abcde');
+    assert.equal(limitMarkup('a<svg><style><g></style><p>x</svg>b<math>c<svg/>d<svg></svg>e'), 'abcde');
+    assert.equal(limitMarkup('a<p title="x>y'), 'a');
+    assert.equal(limitMarkup('a<!-- never ends <p>'), 'a');
+    assert.equal(limitMarkup('a</div></b>b'), 'ab');
   });
   // Each of these looks closed and is not for the parser: repeated, half a megabyte of it took seconds.
   for (const [why, given, kept] of [
@@ -41,27 +41,27 @@ describe('mail before it is parsed', () => {
     ['a tag hides in quotes that are none', '<br ="><div ">', '<br>'], ['other spaces belong to the name', '<br\u00a0><p\u00a0>', ''], ['the Kelvin sign is no k', '<mar\u212a>', ''], ['a form ends by itself', '<form><div></form>', '<div>'],
     ['formatting does not end out of a cell', '<b><table><tr><td></b></table></b>', '<b><table><tr><td></table></b>'], ['formatting is put right for eight blocks', `<b>${'<div>'.repeat(8)}</b>`, `<b>${'<div>'.repeat(8)}`],
     ['a table ends a table', '<table><table><td>x</table>y</table>', '<table><td>x</table>'.replace('</table>', 'y</table>')], ['a head that is not there ends nothing', '<table><b><td></thead></b>', '<table><b><td></thead>'], ['a part of no table is none', '<td><tr></td>', ''],
-  ] as const) it(`${why}: ${given.slice(0, 40)}`, () => assert.equal(tame(given), kept));
+  ] as const) it(`${why}: ${given.slice(0, 40)}`, () => assert.equal(limitMarkup(given), kept));
   it('never has more open than the parser bears, and keeps all of its text', () => {
-    const divs = tame(`${'<div>'.repeat(100_000)}deep`), tables = tame(`${'<table><tr><td>'.repeat(5000)}deep${'</td></tr></table>'.repeat(5000)}after`), fonts = tame(Array.from({ length: 50_000 }, (_, i) => `<font size=${i}>`).join('') + 'deep');
-    assert.ok(deepest(tame('<li><dd><dl><optgroup>'.repeat(50_000)), 'li', 'dd', 'dl') <= 120);
-    assert.ok((tame(Array.from({ length: 100 }, (_, i) => `<b id=${i}>`).join('') + '<p>x'.repeat(100_000)).match(/<p>/g) ?? []).length <= 150_000 / 24, 'what is opened again in every block counts as often');
+    const divs = limitMarkup(`${'<div>'.repeat(100_000)}deep`), tables = limitMarkup(`${'<table><tr><td>'.repeat(5000)}deep${'</td></tr></table>'.repeat(5000)}after`), fonts = limitMarkup(Array.from({ length: 50_000 }, (_, i) => `<font size=${i}>`).join('') + 'deep');
+    assert.ok(deepest(limitMarkup('<li><dd><dl><optgroup>'.repeat(50_000)), 'li', 'dd', 'dl') <= 120);
+    assert.ok((limitMarkup(Array.from({ length: 100 }, (_, i) => `<b id=${i}>`).join('') + '<p>x'.repeat(100_000)).match(/<p>/g) ?? []).length <= 150_000 / 24, 'what is opened again in every block counts as often');
     assert.ok(deepest(divs, 'div') <= 120 && divs.endsWith('deep'));
     assert.ok(deepest(tables, 'table') <= 24 && tables.includes('deep') && tables.endsWith('after'));
     assert.ok(deepest(fonts, 'font') <= 24 && fonts.endsWith('deep'));
     let cut = 0;
-    assert.ok((tame('<br>x'.repeat(400_000), () => { cut++; }).match(/<br>/g) ?? []).length <= 150_000);
+    assert.ok((limitMarkup('<br>x'.repeat(400_000), () => { cut++; }).match(/<br>/g) ?? []).length <= 150_000);
     assert.ok(cut > 0, 'and says that there was more');
-    tame('<br>x'.repeat(1000), () => assert.fail('nothing was left out'));
+    limitMarkup('<br>x'.repeat(1000), () => assert.fail('nothing was left out'));
   });
   it('a dropped tag takes its end tag with it, so that what is around stays whole', () => {
-    const text = tame(`<table>${'<tr><td><table>'.repeat(40)}x${'</table></td></tr>'.repeat(40)}</table><p>after</p>`);
+    const text = limitMarkup(`<table>${'<tr><td><table>'.repeat(40)}x${'</table></td></tr>'.repeat(40)}</table><p>after</p>`);
     assert.equal((text.match(/<table>/g) ?? []).length, (text.match(/<\/table>/g) ?? []).length);
   });
   it('takes time in proportion to its length, whatever the shape', () => {
     const shapes = ['<table>', '<div><b>', '<a x="', '<!--', '<svg>', '<style>', '<font size=1', '</p></div>', '<', '<p', '<svg><style>', '"<a \'=', '<textarea></textarea ', '<b><p></b>'];
     for (const shape of shapes) {
-      const time = (length: number) => { const text = shape.repeat(length / shape.length), start = process.cpuUsage().user; tame(text); return process.cpuUsage(undefined).user - start; };
+      const time = (length: number) => { const text = shape.repeat(length / shape.length), start = process.cpuUsage().user; limitMarkup(text); return process.cpuUsage(undefined).user - start; };
       time(100_000);
       const short = Math.max(time(250_000), 4000), long = time(2_000_000);
       assert.ok(long < short * 8 * 6, `${shape}: ${short} and ${long} microseconds`);
@@ -70,9 +70,9 @@ describe('mail before it is parsed', () => {
   it('never fails, and does the same to its own result (property)', () => {
     const piece = fc.constantFrom('<div>', '</div>', '<b>', '</b>', '<table>', '</table>', '<svg>', '</svg>', '<style>', '</style>', '<!--', '-->', '<p title="', '">', "'", '=', 'text', '<', '>', '<br/>', '<script>', '</script >', '<TD>', '\u0130');
     fc.assert(fc.property(fc.array(piece, { maxLength: 60 }).map(parts => parts.join('')), html => {
-      const once = tame(html);
+      const once = limitMarkup(html);
       assert.ok(once.length <= html.length * 4 + 20 * 10);
-      assert.equal(tame(once).replaceAll('</p>', ''), once.replaceAll('</p>', ''));
+      assert.equal(limitMarkup(once).replaceAll('</p>', ''), once.replaceAll('</p>', ''));
       assert.ok(!/<(svg|math)[\s>]/i.test(once.replace(/<(style|script|p title=)[\s\S]*/i, '')));
     }));
   });
@@ -108,10 +108,10 @@ describe('styles of mail', () => {
 
 describe('letters of mail', () => {
   it('stay as they are when they are honest', () => {
-    for (const honest of ['Grüße, naïve e\u0301', 'עברית \u2067(1)\u2069', 'हिन्दी', '👨‍👩‍👧 ❤️']) assert.equal(calmLetters()(honest), honest);
+    for (const honest of ['Grüße, naïve e\u0301', 'עברית \u2067(1)\u2069', 'हिन्दी', '👨‍👩‍👧 ❤️']) assert.equal(limitCharacters()(honest), honest);
   });
   it('lose what turns others backwards, marks by the heap, and turns by the thousand, over all texts of a message', () => {
-    const calm = calmLetters();
+    const calm = limitCharacters();
     assert.equal(calm('a\u202eb\u202dc'), 'abc');
     assert.equal(calm(`x${'\u0301'.repeat(400_000)}y`), `x${'\u0301'.repeat(16)}y`);
     assert.equal(calm('\u2066'.repeat(600)).length + calm('\u202a'.repeat(600)).length + calm('\u202b').length, 1000);

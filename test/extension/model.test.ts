@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { MailError, providers, type Client, type Provider } from '../../shared/index.js';
-import { contextOf, createModel, describe as words, type AccountInfo, type BranchNode, type ItemNode, type Node, type NoteNode } from '../../extension/tree/model.js';
+import { contextOf, createModel, describe as words, type BranchNode, type ItemNode, type Node, type NoteNode } from '../../extension/tree/model.js';
 import { actionsOn, bind, branchesAt, inputFrom, nodeFor, NOTHING_BOUND, operationOf, singlesAt, tableOf } from '../../extension/fields/tables.js';
 import { ownerOf } from '../../nodes/lib/owner.js';
 import { n8nNodes } from '../../extension/tree/n8nNodes.js';
+import type { AccountInfo } from '../../extension/accounts/store.js';
 
 /** A provider made up for these tests, so that nothing depends on a real table. */
 const text = (label: string, more: object = {}) => ({ type: 'text', label, ...more });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { createTally, figuresAskedFor } from '../../extension/overview/figures.js';
+import { createFigures } from '../../extension/overview/figures.js';
+import { figuresAskedFor } from '../../extension/fields/figures.js';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z'), hour = 3_600_000;
 const at = (ago: number) => new Date(NOW - ago).toISOString();
 const shown = (items: object[], busy = false) => {
-  const tally = createTally(NOW);
+  const tally = createFigures(NOW);
   for (const item of items) tally.add('mailbox', { id: 'm', email: 'a@x.example', status: 'active', ...item });
   return Object.fromEntries(tally.model('T', 'Acme', busy, false).charts.map(chart => [chart.title, chart]));
 };
@@ -12,7 +13,7 @@ const bars = (chart: { bars: { label: string; value: number }[] } | undefined) =
 
 describe('the overview', () => {
   it('counts mailboxes by state and names those in trouble', () => {
-    const tally = createTally(NOW);
+    const tally = createFigures(NOW);
     tally.add('mailbox', { id: '1', email: 'a@x.example', status: 'active', native: {} });
     tally.add('mailbox', { id: '2', email: 'b@x.example', status: 'error', native: { attributes: { sendErroredAt: at(hour) } } });
     const model = tally.model('T', 'Acme', false, false);
@@ -22,7 +23,7 @@ describe('the overview', () => {
   });
   it('what waits to be signed in is named where it can be connected again', () => {
     const named = (reconnects: boolean) => {
-      const tally = createTally(NOW, reconnects);
+      const tally = createFigures(NOW, reconnects);
       tally.add('mailbox', { id: '1', email: 'a@x.example', status: 'pending', native: {} });
       return tally.model('T', 'Acme', false, false).rows.map(row => `${row.label}: ${row.status}`);
     };
@@ -44,7 +45,7 @@ describe('the overview', () => {
     for (const title of ['Sends against limits', 'Age of the last synchronization']) { assert.deepEqual(charts[title]!.bars, []); assert.match(charts[title]!.note!, /^Acme (tells neither|does not tell)/); }
     assert.deepEqual(Object.keys(shown([{ native: {} }], true)), ['Mailboxes by state'], 'not while it is still reading');
   });
-  it('no mailbox at all is a sentence too', () => assert.match(createTally(NOW).model('T', 'Acme', false, false).note!, /^Acme shows no mailboxes/));
+  it('no mailbox at all is a sentence too', () => assert.match(createFigures(NOW).model('T', 'Acme', false, false).note!, /^Acme shows no mailboxes/));
   it('the age of the last synchronization is that of the latest success', () => {
     const chart = shown([{ native: { syncSuccessAt: at(hour / 2), syncErroredAt: at(0) } }, { native: { lastSync: at(3 * 24 * hour) } }])['Age of the last synchronization']!;
     assert.deepEqual(bars(chart), { 'under an hour': 1, 'under a week': 1 });

@@ -8,7 +8,7 @@ import { control, render } from '../../extension/form/render.js';
 import { bodyFields, htmlOf } from '../../extension/mail/body.js';
 import { cell, columnsOf, csvRow, csvTable, jsonTable } from '../../extension/fields/csv.js';
 import { policyOf } from '../../extension/webview/policy.js';
-import { createReturns } from '../../extension/accountForm/redirects.js';
+import { createRedirects } from '../../extension/accountForm/redirects.js';
 import { createRequestLog } from '../../extension/requests/log.js';
 
 const root = join(__dirname, '../..');
@@ -165,7 +165,7 @@ function parseCsv(text: string): string[][] {
 
 describe('coming back from a sign-in', () => {
   it('goes to the one that was started here, once; any other is told apart and ends nothing', () => {
-    const returns = createReturns(), got: string[] = [];
+    const returns = createRedirects(), got: string[] = [];
     const forget = returns.expect('mine', address => got.push(address));
     for (const bad of ['', 'state=', 'state=other&code=x', 'code=x']) assert.equal(returns.arrived(bad), false, bad);
     assert.deepEqual(got, []);
@@ -177,7 +177,7 @@ describe('coming back from a sign-in', () => {
   it('keeps a plus of the code, whether or not its percent sign was taken out on the way', () => {
     for (const query of ['state=s&code=a%2Bb%3D%3D', 'state=s&code=a+b==']) {
       let got = '';
-      const returns = createReturns();
+      const returns = createRedirects();
       returns.expect('s', address => { got = address; });
       returns.arrived(query);
       assert.equal(readRedirect(got, 's'), 'a+b==');
@@ -185,7 +185,7 @@ describe('coming back from a sign-in', () => {
   });
   it('a refusal is handed on with its reason', () => {
     let got = '';
-    const returns = createReturns();
+    const returns = createRedirects();
     returns.expect('s', address => { got = address; });
     returns.arrived('state=s&error=access_denied&error_description=not+today');
     assert.throws(() => readRedirect(got, 's'), { code: 'forbidden', message: /access_denied: not today/ });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRequestLog } from '../../extension/requests/log.js';
-import { createWaits } from '../../extension/requests/retryStatus.js';
+import { createRetryStatus } from '../../extension/requests/retryStatus.js';
 import { connect, isStream, providers, type Exchange } from '../../shared/index.js';
 import { startMail } from '../sandbox/mail.js';
 
@@ -73,7 +73,7 @@ describe('a wait', () => {
     globalThis.setInterval = ((run: () => void) => { tick = run; return 1; }) as never;
     globalThis.clearInterval = (() => { tick = () => {}; }) as never;
     try {
-      const waits = createWaits(() => now);
+      const waits = createRetryStatus(() => now);
       waits.wait('Sales', 0.4);
       assert.equal(item.shown, false);
       waits.wait('Sales', 20);

@@ -3,13 +3,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MailError, providers, type Client, type Provider } from '../../shared/index.js';
-import { lookThrough } from '../../extension/tree/search.js';
-import { actionsOf, contextOf, createModel, isFor, needsAttention, stateOf, type AccountInfo, type BranchNode, type ItemNode, type Model, type Node } from '../../extension/tree/model.js';
+import { readMailboxes } from '../../extension/tree/search.js';
+import { actionsOf, contextOf, createModel, isFor, needsAttention, stateOf, type BranchNode, type ItemNode, type Model, type Node } from '../../extension/tree/model.js';
 import { n8nNodes } from '../../extension/tree/n8nNodes.js';
-import { createOperator, targetOf } from '../../extension/operations/run.js';
-import { settle, type Written } from '../../extension/operations/afterWrite.js';
+import { createOperator } from '../../extension/operations/run.js';
+import { settle } from '../../extension/operations/afterWrite.js';
 import { bind, branchesAt, inputFrom, NOTHING_BOUND, operationOf, tableOf, type Binding } from '../../extension/fields/tables.js';
 import type { Values } from '../../extension/webview/messages.js';
+import type { AccountInfo } from '../../extension/accounts/store.js';
+import { targetOf, type Written } from '../../extension/operations/target.js';
 
 const text = (label: string, more: object = {}) => ({ type: 'text', label, ...more });
 const op = (input: object, effect = 'read', summary = 'Does it') => ({ summary, effect, docs: 'https://example.com', input, run: () => undefined });
@@ -119,7 +121,7 @@ describe('what needs the user', () => {
   it('a look reads every list anew, and names those that could not be read', async () => {
     let now = [box('m1')], down = false;
     const { model, at } = harness({ 'domain.list': () => [{ id: 'd1', name: 'one.example' }], 'mailbox.list': ({ domain }) => { if (domain && down) throw new MailError('unavailable', 'Down.'); return domain ? [] : now; } });
-    const look = () => lookThrough(model, 'a', { stopped: () => false, at() {}, reading: () => ({ dispose() {} }) });
+    const look = () => readMailboxes(model, 'a', { stopped: () => false, at() {}, reading: () => ({ dispose() {} }) });
     assert.deepEqual(await look(), [], 'also before the tree was drawn');
     assert.deepEqual(model.loaded().map(({ label }) => label), ['one.example', 'm1@x.example']);
     now = [box('m1', { status: 'error' })];

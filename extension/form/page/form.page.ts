@@ -1,5 +1,5 @@
-import { make, toolkitButton, type Made } from '../../webview/page/controls.js';
 import type { FormIssue, FormModel, Values } from '../../webview/messages.js';
+import { make, toolkitButton, type Made } from '../../webview/page/controls.js';
 import { announce, ask, errorText, h, main, Refusal, remember, remembered, start, w } from '../../webview/page/page.js';
 
 const root = main('form');

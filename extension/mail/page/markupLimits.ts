@@ -32,7 +32,7 @@ interface Place { table: number; cell: boolean }
 interface Format { name: string; place: Place; /** How many of the elements around it are still open. */ depth: number }
 
 /** A message without what stalls a parser; says where more than the last tag that is taken was left out. */
-export function tame(html: string, onCut?: () => void): string {
+export function limitMarkup(html: string, onCut?: () => void): string {
   const parts: string[] = [], stack: string[] = [], outer: Place[] = [], skipped = new Map<string, number>(), endless = new Set<string>();
   const mark = /<(\/?)([a-z][^\t\n\f\r />]*)|<!--|<[!?]/gi;
   let formats: Format[] = [], place: Place = { table: 0, cell: false }, at = 0, tags = 0;

@@ -1,7 +1,9 @@
 import type { MailAction, MailView, ReaderModel } from '../../webview/messages.js';
-import { calmLetters } from './characterLimits.js';
+import {
+  announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w,
+} from '../../webview/page/page.js';
+import { limitCharacters } from './characterLimits.js';
 import { mailFrame } from './mailFrame.js';
-import { announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w } from '../../webview/page/page.js';
 import { sanitize } from './sanitize.js';
 
 const root = main('reader');
@@ -73,7 +75,7 @@ function draw(mail: MailView): HTMLElement {
   if (!mail.loaded) return article;
   if (mode === 'html' && mail.html !== undefined) article.append(htmlBody(mail, mail.html));
   else article.append(h('div', { class: 'body' }, mail.textCut ? cutBar(mail) : undefined,
-    mail.text !== undefined ? h('pre', {}, calmLetters()(mail.text)) : h('p', { class: 'empty' }, w('This message has no text.'))));
+    mail.text !== undefined ? h('pre', {}, limitCharacters()(mail.text)) : h('p', { class: 'empty' }, w('This message has no text.'))));
   const files = mail.attachments.filter(one => !one.inline || !mail.html);
   if (files.length) {
     const preview = h('div', {});

@@ -1,8 +1,8 @@
 import { SHOWN } from '../../webview/messages.js';
 import { ATTRIBUTES, DROPPED, KEPT } from './allowed.js';
-import { calmLetters } from './characterLimits.js';
+import { limitCharacters } from './characterLimits.js';
 import { mailStyles } from './mailStyle.js';
-import { tame } from './markupLimits.js';
+import { limitMarkup } from './markupLimits.js';
 
 /** Deeper nesting than this is flattened: nobody reads it, and it only serves to stall. */
 const DEEPEST = 200;
@@ -34,7 +34,7 @@ interface CleanOptions {
 export function sanitize(html: string, { images, inline }: CleanOptions): Clean {
   let remote = false, cut = false, count = 0, length = 0, spans = SPANS;
   const used: Record<string, number> = {}, spare = (name: string) => (used[name] = (used[name] ?? 0) + 1) <= (LIMITED[name] ?? Infinity);
-  const parsed = new DOMParser().parseFromString(tame(html, () => { cut = true; }), 'text/html'), out = document.implementation.createHTMLDocument('');
+  const parsed = new DOMParser().parseFromString(limitMarkup(html, () => { cut = true; }), 'text/html'), out = document.implementation.createHTMLDocument('');
   const own = (cid: string) => Object.hasOwn(inline, cid) ? inline[cid] : undefined;
   const picture = (address: string): string | undefined => {
     const at = address.trim();
@@ -45,7 +45,7 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
     remote = true;
     return images ? at.replace(/^\/\//, 'https://') : undefined;
   };
-  const styles = mailStyles(parsed.querySelectorAll('*').length, picture), calm = calmLetters();
+  const styles = mailStyles(parsed.querySelectorAll('*').length, picture), calm = limitCharacters();
   const attributes = (from: Element, made: Element): void => {
     const name = from.localName;
     for (const { name: attribute, value } of Array.from(from.attributes)) {

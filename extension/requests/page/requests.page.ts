@@ -1,5 +1,5 @@
 import type { RequestLine } from '../../webview/messages.js';
-import { ask, button, errorText, announce, h, main, remember, remembered, start, w } from '../../webview/page/page.js';
+import { announce, ask, button, errorText, h, main, remember, remembered, start, w } from '../../webview/page/page.js';
 
 const root = main('requests');
 root.classList.add('wide');

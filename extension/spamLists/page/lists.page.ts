@@ -1,5 +1,7 @@
 import type { EntryResult, ListColumn, ListsModel } from '../../webview/messages.js';
-import { announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w } from '../../webview/page/page.js';
+import {
+  announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w,
+} from '../../webview/page/page.js';
 
 const root = main('lists');
 let model: ListsModel | undefined;

@@ -1,5 +1,7 @@
-import { provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeTextArea, vsCodeTextField,
-  type Button, type Checkbox, type TextArea } from '@vscode/webview-ui-toolkit';
+import {
+  provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeTextArea, vsCodeTextField, type Button,
+  type Checkbox, type TextArea,
+} from '@vscode/webview-ui-toolkit';
 import type { Control } from '../messages.js';
 
 /**
