@@ -7,7 +7,6 @@ import { stopSandbox } from './accounts/sandbox.js';
 import { createAccounts, grantOf, type StoredAccount } from './accounts/store.js';
 import { registerCommands } from './commands.js';
 import { idOfItem, operationOf, removes } from './fields/tables.js';
-import { openForm } from './form/ask.js';
 import { createProblems, explainTo } from './host/problems.js';
 import { createReadOnly } from './host/readOnlyDocuments.js';
 import { t, translateWith } from './host/text.js';
@@ -209,13 +208,7 @@ export function activate(context: vscode.ExtensionContext): void {
       openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
   }));
   registerCommands({
-    context, accounts, model, tree, view, selection: () => selection, attention, problems, log, operator, documents, compose,
-    read, editLists, showJson, showRequests: () => openRequests(extension, requests),
-    askFilter: (target, fields, values, run) => openForm({
-      extension, identity: `filter ${target.node?.id ?? ''}`, icon: 'filter',
-      title: t('Filter {0}', target.label), subtitle: target.account.name, fields, values, submit: t('Apply'), general: t('Filters'),
-      pickable: ref => operationOf(target.account.provider, `${ref}.list`) !== undefined, pick: (field, now) => operator.pickFor(target, fields[field]!, now),
-      run: async input => { await run(input); return true; },
-    }),
+    context, log, problems, accounts, model, tree, attention, operator, documents, compose, read, editLists, showJson,
+    selection: () => selection, inAccounts: () => view.selection, showRequests: () => openRequests(extension, requests),
   });
 }

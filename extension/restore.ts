@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import type { Accounts } from './accounts/store.js';
-import { NOTHING_BOUND, operationOf } from './fields/tables.js';
+import { isSending, NOTHING_BOUND, operationOf } from './fields/tables.js';
 import { unpackPlace } from './fields/values.js';
 import { t } from './host/text.js';
-import { COMPOSER, isSending } from './mail/composer.js';
+import { COMPOSER } from './mail/composer.js';
 import type { Target } from './operations/target.js';
 import { readKept, type Kept } from './webview/messages.js';
 import { connectPage, type Back } from './webview/panel.js';

@@ -9,7 +9,7 @@ import {
   type Accounts, type Remember, type Secrets, type StoredAccount,
 } from '../accounts/store.js';
 import { localizedProviders } from '../fields/localized.js';
-import { firstValues, isSecretField } from '../fields/values.js';
+import { check, firstValues, isSecretField } from '../fields/values.js';
 import { openForm } from '../form/ask.js';
 import { openInBrowser } from '../host/browser.js';
 import { defaultFile } from '../host/fileNames.js';
@@ -44,13 +44,6 @@ export async function askSecrets(account: StoredAccount, send?: Send): Promise<S
     secret[name] = given;
   }
   return wanted.length ? secret : undefined;
-}
-
-/** What is wrong with one value, in a sentence; undefined where nothing is. */
-export function check(fields: Fields, name: string, value: unknown): string | undefined {
-  try { validate({ [name]: fields[name]! }, { [name]: value }); return undefined; } catch (error) {
-    return (error as Error).message || t('This value is not accepted.');
-  }
 }
 
 const returns = createRedirects();

@@ -232,3 +232,6 @@ export function nodeFor(operation: string): string {
   if (/spam/i.test(resource)) return 'spamList';
   return resource === 'message' && ['send', 'sendFrom', 'reply', 'forward'].includes(verb) ? 'send' : 'mailbox';
 }
+
+/** The operations that the composer is for. */
+export const isSending = (name: string): boolean => /^message\.(send|sendFrom|reply|forward)$/.test(name);

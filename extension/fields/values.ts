@@ -129,3 +129,10 @@ export function unpackPlace(packed: string): Place | undefined {
 }
 /** A part of an address that a person reads: nothing in it can be taken for another part. */
 export const segment = (label: string): string => label.replace(/[/\\?#%*:|"<>\p{Cc}]/gu, '_').slice(0, 80) || '_';
+
+/** What is wrong with one value, in a sentence; undefined where nothing is. */
+export function check(fields: Fields, name: string, value: unknown): string | undefined {
+  try { validate({ [name]: fields[name]! }, { [name]: value }); return undefined; } catch (error) {
+    return (error as Error).message || t('This value is not accepted.');
+  }
+}

@@ -19,9 +19,6 @@ interface ComposerOptions {
 /** The kind of panel that comes back after a restart with its draft. */
 export const COMPOSER = 'mailroom.composer';
 
-/** The operations that the composer is for. */
-export const isSending = (name: string): boolean => /^message\.(send|sendFrom|reply|forward)$/.test(name);
-
 /** The order in which people write. */
 const RANK = [/^to/i, /^cc/i, /^bcc/i, /^subject$/i, /^(text|body|plainText|message$)/i, /html/i, /^attachments$/i];
 const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)); return at < 0 ? RANK.length : at; };

@@ -10,10 +10,11 @@ function harness(selected: readonly Node[] = [], answer?: string) {
   let clipboard = 'kept';
   const say = async (text: string) => { said.push(text); return answer; };
   vscode.commands.registerCommand = (name: string, run: (...args: unknown[]) => Promise<unknown>) => { commands.set(name.replace('mailroom.', ''), run); };
+  vscode.commands.executeCommand = async (name: string, ...args: unknown[]) => commands.get(name.replace('mailroom.', ''))?.(...args);
   Object.assign(vscode.window, { showInformationMessage: say, showWarningMessage: say, setStatusBarMessage() {} });
   vscode.env.clipboard = { writeText: async (text: string) => { clipboard = text; } };
   registerCommands({
-    context: { extensionUri: {}, subscriptions: [], extension: { packageJSON: { contributes: { commands: [] } } } }, model: { children: () => [] }, view: { selection: [] }, selection: () => selected, log: { debug() {} }, problems: { tell: async (_: string, error: Error) => { said.push(error.message); } },
+    context: { extensionUri: {}, subscriptions: [], extension: { packageJSON: { contributes: { commands: [] } } } }, model: { children: () => [] }, inAccounts: () => [], selection: () => selected, log: { debug() {} }, problems: { tell: async (_: string, error: Error) => { said.push(error.message); } },
     accounts: { list: () => [], remove: async (id: string) => { removed.push(id); } }, compose: (_: unknown, operation: string) => { composed.push(operation); },
     operator: { runMany: async (targets: readonly unknown[], name: string) => { ran.push([name, targets.length]); } },
   } as never);
