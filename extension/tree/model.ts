@@ -15,7 +15,14 @@ export interface BranchNode extends Base {
   rows?: ItemNode[]; seen?: Set<string>;
   /** The rows before they are read anew: those that come again keep their objects, the others are forgotten then. */
   before?: ItemNode[];
-  rest?: AsyncIterator<unknown>; failed?: MailError; loading?: Promise<void>; pages: number;
+  /** The filter that the rows were read with; rows that could not be read anew are shown as they were only under the same one. */
+  readWith?: BranchNode['filter'];
+  /** Rows that are known and hidden by the filter; and what a list that is compared here was seen to hold since it is read anew, by its ids. */
+  hidden?: Map<string, ItemNode>; compared?: Map<string, Record<string, unknown>>;
+  rest?: AsyncIterator<unknown>; failed?: MailError;
+  /** The rows are those of before the last reading, which failed. */
+  stale?: boolean;
+  loading?: Promise<void>; pages: number;
   /** Ends the requests of this branch; and that somebody did, so that there may be more, which begins anew. */
   ending?: AbortController; cut?: boolean;
   /** The user's filter: a text, or a whole input of the list. */
@@ -111,7 +118,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     };
     const rows: Node[] = sorted(node.rows ?? []);
     if (node.failed) {
-      rows.push(note('problem', node.failed.message), note('retry', t('Retry')), note('edit', t('Edit account…')), note('log', t('Show log')));
+      const notes = [note('problem', node.failed.message), note('retry', t('Retry')), note('edit', t('Edit account…')), note('log', t('Show log'))];
+      // What is older than the failure stands below it.
+      if (node.stale) rows.unshift(...notes); else rows.push(...notes);
     } else if (hasMore(node)) rows.push(note('more', t('Load more')));
     else if (rows.length === 0) rows.push(note('empty', node.filter ? t('Nothing matches the filter') : t('None')));
     return rows;
@@ -138,6 +147,7 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
       ...(search && only ? { [search]: only.split('@')[0] } : search && filter?.text ? { [search]: filter.text } : {}) };
     for await (const item of (await open(id, signal)).call(operation, input) as AsyncIterable<Record<string, unknown>>) {
       if (only && idOfItem(item) !== only) continue;
+      if (local) node.compared?.set(idOfItem(item), item);
       if (!local || `${labelOf(resource, item)} ${idOfItem(item)} ${String(item.name ?? '')}`.toLowerCase().includes(local)) yield item;
     }
   }
@@ -149,9 +159,10 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     const wanted = node.pages * page, seen: Set<string> = goesOn ? node.seen! : new Set();
     let stream = node.rest;
     const ending = stream && node.ending ? node.ending : node.ending = new AbortController();
+    let done = false;
     try {
+      if (!stream && node.filter) node.compared = new Map();
       stream ??= listed(node, ending.signal);
-      let done = false;
       while (rows.length < wanted) {
         const step = await stream.next();
         if (node.generation !== generation) { void stream.return?.(); return; }
@@ -170,11 +181,26 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
       // Who cancels keeps what was there before.
       if (node.cut && !goesOn && node.rows) return;
       if (!node.cut) node.failed = isMailError(error) ? error : new MailError('unavailable', error instanceof Error ? error.message : String(error));
+      // A reading that failed takes nothing away: what was read before stays below the reason.
+      const old = node.rows ?? node.before;
+      if (!goesOn && old?.length && rows.length === 0 && node.readWith === node.filter) {
+        Object.assign(node, { rows: old, before: undefined, seen: new Set(old.map(({ id }) => id)), stale: true });
+        return;
+      }
     }
-    if (!goesOn) for (const old of node.rows ?? node.before ?? []) if (!seen.has(old.id)) forget(old);
-    node.before = undefined;
-    node.rows = rows;
-    node.seen = seen;
+    if (node.hidden) stillHidden(node, seen, done);
+    if (!goesOn) for (const old of node.rows ?? node.before ?? []) if (!seen.has(old.id) && !node.hidden?.has(old.id)) forget(old);
+    Object.assign(node, { rows, seen, before: undefined, stale: false, readWith: node.filter });
+  }
+  /** What a filter hides is known all the same, until the list shows it, or was read to its end without it. */
+  function stillHidden(node: BranchNode, seen: ReadonlySet<string>, done: boolean): void {
+    const compared = node.compared?.size ? node.compared : undefined;
+    for (const [id, row] of node.hidden!) {
+      const item = compared?.get(idOfItem(row.item));
+      if (item) row.item = item;
+      else if (compared && done) { node.hidden!.delete(id); if (!seen.has(id)) forget(row); }
+      if (seen.has(id)) node.hidden!.delete(id);
+    }
   }
 
   function itemNode(node: BranchNode, item: Record<string, unknown>): ItemNode {
@@ -212,6 +238,7 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     for (const branch of below) {
       stop(branch);
       branch.failed = undefined;
+      branch.stale = false;
       branch.loading = undefined;
       if (branch.rows) branch.pages = Math.max(1, Math.ceil(branch.rows.length / page));
       if (branch === node) await load(branch);
@@ -245,9 +272,12 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
       if (!quiet) changed(node);
     },
     async filter(node: BranchNode, filter: BranchNode['filter']): Promise<void> {
+      const known = [...node.hidden?.values() ?? [], ...node.rows ?? node.before ?? []];
       node.filter = filter;
       node.pages = 1;
-      letGo(node);
+      node.hidden = filter ? new Map(known.map(row => [row.id, row])) : undefined;
+      node.before = known;
+      node.rows = undefined;
       await refresh(node);
     },
     /** Puts what a write gave back into its row, so that nothing has to be read again. */
@@ -264,12 +294,13 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
       const at = branch.rows?.indexOf(node) ?? -1;
       if (at >= 0) branch.rows!.splice(at, 1);
       branch.seen?.delete(node.id);
+      branch.hidden?.delete(node.id);
       forget(node);
       changed(branch);
     },
     listed, branches,
-    /** Every row that is shown, for the gathering of those that need attention. */
-    loaded: (): ItemNode[] => branches().flatMap(({ rows }) => rows ?? []),
+    /** Every row that is known, whatever filter is on, for the gathering of those that need attention. */
+    loaded: (): ItemNode[] => branches().flatMap(({ rows, hidden }) => [...rows ?? [], ...hidden?.values() ?? []]),
     get size() { return nodes.size; },
   };
 }

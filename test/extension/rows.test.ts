@@ -31,9 +31,10 @@ const provider = {
 const account: AccountInfo = { id: 'a', name: 'Mine', provider, values: {} };
 type Lists = Record<string, (input: Values) => readonly object[] | AsyncGenerator<object>>;
 
-function harness(lists: Lists, page = 3) {
+function harness(lists: Lists, page = 3, of = provider) {
+  const account = { id: 'a', name: 'Mine', provider: of, values: {} };
   const calls: [string, Values][] = [];
-  const client = { provider, call(name: string, input: Values) {
+  const client = { provider: of, call(name: string, input: Values) {
     calls.push([name, input]);
     const given = lists[name]?.(input);
     if (!name.endsWith('.list')) return Promise.resolve(given ?? { native: {} });
@@ -76,6 +77,39 @@ describe('lists that change', () => {
       assert.deepEqual([attention(model), model.find(gone!.id)], [['m2@x.example'], undefined]);
     });
   }
+  for (const [who, search] of [['here', {}], ['by the server', { search: text('Search') }]] as const) {
+    it(`what a filter hides, compared ${who}, still needs attention, and is changed and removed like any other row`, async () => {
+      const now = [box('m1', { status: 'error' }), box('m2', { status: 'deleting' }), box('m3')];
+      const made = { ...provider, operations: { ...provider.operations, 'mailbox.list': op(search) } } as unknown as Provider;
+      const { model, at } = harness({ 'mailbox.list': input => now.filter(({ email }) => !input.search || email.includes(String(input.search))) }, 3, made);
+      const branch = await at('Mailboxes') as BranchNode, [first] = await model.children(branch) as ItemNode[];
+      await model.filter(branch, { text: 'm3' });
+      assert.deepEqual((await model.children(branch)).map(({ label }) => label), ['m3@x.example']);
+      assert.deepEqual(attention(model), ['m1@x.example', 'm2@x.example']);
+      model.update(first!, box('m1'));
+      assert.deepEqual(attention(model), ['m2@x.example']);
+      model.remove(model.loaded().find(({ label }) => label.startsWith('m2'))!);
+      assert.deepEqual(attention(model), []);
+      await model.filter(branch, undefined);
+      assert.equal((await model.children(branch))[0], first, 'it comes back as the same object');
+    });
+  }
+  it('a reading that fails takes nothing away: the rows of before stand below the reason, until it succeeds', async () => {
+    let down = false;
+    const { model, at } = harness({ 'mailbox.list': async function* () { if (down) throw new MailError('unavailable', 'Nobody answers.'); yield* many(3); } }, 9);
+    const branch = await at('Mailboxes') as BranchNode, rows = await model.children(branch);
+    for (const node of [branch, await at()]) {
+      down = true;
+      await model.refresh(node);
+      assert.deepEqual((await model.children(branch)).map(one => one.kind === 'note' ? one.note : one.label), ['problem', 'retry', 'edit', 'log', ...rows.map(({ label }) => label)]);
+      down = false;
+      await model.refresh(node);
+      assert.deepEqual(await model.children(branch), rows);
+    }
+    down = true;
+    await model.filter(branch, { text: 'm1' });
+    assert.ok((await model.children(branch)).every(({ kind }) => kind === 'note'), 'rows of another filter are not shown as if they matched');
+  });
   it('a row that is deleted while more are loaded does not come back', async () => {
     let go = () => {}, asked = () => {};
     const waiting = new Promise<void>(resolve => { go = resolve; }), under = new Promise<void>(resolve => { asked = resolve; });
