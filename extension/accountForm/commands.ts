@@ -22,7 +22,6 @@ export function registerAccountCommands({ register, chosen, accounts, problems, 
   register('editAccount', async (node: unknown) => {
     const id = await chosen.account(node);
     if (id === undefined) return;
-    if (accounts.isLent(id)) { void window.showInformationMessage(t('This account comes from the environment and cannot be edited.')); return; }
     const account = accounts.find(id), provider = accounts.list().find(one => one.id === id)?.provider;
     if (provider) openAccountForm(extension, accounts, provider, account, log);
   });
@@ -36,7 +35,7 @@ export function registerAccountCommands({ register, chosen, accounts, problems, 
   });
   register('renameAccount', async (node: unknown) => {
     const id = await chosen.account(node);
-    if (id !== undefined && !accounts.isLent(id)) await rename(accounts, id);
+    if (id !== undefined) await rename(accounts, id);
   });
   register('removeAccount', async (node: unknown, nodes: unknown) => {
     const all = chosen.rows(node, nodes).filter(one => one.kind === 'account');

@@ -191,9 +191,10 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       try { secrets = await accounts.check(account, secrets, signed !== undefined); } catch (error) {
         log?.warn(`${account.name}: ${(error as Error).message}`);
         if (isMailError(error) && error.details.issues?.length) throw error;
-        const picked = await window.showWarningMessage(t('The check of the account failed.'),
-          { modal: true, detail: (error as Error).message }, t('Save Anyway'));
-        if (!picked) throw error;
+        const back = t('Back to the Form'), anyway = t('Save Anyway');
+        // The first button is the one that Enter presses.
+        const picked = await window.showWarningMessage(t('The check of the account failed.'), { modal: true, detail: (error as Error).message }, back, anyway);
+        if (picked !== anyway) throw error;
       }
       if (!before) await accounts.add(account, secrets);
       else {
@@ -276,7 +277,7 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
 }
 export async function exportAccounts(accounts: Accounts): Promise<void> {
   const own = accounts.all().filter(({ id }) => !accounts.isLent(id));
-  if (!own.length) { void window.showInformationMessage(t('There is no account to export.')); return; }
+  if (!own.length) { void window.showInformationMessage(accounts.all().length ? t('Sandbox accounts end with this window and are not exported.') : t('There is no account to export.')); return; }
   const where = await vscode.window.showSaveDialog({
     title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile('mailroom-accounts.json'),
   });

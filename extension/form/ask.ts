@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import * as vscode from 'vscode';
 import { fileOf, type Fields, type FileValue } from '../../shared/index.js';
-import { isSecretField } from '../fields/values.js';
+import { check, isSecretField } from '../fields/values.js';
 import { userFolder } from '../host/fileNames.js';
 import { t } from '../host/text.js';
 import type { FormIssue, Group, Kept, Values } from '../webview/messages.js';
@@ -67,6 +67,10 @@ export function openForm(options: AskFormOptions): void {
         // A page that was built anew meanwhile knows nothing of what it sent before: it hears how that ended.
         case 'submit': return submitting ??= submit(ask.values).finally(() => { submitting = undefined; });
         case 'cancel': closePanel(options.identity); return undefined;
+        case 'check': return ask.fields.filter(name => own(name) && !fileField(name)).flatMap(field => {
+          const message = check(options.fields, field, ask.values[field] ?? undefined);
+          return message === undefined ? [] : [{ field, message }];
+        });
         case 'draft': now = { ...now, ...open(ask.values) }; drafted(); return undefined;
         case 'pick': return options.pick?.(ask.field, ask.values);
         case 'action': await options.actions?.find(({ id }) => id === ask.action)?.run({}); return undefined;

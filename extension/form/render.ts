@@ -56,6 +56,7 @@ export function control(name: string, field: Field, pickable: (ref: string) => b
       if (field.of.type === 'file') return { ...common, kind: 'files', many: true };
       return {
         ...common, kind: 'lines', many: true,
+        ...(field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email') ? { addresses: true } : {}),
         ...(field.of.ref !== undefined && pickable(field.of.ref) ? { pick: true } : {}),
         ...(field.example === undefined && field.of.example ? { example: field.of.example } : {}),
       };

@@ -152,7 +152,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
       loading ??= load().then(() => { loaded = true; }, (error: unknown) => { problem = (error as Error).message; loaded = true; });
       post();
       await loading;
-      if (made && heading !== made.panel.title) made.panel.title = heading.length > 40 ? `${heading.slice(0, 39)}…` : heading;
+      if (made && tabTitle(heading) !== made.panel.title) made.panel.title = tabTitle(heading);
       post();
     }
     function drop(id: string): void {
@@ -162,7 +162,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
     const made = openPanel({
       page: 'reader', extension, ...back,
       keep: { place: packPlace({ account: account.id, resource, refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: heading },
-      identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: heading, icon: 'mail-read', find: true,
+      identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: tabTitle(heading), icon: 'mail-read', find: true,
       ready() { connected ??= made?.connected; return fill(); },
       again() { if (problem) void fill(true); },
       async answer(ask) {
@@ -234,6 +234,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
   };
 }
 
+/** A subject in a length that leaves room for other tabs. */
+const tabTitle = (subject: string): string => subject.length > 40 ? `${subject.slice(0, 39)}…` : subject;
 const isLonger = (value: unknown, length: number): boolean => typeof value === 'string' && value.length > length;
 /** Day and time with the zone, as a letter has them. */
 function fullDate(value: unknown): string {

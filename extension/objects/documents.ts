@@ -119,7 +119,7 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
     const lines = text.split('\n');
     diagnostics.set(one.uri, issues.map(issue => {
       const at = Math.max(0, issue.field === undefined ? 0 : lines.findIndex(line => line.trimStart().startsWith(`${JSON.stringify(issue.field)}:`)));
-      return new vscode.Diagnostic(new vscode.Range(at, lines[at]?.search(/\S/) ?? 0, at, lines[at]?.length ?? 1),
+      return new vscode.Diagnostic(new vscode.Range(at, Math.max(0, lines[at]?.search(/\S/) ?? 0), at, lines[at]?.length ?? 1),
         issue.message, vscode.DiagnosticSeverity.Error);
     }));
     problems.fire(one.uri);

@@ -129,7 +129,9 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
   /** By name, except mail, which stays in the order of the server. */
   const sorted = (rows: readonly ItemNode[]): ItemNode[] => rows.length && isMail(rows[0]!.resource) ? [...rows]
     : rows.length > MANY ? rows.map(row => [row.label.toLowerCase(), row] as const).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, row]) => row)
-      : [...rows].sort((a, b) => byName.compare(a.label, b.label));
+      : [...rows].sort((a, b) => first(b) - first(a) || byName.compare(a.label, b.label));
+  /** The inbox stands before all other folders (RFC 3501 section 5.1: its name is INBOX in any case). */
+  const first = ({ resource, item }: ItemNode): number => resource === 'folder' && idOfItem(item).toUpperCase() === 'INBOX' ? 1 : 0;
 
   /** Reads until as many pages are there as `node.pages` says. One reading at a time; a refresh makes an older one void. */
   function load(node: BranchNode): Promise<void> {

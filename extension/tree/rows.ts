@@ -149,7 +149,7 @@ export function stateDecorations(): vscode.FileDecorationProvider {
         case 'pending': return { badge: 'P', tooltip: stateLabel(status) };
         case 'signIn': return { badge: '!', color: new vscode.ThemeColor('list.errorForeground'), tooltip: accountState(status) };
         case 'unreachable': return { badge: '?', color: new vscode.ThemeColor('list.warningForeground'), tooltip: accountState(status) };
-        case 'disabled': return { badge: 'O', color: new vscode.ThemeColor('disabledForeground'), tooltip: stateLabel(status) };
+        case 'disabled': return { badge: 'O', color: new vscode.ThemeColor('descriptionForeground'), tooltip: stateLabel(status) };
         default: return undefined;
       }
     },

@@ -3,6 +3,8 @@ export interface Control {
   name: string; label: string; kind: 'text' | 'area' | 'number' | 'flag' | 'choice' | 'choices' | 'time' | 'lines' | 'json' | 'secret' | 'files';
   help?: string; example?: string; required?: boolean; clearable?: boolean; options?: { value: string; label: string }[]; open?: boolean; rows?: number;
   min?: number; max?: number; fraction?: boolean; maxLength?: number; many?: boolean;
+  /** Its lines are addresses, which are parted by commas and semicolons too. */
+  addresses?: boolean;
   /** A button beside it offers a list to pick from. */
   pick?: boolean;
 }
@@ -78,6 +80,7 @@ export type Ask =
   | { do: 'save' }
   | { do: 'submit'; values: Values }
   | { do: 'draft'; values: Values }
+  | { do: 'check'; values: Values; fields: string[] }
   | { do: 'cancel' }
   | { do: 'action'; action: string }
   | { do: 'pick'; field: string; values: Values }
@@ -107,7 +110,7 @@ export type ToHost = { type: 'ready' } | { type: 'ask'; id: number; ask: Ask };
 export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
 /** What belongs to each request, and of which kind it is. */
 export const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
-  edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, cancel: {}, action: { action: 'string' },
+  edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, check: { values: 'values', fields: 'strings' }, cancel: {}, action: { action: 'string' },
   pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
   read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' },
   attachment: { message: 'string', attachment: 'string', how: ['save', 'open', 'preview'] },
@@ -156,7 +159,7 @@ function sizeOf(value: unknown, kind: Kind): number {
 
 /** Every text that pages show by themselves; the host sends them in the user's language. */
 export const PAGE_WORDS = [
-  'Cancel', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches',
+  'Cancel', 'One per line, or parted by commas', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches',
   'Working…', 'Done', 'More',
   'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
   'Headers', 'Link Task…', 'Open as JSON',

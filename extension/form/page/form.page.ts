@@ -31,12 +31,33 @@ window.addEventListener('blur', flush);
 
 function changed(name: string, value: unknown, done: boolean): void {
   mark(name, value);
-  if (form?.mode === 'ask') { controls.get(name)?.invalid(undefined); draft(); return; }
+  if (form?.mode === 'ask') { draft(); if (left.has(name)) checkSoon(name); return; }
   const before = pending.get(name);
   if (before) { clearTimeout(before.timer); pending.delete(name); }
   if (done) { send(name, value); return; }
   pending.set(name, { value, timer: window.setTimeout(() => { pending.delete(name); send(name, value); }, PAUSE) });
 }
+/** The fields that somebody has left, or was told about: from then on what is wrong with them is shown while he types, and goes when it is right. */
+const left = new Set<string>(), checking = new Map<string, number>();
+function checkSoon(name: string): void {
+  clearTimeout(checking.get(name));
+  checking.set(name, window.setTimeout(() => {
+    checking.delete(name);
+    const control = controls.get(name), value = control?.get() ?? null;
+    // What is not filled in yet is told when the form is sent.
+    if (!control || value === null) { control?.invalid(undefined); return; }
+    void ask({ do: 'check', values: { [name]: value }, fields: [name] }).then(found => {
+      const [issue] = Array.isArray(found) ? found as FormIssue[] : [];
+      if (controls.get(name) === control && JSON.stringify(control.get()) === JSON.stringify(value)) control.invalid(issue?.message);
+    }).catch(() => {});
+  }, PAUSE));
+}
+document.addEventListener('focusout', event => {
+  const name = (event.target as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
+  if (!name || form?.mode !== 'ask' || left.has(name) || (controls.get(name)?.get() ?? null) === null) return;
+  left.add(name);
+  checkSoon(name);
+});
 let drafting = 0;
 /** What is no secret is told to the host, which outlives this page: a hidden one is thrown away. */
 function draft(): void {
@@ -69,6 +90,7 @@ function show(model: FormModel): void {
   form = model;
   base = model.base ?? {};
   controls = new Map();
+  left.clear();
   const around = {
     words: w, changed, keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
     pick: (name: string) => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => {
@@ -144,8 +166,10 @@ function show(model: FormModel): void {
     announce(w('Working…'));
     issues([]);
     try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
-      issues(error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }]);
-      announce(errorText(error), true);
+      const found = error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }];
+      issues(found);
+      // What is said at its field is read aloud, and needs no box over the form.
+      announce(errorText(error), true, found.every(({ field }) => field !== undefined && controls.has(field)) ? 'aloud' : undefined);
     } finally {
       busy = false;
       submit!.removeAttribute('disabled');
@@ -158,7 +182,7 @@ function show(model: FormModel): void {
     // What has to be filled in comes first: in an answer that is the message, not who gets it.
     const all = model.groups.filter(group => !group.folded).flatMap(group => group.controls);
     const first = all.find(one => one.required && (model.values[one.name] ?? '') === '') ?? all[0];
-    requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
+    if (!remembered<{ scroll: number }>().scroll) requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
   }
 }
 
@@ -173,7 +197,7 @@ function fill(values: Values, problems: FormIssue[], readonly?: string): void {
 
 function issues(problems: FormIssue[], readonly?: string): void {
   const byField = new Map(problems.filter(one => one.field !== undefined).map(one => [one.field!, one.message]));
-  for (const [name, control] of controls) control.invalid(byField.get(name));
+  for (const [name, control] of controls) { control.invalid(byField.get(name)); if (byField.has(name)) left.add(name); }
   const rest = problems.filter(one => one.field === undefined || !controls.has(one.field)).map(one => one.message);
   const trouble = document.getElementById('trouble')!;
   trouble.textContent = [readonly, ...rest].filter(Boolean).join(' ');
@@ -182,7 +206,14 @@ function issues(problems: FormIssue[], readonly?: string): void {
   if (first && form?.mode === 'ask') { first[1].element.closest('details')?.setAttribute('open', ''); first[1].focus(); }
 }
 
+/** Where the page was before it was hidden and built anew. */
+function scrollBack(): void {
+  const { scroll } = remembered<{ scroll: number }>();
+  if (scroll) requestAnimationFrame(() => window.scrollTo(0, scroll));
+}
+window.addEventListener('scroll', () => { if (form) remember({ scroll: window.scrollY }); }, { passive: true });
+let shown = false;
 start(message => {
-  if (message.type === 'form') show(message.form);
+  if (message.type === 'form') { show(message.form); if (!shown) { shown = true; scrollBack(); } }
   if (message.type === 'values' && form) { if (message.base) base = message.base; fill(message.values, message.issues, message.readonly); }
 });

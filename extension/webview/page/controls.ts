@@ -3,6 +3,7 @@ import {
   type Checkbox, type TextArea,
 } from '@vscode/webview-ui-toolkit';
 import type { Control } from '../messages.js';
+import { splitAddresses } from './addresses.js';
 
 /**
  * The one file that knows the widget toolkit, which is no longer developed: only the components used are registered. Choices, times, files and
@@ -75,12 +76,13 @@ export function make(control: Control, around: Around): Made {
     if (control.kind === 'secret') { element.setAttribute('type', 'password'); element.setAttribute('autocomplete', 'new-password'); }
     if (control.kind === 'number') element.setAttribute('inputmode', 'numeric');
     if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 2 : 6); element.setAttribute('resize', 'vertical'); }
-    const example = control.example ?? (control.kind === 'lines' ? w('One per line') : undefined);
+    const example = control.example ?? (control.addresses ? w('One per line, or parted by commas') : control.kind === 'lines' ? w('One per line') : undefined);
     if (example) element.placeholder = example;
     const read = (): unknown => {
       const value = element.value;
       if (value === '') return null;
       if (control.kind === 'number') return Number.isFinite(Number(value)) && value.trim() !== '' ? Number(value) : value;
+      if (control.addresses) return splitAddresses(value);
       if (control.kind === 'lines') return value.split('\n').map(line => line.trim()).filter(line => line !== '');
       return value;
     };

@@ -61,15 +61,17 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 
 // There before its first text: what comes together with its text is not read aloud.
 const status = h('div', { role: 'status', class: 'status' });
-/** A result is shown so long, in milliseconds; a failure stays, and so does what is read aloud. */
-const SHOWN = 8000;
+/** A result is shown so long, and a failure, in milliseconds; for a screen reader both stay. */
+const SHOWN = 8000, FAILED = 20_000;
 let leaving = 0;
 /** Says a result to those who listen, and shows it for a while to those who see. */
-export function announce(text: string, bad = false): void {
+/** `aloud`: it is in sight elsewhere. */
+export function announce(text: string, bad = false, only?: 'aloud'): void {
   clearTimeout(leaving);
+  status.classList.toggle('hidden-label', only === 'aloud');
   status.textContent = text;
   status.classList.toggle('bad', bad);
-  if (!bad && !document.body.classList.contains('vscode-using-screen-reader')) leaving = window.setTimeout(() => { status.textContent = ''; }, SHOWN);
+  if (!document.body.classList.contains('vscode-using-screen-reader')) leaving = window.setTimeout(() => { status.textContent = ''; }, bad ? FAILED : SHOWN);
 }
 
 /** Draws anew without losing the place of whoever works with the keys: what has the same `data-focus` takes the focus over, else `instead` gets it. */

@@ -260,6 +260,9 @@ const basic: Journeys = {
   },
 };
 
+/** Journeys that show mail which breaks the policy: that is what the policy is for. */
+const BREAKS_POLICY = new Set(['reads mail: text first, HTML in a frame that fetches nothing until asked', 'hostile mail shows nothing active and fetches nothing', ...Object.keys(mailJourneys), ...Object.keys(hostileJourneys)]);
+
 /** In this order; each leaves the workbench as it found it. */
 const journeys: Journeys = {
   ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys,
@@ -293,8 +296,7 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
         const started = Date.now();
         try {
           await journey({ wb, page, box, spy, folder: server.folder, shot, axe: check });
-          // Mail that breaks the policy is the point of the policy.
-          if (!/mail|message/.test(name)) assert.deepEqual(policy, [], 'our pages keep their own policy');
+          if (!BREAKS_POLICY.has(name)) assert.deepEqual(policy, [], 'our pages keep their own policy');
           console.log(`  ✔ ${name} (${((Date.now() - started) / 1000).toFixed(1)} s${tries > 1 ? ', at the second try' : ''})`);
           break;
         } catch (error) {
@@ -319,6 +321,8 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2).filter(word => !word.startsWith('-'));
   const words = wanted.filter(word => ['browser', 'inside', 'newcomer', 'newest', 'oldest', 'themes'].includes(word)), only = wanted.filter(word => !words.includes(word));
+  const unknown = only.filter(part => !Object.keys(journeys).some(name => name.includes(part)));
+  if (unknown.length) throw new Error(`No journey has ${unknown.map(part => `"${part}"`).join(', ')} in its name. Those there are:\n  ${Object.keys(journeys).join('\n  ')}`);
   const has = (word: string) => words.length === 0 || words.includes(word);
   rmSync(pictures, { recursive: true, force: true });
   mkdirSync(pictures, { recursive: true });
