@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Accounts } from './accounts/store.js';
+import { isLentId, type Accounts } from './accounts/store.js';
 import { isSending, NOTHING_BOUND, operationOf } from './fields/tables.js';
 import { unpackPlace } from './fields/values.js';
 import { t } from './host/text.js';
@@ -34,12 +34,16 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
     },
   });
   /** A tab whose account or object cannot be named any more. */
-  const gone = (panel: vscode.WebviewPanel, page: Page, keep: Kept | undefined) => void connectPage(panel.webview, panel.onDidDispose, {
-    page, extension, ready() {}, answer: () => undefined,
-    hold: async () => ({ message: keep
-      ? t('What this tab showed belongs to an account that is no longer there.')
-      : t('This tab was closed before it had noted what it showed. Open it again from the tree.') }),
-  });
+  const gone = (panel: vscode.WebviewPanel, page: Page, keep: Kept | undefined) => {
+    const id = unpackPlace(keep?.place ?? '')?.account ?? keep?.account ?? '', sandbox = isLentId(id);
+    void connectPage(panel.webview, panel.onDidDispose, {
+      page, extension, answer: () => undefined,
+      async ready(again) { if (again) await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount'); },
+      hold: async () => keep
+        ? { message: t('What this tab showed belongs to an account that is no longer there. Add it, then open this again from the tree.'), button: sandbox ? t('Add Sandbox Account') : t('Add Account') }
+        : { message: t('This tab was closed before it had noted what it showed. Open it again from the tree.') },
+    });
+  };
   const target = (keep: Kept | undefined): Target | undefined => {
     const place = unpackPlace(keep?.place ?? ''), account = info(place?.account);
     return place && account

@@ -5,9 +5,10 @@ import {
 } from '../../shared/index.js';
 import { startSandbox } from '../accounts/sandbox.js';
 import {
-  fieldsOf, grantOf, isThere, OAUTH_FIELDS, parted, readExport, readSandboxLine, signsInAgain, writeExport,
-  type Accounts, type Remember, type Secrets, type StoredAccount,
+  fieldsOf, grantOf, OAUTH_FIELDS, parted, readSandboxLine, signsInAgain, type Accounts, type Remember, type Secrets,
+  type StoredAccount,
 } from '../accounts/store.js';
+import { isThere, readExport, serversOf, writeExport } from '../accounts/transfer.js';
 import { localizedProviders } from '../fields/localized.js';
 import { check, firstValues, isSecretField } from '../fields/values.js';
 import { openForm } from '../form/ask.js';
@@ -255,9 +256,10 @@ export async function addSandboxAccount(accounts: Accounts): Promise<void> {
 export async function importAccounts(accounts: Accounts, show: (results: string[]) => Promise<void>): Promise<void> {
   const [file] = await vscode.window.showOpenDialog({ title: t('Import Accounts'), filters: { JSON: ['json'] }, openLabel: t('Import') }) ?? [];
   if (!file) return;
-  const results: string[] = [];
+  const results: string[] = [], entries = readExport(Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8'));
+  if (!await trusted(entries)) return;
   let done = 0, withSecrets = 0;
-  for (const { label, account, secrets, refused } of readExport(Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8'))) {
+  for (const { label, account, secrets, refused } of entries) {
     if (!account) { results.push(t('{0}: refused. {1}', label, refused ?? '')); continue; }
     if (isThere(accounts.all(), account)) { results.push(t('{0}: refused. It is there already.', label)); continue; }
     const name = freeName(accounts, account.name);
@@ -274,6 +276,17 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
   ].filter(Boolean).join(' ');
   const picked = refused ? await window.showWarningMessage(said, t('Show')) : await window.showInformationMessage(said);
   if (picked) await show(results);
+}
+/** Asks about servers that a file names, before anybody types a secret for them. */
+async function trusted(entries: ReturnType<typeof readExport>): Promise<boolean> {
+  const named = entries.flatMap(({ label, account }) => (account ? serversOf(account) : [])
+    .map(({ label: what, address }) => t('{0}: {1} {2}', label, what, address)));
+  if (!named.length) return true;
+  const button = t('Import');
+  return await window.showWarningMessage(t('Does your mail belong on these servers?'), {
+    modal: true,
+    detail: `${named.join('\n')}\n\n${t('The file says where these accounts sign in. Import it only if you know these addresses: your passwords go there.')}`,
+  }, button) === button;
 }
 export async function exportAccounts(accounts: Accounts): Promise<void> {
   const own = accounts.all().filter(({ id }) => !accounts.isLent(id));

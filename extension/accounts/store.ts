@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Memento, SecretStorage } from 'vscode';
 import {
   accountFields, connect, createDispatcher, createSend, isMailError, isStream, MailError, providers, tokenKeeper,
-  validate, type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider,
-  type Proxies, type Send, type TokenKeeperOptions,
+  type Client, type ConnectOptions, type Exchange, type Fields, type OAuth2Tokens, type Provider, type Proxies,
+  type Send, type TokenKeeperOptions,
 } from '../../shared/index.js';
 import { localizedFields, localizedProviders } from '../fields/localized.js';
 import { isSecretField } from '../fields/values.js';
@@ -47,6 +47,9 @@ interface AccountsOptions {
 /** What the last exchange with a provider said of an account. */
 export type AccountState = 'good' | 'signIn' | 'unreachable';
 
+/** What the ids of accounts begin with that end with the window. */
+const LENT = 'sandbox-';
+export const isLentId = (id: string): boolean => id.startsWith(LENT);
 const INDEX = 'accounts';
 /** What the drafts of an account are kept under; they go with it. */
 export const draftsOf = (id: string): string => `draft ${id} `;
@@ -431,7 +434,7 @@ const needsSecrets = (provider: Provider, values: Readonly<Record<string, unknow
 function sandboxAccounts(lines: string | undefined): { account: StoredAccount; secrets: Secrets }[] {
   return (lines ?? '').split('\n').flatMap(line => {
     const read = readSandboxLine(line);
-    return read ? [{ account: { ...read.account, id: `sandbox-${read.account.provider}` }, secrets: read.secrets }] : [];
+    return read ? [{ account: { ...read.account, id: `${LENT}${read.account.provider}` }, secrets: read.secrets }] : [];
   });
 }
 
@@ -453,47 +456,3 @@ export function readSandboxLine(line: string): { account: Omit<StoredAccount, 'i
     };
   } catch { return undefined; }
 }
-
-/** What became of one account of a file: the account, with the secrets that somebody wrote into the file, or why it was refused. */
-interface Entry { label: string; account?: StoredAccount; secrets?: Secrets; refused?: string }
-/** The accounts of a file, each checked for itself, so that one that is wrong does not keep the others out. Throws `invalid_input` where the file is none. */
-export function readExport(text: string): Entry[] {
-  let parsed: unknown;
-  try { parsed = JSON.parse(text); } catch { throw new MailError('invalid_input', t('The file is not JSON.')); }
-  const list = (parsed as { accounts?: unknown } | null)?.accounts;
-  if (!Array.isArray(list)) throw new MailError('invalid_input', t('The file has no list of accounts.'));
-  return list.map((one: Record<string, unknown> | null, i) => {
-    const provider = providers.find(({ id }) => id === one?.provider);
-    const name = typeof one?.name === 'string' && one.name.trim() ? one.name.trim().slice(0, 80) : provider?.name;
-    const label = name ?? t('Account {0}', i + 1);
-    if (!provider) return { label, refused: t('It names no provider known here.') };
-    const fields = fieldsOf(provider), given = typeof one!.values === 'object' && one!.values !== null ? one!.values as Record<string, unknown> : {};
-    // Secrets are asked for when the account is opened; all else is checked now.
-    const now = Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, isSecretField(fields, key) ? { ...field, required: false } : field]));
-    try {
-      const { open, secret } = parted(fields, validate(now, given));
-      const account: StoredAccount = {
-        id: randomUUID(), name: name!, provider: provider.id, values: open,
-        remember: one!.remember === 'session' || one!.remember === 'never' ? one!.remember : 'keep',
-      };
-      return { label, account, ...(Object.keys(secret).length ? { secrets: secret } : {}) };
-    } catch (error) { return { label, refused: (error as Error).message }; }
-  });
-}
-/** Whether an account of a file is there already: the same provider and name, and open values that mean the same. */
-export function isThere(all: readonly StoredAccount[], one: StoredAccount): boolean {
-  const provider = providers.find(({ id }) => id === one.provider), known = provider ? fieldsOf(provider) : {};
-  const fields = Object.entries(known).filter(([name]) => !isSecretField(known, name));
-  const meant = (account: StoredAccount) => JSON.stringify(fields.map(([name, field]) => account.values[name] ?? field.default ?? null));
-  return all.some(other => other.provider === one.provider && other.name === one.name && meant(other) === meant(one));
-}
-/** The text of an export: everything but ids and secrets. */
-export const writeExport = (accounts: readonly StoredAccount[]): string => `${JSON.stringify({
-  mailroom: 1, accounts: accounts.map(account => {
-    const provider = providers.find(({ id }) => id === account.provider);
-    return {
-      name: account.name, provider: account.provider, remember: account.remember,
-      values: provider ? parted(fieldsOf(provider), account.values).open : {},
-    };
-  }),
-}, null, 2)}\n`;

@@ -102,6 +102,11 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
     loading.set(`${key} ${ask}`, under);
     return under;
   }
+  /** Whether the account of a document is no longer there: its tab opens all the same, and says how it comes back. */
+  const accountGone = (uri: vscode.Uri): boolean => {
+    const place = unpackPlace(uri.query);
+    return place !== undefined && !accounts.list().some(({ id }) => id === place.account);
+  };
   /** What VS Code shows in a notification of its own, which reads links as ours do. */
   const fileError = (error: unknown): Error => error instanceof vscode.FileSystemError
     ? error
@@ -109,8 +114,8 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
   /** What VS Code is given to read. Where a later try may go better that is a text that says why, so that there is a tab to try it from. */
   async function given(uri: vscode.Uri): Promise<{ text: string; mtime: number }> {
     try { return await load(uri); } catch (error) {
-      if (!isMailError(error) || error.code === 'not_found' || error.code === 'unsupported') throw fileError(error);
-      return { text: `${JSON.stringify(error.message)}\n`, mtime: 0 };
+      if (!accountGone(uri) && (!isMailError(error) || error.code === 'not_found' || error.code === 'unsupported')) throw fileError(error);
+      return { text: `${JSON.stringify((error as Error).message)}\n`, mtime: 0 };
     }
   }
 
@@ -235,7 +240,7 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
   ];
 
   return {
-    provider, load, reload, problems: problems.event, renewed: renewed.event,
+    provider, load, reload, accountGone, problems: problems.event, renewed: renewed.event,
     get: (uri: vscode.Uri): Loaded | undefined => loaded.get(uri.toString()),
     /** Told of a write that was no save: the open documents of the object show what became of it, and close where nothing is left of it. */
     async acted({ account, resource, binding }: Target, gone: boolean): Promise<void> {

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { isMailError, splitName, type Provider } from '../../shared/index.js';
-import type { Accounts } from '../accounts/store.js';
+import { isLentId, type Accounts } from '../accounts/store.js';
 import { actionsOn, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
-import { readText, same, secretsOf, textOf } from '../fields/values.js';
+import { readText, same, secretsOf, textOf, unpackPlace } from '../fields/values.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
 import { makesSense, stateLabel, statusOf } from '../tree/model.js';
@@ -51,9 +51,12 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       const connected = connectPage(panel.webview, panel.onDidDispose, {
         page: 'form', extension,
         async ready(again) {
+          const sandbox = isLentId(unpackPlace(uri.query)?.account ?? '');
+          if (again && documents.accountGone(uri)) await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount');
           try { fill(await documents.load(uri, again)); } catch (error) {
             connected.post({
-              type: 'held', title: labelOfDocument(uri), message: (error as Error).message, button: isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
+              type: 'held', title: labelOfDocument(uri), message: (error as Error).message, button: documents.accountGone(uri) ? sandbox ? t('Add Sandbox Account') : t('Add Account')
+                : isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
             });
           }
         },

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { providers, type Field } from '../../shared/index.js';
-import { createAccounts, fieldsOf, grantOf, isThere, parted, readExport, readSandboxLine, signsInAgain, writeExport, type Secrets, type StoredAccount } from '../../extension/accounts/store.js';
+import { createAccounts, fieldsOf, grantOf, parted, readSandboxLine, signsInAgain, type Secrets, type StoredAccount } from '../../extension/accounts/store.js';
+import { isThere, readExport, writeExport, serversOf } from '../../extension/accounts/transfer.js';
 
 interface Options { failing?: boolean; keeps?: boolean; answer?: Secrets | undefined; sandbox?: string; proxies?: () => object; asked?: (account: StoredAccount) => Promise<Secrets | undefined> }
 function harness(options: Options = {}) {
@@ -143,6 +144,16 @@ describe('accounts', () => {
     assert.ok(!text.includes('top-secret'));
     assert.deepEqual(entries.map(one => [one.refused, one.account?.name, one.account?.provider, one.secrets]), all.map(one => [undefined, one.name, one.provider, undefined]));
     for (const { account: again } of entries) assert.ok(isThere(all, again!), again!.name);
+  });
+  it('servers that a file names are known before a secret is typed for them, and its names hide nothing', () => {
+    const [mail, ours, other] = readExport(JSON.stringify({ accounts: [
+      { name: 'A\u202enn\u200b \u0007', provider: 'imap', values: { user: 'ann@gmail.com', preset: 'gmail', imapHost: 'imap.evil.example', smtpHost: 'smtp.evil.example' } },
+      { name: 'Ours', provider: 'scaleway', values: { baseUrl: 'https://api.scaleway.com' } }, { name: 'Other', provider: 'scaleway', values: { baseUrl: 'https://evil.example' } },
+    ] }));
+    assert.equal(mail!.account!.name, 'Ann');
+    assert.deepEqual(serversOf(mail!.account!).map(({ address }) => address), ['imap.evil.example', 'smtp.evil.example']);
+    assert.deepEqual(ours!.account && serversOf(ours!.account), []);
+    assert.deepEqual(other!.account && serversOf(other!.account), [{ label: 'Base URL', address: 'https://evil.example' }]);
   });
   it('a file that is none is refused with its reason', () => { for (const bad of ['', '{}', 'null', '{"accounts":{}}']) assert.throws(() => readExport(bad), { code: 'invalid_input' }); });
   it('each account of a file stands for itself: a wrong one is refused with its reason, the others come in', () => {

@@ -126,6 +126,19 @@ async function workbench(server: Values, ready = true) {
   };
 }
 
+async function form(wb: Awaited<ReturnType<typeof workbench>>, document: Document) {
+  const { createEditor } = await withVscode<typeof Editor>('objects/editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
+  const posted: { type: string; [key: string]: any }[] = [];
+  let hear: (given: unknown) => Promise<void> = async () => {}, asked = 0;
+  const panel = { active: true, onDidChangeViewState: viewed.event, onDidDispose: gone.event, webview: {
+    cspSource: 'x', asWebviewUri: String, postMessage: async (message: never) => posted.push(message), onDidReceiveMessage: (listen: typeof hear) => { hear = listen; return { dispose() {} }; },
+  } };
+  await createEditor({ extension: wb.uri() as never, accounts: wb.accounts as never, documents: wb.documents, act: async () => {}, pick: async () => undefined })
+    .resolveCustomTextEditor(document as never, panel as never, undefined as never);
+  await hear({ type: 'ready' });
+  return { posted, viewed, ask: async (ask: object) => { const id = ++asked; await hear({ type: 'ask', id, ask }); return posted.find(one => one.type === 'reply' && one.id === id)!; } };
+}
+
 describe('documents and what others change meanwhile', () => {
   it('saving over them is asked for once, with both values, and sends the fields asked for and nothing else', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
@@ -252,6 +265,15 @@ describe('documents that cannot be read', () => {
     await assert.rejects(document.save(), /must be one JSON object/);
     assert.deepEqual(wb.sent, []);
   });
+  it('open where their account is gone, and say how it comes back', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), ran: string[] = [], list = wb.accounts.list;
+    wb.accounts.list = () => [];
+    const document = await wb.open(wb.uri()), { posted, ask } = await form(wb, document);
+    assert.deepEqual(posted.at(-1), { type: 'held', title: 'one', message: 'The account of this object is no longer there.', button: 'Add Account' });
+    wb.vscode.commands.executeCommand = async (name: string) => { ran.push(name); wb.accounts.list = list; };
+    await ask({ do: 'again' });
+    assert.deepEqual([ran[0], posted.some(({ type }) => type === 'form')], ['mailroom.addAccount', true]);
+  });
   it('are no documents where the object is gone', async () => {
     const wb = await workbench({});
     wb.down(new core.MailError('not_found', 'There is no such mailbox.'));
@@ -282,18 +304,6 @@ describe('documents after what was done to their object', () => {
 });
 
 describe('the form over a document', () => {
-  async function form(wb: Awaited<ReturnType<typeof workbench>>, document: Document) {
-    const { createEditor } = await withVscode<typeof Editor>('objects/editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
-    const posted: { type: string; [key: string]: any }[] = [];
-    let hear: (given: unknown) => Promise<void> = async () => {}, asked = 0;
-    const panel = { active: true, onDidChangeViewState: viewed.event, onDidDispose: gone.event, webview: {
-      cspSource: 'x', asWebviewUri: String, postMessage: async (message: never) => posted.push(message), onDidReceiveMessage: (listen: typeof hear) => { hear = listen; return { dispose() {} }; },
-    } };
-    await createEditor({ extension: wb.uri() as never, accounts: wb.accounts as never, documents: wb.documents, act: async () => {}, pick: async () => undefined })
-      .resolveCustomTextEditor(document as never, panel as never, undefined as never);
-    await hear({ type: 'ready' });
-    return { posted, viewed, ask: async (ask: object) => { const id = ++asked; await hear({ type: 'ask', id, ask }); return posted.find(one => one.type === 'reply' && one.id === id)!; } };
-  }
   it('two edits at once both arrive', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), { ask } = await form(wb, document);
     const replies = await Promise.all([ask({ do: 'edit', field: 'a', value: 2 }), ask({ do: 'edit', field: 'b', value: 3 })]);

@@ -64,6 +64,9 @@ describe('files of messages', () => {
     assert.ok(existsSync(join(folder, 'tool.exe')));
   });
   it('have names that every file system takes, with their endings', async () => {
+    const { safeName: device } = await withVscode<{ safeName: typeof safeName }>('host/fileNames.ts', pretended().vscode);
+    for (const name of ['CON', 'con.txt', 'nul .pdf', 'LPT1.tar.gz', 'com\u00b9', 'CONOUT$']) assert.match(device(name), /^_/, name);
+    for (const name of ['console.txt', 'com10', 'nullable', 'a.con']) assert.equal(device(name), name);
     const { safeName: safe } = await withVscode<{ safeName: typeof safeName }>('host/fileNames.ts', pretended().vscode);
     assert.equal(safe('a/b\\c:d\u202ee.pdf'), 'a_b_c_d_e.pdf');
     assert.deepEqual(['..', '', '.profile', 'x. .'].map(safe), ['_', 'file', '_profile', 'x']);
