@@ -3,7 +3,7 @@ import { isMailError, MailError, type Field } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { inputFrom, operationOf, type Binding } from '../fields/tables.js';
 import {
-  afterSave, changesOf, conflicts, editingOf, packPlace, readText, segment, textOf, unpackPlace, valuesOf,
+  afterSave, changesOf, conflicts, editingOf, packPlace, readText, same, segment, textOf, unpackPlace, valuesOf,
   type Editing, type Place,
 } from '../fields/values.js';
 import { explain } from '../host/problems.js';
@@ -20,6 +20,8 @@ export interface Loaded {
   text: string; mtime: number;
   /** What the open text was made from. Unknown until that was seen as it was given: unsaved text of an earlier session was made from anything. */
   base?: Values;
+  /** What the last save was refused for, each with the value it was about: true until that is another one. */
+  refused?: { issue: FormIssue; value: unknown }[];
   /** When it was read, in milliseconds. */
   at: number;
 }
@@ -38,6 +40,8 @@ const tabs = (wanted: (uri: vscode.Uri) => boolean): vscode.Tab[] => vscode.wind
 export const openedAs = (uri: vscode.Uri): vscode.Uri =>
   (tabs(({ query }) => query === uri.query)[0]?.input as { uri: vscode.Uri } | undefined)?.uri ?? uri;
 
+/** A pause in typing after which a text is looked at, in milliseconds. */
+const PAUSE = 200;
 /** What was read for no open document, or in vain, is not asked for again for so long, in milliseconds: to open one, VS Code reads thrice. */
 const FRESH = 10_000;
 
@@ -62,7 +66,7 @@ function shown(field: Field, value: unknown): string {
 /** A file system of one kind of file: reading asks the vendor, writing sends the difference. */
 export function createDocuments({ accounts, saved, overwrite }: DocumentOptions) {
   const loaded = new Map<string, Loaded>(), loading = new Map<string, Promise<Loaded>>(), failed = new Map<string, { error: unknown; at: number }>();
-  const changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>(), problems = new vscode.EventEmitter<vscode.Uri>();
+  const changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>(), problems = new vscode.EventEmitter<{ uri: vscode.Uri; typing: boolean }>();
   const renewed = new vscode.EventEmitter<vscode.Uri>();
   const diagnostics = vscode.languages.createDiagnosticCollection('mailroom');
   const opened = (uri: vscode.Uri) => vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
@@ -119,16 +123,42 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
     }
   }
 
-  function complain(one: Loaded, issues: FormIssue[], text: string): void {
+  function complain(one: Loaded, issues: FormIssue[], text: string, typing?: 'typing'): void {
     one.issues = issues;
+    if (!issues.length) one.refused = undefined;
     const lines = text.split('\n');
     diagnostics.set(one.uri, issues.map(issue => {
       const at = Math.max(0, issue.field === undefined ? 0 : lines.findIndex(line => line.trimStart().startsWith(`${JSON.stringify(issue.field)}:`)));
       return new vscode.Diagnostic(new vscode.Range(at, Math.max(0, lines[at]?.search(/\S/) ?? 0), at, lines[at]?.length ?? 1),
         issue.message, vscode.DiagnosticSeverity.Error);
     }));
-    problems.fire(one.uri);
+    problems.fire({ uri: one.uri, typing: typing !== undefined });
   }
+  /** What a save was refused for, as long as nothing was changed about it. */
+  function refuse(one: Loaded, issues: FormIssue[], text: string, edited?: Values): void {
+    one.refused = issues.map(issue => ({ issue, value: issue.field === undefined ? text : edited?.[issue.field] }));
+    complain(one, issues, text);
+  }
+  /** Looks at a text while it is written: what could not be saved is marked where it stands, and no longer once it is right. */
+  function lookAt(document: vscode.TextDocument): void {
+    const one = loaded.get(document.uri.toString()), text = document.getText();
+    if (!one || !document.isDirty) return;
+    let issues: FormIssue[] = [], edited: Values | undefined;
+    try {
+      edited = readText(text);
+      changesOf(one.editing.fields, one.base ?? one.values, edited);
+    } catch (error) { issues = isMailError(error) ? error.details.issues ?? [{ message: error.message }] : []; }
+    const still = (one.refused ?? [])
+      .filter(({ issue: { field }, value }) => same(field === undefined ? text : edited?.[field], value)).map(({ issue }) => issue);
+    const all = [...issues, ...still.filter(({ field }) => field === undefined || !issues.some(other => other.field === field))];
+    if (!same(all, one.issues)) complain(one, all, text, 'typing');
+  }
+  const looking = new Map<string, NodeJS.Timeout>();
+  const lookSoon = (document: vscode.TextDocument): void => {
+    const key = document.uri.toString();
+    clearTimeout(looking.get(key));
+    looking.set(key, setTimeout(() => { looking.delete(key); lookAt(document); }, PAUSE).unref());
+  };
   const tick = (one: Loaded) => { one.mtime = Math.max(one.mtime + 1, Date.now()); };
   /** Gives the state of the server to whoever shows it. Text with changes is left alone, and so is the time that VS Code would compare. */
   function show(one: Loaded): void {
@@ -160,8 +190,9 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
   async function write(uri: vscode.Uri, content: Uint8Array): Promise<void> {
     const one = await load(uri, 'ask').catch(error => { throw fileError(error); }), text = Buffer.from(content).toString('utf8');
     const { fields, operation, target } = one.editing;
+    let edited: Values | undefined;
     try {
-      const edited = readText(text);
+      edited = readText(text);
       let answer: unknown;
       const sends = Object.keys(changesOf(fields, one.base ?? one.values, edited)).length > 0;
       if (sends) {
@@ -177,7 +208,7 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
       complain(one, [], text);
       if (sends) saved(one.place, answer);
     } catch (error) {
-      if (isMailError(error)) complain(one, error.details.issues?.length ? error.details.issues : [{ message: error.message }], text);
+      if (isMailError(error)) refuse(one, error.details.issues?.length ? error.details.issues : [{ message: error.message }], text, edited);
       explain(uri.path, error);
       throw fileError(error);
     }
@@ -194,9 +225,9 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
       const others = conflicts(one.base, now.values, input);
       if (!others.length) return { now, input };
       settle(one.uri.query, now.item, now.values);
-      complain(one, others.map(field => ({
+      refuse(one, others.map(field => ({
         field, message: t('Changed on the server meanwhile; it is {0} there now.', shown(fields[field]!, now.values[field])),
-      })), text);
+      })), text, edited);
       const known = others.map(name => fields[name]!)
         .map((field, i) => ({ label: field.label, theirs: shown(field, now.values[others[i]!]), ours: shown(field, input[others[i]!]) }));
       if (!await overwrite(one.uri, known)) {
@@ -230,7 +261,10 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
   const listening = [
     vscode.workspace.onDidOpenTextDocument(document => meet(document, false)),
     // An event without changes tells that the document became dirty or clean.
-    vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => meet(document, contentChanges.length === 0 && !document.isDirty)),
+    vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+      meet(document, contentChanges.length === 0 && !document.isDirty);
+      if (isDocument(document.uri) && contentChanges.length > 0) lookSoon(document);
+    }),
     vscode.workspace.onDidCloseTextDocument(({ uri }) => {
       if (!isDocument(uri)) return;
       loaded.delete(uri.toString());
@@ -257,6 +291,10 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
       if (!place) throw vscode.FileSystemError.FileNotFound(uri);
       return textOf((await read(place)).values);
     },
-    dispose() { for (const one of [...listening, changes, problems, renewed, diagnostics]) one.dispose(); loaded.clear(); },
+    dispose() {
+      for (const one of looking.values()) clearTimeout(one);
+      for (const one of [...listening, changes, problems, renewed, diagnostics]) one.dispose();
+      loaded.clear();
+    },
   };
 }

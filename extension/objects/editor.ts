@@ -89,14 +89,14 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       };
       const fill = (one: Loaded) => { const model = form(one); connected.post({ type: 'form', form: model }); able(model); };
       const refill = () => { const one = documents.get(uri); if (one) fill(one); };
-      const post = () => {
+      const post = (typing = true) => {
         const one = documents.get(uri);
-        if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues });
+        if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues, ...(typing ? { typing } : {}) });
       };
       const listening = [
         vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post(); }),
         vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document) refill(); }),
-        documents.problems(changed => { if (changed.toString() === uri.toString()) post(); }),
+        documents.problems(({ uri: changed, typing }) => { if (changed.toString() === uri.toString()) post(typing); }),
         panel.onDidChangeViewState(() => { const one = documents.get(uri); if (one) able(form(one)); }),
         documents.renewed(changed => { if (changed.query === uri.query) refill(); }),
       ];

@@ -60,7 +60,8 @@ export type ToPage =
   | { type: 'words'; words: Record<string, string>; keep?: Record<string, string> }
   | { type: 'held'; message: string; button?: string; title?: string }
   | { type: 'form'; form: FormModel }
-  | { type: 'values'; values: Values; base?: Values; issues: FormIssue[]; readonly?: string }
+  /** `typing`: no save was refused; what is still being written is not complained about. */
+  | { type: 'values'; values: Values; base?: Values; issues: FormIssue[]; readonly?: string; typing?: boolean }
   | { type: 'reader'; reader: ReaderModel }
   | { type: 'mail'; mail: MailView }
   | { type: 'lists'; lists: ListsModel }

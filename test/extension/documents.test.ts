@@ -227,6 +227,37 @@ describe('documents and what others change meanwhile', () => {
       assert.equal(marks(), 0);
     }
   });
+  it('a text is checked while it is written, and a mark goes when the value is right', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), marks = () => (wb.marks.get(document.uri.toString()) ?? []).map(({ message }) => message);
+    const marked = () => new Promise<void>(resolve => { const heard = wb.documents.problems(() => { heard.dispose(); resolve(); }); });
+    for (const [values, wanted] of [[{ a: 'no number' }, /^A /], [{ stray: 1 }, /“stray”/]] as const) {
+      let heard = marked();
+      wb.put(document, values);
+      await heard;
+      assert.match(marks().join(), wanted);
+      heard = marked();
+      wb.type(document, JSON.stringify({ a: 5, b: 1, level: 'low' }));
+      await heard;
+      assert.deepEqual(marks(), []);
+    }
+    const heard = marked();
+    wb.type(document, '{ "a": 5, ');
+    await heard;
+    assert.match(marks().join(), /not JSON/);
+    assert.deepEqual(wb.sent, []);
+  });
+  it('what a save was refused for stays until its value is another one', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), marks = () => wb.marks.get(document.uri.toString())!.length;
+    wb.put(document, { a: 2 });
+    wb.refuse(new core.MailError('rejected', 'A is taken.', { issues: [{ field: 'a', message: 'A is taken.' }] }));
+    await assert.rejects(document.save(), /taken/);
+    for (const [values, wanted] of [[{ b: 'no number' }, 2], [{ a: 3, b: 1 }, 0]] as const) {
+      const heard = new Promise<void>(resolve => { const once = wb.documents.problems(() => { once.dispose(); resolve(); }); });
+      wb.put(document, values);
+      await heard;
+      assert.equal(marks(), wanted);
+    }
+  });
   it('what was closed is read anew, whichever view closed last', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' });
     wb.close(await wb.open(wb.uri()));

@@ -54,6 +54,7 @@ function checkSoon(name: string): void {
 }
 document.addEventListener('focusout', event => {
   const name = (event.target as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
+  if (name && form?.mode === 'document' && !left.has(name)) { left.add(name); issues(...told); return; }
   if (!name || form?.mode !== 'ask' || left.has(name) || (controls.get(name)?.get() ?? null) === null) return;
   left.add(name);
   checkSoon(name);
@@ -186,18 +187,27 @@ function show(model: FormModel): void {
   }
 }
 
-function fill(values: Values, problems: FormIssue[], readonly?: string): void {
+function fill(values: Values, problems: FormIssue[], readonly?: string, typing = false): void {
   for (const [name, control] of controls) {
     if (!pending.has(name)) control.set(values[name]);
     control.disabled(readonly !== undefined);
     mark(name, pending.has(name) ? pending.get(name)!.value : values[name]);
   }
-  issues(problems, readonly);
+  issues(problems, readonly, typing);
 }
 
-function issues(problems: FormIssue[], readonly?: string): void {
+/** What the host said last of what is wrong. */
+let told: [FormIssue[], string | undefined] = [[], undefined];
+function issues(problems: FormIssue[], readonly?: string, typing = false): void {
+  told = [problems, readonly];
+  const at = (document.activeElement as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
   const byField = new Map(problems.filter(one => one.field !== undefined).map(one => [one.field!, one.message]));
-  for (const [name, control] of controls) { control.invalid(byField.get(name)); if (byField.has(name)) left.add(name); }
+  for (const [name, control] of controls) {
+    // Who is still writing a value for the first time is not interrupted.
+    if (typing && name === at && !left.has(name)) { control.invalid(undefined); continue; }
+    control.invalid(byField.get(name));
+    if (byField.has(name)) left.add(name);
+  }
   const rest = problems.filter(one => one.field === undefined || !controls.has(one.field)).map(one => one.message);
   const trouble = document.getElementById('trouble')!;
   trouble.textContent = [readonly, ...rest].filter(Boolean).join(' ');
@@ -215,5 +225,5 @@ window.addEventListener('scroll', () => { if (form) remember({ scroll: window.sc
 let shown = false;
 start(message => {
   if (message.type === 'form') { show(message.form); if (!shown) { shown = true; scrollBack(); } }
-  if (message.type === 'values' && form) { if (message.base) base = message.base; fill(message.values, message.issues, message.readonly); }
+  if (message.type === 'values' && form) { if (message.base) base = message.base; fill(message.values, message.issues, message.readonly, message.typing); }
 });
