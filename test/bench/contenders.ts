@@ -48,12 +48,14 @@ const n8nImap = () => {
   return ImapSimple.connect({ host: '127.0.0.1', port: settings.port, secure: true, user: settings.user, password: settings.password, allowUnauthorizedCerts: true }, { mailbox: 'INBOX' });
 };
 
+/** An answer's last line is looked for in so many bytes: Dovecot's to a login tells all it can do. */
+const LAST = 2000;
 /** A raw TLS connection that speaks lines, with as little as possible in between. */
 async function raw(port: number): Promise<{ socket: TLSSocket; until(end: RegExp): Promise<string>; send(text: string): void; bytes: () => number }> {
   const socket = tlsConnect({ host: '127.0.0.1', port, ca: settings.ca, servername: 'localhost', rejectUnauthorized: false });
   socket.setNoDelay();
   let tail = '', bytes = 0, look = () => {};
-  socket.on('data', (chunk: Buffer) => { bytes += chunk.length; tail = (tail + chunk.subarray(-400).toString('latin1')).slice(-400); look(); });
+  socket.on('data', (chunk: Buffer) => { bytes += chunk.length; tail = (tail + chunk.subarray(-LAST).toString('latin1')).slice(-LAST); look(); });
   return {
     socket, bytes: () => bytes, send: text => socket.write(text),
     until: end => new Promise(resolve => {

@@ -53,6 +53,8 @@ async function listen(target: number, roundTrip: number, counts: Counts): Promis
 }
 
 async function main() {
+  // It goes with whoever started it.
+  process.stdin.on('close', () => process.exit()).resume();
   const { targets, roundTrip } = JSON.parse(process.argv[2]!) as Settings;
   const counts: Counts = { roundTrips: 0, connections: 0, up: 0, down: 0 }, ports: Record<string, number> = {};
   for (const [name, target] of Object.entries(targets)) ports[name] = await listen(target, roundTrip, counts);

@@ -73,7 +73,7 @@ export async function inTurns<F extends Figures>(turns: number, ...contenders: (
 export async function away(settings: Record<string, unknown>, roundTrip: number): Promise<{ settings: Record<string, unknown>; stop(): void }> {
   const targets = { port: settings.port, smtpPort: settings.smtpPort };
   const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'delay.ts'), JSON.stringify({ targets, roundTrip })],
-    { stdio: ['ignore', 'pipe', 'inherit'] });
+    { stdio: ['pipe', 'pipe', 'inherit'] });
   const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next() as { value: string };
   return { settings: { ...settings, ...JSON.parse(value) as object }, stop: () => { child.kill(); } };
 }
