@@ -2,7 +2,7 @@ import { isMailError, MailError } from '../../../errors.js';
 import { choice, file, flag, list, text, time } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Receipt } from '../../../vocabulary.js';
-import { granted, opened, withFolder, withImap } from '../session/imapPool.js';
+import { granted, opened, openedWith, withImap } from '../session/imapPool.js';
 import { uidSet } from '../messages/content.js';
 import { folderFor } from './folder.js';
 import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
@@ -38,17 +38,18 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
   let first: unknown;
   for (const [folder, named] of byFolder) {
     try {
-      await withFolder(ctx, folder, async (client, mailbox) => {
+      const wanted = named.map(one => one.place.uid).sort((a, b) => a - b);
+      await withImap(ctx, async client => {
+        // A command for a UID that is gone succeeds and does nothing (RFC 9051 section 6.4.9), so what is there is asked for first.
+        const [mailbox, found] = await openedWith(client, folder,
+          () => uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: uidSet(wanted) }]), { write: true });
         const valid = named.filter(one => {
           if (one.place.uidValidity === String(mailbox.uidValidity)) return true;
           fail(one.id, gone(one.id, RESET));
           return false;
         });
         if (!valid.length) return;
-        const wanted = valid.map(one => one.place.uid).sort((a, b) => a - b);
-        // A command for a UID that is gone succeeds and does nothing (RFC 9051 section 6.4.9), so what is there is asked for first.
-        const there = new Set(await uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: uidSet(wanted) }]));
-        const uids = wanted.filter(uid => there.has(uid));
+        const there = new Set(found), uids = valid.map(one => one.place.uid).filter(uid => there.has(uid)).sort((a, b) => a - b);
         for (const one of valid) if (!there.has(one.place.uid)) fail(one.id, gone(one.id));
         if (!uids.length) return;
         const moved = await change(client, uidSet(uids), uids, folder);
@@ -58,7 +59,7 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
           const newId = moved?.get(one.place.uid);
           outcomes.set(one.id, { id: one.id, done: true, ...(newId ? { newId } : {}) });
         }
-      }, { write: true, fresh: true });
+      });
     } catch (error) {
       ctx.signal?.throwIfAborted();
       if (!isMailError(error)) throw error;

@@ -3,7 +3,7 @@ import { flag, number, text, time, list, type FileValue } from '../../../fields.
 import { pages } from '../../../pages.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Message } from '../../../vocabulary.js';
-import { withFolder } from '../session/imapPool.js';
+import { opened, openedWith, withImap } from '../session/imapPool.js';
 import {
   arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, bytesOf, summaryOf, toMessage, uidSet, uidsOf, type ImapMessage,
 } from '../messages/content.js';
@@ -82,7 +82,7 @@ interface Raw { exec(command: string, attributes: Token[],
 /** UID SEARCH with keys as they are; the library's own search knows neither raw keys nor tells why a search was refused. */
 export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number[]> {
   // No search finds more than the folder holds; a server that says so would have us count to four thousand million. Some may have just come.
-  const found = new Set<number>(), most = (client.mailbox ? client.mailbox.exists : 0) + 1000;
+  const found = new Set<number>(), most = () => (client.mailbox ? client.mailbox.exists : 0) + 1000;
   const compact = client.capabilities.has('ESEARCH') || client.enabled.has('IMAP4REV2');
   const answer = await (client as unknown as Raw).exec('UID SEARCH',
     [...(compact ? [{ type: 'ATOM', value: 'RETURN' }, [{ type: 'ATOM', value: 'ALL' }]] as Token[] : []), ...keys], {
@@ -91,7 +91,7 @@ export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number
       ESEARCH: async ({ attributes = [] }) => {
         const at = attributes.findIndex(attribute => String(attribute?.value).toUpperCase() === 'ALL');
         const set = at < 0 ? undefined : attributes[at + 1]?.value;
-        if (typeof set === 'string' && /^[\d:,]+$/.test(set)) for (const uid of uidsOf(set, most)) found.add(uid);
+        if (typeof set === 'string' && /^[\d:,]+$/.test(set)) for (const uid of uidsOf(set, most())) found.add(uid);
       },
     },
   });
@@ -122,11 +122,12 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
   const since = criteria.since ? Date.parse(criteria.since) : -Infinity, before = criteria.before ? Date.parse(criteria.before) : Infinity;
   yield* pages<Message, At>({ end: Infinity }, (at, signal) => {
     const both = ctx.signal ? AbortSignal.any([ctx.signal, signal]) : signal;
-    return withFolder({ ...ctx, signal: both }, folder, async (client, mailbox) => {
+    return withImap({ ...ctx, signal: both }, async client => {
+      const [mailbox, uids] = at.uids ? [await opened(client, folder), at.uids] as const
+        : await openedWith(client, folder, () => search(client, criteria));
       const uidValidity = String(mailbox.uidValidity);
       if (at.uidValidity && at.uidValidity !== uidValidity) throw new MailError('conflict',
         `The folder "${folder}" was created anew while it was listed; list it again.`);
-      const uids = at.uids ?? (mailbox.exists ? await search(client, criteria) : []);
       const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW);
       const rows = new Map<number, FetchMessageObject>();
       const asked = uids.slice(begin, end);
@@ -145,7 +146,7 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
         items.push(toMessage(row, mailbox.path, uidValidity, outline(row.bodyStructure)));
       }
       return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity } } : {}) };
-    }, { reads: true, fresh: at.uids === undefined });
+    }, { reads: true });
   });
 }
 

@@ -6,6 +6,7 @@ import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../libraries.js';
 import { observeCommands } from './observe.js';
+import { allowFlights, brokenOff, isOpening, shortenLogin, spareListing, together } from './pipeline.js';
 import { interrupted, quicken, settled } from '../wire/fetch.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
@@ -28,6 +29,12 @@ const LOGIN_EVERY = 1_100, LOGINS_AT_ONCE = 4;
 const SINGLE_FOR = 10 * 60_000;
 /** So long after a connection that ended in the middle of several commands they are sent one at a time, for servers and middle boxes that stand no more. */
 const PATIENT_FOR = 10 * 60_000;
+
+/**
+ * Whoever stops waiting for something that only reads is let go at once; what was asked for may end within this time, in milliseconds, because
+ * a connection that is closed for it would cost a login.
+ */
+const GRACE = 2_000;
 
 /** What a refused command left in the library's log: many of its calls only answer `false`. */
 const refusals = new WeakMap<ImapFlow, unknown>();
@@ -86,12 +93,13 @@ interface Use {
 
 /**
  * Runs a task on the account's connection when its turn comes. Tasks run one after the other, in the order they came, so a long list is
- * cut into windows and others get their turn in between. The connection goes back in every case; it is destroyed when `ctx.signal` aborts.
+ * cut into windows and others get their turn in between. When `ctx.signal` aborts, the caller is let go at once; the connection is destroyed,
+ * for tasks that only read once GRACE is over.
  */
 export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promise<T>, use: Use = {}): Promise<T> {
   const end = endpoint(ctx, 'imap');
   const hub = hubOf(ctx);
-  return inTurn(hub, ctx.signal, async () => {
+  return untilAborted(ctx.signal, inTurn(hub, ctx.signal, async () => {
     for (let tried = 1; ; tried++) {
       ctx.signal?.throwIfAborted();
       const kept = hub.client?.usable === true;
@@ -104,7 +112,9 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
         else if (performance.now() - heardAt > (use.silence ?? SILENCE)) { silent = true; client.close(); }
       }, Math.min(5_000, (use.silence ?? SILENCE) / 4));
       // That says nothing about what the server stands.
-      const stop = () => { client.close(); interrupted.delete(client); };
+      const destroy = () => { client.close(); interrupted.delete(client); brokenOff.delete(client); };
+      let grace: NodeJS.Timeout | undefined;
+      const stop = () => { if (use.reads) grace = setTimeout(destroy, GRACE); else destroy(); };
       ctx.signal?.addEventListener('abort', stop, { once: true });
       try {
         refusals.delete(client);
@@ -117,11 +127,23 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
         throw imapError(error, end);
       } finally {
         clearInterval(watch);
+        clearTimeout(grace);
         ctx.signal?.removeEventListener('abort', stop);
         hub.usedAt = performance.now();
         if (!client.usable && !ctx.signal?.aborted) hub.failed = true;
       }
     }
+  }));
+}
+
+/** What the work comes to, unless the signal aborts before: the work goes on then, and nobody hears of it. */
+function untilAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work;
+  return new Promise<T>((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
 }
 
@@ -138,7 +160,30 @@ export async function opened(client: ImapFlow, path: string,
   const current = client.mailbox;
   if (current && current.path === path && !!current.readOnly === !write && !fresh) return current;
   await settled(client);
-  const mailbox = await client.mailboxOpen(path, { readOnly: !write });
+  spareListing(client, path);
+  return openedAs(path, await client.mailboxOpen(path, { readOnly: !write }), write);
+}
+
+/**
+ * Opens a folder, even if it is open, and asks for something in it in the same flight. What is asked must hold whatever the folder turns out
+ * to be; where it cannot be opened, the answer counts for nothing.
+ */
+export async function openedWith<T>(client: ImapFlow, path: string, ask: () => Promise<T>,
+  { write = false }: { write?: boolean } = {}): Promise<[MailboxObject, T]> {
+  await settled(client);
+  spareListing(client, path);
+  const [mailbox, answer] = await together(client, () => {
+    const opening = client.mailboxOpen(path, { readOnly: !write });
+    // The library may have to ask for something else before it opens this one.
+    return Promise.allSettled([opening, isOpening(client) ? ask() : opening.then(ask)]);
+  });
+  if (mailbox.status === 'rejected') throw mailbox.reason;
+  const found = openedAs(path, mailbox.value, write);
+  if (answer.status === 'rejected') throw answer.reason;
+  return [found, answer.value];
+}
+
+function openedAs(path: string, mailbox: MailboxObject, write: boolean): MailboxObject {
   if (!mailbox) throw new MailError('protocol', `The folder "${path}" could not be opened.`);
   if (write && mailbox.readOnly) throw new MailError('forbidden', `The folder "${path}" may only be read.`);
   return mailbox;
@@ -204,7 +249,7 @@ async function ready(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
     if (performance.now() - hub.usedAt < PROBE_AFTER || await alive(kept)) return kept;
     kept.close();
   }
-  if (kept && interrupted.has(kept)) hub.patientUntil = performance.now() + PATIENT_FOR;
+  if (kept && (interrupted.has(kept) || brokenOff.has(kept))) hub.patientUntil = performance.now() + PATIENT_FOR;
   hub.client = undefined;
   try {
     return hub.client = await login(hub, ctx, end);
@@ -238,23 +283,28 @@ async function loginTurn(hub: Hub, renewed: boolean, signal: AbortSignal | undef
 
 /** A new connection, logged in. A refused OAuth 2 token is renewed once. */
 async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
-  for (let renewed = false; ; renewed = true) {
+  for (let renewed = false; ;) {
     await loginTurn(hub, renewed, ctx.signal);
+    const pipelined = performance.now() > hub.patientUntil;
     try {
-      const client = await connect(ctx, end, renewed, performance.now() > hub.patientUntil);
+      const client = await connect(ctx, end, renewed, pipelined);
       hub.failed = false;
       return client;
     } catch (error) {
       hub.failed = true;
       ctx.signal?.throwIfAborted();
-      if (end.oauth2 && !renewed && isMailError(error) && error.code === 'unauthorized') continue;
-      throw error;
+      if (pipelined && cutOff.has(error as object)) { hub.patientUntil = performance.now() + PATIENT_FOR; continue; }
+      if (!end.oauth2 || renewed || !isMailError(error) || error.code !== 'unauthorized') throw error;
+      renewed = true;
     }
   }
 }
 
-/** Connects once and logs in. Throws a `MailError` that names side, host and port. `together`: see `quicken`. */
-async function connect(ctx: Context, end: Endpoint, renew = false, together = true): Promise<ImapFlow> {
+/** What went wrong with connections that ended in the middle of several commands before anything was done with them. */
+const cutOff = new WeakSet();
+
+/** Connects once and logs in. Throws a `MailError` that names side, host and port. `pipelined`: several commands may be in flight. */
+async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = true): Promise<ImapFlow> {
   const { ImapFlow } = await imapLibrary();
   const address = await addressOf(ctx, end);
   const quiet = () => {};
@@ -269,7 +319,8 @@ async function connect(ctx: Context, end: Endpoint, renew = false, together = tr
     // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
-  quicken(client, together);
+  quicken(client, pipelined);
+  if (pipelined) { allowFlights(client); shortenLogin(client); }
   observeCommands(ctx, end, client);
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
   client.on('error', quiet);
@@ -287,7 +338,9 @@ async function connect(ctx: Context, end: Endpoint, renew = false, together = tr
     if (late) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`,
       { cause: error });
     if (isCertificateError(error)) throw await certificateRefused(end, address, error);
-    throw imapError(error, end);
+    const failed = imapError(error, end);
+    if (brokenOff.has(client)) cutOff.add(failed);
+    throw failed;
   } finally {
     clearTimeout(timer);
     ctx.signal?.removeEventListener('abort', stop);
@@ -477,6 +530,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
       const watchers = [...hub.watchers];
       const wanted = watchers[0]!.folders[0] ?? 'INBOX';
       if (main !== wanted || !idles) {
+        spareListing(client, wanted);
         const mailbox = await answer(client.mailboxOpen(wanted, { readOnly: true }));
         const state = `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
         // Whatever came before this moment was not announced to us.
