@@ -17,16 +17,19 @@ interface Settings { targets: Record<string, number>; roundTrip: number }
 const IN_FLIGHT = 8 * 1024 * 1024;
 
 function pass(from: Socket, to: Socket, oneWay: number, seen: (bytes: number) => void, reached: () => void) {
-  let underWay = 0;
+  let underWay = 0, full = false;
+  const flow = () => { if (!full && underWay <= IN_FLIGHT) from.resume(); else from.pause(); };
+  to.on('drain', () => { full = false; flow(); });
   from.on('data', (chunk: Buffer) => {
     seen(chunk.length);
     underWay += chunk.length;
-    if (underWay > IN_FLIGHT) from.pause();
+    flow();
     const deliver = () => {
       underWay -= chunk.length;
       reached();
       if (to.destroyed) return;
-      if (!to.write(chunk)) { from.pause(); to.once('drain', () => from.resume()); } else if (from.isPaused()) from.resume();
+      if (!to.write(chunk)) full = true;
+      flow();
     };
     if (oneWay) setTimeout(deliver, oneWay); else deliver();
   });

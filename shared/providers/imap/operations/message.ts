@@ -7,6 +7,7 @@ import { opened, openedWith, withImap } from '../session/imapPool.js';
 import {
   arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, bytesOf, summaryOf, toMessage, uidSet, uidsOf, type ImapMessage,
 } from '../messages/content.js';
+import { readGrouped } from '../messages/group.js';
 import { placeOf, type Place } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
@@ -152,7 +153,7 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
 
 /** A message with its texts and headers. */
 async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
-  const { message, broken } = await inPlace(ctx, place, async client => {
+  const { message, broken } = await readGrouped(ctx, place, message => ({ message, broken: false }), async (client, place) => {
     const { row, shape } = await summaryOf(client, place).catch(async error => {
       // A server may stumble over the structure of a message it can still send.
       if ((error as { responseStatus?: string }).responseStatus === undefined) throw error;

@@ -308,11 +308,12 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
   const { ImapFlow } = await imapLibrary();
   const address = await addressOf(ctx, end);
   const quiet = () => {};
+  const auth = end.oauth2 ? { user: end.user, accessToken: await tokenOf(ctx, end, renew) } : { user: end.user, pass: end.password };
   const client: ImapFlow = new ImapFlow({
     host: address, port: end.port, secure: end.security === 'tls', doSTARTTLS: end.security === 'starttls',
     ...(address === end.host ? {} : { servername: end.host }),
     tls: end.security === 'none' ? {} : await tlsOptions(end, address),
-    auth: end.oauth2 ? { user: end.user, accessToken: await tokenOf(ctx, end, renew) } : { user: end.user, pass: end.password },
+    auth,
     disableAutoIdle: true, disableCompression: true, clientInfo: { name: 'Mailroom', vendor: false, version: false, 'support-url': false },
     connectionTimeout: 30_000, greetingTimeout: 20_000, socketTimeout: 10 * 60_000,
     maxLiteralSize: 256 * 1024 * 1024,
@@ -320,7 +321,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
   quicken(client, pipelined);
-  if (pipelined) { allowFlights(client); shortenLogin(client); }
+  if (pipelined) { allowFlights(client); shortenLogin(client, auth); }
   observeCommands(ctx, end, client);
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.
   client.on('error', quiet);

@@ -15,6 +15,8 @@ interface Inside {
   startSession?(): Promise<void>;
   upgradeToSTARTTLS?(): Promise<unknown>; authenticate?(): Promise<unknown>; autoEnable?(): Promise<void>;
   requestQueue?: Request[]; currentRequest?: (Request & { sent?: boolean }) | false; commandParts?: unknown[];
+  /** One packet for one flight. */
+  writeSocket?: { cork(): void; uncork(): void };
   folders?: Map<string, { path: string }>; namespace?: { prefix?: string };
   clientInfo?: object; idRequested?: unknown; skipRev2?: boolean; authenticated?: unknown; usable: boolean;
 }
@@ -88,16 +90,29 @@ export function allowFlights(client: ImapFlow): void {
 export async function together<T>(client: ImapFlow, run: () => Promise<T>): Promise<T> {
   const flight = flights.get(client);
   if (!flight) return run();
+  const { writeSocket } = client as unknown as Inside;
   flight.open++;
-  try { return await run(); } finally { flight.open--; }
+  try {
+    writeSocket?.cork();
+    let answer: Promise<T>;
+    try { answer = run(); } finally { writeSocket?.uncork(); }
+    return await answer;
+  } finally { flight.open--; }
 }
 
 /**
- * Begins a session in as few round trips as it can: what the greeting or the login's answer told of capabilities is not asked again, and what
- * follows the login goes in one flight. The library asks ID before and after the login, then NAMESPACE, then ENABLE, each in its turn.
+ * Begins a session in as few round trips as it can: what the greeting or the login's answer told of capabilities is not asked again, the
+ * password goes with its command where the server takes it there (RFC 4959), and what follows the login goes in one flight. The library
+ * asks ID before and after the login, then NAMESPACE, then ENABLE, each in its turn.
  */
-export function shortenLogin(client: ImapFlow): void {
-  const inside = client as unknown as Inside;
+export function shortenLogin(client: ImapFlow, { user, pass }: { user: string; pass?: string }): void {
+  const inside = client as unknown as Inside, exec = inside.exec?.bind(client);
+  if (exec && pass !== undefined) inside.exec = (command, attributes, options) => {
+    const alone = command === 'AUTHENTICATE' && Array.isArray(attributes) && attributes.length === 1 && client.capabilities.has('SASL-IR');
+    if (!alone || (attributes as { value?: unknown }[])[0]?.value !== 'PLAIN') return exec(command, attributes, options);
+    const answer = { type: 'ATOM', value: Buffer.from(`\0${user}\0${pass}`).toString('base64'), sensitive: true };
+    return exec(command, [...attributes as unknown[], answer], options);
+  };
   if (!flights.has(client) || !inside.startSession || !inside.run || !inside.upgradeToSTARTTLS || !inside.authenticate || !inside.autoEnable) return;
   inside.startSession = async () => {
     await inside.run!('CAPABILITY');
