@@ -10,6 +10,7 @@ import {
 import { messageId } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
 import { fetchRows, fetchTogether, mendRows, type Wish } from '../wire/fetch.js';
+import { contentsAhead, depthOf, handedOver, newAhead, summariesAhead, type Ahead } from './ahead.js';
 import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from '../operations/message.js';
 import { decoded } from '../mime/decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
@@ -19,11 +20,6 @@ import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } f
  * outlives a collection of V8's young generation, which then grows to twice the size: 155 MB instead of 115 for ten thousand messages.
  */
 const MOST = 32, MOST_SUMMARIES = 64, WINDOW_BYTES = 384 * 1024;
-/**
- * So many messages beyond the window may be told of or asked for, so that the server works while the window before is read and handed over. No
- * more, because whoever stops reading has asked for them in vain and because they wait in memory: 16 more before contents and there are 160 MB.
- */
-const AHEAD = 16, AHEAD_SUMMARIES = 2 * MOST_SUMMARIES;
 /** So many UIDs are looked through at once for new ones; each search interrupts what is asked for ahead. */
 const STRETCH = 4000;
 /** Files up to this size come with their message; larger ones are fetched when they are opened. In bytes. */
@@ -202,10 +198,9 @@ const itemOf = (folder: string, uidValidity: string, uid: number, message: ImapM
 interface Track {
   asked: boolean; finished: Map<number, ImapMessage | undefined>; rows: Map<number, FetchMessageObject>;
   later: Map<number, string>; gaps: ReadonlySet<number>; end: number;
-  ahead?: Ahead;
+  /** What may be asked for beyond the window: contents of these messages, so many bytes. */
+  ahead?: Ahead; uids?: readonly number[]; depth?: number;
 }
-/** Summaries beyond the window: asked for up to `until`, `coming` by their first UIDs, and `next` to be asked for when there is something to send. */
-interface Ahead { until: number; coming: { first: number; come: Promise<void> }[]; next: number[] }
 const newTrack = (rows: Track['rows'] = new Map(), gaps: FolderState['gaps'] = []): Track =>
   ({ asked: false, finished: new Map(), rows, later: new Map(), gaps: new Set(gaps.map(([uid]) => uid)), end: Infinity });
 
@@ -215,16 +210,16 @@ interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: st
  * What a look found beyond its window, so that the next one need not open the folder and ask again. Good for the very state the look ended
  * with, on the same connection, as long as the folder stays open there; flags may have changed since, hence not for long.
  */
-interface Rest { folder: string; state: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number; ahead: Ahead }
+interface Rest { folder: string; state: string; kind: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number; ahead: Ahead }
 const rests = new WeakMap<ImapFlow, Rest>();
 /** In milliseconds. */
 const REST_FOR = 10_000;
 
-function restOf(client: ImapFlow, folder: string, state: string): Rest | undefined {
+function restOf(client: ImapFlow, folder: string, state: string, kind: string): Rest | undefined {
   const rest = rests.get(client);
   rests.delete(client);
   const open = client.mailbox && client.mailbox.path === folder && client.mailbox.readOnly;
-  return rest && open && rest.folder === folder && rest.state === state && performance.now() - rest.at < REST_FOR ? rest : undefined;
+  return rest && open && rest.folder === folder && rest.state === state && rest.kind === kind && performance.now() - rest.at < REST_FOR ? rest : undefined;
 }
 
 /** A folder's state with its packed parts opened, while a look is under way. */
@@ -236,7 +231,8 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
   const before = JSON.stringify(s);
   let more = false, keep: { client: ImapFlow; rest: Omit<Rest, 'state'> } | undefined;
   await withImap(ctx, async client => {
-    const rest = restOf(client, folder, before);
+    // Contents that were asked for ahead are those of this kind.
+    const kind = JSON.stringify([values.fetch, values.attachmentLimit]), rest = restOf(client, folder, before, kind);
     let mailbox = await opened(client, folder, { fresh: !rest });
     // Spurious values have been seen, so the folder is opened once more before anything is made of it.
     if (String(mailbox.uidValidity) !== s.val) mailbox = await opened(client, folder, { fresh: true });
@@ -247,19 +243,19 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     const struck = new Map(s.strikes);
     const bare = values.fetch === 'envelope', most = bare ? MOST_SUMMARIES : MOST;
     const careful = s.careful !== undefined && uids[0]! <= s.careful;
-    const ahead: Ahead = rest?.ahead ?? { until: 0, coming: [], next: [] };
+    const ahead: Ahead = rest?.ahead ?? newAhead(), depth = depthOf(client, bare);
     // What is told of the next ones already is handed over before more is asked for.
     const untold = uids.findIndex(uid => !rows.has(uid) && uid > ahead.until);
     const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, untold > 0 ? Math.min(untold, most) : most);
     // Only for a reader who goes on undisturbed: one whom another always interrupts would have everything asked for over and over. Without
     // contents the window itself goes the same way; and less than half a window waits until it is worth a command.
-    const next = rest && !careful ? uids.slice(bare ? 0 : window.length, window.length + (bare ? AHEAD_SUMMARIES : AHEAD))
+    const next = rest && !careful ? uids.slice(bare ? 0 : window.length, window.length + depth.summaries)
       .filter(uid => uid > ahead.until && !rows.has(uid)) : [];
     ahead.next = next.length >= most / 2 ? next : [];
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
       const track = newTrack(careful ? undefined : rows, s.gaps);
-      if (!careful) track.ahead = ahead;
+      if (!careful) Object.assign(track, { ahead, uids: rest ? uids : [], depth: depth.bytes });
       const handOver = (uid: number, message: ImapMessage | undefined) => {
         const row = track.rows.get(uid);
         done(w, uid, row);
@@ -274,7 +270,8 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
         if (!careful) {
           const dealt = found.cut ? uids.indexOf(found.last) + 1 : part.length;
           for (const uid of uids.slice(0, dealt)) rows.delete(uid);
-          keep = { client, rest: { folder, uids: uids.slice(dealt), rows, beyond, at, ahead } };
+          handedOver(ahead, uids.slice(0, dealt));
+          keep = { client, rest: { folder, kind, uids: uids.slice(dealt), rows, beyond, at, ahead } };
         }
       } catch (error) {
         ctx.signal?.throwIfAborted();
@@ -471,7 +468,7 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
     const row = track.rows.get(uid);
     const error = errors.get(uid);
     if (!row && !error) { missing.push(uid); continue; }
-    const shape = outline(row?.bodyStructure);
+    const shape = shapeOf(row);
     if (row && !passes(values, row, shape)) { chosen.push({ uid, row, shape, message: undefined }); track.finished.set(uid, undefined); continue; }
     const cost = row ? costOf(values, row, shape) : 0;
     if (bytes > 0 && bytes + cost > WINDOW_BYTES) { cut = true; break; }
@@ -483,7 +480,7 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
   }
   if (values.fetch !== 'envelope') {
     const open = chosen.filter(one => one.message && one.row && !errors.has(one.uid)) as Open[];
-    await contents(ctx, client, open, folder, uidValidity, values, track, name);
+    await contents(ctx, client, open, folder, uidValidity, values, track, name, chosen.map(one => one.uid));
   }
   // Missing ones beyond the cut are not known to be missing yet in their turn.
   const end = Math.min(cut ? chosen.at(-1)!.uid : Infinity, track.end);
@@ -498,19 +495,6 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
   return { done, missing: missing.filter(uid => uid <= end), cut: end < Infinity, last: end };
 }
 
-/** What is to be asked for ahead. */
-function wishesAhead({ ahead, rows }: Track): Wish[] {
-  const wishes: Wish[] = [], uids = ahead?.next.splice(0) ?? [];
-  for (let i = 0; i < uids.length; i += MOST_SUMMARIES) {
-    const part = uids.slice(i, i + MOST_SUMMARIES);
-    wishes.push({
-      set: uidSet(part), query: SUMMARY, each: row => { if (row.size !== undefined) rows.set(row.uid, row); },
-      sent(come) { ahead!.until = part.at(-1)!; ahead!.coming.push({ first: part[0]!, come }); },
-    });
-  }
-  return wishes;
-}
-
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
 async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>, name: string,
   bare: boolean): Promise<void> {
@@ -519,7 +503,7 @@ async function summaries(ctx: Context, client: ImapFlow, asked: number[], track:
     await fetchRows(client, uidSet(uids), query, row => { if (row.size !== undefined) track.rows.set(row.uid, row); });
   };
   const { ahead } = track;
-  if (bare) await fetchTogether(client, wishesAhead(track));
+  if (bare && ahead) await fetchTogether(client, summariesAhead(ahead, track.rows));
   while (ahead?.coming[0] && ahead.coming[0].first <= asked.at(-1)!) {
     track.asked = true;
     await ahead.coming.shift()!.come;
@@ -608,6 +592,15 @@ function passes(values: Input, row: FetchMessageObject, shape: Outline | undefin
   return values.hasAttachment === undefined || !shape || shape.attachments.length > 0 === values.hasAttachment;
 }
 
+/** How a message is made up, worked out once for each row. */
+const shapes = new WeakMap<FetchMessageObject, { shape: Outline | undefined }>();
+function shapeOf(row: FetchMessageObject | undefined): Outline | undefined {
+  if (!row) return undefined;
+  let known = shapes.get(row);
+  if (!known) shapes.set(row, known = { shape: outline(row.bodyStructure) });
+  return known.shape;
+}
+
 const textsOf = (shape: Outline): Part[] => [...shape.texts, ...shape.htmls];
 const filesOf = (shape: Outline, values: Input): Part[] =>
   values.fetch === 'full' ? shape.attachments.filter(part => part.size <= AT_ONCE && decodedSize(part) <= values.attachmentLimit).slice(0, 100) : [];
@@ -623,8 +616,34 @@ function costOf(values: Input, row: FetchMessageObject, shape: Outline | undefin
 
 type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage };
 
+/** What is to be asked for beyond the message that is the last of its window. */
+function wishesBeyond(track: Track, last: number, values: Input): Wish[] {
+  const { ahead, rows, uids = [], depth = 0 } = track;
+  if (!ahead) return [];
+  const want = (uid: number) => {
+    const row = rows.get(uid), shape = shapeOf(row);
+    if (!row) return undefined;
+    const read = shape && passes(values, row, shape);
+    return { wanted: { uid, parts: read ? [...textsOf(shape), ...filesOf(shape, values)] : [], header: !!read }, cost: read ? costOf(values, row, shape) : 0 };
+  };
+  const contents = values.fetch === 'raw' ? [] : contentsAhead(ahead, uids.slice(uids.indexOf(last) + 1), depth, want);
+  return [...contents, ...summariesAhead(ahead, rows)];
+}
+
+/** The contents of a window: those that were asked for ahead, and the others. */
+async function windowParts(client: ImapFlow, parts: readonly Wanted[], take: (got: Got) => void, behind: readonly Wish[], track: Track): Promise<void> {
+  const { asked, got } = track.ahead ?? newAhead();
+  const early = parts.filter(one => asked.has(one.uid)), now = parts.filter(one => !asked.has(one.uid));
+  track.asked = true;
+  if (now.length) await fetchParts(client, now, take, behind); else await fetchTogether(client, behind);
+  for (const one of early) await asked.get(one.uid)!.come;
+  for (const { uid } of early) { const one = got.get(uid); if (one) take(one); }
+  const missing = early.filter(one => !got.has(one.uid));
+  if (missing.length) await fetchParts(client, missing, take);
+}
+
 async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track,
-  name: string): Promise<void> {
+  name: string, asked: readonly number[]): Promise<void> {
   const byUid = new Map(open.map(one => [one.uid, one]));
   const finished = (one: Open) => { track.finished.set(one.uid, one.message); };
   const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
@@ -689,8 +708,9 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       track.finished.set(uid, message);
     });
   };
-  if (!parts.length) await fetchTogether(client, wishesAhead(track));
-  if (parts.length) await ask(open.filter(one => one.shape), () => fetchParts(client, parts, take, wishesAhead(track)),
+  const wishes = wishesBeyond(track, asked.at(-1) ?? 0, values);
+  if (!parts.length) await fetchTogether(client, wishes);
+  if (parts.length) await ask(open.filter(one => one.shape), () => windowParts(client, parts, take, wishes, track),
     uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   if (wholes.length) await ask(wholes, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
 }

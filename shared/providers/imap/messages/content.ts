@@ -75,24 +75,19 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
 export interface Wanted { uid: number; parts: Part[]; header: boolean }
 export interface Got { uid: number; parts: Map<string, Buffer>; header?: Buffer }
 
-/**
- * Fetches parts of many messages, one FETCH for all that look alike; calls back as each arrives. A message that is gone has no call. `behind` is
- * asked for in the same breath, after them, and not waited for.
- */
-export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>,
-  behind: readonly Wish[] = []): Promise<void> {
+/** Wishes for parts of many messages, one for all that look alike; `sent` is told with those it is for. */
+export function wishesFor(wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>,
+  sent: (come: Promise<void>, group: readonly Wanted[]) => void): (Wish & { group: readonly Wanted[] })[] {
   const alike = new Map<string, Wanted[]>();
   for (const one of wanted) {
-    if (!one.parts.length && !one.header) { await each({ uid: one.uid, parts: new Map() }); continue; }
     const shape = `${one.header ? 'h' : ''}${one.parts.map(part => `${part.part}${part.size > LONGEST_TEXT ? '<' : ''}`).join(',')}`;
     const same = alike.get(shape);
     if (same) same.push(one); else alike.set(shape, [one]);
   }
-  const came = new Set<number>(), coming: Promise<void>[] = [];
-  const wishOf = (group: readonly Wanted[]): Wish => {
+  return [...alike.values()].map(group => {
     const { parts, header } = group[0]!;
     return {
-      set: uidSet(group.map(one => one.uid).sort((a, b) => a - b)),
+      group, set: uidSet(group.map(one => one.uid).sort((a, b) => a - b)),
       query: {
         uid: true, ...(header ? { headers: true } : {}),
         ...(parts.length ? { bodyParts: parts.map(part => part.size > LONGEST_TEXT ? { key: part.part, start: 0, maxLength: LONGEST_TEXT } : part.part) } : {}),
@@ -100,21 +95,32 @@ export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], ea
       each(row) {
         // Rows without what was asked for are news about flags (RFC 9051 section 7.5.2).
         if (!row.bodyParts && !row.headers) return;
-        came.add(row.uid);
         return each({ uid: row.uid, parts: row.bodyParts ?? new Map(), ...(row.headers ? { header: row.headers } : {}) });
       },
-      sent: come => { coming.push(come); },
+      sent: come => sent(come, group),
     };
-  };
-  const groups = [...alike.values()];
-  if (groups.length + behind.length > 1) await fetchTogether(client, [...groups.map(wishOf), ...behind]);
+  });
+}
+
+/**
+ * Fetches parts of many messages, one FETCH for all that look alike; calls back as each arrives. A message that is gone has no call. `behind` is
+ * asked for in the same breath, after them, and not waited for.
+ */
+export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>,
+  behind: readonly Wish[] = []): Promise<void> {
+  const came = new Set<number>(), coming: Promise<void>[] = [], asked: Wanted[] = [];
+  for (const one of wanted) {
+    if (one.parts.length || one.header) asked.push(one); else await each({ uid: one.uid, parts: new Map() });
+  }
+  const take = (got: Got) => { came.add(got.uid); return each(got); };
+  const wishes = wishesFor(asked, take, come => { coming.push(come); });
+  // One alone goes the library's way, where a refusal is heard.
+  if (behind.length || wishes.length > 1) await fetchTogether(client, [...wishes, ...behind]);
   for (const come of coming) await come;
   // What could not be asked for together, or was refused or left out: singly, so that a refusal is heard.
-  for (const group of groups) {
+  for (const { group } of wishes) {
     const left = group.filter(one => !came.has(one.uid));
-    if (!left.length) continue;
-    const { set, query, each: take } = wishOf(left);
-    await fetchRows(client, set, query, take);
+    for (const { set, query, each: row } of wishesFor(left, take, () => {})) await fetchRows(client, set, query, row);
   }
 }
 

@@ -1,0 +1,77 @@
+import type { FetchMessageObject, ImapFlow } from '../libraries.js';
+import { uidSet, wishesFor, SUMMARY, type Got, type Wanted } from '../messages/content.js';
+import { roundTripOf } from '../session/pipeline.js';
+import type { Wish } from '../wire/fetch.js';
+
+/*
+ * What a look asks for beyond its window, so that the server works while the window before is read and handed over, and so that a server far
+ * away is not waited for once a window. Whoever stops reading has asked for it in vain, so it is no more than a round trip holds.
+ */
+
+/** Summaries of so many messages beyond the window at least and at most, with contents and without. More wait in memory. */
+const SUMMARIES = { full: [16, 512], bare: [128, 1024] } as const;
+/** Contents of so many bytes beyond the window at least and at most. */
+const CONTENTS = [256 * 1024, 4 * 1024 * 1024] as const;
+/** What goes over a fast line in a millisecond: messages, and bytes of them. */
+const MESSAGES_A_MS = 20, BYTES_A_MS = 80 * 1024;
+/** Summaries of so many messages are one command. */
+const A_COMMAND = 64;
+
+const within = (value: number, [least, most]: readonly [number, number]): number => Math.min(most, Math.max(least, Math.round(value)));
+/** How far ahead a look may go on this connection. */
+export const depthOf = (client: ImapFlow, bare: boolean): { summaries: number; bytes: number } => {
+  const ms = roundTripOf(client);
+  return { summaries: within(ms * MESSAGES_A_MS, bare ? SUMMARIES.bare : SUMMARIES.full), bytes: bare ? 0 : within(ms * BYTES_A_MS, CONTENTS) };
+};
+
+/** What is under way beyond the window, and what of it came. */
+export interface Ahead {
+  /** Summaries are asked for up to this UID, `coming` by their first UIDs; `next` are to be asked for when there is something to send. */
+  until: number; coming: { first: number; come: Promise<void> }[]; next: number[];
+  /** Contents that were asked for, with the bytes they are about to have, until their window is handed over; and those that came. */
+  asked: Map<number, { come: Promise<void>; cost: number }>; got: Map<number, Got>;
+}
+export const newAhead = (): Ahead => ({ until: 0, coming: [], next: [], asked: new Map(), got: new Map() });
+
+/** Forgets what was handed over. */
+export function handedOver({ asked, got }: Ahead, uids: readonly number[]): void {
+  for (const uid of uids) { asked.delete(uid); got.delete(uid); }
+}
+
+/** The next summaries, to be sent at once. */
+export function summariesAhead(ahead: Ahead, rows: Map<number, FetchMessageObject>): Wish[] {
+  const wishes: Wish[] = [], uids = ahead.next.splice(0);
+  for (let i = 0; i < uids.length; i += A_COMMAND) {
+    const part = uids.slice(i, i + A_COMMAND);
+    wishes.push({
+      set: uidSet(part), query: SUMMARY, each: row => { if (row.size !== undefined) rows.set(row.uid, row); },
+      sent(come) { ahead.until = part.at(-1)!; ahead.coming.push({ first: part[0]!, come }); },
+    });
+  }
+  return wishes;
+}
+
+/**
+ * The next contents, to be sent at once: of messages in the order they will be handed over, as far as `bytes` go. `want` says what a message
+ * needs and about how many bytes that is; nothing for one that is to be read another way.
+ */
+export function contentsAhead(ahead: Ahead, uids: Iterable<number>, bytes: number, want: (uid: number) => { wanted: Wanted; cost: number } | undefined): Wish[] {
+  let room = bytes - [...ahead.asked.values()].reduce((sum, { cost }) => sum + cost, 0);
+  // A few messages are not worth commands of their own.
+  if (room < bytes / 4) return [];
+  const next = new Map<number, number>(), all: Wanted[] = [];
+  for (const uid of uids) {
+    if (ahead.asked.has(uid)) continue;
+    const found = want(uid);
+    if (!found) break;
+    if (found.cost > room && all.length) break;
+    room -= found.cost;
+    if (!found.wanted.parts.length && !found.wanted.header) continue;
+    all.push(found.wanted);
+    next.set(uid, found.cost);
+    if (room <= 0) break;
+  }
+  return wishesFor(all, got => { ahead.got.set(got.uid, got); }, (come, group) => {
+    for (const { uid } of group) ahead.asked.set(uid, { come, cost: next.get(uid)! });
+  });
+}
