@@ -159,6 +159,28 @@ describe('IMAP feed: what is asked for ahead', function () {
     }
   });
 
+  it('of contents, stays unread until the next look or until somebody else needs the connection', async () => {
+    const { cursor } = await client.since('messageReceived', {});
+    const text = 'A line of text that fills the message.\r\n'.repeat(2000);
+    for (let i = 0; i < 80; i++) mail.deliver(USER, { subject: `m${i}`, text });
+    const contents = () => up().join('').match(/UID FETCH \S+ \(UID BODY\.PEEK\[HEADER/g)?.length ?? 0;
+    let at = cursor, asked = 0;
+    const items: Item[] = [];
+    for (let looks = 0; items.length < 80; looks++) {
+      assert.ok(looks < 80);
+      middle.said.length = 0;
+      const batch = await since('text', at);
+      at = batch.cursor;
+      items.push(...batch.items);
+      asked = Math.max(asked, contents());
+      if (looks % 3 === 2) await take(client.call('folder.list', {}) as AsyncIterable<unknown>);
+    }
+    assert.ok(asked > 1, 'contents beyond the window were asked for');
+    assert.deepEqual(subjects(items), names(80));
+    assert.ok(items.every(({ item }) => item.text?.trim() === text.replaceAll('\r\n', '\n').trim()));
+    assert.equal(middle.connections, 1);
+  });
+
   it('is asked for again singly where one of several commands is refused, so that only the message it is about suffers', async () => {
     const { cursor } = await client.since('messageReceived', {});
     const text = 'A line of text that fills the message.\r\n'.repeat(1000);

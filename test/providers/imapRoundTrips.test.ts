@@ -18,7 +18,8 @@ async function far(target: number) {
     self.connections++;
     self.turns++;
     const upstream = connectTcp(target, '127.0.0.1');
-    let spoken = true, held: Buffer[] = [];
+    const held: Buffer[] = [];
+    let spoken = true;
     const pass = () => { for (const chunk of held.splice(0)) client.write(chunk); spoken = true; };
     client.on('data', chunk => {
       if (spoken) { self.turns++; spoken = false; }

@@ -1,7 +1,7 @@
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { uidSet, wishesFor, SUMMARY, type Got, type Wanted } from '../messages/content.js';
 import { roundTripOf } from '../session/pipeline.js';
-import type { Wish } from '../wire/fetch.js';
+import { unread, type Wish } from '../wire/fetch.js';
 
 /*
  * What a look asks for beyond its window, so that the server works while the window before is read and handed over, and so that a server far
@@ -14,8 +14,8 @@ const SUMMARIES = { full: [16, 512], bare: [128, 1024] } as const;
 const CONTENTS = [256 * 1024, 4 * 1024 * 1024] as const;
 /** What goes over a fast line in a millisecond: messages, and bytes of them. */
 const MESSAGES_A_MS = 20, BYTES_A_MS = 80 * 1024;
-/** Summaries of so many messages are one command. */
-const A_COMMAND = 64;
+/** Summaries of so many messages are one command; contents of so many bytes are asked for together, so that they come in order. */
+const A_COMMAND = 64, A_BATCH = 256 * 1024;
 
 const within = (value: number, [least, most]: readonly [number, number]): number => Math.min(most, Math.max(least, Math.round(value)));
 /** How far ahead a look may go on this connection. */
@@ -30,8 +30,17 @@ export interface Ahead {
   until: number; coming: { first: number; come: Promise<void> }[]; next: number[];
   /** Contents that were asked for, with the bytes they are about to have, until their window is handed over; and those that came. */
   asked: Map<number, { come: Promise<void>; cost: number }>; got: Map<number, Got>;
+  /** Between two looks contents stay unread on the connection, where they take none of our memory; this lets them in. */
+  letIn?: () => void; closed?: Promise<void>;
 }
 export const newAhead = (): Ahead => ({ until: 0, coming: [], next: [], asked: new Map(), got: new Map() });
+
+/** Leaves contents unread until the next look, or until somebody else needs the connection. */
+export function leaveUnread(ahead: Ahead, client: ImapFlow): void {
+  if (!ahead.asked.size || ahead.closed) return;
+  ahead.closed = new Promise(resolve => { ahead.letIn = () => { ahead.closed = ahead.letIn = undefined; resolve(); }; });
+  unread.set(client, () => ahead.letIn?.());
+}
 
 /** Forgets what was handed over. */
 export function handedOver({ asked, got }: Ahead, uids: readonly number[]): void {
@@ -55,23 +64,34 @@ export function summariesAhead(ahead: Ahead, rows: Map<number, FetchMessageObjec
  * The next contents, to be sent at once: of messages in the order they will be handed over, as far as `bytes` go. `want` says what a message
  * needs and about how many bytes that is; nothing for one that is to be read another way.
  */
-export function contentsAhead(ahead: Ahead, uids: Iterable<number>, bytes: number, want: (uid: number) => { wanted: Wanted; cost: number } | undefined): Wish[] {
+export function contentsAhead(ahead: Ahead, uids: Iterable<number>, bytes: number,
+  want: (uid: number) => { wanted: Wanted; cost: number } | undefined): Wish[] {
+  const wishes: Wish[] = [];
   let room = bytes - [...ahead.asked.values()].reduce((sum, { cost }) => sum + cost, 0);
   // A few messages are not worth commands of their own.
   if (room < bytes / 4) return [];
-  const next = new Map<number, number>(), all: Wanted[] = [];
+  const costs = new Map<number, number>();
+  const batch: Wanted[] = [];
+  let size = 0, any = false;
+  const send = () => {
+    wishes.push(...wishesFor(batch.splice(0), got => { ahead.got.set(got.uid, got); return ahead.closed; }, (come, group) => {
+      for (const { uid } of group) ahead.asked.set(uid, { come, cost: costs.get(uid)! });
+    }));
+    size = 0;
+  };
   for (const uid of uids) {
     if (ahead.asked.has(uid)) continue;
     const found = want(uid);
     if (!found) break;
-    if (found.cost > room && all.length) break;
+    if (found.cost > room && any) break;
     room -= found.cost;
     if (!found.wanted.parts.length && !found.wanted.header) continue;
-    all.push(found.wanted);
-    next.set(uid, found.cost);
+    any = true;
+    batch.push(found.wanted);
+    costs.set(uid, found.cost);
+    if ((size += found.cost) >= A_BATCH) send();
     if (room <= 0) break;
   }
-  return wishesFor(all, got => { ahead.got.set(got.uid, got); }, (come, group) => {
-    for (const { uid } of group) ahead.asked.set(uid, { come, cost: next.get(uid)! });
-  });
+  send();
+  return wishes;
 }

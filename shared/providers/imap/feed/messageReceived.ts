@@ -10,7 +10,7 @@ import {
 import { messageId } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
 import { fetchRows, fetchTogether, mendRows, type Wish } from '../wire/fetch.js';
-import { contentsAhead, depthOf, handedOver, newAhead, summariesAhead, type Ahead } from './ahead.js';
+import { contentsAhead, depthOf, handedOver, leaveUnread, newAhead, summariesAhead, type Ahead } from './ahead.js';
 import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from '../operations/message.js';
 import { decoded } from '../mime/decode.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
@@ -252,6 +252,7 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     const next = rest && !careful ? uids.slice(bare ? 0 : window.length, window.length + depth.summaries)
       .filter(uid => uid > ahead.until && !rows.has(uid)) : [];
     ahead.next = next.length >= most / 2 ? next : [];
+    ahead.letIn?.();
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
       const track = newTrack(careful ? undefined : rows, s.gaps);
@@ -271,6 +272,7 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
           const dealt = found.cut ? uids.indexOf(found.last) + 1 : part.length;
           for (const uid of uids.slice(0, dealt)) rows.delete(uid);
           handedOver(ahead, uids.slice(0, dealt));
+          leaveUnread(ahead, client);
           keep = { client, rest: { folder, kind, uids: uids.slice(dealt), rows, beyond, at, ahead } };
         }
       } catch (error) {

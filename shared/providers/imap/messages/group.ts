@@ -85,7 +85,8 @@ async function readTogether(client: ImapFlow, places: readonly Place[]): Promise
   const [first] = places, byUid = new Map(places.map(place => [place.uid, place]));
   const rows = new Map<number, FetchMessageObject>(), done = new Map<number, ImapMessage>();
   try {
-    await fetchRows(client, uidSet([...byUid.keys()].sort((a, b) => a - b)), SUMMARY, row => { if (row.size !== undefined && row.envelope) rows.set(row.uid, row); });
+    const set = uidSet([...byUid.keys()].sort((a, b) => a - b));
+    await fetchRows(client, set, SUMMARY, row => { if (row.size !== undefined && row.envelope) rows.set(row.uid, row); });
     await mendRows(client, rows.values());
     const open = new Map<number, { shape: Outline; message: ImapMessage }>();
     for (const [uid, row] of rows) {

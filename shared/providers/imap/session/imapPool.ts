@@ -7,7 +7,7 @@ import { certificateRefused, isCertificateError, tlsOptions } from '../account/c
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../libraries.js';
 import { observeCommands } from './observe.js';
 import { allowFlights, brokenOff, isOpening, shortenLogin, spareListing, together } from './pipeline.js';
-import { interrupted, quicken, settled } from '../wire/fetch.js';
+import { interrupted, quicken, settled, unread } from '../wire/fetch.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;
@@ -237,6 +237,7 @@ function rest(hub: Hub) {
 
 /** Says goodbye, but waits no longer than two seconds for the answer. */
 async function leave(client: ImapFlow): Promise<void> {
+  unread.get(client)?.();
   const timer = setTimeout(() => client.close(), 2_000);
   await client.logout().catch(() => {});
   clearTimeout(timer);
@@ -246,6 +247,7 @@ async function leave(client: ImapFlow): Promise<void> {
 async function ready(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
   const kept = hub.client;
   if (kept?.usable) {
+    if (performance.now() - hub.usedAt >= PROBE_AFTER) unread.get(kept)?.();
     if (performance.now() - hub.usedAt < PROBE_AFTER || await alive(kept)) return kept;
     kept.close();
   }

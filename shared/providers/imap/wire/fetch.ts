@@ -207,8 +207,12 @@ function pipe(client: ImapFlow, inside: Inside): Asked[] {
   return asked;
 }
 
+/** Whoever leaves answers unread on a connection says here how they are let in. */
+export const unread = new WeakMap<ImapFlow, () => void>();
+
 /** Resolves when nothing is under way beside the library's command any more, however it ended. */
 export async function settled(client: ImapFlow): Promise<void> {
+  unread.get(client)?.();
   await Promise.allSettled((underWay.get(client) ?? []).map(one => one.over));
 }
 
