@@ -36,26 +36,51 @@ export async function* pages<T, N>(start: N, fetch: (at: N, signal: AbortSignal)
 /** How often in one reading a list may be taken up again further to the front, and the same page may come in a row: arrivals can do that once. */
 const STEPS_BACK = 100, SAME_PAGES = 3;
 
-/** A list that is counted by offset, in pages of `size`. `id` names a row for good; `more` says that the vendor knows of rows after these. */
+/**
+ * A list that is counted by offset, in pages of `size`; `largest`, where the vendor gives more, for those who read on beyond the second page.
+ * `id` names a row for good; `more` says that the vendor knows of rows after these, `total` of how many in all. So many pages are asked
+ * for `ahead` of the one after the reader's, once he has read on as far: the account's pace holds for them as for any other request.
+ */
 export interface Offsets<T> {
-  size: number; id(row: T): string;
-  fetch(offset: number, signal: AbortSignal): Promise<{ rows: T[]; more: boolean }>;
+  size: number; largest?: number; ahead?: number; id(row: T): string;
+  fetch(offset: number, signal: AbortSignal, limit: number): Promise<{ rows: T[]; more: boolean; total?: number }>;
 }
 
 /**
  * Reads a living list by offset: each page begins with the last row of the one before. Where that row is not known, rows before it have gone
- * and others have moved up unseen, so the list is taken up further to the front. Nothing that stays in the list is lost or given twice.
- * Throws `protocol` when the vendor gives the same page whatever the offset, `unavailable` when the list does not come to rest.
+ * and others have moved up unseen, so the list is taken up further to the front, and pages that came early count for nothing. Nothing that
+ * stays in the list is lost or given twice. Throws `protocol` when the vendor gives the same page whatever the offset, `unavailable` when
+ * the list does not come to rest.
  */
-export function byOffset<T>({ size, id, fetch }: Offsets<T>): AsyncGenerator<T> {
-  const known = new Set<string>();
-  let back = 0, same = 0, joined = false, first: string | undefined;
+export function byOffset<T>({ size, largest = size, ahead = 0, id, fetch }: Offsets<T>): AsyncGenerator<T> {
+  const known = new Set<string>(), early = new Map<number, ReturnType<typeof fetch>>();
+  let back = 0, same = 0, joined = false, first: string | undefined, read = 0, total = Infinity;
+  const askAhead = (start: number, signal: AbortSignal) => {
+    for (let k = 1; k <= Math.min(ahead, read - 1); k++) {
+      const at = start + k * (largest - 1);
+      if (at >= total || early.has(at)) continue;
+      const page = fetch(at, signal, largest);
+      // It is heard of when its turn comes, if ever.
+      page.catch(() => {});
+      early.set(at, page);
+    }
+  };
   return pages(0, async (start, signal) => {
-    let offset = start, page = await fetch(offset, signal);
+    const limit = read < 2 ? size : largest;
+    let offset = start;
+    const coming = early.get(offset) ?? fetch(offset, signal, limit);
+    early.delete(offset);
+    if (read >= 2) { coming.catch(() => {}); askAhead(offset, signal); }
+    let page = await coming;
     while (joined && offset > 0 && (page.rows.length ? !known.has(id(page.rows[0]!)) : !page.more)) {
       if (++back > STEPS_BACK) throw new MailError('unavailable', 'The list kept changing while it was read; run again.');
-      page = await fetch(offset = Math.max(0, offset - size + 1), signal);
+      early.clear();
+      page = await fetch(offset = Math.max(0, offset - limit + 1), signal, limit);
     }
+    read++;
+    total = page.total ?? total;
+    // A vendor that gives smaller pages than it was asked for is read page after page.
+    if (page.more && page.rows.length < limit) { ahead = 0; early.clear(); }
     const items = page.rows.filter(row => !known.has(id(row)) && known.add(id(row)));
     const top = page.rows.length ? id(page.rows[0]!) : undefined;
     same = !items.length && top === first ? same + 1 : 0;
@@ -66,7 +91,7 @@ export function byOffset<T>({ size, id, fetch }: Offsets<T>): AsyncGenerator<T> 
         : 'The same page comes whatever the offset, so the list cannot be read to its end.');
     }
     joined = page.rows.length > 1;
-    const step = page.rows.length ? Math.max(1, page.rows.length - 1) : size;
+    const step = page.rows.length ? Math.max(1, page.rows.length - 1) : limit;
     return { items, ...(page.more ? { next: offset + step } : {}) };
   });
 }

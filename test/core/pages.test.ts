@@ -81,6 +81,51 @@ describe('byOffset', () => {
       assert.deepEqual(read.filter(row => stayed.includes(row)), stayed);
     }), { numRuns: 500 });
   });
+  it('loses and repeats nothing either where pages are asked for ahead and come from different moments', async () => {
+    const step = fc.record({ drop: fc.array(fc.nat(80), { maxLength: 2 }), add: fc.array(fc.nat(80), { maxLength: 2 }), first: fc.boolean() });
+    await fc.assert(fc.asyncProperty(fc.nat(90), fc.integer({ min: 3, max: 6 }), fc.array(step, { maxLength: 25 }), async (total, size, steps) => {
+      const living = Array.from({ length: total }, (_, i) => `r${i}`), gone = new Set<string>(), left = [...steps];
+      let added = 0;
+      // Those that wait are answered in any order, each from the list as it is then.
+      const waiting: (() => void)[] = [];
+      const answer = () => {
+        const next = left.shift();
+        for (const at of next?.drop ?? []) for (const row of living.splice(at, 1)) gone.add(row);
+        for (const at of next?.add ?? []) living.splice(at, 0, `new${added++}`);
+        (next?.first ? waiting.shift() : waiting.pop())?.();
+      };
+      const read = await take(byOffset<string>({
+        size, largest: 2 * size, ahead: 3, id: row => row,
+        fetch: async (offset, _signal, limit) => {
+          await new Promise<void>(resolve => { waiting.push(resolve); setImmediate(answer); });
+          const rows = living.slice(offset, offset + limit);
+          return { rows, more: offset + rows.length < living.length, total: living.length };
+        },
+      }));
+      assert.equal(new Set(read).size, read.length);
+      const stayed = Array.from({ length: total }, (_, i) => `r${i}`).filter(row => !gone.has(row));
+      assert.deepEqual(stayed.filter(row => !read.includes(row)), []);
+    }), { numRuns: 300 });
+  });
+  it('asks for the largest pages, some ahead, once the reader has read on, and for no more than the next one before', async () => {
+    const asked = async (wanted: number) => {
+      const all: [offset: number, limit: number][] = [];
+      await take(byOffset<number>({
+        size: 100, largest: 250, ahead: 3, id: String,
+        fetch: async (offset, _signal, limit) => {
+          all.push([offset, limit]);
+          const rows = Array.from({ length: Math.max(0, Math.min(limit, 10_000 - offset)) }, (_, i) => offset + i);
+          return { rows, more: offset + rows.length < 10_000, total: 10_000 };
+        },
+      }), wanted);
+      return all;
+    };
+    assert.deepEqual(await asked(50), [[0, 100]]);
+    assert.deepEqual(await asked(100), [[0, 100], [99, 100]]);
+    const whole = await asked(Infinity);
+    assert.equal(whole.length, 2 + Math.ceil((10_000 - 198) / 249));
+    assert.equal(new Set(whole.map(([offset]) => offset)).size, whole.length);
+  });
   it('ends with words when the offset is not heeded, and when the list never comes to rest', async () => {
     const failing = async (fetch: (offset: number) => { rows: string[]; more: boolean }) => {
       try { await take(byOffset<string>({ size: 3, id: row => row, fetch: async offset => fetch(offset) })); } catch (error) { return isMailError(error) ? error.code : error; }

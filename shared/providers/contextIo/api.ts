@@ -14,6 +14,8 @@ export interface Parts { query?: Readonly<Record<string, unknown>>; form?: Reado
 
 /** The largest page that the later documents allow; lists are asked for until a page is shorter. */
 const LIMIT = 100;
+/** So many pages are asked for ahead: with the one that is waited for, what the account's pace lets out at once. */
+const AHEAD = 3;
 
 /** Requests below the account's base address: parameters in query or form, JSON back. Addresses that begin with `/app/` stand outside `/2.0`. */
 export function api(ctx: Context) {
@@ -78,7 +80,7 @@ export function api(ctx: Context) {
     },
     /** A list by offset as a stream; `id` names an item, `key` is where a wrapped list stands. */
     pages: <T = Native>(address: string, filters: Parts['query'], id: (item: T) => string, key?: string): AsyncGenerator<T> =>
-      byOffset<T>({ size: LIMIT, id, fetch: async (offset, stopped) => {
+      byOffset<T>({ size: LIMIT, ahead: AHEAD, id, fetch: async (offset, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
         const rows = await list(address, { ...filters, limit: LIMIT, offset }, signal, key) as T[];
         return { rows, more: rows.length === LIMIT };

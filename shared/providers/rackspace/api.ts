@@ -8,8 +8,10 @@ import { byOffset } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
-/** Below the most a page may hold (250): 60 reads a minute still list 6,000 mailboxes, and a picker does not wait for more than it shows. */
-export const PAGE = 100;
+/** What a picker shows is less than the most a page may hold, which is for those who read on. */
+export const PAGE = 100, LARGEST_PAGE = 250;
+/** So many pages are asked for ahead: with the one that is waited for, what the account's pace lets out at once. */
+const AHEAD = 3;
 
 /** Where an index is looked at; `envelope: 'optional'` for those whose documents print none. */
 interface Listing { filters?: Record<string, unknown>; envelope?: 'always' | 'optional'; customer?: string }
@@ -42,14 +44,15 @@ export function api(ctx: Context) {
     },
     /** An index as a stream. `offset` counts items to skip; the end is `total` reached. `address` is below the customer unless told otherwise. */
     list: (address: string, { filters = {}, envelope = 'always', customer = mine }: Listing = {}, size = PAGE) =>
-      byOffset({ size, id: nameOf, fetch: async (offset, stopped) => {
+      byOffset({ size, largest: Math.max(size, LARGEST_PAGE), ahead: AHEAD, id: nameOf, fetch: async (offset, stopped, limit) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
-        const answer = await read(root + customer + address + query({ ...filters, size, offset }), signal);
+        const answer = await read(root + customer + address + query({ ...filters, size: limit, offset }), signal);
         const rows = listed(ctx, answer);
         const total = answer.total;
         if (typeof total !== 'number' && (envelope === 'always' || total !== undefined)) throw unreadable(ctx, 'an index without its total');
         // Counted by what came, not by what was asked for: a vendor that gives smaller pages than asked loses nothing.
-        return { rows, more: typeof total === 'number' && rows.length > 0 && offset + rows.length < total };
+        const more = typeof total === 'number' && rows.length > 0 && offset + rows.length < total;
+        return { rows, more, ...(typeof total === 'number' ? { total } : {}) };
       } }),
   };
 }

@@ -26,14 +26,15 @@ export function api(ctx: Context) {
     delete: (address: string) => call('DELETE', address),
     /**
      * A collection as a stream. The end is an empty page or `total_count` reached: there is no link (contract section 7). Objects that come
-     * or go while it is read shift the pages, so none is given twice, and when the total has shrunk the pages before are read again.
+     * or go while it is read shift the pages, so none is given twice, and when the total has shrunk the pages before are read again. Whoever
+     * reads on beyond the second page gets the `largest` the vendor gives; those begin at the front, as pages have numbers and no offsets.
      */
-    pages(address: string, key: string, filters: Record<string, unknown>, size: number) {
+    pages(address: string, key: string, filters: Record<string, unknown>, size: number, largest = size) {
       const given = new Set<unknown>();
       let before = 0, back = 0;
-      return pages(1, async (page, stopped) => {
+      return pages({ page: 1, count: size }, async ({ page, count }, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
-        const answer = await call('GET', address + query({ ...filters, page, page_size: size }), undefined, signal);
+        const answer = await call('GET', address + query({ ...filters, page, page_size: count }), undefined, signal);
         const items = answer[key], total = Number(answer.total_count);
         if (!Array.isArray(items) || !Number.isInteger(total)) {
           throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} without ${Array.isArray(items) ? 'a total_count' : `a list of ${key}`}.`);
@@ -41,7 +42,9 @@ export function api(ctx: Context) {
         const gone = Math.max(0, before - total);
         before = total;
         if (gone && ++back > STEPS_BACK) throw new MailError('unavailable', 'The list kept changing while it was read; run again.');
-        const next = gone && page > 1 ? Math.max(1, page - Math.ceil(gone / size)) : items.length && page * size < total ? page + 1 : undefined;
+        const more = items.length > 0 && page * count < total;
+        const next = gone && page > 1 ? { page: Math.max(1, page - Math.ceil(gone / count)), count } : !more ? undefined
+          : page > 1 && count < largest ? { page: 1, count: largest } : { page: page + 1, count };
         const fresh = (items as Native[]).filter(item => !given.has(item.id));
         for (const item of fresh) given.add(item.id);
         return { items: fresh, ...(next ? { next } : {}) };

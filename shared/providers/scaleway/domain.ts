@@ -28,7 +28,7 @@ export const domains = {
   'domain.list': operation({
     summary: 'List domains', effect: 'read', docs: DOCS,
     input: filters,
-    run: (ctx, input) => map(api(ctx).pages('/domains', 'domains', { order_by: 'created_at_asc', ...onWire(filters, input) }, 100), toDomain),
+    run: (ctx, input) => map(api(ctx).pages('/domains', 'domains', { order_by: 'created_at_asc', ...onWire(filters, input) }, 100, 1000), toDomain),
   }),
   'domain.get': operation({
     summary: 'Get a domain', effect: 'read', docs: DOCS,

@@ -48,7 +48,7 @@ export const mailboxes = {
     doubt: 'Whether mailboxes scheduled for deletion are listed without a Statuses filter is not documented.',
     input: filters,
     // Created-ascending keeps pages stable while mailboxes are added: the vendor's own default would push items onto later pages.
-    run: (ctx, input) => map(api(ctx).pages('/mailboxes', 'mailboxes', { order_by: 'created_at_asc', ...onWire(filters, input) }, 100), toMailbox),
+    run: (ctx, input) => map(api(ctx).pages('/mailboxes', 'mailboxes', { order_by: 'created_at_asc', ...onWire(filters, input) }, 100, 1000), toMailbox),
   }),
   'mailbox.get': operation({
     summary: 'Get a mailbox', effect: 'read', docs: DOCS, orders: ['Get a mailbox by its ID'],
