@@ -1,6 +1,6 @@
 // Builds the core once, then the front ends with the core external. Whatever the core imports dynamically becomes a file of its own under
 // dist/shared/lazy, because esbuild splits no CommonJS: so the mail libraries, the HTTP client and the XML parser load on first use only.
-import { build } from 'esbuild';
+import { build as bundle } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import { cp, glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -11,6 +11,11 @@ const common = { bundle: true, platform: 'node', format: 'cjs', target: 'node20'
 const all = async pattern => Array.fromAsync(glob(pattern, { cwd: root }));
 
 await rm(join(root, 'dist'), { recursive: true, force: true });
+
+// What each product is bundled from, for its licences and its bill of materials (test/materials.ts). Both products contain the core.
+const bundled = { core: [], n8n: [], vscode: [] };
+const build = product => async options => { bundled[product].push((await bundle({ ...options, metafile: true })).metafile); };
+const [buildCore, buildN8n, buildVscode] = ['core', 'n8n', 'vscode'].map(build);
 
 // The core and its lazy parts.
 const lazy = new Map();
@@ -26,7 +31,7 @@ const splitLazy = {
   },
 };
 // A native import() of a bundled CommonJS library (undici) would see its default export only, so the lazy parts are required.
-await build({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
+await buildCore({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
 // `export *` leaves the default export out, which is all that a CommonJS module made of one class has.
 const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all from ${JSON.stringify(entry)}; export default all.default ?? all;`;
 // What the IMAP client brings along and loads at once, 14 MB of memory, without a call that needs it here: a logger of its own (it is given
@@ -48,13 +53,13 @@ for (const [name, entry] of lazy) {
   const within = partOf(entry);
   if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
   const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
-  await build({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare] });
+  await buildCore({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare] });
 }
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.
 const outside = { name: 'outside', setup: b => b.onResolve({ filter: /(shared|lib)\/index\.js$/ }, args => args.kind === 'entry-point' ? undefined : { path: args.path, external: true }) };
 const nodes = await all('nodes/*/*.node.ts'), credentials = await all('credentials/*.credentials.ts');
-await build({ ...common, entryPoints: [...nodes, ...credentials, 'nodes/lib/index.ts'], outbase: '.', outdir: 'dist', external: ['n8n-workflow'], plugins: [outside], keepNames: true });
+await buildN8n({ ...common, entryPoints: [...nodes, ...credentials, 'nodes/lib/index.ts'], outbase: '.', outdir: 'dist', external: ['n8n-workflow'], plugins: [outside], keepNames: true });
 // n8n evaluates every credential class when it starts, lazy loader or not. So the class it gets holds its values as they are, and the one that
 // computes them from the core's tables stands beside it, for the first signature.
 const requireBuilt = createRequire(join(root, 'package.json'));
@@ -94,7 +99,7 @@ await json('types/credentials.json', builtCredentials.map(({ type, path }) => ({
 // The VS Code front end: one bundle for the host, with the core outside as for the nodes, and one for each page. What it loads on first use
 // only (the pages' hosts) stays in the bundle, which is small; the heavy parts are the core's own lazy files.
 const coreBeside = { name: 'core beside', setup: b => b.onResolve({ filter: /shared\/index\.js$/ }, () => ({ path: '../shared/index.js', external: true })) };
-await build({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode'], plugins: [coreBeside], minifyIdentifiers: true });
+await buildVscode({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode'], plugins: [coreBeside], minifyIdentifiers: true });
 // The bundler copies what a namespace import brings, five hundred names of VS Code's for each module that imports them: ten milliseconds of the
 // start. Names are only read from it, which the object itself serves.
 const host = join(root, 'dist/extension/extension.js');
@@ -103,7 +108,7 @@ if (plainly === copying) throw new Error('The bundler imports "vscode" in anothe
 await writeFile(host, plainly);
 const pageFiles = await all('extension/*/page/*.page.ts');
 if (pageFiles.length) {
-  await build({
+  await buildVscode({
     bundle: true, platform: 'browser', format: 'iife', target: 'chrome128', minify: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: root,
     entryPoints: [...pageFiles, 'extension/webview/page/style.css'], outdir: 'dist/extension/pages', outbase: 'extension', entryNames: '[name]',
   });
@@ -123,5 +128,9 @@ const besideCore = { name: 'beside core', setup: b => {
 if (pageFiles.length && cases.length) {
   const contents = [...cases.map((file, i) => `import * as case${i} from ${JSON.stringify(`./${file}`)};`), "import { startSealed } from './test/sandbox/builtin.ts';",
     `const cases = [${cases.map((_, i) => `case${i}`).join()}].map(file => Object.values(file).find(one => typeof one?.start === 'function' && 'examples' in one));`, 'export const start = () => startSealed(cases);'];
-  await build({ ...common, stdin: { contents: contents.join('\n'), resolveDir: root }, outfile: 'dist/extension/sandbox.js', minifyIdentifiers: true, plugins: [besideCore], supported: { 'dynamic-import': false } });
+  await buildVscode({ ...common, stdin: { contents: contents.join('\n'), resolveDir: root }, outfile: 'dist/extension/sandbox.js', minifyIdentifiers: true, plugins: [besideCore], supported: { 'dynamic-import': false } });
 }
+
+const merged = (...files) => ({ inputs: Object.assign({}, ...files.map(file => file.inputs)), outputs: Object.assign({}, ...files.map(file => file.outputs)) });
+await mkdir(join(root, 'dist/.metafiles'));
+for (const product of ['n8n', 'vscode']) await json(`.metafiles/${product}.json`, merged(...bundled.core, ...bundled[product]));

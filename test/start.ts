@@ -49,7 +49,7 @@ async function main() {
     stopping.push(() => Promise.all(Object.values(vendors).map(vendor => vendor.close())));
     say(existsSync(join(folder, 'loaded.json')) ? 'Starting n8n ...' : 'Starting n8n (half a minute the first time) ...');
     const host = await prepareHost({ home, userFolder: folder, port: await wanted(5678) });
-    installPackage(packN8n(), folder);
+    installPackage(packN8n().file, folder);
     stopping.push(() => host.stop());
     await host.start();
     await host.login();

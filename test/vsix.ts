@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { billOfMaterials, notices } from './materials.js';
+import type { Artefact } from './package.js';
 
 /** Packs the VS Code extension: only its own product, with a manifest narrowed to what VS Code reads. */
 const root = join(__dirname, '..'), staging = join(root, '.cache/package-vscode');
@@ -9,8 +11,11 @@ const KEPT = ['version', 'displayName', 'publisher', 'license', 'homepage', 'aut
   'activationEvents', 'extensionKind', 'capabilities', 'contributes'];
 const DESCRIPTION = 'Mailboxes, aliases, spam lists and mail in a tree: administer Outreach, Sodium, Rackspace Email, Scaleway Mailbox, IMAP and Context.IO without leaving the editor';
 
-/** Writes the `.vsix` to the root and returns its path. `dist` must be built; the packing tool is installed under `test/e2e/vscode`. */
-export function buildVsix(): string {
+/** The time of every file in the archive, so that two runs on the same sources give the same bytes: the one npm uses, 26 October 1985. */
+const SOURCE_DATE_EPOCH = '499162500';
+
+/** Writes the `.vsix` and its bill of materials to `folder`. `dist` must be built; the packing tool is installed under `test/e2e/vscode`. */
+export function buildVsix(folder = root): Artefact {
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(join(staging, 'icons'), { recursive: true });
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown> & { version: string; engines: { vscode: string } };
@@ -18,19 +23,24 @@ export function buildVsix(): string {
     name: 'mailroom', description: DESCRIPTION, keywords: ['mailbox', 'email', 'imap', 'smtp', 'alias', 'spam', 'administration'],
     ...Object.fromEntries(KEPT.filter(key => key in manifest).map(key => [key, manifest[key]])), engines: { vscode: manifest.engines.vscode },
     // Everything that stands in the staging folder; without a list the packing tool warns, and the licence must be in it.
-    files: ['dist', 'extension', 'icons', 'l10n', 'package.nls*.json', 'README.md', 'CHANGELOG.md', 'LICENSE'],
+    files: ['dist', 'extension', 'icons', 'l10n', 'package.nls*.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md', 'THIRD-PARTY-NOTICES'],
   };
   writeFileSync(join(staging, 'package.json'), `${JSON.stringify(narrow, null, 2)}\n`);
-  for (const part of ['LICENSE', 'CHANGELOG.md', 'l10n', 'dist/extension', 'dist/shared', 'dist/icons', 'extension/media', ...readdirSync(root).filter(file => /^package\.nls.*\.json$/.test(file)), 'icons/mailroom.svg', 'icons/mailroom.png']) {
+  for (const part of ['LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'l10n', 'dist/extension', 'dist/shared', 'dist/icons', 'extension/media', ...readdirSync(root).filter(file => /^package\.nls.*\.json$/.test(file)), 'icons/mailroom.svg', 'icons/mailroom.png']) {
     if (existsSync(join(root, part))) cpSync(join(root, part), join(staging, part), { recursive: true, filter: source => !/\.d\.ts$|\.map$/.test(source) });
   }
   cpSync(join(root, 'extension/README.md'), join(staging, 'README.md'));
-  const out = join(root, `mailroom-${manifest.version}.vsix`);
-  execFileSync(process.execPath, [join(root, 'test/e2e/vscode/node_modules/@vscode/vsce/vsce'), 'package', '--no-dependencies', '--out', out], { cwd: staging, stdio: ['ignore', 'ignore', 'inherit'] });
-  return out;
+  const { text, materials } = billOfMaterials('vscode');
+  writeFileSync(join(staging, 'THIRD-PARTY-NOTICES'), notices(materials));
+  const out = join(folder, `mailroom-${manifest.version}.vsix`);
+  execFileSync(process.execPath, [join(root, 'test/e2e/vscode/node_modules/@vscode/vsce/vsce'), 'package', '--no-dependencies', '--out', out], {
+    cwd: staging, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, SOURCE_DATE_EPOCH },
+  });
+  writeFileSync(`${out}.cdx.json`, text);
+  return { file: out, materials: `${out}.cdx.json` };
 }
 
 if (process.argv[1]?.endsWith('vsix.ts')) {
-  const file = buildVsix();
-  console.log(`${relative(root, file)}  ${(statSync(file).size / 1024).toFixed(0)} kB`);
+  const { file, materials } = buildVsix();
+  console.log(`${relative(root, file)}  ${(statSync(file).size / 1024).toFixed(0)} kB\n${relative(root, materials)}`);
 }

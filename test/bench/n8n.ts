@@ -14,7 +14,7 @@ let broken = false;
 const say = (what: string, value: string, good = true) => { if (!good) broken = true; process.stdout.write(`${what.padEnd(58)}${value.padStart(14)}${good ? '' : '   TOO MUCH'}\n`); };
 const kB = (bytes: number) => `${Math.round(bytes / 1000)} kB`;
 
-const packed = packN8n(), folder = mkdtempSync(join(tmpdir(), 'mailroom-bench-'));
+const packed = packN8n().file, folder = mkdtempSync(join(tmpdir(), 'mailroom-bench-'));
 try {
   say('Package, packed', kB(statSync(packed).size), statSync(packed).size < LIMITS.packed);
   execFileSync('tar', ['-xzf', packed, '-C', folder]);

@@ -9,7 +9,7 @@ let evaluated: string[] = [], home: Promise<string> | undefined, tgz: string | u
 endWithSignals();
 
 export const theHome = () => home ??= installN8n();
-export const thePackage = () => tgz ??= packN8n();
+export const thePackage = () => tgz ??= packN8n().file;
 /** What a start of n8n evaluated of the package, before anyone asked anything. */
 export const evaluatedAtStart = () => evaluated;
 export const theHost = () => shared ??= (async () => {

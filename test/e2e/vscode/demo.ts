@@ -8,7 +8,7 @@ async function main(): Promise<void> {
   const version: Version = process.argv.includes('--oldest') ? 'oldest' : 'newest';
   const at = process.argv.indexOf('--port'), wanted = at > 0 ? Number(process.argv[at + 1]) : 8080;
   const box = await startSandboxes();
-  const server = await startServer({ version, vsix: buildVsix(), env: { MAILROOM_SANDBOX: box.lines } });
+  const server = await startServer({ version, vsix: buildVsix().file, env: { MAILROOM_SANDBOX: box.lines } });
   const front = await openInBrowserServer(server.url, wanted);
   console.log(`\nOpen ${front.url}/?folder=${server.folder}\n\nThen choose the Mailroom icon in the bar on the left. Everything is pretended; nothing leaves this machine. Ctrl-C ends it.`);
   const stop = async () => { await front.close(); await server.close(); await box.close(); process.exit(0); };

@@ -326,7 +326,7 @@ async function main(): Promise<void> {
   const has = (word: string) => words.length === 0 || words.includes(word);
   rmSync(pictures, { recursive: true, force: true });
   mkdirSync(pictures, { recursive: true });
-  const vsix = buildVsix(), size = statSync(vsix).size;
+  const vsix = buildVsix().file, size = statSync(vsix).size;
   console.log(`${vsix.split('/').at(-1)}: ${(size / 1024).toFixed(0)} kB`);
   let good = size < 1_500_000;
   const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[]) => { console.log(`\n${version}, ${theme}`); good = await run(version, vsix, theme, some) && good; };
