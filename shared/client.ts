@@ -1,6 +1,6 @@
 import { located, MailError } from './errors.js';
 import { withoutSecrets } from './secrets.js';
-import type { Field, Fields } from './fields.js';
+import type { Field, Fields, Given } from './fields.js';
 import type { Batch, Context, Feed, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';
 import { isStream } from './pages.js';
@@ -13,18 +13,39 @@ export interface Host extends Pick<Context, 'resolve' | 'token' | 'key' | 'obser
   /** Values that must not stand in any error, whoever puts them there. */
   secrets?(): Iterable<string>;
 }
-export interface Client {
-  readonly provider: Provider;
+type InputOf<T> = T extends { input: infer I extends Fields } ? Given<I> : never;
+type ResultOf<T> = T extends { run(...given: never[]): infer R } ? R extends AsyncIterable<unknown> ? R : Promise<Awaited<R>> : never;
+type ItemOf<T> = T extends { since(...given: never[]): Promise<Batch<infer I>> } ? I : unknown;
+
+/** Calls an operation of a provider that is known only when the program runs. */
+interface CallByName {
+  <K extends keyof Vocabulary>(name: K, input: Record<string, unknown>): Vocabulary[K]['result'];
+  (name: string, input: Record<string, unknown>): unknown;
+}
+/**
+ * Calls an operation of one provider: its name, its input and its result are typed. The second way is for names that are known only when the
+ * program runs; it takes no name that is written out, so that a misspelt one is refused. Taken from a method, because only methods let such a
+ * client pass where any client is asked for.
+ */
+type Call<P extends Provider> = {
+  call<N extends keyof P['operations'] & string>(name: N, input: InputOf<P['operations'][N]>): ResultOf<P['operations'][N]>;
+  call<N extends string>(name: string extends N ? N : never, input: Record<string, unknown>): any;
+}['call'];
+type FeedName<P extends Provider> = keyof P['feeds'] & string;
+type FeedInput<P extends Provider, N extends FeedName<P>> = string extends FeedName<P> ? Record<string, unknown> : InputOf<P['feeds'][N]>;
+
+/** One account at one provider. Where the provider is known when the program is written, names, inputs and results are typed. */
+export interface Client<P extends Provider = Provider> {
+  readonly provider: P;
   supports(name: string): boolean;
   /** Streams (`*.list`) are returned at once and fetch when read; everything else is a promise. Rejects with a `MailError`. */
-  call<K extends keyof Vocabulary>(name: K, input: Record<string, unknown>): Vocabulary[K]['result'];
-  call(name: string, input: Record<string, unknown>): unknown;
+  call: string extends keyof P['operations'] ? CallByName : Call<P>;
   /** The next batch of a feed; see `Feed.since`. */
-  since(feed: string, input: Record<string, unknown>, cursor?: string): Promise<Batch>;
+  since<N extends FeedName<P>>(feed: N, input: FeedInput<P, N>, cursor?: string): Promise<Batch<ItemOf<P['feeds'][N]>>>;
   /** A cursor that begins at a time; undefined where the feed knows no times. See `Feed.from`. */
-  from(feed: string, input: Record<string, unknown>, at: string): Promise<string | undefined>;
+  from<N extends FeedName<P>>(feed: N, input: FeedInput<P, N>, at: string): Promise<string | undefined>;
   /** Follows a feed that is pushed; resolves at once where the provider has to be asked. See `Feed.watch`. */
-  watch(feed: string, input: Record<string, unknown>, changed: (pushed: boolean) => void): Promise<void>;
+  watch<N extends FeedName<P>>(feed: N, input: FeedInput<P, N>, changed: (pushed: boolean) => void): Promise<void>;
 }
 
 /**

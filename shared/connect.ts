@@ -41,7 +41,7 @@ export const accountKey = (provider: Provider, account: Readonly<Record<string, 
  * A client for one account. Requests are signed by the provider, kept within the account's pace, and go out as the options say.
  * Throws `invalid_input` when the account is incomplete.
  */
-export function connect(provider: Provider, account: Readonly<Record<string, unknown>>, options: ConnectOptions = {}): Client {
+export function connect<P extends Provider>(provider: P, account: Readonly<Record<string, unknown>>, options: ConnectOptions = {}): Client<P> {
   const { token, resolve, signal, key = '', ...sending } = options;
   const whole = checkAccount(provider, account);
   const { sign: signer, oauth2 } = provider.auth;
@@ -57,7 +57,7 @@ export function connect(provider: Provider, account: Readonly<Record<string, unk
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
   const visible = signer || oauth2 ? Object.fromEntries(Object.entries(whole).filter(([name]) => !isSecret(provider.auth.fields, name))) : whole;
-  return createClient(provider, { account: visible, send, key, resolve, token: known, signal, observe: options.observe, secrets: () => hidden }, providers);
+  return createClient(provider, { account: visible, send, key, resolve, token: known, signal, observe: options.observe, secrets: () => hidden }, providers) as unknown as Client<P>;
 }
 
 const isSecret = (fields: Fields, name: string) => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };

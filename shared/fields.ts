@@ -39,6 +39,21 @@ type Certain<S extends Fields> = { [K in keyof S]: S[K] extends { required: true
 export type Values<S extends Fields> =
   { [K in Certain<S>]: ValueOf<S[K]> } & { [K in Exclude<keyof S, Certain<S>>]?: ValueOf<S[K]> };
 
+/** What a caller may give for one field that is no list; `validate` turns it into the field's own type. */
+type GivenOne<F extends Field> =
+  F extends { type: 'text' } ? string | number :
+  F extends { type: 'time' } ? string | number | Date :
+  F extends { type: 'number' } ? number | `${number}` :
+  F extends { type: 'flag' } ? boolean | 'true' | 'false' :
+  F extends { type: 'json' } ? object | string :
+  F extends { type: 'list' } ? unknown : ValueOf<F>;
+/** The same for any field. A list may be one entry, or one text with its entries parted by commas or lines. */
+type GivenOf<F extends Field> = F extends { type: 'list'; of: infer E extends Field } ? readonly GivenOne<E>[] | GivenOne<E> | string : GivenOne<F>;
+/** What a caller may give for a set of fields: only what is required must be there; defaults are filled in. */
+export type Given<S extends Fields> =
+  & { [K in keyof S as S[K] extends { required: true } ? K : never]: GivenOf<S[K]> }
+  & { [K in keyof S as S[K] extends { required: true } ? never : K]?: GivenOf<S[K]> | null };
+
 type Options<T extends Field['type']> = Omit<Extract<Field, { type: T }>, 'type' | 'label' | 'choices' | 'of'>;
 const kind = <T extends Field['type']>(type: T) =>
   <const O extends Partial<Options<T>> = {}>(label: string, options?: O) =>

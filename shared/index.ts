@@ -13,6 +13,7 @@ export * from './provider.js';
 export * from './registry.js';
 export * from './secrets.js';
 export * from './send.js';
+export type { HttpDispatcher } from './undici.js';
 export * from './url.js';
 export * from './validate.js';
 export * from './vocabulary.js';

@@ -3,6 +3,7 @@ import { MailError } from './errors.js';
 import type { Exchange, HttpRequest, Send } from './http.js';
 import { shownAddress } from './url.js';
 import type { Pacer } from './pace.js';
+import { undici, type HttpDispatcher } from './undici.js';
 
 /** What a host brings to a sender; each part is optional. */
 export interface SendOptions {
@@ -10,7 +11,7 @@ export interface SendOptions {
   sign?: (request: HttpRequest) => HttpRequest | Promise<HttpRequest>;
   /** Asked once after a 401, with the request as it was signed and refused; then the request is signed and sent again. */
   refresh?: (refused: HttpRequest) => Promise<void>;
-  dispatcher?: Dispatcher | Promise<Dispatcher>;
+  dispatcher?: HttpDispatcher | Promise<HttpDispatcher>;
   /** Throws where the host forbids an address; asked before each request. */
   allow?: (url: URL) => Promise<void> | void;
   /** Between two bytes and until the headers, in milliseconds. 30 seconds unless told otherwise. */
@@ -22,8 +23,6 @@ export interface SendOptions {
 
 /** Idle connections are kept this long, in milliseconds; vendors close theirs after 60 s or later. */
 const KEEP_ALIVE = 30_000;
-/** The HTTP library, loaded with the first request: evaluating it is most of what the core costs. */
-export const undici = () => import('undici');
 let shared: Agent | undefined;
 /** One pool of kept connections per origin for the life of the process, made on first use. */
 const defaultDispatcher = async () => shared ??= new (await undici()).Agent({ keepAliveTimeout: KEEP_ALIVE, connections: 32 });
@@ -43,7 +42,7 @@ export function createSend(options: SendOptions = {}): Send {
         const { request: exchange } = await undici();
         const answer = await exchange(request.url, {
           method: request.method, headers: request.headers, body: request.body ?? null, signal: signal ?? null,
-          dispatcher: await options.dispatcher ?? await defaultDispatcher(), headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
+          dispatcher: (await options.dispatcher ?? await defaultDispatcher()) as Dispatcher, headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
         });
         told({ status: answer.statusCode });
         const headers: Record<string, string> = {};

@@ -17,7 +17,7 @@ import { webhooks } from './webhook.js';
 const DOCS = 'https://context.io/docs/2.0';
 
 /** Context.IO 2.0: accounts and the mail that the vendor reads from their IMAP sources. */
-export const contextIo: Provider = {
+export const contextIo = {
   id: 'contextIo', name: 'Context.IO', docs: DOCS,
   notice: 'The vendor ended this service in 2018; only servers that are compatible with its 2.0 interface answer.',
   auth: auth({
@@ -40,4 +40,4 @@ export const contextIo: Provider = {
     ...mailboxes, ...aliases, ...sources, ...sync, ...messages, ...threads, ...files, ...contacts, ...webhooks, ...tokens,
   },
   feeds: { messageReceived },
-};
+} satisfies Provider;

@@ -11,7 +11,7 @@ const address = ({ mailbox: account, source: label }: { mailbox: string; source?
   label === undefined ? path`/accounts/${account}/sync` : path`/accounts/${account}/sources/${label}/sync`;
 
 /** How far one folder has come; `imported` is whether its first import has ended. */
-interface FolderSync { source?: string; folder?: string; imported: boolean; startedAt?: string; stoppedAt?: string }
+export interface FolderSync { source?: string; folder?: string; imported: boolean; startedAt?: string; stoppedAt?: string }
 const isFolder = (value: unknown): value is Native => typeof value === 'object' && value !== null
   && ('initial_import_finished' in value || 'last_sync_stop' in value || 'last_sync_start' in value);
 const toState = (native: Native, source?: string, folder?: string): FolderSync => {

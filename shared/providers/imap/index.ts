@@ -8,7 +8,7 @@ import { reading } from './operations/message.js';
 import { sending } from './operations/send.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
-export const imap: Provider = {
+export const imap = {
   id: 'imap', name: 'IMAP and SMTP', docs: 'https://www.rfc-editor.org/rfc/rfc9051',
   auth: account,
   // There are no requests to count; commands go one after the other over one connection (see connection.ts).
@@ -21,4 +21,4 @@ export const imap: Provider = {
     ...folders, ...reading, ...changing, ...sending,
   },
   feeds: { messageReceived },
-};
+} satisfies Provider;

@@ -18,7 +18,7 @@ const GUIDE = 'https://developers.outreach.io/api/';
 // Two minutes are far above what its request limit of 30 s suggests, and a poll that looks back so far stays within one page.
 const OVERLAP = 120_000;
 
-export const outreach: Provider = {
+export const outreach = {
   id: 'outreach', name: 'Outreach', docs: `${GUIDE}reference/`,
   auth: auth({
     fields: {
@@ -62,4 +62,4 @@ export const outreach: Provider = {
       from: (_ctx, _input, at) => watermarkFrom(at, OVERLAP),
     }),
   },
-};
+} satisfies Provider;

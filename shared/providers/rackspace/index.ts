@@ -18,7 +18,7 @@ const DOCS = 'https://api-wiki.apps.rackspace.com/api-wiki/index.php/Main_Page';
 const FOLLOWED = ['size', 'hasBlackBerryMobileService', 'hasActiveSyncMobileService'];
 
 /** Rackspace Email & Apps REST API ("Cloud Office"): Exchange and Rackspace Email mailboxes, aliases, spam lists, mobile services. */
-export const rackspace: Provider = {
+export const rackspace = {
   id: 'rackspace', name: 'Rackspace Email', docs: DOCS,
   auth: auth({
     fields: {
@@ -61,4 +61,4 @@ export const rackspace: Provider = {
       }),
     }),
   },
-};
+} satisfies Provider;

@@ -124,7 +124,7 @@ function oneOwner(input: Native, owner: string, remove: string): void {
 }
 
 /** Settings as every settings operation gives them; `id` is what they belong to. */
-interface Settings { id: string; filterLevel?: string; native: Native }
+export interface Settings { id: string; filterLevel?: string; native: Native }
 async function show(ctx: Context, id: string, at: string): Promise<Settings> {
   const native = await api(ctx).get(`${at}/spam/settings`);
   return { id, filterLevel: needed(ctx, native, 'filterLevel'), native };

@@ -12,7 +12,7 @@ import { mailboxes, toMailbox } from './mailbox.js';
 const OVERLAP = 60_000;
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/';
 
-export const scaleway: Provider = {
+export const scaleway = {
   id: 'scaleway', name: 'Scaleway Mailbox', docs: DOCS,
   auth: auth({
     fields: {
@@ -44,4 +44,4 @@ export const scaleway: Provider = {
       from: (_ctx, _input, at) => watermarkFrom(at, OVERLAP),
     }),
   },
-};
+} satisfies Provider;

@@ -11,7 +11,7 @@ import { messageReceived } from './received.js';
 import { tenants } from './tenant.js';
 
 /** Sodium, practice management for accountants: the mailboxes connected to a tenant, read and written through its API. */
-export const sodium: Provider = {
+export const sodium = {
   id: 'sodium', name: 'Sodium', docs: `${DOCS}/operations/email-mailbox/`,
   auth: auth({
     fields: {
@@ -33,4 +33,4 @@ export const sodium: Provider = {
     ...mailboxes, ...messages, ...attachments, ...conversations, ...tenants,
   },
   feeds: { messageReceived },
-};
+} satisfies Provider;

@@ -8,7 +8,7 @@ import type { ImapFlow } from '../libraries.js';
 /** What a folder is for (RFC 6154). */
 type Role = 'inbox' | 'sent' | 'drafts' | 'trash' | 'junk' | 'archive' | 'all' | 'flagged';
 /** `id` is the path, as the other operations take it; counts are missing where the folder cannot be opened. */
-interface Folder { id: string; name: string; role?: Role; messages?: number; unseen?: number; native: Native }
+export interface Folder { id: string; name: string; role?: Role; messages?: number; unseen?: number; native: Native }
 
 const ROLES: Readonly<Record<string, Role>> = {
   '\\Inbox': 'inbox', '\\Sent': 'sent', '\\Drafts': 'drafts', '\\Trash': 'trash', '\\Junk': 'junk', '\\Archive': 'archive', '\\All': 'all',

@@ -1,0 +1,9 @@
+/** The HTTP library, loaded with the first request: evaluating it is most of what the core costs. */
+export const undici = () => import('undici');
+
+/** A `Dispatcher` of undici, as far as whoever brings one must know it. The library's own types stay inside the package, which bundles it. */
+export interface HttpDispatcher {
+  dispatch(options: any, handler: any): boolean;
+  close(): Promise<void>;
+  destroy(): Promise<void>;
+}
