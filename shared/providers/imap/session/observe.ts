@@ -4,6 +4,7 @@ import type { ImapFlow } from '../libraries.js';
 
 /** Commands that name their folder themselves; of the others the one that is open is meant. */
 const NAMES_FOLDER = /^(SELECT|EXAMINE|STATUS|APPEND|CREATE|DELETE|SUBSCRIBE|UNSUBSCRIBE)$/;
+const OPENS_FOLDER = /^(SELECT|EXAMINE)$/;
 
 /** Tells the host of a command, a folder and what became of it: never what is searched for or carried. */
 export function observed<T>(
@@ -21,18 +22,26 @@ export function observed<T>(
   return work;
 }
 
-const telling = new WeakMap<ImapFlow, (command: string, folder: string, work: Promise<unknown>) => void>();
+const telling = new WeakMap<ImapFlow, (command: string, work: Promise<unknown>) => void>();
 /** The same for everything that the IMAP library sends over a connection. */
 export function observeCommands(ctx: Context, end: Endpoint, client: ImapFlow): void {
   const inside = client as unknown as { exec?(command: string, attributes?: { value?: unknown }[], options?: object): Promise<unknown> };
   const exec = inside.exec?.bind(client);
   if (!ctx.observe || !exec) return;
-  telling.set(client, (command, folder, work) => void observed(ctx, end, command, folder, work));
+  /** The folder that is being opened: commands that are sent together with that are about it already. */
+  let opening: { folder: string } | undefined;
+  const meant = () => opening?.folder ?? openFolder(client);
+  telling.set(client, (command, work) => void observed(ctx, end, command, meant(), work));
   inside.exec = (command, attributes, options) => {
-    const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : openFolder(client);
-    return observed(ctx, end, command, typeof named === 'string' ? named : '', exec(command, attributes, options));
+    const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : meant(), folder = typeof named === 'string' ? named : '';
+    const work = exec(command, attributes, options);
+    if (OPENS_FOLDER.test(command)) {
+      const mine = opening = { folder }, opened = () => { if (opening === mine) opening = undefined; };
+      work.then(opened, opened);
+    }
+    return observed(ctx, end, command, folder, work);
   };
 }
 /** The same for a command that goes over a connection beside the library. */
-export const observeBeside = (client: ImapFlow, command: string, work: Promise<unknown>): void => telling.get(client)?.(command, openFolder(client), work);
+export const observeBeside = (client: ImapFlow, command: string, work: Promise<unknown>): void => telling.get(client)?.(command, work);
 const openFolder = (client: ImapFlow): string => client.mailbox ? client.mailbox.path : '';
