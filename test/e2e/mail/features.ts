@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bigMail, letter } from '../../sandbox/corpus.js';
 import { openEngine, type WorkflowFile } from '../../engine/engine.js';
-import { embeddedLab } from './lab.js';
+import { embeddedLab, FAMILIES } from './lab.js';
 import { runTrigger } from './process.js';
 import type { Scenario } from './scenarios.js';
 import { accountData, range, wait, watch, workflowOf, type Watched } from './watch.js';
@@ -44,20 +44,20 @@ export const features: Record<string, Scenario> = {
     const user = lab.user();
     let renewed = 0;
     const grants = createHttpServer((request, response) => {
-      request.resume().on('end', () => { renewed++; response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ access_token: lab.token(user), token_type: 'Bearer', expires_in: 3600, refresh_token: 'again' })); });
+      request.resume().on('end', () => { renewed++; response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ access_token: lab.token!(user), token_type: 'Bearer', expires_in: 3600, refresh_token: 'again' })); });
     });
     await new Promise<void>(resolve => grants.listen(0, '127.0.0.1', resolve));
     const w = await watch(engine, lab, 'token', {
       user, oauth2: true, credential: {
         ownAuthUrl: 'http://127.0.0.1/authorize', ownTokenUrl: `http://127.0.0.1:${(grants.address() as AddressInfo).port}/token`, ownScope: 'mail', clientId: 'client', clientSecret: 'secret', grantType: 'authorizationCode',
-        oauthTokenData: { access_token: lab.token(user), refresh_token: 'first', token_type: 'Bearer' },
+        oauthTokenData: { access_token: lab.token!(user), refresh_token: 'first', token_type: 'Bearer' },
       },
     });
     try {
       await w.send('a');
       await w.expect(['a']);
       assert.equal(renewed, 0);
-      lab.token(user);
+      lab.token!(user);
       w.proxy.reset();
       await w.send('b');
       await w.expect(['a', 'b'], 20_000);
@@ -79,7 +79,7 @@ export const features: Record<string, Scenario> = {
       for (const end = performance.now() + 60_000; running.executed.length < 3 && performance.now() < end;) await wait(50);
       assert.deepEqual([...running.executed].sort(), ['Large 60000000', 'after', 'before']);
       const { peak, ms } = await running.stop();
-      console.log(`      60 MB on ${lab.name}: ${Math.round((peak - running.rss) / 1_048_576)} MB above idle (${Math.round(running.rss / 1_048_576)} MB)`);
+      console.log(`      60 MB on ${FAMILIES[lab.family]}: ${Math.round((peak - running.rss) / 1_048_576)} MB above idle (${Math.round(running.rss / 1_048_576)} MB)`);
       assert.ok(peak - running.rss < 180 * 1_048_576, `${(peak - running.rss) / 1_048_576} MB above idle`);
       assert.ok(ms < 5_000);
       assert.deepEqual(running.problems, []);
@@ -142,12 +142,12 @@ export const features: Record<string, Scenario> = {
     await w.finish();
   },
   'moves after success only, although the connection breaks in between': async (engine, lab) => {
-    const w = await watch(engine, lab, 'move', { parameters: { afterSuccess: 'move', moveTo: 'Archive' }, workflow: failing });
+    const w = await watch(engine, lab, 'move', { parameters: { afterSuccess: 'move', moveTo: `${lab.prefix}Archive` }, workflow: failing });
     const good = range(6).map((_, i) => `{"n":${i}}`);
     for (const one of good) { await w.send(one); if (one !== good[0]) w.proxy.reset(); }
     await w.send('bad');
     await w.expect([...good, 'bad'], 20_000);
-    await w.untilAsync(async () => Object.keys(await flagsOf(w, 'Archive')).length === good.length, 20_000, 'the moves');
+    await w.untilAsync(async () => Object.keys(await flagsOf(w, `${lab.prefix}Archive`)).length === good.length, 20_000, 'the moves');
     assert.deepEqual(Object.keys(await flagsOf(w)), ['bad']);
     await w.expect([...good, 'bad']);
     await w.finish();
@@ -260,10 +260,10 @@ export const features: Record<string, Scenario> = {
     await w.finish();
   },
   'several folders, one of them missing': async (engine, lab, times) => {
-    const w = await watch(engine, lab, 'folders', { parameters: { filters: { folders: 'INBOX, Archive, Nowhere' }, options: { interval: times.interval } }, before: one => append(one, 'Archive', 'old', new Date('2026-01-01')) });
+    const w = await watch(engine, lab, 'folders', { parameters: { filters: { folders: `INBOX, ${lab.prefix}Archive, ${lab.prefix}Nowhere` }, options: { interval: times.interval } }, before: one => append(one, `${lab.prefix}Archive`, 'old', new Date('2026-01-01')) });
     await w.send('inbox');
-    await append(w, 'Archive', 'archive');
-    await append(w, 'Sent', 'not watched');
+    await append(w, `${lab.prefix}Archive`, 'archive');
+    await append(w, `${lab.prefix}Sent`, 'not watched');
     await w.expect(['inbox', 'archive'], 75_000);
     await w.finish();
   },

@@ -25,7 +25,7 @@ export function workflowOf(id: string, credential: string, parameters: object = 
 
 /** An account of a lab, reached through a proxy when `port` is given; clear text, which is allowed on loopback, so that logins can be counted. */
 export const accountData = (lab: Lab, { user, password }: User, port = lab.imapPort) =>
-  ({ preset: 'custom', user, password, imapHost: '127.0.0.1', imapPort: port, imapSecurity: 'none', smtpHost: 'localhost', smtpPort: lab.smtpPort, smtpSecurity: 'tls', allowedCertificate: lab.ca });
+  ({ preset: 'custom', user, password, imapHost: '127.0.0.1', imapPort: port, imapSecurity: 'none', smtpHost: 'localhost', smtpPort: lab.smtpPort, smtpSecurity: lab.smtpSecurity, allowedCertificate: lab.ca });
 
 /** A trigger under test: its own user, its own proxy, its own workflow. */
 export interface Watched {
