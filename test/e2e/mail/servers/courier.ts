@@ -41,7 +41,8 @@ export async function startCourier({ folder, certificate, users }: Ground): Prom
   const [imap, imaps] = await freePorts(2) as [number, number];
   for (const path of ['tree', 'mail', 'run/courier/authdaemon']) mkdirSync(at(path), { recursive: true });
   writeFileSync(at('tls.pem'), `${certificate.key}\n${certificate.cert}`);
-  const etc = etcOf(at()), home = (user: string) => at('mail', user), maildir = (user: User) => join(home(user.user), 'Maildir');
+  // Where STARTTLS is asked for, its TLS program becomes the package's own user.
+  const etc = etcOf(at(), [`courier:x:${MAIL.uid}:${MAIL.gid}::/:/bin/false`]), home = (user: string) => at('mail', user), maildir = (user: User) => join(home(user.user), 'Maildir');
   mkdirSync(join(etc, 'courier/shared'), { recursive: true });
   writeFileSync(join(etc, 'courier/authdaemonrc'), 'authmodulelist="authuserdb"\nauthmodulelistorig="authuserdb"\ndaemons=5\n'
     + 'authdaemonvar=/run/courier/authdaemon\nDEBUG_LOGIN=0\nDEFAULTOPTIONS=""\nLOGGEROPTS=""\n');
@@ -80,7 +81,7 @@ export async function startCourier({ folder, certificate, users }: Ground): Prom
   const away = async () => { await running?.end(); running = undefined; await listening(imap, false); };
   await back();
   return {
-    imapPort: imap, imapTlsPort: imaps, prefix: 'INBOX.', delimiter: '.', maildir: at('mail/$local_part@$domain/Maildir'),
+    imapPort: imap, imapTlsPort: imaps, prefix: 'INBOX.', delimiter: '.', maildir,
     async deliver(user, bytes) { deliverFile(maildir(user), bytes); },
     async fill(user, count, bytes) { fillMaildir(maildir(user), count, bytes, MAIL); },
     async setPassword({ user }, password) { passwords.set(user, password); writeUsers(join(etc, 'courier'), unpackedTree, passwords, home); },

@@ -6,9 +6,9 @@ import { enclose, etcOf, give, listening, MAIL } from './process.js';
 import type { Ground, ImapServer, SmtpServer } from './server.js';
 
 /** Hands messages on by LMTP, or writes them into Maildirs where the IMAP server has no LMTP. */
-const transportOf = ({ lmtpPort, maildir }: ImapServer) => lmtpPort
+const transportOf = ({ lmtpPort }: ImapServer, maildirs: string) => lmtpPort
   ? `  driver = smtp\n  protocol = lmtp\n  hosts_try_auth =\n  hosts_avoid_tls = *\n  allow_localhost\n  port = ${lmtpPort}`
-  : `  driver = appendfile\n  maildir_format\n  directory = ${maildir}\n  user = ${MAIL.name}\n  group = ${MAIL.name}`;
+  : `  driver = appendfile\n  maildir_format\n  directory = \${lookup{$local_part@$domain}lsearch{${maildirs}}}\n  user = ${MAIL.name}\n  group = ${MAIL.name}`;
 
 /** Exim with STARTTLS; it keeps the passwords itself. Needs root. */
 export async function startExim({ folder, certificate, users }: Ground, imap: ImapServer): Promise<SmtpServer> {
@@ -19,6 +19,8 @@ export async function startExim({ folder, certificate, users }: Ground, imap: Im
   writeFileSync(at('cert.pem'), certificate.cert);
   writeFileSync(at('key.pem'), certificate.key);
   writeFileSync(at('passwords'), users.map(({ user, password }) => `${user}: ${password}\n`).join(''));
+  // Exim writes to no path that a sender had a hand in; one that was looked up is fine.
+  if (imap.maildir) writeFileSync(at('maildirs'), users.map(user => `${user.user}: ${imap.maildir!(user)}\n`).join(''));
   const password = (user: string, given: string) => `\${if eq{${given}}{\${lookup{${user}}lsearch{${at('passwords')}}}}}`;
   writeFileSync(at('exim.conf'), `
 exim_path = ${tree}/usr/sbin/exim4
@@ -59,7 +61,7 @@ ${imap.lmtpPort ? '  driver = manualroute\n  route_list = * 127.0.0.1\n  self = 
   transport = hand_over
 begin transports
 hand_over:
-${transportOf(imap)}
+${transportOf(imap, at('maildirs'))}
 begin retry
 * * F,1h,10s
 begin authenticators
@@ -81,8 +83,10 @@ login:
   chmodSync(at('exim.conf'), 0o644);
   // The name of Exim's own user is compiled in and must exist, whatever exim_user says.
   const etc = etcOf(at(), [`Debian-exim:x:${MAIL.uid}:${MAIL.gid}::/:/bin/false`]);
-  const running = enclose([`${tree}/usr/sbin/exim4 -C ${at('exim.conf')} -bdf -q10s`],
-    { binds: [[unpackedTree, tree], [etc, '/etc']], env: { LD_LIBRARY_PATH: librariesOf(tree) }, log: at('start.log') });
+  // It starts itself anew for each message and with set user id, where only the system's list of libraries counts.
+  writeFileSync(join(etc, 'ld.so.conf'), librariesOf(tree).split(':').join('\n'));
+  const running = enclose([`{ ldconfig -X; exec ${tree}/usr/sbin/exim4 -C ${at('exim.conf')} -bdf -q10s; }`],
+    { binds: [[unpackedTree, tree], [etc, '/etc']], env: {}, log: at('start.log') });
   await listening(port, true, at('start.log'));
   return { port, security: 'starttls', close: () => running.end() };
 }

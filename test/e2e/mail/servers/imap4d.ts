@@ -47,7 +47,7 @@ server 127.0.0.1:${imaps} { tls-mode connection; };
   const away = async () => { await running?.end(); running = undefined; await listening(imap, false); };
   await back();
   return {
-    imapPort: imap, imapTlsPort: imaps, prefix: '', delimiter: '/', maildir: at('mail/$local_part@$domain/INBOX'),
+    imapPort: imap, imapTlsPort: imaps, prefix: '', delimiter: '/', maildir: inbox,
     async deliver(user, bytes) { deliverFile(inbox(user), bytes); },
     async fill(user, count, bytes) { fillMaildir(inbox(user), count, bytes, MAIL); },
     away, back,

@@ -19,8 +19,8 @@ export interface ImapServer {
   lmtpPort?: number;
   /** Dovecot's own protocol for SMTP servers that ask it about passwords. */
   saslPort?: number;
-  /** Folder for a user's mail, where an SMTP server may deliver to it; `$local_part` and `$domain` stand for the recipient. */
-  maildir?: string;
+  /** The folder of a user's INBOX, where an SMTP server delivers to that. */
+  maildir?(user: User): string;
   /** What stands before the names of personal folders, and between two of them. */
   prefix: string; delimiter: string;
   deliver(user: User, bytes: Buffer): Promise<void>;
