@@ -235,10 +235,18 @@ export const changing = {
   }),
 } satisfies Operations;
 
-/** Uploads a message; `id` is there where the server tells it (UIDPLUS) or it could be found. */
+/**
+ * Uploads a message; `id` is there where the server tells it (UIDPLUS). The folder is opened for writing first: while one is open for reading, Courier
+ * refuses every APPEND, and the library leaves out the flags that the open folder cannot keep, whichever that is. Throws `not_found`.
+ */
 export async function append(ctx: Context, folder: string, bytes: Buffer, flags: readonly string[],
   received?: string): Promise<{ folder: string; id?: string }> {
   return withImap(ctx, async client => {
+    await opened(client, folder, { write: true }).catch((error: unknown) => {
+      // A folder that may only be read may still take messages (RFC 4314 section 2.1, the right to insert); the server decides.
+      if (!isMailError(error) || error.code !== 'forbidden') throw error;
+    });
+    keepable(client, flags);
     const put = await granted(client, client.append(folder, bytes, [...flags], received ? new Date(received) : undefined));
     return { folder: put.destination, ...(put.uid && put.uidValidity
       ? { id: messageId({ folder: put.destination, uidValidity: String(put.uidValidity), uid: put.uid }) } : {}) };

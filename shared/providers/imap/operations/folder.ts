@@ -15,19 +15,38 @@ const ROLES: Readonly<Record<string, Role>> = {
     '\\Flagged': 'flagged',
 };
 
+/**
+ * What each folder is for, by path. What the server says itself counts before what a name suggests. It says so in any case of letters (RFC 6154
+ * section 2; Cyrus writes `\sent`), of which the library knows one only.
+ */
+function rolesOf(listed: readonly { path: string; flags: Set<string>; specialUse?: string }[]): Map<string, Role> {
+  const known = new Map(Object.entries(ROLES).map(([flag, role]) => [flag.toLowerCase(), role]));
+  const told = new Map(listed.flatMap(({ path, flags }) => {
+    const role = [...flags].map(flag => known.get(flag.toLowerCase())).find(Boolean);
+    return role ? [[path, role] as const] : [];
+  }));
+  const taken = new Set(told.values());
+  for (const { path, specialUse = '' } of listed) {
+    const role = ROLES[specialUse];
+    if (role && !told.has(path) && !taken.has(role)) told.set(path, role);
+  }
+  return told;
+}
+
 /** The path of the folder with a role, by SPECIAL-USE or by name in many languages; undefined where there is none. */
 export async function folderFor(client: ImapFlow, role: Role): Promise<string | undefined> {
-  const listed = await client.list();
-  return listed.find(folder => ROLES[folder.specialUse ?? ''] === role && !folder.flags.has('\\Noselect'))?.path;
+  const listed = (await client.list()).filter(folder => !folder.flags.has('\\Noselect')), roles = rolesOf(listed);
+  return listed.find(folder => roles.get(folder.path) === role)?.path;
 }
 
 async function* listFolders(ctx: Context, subscribed: boolean): AsyncGenerator<Folder> {
   // LIST-STATUS (RFC 5819) brings all counts in one round trip; the library asks folder by folder where it is missing.
   const folders = await withImap(ctx, client => client.list({ statusQuery: { messages: true, unseen: true, uidNext: true, uidValidity: true } }),
     { reads: true });
+  const roles = rolesOf(folders);
   for (const folder of folders) {
     if (subscribed && !folder.subscribed) continue;
-    const role = ROLES[folder.specialUse ?? ''], { status } = folder;
+    const role = roles.get(folder.path), { status } = folder;
     yield {
       id: folder.path, name: folder.name, ...(role ? { role } : {}),
       ...(status?.messages === undefined ? {} : { messages: status.messages }), ...(status?.unseen === undefined ? {} : { unseen: status.unseen }),
