@@ -365,7 +365,7 @@ export const STEPS: Record<string, Step> = {
     assert.ok(bytes.equals(PICTURE), `${bytes.length} bytes for ${PICTURE.length}`);
   } },
   'message.forward as an attachment': { async run(walk) {
-    await walk.client.call('message.forward', { message: await idOf(walk, 'third'), to: [walk.user.user], as: 'attachment', saveToSent: 'no' });
+    await walk.client.call('message.forward', { message: await idOf(walk, 'third'), to: [walk.user.user], as: 'attachment', text: 'See the file.', saveToSent: 'no' });
     const { id } = await arrives(walk, 'Fwd: third'), one = await walk.client.call('message.get', { message: id }) as Any;
     const bytes = await bytesOf(await walk.client.call('attachment.get', { message: id, attachment: one.attachments[0].id }) as FileValue);
     assert.match(bytes.toString(), /^Subject: third\r$/m);
