@@ -38,7 +38,8 @@ const shortest = new WeakMap<ImapFlow, number>();
 /** How far away the server of a connection is, in milliseconds there and back; 0 where that is not known. */
 export const roundTripOf = (client: ImapFlow): number => shortest.get(client) ?? 0;
 
-const ATOM = /^[A-Za-z0-9._:*,=\\$+/-]+$/, PRINTABLE = /^[\x20-\x7e]*$/;
+// A backslash stands in flags; the name of a folder with one is quoted (RFC 9051 section 9, astring).
+const ATOM = /^[A-Za-z0-9._:*,=\\$+/-]+$/, NAME = /^[A-Za-z0-9._:,=$+/-]+$/, PRINTABLE = /^[\x20-\x7e]*$/;
 const quoted = (value: string): string | undefined => PRINTABLE.test(value) && value.length < 900 ? `"${value.replace(/["\\]/g, '\\$&')}"` : undefined;
 
 /** A command's attributes as they are written; undefined where that takes more than letters, such as a literal or a section. */
@@ -51,7 +52,7 @@ function spelled(attributes: unknown, naming: boolean): string | undefined {
   }
   const { type, value, ...more } = attributes as { type?: string; value?: unknown };
   if (typeof value !== 'string' || Object.keys(more).length) return undefined;
-  if (type === 'STRING' || (type === 'ATOM' && naming && !ATOM.test(value))) return quoted(value);
+  if (type === 'STRING' || (type === 'ATOM' && naming && !NAME.test(value))) return quoted(value);
   return (type === 'ATOM' || type === 'SEQUENCE') && ATOM.test(value) ? value : undefined;
 }
 function lineOf({ tag, command, attributes }: Request): string | undefined {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePorts, type User } from '../lab.js';
+import { freePorts, phoneOf, type User } from '../lab.js';
 import { librariesOf, unpacked } from './debian.js';
 import { enclose, etcOf, give, listening, MAIL, type Enclosed } from './process.js';
 import { deliverFile, fillMaildir, makeMaildir, newestOf, type Ground, type ImapServer } from './server.js';
@@ -87,6 +87,10 @@ export async function startCourier({ folder, certificate, users }: Ground): Prom
     async setPassword({ user }, password) { passwords.set(user, password); writeUsers(join(etc, 'courier'), unpackedTree, passwords, home); },
     async poison(user) { chmodSync(newestOf(maildir(user)), 0); },
     async renumber(user) {
+      // It writes its list only for a client that opens the folder for writing.
+      const phone = await phoneOf(imap, { user: user.user, password: passwords.get(user.user)! });
+      await phone.mailboxOpen('INBOX');
+      await phone.logout();
       // The first line of its list of UIDs: version, UIDVALIDITY, next UID.
       const file = join(maildir(user), 'courierimapuiddb'), lines = readFileSync(file, 'utf8').split('\n');
       const [, validity, next] = /^\S+ (\d+) (\d+)/.exec(lines[0]!)!;
