@@ -1,5 +1,5 @@
 import { located, MailError } from './errors.js';
-import { withoutSecrets } from './secrets.js';
+import { hiding, withoutSecrets } from './secrets.js';
 import type { Field, Fields, Given } from './fields.js';
 import type { Batch, Context, Feed, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';
@@ -54,12 +54,17 @@ export interface Client<P extends Provider = Provider> {
  */
 export function createClient(provider: Provider, host: Host, others: readonly Provider[] = []): Client {
   const { secrets, ...open } = host;
-  const context = (operation: string): Context => ({ ...open, provider: provider.name, operation });
-  /** The error as it leaves: it says where it happened and holds no secret of the account or of the input. */
-  const leaving = (error: unknown, name: string, input: Record<string, unknown>) => {
+  const secretsOf = (name: string, input: Record<string, unknown>): string[] => {
     const operation = (Object.hasOwn(provider.operations, name) ? provider.operations : provider.feeds)[name] as { input?: Fields } | undefined;
-    return withoutSecrets(located(error, provider.name, name), [...secrets?.() ?? [], ...secretsIn(operation?.input ?? {}, input)]);
+    return [...secrets?.() ?? [], ...secretsIn(operation?.input ?? {}, input)];
   };
+  const context = (operation: string, input: Record<string, unknown>): Context => ({
+    // What is secret is asked for when there is something to hide: a token may have been renewed meanwhile.
+    ...open, provider: provider.name, operation, hide: text => hiding(secretsOf(operation, input))(text),
+  });
+  /** The error as it leaves: it says where it happened and holds no secret of the account or of the input. */
+  const leaving = (error: unknown, name: string, input: Record<string, unknown>) =>
+    withoutSecrets(located(error, provider.name, name), secretsOf(name, input));
   const find = <T>(table: Readonly<Record<string, T>>, name: string, what: string): T => {
     if (Object.hasOwn(table, name)) return table[name]!;
     const able = others.filter(other => Object.hasOwn(what === 'feed' ? other.feeds : other.operations, name)).map(other => other.name);
@@ -68,14 +73,14 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
   };
   const run = (name: string, input: Record<string, unknown>): unknown => {
     const operation = find(provider.operations as Readonly<Record<string, Operation>>, name, 'operation');
-    return operation.run(context(name), validate(operation.input, input) as never);
+    return operation.run(context(name, input), validate(operation.input, input) as never);
   };
   const onFeed = async <T>(
     name: string, input: Record<string, unknown>, use: (feed: Feed, ctx: Context, values: Record<string, unknown>) => Promise<T>,
   ): Promise<T> => {
     try {
       const found = find(provider.feeds, name, 'feed') as Feed;
-      return await use(found, context(name), validate(found.input, input));
+      return await use(found, context(name, input), validate(found.input, input));
     } catch (error) {
       throw leaving(error, name, input);
     }
@@ -112,5 +117,5 @@ async function* refusedStream(error: unknown): AsyncGenerator<never> { throw err
 /** The values of secret fields in an input, such as the password of a mailbox to be made. */
 function secretsIn(fields: Fields, input: Record<string, unknown>): string[] {
   const isSecret = (field: Field): boolean => field.type === 'text' ? field.secret === true : field.type === 'list' && isSecret(field.of);
-  return Object.entries(fields).filter(([, field]) => isSecret(field)).flatMap(([name]) => input[name]).filter(value => typeof value === 'string');
+  return Object.entries(fields).filter(([, field]) => isSecret(field)).flatMap(([name]) => input[name]).flat().filter(value => typeof value === 'string');
 }

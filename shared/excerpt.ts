@@ -1,4 +1,4 @@
-import { redact } from './secrets.js';
+import { redact, type Hide } from './secrets.js';
 
 /** A vendor's words as one line of at most 500 characters. */
 export const line = (words: string) => clip(words.replace(/[\s\p{Cc}]+/gu, ' ').trim(), 500);
@@ -6,8 +6,9 @@ export const line = (words: string) => clip(words.replace(/[\s\p{Cc}]+/gu, ' ').
 export const clip = (text: string, length: number) => text.length <= length ? text : text.slice(0, length).replace(/\s\S*$/, '');
 
 /** A short piece of a body for an error message: one line, no markup, nothing that looks like a secret. */
-export function excerpt(answer: { body: Uint8Array }, length = 120): string {
-  const text = Buffer.from(answer.body.subarray(0, 2048)).toString('utf8')
+export function excerpt(answer: { body: Uint8Array }, hide: Hide = text => text, length = 120): string {
+  // Hidden before anything is cut: twice as much as is shown, so that no secret is cut at the end of what is looked at.
+  const text = hide(Buffer.from(answer.body.subarray(0, 65_536)).toString('utf8')).slice(0, 2048)
     .replace(/<[^>]*>/g, ' ').replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').replace(/\s+/g, ' ').trim();
   return clip(redact(text), length);
 }

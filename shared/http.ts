@@ -1,7 +1,7 @@
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
 import { excerpt, line } from './excerpt.js';
 import type { Context } from './provider.js';
-import { redact } from './secrets.js';
+import { redact, type Hide } from './secrets.js';
 import { originOf, shownAddress } from './url.js';
 import { pause, retryAfter } from './wait.js';
 
@@ -24,6 +24,8 @@ export type Explain = (response: HttpResponse) => { code?: ErrorCode; message?: 
 
 /** No answer that is read whole may be larger; larger things are streamed. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
+/** So much of a refusal is read for its words, in bytes; and so much at the end of a longer one is left out, in characters. */
+const LARGEST_REFUSAL = 128 * 1024, CUT = 4096;
 /** Reads are tried three times in all; the longest wait that a vendor may ask for before we give the error to the user, in seconds. */
 const TRIES = 3, LONGEST_WAIT = 30;
 
@@ -31,7 +33,7 @@ const TRIES = 3, LONGEST_WAIT = 30;
 export async function exchange(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpResponse> {
   return attempt(ctx, request, async tried => {
     const answer = await whole(await ctx.send(request, ctx.signal, tried), ctx);
-    if (answer.status >= 300) throw failure(ctx, answer, explain);
+    if (answer.status >= 300) throw failure(ctx, hidden(ctx, answer), explain);
     return answer;
   });
 }
@@ -40,7 +42,7 @@ export async function exchange(ctx: Context, request: HttpRequest, explain?: Exp
 export async function exchangeStream(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpStream> {
   return attempt(ctx, request, async tried => {
     const answer = await ctx.send(request, ctx.signal, tried);
-    if (answer.status >= 300) throw failure(ctx, await whole(answer, ctx), explain);
+    if (answer.status >= 300) throw failure(ctx, hidden(ctx, await whole(answer, ctx)), explain);
     return answer;
   });
 }
@@ -51,7 +53,7 @@ async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: numb
       return await once(tried);
     } catch (error) {
       ctx.signal?.throwIfAborted();
-      const known = isMailError(error) ? error : new MailError('unavailable', `No answer from ${originOf(request.url)}: ${reason(error)}.`,
+      const known = isMailError(error) ? error : new MailError('unavailable', `No answer from ${originOf(request.url)}: ${reason(error, ctx.hide)}.`,
         { provider: ctx.provider, operation: ctx.operation, cause: error });
       const again = request.method === 'GET' && tried < TRIES && (known.code === 'unavailable' || known.code === 'rate_limited');
       const wait = known.details.retryAfter ?? 0.2 * 2 ** tried * (1 + Math.random());
@@ -76,6 +78,17 @@ async function whole(answer: HttpStream, ctx: Context): Promise<HttpResponse> {
   return { status: answer.status, headers: answer.headers, body: parts.length === 1 ? parts[0]! : Buffer.concat(parts, size) };
 }
 
+/** A failing answer without the secrets it repeats, so that nothing that is read from it or cut out of it holds a part of one. */
+function hidden(ctx: Context, answer: HttpResponse): HttpResponse {
+  const { hide } = ctx;
+  if (!hide) return answer;
+  const text = Buffer.from(answer.body.subarray(0, LARGEST_REFUSAL)).toString('utf8');
+  // What was cut may have cut a secret, so the end of it goes too.
+  const safe = answer.body.byteLength > LARGEST_REFUSAL ? hide(text).slice(0, -CUT) : hide(text);
+  const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, hide(value)]));
+  return { ...answer, headers, body: safe === text ? answer.body : Buffer.from(safe) };
+}
+
 function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailError {
   const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };
   // No vendor here redirects; whoever does is not the vendor, and a write sent there was not done.
@@ -94,8 +107,8 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
 }
 
 /** The innermost cause of a failed connection, in a few words. */
-function reason(error: unknown): string {
+function reason(error: unknown, hide: Hide = text => text): string {
   let inner = error as { code?: string; message?: string; cause?: unknown };
   while (inner?.cause && typeof inner.cause === 'object') inner = inner.cause as typeof inner;
-  return redact([inner?.code, inner?.message].filter(Boolean).join(' ') || String(error)).replace(/\.$/, '');
+  return redact(hide([inner?.code, inner?.message].filter(Boolean).join(' ') || String(error))).replace(/\.$/, '');
 }

@@ -1,5 +1,6 @@
 import type { Fields, Values } from './fields.js';
 import type { Exchange, HttpRequest, Send } from './http.js';
+import type { Hide } from './secrets.js';
 import type { Vocabulary } from './vocabulary.js';
 
 /** What an operation may touch. `account` holds secrets only for providers that log in themselves (no `sign`). */
@@ -9,6 +10,8 @@ export interface Context {
   signal?: AbortSignal;
   /** Told of every exchange, and of every wait before another try. */
   observe?: (seen: Exchange) => void;
+  /** Hides the secrets of the account and of the input in a text that came from outside, before anything is cut from it or made of it. */
+  hide?: Hide;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
   /** Tells sign-ins apart that look the same from here; what one of them opened is not lent to another. */

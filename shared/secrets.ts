@@ -1,28 +1,231 @@
+import { inspect } from 'node:util';
 import { isMailError } from './errors.js';
 
+/** Secrets shorter than this stay, in characters: they would be found in any word. */
+const SHORTEST = 4;
+
+/** The text without the secrets, whatever spelling they have in it. */
+export type Hide = (text: string) => string;
+
 /**
- * Takes secret values out of an error, in whatever spelling a vendor may have sent them back: from its message, its issues, its stack and its
- * causes. Values of fewer than four characters stay, since they would be found in any word.
+ * A function that hides these secrets in any text: as they are, percent- and form-encoded, JSON and other backslash escapes, HTML entities,
+ * quoted-printable, hex, and base64 of the secret alone or within more, such as `user:password`. Each is found whole, before any pattern.
+ */
+export function hiding(secrets: Iterable<string>): Hide {
+  const known = new Set([...secrets].flatMap(secret => [secret, secret.normalize('NFC'), secret.normalize('NFD')]));
+  const long = [...known].filter(secret => secret.length >= SHORTEST);
+  if (!long.length) return text => text;
+  let forms: Form[] | undefined;
+  // Made for the first failure: a call that goes well pays nothing.
+  return text => cover(text, forms ??= long.flatMap(formsOf));
+}
+
+/** One way to look for a secret: its parts in order, and where in a text a part that begins at `at` can end. */
+interface Form { parts: readonly Part[]; ends(text: string, at: number, part: Part): number[]; gap: RegExp; begins: string; run?: true }
+/** A letter, and its bytes in UTF-8 and, where it has that, in Latin-1. */
+interface Part { char: string; bytes: readonly number[][]; units: readonly number[]; mangled?: string }
+
+function formsOf(secret: string): Form[] {
+  const parts = [...secret].map(partOf), { char, mangled } = parts[0]!;
+  return [
+    { parts, ends: spelled, gap: /=\r?\n/y, begins: `${char[0]}${mangled?.[0] ?? ''}%=\\&${char === ' ' ? '+_\u00a0' : ''}` },
+    ...bytesOf(secret).map((bytes): Form => ({ parts: [...bytes.toString('hex')].map(partOf), ends: sameDigit, gap: /[\s:,-]/y, begins: '0123456789abcdefABCDEF' })),
+    ...bytesOf(secret, true).flatMap(cores).map((core): Form =>
+      ({ parts: [...core].map(partOf), ends: packed, gap: /(?:\s|\\[rn]|=\r?\n){1,4}/y, begins: `${core[0]}-_%\\`, run: true })),
+  ];
+}
+
+function partOf(char: string): Part {
+  const code = char.codePointAt(0)!, utf8 = [...Buffer.from(char)];
+  return {
+    char, bytes: [utf8, ...(code > 0x7f && code < 0x100 ? [[code]] : [])], units: [...Array(char.length).keys()].map(i => char.charCodeAt(i)),
+    // Seen by a reader that took UTF-8 for Latin-1.
+    ...(utf8.length > 1 ? { mangled: Buffer.from(char).toString('latin1') } : {}),
+  };
+}
+
+/** All places at once: one after the other would take a text as long as a vendor likes. */
+function cover(text: string, forms: readonly Form[]): string {
+  const inRun = /[\w+/=%-]/, found: [from: number, to: number][] = [];
+  for (const form of forms) {
+    for (let at = 0; at < text.length; at++) {
+      if (!form.begins.includes(text[at]!)) continue;
+      const end = endOf(text, at, form);
+      if (end === undefined) continue;
+      let from = at, to = end;
+      // Base64 shows a secret together with its neighbours, so the whole run goes.
+      while (form.run && from > 0 && inRun.test(text[from - 1]!)) from--;
+      while (form.run && to < text.length && inRun.test(text[to]!)) to++;
+      found.push([from, to]);
+      at = to - 1;
+    }
+  }
+  let shown = '', at = 0;
+  for (const [from, to] of found.sort((a, b) => a[0] - b[0] || b[1] - a[1])) {
+    if (from >= at) shown += `${text.slice(at, from)}***`;
+    at = Math.max(at, to);
+  }
+  return shown + text.slice(at);
+}
+
+/** Where a secret that begins here ends; undefined where it does not stand here. */
+function endOf(text: string, start: number, { parts, ends, gap }: Form): number | undefined {
+  let places = new Set([start]);
+  for (const part of parts) {
+    const next = new Set<number>();
+    for (const at of places) {
+      for (const end of ends(text, at, part)) next.add(end);
+      gap.lastIndex = at;
+      if (at > start && gap.test(text)) for (const end of ends(text, gap.lastIndex, part)) next.add(end);
+    }
+    if (!next.size) return undefined;
+    places = next;
+  }
+  return Math.max(...places);
+}
+
+/** A secret's bytes as a vendor may have seen them: UTF-8, Latin-1 where that has all of its letters; UTF-16 too where it is asked for. */
+function bytesOf(secret: string, wide = false): Buffer[] {
+  const latin = /^[\0-\xff]*$/.test(secret) && /[\x80-\xff]/.test(secret) ? [Buffer.from(secret, 'latin1')] : [];
+  return [Buffer.from(secret), ...latin, ...(wide ? [Buffer.from(secret, 'utf16le')] : [])];
+}
+
+/** The ends of a letter in any of its spellings. */
+function spelled(text: string, at: number, part: Part): number[] {
+  const { char, bytes, units, mangled } = part, out: number[] = [];
+  if (text.startsWith(char, at)) out.push(at + char.length);
+  if (mangled && text.startsWith(mangled, at)) out.push(at + mangled.length);
+  const values = (list: readonly number[], form: RegExp, base: number) => {
+    let here = at;
+    for (const value of list) {
+      form.lastIndex = here;
+      const found = form.exec(text);
+      if (!found || parseInt(found[1]!, base) !== value) return;
+      here = form.lastIndex;
+    }
+    out.push(here);
+  };
+  switch (text[at]) {
+    case '%':
+      for (const form of PERCENT) for (const list of bytes) values(list, form, 16);
+      values(units, /%(?:25)?u([\da-f]{4})/iy, 16);
+      break;
+    case '=': for (const list of bytes) values(list, /=([\da-f]{2})/iy, 16); break;
+    case '&': entity(text, at, char, out); break;
+    case '\\': {
+      backslash(text, at, char, out);
+      // Most backslashes in a long text begin no number.
+      if (!/^\\{1,4}[xu0-3]/i.test(text.slice(at, at + 5))) break;
+      for (const list of bytes) { values(list, /\\{1,4}x([\da-f]{2})/iy, 16); values(list, /\\{1,4}([0-3][0-7]{2})/y, 8); }
+      values(units, /\\{1,4}u([\da-f]{4})/iy, 16);
+      values([char.codePointAt(0)!], /\\{1,4}u\{0{0,6}([\da-f]{1,6})\}/iy, 16);
+      break;
+    }
+    case '+': case '_': case '\u00a0': if (char === ' ') out.push(at + 1); break;
+    default:
+  }
+  return out;
+}
+
+/** Encoded once, twice, thrice: `%25ab` is `%ab` encoded once or one byte encoded twice, and both are tried. */
+const PERCENT = [/%([\da-f]{2})/iy, /%25([\da-f]{2})/iy, /%2525([\da-f]{2})/iy];
+const ENTITY = ['&', '&amp;', '&amp;amp;'].map(start => new RegExp(`${start}(?:#0{0,6}(\\d{1,7});?|#x0{0,6}([\\da-f]{1,6});?|[a-z][a-z0-9]{1,30};)`, 'iy'));
+
+/** What JSON writes for control characters. */
+const SHORT: Readonly<Record<string, string>> = { '\n': 'n', '\r': 'r', '\t': 't', '\b': 'b', '\f': 'f' };
+/** Backslashes before a letter: encoders double them, and twice encoded they are four. */
+function backslash(text: string, at: number, char: string, out: number[]): void {
+  let end = at;
+  while (text[end] === '\\' && end - at < 4) {
+    end++;
+    if (char === '\\') out.push(end);
+  }
+  if (/["'/<>&`$]/.test(char) && text.startsWith(char, end)) out.push(end + char.length);
+  if (Object.hasOwn(SHORT, char) && text[end] === SHORT[char]) out.push(end + 1);
+}
+function entity(text: string, at: number, char: string, out: number[]): void {
+  for (const form of ENTITY) {
+    form.lastIndex = at;
+    const found = form.exec(text);
+    if (!found) continue;
+    const [, decimal, hex] = found, code = decimal ? Number(decimal) : hex ? parseInt(hex, 16) : undefined;
+    // Names of characters are many; between the rest of the secret any of them will do.
+    if (code === undefined ? !/[A-Za-z0-9]/.test(char) : code === char.codePointAt(0)) out.push(form.lastIndex);
+  }
+}
+
+const sameDigit = (text: string, at: number, { char }: Part): number[] => text[at]?.toLowerCase() === char ? [at + 1] : [];
+
+/** A letter of base64, in either alphabet, encoded once more where an address or JSON wants that. */
+function packed(text: string, at: number, { char }: Part): number[] {
+  const ways = char === '+' ? ['+', '-', '%2B', '%2b', '\\u002b', '\\u002B'] : char === '/' ? ['/', '_', '\\/', '%2F', '%2f'] : [char];
+  return ways.filter(way => text.startsWith(way, at)).map(way => at + way.length);
+}
+
+/** The letters of base64 that depend on the secret alone, for each place it can have among the groups of three bytes. */
+const cores = (bytes: Buffer): string[] => [0, 1, 2].map(before => {
+  const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
+  return text.slice(Math.ceil(before * 8 / 6), Math.floor((before + bytes.length) * 8 / 6));
+}).filter(core => core.length >= SHORTEST);
+
+/**
+ * Takes secrets out of an error and out of all that can be reached from it: message, stack, issues, the vendor's own data, causes. The error
+ * stays the same object; what it refers to is replaced by copies where it must be.
  */
 export function withoutSecrets(error: unknown, secrets: Iterable<string>): unknown {
-  const spelled = [...secrets].filter(secret => secret.length > 3)
-    .flatMap(secret => [
-      secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(Buffer.from(secret).toString()),
-      Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url'),
-    ]);
-  if (!spelled.length) return error;
-  const hide = (text: string) => spelled.reduce((shown, secret) => shown.replaceAll(secret, '***'), text);
-  for (let inner = error, depth = 0; inner instanceof Error && depth < 10; inner = inner.cause, depth++) {
-    const { message, stack } = inner;
-    if (hide(message) !== message) inner.message = hide(message);
-    if (stack && hide(stack) !== stack) inner.stack = hide(stack);
-    if (isMailError(inner)) for (const issue of inner.details.issues ?? []) issue.message = hide(issue.message);
+  const hide = hiding(secrets);
+  return error instanceof Error ? cleanError(error, hide, new Map()) : clean(error, hide, new Map());
+}
+
+/** `seen` holds what each object became, so that circles end and what is shared stays shared. */
+type Seen = Map<object, unknown>;
+
+/** The value without secrets. */
+function clean(value: unknown, hide: Hide, seen: Seen): unknown {
+  if (typeof value === 'string') return hide(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (seen.has(value)) return seen.get(value);
+  if (value instanceof Error) return cleanError(isMailError(value) ? value : copyOf(value), hide, seen, value);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return shows(value, hide) ? '***' : value;
+  const copy: unknown[] | Record<string, unknown> = Array.isArray(value) ? [] : {};
+  seen.set(value, copy);
+  for (const [name, inner] of Object.entries(value)) {
+    Object.defineProperty(copy, hide(name), { value: clean(inner, hide, seen), enumerable: true, configurable: true, writable: true });
+  }
+  return copy;
+}
+
+/** Cleans all that an error owns, in place: `stack` and `cause` too, which no loop over keys meets. */
+function cleanError<E extends Error>(error: E, hide: Hide, seen: Seen, original: Error = error): E {
+  seen.set(original, error);
+  for (const name of Object.getOwnPropertyNames(error)) {
+    const own = Object.getOwnPropertyDescriptor(error, name)!, value = (error as unknown as Record<string, unknown>)[name];
+    const safe = clean(value, hide, seen);
+    if (safe !== value) Object.defineProperty(error, name, { value: safe, enumerable: own.enumerable ?? false, configurable: true, writable: true });
   }
   return error;
 }
 
-/** Hides what looks like a key, password or token in a text that came from outside. */
+/** An error of somebody else may be frozen, or be needed as it is: a copy is changed in its place. */
+function copyOf(error: Error): Error {
+  const own = Object.getOwnPropertyDescriptors(error);
+  for (const one of Object.values(own)) one.configurable = true;
+  return Object.create(Object.getPrototypeOf(error) as object, own) as Error;
+}
+
+/** Whether an object of a class of its own, such as a buffer or a socket, would show a secret to whoever prints it. */
+function shows(value: object, hide: Hide): boolean {
+  const bytes = ArrayBuffer.isView(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : undefined;
+  const texts = bytes ? [bytes.toString('utf8'), bytes.toString('latin1')] : [inspect(value, { depth: 6, maxStringLength: 1e6 })];
+  return texts.some(text => hide(text) !== text);
+}
+
+/** What is only letters and underscores is the name of an error, not a key. */
+const isName = (run: string) => /^[A-Z]+(?:_[A-Z]+)+$/.test(run);
+
+/** Hides what looks like a key, password or token in a text that came from outside. Secrets that are known are hidden before. */
 export const redact = (text: string): string => text
   .replace(/((?:pass(?:word|wd)?|secret|token|key|signature|authorization)["']?\s*[:=]\s*["']?)[^"'\s,&<}]+/gi, '$1***')
   .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 ***')
-  .replace(/[A-Za-z0-9+/_-]{32,}={0,2}/g, '***');
+  .replace(/[A-Za-z0-9+/_-]{32,}={0,2}/g, run => isName(run) ? run : '***');

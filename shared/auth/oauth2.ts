@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { isMailError, MailError } from '../errors.js';
-import { withoutSecrets } from '../secrets.js';
 import { exchange, type Explain, type Send } from '../http.js';
 import { pause, retryAfter } from '../wait.js';
-import { redact } from '../secrets.js';
+import { hiding, redact, withoutSecrets } from '../secrets.js';
 import type { Provider } from '../provider.js';
 import { createSend } from '../send.js';
 
@@ -74,7 +73,7 @@ async function grant(options: OAuth2Options, form: Record<string, string>): Prom
   const { provider, account, app, send = createSend(), signal, now = Date.now } = options;
   const secrets = [app.clientSecret, form.code, form.code_verifier, form.refresh_token].filter(value => value !== undefined && value !== '') as string[];
   const operation = form.grant_type === 'refresh_token' ? 'renewing the token' : 'signing in';
-  const ctx = { provider: provider.name, operation, account: {}, send, ...(signal ? { signal } : {}) };
+  const ctx = { provider: provider.name, operation, account: {}, send, hide: hiding(secrets), ...(signal ? { signal } : {}) };
   const started = now();
   const answer = await exchange(ctx, {
     method: 'POST', url: grants({ provider }).tokenUrl(account as never),

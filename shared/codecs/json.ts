@@ -5,18 +5,18 @@ import type { Context } from '../provider.js';
 import type { Native } from '../vocabulary.js';
 
 /** The answer as JSON. Throws `protocol` with a short, secret-free excerpt where it is none. */
-export function parseJson(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse): unknown {
+export function parseJson(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>, answer: HttpResponse): unknown {
   try {
     return JSON.parse(Buffer.from(answer.body).toString('utf8'), safely);
   } catch {
-    const seen = excerpt(answer);
+    const seen = excerpt(answer, ctx.hide);
     throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with something that is not JSON${seen ? `: "${seen}"` : ' (an empty body)'}.`,
       { provider: ctx.provider, operation: ctx.operation, status: answer.status });
   }
 }
 
 /** The answer as a JSON object. Throws `protocol` for anything else. */
-export function parseObject(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse): Native {
+export function parseObject(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>, answer: HttpResponse): Native {
   const value = parseJson(ctx, answer);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Native;
   throw new MailError('protocol',

@@ -7,7 +7,7 @@ import { parseObject } from './json.js';
 /** The media type of both directions (JSON:API 1.0, section "Content Negotiation"). */
 export const JSON_API = 'application/vnd.api+json';
 
-type Where = Pick<Context, 'provider' | 'operation'>;
+type Where = Pick<Context, 'provider' | 'operation' | 'hide'>;
 const isObject = (value: unknown): value is Native => typeof value === 'object' && value !== null && !Array.isArray(value);
 const unreadable = (ctx: Where, answer: HttpResponse, what: string) =>
   new MailError('protocol', `${ctx.provider} answered ${ctx.operation} ${what}.`, { provider: ctx.provider, operation: ctx.operation, status: answer.status });

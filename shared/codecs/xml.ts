@@ -42,12 +42,12 @@ function withoutLayout(value: unknown): unknown {
 }
 
 /** The answer as an XML document. Throws `protocol` with a short, secret-free excerpt where it is none. */
-export async function parseXml(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse): Promise<XmlDocument> {
+export async function parseXml(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>, answer: HttpResponse): Promise<XmlDocument> {
   const read = await xmlReader();
   try {
     return read(Buffer.from(answer.body).toString('utf8'));
   } catch (cause) {
-    const seen = excerpt(answer);
+    const seen = excerpt(answer, ctx.hide);
     throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with XML that cannot be read (${why(cause)})${seen ? `: "${seen}"` : ''}.`,
       { provider: ctx.provider, operation: ctx.operation, status: answer.status });
   }

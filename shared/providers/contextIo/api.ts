@@ -4,7 +4,7 @@ import { MailError, type ErrorCode } from '../../errors.js';
 import type { Fields } from '../../fields.js';
 import { exchange, exchangeStream, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
 import { base, query } from '../../url.js';
-import { redact } from '../../secrets.js';
+import { redact, type Hide } from '../../secrets.js';
 import { byOffset } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
@@ -26,13 +26,13 @@ export function api(ctx: Context) {
     ...await packed(parts),
   });
   const call = async (method: HttpRequest['method'], address: string, parts?: Parts, signal = ctx.signal) =>
-    exchange({ ...ctx, signal }, await request(method, address, parts), explain(parts));
+    exchange({ ...ctx, signal }, await request(method, address, parts), explain);
   const write = async (method: HttpRequest['method'], address: string, parts?: Parts): Promise<Native> => {
     const answer = await call(method, address, parts);
     const native = parseObject(ctx, answer);
     const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };
     if (native.success === false || native.type === 'error') {
-      const { code = 'rejected', message } = read(native, parts);
+      const { code = 'rejected', message } = read(native, ctx.hide);
       throw new MailError(code, message ?? `${ctx.provider} did not do it and gave no reason.`, where);
     }
     // A forced check of a source answers with a status where others say success (contract section 7).
@@ -69,7 +69,7 @@ export function api(ctx: Context) {
     },
     /** Content of any length, as it comes; a connection that breaks is `unavailable`, never a short file. */
     async *stream(address: string): AsyncGenerator<Uint8Array> {
-      const { body } = await exchangeStream(ctx, await request('GET', address), explain());
+      const { body } = await exchangeStream(ctx, await request('GET', address), explain);
       try {
         yield* body;
       } catch (cause) {
@@ -100,17 +100,15 @@ async function packed({ form, json, multipart }: Parts): Promise<Pick<HttpReques
 }
 
 /** The error shapes of contract section 3, whichever of them a failing answer has. */
-const explain = (parts?: Parts): Explain => ({ status, body }) => {
+const explain: Explain = ({ status, body }) => {
   let native: Native = {};
   try { native = (JSON.parse(Buffer.from(body).toString('utf8')) ?? {}) as Native; } catch { /* 500 and 503 are often pages */ }
-  const said = read(native, parts);
+  const said = read(native);
   // A verb that a server does not know, such as folder creation in 2017, is something it cannot do.
   return status === 405 || status === 501 ? { code: 'unsupported', ...said } : said;
 };
 
-const SECRET_PARAMETERS = ['password', 'provider_token', 'provider_token_secret', 'provider_refresh_token', 'provider_consumer_secret'];
-
-function read(native: Native, parts?: Parts): { code?: ErrorCode; message?: string } {
+function read(native: Native, hide: Hide = text => text): { code?: ErrorCode; message?: string } {
   const value = typeof native.value === 'string' ? native.value : '';
   if (Number(native.code) === 105 || /^invalid signature/i.test(value)) {
     // The rest of the vendor's sentence is the signature and the whole base string, passwords of the form included.
@@ -120,11 +118,7 @@ function read(native: Native, parts?: Parts): { code?: ErrorCode; message?: stri
     };
   }
   const log = native.connectionLog ?? native.connection_log;
-  let words = value || [native.feedback_code, log].filter(Boolean).map(String).join(': ');
-  for (const name of SECRET_PARAMETERS) {
-    const secret = parts?.form?.[name];
-    if (typeof secret === 'string' && secret !== '') words = words.replaceAll(secret, '***');
-  }
+  let words = hide(value || [native.feedback_code, log].filter(Boolean).map(String).join(': '));
   // A connection log is what went over the wire to the mail server, logins included.
   words = words.replace(/signature base string.*/is, '').replace(/\b(LOGIN[ \t]+\S+|AUTHENTICATE[ \t]+\S+)[ \t]+[^\r\n]+/gi, '$1 ***');
   words = redact(words).replace(/\s+/g, ' ').trim();

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { escape as queryEscape } from 'node:querystring';
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import * as qp from 'nodemailer/lib/qp';
+import { connect, hiding, MailError, providerById, redact, withoutSecrets } from '../../shared/index.js';
+
+const hexed = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding).toString('hex');
+const units = (text: string, spell: (hex: string) => string) => [...Array(text.length).keys()].map(i => spell(text.charCodeAt(i).toString(16).padStart(4, '0'))).join('');
+const points = (text: string, spell: (code: number) => string) => [...text].map(char => spell(char.codePointAt(0)!)).join('');
+const NAMED: Record<string, string> = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos', 'ä': 'auml', 'Ö': 'Ouml', 'ß': 'szlig', '!': 'excl', ';': 'semi', '@': 'commat' };
+const named = (text: string) => text.replace(/[&<>"'äÖß!;@]/g, char => `&${NAMED[char]};`);
+
+/** How a vendor may spell what it was sent, by encoders that are not Mailroom's. */
+const SPELLINGS: Record<string, (secret: string) => string> = {
+  'as it is': secret => secret,
+  'percent': encodeURIComponent,
+  'percent in lower case': secret => encodeURIComponent(secret).replace(/%../g, found => found.toLowerCase()),
+  'percent, every byte': secret => hexed(secret).replace(/../g, '%$&'),
+  'percent twice': secret => encodeURIComponent(encodeURIComponent(secret)),
+  'as a query': queryEscape,
+  'as a form': secret => new URLSearchParams({ x: secret }).toString().slice(2),
+  'JSON': secret => JSON.stringify(secret).slice(1, -1),
+  'JSON within JSON': secret => JSON.stringify(JSON.stringify(secret).slice(1, -1)).slice(1, -1),
+  'JSON in ASCII': secret => JSON.stringify(secret).slice(1, -1).replace(/[\x80-\uffff]/g, char => units(char, hex => `\\u${hex}`)),
+  'JSON as PHP writes it': secret => JSON.stringify(secret).slice(1, -1).replace(/\//g, '\\/').replace(/[\x80-\uffff<>&']/g, char => units(char, hex => `\\u${hex.toUpperCase()}`)),
+  '\\u': secret => units(secret, hex => `\\u${hex}`),
+  'entities by number': secret => points(secret, code => `&#${code};`),
+  'entities in hex': secret => points(secret, code => `&#x${code.toString(16).toUpperCase()};`),
+  'entities by name': named,
+  'entities of entities': secret => named(secret).replace(/&/g, '&amp;'),
+  'base64': secret => Buffer.from(secret).toString('base64'),
+  'base64url': secret => Buffer.from(secret).toString('base64url'),
+  'base64 of user:password': secret => Buffer.from(`ann@example.com:${secret}`).toString('base64'),
+  'base64 of user:password, one letter on': secret => Buffer.from(`ann@example.comm:${secret}`).toString('base64'),
+  'base64 of user:password, two letters on': secret => Buffer.from(`ann@example.commm:${secret}\0`).toString('base64url'),
+  'base64 in a form': secret => encodeURIComponent(Buffer.from(`\0ann\0${secret}`).toString('base64')),
+  'base64 of UTF-16': secret => Buffer.from(secret, 'utf16le').toString('base64'),
+  'hex': secret => hexed(secret),
+  'hex in capitals with blanks': secret => hexed(secret).toUpperCase().replace(/..(?!$)/g, '$& '),
+  'quoted-printable': secret => qp.encode(Buffer.from(secret)),
+  'UTF-8 read as Latin-1': secret => Buffer.from(secret).toString('latin1'),
+};
+const letters = fc.constantFrom(...Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)), 'ä', 'Ö', 'ß', 'é', '€', '😀');
+const secretText = (min: number) => fc.array(letters, { minLength: min, maxLength: 40 }).map(list => list.join('')).filter(text => text.trim() === text && text.length >= min);
+
+describe('secrets', () => {
+  for (const [name, spell] of Object.entries(SPELLINGS)) {
+    it(`are hidden whole where they are spelled ${name}`, () => {
+      fc.assert(fc.property(secretText(4), secret => {
+        assert.equal(hiding([secret])(`could not read § ${spell(secret)} § of it`), 'could not read § *** § of it');
+      }), { numRuns: 60, examples: [['Ab,Cdef-ghij1'], ['R&D-department7'], ["it's\\My\"Secret"], ['\\\\\\\\'], ['pass word'], ['$1$&$`x'], ['(((((((('], ['äöüß']] });
+    });
+  }
+  it('are hidden before any pattern, so that no half of one is left', () => {
+    const body = '{"password":"Ab,Cdef-ghij1"}';
+    assert.equal(redact(hiding(['Ab,Cdef-ghij1'])(body)), '{"password":"***"}');
+  });
+  it('a shorter one within a longer one leaves nothing of it', () => {
+    assert.equal(hiding(['secret', 'secret-and-more'])('is secret-and-more, was secret'), 'is ***, was ***');
+  });
+  it('take no time where a text is made to be slow', () => {
+    const started = performance.now();
+    hiding(['\\\\\\a', '&&&&&b', 'aaaaaaaaaaab'])(`${'\\'.repeat(20_000)}${'&amp;'.repeat(5000)}${'a'.repeat(50_000)}`);
+    assert.ok(performance.now() - started < 20_000);
+  }).timeout(30_000);
+  it('names of errors are no secrets', () => {
+    assert.equal(redact('UNABLE_TO_GET_ISSUER_CERT_LOCALLY'), 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY');
+    assert.equal(redact(`x ${'a1'.repeat(20)}`), 'x ***');
+  });
+
+  it('leave an error and all that can be reached from it', () => {
+    const secret = 'Ab,"Cdef"-ghij1';
+    const looped: Record<string, unknown> = { list: [secret, { [secret]: secret }] };
+    looped.self = looped;
+    const cause = Object.assign(new TypeError(`inner ${secret}`), { code: 'EX', request: { headers: { authorization: `Basic ${Buffer.from(`ann:${secret}`).toString('base64')}` } }, buffer: Buffer.from(secret), map: new Map([['a', secret]]) });
+    const many = new AggregateError([new Error(secret), cause], secret);
+    const error = new MailError('rejected', secret, { native: looped, cause: Object.freeze(new Error('outer', { cause: many })), issues: [{ field: 'password', message: secret }] });
+    const clean = withoutSecrets(error, [secret]) as MailError;
+    assert.equal(clean, error);
+    assert.deepEqual(seenIn(clean, secret), []);
+    assert.equal((clean.cause as Error).message, 'outer');
+    assert.match(inspect(clean, { depth: 20 }), /TypeError: inner \*\*\*/);
+    assert.equal(cause.message, `inner ${secret}`, 'what belongs to somebody else is not changed');
+  });
+});
+
+/** The spellings of a secret that can be seen in an error, however it is printed. */
+function seenIn(error: unknown, secret: string): string[] {
+  const own = (one: unknown, depth = 0): string => one instanceof Error && depth < 10
+    ? `${one.message}\n${one.stack}\n${safeJson({ ...one })}\n${own(one.cause, depth + 1)}` : '';
+  const printed = [inspect(error, { depth: 30, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity }), safeJson(error), own(error)].join('\n');
+  const plain = printed.replace(/\\(.)/g, '$1');
+  return Object.entries(SPELLINGS).filter(([, spell]) => { const spelled = spell(secret); return printed.includes(spelled) || plain.includes(spelled); }).map(([name]) => name);
+}
+const safeJson = (value: unknown) => { try { return JSON.stringify(value); } catch { return ''; } };
+
+/** One write of each vendor that takes a password, and the form that its refusals have. */
+const VENDORS: Record<string, { account: Record<string, unknown>; operation: string; input: Record<string, unknown>; body(said: string): string }> = {
+  outreach: {
+    account: {}, operation: 'mailbox.create', input: { email: 'ann@example.com' },
+    body: said => JSON.stringify({ errors: [{ id: 'validationError', title: said, detail: said, source: { pointer: '/data/attributes/password' } }] }),
+  },
+  sodium: {
+    account: { apiKey: 'x-api-key-1234', tenant: 't' }, operation: 'mailbox.create', input: { providerType: 'Smtp', fromEmail: 'ann@example.com', host: 'mail.example.com' },
+    body: said => JSON.stringify({ message: said, errors: { Password: [said] } }),
+  },
+  scaleway: {
+    account: { secretKey: '11111111-2222-4333-8444-555555555555' }, operation: 'mailbox.create',
+    input: { domain_id: '234daf08-1557-45a3-9b38-443e4823e640', local_part: 'ann', subscription_period: 'monthly' },
+    body: said => JSON.stringify({ type: 'invalid_arguments', message: said, details: [{ argument_name: 'password', help_message: said, reason: 'constraint' }] }),
+  },
+  contextIo: {
+    account: { consumerKey: 'k', consumerSecret: 'consumer-secret-1' }, operation: 'source.update', input: { mailbox: 'a1b2c3d4e5f6a7b8c9d0e1f2', source: '0' },
+    body: said => JSON.stringify({ type: 'error', value: said, feedback_code: said, connectionLog: said }),
+  },
+  rackspace: {
+    account: { userKey: 'u', secretKey: 'secret-key-1' }, operation: 'rsMailbox.update', input: { mailbox: 'ann@example.com' },
+    body: said => `<badRequestFault><code>400</code><message>${said.replace(/[&<>\x00-\x1f]/g, char => `&#${char.charCodeAt(0)};`)}</message></badRequestFault>`,
+  },
+};
+
+describe('secrets of an input in refusals of a vendor', () => {
+  let server: Server, url: string, refuse: (answer: ServerResponse) => void;
+  before(async () => {
+    server = createServer((request, answer) => { request.resume(); request.on('end', () => refuse(answer)); });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(() => { server.closeAllConnections(); server.close(); });
+
+  const kinds: Record<string, (answer: ServerResponse, said: string, body: (said: string) => string) => void> = {
+    ...Object.fromEntries([400, 401, 403, 404, 409, 412, 422, 500, 503].map(status => [`status ${status}`, (answer: ServerResponse, said: string, body: (said: string) => string) => {
+      answer.writeHead(status, { 'content-type': 'text/plain' }); answer.end(body(said));
+    }])),
+    'plain words': (answer, said) => { answer.writeHead(400); answer.end(said); },
+    'a page': (answer, said) => { answer.writeHead(502, { 'content-type': 'text/html' }); answer.end(`<html><h1>Error</h1><p title="${said}">${said}</p>`); },
+    'no JSON in a good answer': (answer, said) => { answer.writeHead(200); answer.end(`<<< ${said}`); },
+    'a redirect': (answer, said) => { answer.writeHead(302, { location: `https://x.example/?p=${encodeURIComponent(said)}` }); answer.end(said); },
+    'a header': (answer, said) => { answer.writeHead(400, { 'x-error-message': said.replace(/[^\x20-\x7e]/g, '?') }); answer.end(); },
+    'half of an answer': (answer, said) => { answer.writeHead(400, { 'content-length': '100000' }); answer.write(said, () => answer.destroy()); },
+  };
+  for (const [id, { account, operation, input, body }] of Object.entries(VENDORS)) {
+    it(`${id}: none is seen, whatever its letters, its spelling, its place and the failure`, async () => {
+      const client = connect(providerById(id), { baseUrl: url, ...account, perMinute: 60_000, concurrent: 50 }, { ...(providerById(id).auth.oauth2 ? { token: async () => 'access-token-1' } : {}) });
+      await fc.assert(fc.asyncProperty(secretText(8), fc.constantFrom(...Object.keys(SPELLINGS)), fc.constantFrom(...Object.keys(kinds)), fc.nat(600), async (password, spelling, kind, before) => {
+        refuse = answer => kinds[kind]!(answer, `${'word '.repeat(before / 5)}password=${SPELLINGS[spelling]!(password)}, so no`, body);
+        let failed: unknown;
+        try { await client.call(operation, { ...input, password }); } catch (error) { failed = error; }
+        if (failed === undefined) return;
+        assert.deepEqual(seenIn(failed, password), []);
+        // Not even a part of it.
+        const printed = inspect(failed, { depth: 30 });
+        for (let i = 0; i + 6 <= password.length; i++) assert.ok(!printed.includes(password.slice(i, i + 6)), `${password.slice(i, i + 6)} of ${password} in ${printed}`);
+      }), { numRuns: 25 });
+    }).timeout(60_000);
+  }
+});
