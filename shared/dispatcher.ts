@@ -1,38 +1,117 @@
 import { lookup as systemLookup } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Dispatcher, buildConnector } from 'undici';
+import { NotSent } from './notSent.js';
+import { proxyFor, tunnel, type Proxies, type Target } from './proxy.js';
 import { undici, type HttpDispatcher } from './undici.js';
 
-/** Proxies as a person sets them. `url` serves every address but those of `except` (host, `.domain` or `host:port`) and this machine itself. */
-export interface Proxies {
-  url?: string; except?: readonly string[];
-  /** The whole value of the `Proxy-Authorization` header. */
-  authorization?: string;
-  /** Whether a proxy reached by TLS must show a certificate that can be trusted; true unless told. The vendor's own is always checked. */
-  strict?: boolean;
-}
+export type { Proxies } from './proxy.js';
+
 /** Resolves a name as `dns.lookup` does; of the same form as `LookupFunction` in `node:net`, whose types a script need not have. */
 export type Lookup = (hostname: string, options: any, callback: (error: any, address: any, family?: number) => void) => void;
 /** The network rules of a host, for a pool of its own. Without `url`, `Proxies` fall back to the environment. */
-export interface Network { lookup?: Lookup; proxies?: 'environment' | Proxies }
+export interface Network {
+  lookup?: Lookup; proxies?: 'environment' | Proxies;
+  /** The longest that a connection may take, in milliseconds: name, TCP and TLS together, and before them a proxy's way. 10 seconds unless told. */
+  connectMs?: number;
+}
 
-/** What never goes through a proxy that a person set: the proxy's own machine is another one. */
-const HERE = ['localhost', '127.0.0.1', '[::1]'];
+/** Idle connections are kept this long, in milliseconds; vendors close theirs after 60 s or later. */
+const KEEP_ALIVE = 30_000;
+/** A pool that was thrown away may end what it has under way for so long, in milliseconds. */
+const LAST_WORDS = 600_000;
+
+type Connect = buildConnector.connector;
 
 /**
  * A pool of kept connections that resolves names with the host's lookup and goes through the given proxies, or those of the environment
  * (http_proxy, https_proxy, no_proxy).
  */
-export async function createDispatcher({ lookup = systemLookup as Lookup, proxies }: Network): Promise<HttpDispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await undici();
-  const options = { keepAliveTimeout: 30_000, connections: 32, connect: { lookup: lookup as LookupFunction } };
-  if (!proxies) return new Agent(options);
-  const { url, except = [], authorization, strict = true } = proxies === 'environment' ? {} : proxies;
-  const { http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY, no_proxy, NO_PROXY } = process.env;
-  if (!url && !http_proxy && !HTTP_PROXY && !https_proxy && !HTTPS_PROXY) return new Agent(options);
-  const own = [...except, ...(url ? HERE : [])], direct = [...own, no_proxy ?? NO_PROXY ?? ''];
-  return new EnvHttpProxyAgent({
-    ...options, ...(url ? { httpProxy: url, httpsProxy: url } : {}),
-    ...(own.length ? { noProxy: direct.includes('*') ? '*' : direct.filter(Boolean).join(',') } : {}),
-    ...(authorization ? { token: authorization } : {}), ...(strict ? {} : { proxyTls: { rejectUnauthorized: false } }),
-  });
+export async function createDispatcher({ lookup = systemLookup as Lookup, proxies, connectMs = 10_000 }: Network): Promise<HttpDispatcher> {
+  const library = await undici();
+  const direct = library.buildConnector({ lookup: lookup as LookupFunction, timeout: connectMs });
+  const connect = connector(direct, proxies === 'environment' ? {} : proxies, connectMs);
+  const make = () => new library.Agent({ keepAliveTimeout: KEEP_ALIVE, connections: 32, connect });
+  let agent = make();
+  /** One pool for its users, whatever happens to the one below. */
+  class Pool extends library.Dispatcher {
+    override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) { return agent.dispatch(options, handler); }
+    override close() { return agent.close() as never; }
+    override destroy() { return agent.destroy() as never; }
+    /** Takes new connections from now on. What the old ones have under way may end. */
+    renew() {
+      const old = agent;
+      agent = make();
+      void old.close().catch(() => {});
+      setTimeout(() => void old.destroy().catch(() => {}), LAST_WORDS).unref();
+    }
+  }
+  return new Pool();
+}
+
+/** Throws a pool away that misbehaved, where it can be told to. */
+export const renew = (pool: HttpDispatcher): void => (pool as { renew?(): void }).renew?.();
+
+/**
+ * Makes connections, through a proxy where one is set. Every failure is a `NotSent`: the library begins anew by itself after failures of
+ * kinds that it knows, for as long as they last.
+ */
+function connector(direct: Connect, proxies: Proxies | undefined, ms: number): Connect {
+  return (options, callback) => {
+    const { protocol, hostname } = options, target: Target = { protocol, hostname, port: Number(options.port) || (protocol === 'https:' ? 443 : 80) };
+    const done: buildConnector.Callback = (...[error, socket]) => error ? callback(error, null) : callback(null, socket!);
+    void (async () => {
+      const proxy = proxies && proxyFor(proxies, target);
+      const way = proxy && await tunnel(proxy, proxies, target, ms);
+      if (way && protocol !== 'https:') return done(null, way);
+      open(direct, { ...options, ...(way ? { httpSocket: way } : {}) }, { target, proxy, ms }, done);
+    })().catch((error: Error) => done(error, null));
+  };
+}
+
+/** Where a connection leads, and how long it may take in milliseconds. */
+interface Way { target: Target; proxy: URL | undefined; ms: number }
+
+function open(direct: Connect, options: buildConnector.Options, way: Way, done: buildConnector.Callback): void {
+  let validTo: string | undefined;
+  const socket = direct(options, (...[error, made]) => error
+    ? done(new NotSent(whyNot(error, way, validTo), { cause: error, ...adviceFor(error) }), null) : done(null, made!)) as unknown as TLSSocket | undefined;
+  // Before the library looks at the certificate: afterwards it is gone, and with it the day on which it ended.
+  socket?.prependOnceListener('secure', () => { validTo = socket.getPeerCertificate().valid_to; });
+}
+
+const EXPIRED = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+const UNTRUSTED = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CERT_UNTRUSTED', 'CERT_REVOKED', 'INVALID_CA', 'CERT_SIGNATURE_FAILURE', 'HOSTNAME_MISMATCH',
+]);
+
+/** One sentence on why there is no connection. */
+type Failed = Error & { code?: string; cert?: { subjectaltname?: string } };
+function whyNot(error: Failed, { target: { hostname, port }, proxy, ms }: Way, validTo?: string): string {
+  const { code = '', message } = error, where = isIP(hostname) ? `${hostname} port ${port}` : hostname;
+  const through = proxy ? ` through the proxy ${proxy.protocol}//${proxy.host}` : '';
+  const day = (text?: string) => text && !Number.isNaN(Date.parse(text)) ? new Date(text).toISOString().slice(0, 10) : 'an earlier day';
+  switch (true) {
+    case code === 'CERT_HAS_EXPIRED': return `The certificate of ${where} expired on ${day(validTo)}.`;
+    case code === 'CERT_NOT_YET_VALID': return `The certificate of ${where} is not valid yet.`;
+    case code === 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `The certificate that ${where} shows was issued for ${error.cert?.subjectaltname?.replace(/DNS:|IP Address:/g, '').slice(0, 200) || 'another name'}.`;
+    case UNTRUSTED.has(code): return `The certificate of ${where} is not trusted (${code}).`;
+    case code === 'ENOTFOUND' || code === 'EAI_AGAIN': return `The name ${hostname} was not found (${code}).`;
+    case code === 'UND_ERR_CONNECT_TIMEOUT': return `${where} took no connection${through} within ${ms / 1000} s.`;
+    case /^(?:ERR_SSL|EPROTO)/.test(code): return `${where} speaks no TLS that could be understood${through} (${code}).`;
+    default: return `There is no connection to ${where}${through}: ${[code, message].filter(Boolean).join(' ')}.`;
+  }
+}
+
+function adviceFor({ code = '' }: Error & { code?: string }): { advice?: string } {
+  if (EXPIRED.has(code)) return { advice: 'Tell whoever runs the server, and check the clock of this machine; trying again does not help.' };
+  if (UNTRUSTED.has(code)) {
+    return { advice: 'Check the address. Where a company or a proxy signs certificates itself, give its certificate to Node.js (NODE_EXTRA_CA_CERTS).' };
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return { advice: 'Check the address of the account: the server answers for another name.' };
+  if (code === 'ENOTFOUND') return { advice: 'Check the base address of the account for a misspelt name, and whether this machine has a network.' };
+  return {};
 }

@@ -10,6 +10,8 @@ export interface Issue { field?: string; message: string }
 export interface ErrorDetails {
   provider?: string; operation?: string; status?: number; retryAfter?: number;
   issues?: Issue[]; native?: unknown; cause?: unknown;
+  /** What the user can do about it, in a sentence, where that is more than the code says. */
+  advice?: string;
 }
 
 /** The one error of the core. `message` is a sentence for a person, in the vendor's words where those help. */
@@ -51,6 +53,7 @@ export function codeOfStatus(status: number): ErrorCode {
 /** One sentence on what the user can do about it; the same words in every front end. */
 export function nextStep(error: MailError): string {
   const wait = error.details.retryAfter;
+  if (error.details.advice) return error.details.advice;
   switch (error.code) {
     case 'unsupported': return 'Choose another operation or provider.';
     case 'invalid_input': return 'Correct the fields named and run again.';

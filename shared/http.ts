@@ -1,5 +1,6 @@
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
 import { excerpt, line } from './excerpt.js';
+import { notSent } from './notSent.js';
 import type { Context } from './provider.js';
 import { redact, type Hide } from './secrets.js';
 import { originOf, shownAddress } from './url.js';
@@ -53,8 +54,7 @@ async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: numb
       return await once(tried);
     } catch (error) {
       ctx.signal?.throwIfAborted();
-      const known = isMailError(error) ? error : new MailError('unavailable', `No answer from ${originOf(request.url)}: ${reason(error, ctx.hide)}.`,
-        { provider: ctx.provider, operation: ctx.operation, cause: error });
+      const known = isMailError(error) ? error : noAnswer(ctx, request, error);
       const again = request.method === 'GET' && tried < TRIES && (known.code === 'unavailable' || known.code === 'rate_limited');
       const wait = known.details.retryAfter ?? 0.2 * 2 ** tried * (1 + Math.random());
       if (!again || wait > LONGEST_WAIT) throw known;
@@ -104,6 +104,14 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
     ...where,
     ...(said.issues?.length ? { issues: said.issues } : {}), ...(wait === undefined ? {} : { retryAfter: wait }),
   });
+}
+
+/** What is told when no answer came: why nothing was sent, or that the connection broke afterwards. */
+function noAnswer(ctx: Context, request: HttpRequest, error: unknown): MailError {
+  const where = { provider: ctx.provider, operation: ctx.operation, cause: error }, unsent = notSent(error), from = originOf(request.url);
+  if (!unsent) return new MailError('unavailable', `No answer from ${from}: ${reason(error, ctx.hide)}.`, where);
+  const words = redact((ctx.hide ?? String)(unsent.message)).replace(/\.?$/, '.');
+  return new MailError(unsent.code, `No answer from ${from}: ${words} Nothing was sent.`, { ...where, ...(unsent.advice ? { advice: unsent.advice } : {}) });
 }
 
 /** The innermost cause of a failed connection, in a few words. */

@@ -1,8 +1,19 @@
+import { MailError } from './errors.js';
 import { pause } from './wait.js';
 import type { Pace } from './provider.js';
 
-/** Runs a task when the account's pace allows it. Rejects with the signal's reason when that aborts while waiting. */
-export type Pacer = <T>(task: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
+/** Says when an account may do something. It knows nothing of what that is. */
+export interface Pacer {
+  /** Waits for a turn; call what it gives when the turn is over. Rejects with the signal's reason when that aborts while waiting. */
+  turn(signal?: AbortSignal): Promise<() => void>;
+  /** Runs a task when its turn has come. */
+  <T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** No turn begins before so many milliseconds are over: the vendor asked for a rest. A rest that is longer already stays. */
+  rest(ms: number): void;
+}
+
+/** Who would have to wait longer for the end of a rest is told so at once, in milliseconds. No rest is longer than the second. */
+const LONGEST_WAIT = 65_000, LONGEST_REST = 900_000;
 
 /** A pacer of its own: at most `concurrent` tasks at once, at most `perMinute` starts in any 60 seconds. Tasks start in the order they came. */
 export function createPacer({ concurrent, perMinute }: Pace, clock: () => number = () => performance.now()): Pacer {
@@ -10,7 +21,8 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
   let running = 0;
   let line: Promise<unknown> = Promise.resolve();
   let freed: (() => void) | undefined;
-  const turn = async (signal?: AbortSignal) => {
+  let notBefore = -Infinity;
+  const next = async (signal?: AbortSignal) => {
     while (running >= concurrent) {
       await new Promise<void>((resolve, reject) => {
         signal?.throwIfAborted();
@@ -21,7 +33,11 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     }
     for (;;) {
       signal?.throwIfAborted();
-      const now = clock();
+      const now = clock(), resting = notBefore - now;
+      if (resting > LONGEST_WAIT) {
+        throw new MailError('rate_limited', 'The account is throttled and rests; nothing was sent.', { retryAfter: Math.ceil(resting / 1000) });
+      }
+      if (resting > 0) { await pause(resting, signal); continue; }
       while (starts.length && starts[0]! <= now - 60_000) starts.shift();
       if (starts.length < perMinute) break;
       await pause(starts[0]! + 60_000 - now, signal);
@@ -30,9 +46,9 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     running++;
   };
   const done = () => { running--; freed?.(); };
-  return async (task, signal) => {
+  const turn = async (signal?: AbortSignal) => {
     signal?.throwIfAborted();
-    const mine = line.then(() => turn(signal));
+    const mine = line.then(() => next(signal));
     line = mine.catch(() => {});
     try {
       await (signal ? unlessAborted(mine, signal) : mine);
@@ -41,12 +57,14 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
       mine.then(done, () => {});
       throw error;
     }
-    try {
-      return await task();
-    } finally {
-      done();
-    }
+    let over = false;
+    return () => { if (!over) { over = true; done(); } };
   };
+  const run = async <T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    const over = await turn(signal);
+    try { return await task(); } finally { over(); }
+  };
+  return Object.assign(run, { turn, rest(ms: number) { notBefore = Math.max(notBefore, clock() + Math.min(ms, LONGEST_REST)); } });
 }
 
 /** Whoever gives up leaves the line at once, not when its turn would have come. */

@@ -1,9 +1,12 @@
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
+import { createDispatcher, renew } from './dispatcher.js';
 import { MailError } from './errors.js';
-import type { Exchange, HttpRequest, Send } from './http.js';
-import { shownAddress } from './url.js';
+import { allowance, guarded, outlasted, within, type Body } from './guard.js';
+import type { Exchange, HttpRequest, HttpStream, Send } from './http.js';
+import { NotSent, notSent } from './notSent.js';
 import type { Pacer } from './pace.js';
 import { undici, type HttpDispatcher } from './undici.js';
+import { shownAddress } from './url.js';
 
 /** What a host brings to a sender; each part is optional. */
 export interface SendOptions {
@@ -14,53 +17,100 @@ export interface SendOptions {
   dispatcher?: HttpDispatcher | Promise<HttpDispatcher>;
   /** Throws where the host forbids an address; asked before each request. */
   allow?: (url: URL) => Promise<void> | void;
-  /** Between two bytes and until the headers, in milliseconds. 30 seconds unless told otherwise. */
+  /**
+   * Between two bytes and until the headers, in milliseconds. 30 seconds unless told otherwise. As a whole a request may take twice as long,
+   * and more only while it moves at least 8 KB a second.
+   */
   timeoutMs?: number;
   pacer?: Pacer;
   /** Told of every finished request; for logs and counters. Never sees bodies or signed headers. */
   observe?: (seen: Exchange) => void;
 }
 
-/** Idle connections are kept this long, in milliseconds; vendors close theirs after 60 s or later. */
-const KEEP_ALIVE = 30_000;
-let shared: Agent | undefined;
+let shared: Promise<HttpDispatcher> | undefined;
 /** One pool of kept connections per origin for the life of the process, made on first use. */
-const defaultDispatcher = async () => shared ??= new (await undici()).Agent({ keepAliveTimeout: KEEP_ALIVE, connections: 32 });
+const defaultDispatcher = () => shared ??= createDispatcher({});
 
-/** A sender on undici: kept connections, timeouts, abort, pace. Redirects are not followed: a signed request belongs to one address. */
+/**
+ * A sender on undici: kept connections, timeouts, abort, pace. Whatever the library does, a request ends in its time, and at once when the caller
+ * stops it. A turn of the account's pace lasts until the body was read or given up. Redirects are not followed: a signed request belongs to
+ * one address.
+ */
 export function createSend(options: SendOptions = {}): Send {
-  const { sign, refresh, allow, pacer, observe, timeoutMs = 30_000 } = options;
-  const once = async (unsigned: HttpRequest, attempt: number, signal?: AbortSignal) => {
-    const address = new URL(unsigned.url);
-    await allow?.(address);
-    const run = async () => {
-      const request = sign ? await sign(unsigned) : unsigned;
-      const started = performance.now();
-      const told = (rest: { status?: number; error?: string }) =>
-        observe?.({ method: request.method, url: shownAddress(request.url), ms: performance.now() - started, attempt, ...rest });
-      try {
-        const { request: exchange } = await undici();
-        const answer = await exchange(request.url, {
-          method: request.method, headers: request.headers, body: request.body ?? null, signal: signal ?? null,
-          dispatcher: (await options.dispatcher ?? await defaultDispatcher()) as Dispatcher, headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
-        });
-        told({ status: answer.statusCode });
-        const headers: Record<string, string> = {};
-        for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-        return { request, answer: { status: answer.statusCode, headers, body: answer.body as AsyncIterable<Uint8Array> & { dump(): Promise<void> } } };
-      } catch (error) {
-        told({ error: error instanceof Error ? error.name : 'error' });
-        throw error;
-      }
-    };
-    return pacer ? pacer(run, signal) : run();
+  const { refresh, allow, pacer, timeoutMs = 30_000 } = options;
+  const once = async (unsigned: HttpRequest, attempt: number, signal?: AbortSignal): Promise<{ request: HttpRequest; answer: HttpStream }> => {
+    const address = new URL(unsigned.url), late = (what: string) => () => outlasted(what, timeoutMs * 2);
+    if (allow) await within(Promise.resolve(allow(address)), signal, timeoutMs * 2, late('The host\'s network rules did not answer'));
+    const done = await pacer?.turn(signal);
+    try {
+      const signed = Promise.resolve(options.sign ? options.sign(unsigned) : unsigned);
+      const request = await within(signed, signal, timeoutMs * 4, late('The request could not be signed'));
+      const answer = await exchange(options, request, attempt, signal);
+      return { request, answer: { ...answer, body: guarded(answer.body, signal, timeoutMs, () => done?.()) } };
+    } catch (error) {
+      done?.();
+      throw error;
+    }
   };
   return async (request, signal, attempt = 1) => {
     if (!/^https?:/.test(request.url)) throw new MailError('invalid_input', 'The base address of the account must begin with http:// or https://.');
+    signal?.throwIfAborted();
     const { answer, request: signed } = await once(request, attempt, signal);
     if (answer.status !== 401 || !refresh) return answer;
-    await answer.body.dump();
-    await refresh(signed);
+    for await (const _ of answer.body) { /* so that the connection is kept */ }
+    await within(refresh(signed), signal, timeoutMs * 4, () => outlasted('No new token came', timeoutMs * 4));
     return (await once(request, attempt, signal)).answer;
   };
+}
+
+type Library = Awaited<ReturnType<typeof undici>>;
+/** The host's pool for one request; it tells when the request is about to be written: until then nothing of it left this machine. */
+function makeWatched({ Dispatcher: Base, DecoratorHandler }: Library) {
+  class Noting extends DecoratorHandler {
+    readonly #begins: () => void;
+    constructor(handler: Dispatcher.DispatchHandler, begins: () => void) { super(handler); this.#begins = begins; }
+    override onRequestStart(...given: [never, never]) { this.#begins(); super.onRequestStart?.(...given); }
+  }
+  return class extends Base {
+    readonly #pool: HttpDispatcher;
+    readonly #begins: () => void;
+    constructor(pool: HttpDispatcher, begins: () => void) { super(); this.#pool = pool; this.#begins = begins; }
+    override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
+      return this.#pool.dispatch(options, new Noting(handler, this.#begins));
+    }
+  };
+}
+let Watched: ReturnType<typeof makeWatched> | undefined;
+
+/** One request until its headers have come. */
+async function exchange(options: SendOptions, request: HttpRequest, attempt: number, signal?: AbortSignal): Promise<HttpStream & { body: Body }> {
+  const { observe, timeoutMs = 30_000 } = options, started = performance.now();
+  const told = (rest: { status?: number; error?: string }) =>
+    observe?.({ method: request.method, url: shownAddress(request.url), ms: performance.now() - started, attempt, ...rest });
+  // The library feels an abort only once there is a connection, so it is told by a signal of our own and not waited for.
+  const stop = new AbortController();
+  let begun = false;
+  try {
+    const library = await undici(), given = Promise.resolve(options.dispatcher ?? defaultDispatcher());
+    const pool = await within(given, signal, timeoutMs, () => outlasted('No connections could be made', timeoutMs));
+    Watched ??= makeWatched(library);
+    const ms = allowance(timeoutMs, typeof request.body === 'string' ? Buffer.byteLength(request.body) : request.body?.byteLength ?? 0);
+    const asked = library.request(request.url, {
+      method: request.method, headers: request.headers, body: request.body ?? null, signal: stop.signal, headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
+      dispatcher: new Watched(pool, () => { begun = true; }),
+    });
+    asked.then(({ body }) => { if (stop.signal.aborted) { body.on('error', () => {}); body.destroy(); } }, () => {});
+    const answer = await within(asked, signal, ms, () => {
+      renew(pool);
+      return begun ? outlasted('The answer did not begin', ms) : new NotSent(`No connection was made within ${Math.round(ms / 1000)} s.`);
+    });
+    told({ status: answer.statusCode });
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+    return { status: answer.statusCode, headers, body: answer.body as unknown as Body };
+  } catch (error) {
+    stop.abort(error);
+    told({ error: error instanceof Error ? error.name : 'error' });
+    throw begun || notSent(error) ? error : new NotSent(error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }

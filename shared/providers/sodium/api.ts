@@ -4,6 +4,7 @@ import { text } from '../../fields.js';
 import { exchange, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
 import { base, path, query } from '../../url.js';
 import { redact } from '../../secrets.js';
+import { notSent } from '../../notSent.js';
 import { byOffset, pages } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
@@ -144,6 +145,7 @@ export async function once<T>(inDoubt: string, write: () => Promise<T>): Promise
   }
 }
 function neverLeft(error: MailError): boolean {
+  if (notSent(error)) return true;
   for (let inner: unknown = error.details.cause; inner; inner = (inner as { cause?: unknown }).cause) {
     if (NEVER_LEFT.has(String((inner as { code?: unknown }).code))) return true;
   }

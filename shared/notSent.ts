@@ -1,0 +1,21 @@
+import type { ErrorCode } from './errors.js';
+
+/** A request that did not leave this machine: there was no connection for it. `message` is a sentence for a person, `advice` what to do. */
+export class NotSent extends Error {
+  override name = 'NotSent';
+  readonly code: ErrorCode;
+  readonly advice: string | undefined;
+  constructor(message: string, { code = 'unavailable', advice, cause }: { code?: ErrorCode; advice?: string; cause?: unknown } = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.advice = advice;
+  }
+}
+
+/** The reason why nothing was sent, where an error or one of its causes says so. */
+export function notSent(error: unknown): NotSent | undefined {
+  for (let inner: unknown = error, depth = 0; inner instanceof Error && depth < 10; inner = inner.cause, depth++) {
+    if (inner instanceof NotSent) return inner;
+  }
+  return undefined;
+}
