@@ -65,18 +65,24 @@ export function createSend(options: SendOptions = {}): Send {
 
 type Library = Awaited<ReturnType<typeof undici>>;
 /** The host's pool for one request; it tells when the request is about to be written: until then nothing of it left this machine. */
-function makeWatched({ Dispatcher: Base, DecoratorHandler }: Library) {
-  class Noting extends DecoratorHandler {
-    readonly #begins: () => void;
-    constructor(handler: Dispatcher.DispatchHandler, begins: () => void) { super(handler); this.#begins = begins; }
-    override onRequestStart(...given: [never, never]) { this.#begins(); super.onRequestStart?.(...given); }
-  }
+function makeWatched({ Dispatcher: Base }: Library) {
+  /** The handler as it is, but for the call that says that a connection takes the request. It has one name for new handlers, one for older ones. */
+  const noting = (handler: Dispatcher.DispatchHandler, begins: () => void) => new Proxy(handler, {
+    get(of, name) {
+      const value: unknown = Reflect.get(of, name, of);
+      if (typeof value !== 'function') return value;
+      return (...given: unknown[]): unknown => {
+        if (name === 'onConnect' || name === 'onRequestStart') begins();
+        return value.apply(of, given);
+      };
+    },
+  });
   return class extends Base {
     readonly #pool: HttpDispatcher;
     readonly #begins: () => void;
     constructor(pool: HttpDispatcher, begins: () => void) { super(); this.#pool = pool; this.#begins = begins; }
     override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
-      return this.#pool.dispatch(options, new Noting(handler, this.#begins));
+      return this.#pool.dispatch(options, noting(handler, this.#begins));
     }
   };
 }
