@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { Client, FileValue } from '../../shared/index.js';
 import type * as Follow from '../../nodes/lib/follow.js';
+import { PAGES, type Listing } from './listings.js';
 import { imapflowWalker, mailroomWalker, n8nWalker, plainImap, rawWalker, walk, type N8nBox, type Nodemailer } from './steps.js';
 
 /** What is used of `@n8n/imap`. Its own types are there only where the bench is installed, and types are checked without it. */
 interface N8nImap extends N8nBox { onArrival(told: () => Promise<void>): void }
 
 /** One contender a process: reads its settings, does its work, prints its figures. */
-interface Settings { port: number; smtpPort: number; user: string; other: string; password: string; ca: string; messages: number; fetch?: string; count?: number; control?: number }
+interface Settings { port: number; smtpPort: number; user: string; other: string; password: string; ca: string; messages: number; fetch?: string; count?: number; control?: number; listing?: Listing }
 const [name, json] = process.argv.slice(2) as [string, string];
 const settings = JSON.parse(json) as Settings;
 // The bundle stands in .cache; what is measured is loaded from where it is installed.
@@ -145,6 +146,29 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     return { walk: await walk(n8nWalker(n8nImap, simpleParser, load('nodemailer') as Nodemailer, settings), settings.control!) };
   },
   mailroomWalk: async () => ({ walk: await walk(mailroomWalker(mailroom(), settings), settings.control!) }),
+  async plainList() {
+    const { provider, account, page } = settings.listing!;
+    const { providerById } = load('../../dist/shared/index.js') as typeof import('../../shared/index.js');
+    const { Agent, request } = createRequire(join(process.cwd(), 'package.json'))('undici') as typeof import('undici');
+    const { sign } = providerById(provider).auth, dispatcher = new Agent({ connections: 1 });
+    const began = performance.now(), cpu = process.cpuUsage();
+    let count = 0;
+    for (let i = 0; i < PAGES; i++) {
+      const url = `http://127.0.0.1:${settings.port}${page.replace('{page}', String(i + 1)).replace('{offset}', String(i * 100))}`;
+      const { headers } = await sign!({ method: 'GET', url, headers: { accept: 'application/json' } }, { userAgent: 'bench', ...account } as never);
+      const answer = await (await request(url, { headers, dispatcher })).body.json() as { mailboxes?: unknown[] } | unknown[];
+      count += (Array.isArray(answer) ? answer : answer.mailboxes!).length;
+    }
+    return { count, ms: performance.now() - began, ...spent(cpu) };
+  },
+  async mailroomList() {
+    const { provider, account, input } = settings.listing!;
+    const { connect, providerById } = load('../../dist/shared/index.js') as typeof import('../../shared/index.js');
+    const client = connect(providerById(provider), { baseUrl: `http://127.0.0.1:${settings.port}`, ...account, perMinute: 60_000 });
+    const began = performance.now(), cpu = process.cpuUsage(), seen = new Set<string>();
+    for await (const { id } of client.call('mailbox.list', input) as AsyncIterable<{ id: string }>) seen.add(id);
+    return { count: seen.size, ms: performance.now() - began, ...spent(cpu) };
+  },
   async rawIdle() {
     const c = await rawImap(), times: number[] = [];
     c.send('c IDLE\r\n');

@@ -71,7 +71,7 @@ export async function inTurns<F extends Figures>(turns: number, ...contenders: (
 
 /** A server seen from far away: the same settings with ports of a proxy that makes each round trip so many milliseconds longer and counts them. */
 export async function away(settings: Record<string, unknown>, roundTrip: number): Promise<{ settings: Record<string, unknown>; stop(): void }> {
-  const targets = { port: settings.port, smtpPort: settings.smtpPort };
+  const targets = { port: settings.port, ...(settings.smtpPort === undefined ? {} : { smtpPort: settings.smtpPort }) };
   const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'delay.ts'), JSON.stringify({ targets, roundTrip })],
     { stdio: ['pipe', 'pipe', 'inherit'] });
   const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next() as { value: string };
