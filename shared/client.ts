@@ -1,7 +1,7 @@
 import { located, MailError } from './errors.js';
 import { hiding, withoutSecrets } from './secrets.js';
 import type { Field, Fields, Given } from './fields.js';
-import type { Batch, Context, Feed, Operation, Provider } from './provider.js';
+import type { Batch, Context, Feed, Latest, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';
 import { isStream } from './pages.js';
 import { validate } from './validate.js';
@@ -42,6 +42,8 @@ export interface Client<P extends Provider = Provider> {
   call: string extends keyof P['operations'] ? CallByName : Call<P>;
   /** The next batch of a feed; see `Feed.since`. */
   since<N extends FeedName<P>>(feed: N, input: FeedInput<P, N>, cursor?: string): Promise<Batch<ItemOf<P['feeds'][N]>>>;
+  /** The latest few of a feed, oldest first, and nothing to go on from; `most` is 1 to 100. See `Feed.latest`. */
+  latest<N extends FeedName<P>>(feed: N, input: FeedInput<P, N>, most: number): Promise<Latest<ItemOf<P['feeds'][N]>>>;
   /** A cursor that begins at a time; undefined where the feed knows no times. See `Feed.from`. */
   from<N extends FeedName<P>>(feed: N, input: FeedInput<P, N>, at: string): Promise<string | undefined>;
   /** Follows a feed that is pushed; resolves at once where the provider has to be asked. See `Feed.watch`. */
@@ -100,6 +102,11 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
       }
     },
     since: (name, input, cursor) => onFeed(name, input, (feed, ctx, values) => feed.since(ctx, values as never, cursor)),
+    latest: (name, input, most) => onFeed(name, input, async (feed, ctx, values) => {
+      if (feed.latest) return feed.latest(ctx, values as never, most);
+      const { items, notes } = await feed.since(ctx, values as never, undefined);
+      return { items: items.slice(-most), ...(notes ? { notes } : {}) };
+    }),
     from: (name, input, at) => onFeed(name, input, async (feed, ctx, values) => {
       if (Number.isNaN(Date.parse(at))) throw new MailError('invalid_input', `"${at}" is no date and time; give one such as 2026-11-21T09:00:00Z.`);
       return feed.from?.(ctx, values as never, at);

@@ -60,12 +60,20 @@ export interface Batch<T = unknown> {
   notes?: string[];
 }
 
+/** What a test shows of a feed. */
+export type Latest<T = unknown> = Pick<Batch<T>, 'items' | 'notes'>;
+
 /** A way to notice news. */
 export interface Feed<I extends Fields = Fields, T = unknown> {
   summary: string;
   input: I;
   /** What came after `cursor`, oldest first. No cursor: the latest few (not to be executed, only shown), and where to continue. */
   since(ctx: Context, input: Values<I>, cursor: string | undefined): Promise<Batch<T>>;
+  /**
+   * The latest `most` (1 to 100) that pass the filters, oldest first, for a test: nothing goes on from there. Absent where the first batch of
+   * `since` tells as much.
+   */
+  latest?(ctx: Context, input: Values<I>, most: number): Promise<Latest<T>>;
   /** A cursor that begins at a time (ISO 8601), for "start from a date". Absent where the vendor knows no times. */
   from?(ctx: Context, input: Values<I>, at: string): string | Promise<string>;
   /**

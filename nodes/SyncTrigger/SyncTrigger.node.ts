@@ -14,14 +14,14 @@ export class SyncTrigger implements INodeType {
     eventTriggerDescription: 'Waiting for news from the provider',
     activationMessage: 'The mailbox is being watched. Each new message or change starts one execution; after an interruption the trigger catches up.',
     triggerPanel: {
-      header: 'Look at the latest messages',
+      header: 'Look at the latest message',
       executionsHelp: {
-        inactive: 'Execute this step to see the latest few messages or changes, and the state of the trigger; nothing is marked or moved. '
-          + 'Activate the workflow to be told of each new one.',
-        active: 'Each new message or change starts one execution. Executing this step shows the latest few, each with the state of the trigger, '
+        inactive: 'Execute this step to see the latest message or change that passes the filters; nothing is marked or moved. '
+          + 'Publish the workflow to run it for each new one.',
+        active: 'Each new message or change starts one execution. Executing this step shows the latest one, with the state of the published workflow, '
           + 'and changes nothing.',
       },
-      activationHint: 'Once active, this workflow runs for each new message or change, also for those that came while n8n was stopped.',
+      activationHint: 'Once published, this workflow runs for each new message or change, also for those that came while n8n was stopped.',
     },
     defaults: { name: 'Sync Trigger' },
     inputs: [],

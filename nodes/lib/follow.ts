@@ -38,6 +38,8 @@ export interface FollowOptions {
   poisoned(item: FeedItem): void;
   outage(event: { kind: 'long' | 'credentials'; error: unknown; since: Date } | { kind: 'over'; since: Date }): void;
   log(message: string, details?: Record<string, unknown>): void;
+  /** What the feed says of itself, such as that a folder cannot be read: made visible, each sentence once, at most every ten minutes. */
+  notes?(sentences: readonly string[]): void;
   /** Something a person should see once, but no failure. */
   warn?(message: string): void;
   /** One execution per item, or one per batch of at most this many. */
@@ -63,8 +65,10 @@ export interface Follower { close(): Promise<void>; readonly seen: Status }
 /** For people: what the trigger is doing. Times are ISO 8601; `lastSeen` is the last look that succeeded, `pushed` says that news is told at once. */
 export interface Status {
   connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; pushed?: boolean; executed: number; attempts: number;
+  /** The latest sentences of the feed. */
+  notes?: string[];
 }
-export type Stored = Pick<Status, 'lastSeen' | 'lastError' | 'lastErrorAt'>;
+export type Stored = Pick<Status, 'lastSeen' | 'lastError' | 'lastErrorAt' | 'notes'>;
 
 const LONG_OUTAGE = 5 * 60_000, STABLE = 60_000, CLOSING = 4_000, CREDENTIALS_WAIT = 5 * 60_000;
 /** A vendor that asks for more is asked again all the same: it may have meant something else, and a timer for months would fire at once. */
@@ -73,6 +77,8 @@ const LONGEST_HINT = 60 * 60_000;
 const REFUSALS = 3, BREAKS = 8;
 /** How many acknowledgements and names are remembered. */
 const MOST = 500;
+/** How many of the feed's sentences are shown, and how far apart they are told. */
+const NOTES = 5, NOTES_APART = 10 * 60_000;
 
 /**
  * Follows a feed for ever: one loop, which reconnects with growing waits and never gives up. The cursor moves past an item only when its
@@ -91,7 +97,8 @@ export function follow(options: FollowOptions): Follower {
   const progress = () => { failures = 0; };
   const strikes = new Map<string, number>();
   const owed: FeedItem[] = [];
-  const warned = new Set<string>();
+  const warned = new Set<string>(), untold: string[] = [];
+  let toldAt = -Infinity;
 
   const loop = (async () => {
     while (!stop.signal.aborted) {
@@ -152,12 +159,7 @@ export function follow(options: FollowOptions): Follower {
         const batch = await raced(source.since(state.cursor), stop.signal);
         good();
         status.lastSeen = new Date(now()).toISOString();
-        for (const note of batch.notes ?? []) {
-          if (warned.has(note)) continue;
-          if (warned.size >= MOST) warned.clear();
-          warned.add(note);
-          options.warn?.(note);
-        }
+        tell(batch.notes ?? []);
         await settle(source);
         if (batch.items.length) progress();
         await deliver(source, batch, signal);
@@ -178,6 +180,22 @@ export function follow(options: FollowOptions): Follower {
       });
       if (broken && !news) throw broken;
     }
+  }
+
+  /** Each sentence of the feed once; together where they come thick and fast, since each telling is a failed execution. */
+  function tell(notes: readonly string[]) {
+    for (const note of notes) {
+      if (warned.has(note)) continue;
+      if (warned.size >= MOST) warned.clear();
+      warned.add(note);
+      if (untold.length < MOST) untold.push(note);
+      status.notes = [...status.notes ?? [], note].slice(-NOTES);
+    }
+    if (!untold.length || now() - toldAt < NOTES_APART) return;
+    toldAt = now();
+    const more = untold.length - NOTES;
+    options.notes?.(more > 0 ? [...untold.slice(0, NOTES), `There are ${more} more like these.`] : [...untold]);
+    untold.length = 0;
   }
 
   /** Where a trigger without a cursor begins: the date wanted, the moment it was switched on, or now where the feed knows no times. */
@@ -260,8 +278,9 @@ export function follow(options: FollowOptions): Follower {
 
   /** Hosts store the state when an execution begins, so this costs no storing of its own. */
   function noteStatus() {
-    const { lastSeen, lastError, lastErrorAt } = status;
-    state.seen = { ...(lastSeen ? { lastSeen } : {}), ...(lastError ? { lastError: lastError.slice(0, MOST), lastErrorAt } : {}) };
+    const { lastSeen, lastError, lastErrorAt, notes } = status;
+    state.seen = { ...(lastSeen ? { lastSeen } : {}), ...(lastError ? { lastError: lastError.slice(0, MOST), lastErrorAt } : {}),
+      ...(notes ? { notes: notes.map(note => note.slice(0, MOST)) } : {}) };
   }
 
   async function run(source: Source, items: FeedItem[], name: string, ready: unknown[]): Promise<Ended> {

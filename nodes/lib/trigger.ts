@@ -48,7 +48,7 @@ export function triggerProperties(): INodeProperties[] {
   const able = all.filter(provider => afterwards(provider).length > 0);
   properties.push(
     { displayName: 'Start', name: 'start', type: 'options', default: 'now',
-      description: 'Which messages or changes start an execution when the workflow is active',
+      description: 'Which messages or changes start an execution once the workflow is published',
       options: [{ name: 'From Now On', value: 'now' }, { name: 'From a Date', value: 'date' }] },
     { displayName: 'Start Date', name: 'startDate', type: 'dateTime', required: true, default: '', displayOptions: { show: { start: ['date'] } },
       description: 'Everything that arrived since then starts an execution' },
@@ -96,7 +96,7 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
   if (node.getMode() === 'manual') {
     // n8n calls this when the test is stopped, too.
     const over = new AbortController();
-    return { manualTriggerFunction: async () => node.emit([await latest(node, settings, running().get(id), over.signal)]),
+    return { manualTriggerFunction: async () => node.emit([await test(node, settings, running().get(id), over.signal)]),
       closeFunction: async () => over.abort() };
   }
   const place: Place = { settings }, before = running().get(id);
@@ -140,6 +140,8 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
         description: event.kind === 'credentials' ? 'Correct the credential; the trigger tries again every five minutes and skips nothing.'
           : 'The trigger goes on trying and will catch up. This is said once.' }));
     },
+    notes: ([first, ...more]) => fail(node, new NodeOperationError(node.getNode(), first!, {
+      description: [...more, 'The trigger goes on with everything else. This is said once.'].join(' ') })),
     log: (message, details) => node.logger.debug(message, details),
     warn: message => node.logger.warn(message),
   });
@@ -196,7 +198,7 @@ function readSettings(node: ITriggerFunctions): Settings {
   // An expression such as one day ago gives another date at each start of n8n, which must not begin anew each time.
   const given = node.getNode().parameters.startDate, dated = startDate && typeof given === 'string' && given.startsWith('=') ? given : startDate;
   return {
-    provider, event, input, filtered: Object.keys(optional).length > 0, scope: JSON.stringify([provider.id, event, credential, where, dated ?? '']),
+    provider, event, input, filtered: isFiltered(feed, optional), scope: JSON.stringify([provider.id, event, credential, where, dated ?? '']),
       simple: node.getNodeParameter('simplify', true) as boolean,
     intervalMs: within(options.interval, 60, 10, LONGEST_TIMER / 1000) * 1000, concurrent: within(options.concurrent, 5, 1, 50),
       longestMs: within(options.longest, 60, 1, LONGEST_TIMER / 60_000) * 60_000,
@@ -206,6 +208,12 @@ function readSettings(node: ITriggerFunctions): Settings {
       input: { ...after.input, ...(wanted === 'move' ? { [destination(provider)]: node.getNodeParameter('moveTo') } : {}) } } } : {}),
   };
 }
+
+/** True where something is asked for that not everything passes; where to look and what to fetch is no filter. */
+const isFiltered = ({ input }: Feed, optional: Record<string, unknown>) => Object.entries(optional).some(([key, value]) => {
+  const field = input[key];
+  return field !== undefined && !field.ref && field.default === undefined && !(field.type === 'list' && field.of.ref) && value !== '' && value !== false;
+});
 
 /** A timer set for longer fires at once (24 days, in milliseconds). */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -262,8 +270,12 @@ const sourceOf = (client: Client, { event, input }: Settings): OpenSource => ({
   watch: changed => client.watch(event, input, changed),
 });
 
-/** For the editor's test: the latest few, each with the state of things; moves nothing and stores nothing, and ends within a minute. */
-async function latest(node: ITriggerFunctions, settings: Settings, place: Place | undefined, over: AbortSignal): Promise<INodeExecutionData[]> {
+/**
+ * For the editor's test: what one execution would begin with, the latest that passes the filters, with the state of things at its end. More
+ * would have nodes behind the trigger answer people whom nobody thought of, and so would an item that stands for nothing: where there is none
+ * to show, the test fails and says why. Moves nothing and stores nothing, and ends within a minute.
+ */
+async function test(node: ITriggerFunctions, settings: Settings, place: Place | undefined, over: AbortSignal): Promise<INodeExecutionData[]> {
   const { name, id } = settings.provider;
   const late = AbortSignal.timeout(TEST_LIMIT), signal = AbortSignal.any([over, late]);
   const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(late.aborted
@@ -271,19 +283,30 @@ async function latest(node: ITriggerFunctions, settings: Settings, place: Place 
       : new Error('The test was stopped.')), { once: true }));
   const looked = (async () => {
     const { client } = await openAccount(node, id, 0, signal);
-    const { items } = await client.since(settings.event, settings.input);
-    return Promise.all(items.map(({ item }) => outputItem(node, item, undefined, settings.simple)));
+    const { items, notes = [] } = await client.latest(settings.event, settings.input, settings.batchSize ?? 1);
+    const readable = items.filter(({ problem }) => !problem);
+    return { items: await Promise.all(readable.map(({ item }) => outputItem(node, item, undefined, settings.simple))),
+      notes: [...notes, ...items.flatMap(({ problem }) => problem ?? [])] };
   })();
   try {
-    const shown = await Promise.race([looked, ended]);
-    const state = stateOf(node, settings, place);
-    if (shown.length) return shown.map(one => ({ ...one, json: { ...one.json, state } }));
-    return [{ json: { note: `${name} answered. There is nothing to show yet`
-      + `${settings.filtered ? ', or nothing among the latest passes the filters' : ''}.`, state } }];
+    const { items, notes } = await Promise.race([looked, ended]);
+    const stateDetails = stateOf(node, settings, place, notes);
+    const state = [`This workflow is ${STANDS[stateDetails.status]}.`, ...stateDetails.notes.slice(0, 1)].join(' ');
+    if (items.length) return items.map(one => ({ ...one, json: { ...one.json, state, stateDetails } }));
+    throw new NodeOperationError(node.getNode(), `${name} answered, and there is nothing to show: ${settings.filtered
+      ? 'none of the latest passes the filters.' : 'nothing has come yet.'}`, { level: 'warning', description:
+      `${[...notes, settings.filtered ? 'Take a filter away, or wait for something that passes.' : 'Test again when something has come.'].join(' ')} `
+      + stateDetails.summary });
   } catch (error) {
+    // Told to go on after an error, n8n would give the nodes behind an empty item to work on.
+    if (goesOn(node)) return [];
     throw asNodeError(node.getNode(), error, undefined, stateOf(node, settings, place).summary);
   }
 }
+const goesOn = (node: ITriggerFunctions): boolean => {
+  const { onError, continueOnFail } = node.getNode();
+  return continueOnFail === true || (onError !== undefined && onError !== 'stopWorkflow');
+};
 /** Milliseconds. */
 const TEST_LIMIT = 60_000;
 
@@ -291,12 +314,17 @@ const TEST_LIMIT = 60_000;
  * What a test can tell of the published workflow's own trigger, which may run in this process, in another one, or not at all. The keys are
  * always there; the folders or the mailbox come on top, where the feed has such.
  */
+const STANDS = {
+  following: 'published and connected', connecting: 'published and connecting',
+  interrupted: 'published and not connected; it tries again by itself',
+  'not running': 'not published, or followed by another process of n8n',
+};
 interface StateShown extends IDataObject {
   status: 'following' | 'connecting' | 'interrupted' | 'not running'; summary: string;
   connectedSince: string | null; lastSeen: string | null; lastError: string | null; lastErrorAt: string | null;
-  event: string; news: 'pushed' | 'asked for' | null; intervalSeconds: number; executions: number | null;
+  event: string; news: 'pushed' | 'asked for' | null; intervalSeconds: number; executions: number | null; notes: string[];
 }
-function stateOf(node: ITriggerFunctions, tested: Settings, place: Place | undefined): StateShown {
+function stateOf(node: ITriggerFunctions, tested: Settings, place: Place | undefined, found: readonly string[] = []): StateShown {
   const seen = place?.follower?.seen, settings = place?.settings ?? tested;
   const stored = node.getWorkflowStaticData('node') as TriggerState;
   const known: Partial<Status> = seen ?? (stored.scope === tested.scope ? stored.seen : undefined) ?? {};
@@ -316,6 +344,7 @@ function stateOf(node: ITriggerFunctions, tested: Settings, place: Place | undef
     status, summary, connectedSince: known.connectedSince ?? null, lastSeen: known.lastSeen ?? null, lastError: known.lastError ?? null,
       lastErrorAt: known.lastErrorAt ?? null,
     event: settings.event, news, intervalSeconds: settings.intervalMs / 1000, executions: seen?.executed ?? null,
+      notes: [...new Set([...found, ...known.notes ?? []])],
     ...Object.fromEntries(Object.entries((settings.provider.feeds[settings.event] as Feed).input)
       .filter(([, field]) => field.ref ?? (field.type === 'list' && field.of.ref))
       .flatMap(([key, field]) => { const value = settings.input[key] ?? field.default; return value === undefined ? [] : [[key, String(value)]]; })),

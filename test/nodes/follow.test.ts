@@ -289,8 +289,8 @@ describe('follow', () => {
     await trigger.close();
   });
 
-  it('says at once that what it should follow does not exist, and warns once of what lies beside', async () => {
-    const box = mailbox(), warned: string[] = [], it_ = host(box, { warn: message => warned.push(message) });
+  it('says at once that what it should follow does not exist, and says once what lies beside', async () => {
+    const box = mailbox(), warned: string[] = [], it_ = host(box, { notes: sentences => warned.push(...sentences) });
     box.down = new MailError('not_found', 'no such folder');
     const source = box.source;
     box.source = () => { const made = source(); return { ...made, since: async cursor => ({ ...await made.since(cursor), notes: ['One folder is missing.'] }) }; };
@@ -304,6 +304,27 @@ describe('follow', () => {
     await it_.until(() => it_.executed.length === 2);
     await trigger.close();
     assert.deepEqual(warned, ['One folder is missing.']);
+  });
+
+  it('tells what the feed notes together where it comes thick and fast, and counts what would be too much', async () => {
+    const box = mailbox(), told: (readonly string[])[] = [];
+    let time = 1e12;
+    const it_ = host(box, { notes: sentences => told.push(sentences), now: () => time });
+    const source = box.source;
+    let looks = 0;
+    box.source = () => { const made = source(); return { ...made, since: async cursor => ({ ...await made.since(cursor), notes: [`Vanished: ${looks++}.`] }) }; };
+    const trigger = it_.start({ cursor: '0' });
+    for (let i = 1; i <= 9; i++) {
+      if (i === 9) time += 11 * 60_000;
+      box.arrive(`m${i}`);
+      await it_.until(() => it_.executed.length === i);
+    }
+    await it_.until(() => told.length === 2);
+    await trigger.close();
+    assert.deepEqual(told[0], ['Vanished: 0.']);
+    assert.equal(told[1]!.length, 6);
+    assert.match(told[1]!.at(-1)!, /^There are \d+ more like these\.$/);
+    assert.equal(trigger.seen.notes!.length, 5);
   });
 
   it('tells how it stands: connected, looked, pushed, what went wrong last; the last of these survives a restart', async () => {

@@ -49,6 +49,21 @@ describe('IMAP feed', function () {
   const subjects = (items: { item: Any }[]) => items.map(({ item }) => item.subject);
   afterEach(async () => { closeConnections(); await proxy?.close(); proxy = undefined; await mail.close(); });
 
+  it('finds the latest that pass, far back and in all folders together, and notes what it cannot read', async () => {
+    await start();
+    deliver('wanted in INBOX');
+    for (let i = 0; i < 250; i++) deliver(`other${i}`);
+    const latest = (input: object, most = 1) => client.latest('messageReceived', input as Record<string, unknown>, most);
+    assert.deepEqual(subjects((await latest({})).items as Any), ['other249']);
+    assert.deepEqual(subjects((await latest({}, 3)).items as Any), ['other247', 'other248', 'other249']);
+    const { items, notes } = await latest({ subject: 'wanted', folders: ['INBOX', 'Nowhere'] });
+    assert.deepEqual(subjects(items as Any), ['wanted in INBOX']);
+    assert.match(String((items[0] as Any).item.text), /./);
+    assert.match(notes!.join(), /^The folder "Nowhere" cannot be read/);
+    assert.deepEqual(await latest({ subject: 'zzz-matches-nothing' }, 5), { items: [] });
+    await assert.rejects(latest({ folders: ['Nowhere'] }), { code: 'not_found' });
+  });
+
   it('shows the latest few first, and only news from then on', async () => {
     await start();
     for (let i = 0; i < 8; i++) deliver(`old${i}`);

@@ -188,15 +188,30 @@ export const features: Record<string, Scenario> = {
     for (const active of both) await active.deactivate();
     await w.finish({ logins: 8 });
   },
-  'a manual test shows the latest few and changes nothing': async (engine, lab) => {
+  'a manual test shows the latest and changes nothing': async (engine, lab) => {
     const w = await watch(engine, lab, 'manual', { parameters: { afterSuccess: 'markRead' } });
     await w.active.deactivate();
     await w.send(...range(8));
     const before = JSON.stringify(engine.staticData(w.id));
     const run = await engine.run(w.file(), { start: 'Mail', mode: 'manual' });
     assert.equal(run.status, 'success', run.error?.message);
-    assert.deepEqual(run.items('Mail').map(item => item.json.subject), ['m3', 'm4', 'm5', 'm6', 'm7']);
-    for (const { json } of run.items('Mail')) assert.equal((json.state as Shown).status, 'not running');
+    assert.deepEqual(run.items('Mail').map(item => item.json.subject), ['m7']);
+    const [{ json }] = run.items('Mail') as [{ json: { state: string; stateDetails: Shown } }];
+    assert.equal(json.state, 'This workflow is not published, or followed by another process of n8n.');
+    assert.deepEqual(Object.keys(json).slice(-2), ['state', 'stateDetails']);
+    assert.equal(json.stateDetails.status, 'not running');
+    const test = async (parameters: object) => (await engine.run(w.file(parameters), { start: 'Mail', mode: 'manual' })).items('Mail').map(item => item.json.subject);
+    assert.deepEqual(await test({ filters: { subject: 'm2' } }), ['m2'], 'the latest that passes, however far back');
+    assert.deepEqual(await test({ execute: 'batch', batchSize: 3 }), ['m5', 'm6', 'm7']);
+    const none = await engine.run(w.file({ filters: { subject: 'zzz-matches-nothing' } }), { start: 'Mail', mode: 'manual' });
+    assert.deepEqual([none.status, none.items('Mail').length], ['error', 0]);
+    // Whatever the node is told to do about errors and about no data: what stands behind it has nothing to answer.
+    for (const setting of [{ onError: 'continueRegularOutput' }, { continueOnFail: true }, { alwaysOutputData: true }]) {
+      const file = w.file({ filters: { subject: 'zzz-matches-nothing' } });
+      for (const node of file.nodes) if (node.name === 'Mail') Object.assign(node, setting);
+      const run = await engine.run(file, { start: 'Mail', mode: 'manual' });
+      assert.deepEqual(Object.keys(run.nodes), ['Mail'], JSON.stringify(setting));
+    }
     assert.equal(JSON.stringify(engine.staticData(w.id)), before);
     assert.ok(Object.values(await flagsOf(w)).every(flags => !flags.length));
     await w.restart();
@@ -204,20 +219,21 @@ export const features: Record<string, Scenario> = {
     await w.finish();
   },
   'a manual test tells how the active workflow is doing': async (engine, lab) => {
-    const w = await watch(engine, lab, 'state');
-    const test = async (parameters: object = {}) => {
+    const w = await watch(engine, lab, 'state', { before: one => append(one, 'Archive', 'here before') });
+    const test = async (parameters: object = { filters: { folders: 'INBOX, Archive' } }) => {
       const run = await engine.run(w.file(parameters), { start: 'Mail', mode: 'manual' });
-      return { state: run.items('Mail')[0]?.json.state as Shown, note: run.items('Mail')[0]?.json.note as string | undefined, error: run.error as (Error & { description?: string }) | undefined };
+      return { state: run.items('Mail')[0]?.json.stateDetails as Shown, items: run.items('Mail').length, error: run.error as (Error & { description?: string }) | undefined };
     };
+    const empty = await test({});
+    assert.match(`${empty.items} ${empty.error!.message}`, /^0 .*there is nothing to show: nothing has come yet\.$/);
+    assert.match((await test({ filters: { subject: 'x' } })).error!.message, /none of the latest passes the filters\.$/);
     let { state } = await test();
-    assert.match((await test()).note!, /There is nothing to show yet\.$/);
-    assert.match((await test({ filters: { subject: 'x' } })).note!, /or nothing among the latest passes the filters\.$/);
     await w.untilAsync(async () => { ({ state } = await test()); return state.news === 'pushed'; }, 10_000, 'waiting for news');
     const { connectedSince, lastSeen, summary, ...rest } = state;
-    assert.deepEqual(rest, { status: 'following', lastError: null, lastErrorAt: null, event: 'messageReceived', news: 'pushed', intervalSeconds: 60, executions: 0, folders: 'INBOX' });
+    assert.deepEqual(rest, { status: 'following', lastError: null, lastErrorAt: null, event: 'messageReceived', news: 'pushed', intervalSeconds: 60, executions: 0, notes: [], folders: 'INBOX' });
     assert.ok(connectedSince! <= lastSeen! && lastSeen! <= new Date().toISOString());
     assert.equal(summary, `The published workflow has been connected since ${connectedSince} and looked last at ${lastSeen}. Nothing has gone wrong.`);
-    assert.match((await test({ start: 'date', startDate: '2026-03-01T10:00:00Z' })).state.summary, /something else than this test/);
+    assert.match((await test({ start: 'date', startDate: '2026-03-01T10:00:00Z', filters: { folders: 'Archive' } })).state.summary, /something else than this test/);
     await w.send('a');
     await w.expect(['a']);
     assert.equal((await test()).state.executions, 1);
@@ -265,7 +281,10 @@ export const features: Record<string, Scenario> = {
     await append(w, `${lab.prefix}Archive`, 'archive');
     await append(w, `${lab.prefix}Sent`, 'not watched');
     await w.expect(['inbox', 'archive'], 75_000);
-    await w.finish();
+    const shown = await engine.run(w.file(), { start: 'Mail', mode: 'manual' }), { state, stateDetails } = shown.items('Mail')[0]!.json;
+    assert.match(state as string, /^This workflow is published and connected\. The folder "Nowhere" cannot be read/);
+    assert.equal((stateDetails as { notes: string[] }).notes.length, 1);
+    await w.finish({ failed: [/The folder "Nowhere" cannot be read/] });
   },
   'filters leave out, and never hold up': async (engine, lab) => {
     const before = async (w: Watched) => {
