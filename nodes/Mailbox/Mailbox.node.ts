@@ -10,7 +10,7 @@ export class Mailbox implements INodeType {
     group: ['transform'],
     version: 1,
     subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
-    description: 'Administer mailboxes and what belongs to them at several mail providers',
+    description: 'Read, search, move and delete mail, and administer mailboxes and what belongs to them',
     defaults: { name: 'Mailbox' },
     usableAsTool: true,
     inputs: [NodeConnectionTypes.Main],

@@ -1,6 +1,6 @@
-import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
+import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
+import { credentialTests, nodeProperties, runItems, searchMethods, sendAndWaitWebhook, sendAndWaitWebhooks } from '../lib/index.js';
 
 export class Send implements INodeType {
   description: INodeTypeDescription = {
@@ -10,11 +10,13 @@ export class Send implements INodeType {
     group: ['output'],
     version: 1,
     subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
-    description: 'Send and reply to mail',
+    description: 'Send, reply to and forward mail, and wait for a response',
     defaults: { name: 'Send' },
     usableAsTool: true,
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
+    webhooks: sendAndWaitWebhooks,
+    waitingNodeTooltip: '={{ $parameter["operation"] === "sendAndWait" ? "The workflow goes on when the response has come" : "" }}',
     credentials: [
       { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
       { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
@@ -27,5 +29,9 @@ export class Send implements INodeType {
 
   async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
     return runItems(this, 'send');
+  }
+
+  async webhook(this: IWebhookFunctions): Promise<IWebhookResponseData> {
+    return sendAndWaitWebhook.call(this);
   }
 }

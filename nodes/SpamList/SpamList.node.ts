@@ -10,7 +10,7 @@ export class SpamList implements INodeType {
     group: ['transform'],
     version: 1,
     subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
-    description: 'Administer who may write to a mailbox: block and safe lists, and spam settings',
+    description: 'Block and allow senders: block lists, safe lists and spam settings of a mailbox',
     defaults: { name: 'Spam List' },
     usableAsTool: true,
     inputs: [NodeConnectionTypes.Main],

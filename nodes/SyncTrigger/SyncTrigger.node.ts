@@ -10,7 +10,7 @@ export class SyncTrigger implements INodeType {
     group: ['trigger'],
     version: 1,
     subtitle: '={{ $parameter["provider"] + ": " + $parameter["event"].replace(/([A-Z])/g, " $1").toLowerCase() }}',
-    description: 'Starts the workflow once for each new message or change of a mailbox, without loss or repetition',
+    description: 'Starts the workflow once for each new email, or for each change of a mailbox, without loss or repetition',
     eventTriggerDescription: 'Waiting for news from the provider',
     activationMessage: 'The mailbox is being watched. Each new message or change starts one execution; after an interruption the trigger catches up.',
     triggerPanel: {

@@ -4,6 +4,7 @@ import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredential
   ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
 import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
 import { accountOf, credentialTypes, type SignIn } from './account.js';
+import { operationTitle } from './words.js';
 
 /** The n8n contexts that can open an account. */
 export type Caller = IExecuteFunctions | ILoadOptionsFunctions | ITriggerFunctions;
@@ -127,6 +128,12 @@ function failureOf(error: MailError) {
   }
 }
 
+/** What stands above an error: a sentence. A vendor's words for a refusal, such as "authentication is denied", are none, and come below one. */
+function headingOf({ code, message, details: { provider, status } }: MailError): string {
+  if (!provider || status === undefined || /^[A-Z].*[.!?]$/s.test(message)) return message;
+  return code === 'unauthorized' ? `${provider} refused the credential.` : code === 'forbidden' ? `${provider} does not allow this.` : message;
+}
+
 /** The one translation of errors: what the user can mend is a NodeOperationError, what the provider said a NodeApiError. */
 export function asNodeError(node: INode, error: unknown, itemIndex?: number, extra = ''): NodeApiError | NodeOperationError {
   if (error instanceof NodeApiError || error instanceof NodeOperationError) return error;
@@ -135,11 +142,13 @@ export function asNodeError(node: INode, error: unknown, itemIndex?: number, ext
   const { provider, operation, issues, status } = error.details;
   const failure = failureOf(error);
   const description = [
+    headingOf(error) === error.message ? '' : `It says: ${error.message.replace(/\.?$/, '.')}`,
     (issues?.length ?? 0) > 1 ? issues!.map(({ field, message }) => field ? `${field}: ${message}` : message).join(' ') : '',
-    nextStep(error), provider && operation ? `(${provider}, ${operation}${status ? `, status ${status}` : ''}.)` : '', extra,
+    nextStep(error), provider && operation ? `(${provider}: ${operationTitle(operation)}${status ? `, status ${status}` : ''}.)` : '', extra,
   ].filter(Boolean).join(' ');
-  const options = { message: error.message, description, itemIndex, ...(failure ? { failure } : {}) };
+  const heading = headingOf(error);
+  const options = { message: heading, description, itemIndex, ...(failure ? { failure } : {}) };
   if (error.code === 'invalid_input' || error.code === 'unsupported') return new NodeOperationError(node, error, options);
-  return new NodeApiError(node, { message: error.message, name: error.name, code: error.code, ...(status ? { httpCode: String(status) } : {}) } as JsonObject,
+  return new NodeApiError(node, { message: heading, name: error.name, code: error.code, ...(status ? { httpCode: String(status) } : {}) } as JsonObject,
     { ...options, ...(status ? { httpCode: String(status) } : {}) });
 }

@@ -7,5 +7,6 @@ export * from './items.js';
 export * from './owner.js';
 export * from './parameters.js';
 export * from './search.js';
+export * from './sendAndWait.js';
 export * from './trigger.js';
 export * from './words.js';

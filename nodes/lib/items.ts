@@ -6,7 +6,10 @@ import { isFile, isMailError, isStream, MailError, nextStep, providerById, split
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
+import { SEND_AND_WAIT_OPERATION, sendAndWait } from './sendAndWait.js';
 import { collectionOf, isPicked, offered, standsAlone } from './parameters.js';
+import { operationTitle } from './words.js';
+import { momentOf } from './zone.js';
 
 /** How many items are under way at once; the account's pace limits their requests further. */
 const AT_ONCE = 5;
@@ -20,6 +23,8 @@ const CUSTOM_API_CALL = '__CUSTOM_API_CALL__';
  * stops what has not begun and says which items were done.
  */
 export async function runItems(node: IExecuteFunctions, name: NodeName): Promise<INodeExecutionData[][]> {
+  const asks = name === 'send' && node.getNodeParameter('operation', 0, '') === SEND_AND_WAIT_OPERATION;
+  if (asks) return sendAndWait(node, node.getExecutionCancelSignal?.()).catch((error: unknown) => { throw asNodeError(node.getNode(), error, 0); });
   const count = node.getInputData().length, goOn = node.continueOnFail() || isToolNode(node);
   const results: INodeExecutionData[][] = new Array<INodeExecutionData[]>(count);
   const cancelled = node.getExecutionCancelSignal?.();
@@ -60,7 +65,7 @@ async function runItem(node: IExecuteFunctions, name: NodeName, index: number, s
   if (!operation) {
     throw new MailError('unsupported', chosen.includes(CUSTOM_API_CALL)
       ? `For a call of your own to ${provider.name}, use the HTTP Request node with this credential.`
-      : `${provider.name} has no operation "${operationName}" in this node.`, { provider: provider.name, operation: operationName });
+      : `${provider.name} has no operation "${operationTitle(operationName)}" in this node.`, { provider: provider.name, operation: operationName });
   }
   const { client } = await openAccount(node, provider.id, index, signal);
   const input = await readInput(node, provider.id, operationName, operation, index);
@@ -101,13 +106,20 @@ async function readInput(node: IExecuteFunctions, providerId: string, name: stri
   for (const [key, field] of Object.entries(operation.input)) {
     const given = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined,
       { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
-    input[key] = await readFiles(node, field, given, index);
+    input[key] = field.type === 'time' ? zoned(given, node.getTimezone()) : await readFiles(node, field, given, index);
   }
   return input;
 }
 
 /** The value inside a resource locator that stands in a collection, where n8n does not take it out. */
 const plain = (value: unknown) => typeof value === 'object' && value !== null && '__rl' in value ? (value as { value?: unknown }).value : value;
+
+/** Text of a time without a zone is meant in the workflow's; the process may be in another. What is no time is left to the check of the input. */
+function zoned(given: unknown, timeZone: string): unknown {
+  if (typeof given !== 'string' || !/^\s*\d{4}-\d\d-\d\d/.test(given)) return given;
+  const at = momentOf(given.trim(), timeZone);
+  return Number.isNaN(at) ? given : new Date(at).toISOString();
+}
 
 /** Names of binary fields become the files they hold. */
 async function readFiles(node: IExecuteFunctions, field: Field, given: unknown, index: number): Promise<unknown> {
@@ -176,13 +188,13 @@ function errorItem(node: IExecuteFunctions, error: unknown, index: number): INod
     pairedItem: { item: index } };
 }
 
-/** 0, 1, 2, 5 -> "0-2, 5". */
+/** Positions as people count: 0, 1, 2, 5 -> "1-3, 6". */
 function ranges(numbers: number[]): string {
   const parts: string[] = [];
   for (let i = 0; i < numbers.length; i++) {
     const from = numbers[i]!;
     while (numbers[i + 1] === numbers[i]! + 1) i++;
-    parts.push(from === numbers[i] ? `${from}` : `${from}-${numbers[i]}`);
+    parts.push(from === numbers[i] ? `${from + 1}` : `${from + 1}-${numbers[i]! + 1}`);
   }
   return parts.join(', ');
 }

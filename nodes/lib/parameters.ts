@@ -2,7 +2,8 @@ import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { ownerOf, type NodeName } from './owner.js';
-import { actionOf, describe, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
+import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
+import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
 export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields',
@@ -60,6 +61,7 @@ function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProper
       .filter(([one]) => splitName(one)[0] === resource)) words.set(name, (words.get(name) ?? new Set()).add(actionOf(name, summary)));
     const options = [...words].map(([name, actions]) =>
       ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actions.size > 1 ? sharedActionOf(name) : [...actions][0]! }));
+    if (offering.some(provider => asksIn(node, provider, resource))) options.push(SEND_AND_WAIT_OPTION);
     return { ...menu('Operation', 'operation', options), displayOptions: { show: { ...never, '@version': [0], resource: [resource] } } };
   });
   const hidden = (show: Record<string, string[]>): INodeProperties =>
@@ -81,6 +83,9 @@ export const consequenceOf = ({ effect, summary }: Operation): string | undefine
   effect === 'destroy' || (effect === 'write' && /\b(replace|exactly these|this once|schedule|for good|in one call)\b/i.test(summary))
     ? `${summary.replace(/\.$/, '')}.` : undefined;
 
+/** Send and Wait for Response is made of the provider's own way to send; it needs n8n and so stands in no table. */
+const asksIn = (node: NodeName, provider: Provider, resource: string) => node === 'send' && resource === 'message' && canAsk(provider);
+
 function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
   const operations = offered(node, provider);
   const resources = resourcesOf(node, provider);
@@ -101,6 +106,8 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const verb = splitName(name)[1];
       return { ...option(verbTitle(verb), verb, summary), action: actionOf(name, summary) };
     });
+    const asks = asksIn(node, provider, resource);
+    if (asks) options.push(SEND_AND_WAIT_OPTION);
     properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]),
       displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] } } });
     properties.push(...merged(own.flatMap(([name, operation]) => {
@@ -114,6 +121,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
       .map(([key, field]) => ({ verb: splitName(name)[1], place: place(key, field), property: parameter(provider, key, field, field.required === true) })))
       .sort((one, other) => one.place - other.place), show));
+    if (asks) properties.push(...sendAndWaitProperties(provider));
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
     if (destructive.length) {
       properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
@@ -139,7 +147,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const collection = collectionOf(verb);
       return [{ verb, property: {
         displayName: COLLECTION_TITLE[collection], name: collection, type: 'collection' as const, placeholder: COLLECTION_ADD[collection], default: {},
-        options: sorted(optional.map(([key, field]) => parameter(provider, key, field, false)), 'displayName'),
+        options: sorted(optional.map(([key, field]) => parameter(provider, key, field, false, verb === 'list')), 'displayName'),
       } }];
     }), show));
     const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => splitName(name)[1]);
@@ -190,7 +198,9 @@ function merged(parts: { verb: string; property: INodeProperties }[], show: (ver
 }
 
 /** One field as an n8n parameter. */
-export function parameter(provider: Provider, name: string, field: Field, standsAlone: boolean): INodeProperties {
+export function parameter(provider: Provider, name: string, field: Field, standsAlone: boolean, filters = false): INodeProperties {
+  const choices = filters && field.type === 'flag' && Object.hasOwn(EITHER_OR, name) ? EITHER_OR[name] : undefined;
+  if (choices) return eitherOr(name, choices);
   const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file'
     ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
     .filter(Boolean).join(' '));
@@ -245,6 +255,12 @@ function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Fi
     ],
   };
 }
+
+/** The values are those of the flag, so that workflows made with a switch keep their meaning. */
+const eitherOr = (name: string, { label, yes, no }: EitherOr): INodeProperties => ({
+  displayName: label, name, type: 'options', default: '',
+  options: [{ name: 'Any', value: '' }, { name: yes, value: true }, ...(no ? [{ name: no, value: false }] : [])],
+});
 
 const whether = (description: string | undefined, label: string) =>
   description?.startsWith('Whether') ? description : `Whether ${description ? `${description[0]!.toLowerCase()}${description.slice(1)}` : `to set ${label}`}`;

@@ -131,9 +131,16 @@ async function page(begin: () => AsyncIterable<unknown>, filter: string | undefi
   return { results, paginationToken: String(Number(token ?? 0) + results.length) };
 }
 
+/** Subjects are often the same, so a message also says from whom and when. */
+function byWhom({ from, date, receivedAt }: Record<string, unknown>): string[] {
+  const { name, email } = (typeof from === 'object' && from !== null ? from : {}) as { name?: unknown; email?: unknown };
+  const who = [name, email].find(text => typeof text === 'string' && text !== '') as string | undefined, at = receivedAt ?? date;
+  return who === undefined ? [] : [`from ${who}`, ...(typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? [new Date(at).toISOString().slice(0, 16).replace('T', ' ')] : [])];
+}
+
 /** What a person recognises, and what the operations take. */
 function entryOf(item: Record<string, unknown>): { name: string; value: string } {
   const value = String(item.id ?? item.value ?? item.name);
   const label = [item.email, item.name, item.subject].find(text => typeof text === 'string' && text !== '') as string | undefined;
-  return { name: label ?? value, value };
+  return { name: [label ?? value, ...byWhom(item)].join(', '), value };
 }

@@ -8,6 +8,7 @@ import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
 import { isPicked, menu, parameter, providerChoice } from './parameters.js';
 import { describe, title } from './words.js';
+import { momentOf } from './zone.js';
 
 /** The providers that have news to follow. */
 const feedProviders = (): readonly Provider[] => providers.filter(provider => Object.keys(provider.feeds).length > 0);
@@ -40,7 +41,7 @@ export function triggerProperties(): INodeProperties[] {
       if (optional.length) {
         properties.push({
           displayName: 'Filters and Content', name: 'filters', type: 'collection', placeholder: 'Add Filter or Content', default: {}, displayOptions: show,
-          options: optional.map(([key, field]) => parameter(provider, key, field, false)).sort((a, b) => a.displayName.localeCompare(b.displayName)),
+          options: optional.map(([key, field]) => parameter(provider, key, field, false, true)).sort((a, b) => a.displayName.localeCompare(b.displayName)),
         });
       }
     }
@@ -226,28 +227,11 @@ function within(value: unknown, fallback: number, min: number, max: number): num
 /** The start date as ISO 8601. What names no time zone is meant in the workflow's, as n8n's date picker gives it. Throws where it is no date. */
 function startOf(node: ITriggerFunctions): string {
   const given = node.getNodeParameter('startDate') as unknown, text = String(given).trim();
-  // Text of a day alone would be taken for UTC.
-  const open = typeof given === 'string' && /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$/.test(text);
-  const at = open ? inZone(new Date(`${text.replace(' ', 'T')}${text.length > 10 ? '' : 'T00:00'}Z`).getTime(), node.getTimezone())
-    : new Date(given as string).getTime();
+  const at = typeof given === 'string' ? momentOf(text, node.getTimezone()) : new Date(given as string).getTime();
   if (Number.isNaN(at) || given === null) throw new NodeOperationError(node.getNode(), `Start Date is no date: "${text.slice(0, 40)}".`,
     { description: 'Choose a date and time, or start from now on.' });
   return new Date(at).toISOString();
 }
-/** The moment at which clocks in a zone show what clocks in Greenwich show at `wall`. */
-function inZone(wall: number, timeZone: string): number {
-  const format = new Intl.DateTimeFormat('en-US', { timeZone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric',
-    minute: 'numeric', second: 'numeric' });
-  const shown = (at: number) => {
-    const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
-    return Date.UTC(part.year!, part.month! - 1, part.day, part.hour, part.minute, part.second);
-  };
-  if (Number.isNaN(wall)) return wall;
-  // Twice, because the difference may be another one where the clocks are changed in between.
-  const near = wall - (shown(wall) - wall);
-  return wall - (shown(near) - near);
-}
-
 /** Where the feed stands now, if the provider answers within a few seconds; activation must not hang on a provider that is away. */
 async function firstMark(node: ITriggerFunctions, settings: Settings): Promise<string | undefined> {
   const signal = AbortSignal.timeout(FIRST_MARK);

@@ -84,6 +84,38 @@ describe('node descriptions', () => {
     assert.deepEqual(lost, []);
   });
 
+  it('link to a page about the node, without an anchor: n8n puts its own query behind the address', () => {
+    const base = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/';
+    for (const folder of readdirSync(join(__dirname, '../../nodes')).filter(name => name !== 'lib')) {
+      const { resources, alias } = JSON.parse(readFileSync(join(__dirname, `../../nodes/${folder}/${folder}.node.json`), 'utf8')) as
+        { alias: string[]; resources: Record<string, { url: string }[]> };
+      for (const { url } of Object.values(resources).flat()) {
+        assert.ok(url.startsWith(base) && !url.includes('#'), url);
+        readFileSync(join(__dirname, '../..', url.slice(base.length)));
+      }
+      assert.equal(resources.primaryDocumentation![0]!.url, `${base}nodes/${folder}/README.md`);
+      assert.equal(new Set(alias.map(word => word.toLowerCase())).size, alias.length, `${folder}: no word twice`);
+    }
+  });
+
+  it('name no operation with a dot, as code does', () => {
+    const told: string[] = [];
+    for (const { description } of nodes) {
+      each(description.properties, ({ description: text = '', displayName }) => {
+        for (const words of [text, displayName]) if (/\b[a-z][A-Za-z]+\.(list|get|create|update|delete|send|add|remove)\b(?!\.)/.test(words)) told.push(words);
+      });
+    }
+    assert.deepEqual(told, []);
+  });
+
+  it('ask for a filter by yes or no as a choice that begins with Any, and keep the values that a switch had', () => {
+    const form = nodes.flatMap(({ description }) => description.properties).filter(({ name }) => name === 'filters').flatMap(({ options }) => options as INodeProperties[]);
+    const seen = form.find(({ name }) => name === 'seen')!;
+    assert.deepEqual([seen.displayName, seen.type, seen.default], ['Read Status', 'options', '']);
+    assert.deepEqual((seen.options as INodePropertyOptions[]).map(({ name, value }) => [name, value]), [['Any', ''], ['Read', true], ['Unread', false]]);
+    for (const name of ['unseen', 'hasAttachment', 'flagged', 'answered', 'enabled']) assert.equal(form.find(one => one.name === name)?.type, 'options', name);
+  });
+
   it('say what a resource is at a vendor whose own word is another', () => {
     const described = (id: string) => Object.fromEntries((nodes.find(n => n.description.name === 'mailbox')!.description.properties
       .find(p => p.name === 'resource' && p.displayOptions?.show?.provider?.includes(id))!.options as INodePropertyOptions[]).map(({ name, description }) => [name, description]));

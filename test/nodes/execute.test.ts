@@ -144,7 +144,7 @@ describe('running a node', function () {
       const { status, error } = await running;
       assert.equal(status, 'error');
       assert.equal((error!.context as { itemIndex: number }).itemIndex, 2);
-      assert.match(String(error!.description), /Of 7 items these were done: 0-1, 3-4; these failed: 2; the rest was not started/);
+      assert.match(String(error!.description), /Of 7 items these were done: 1-2, 4-5; these failed: 3; the rest was not started/);
       assert.equal(gate.seen.length, 4, 'what was not begun asked for nothing');
     });
     it("what the provider refused is said in its own words, with what to do, where and with which status", async () => {
@@ -153,7 +153,7 @@ describe('running a node', function () {
       assert.equal((error!.context as { itemIndex: number }).itemIndex, 0);
       assert.equal(error!.message, 'resource is not found (mailbox)');
       assert.equal(error!.httpCode, '404');
-      assert.match(String(error!.description), /Check the id or address.*\(Scaleway Mailbox, mailbox\.get, status 404\.\)/);
+      assert.match(String(error!.description), /Check the id or address.*\(Scaleway Mailbox: Mailbox, Get, status 404\.\)/);
     });
     it('what the user can mend is named by field, before any request', async () => {
       const { error } = await run('mailbox.create', { domain_id: 'no uuid', local_part: 'x', password: 'short', subscription_period: 'weekly' }, [{ json: {} }]);
@@ -228,8 +228,8 @@ describe('running a node', function () {
     for (const [what, resource, operation, words] of [
       ['the "Custom API Call" entry that n8n adds to the operations', 'mailbox', '__CUSTOM_API_CALL__', /use the HTTP Request node/],
       ['the same among the resources', '__CUSTOM_API_CALL__', '', /use the HTTP Request node/],
-      ['an unknown operation', 'mailbox', 'purge', /Scaleway Mailbox has no operation "mailbox\.purge" in this node/],
-      ['an operation of another node', 'alias', 'list', /Scaleway Mailbox has no operation "alias/],
+      ['an unknown operation', 'mailbox', 'purge', /Scaleway Mailbox has no operation "Mailbox, Purge" in this node/],
+      ['an operation of another node', 'alias', 'list', /Scaleway Mailbox has no operation "Alias/],
     ] as const) {
       it(what, async () => {
         const { error, status } = await engine.run(line({ name: 'Node', type: mailbox, account, parameters: { provider: 'scaleway', resource, operation } }));

@@ -142,7 +142,7 @@ describe('pickers', function () {
   it("say the vendor's words when the key is refused", async () => {
     await engine.saveCredential('wrong', { ...credentialOf(scaleway), data: { ...credentialOf(scaleway).data, secretKey: '11111111-2222-4333-8444-555555555555' } });
     await assert.rejects(engine.options('n8n-nodes-mailroom.mailbox', 'mailbox', { provider: 'scaleway', resource: 'mailbox', operation: 'get' }, { credentials: { scalewayApi: { id: 'wrong', name: 'x' } } }),
-      (error: Error & { failure?: object }) => /authentication|denied|permission/i.test(error.message) && JSON.stringify(error.failure) === '{"cause":"credential-invalid"}');
+      (error: Error & { failure?: object; description?: string }) => /refused the credential\./.test(error.message) && /It says: .*(authentication|denied|permission)/i.test(error.description ?? '') && JSON.stringify(error.failure) === '{"cause":"credential-invalid"}');
   });
 
   describe('every list of every provider that a node picks from', () => {
