@@ -58,6 +58,10 @@ function filesBelow(folder) {
     .map(entry => relative(root, join(entry.parentPath, entry.name))).sort();
 }
 
+// Said before anything is downloaded.
+if (!['linux-arm64', 'linux-x64', 'win32-x64'].includes(`${process.platform}-${process.arch}`) && Number(process.versions.node.split('.')[0]) < 24) {
+  fail(`There is no packaged Node 24 for ${process.platform} ${process.arch}, and this is Node ${process.versions.node}. Install Node 24 or newer and run this again.`);
+}
 install('', 'the locked dependencies');
 const node = node24();
 // The packaged Node comes first on PATH, so that tools started below find it too.

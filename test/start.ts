@@ -50,6 +50,7 @@ async function main() {
     say(existsSync(join(folder, 'loaded.json')) ? 'Starting n8n ...' : 'Starting n8n (half a minute the first time) ...');
     const host = await prepareHost({ home, userFolder: folder, port: await wanted(5678) });
     installPackage(packN8n().file, folder);
+    await renewTokens(host, vendors);
     stopping.push(() => host.stop());
     await host.start();
     await host.login();
@@ -79,6 +80,19 @@ async function wanted(port: number): Promise<number | undefined> {
     const probe = createServer().once('error', () => resolve(undefined)).once('listening', () => probe.close(() => resolve(port)));
     probe.listen(port, '127.0.0.1');
   });
+}
+
+/**
+ * The tokens of the last start were another Outreach's. Through its API n8n keeps the tokens that a credential has when the credential is changed;
+ * an import replaces them, and runs before n8n does.
+ */
+async function renewTokens(host: Host, vendors: Record<string, Started>): Promise<void> {
+  const record = join(folder, 'loaded.json'), file = join(folder, 'tokens.json');
+  if (!existsSync(record) || !vendors.outreach) return;
+  const { credentials } = JSON.parse(readFileSync(record, 'utf8')) as Loaded, old = credentials.outreach;
+  if (!old) return;
+  writeFileSync(file, JSON.stringify([{ id: old.id, name: old.name, type: credentialType('outreach'), data: signedIn(vendors.outreach.account) }]));
+  try { await host.command('import:credentials', `--input=${file}`); } finally { rmSync(file, { force: true }); }
 }
 
 interface Loaded { credentials: Record<string, { id: string; name: string }>; workflows: boolean }

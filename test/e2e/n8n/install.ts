@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 const root = join(__dirname, '../../..');
+/** What an installed n8n takes on disk. */
+const SIZE = 2600;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 /** Where the pinned n8n lies: keyed by its lockfile, outside `test/`, so that nothing walks through its 200 000 files by accident. */
@@ -40,26 +41,42 @@ async function run(program: string, args: string[], { cwd, env, during, limitMs 
 export async function installN8n(home = n8nHome()): Promise<string> {
   const stamp = join(home, '.installed'), modules = join(home, 'node_modules');
   if (existsSync(stamp)) return home;
+  // What cannot end well is said before anything is downloaded.
   await needPrograms('compiler', 'python');
+  const headers = headersOfNode();
+  if (process.platform !== 'linux') say(`This was tried on Linux only. On ${process.platform} it needs Node 24 of your own, with its headers, and may stop at the database driver.`);
   const node = process.execPath, env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, NODE_OPTIONS: '' };
   const version = (JSON.parse(readFileSync(join(__dirname, 'package.json'), 'utf8')) as { dependencies: { n8n: string } }).dependencies.n8n;
   const wanted = Object.keys((JSON.parse(readFileSync(join(__dirname, 'package-lock.json'), 'utf8')) as { packages: object }).packages).filter(name => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(name)).length;
   say(`Installing n8n ${version} once, into ${home.slice(root.length + 1)}: about 400 MB to download, 3 GB on disk, three to six minutes.`);
   mkdirSync(home, { recursive: true });
   for (const file of ['package.json', 'package-lock.json']) cpSync(join(__dirname, file), join(home, file));
+  // npm makes the folders of all packages early and fills them for minutes, so what lies on the disk says more than how many there are.
+  const onDisk = () => {
+    const { status, stdout } = spawnSync('du', ['-sm', modules], { encoding: 'utf8', timeout: 10_000 });
+    return status === 0 ? `${Number.parseInt(stdout, 10)} of about ${SIZE} MB on disk, ` : '';
+  };
   const count = () => { try { return readdirSync(modules).reduce((sum, name) => sum + (name.startsWith('@') ? readdirSync(join(modules, name)).length : name.startsWith('.') ? 0 : 1), 0); } catch { return 0; } };
   await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: home, env, limitMs: 20 * 60_000, during: seconds => say(`  ${seconds} s: ${count()} of ${wanted} packages unpacked`),
+    cwd: home, env, limitMs: 20 * 60_000, 
+    during: seconds => say(`  ${seconds} s: ${onDisk()}${count()} of ${wanted} packages begun${seconds > 240 ? ' (the 200 000 small files take long)' : ''}`),
   });
-  say('Building its database driver (one minute) ...');
-  const include = dirname(dirname(createRequire(join(root, 'package.json')).resolve(`node-linux-${process.arch}/package.json`)));
-  const headers = join(include, `node-linux-${process.arch}`);
-  await run('npm', ['rebuild', 'sqlite3', '--build-from-source', '--foreground-scripts'], { cwd: home, env: { ...env, npm_config_nodedir: headers, npm_config_ignore_scripts: 'false', JOBS: '2' }, limitMs: 10 * 60_000 });
+  say('Building its database driver with the compiler: one to three minutes ...');
+  await run('npm', ['rebuild', 'sqlite3', '--build-from-source', '--foreground-scripts'], { cwd: home, env: { ...env, npm_config_nodedir: headers, npm_config_ignore_scripts: 'false', JOBS: '2' }, limitMs: 10 * 60_000,
+    during: seconds => say(`  ${seconds} s`) });
   // The driver must load in the Node that will run n8n; otherwise the stamp would hide a broken install.
   await run(node, ['-e', 'require("sqlite3")'], { cwd: home, env, limitMs: 60_000 });
   rmSync(join(modules, 'sqlite3/build/Release/obj.target'), { recursive: true, force: true });
   writeFileSync(stamp, version);
   return home;
+}
+
+/** Where the headers of the Node that runs this lie: beside it, as nodejs.org, Homebrew and the locked package have them. Throws where there are none. */
+function headersOfNode(): string {
+  const own = dirname(dirname(process.execPath));
+  if (existsSync(join(own, 'include/node/node_api.h'))) return own;
+  throw new Error(`n8n's database driver is compiled here, and the headers of Node are not beside ${process.execPath}. Nothing was downloaded. `
+    + 'Run this with a Node 24 from nodejs.org or your package manager that brings include/node.');
 }
 
 /** What each program of the system is for and which Debian package brings it. */
