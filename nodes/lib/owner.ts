@@ -13,3 +13,12 @@ export function ownerOf(operation: string): NodeName | undefined {
   if (resource === 'message' && ['send', 'sendFrom', 'reply', 'forward'].includes(verb)) return 'send';
   return 'mailbox';
 }
+
+/** What most people look for, of the many things that Mailbox can do. */
+const COMMON: ReadonlySet<string> = new Set([
+  ...['list', 'get', 'mark', 'move', 'delete'].map(verb => `message.${verb}`), 'attachment.get', 'folder.list', 'conversation.list', 'thread.list', 'thread.get',
+  'draft.create', 'draft.send', ...['list', 'get', 'create', 'update', 'delete'].flatMap(verb => [`mailbox.${verb}`, `rsMailbox.${verb}`]), 'mailbox.restore',
+  'domain.list', 'user.list',
+]);
+/** Whether n8n's list of actions shows an operation; the other nodes are short enough to show all of theirs. */
+export const isCommon = (node: NodeName, operation: string): boolean => node !== 'mailbox' || COMMON.has(operation);

@@ -1,7 +1,7 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
-import { ownerOf, type NodeName } from './owner.js';
+import { isCommon, ownerOf, type NodeName } from './owner.js';
 import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
 import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
@@ -43,8 +43,9 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
 /**
  * What n8n's editor reads to list actions and to name new nodes; none of it is ever shown. It joins resources and operations by value alone, so
  * with several providers all would get the actions of the first one. Instead:
- * - a menu that names each pair of provider and resource once; the menu of operations of a pair carries the same name beside the resource's own,
- *   and a click sets the provider, the resource and the operation;
+ * - a menu that names each pair of provider and resource once, by the provider alone, so that the list shows one group for each provider;
+ * - for each pair a menu of its common operations, hidden by the very values that show it: the list reads only what shows it, and a click sets
+ *   those, the provider, the resource and the operation. Nobody reads a list of 160; what is not in it can be chosen in the node;
  * - an `operation` without options, found first for the plain names, so that these add no actions;
  * - before it, for a version that does not exist and which the list of actions therefore skips, the operations of each resource at all
  *   providers, from which the editor takes names and n8n the descriptions of tools; where providers word it differently, in words that fit all;
@@ -52,8 +53,9 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
  *   node before it sets the provider, and would forget the operation.
  */
 function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProperties[] {
-  const pairs = offering.flatMap(provider => resourcesOf(node, provider).map(resource => ({ provider, resource })));
+  const pairs = [...offering].sort(byMail).flatMap(provider => resourcesOf(node, provider).map(resource => ({ provider, resource })));
   const resources = [...new Set(pairs.map(({ resource }) => resource))];
+  const listed = pairs.map(pair => ({ ...pair, options: menuOf(node, pair.provider, pair.resource, true) })).filter(({ options }) => options.length);
   const never = { provider: [''] };
   const named = resources.map((resource): INodeProperties => {
     const words = new Map<string, Set<string>>();
@@ -68,12 +70,27 @@ function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProper
     ({ displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show } });
   const [first] = offering, elsewhere = resources.filter(resource => !resourcesOf(node, first!).includes(resource));
   return [
-    { ...menu('Resource', 'resource', pairs.map(({ provider, resource }) =>
-      ({ name: `${title(resource)} at ${provider.name}`, value: pairOf(provider, resource) }))), displayOptions: { show: never } },
+    { ...menu('Resource', 'resource', []), displayOptions: { show: never },
+      options: listed.map(({ provider, resource }) => ({ name: provider.name, value: pairOf(provider, resource) })),
+      default: pairOf(listed[0]!.provider, listed[0]!.resource) },
     ...named,
     hidden({ ...never, resource: resources }),
     ...(elsewhere.length ? [hidden({ provider: [first!.id], resource: elsewhere })] : []),
+    ...listed.map(({ provider, resource, options }): INodeProperties => ({ ...menu('Operation', 'operation', options),
+      displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] }, hide: { provider: [provider.id] } } })),
   ];
+}
+/** Where mail is read comes first; the others follow in the order of the registry. */
+const byMail = (one: Provider, other: Provider) => Number(other.id === 'imap') - Number(one.id === 'imap');
+
+/** The operations of a resource as a menu; of a node with very many, only the common ones for the list of actions, where they need no description. */
+function menuOf(node: NodeName, provider: Provider, resource: string, forList = false) {
+  const own = offered(node, provider).filter(([name]) => splitName(name)[0] === resource && (!forList || isCommon(node, name)));
+  const options = own.map(([name, { summary }]) => {
+    const verb = splitName(name)[1];
+    return { ...option(verbTitle(verb), verb, forList ? undefined : summary), action: actionOf(name, summary) };
+  });
+  return asksIn(node, provider, resource) ? [...options, SEND_AND_WAIT_OPTION] : options;
 }
 const pairOf = (provider: Provider, resource: string) => `${provider.id}/${resource}`;
 const resourcesOf = (node: NodeName, provider: Provider) => [...new Set(offered(node, provider).map(([name]) => splitName(name)[0]))];
@@ -102,14 +119,8 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
     const own = operations.filter(([name]) => splitName(name)[0] === resource);
     const verbs = own.map(([name]) => splitName(name)[1]);
     const show = (shown: string[]) => ({ show: { provider: [provider.id], resource: [resource], operation: shown } });
-    const options = own.map(([name, { summary }]) => {
-      const verb = splitName(name)[1];
-      return { ...option(verbTitle(verb), verb, summary), action: actionOf(name, summary) };
-    });
-    const asks = asksIn(node, provider, resource);
-    if (asks) options.push(SEND_AND_WAIT_OPTION);
-    properties.push({ ...menu('Operation', 'operation', options, verbs.includes('list') ? 'list' : verbs[0]),
-      displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] } } });
+    properties.push({ ...menu('Operation', 'operation', menuOf(node, provider, resource), verbs.includes('list') ? 'list' : verbs[0]),
+      displayOptions: { show: { provider: [provider.id], resource: [resource] } } });
     properties.push(...merged(own.flatMap(([name, operation]) => {
       const consequence = consequenceOf(operation);
       return consequence ? [{ verb: splitName(name)[1],
@@ -121,7 +132,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
       .map(([key, field]) => ({ verb: splitName(name)[1], place: place(key, field), property: parameter(provider, key, field, field.required === true) })))
       .sort((one, other) => one.place - other.place), show));
-    if (asks) properties.push(...sendAndWaitProperties(provider));
+    if (asksIn(node, provider, resource)) properties.push(...sendAndWaitProperties(provider));
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
     if (destructive.length) {
       properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,

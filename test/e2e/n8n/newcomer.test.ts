@@ -74,7 +74,7 @@ describe('a newcomer, from npm start', function () {
   });
   it('creates a mailbox with the Mailbox node', async () => {
     await editor.newWorkflow();
-    await editor.add('Mailbox', 'mailbox', 'Create a mailbox', 'Mailbox at Scaleway Mailbox');
+    await editor.add('Mailbox', 'mailbox', 'Create a mailbox', 'Scaleway Mailbox');
     await editor.shot('newcomer-2-mailbox');
     await editor.pick('domain_id', 'mail.example', 'mail.example.com');
     await editor.spot('parameter-input-local_part').first().locator('input').fill('new.person');
@@ -113,7 +113,7 @@ describe('a newcomer, from npm start', function () {
     const tested = await executions();
 
     await editor.newWorkflow();
-    await editor.add('Send', 'send', 'Send a message', 'Message at IMAP and SMTP');
+    await editor.add('Send', 'send', 'Send a message', 'IMAP and SMTP');
     await editor.account('IMAP of Bob');
     await editor.spot('parameter-input-to').first().locator('input').fill('ann@mail.test');
     await editor.spot('parameter-input-subject').first().locator('input').fill('Does it fire?');
