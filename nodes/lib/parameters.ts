@@ -80,8 +80,9 @@ function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProper
       displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] }, hide: { provider: [provider.id] } } })),
   ];
 }
-/** Where mail is read comes first; the others follow in the order of the registry. */
-const byMail = (one: Provider, other: Provider) => Number(other.id === 'imap') - Number(one.id === 'imap');
+/** Where mail is read and moved comes first, unless a notice stands against it; the others follow in the order of the registry. */
+const byMail = (one: Provider, other: Provider) => Number(handlesMail(other)) - Number(handlesMail(one));
+const handlesMail = ({ operations, notice }: Provider) => Object.hasOwn(operations, 'message.move') && !notice;
 
 /** The operations of a resource as a menu; of a node with very many, only the common ones for the list of actions, where they need no description. */
 function menuOf(node: NodeName, provider: Provider, resource: string, forList = false) {
