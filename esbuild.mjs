@@ -47,13 +47,22 @@ const spare = {
     b.onLoad({ filter: /./, namespace: 'spared' }, ({ path }) => ({ contents: spared[path] }));
   },
 };
+// Packages that others bring along as well: each is a file of its own that all of them share, and stays the CommonJS it is for them.
+const shared = ['libmime', 'iconv-lite', '@zone-eu/mailsplit'];
+const share = {
+  name: 'share',
+  setup(b) {
+    b.onResolve({ filter: new RegExp(`^(${shared.join('|')})$`) }, ({ path, importer }) =>
+      !importer.includes('node_modules') ? undefined : { path: `./${basename(path)}.js`, external: true });
+  },
+};
 // A package is bundled once: what else is imported of it stands in the file of the package, and a file of its own only points there.
 const partOf = entry => [...lazy.values()].find(other => entry.startsWith(`${other}/`));
 for (const [name, entry] of lazy) {
   const within = partOf(entry);
   if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
   const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
-  await buildCore({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare] });
+  await buildCore({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: shared.includes(entry) ? `module.exports = require(${JSON.stringify(entry)});` : [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare, share] });
 }
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.

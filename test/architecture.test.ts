@@ -36,7 +36,7 @@ const RULES: readonly Rule[] = [
   },
   {
     files: /^shared\/providers\/imap\//,
-    may: /^shared\/(?!registry\.ts|client\.ts|connect\.ts|index\.ts)(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/providers\/imap\/|^(?:imapflow|nodemailer|postal-mime)(?:\/|$)/,
+    may: /^shared\/(?!registry\.ts|client\.ts|connect\.ts|index\.ts)(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/providers\/imap\/|^(?:imapflow|nodemailer|libmime|libbase64|iconv-lite|@zone-eu\/mailsplit)(?:\/|$)/,
     why: 'only this provider uses the mail libraries',
   },
   {
@@ -101,7 +101,7 @@ describe('architecture', () => {
       const file = ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest);
       for (const statement of file.statements) {
         if (!ts.isImportDeclaration(statement) || statement.importClause?.isTypeOnly) continue;
-        assert.doesNotMatch((statement.moduleSpecifier as ts.StringLiteral).text, /^(?:undici|fast-xml-parser|imapflow|nodemailer|postal-mime)(?:\/|$)/, `${path} loads it at once`);
+        assert.doesNotMatch((statement.moduleSpecifier as ts.StringLiteral).text, /^(?:undici|fast-xml-parser|imapflow|nodemailer|libmime|libbase64|iconv-lite|@zone-eu\/mailsplit)(?:\/|$)/, `${path} loads it at once`);
       }
     }
   });

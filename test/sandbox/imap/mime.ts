@@ -181,7 +181,7 @@ const countLines = (bytes: Buffer, from: number, to: number): number => {
 };
 
 /** BODYSTRUCTURE, or BODY without the extension data (RFC 3501 7.4.2). */
-export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, placeholders = false): string {
+export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, quirks: { placeholders?: boolean; structure?: boolean } = {}): string {
   const { headers } = part, value = (name: string) => valueOf(headers, name);
   const disposition = () => {
     const match = /^([^\s;]+)\s*(.*)$/s.exec(value('content-disposition') ?? '');
@@ -192,10 +192,17 @@ export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, plac
     return tags.length === 0 ? 'NIL' : `(${tags.map(imapString).join(' ')})`;
   };
   const tail = () => `${disposition()} ${language()} ${imapString(value('content-location'))}`;
+  const declared = value('content-type') ?? '';
+  if (quirks.structure && part.type === 'multipart' && declared.split('"').length % 2 === 0) {
+    // What Dovecot 2.3.19 says of a boundary whose quote is not closed: no parameters, and one empty text.
+    return `(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL) ${imapString(part.subtype)}${extended ? ' NIL NIL NIL NIL' : ''})`;
+  }
+  // And of `text/html charset=utf-8`, without a semicolon.
+  if (quirks.structure && /^[\w-]+\/[\w-]+\s+[^;\s(]/.test(declared)) return `("" "" NIL NIL NIL "7bit" ${part.end - part.body}${extended ? ' NIL NIL NIL NIL' : ''})`;
   if (part.type === 'multipart') {
     // A multipart must have parts: one without any is shown with one empty text, as Dovecot does.
     const empty = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0${extended ? ' NIL NIL NIL NIL' : ''})`;
-    const inner = part.children.map(child => bodyStructure(child, bytes, extended, placeholders)).join('') || empty;
+    const inner = part.children.map(child => bodyStructure(child, bytes, extended, quirks)).join('') || empty;
     return `(${inner} ${imapString(part.subtype)}${extended ? ` ${parameterList(part.params)} ${tail()}` : ''})`;
   }
   const plain = part.type === 'text' && !part.params.some(([name]) => name === 'charset');
@@ -205,7 +212,7 @@ export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, plac
     imapString((value('content-transfer-encoding') ?? '7bit').replace(/[;\s].*$/s, '').toLowerCase() || '7bit'), String(part.end - part.body),
   ];
   const [inner] = part.children;
-  if (inner) fields.push(envelope(inner, placeholders), bodyStructure(inner, bytes, extended, placeholders), String(countLines(bytes, part.body, part.end)));
+  if (inner) fields.push(envelope(inner, quirks.placeholders), bodyStructure(inner, bytes, extended, quirks), String(countLines(bytes, part.body, part.end)));
   else if (part.type === 'text') fields.push(String(countLines(bytes, part.body, part.end)));
   if (extended) fields.push(imapString(value('content-md5')), tail());
   return `(${fields.join(' ')})`;

@@ -15,6 +15,8 @@ import { wire } from './wire.js';
 export interface Quirks {
   /** MISSING_MAILBOX and MISSING_DOMAIN stand in ENVELOPE where a half of an address is missing, as Dovecot answers. */
   placeholders?: boolean;
+  /** BODYSTRUCTURE of a malformed Content-Type says little, as Dovecot's does. */
+  structure?: boolean;
 }
 
 export interface ImapOptions extends StoreOptions {

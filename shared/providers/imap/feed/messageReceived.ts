@@ -5,14 +5,15 @@ import { feed, type Batch, type Context, type FeedItem, type Latest } from '../.
 import { endpoint, settingsOf } from '../account/fields.js';
 import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from '../session/imapPool.js';
 import {
-  arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
+  arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, readParts, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
 } from '../messages/content.js';
 import { messageId } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
 import { fetchRows, fetchTogether, mendRows, type Wish } from '../wire/fetch.js';
 import { contentsAhead, depthOf, handedOver, leaveUnread, newAhead, summariesAhead, type Ahead } from './ahead.js';
-import { LARGEST_PARSED, takeApart, TOO_LARGE, uidSearch } from '../operations/message.js';
-import { decoded } from '../mime/decode.js';
+import { LARGEST_PARSED, takeApart, TOO_LARGE } from '../messages/whole.js';
+import { uidSearch } from '../operations/message.js';
+import { decoded } from '../mime/transfer.js';
 import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
 
 /**
@@ -416,7 +417,7 @@ function postpone(ctx: Context, w: Work, folder: string, uid: number, items: Fee
 }
 
 const unreadable = (place: { folder: string; uidValidity: string; uid: number }, row: FetchMessageObject | undefined, error: string): ImapMessage =>
-  ({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure))
+  ({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure, row))
     : { id: messageId(place), folder: place.folder, to: [], native: { ...place } }), unreadable: true, error });
 
 /** Ends what has an end: the first look back, and the look at a folder created anew. */
@@ -658,11 +659,10 @@ const shapes = new WeakMap<FetchMessageObject, { shape: Outline | undefined }>()
 function shapeOf(row: FetchMessageObject | undefined): Outline | undefined {
   if (!row) return undefined;
   let known = shapes.get(row);
-  if (!known) shapes.set(row, known = { shape: outline(row.bodyStructure) });
+  if (!known) shapes.set(row, known = { shape: outline(row.bodyStructure, row) });
   return known.shape;
 }
 
-const textsOf = (shape: Outline): Part[] => [...shape.texts, ...shape.htmls];
 const filesOf = (shape: Outline, values: Input): Part[] =>
   values.fetch === 'full' ? shape.attachments.filter(part => part.size <= AT_ONCE && decodedSize(part) <= values.attachmentLimit).slice(0, 100) : [];
 
@@ -671,7 +671,7 @@ function costOf(values: Input, row: FetchMessageObject, shape: Outline | undefin
   if (values.fetch === 'envelope') return 0;
   if (values.fetch === 'raw') return (row.size ?? 0) <= AT_ONCE ? row.size ?? 0 : 0;
   if (!shape) return Math.min(row.size ?? 0, LARGEST_PARSED);
-  return [...textsOf(shape).map(part => Math.min(part.size, LONGEST_TEXT)), ...filesOf(shape, values).map(part => part.size)]
+  return [...readParts(shape).map(part => Math.min(part.size, LONGEST_TEXT)), ...filesOf(shape, values).map(part => part.size)]
     .reduce((sum, size) => sum + size, 4096);
 }
 
@@ -685,7 +685,8 @@ function wishesBeyond(track: Track, last: number, values: Input): Wish[] {
     const row = rows.get(uid), shape = shapeOf(row);
     if (!row) return undefined;
     const read = shape && passes(values, row, shape);
-    return { wanted: { uid, parts: read ? [...textsOf(shape), ...filesOf(shape, values)] : [], header: !!read }, cost: read ? costOf(values, row, shape) : 0 };
+    const parts = read ? [...readParts(shape), ...filesOf(shape, values)] : [];
+    return { wanted: { uid, parts, header: !!read }, cost: read ? costOf(values, row, shape) : 0 };
   };
   const contents = values.fetch === 'raw' ? [] : contentsAhead(ahead, uids.slice(uids.indexOf(last) + 1), depth, want);
   return [...contents, ...summariesAhead(ahead, rows)];
@@ -728,7 +729,7 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
     }
   }
   const parts: Wanted[] = values.fetch === 'raw' ? []
-    : open.filter(one => one.shape).map(one => ({ uid: one.uid, parts: [...textsOf(one.shape!), ...filesOf(one.shape!, values)], header: true }));
+    : open.filter(one => one.shape).map(one => ({ uid: one.uid, parts: [...readParts(one.shape!), ...filesOf(one.shape!, values)], header: true }));
   const take = (got: Got) => {
     const one = byUid.get(got.uid);
     if (!one?.shape) return;
@@ -753,7 +754,7 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
       const one = byUid.get(row.uid);
       if (!one || !row.source) return;
       if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
-      else await takeApart(row.source, one.message);
+      else await takeApart([row.source], one.message);
       const { attachments } = one.message;
       if (values.fetch !== 'full' && attachments) one.message.attachments = attachments.map(({ content: _content, ...described }) => described);
       finished(one);

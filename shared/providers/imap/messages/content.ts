@@ -2,7 +2,8 @@ import type { FileValue } from '../../../fields.js';
 import type { Context } from '../../../provider.js';
 import type { Address, Attachment, Message } from '../../../vocabulary.js';
 import { opened, withFolder } from '../session/imapPool.js';
-import { decodeStream, headerFields, readableText } from '../mime/decode.js';
+import { headerFields, readableText } from '../mime/decode.js';
+import { decodeStream } from '../mime/transfer.js';
 import { gone, messageId, RESET, type Place } from './id.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from '../libraries.js';
 import { fetchRows, fetchTogether, LONGEST_HEADER, mendRows, type Wish } from '../wire/fetch.js';
@@ -28,18 +29,21 @@ export const BARE = { uid: true, flags: true, internalDate: true, size: true } a
 
 /** One text longer than this is cut, in bytes on the wire; the rest is in the attachment of the same number. */
 export const LONGEST_TEXT = 2 * 1024 * 1024;
+/** All texts of a message together, and all of its HTML, each; what is beyond is in the attachments of its number. In bytes. */
+const LONGEST_TEXTS = 2 * LONGEST_TEXT;
 /** Large things are asked for in pieces of this size: few round trips, little memory. */
 const PIECE = 1024 * 1024;
 
-const addresses = (list: { name?: string; address?: string }[] | undefined): Address[] => {
+/** Those that have an address. */
+export const addresses = (list: { name?: string; address?: string }[] | undefined): Address[] => {
   const out: Address[] = [];
   for (const { name, address } of list ?? []) if (address) out.push(name ? { email: address, name } : { email: address });
   return out;
 };
 
-const iso = (date: Date | string | undefined): string | undefined => {
-  if (date === undefined) return undefined;
-  const at = date instanceof Date ? date : new Date(date);
+const iso = (at: Date | string | undefined): string | undefined => {
+  // Text is what could not be read.
+  if (!(at instanceof Date)) return undefined;
   return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 };
 
@@ -124,6 +128,15 @@ export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], ea
   }
 }
 
+/** The parts that are read as the words of a message: as many as fit into what is read of one. */
+export function readParts({ texts, htmls }: Outline): Part[] {
+  const some = (parts: readonly Part[]) => {
+    let left = LONGEST_TEXTS;
+    return parts.filter(({ size }) => (left -= Math.min(size, LONGEST_TEXT)) >= 0);
+  };
+  return [...some(texts), ...some(htmls)];
+}
+
 /** Puts fetched texts and headers into a message. */
 export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   const read = (parts: Part[]) => {
@@ -131,12 +144,13 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
     for (const part of parts) {
       const bytes = got.parts.get(part.part);
       if (!bytes) continue;
-      texts.push(readableText(part, bytes));
+      texts.push(readableText(part, bytes, part.size > LONGEST_TEXT));
       if (part.size > LONGEST_TEXT) message.native.textCut = true;
     }
     return texts.length ? texts.join('\n') : undefined;
   };
   const text = read(shape.texts), html = read(shape.htmls);
+  if (readParts(shape).length < shape.texts.length + shape.htmls.length) message.native.textCut = true;
   if (text !== undefined) message.text = text;
   if (html !== undefined) message.html = html;
   if (!got.header) return;
@@ -227,5 +241,5 @@ export async function summaryOf(client: ImapFlow, place: Place,
   const row = await rowOf(client, place, query) ?? (query === SUMMARY ? await rowOf(client, place, BARE) : undefined);
   if (!row) throw gone(messageId(place));
   await mendRows(client, [row]);
-  return { row, shape: outline(row.bodyStructure) };
+  return { row, shape: outline(row.bodyStructure, row) };
 }

@@ -12,7 +12,7 @@ const NO_MAILBOX = /^(?:missing_mailbox|missing_mailbox_terminator|invalid_addre
 /** The address of these two halves; undefined where one is missing, or stands in the place of one that is. */
 export function addressOf(mailbox: string, host: string): string | undefined {
   const local = mailbox.trim(), domain = host.trim();
-  if (!local || !domain || NO_HOST.test(domain) || NO_MAILBOX.test(local) || /[\s\p{Cc}<>@]/u.test(domain) || /\p{Cc}/u.test(local)) return undefined;
+  if (!local || !domain || NO_HOST.test(domain) || NO_MAILBOX.test(local) || /[\s\p{Cc}<>@]/u.test(domain) || /[\p{Cc}<>]/u.test(local)) return undefined;
   return `${local}@${domain}`;
 }
 

@@ -1,29 +1,119 @@
-import { fileOf, type FileValue } from '../../../fields.js';
-import { cleanName } from './structure.js';
-import { parserLibrary } from '../libraries.js';
+import type { Duplex } from 'node:stream';
+import { fieldOf, headerFields, structured, type Field } from './decode.js';
+import { splitterLibrary, type MessageStructureObject } from '../libraries.js';
+import { DEEPEST, MOST_PARTS, outline, type Outline, type Part } from './structure.js';
+import { decodeStream, encodingName } from './transfer.js';
 
-/** A message taken apart here. The place of an attachment in the list is its id: `m1`, `m2` and so on. */
-interface Parsed {
-  text?: string; html?: string; attachments: { id: string; file: FileValue; inline: boolean }[];
-  messageId?: string; subject?: string; date?: string; from?: { email: string; name?: string };
+/** A header larger than this, of the message or of a part, is none; in bytes. The splitter counts each line for 64 at least. */
+const LARGEST_HEADER = 512 * 1024, MOST_HEADER_LINES = LARGEST_HEADER / 64;
+/** More lines than this have more work in them than words; a message of 50 MB in lines of usual length has less than a million. */
+const MOST_LINES = 4_000_000;
+/** So much is split in one piece, in bytes. */
+const SLICE = 64 * 1024;
+
+/** Why a message is not taken apart, in words that end a sentence. */
+export class Unreasonable extends Error {}
+
+/** A message taken apart here: what its parts are, and their undecoded bytes, by the number of the part. */
+export interface TakenApart { header: Buffer; shape: Outline; bytes: Map<string, Buffer[]>; sizeOf(part: Part): Promise<number> }
+
+/** What the splitter tells: a part whose header is complete, or bytes of its content. */
+interface Node { type: 'node'; parentNode: Node | false; multipart: string | false; getHeaders(): Buffer }
+type Told = Node | { type: 'body' | 'data'; node: Node; value?: Buffer };
+
+/**
+ * Takes a whole message apart as it comes in; for messages whose structure the server could not tell. Bounded in depth, parts, lines and header
+ * fields: throws `Unreasonable` beyond. Keeps the event loop free, whatever is in the message.
+ */
+export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<TakenApart> {
+  const { Splitter } = await splitterLibrary();
+  const splitter = new Splitter({ maxHeadSize: LARGEST_HEADER, maxChildNodes: MOST_PARTS, ignoreEmbedded: true }) as unknown as Duplex;
+  const places = new Map<Node, { structure: MessageStructureObject; depth: number; path: number[] }>();
+  const bytes = new Map<string, Buffer[]>(), undivided = new Map<Node, Buffer[]>();
+  const keep = <K>(in_: Map<K, Buffer[]>, key: K, value: Buffer) => {
+    const pieces = in_.get(key);
+    if (pieces) pieces.push(value); else in_.set(key, [value]);
+  };
+  let root: MessageStructureObject | undefined, header: Buffer = Buffer.alloc(0), failed: Error | undefined;
+  const add = (node: Node) => {
+    const head = node.getHeaders(), parent = node.parentNode ? places.get(node.parentNode) : undefined;
+    const depth = parent ? parent.depth + 1 : 0;
+    if (depth > DEEPEST) throw new Unreasonable(`it has parts within parts, more than ${DEEPEST} deep`);
+    const path = parent ? [...parent.path, (parent.structure.childNodes?.length ?? 0) + 1] : [];
+    const structure = structureOf(headerFields(head, { raw: true }), path, !!node.multipart);
+    places.set(node, { structure, depth, path });
+    if (parent) {
+      // Whatever it calls itself, what has parts is a multipart.
+      if (!parent.structure.childNodes) Object.assign(parent.structure, { childNodes: [], type: 'multipart/mixed' });
+      parent.structure.childNodes!.push(structure);
+    } else { root = structure; header = head; }
+  };
+  splitter.on('data', (told: Told) => {
+    if (failed) return;
+    try {
+      if (told.type === 'node') add(told);
+      // The splitter ends a part that has no content with one.
+      else if (!told.value) return;
+      else if (told.type === 'body') keep(bytes, places.get(told.node)?.structure.part ?? '1', told.value);
+      else if (!places.get(told.node)?.structure.childNodes?.length) keep(undivided, told.node, told.value);
+    } catch (error) { failed = error as Error; }
+  });
+  const ended = new Promise<void>((resolve, reject) => { splitter.on('end', () => resolve()).on('error', reject); });
+  ended.catch(() => {});
+  let lines = 0;
+  try {
+    for await (const piece of source) {
+      for (let at = 0; at < piece.length; at += SLICE) {
+        const slice = piece.subarray(at, at + SLICE);
+        for (const byte of slice) if (byte === 0x0a) lines++;
+        if (lines > MOST_LINES) throw new Unreasonable(`it has more than ${MOST_LINES / 1e6} million lines`);
+        if (failed) throw failed;
+        if (!splitter.write(slice)) await Promise.race([new Promise(resolve => { splitter.once('drain', resolve); }), ended]);
+      }
+    }
+    splitter.end();
+    await ended;
+    if (failed) throw failed;
+  } catch (error) {
+    splitter.destroy();
+    throw (error as { code?: string }).code === 'EMAXLEN' ? new Unreasonable(/header/i.test((error as Error).message)
+      ? `a header in it has more than ${LARGEST_HEADER / 1024} KB or ${MOST_HEADER_LINES} lines` : `it has more than ${MOST_PARTS} parts`) : error;
+  }
+  for (const [node, { structure }] of places) {
+    // A multipart that falls into no parts is a text, as its reader would see it.
+    if (structure.childNodes?.length !== 0) continue;
+    delete structure.childNodes;
+    Object.assign(structure, { type: 'text/plain', parameters: {} });
+    bytes.set(structure.part ?? '1', undivided.get(node) ?? []);
+  }
+  for (const { structure } of places.values()) structure.size = (bytes.get(structure.part ?? '1') ?? []).reduce((sum, one) => sum + one.length, 0);
+  const shape = outline(root, { ours: true }) ?? { texts: [], htmls: [], attachments: [] };
+  return {
+    header, shape, bytes,
+    async sizeOf(part) {
+      let size = 0;
+      for await (const piece of decodeStream(inPieces(bytes.get(part.part) ?? []), part.encoding)) size += piece.length;
+      return size;
+    },
+  };
 }
 
-/** Takes a whole message apart; for messages whose structure the server could not tell, and for what is given as a file. Throws what the parser throws. */
-export async function parseMessage(source: Uint8Array): Promise<Parsed> {
-  const { default: PostalMime } = await parserLibrary();
-  const mail = await PostalMime.parse(source, { attachmentEncoding: 'arraybuffer', maxNestingDepth: 50, maxHeadersSize: 1024 * 1024,
-    forceRfc822Attachments: true });
-  const from = mail.from?.address ? { email: mail.from.address, ...(mail.from.name ? { name: mail.from.name } : {}) } : undefined;
+async function* inPieces(pieces: readonly Buffer[]): AsyncGenerator<Buffer> { yield* pieces; }
+
+/** What a header says of its part, in the words of BODYSTRUCTURE. */
+function structureOf(fields: readonly Field[], path: readonly number[], multipart: boolean): MessageStructureObject {
+  const { value, params } = structured(fieldOf(fields, 'content-type') ?? 'text/plain');
+  const said = fieldOf(fields, 'content-disposition'), disposition = said ? structured(said) : undefined;
+  const id = fieldOf(fields, 'content-id'), type = multipart ? value.toLowerCase() : typeOf(value);
   return {
-    ...(mail.text !== undefined ? { text: mail.text } : {}), ...(mail.html !== undefined ? { html: mail.html } : {}),
-    ...(mail.messageId ? { messageId: mail.messageId } : {}), ...(mail.subject ? { subject: mail.subject } : {}), ...(mail.date ? { date: mail.date } : {}),
-    ...(from ? { from } : {}),
-    attachments: mail.attachments.map((attachment, i) => {
-      const content = attachment.content as ArrayBuffer | Uint8Array | string;
-      const bytes = typeof content === 'string' ? Buffer.from(content) : content instanceof Uint8Array ? content : new Uint8Array(content);
-      const file = fileOf(cleanName(attachment.filename ?? `part-m${i + 1}.bin`), attachment.mimeType, bytes);
-      if (attachment.contentId) file.contentId = attachment.contentId.replace(/^<|>$/g, '');
-      return { id: `m${i + 1}`, file, inline: attachment.disposition === 'inline' || attachment.related === true };
-    }),
-  };
+    ...(path.length ? { part: path.join('.') } : {}), type, parameters: params, encoding: encodingName(fieldOf(fields, 'content-transfer-encoding')),
+    ...(id ? { id } : {}), ...(disposition ? { disposition: disposition.value.toLowerCase(), dispositionParameters: disposition.params } : {}),
+    ...(multipart ? { childNodes: [] } : {}),
+  } as MessageStructureObject;
+}
+
+/** `text/html` of whatever stands before a missing semicolon; a type that is none is text (RFC 2045 section 5.2). */
+function typeOf(value: string): string {
+  const found = /^\s*([\w!#$&^.+-]+)\s*\/\s*([\w!#$&^.+-]+)/.exec(value);
+  return found ? `${found[1]}/${found[2]}`.toLowerCase() : /^\s*text\b/i.test(value) || !value.trim() ? 'text/plain' : 'application/octet-stream';
 }

@@ -5,23 +5,17 @@ import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Message } from '../../../vocabulary.js';
 import { opened, openedWith, withImap } from '../session/imapPool.js';
 import {
-  arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, bytesOf, summaryOf, toMessage, uidSet, uidsOf, type ImapMessage,
+  arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, summaryOf, toMessage, uidSet, uidsOf, readParts, type ImapMessage,
 } from '../messages/content.js';
 import { readGrouped } from '../messages/group.js';
 import { placeOf, type Place } from '../messages/id.js';
+import { readWhole } from '../messages/whole.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
-import { parseMessage } from '../mime/parse.js';
 import { outline } from '../mime/structure.js';
 
 /** Messages of a list that are fetched at once. */
 const WINDOW = 250;
-/** A message whose structure cannot be used is read whole to be taken apart, up to this many bytes. */
-export const LARGEST_PARSED = 10 * 1024 * 1024;
-/** What is said of a larger one. */
-export const TOO_LARGE = 'The server cannot tell how this message is made up, and it is larger than '
-  + `${LARGEST_PARSED / 1048576} MB; only its source can be had.`;
-
 export const messageField = { message: text('Message',
   { required: true, maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
     help: 'The id of the message as message.list gives it.' }) };
@@ -144,7 +138,7 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
         if (!row) continue;
         const arrived = arrivedAt(row);
         if (arrived < since || arrived >= before) continue;
-        items.push(toMessage(row, mailbox.path, uidValidity, outline(row.bodyStructure)));
+        items.push(toMessage(row, mailbox.path, uidValidity, outline(row.bodyStructure, row)));
       }
       return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity } } : {}) };
     }, { reads: true });
@@ -161,41 +155,11 @@ async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
     });
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (!shape) return { message, broken: true };
-    await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: true }], got => fill(message, shape, got));
+    await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: true }], got => fill(message, shape, got));
     return { message, broken: false };
   });
   if (broken) await readWhole(ctx, place, message);
   return message;
-}
-
-/** Takes a message apart that the server could not, and says so where that is not possible either. */
-async function readWhole(ctx: Context, place: Place, message: ImapMessage): Promise<void> {
-  const pieces: Buffer[] = [];
-  let size = 0;
-  for await (const piece of bytesOf(ctx, place)) {
-    pieces.push(piece);
-    size += piece.length;
-    if (size > LARGEST_PARSED) { message.error = TOO_LARGE; return; }
-  }
-  await takeApart(Buffer.concat(pieces, size), message);
-}
-
-/** Fills a message from its source; a parser that fails leaves an error in it. */
-export async function takeApart(source: Buffer, message: ImapMessage): Promise<void> {
-  try {
-    const parsed = await parseMessage(source);
-    if (parsed.text !== undefined) message.text = parsed.text;
-    if (parsed.html !== undefined) message.html = parsed.html;
-    message.from ??= parsed.from;
-    message.subject ??= parsed.subject;
-    message.attachments = parsed.attachments.map(({ id, file, inline }) => ({
-      id, name: file.name, type: file.type, size: file.size, ...(inline ? { inline } : {}), ...(file.contentId ? { contentId: file.contentId } : {}),
-        content: file,
-    }));
-    if (parsed.messageId) message.native.messageId ??= parsed.messageId;
-  } catch (error) {
-    message.error = `The message could not be taken apart: ${(error as Error).message}`;
-  }
 }
 
 const bare = (message: ImapMessage): ImapMessage => {

@@ -12,7 +12,7 @@ import { endpoint, settingsOf } from '../account/fields.js';
 import { append } from './change.js';
 import { composed, ONE_PIECE, streamed } from '../mime/compose.js';
 import { granted, withFolder, withImap, addressOf } from '../session/imapPool.js';
-import { fetchParts, fill, inPlace, partFile, rowOf, sourceFile, SUMMARY, toMessage } from '../messages/content.js';
+import { fetchParts, fill, inPlace, partFile, rowOf, sourceFile, SUMMARY, toMessage, readParts } from '../messages/content.js';
 import { headerFields } from '../mime/decode.js';
 import { mendRows } from '../wire/fetch.js';
 import { folderFor } from './folder.js';
@@ -328,9 +328,9 @@ async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Par
     const row = await rowOf(client, place, { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence', 'return-path'] });
     if (!row) throw gone(placeId(place));
     await mendRows(client, [row]);
-    const shape = outline(row.bodyStructure);
+    const shape = outline(row.bodyStructure, row);
     const message = toMessage(row, place.folder, place.uidValidity, shape);
-    if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: false }],
+    if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: false }],
       got => fill(message, shape, got));
     const header = (name: string) => headerFields(row.headers ?? Buffer.alloc(0)).find(field => field.name.toLowerCase() === name)?.value;
     // Ids that are none would make a header of ours that is none.

@@ -1,4 +1,6 @@
 import { addressesIn, addressOf } from '../mime/address.js';
+import { rawText } from '../mime/charset.js';
+import { dateOf } from '../mime/dates.js';
 import { headerFields, words } from '../mime/decode.js';
 import {
   imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MailboxObject, type MessageAddressObject, type MessageEnvelopeObject,
@@ -18,6 +20,7 @@ const LARGEST = 1024 * 1024;
 const DEEPEST = 25;
 /** Anything else in an atom, though some servers send it, is left to the library. */
 const ATOM = /[A-Za-z0-9\\$_.\-+/]+/y;
+const FOREIGN = /[\x80-\xff]/;
 const HEAD = /^\* (\d+) FETCH \(/;
 const LITERAL = /\{(?:0|[1-9]\d{0,9})\}\r?\n/y;
 const PARTIAL = /<(?:0|[1-9]\d{0,9})>/y;
@@ -27,7 +30,8 @@ const PARTIAL = /<(?:0|[1-9]\d{0,9})>/y;
  * for whatever is not quite regular; `literals` are not touched.
  */
 export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow | undefined {
-  const text = payload.toString();
+  // Byte for byte: what is no ASCII may be in any charset.
+  const text = payload.toString('latin1');
   const head = HEAD.exec(text);
   if (!head) return undefined;
   let at = head[0].length, literal = 0, bad = false;
@@ -56,7 +60,7 @@ export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow
           value = found[1]!.replace(/\\(.)/gs, '$1');
           close = quoted.lastIndex - 1;
         }
-        out.push({ type: 'STRING', value });
+        out.push({ type: 'STRING', value: FOREIGN.test(value) ? rawText(Buffer.from(value, 'latin1')) : value });
         at = close + 1;
       } else if (c === '{') {
         const size = take(LITERAL), bytes = literals[literal++];
@@ -168,6 +172,14 @@ export function quicken(client: ImapFlow, together = true): void {
   };
 }
 
+/**
+ * True for a FETCH answer whose words alone, without what stands in literals, are more than any mail needs: a structure of a hundred thousand
+ * parts, or as many recipients. Nobody reads it, so the row is missing, and the message is asked for without them.
+ */
+const isMonstrous = (payload: Buffer): boolean => payload.length > MONSTROUS && HEAD.test(payload.toString('latin1', 0, 30));
+/** In bytes. */
+const MONSTROUS = 512 * 1024;
+
 /** A FETCH under way beside the library's own command; `end` hears that it was answered, or why it never will be. */
 interface Asked { tag: string; row(row: FetchRow): void | Promise<void>; end(error?: Error): void; over: Promise<void> }
 /** Those of a connection, in the order they were sent. A connection that is not here cannot have any. */
@@ -198,7 +210,7 @@ function pipe(client: ImapFlow, inside: Inside): Asked[] {
     return asked[0] && name && !Array.isArray(name) && name.value === 'FETCH' ? asked[0].row : theirs(command, attributes);
   };
   // An answer behind one that was left to the library goes the same way.
-  inside.handleResponse = async answer => (answer.payload[0] === OWN && answered(asked, answer.payload)) || respond(answer);
+  inside.handleResponse = async answer => (answer.payload[0] === OWN && answered(asked, answer.payload)) || isMonstrous(answer.payload) || respond(answer);
   client.once('close', () => {
     if (asked.length) interrupted.add(client);
     for (const one of asked.splice(0)) one.end(new Error('The connection ended.'));
@@ -216,7 +228,16 @@ export async function settled(client: ImapFlow): Promise<void> {
   await Promise.allSettled((underWay.get(client) ?? []).map(one => one.over));
 }
 
-const said = (value: Value | undefined): string => value && !Array.isArray(value) ? value.value.toString() : '';
+const said = (value: Value | undefined): string => !value || Array.isArray(value) ? ''
+  : typeof value.value === 'string' ? value.value : rawText(value.value);
+
+/** The same tree in strings alone, with what is encoded in them decoded: then nothing is left to decode for the library. */
+function readable(value: Value): Value {
+  if (!value) return value;
+  if (Array.isArray(value)) return value.map(readable);
+  if (value.type === 'ATOM' || (typeof value.value === 'string' && !value.value.includes('=?'))) return value;
+  return { type: 'STRING', value: words(said(value)) };
+}
 const unquoted = (name: string): string => name.length > 2 && name.startsWith('"') && name.endsWith('"') ? name.slice(1, -1) : name;
 function people(list: Value | undefined, doubt: () => void): MessageAddressObject[] | undefined {
   if (!Array.isArray(list) || !list.length) return undefined;
@@ -244,9 +265,8 @@ export function envelopeOf(values: Value[]): MessageEnvelopeObject {
   const envelope: MessageEnvelopeObject = {};
   const date = said(values[0]), subject = said(values[1]), inReplyTo = said(values[8]), messageId = said(values[9]);
   if (date) {
-    const at = new Date(date);
-    // The library gives what it cannot read as it is, whatever its types say.
-    envelope.date = Number.isNaN(at.getTime()) ? date as unknown as Date : at;
+    // What cannot be read is given as it is, as by the library, whatever its types say.
+    envelope.date = dateOf(date) ?? date as unknown as Date;
   }
   if (subject) envelope.subject = words(subject);
   let unsure = false;
@@ -347,7 +367,7 @@ async function rowMaker(mailbox: MailboxObject) {
         const date = new Date(single);
         row.internalDate = Number.isNaN(date.getTime()) ? single : date;
       } else if (name === 'ENVELOPE') { if (Array.isArray(value)) row.envelope = envelopeOf(value); }
-      else if (name === 'BODYSTRUCTURE') { if (Array.isArray(value)) row.bodyStructure = parseBodystructure(value as never); }
+      else if (name === 'BODYSTRUCTURE') { if (Array.isArray(value)) row.bodyStructure = parseBodystructure(readable(value) as never); }
       else if (name === 'MODSEQ' || name === 'EMAILID' || name === 'THREADID') {
         const [only] = Array.isArray(value) ? value : [];
         const text = only && !Array.isArray(only) && typeof only.value === 'string' ? only.value : undefined;

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import libbase64 from 'libbase64';
+import libmime from 'libmime';
+import libqp from 'libqp';
+import { connect, providerById, type Client } from '../../shared/index.js';
+import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
+import { rawText, textOf } from '../../shared/providers/imap/mime/charset.js';
+import { dateOf } from '../../shared/providers/imap/mime/dates.js';
+import { headerFields, readableText, structured, words } from '../../shared/providers/imap/mime/decode.js';
+import { decoded, decodeStream, encodingName, unquote } from '../../shared/providers/imap/mime/transfer.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { startMail, type Mail } from '../sandbox/mail.js';
+import { accountOf } from './imapAccount.js';
+
+type Any = any;
+const USER = 'u0@test.local', FOLDER = join(__dirname, 'mail');
+const part = (more: object) => ({ part: '1', type: 'text/plain', size: 0, encoding: '7bit', inline: false, ...more });
+
+describe('IMAP: charsets', () => {
+  before(decodingLibraries);
+
+  // Made by Python 3.11's codecs: label, text, bytes.
+  for (const [label, text, bytes] of JSON.parse(readFileSync(join(FOLDER, 'charsets.json'), 'utf8')) as [string, string, string][]) {
+    it(`reads ${text.slice(0, 12)} in ${label}`, () => assert.equal(textOf(Buffer.from(bytes, 'base64'), label), text));
+  }
+
+  it('believes the sender who says UTF-8, and guesses only where nothing is said', () => {
+    const bad = Buffer.concat([Buffer.from('Grüße aus Köln '), Buffer.from([0xe4]), Buffer.from(' — 日本語 €')]);
+    assert.equal(textOf(bad, 'utf-8'), 'Grüße aus Köln \ufffd — 日本語 €');
+    assert.equal(textOf(Buffer.from('Grüße und Küsse', 'latin1'), 'utf-8'), 'Grüße und Küsse', 'none of it is UTF-8');
+    assert.equal(textOf(Buffer.from('Grüße', 'latin1'), undefined), 'Grüße');
+    assert.equal(textOf(Buffer.from('Grüße'), undefined), 'Grüße');
+    assert.equal(textOf(Buffer.from('Grüße', 'latin1'), 'us-ascii'), 'Grüße');
+    assert.equal(textOf(Buffer.from([0xe4]), 'no-such-charset'), 'ä');
+    assert.equal(textOf(bad, 'utf-8').split('\ufffd').length, 2);
+    assert.equal(textOf(Buffer.from('ok'), 'utf-8'), 'ok', 'a failure leaves nothing behind');
+  });
+  it('never splits a character where a long text is cut', () => {
+    for (const [label, encoded] of [['utf-8', Buffer.from('aü日😀')], ['utf-16le', Buffer.from('aü日😀', 'utf16le')],
+      ['shift_jis', Buffer.from([0x93, 0xfa, 0x96, 0x7b])], ['gb18030', Buffer.from([0xd6, 0xd0, 0x81, 0x30, 0x81, 0x30])]] as const) {
+      const whole = textOf(encoded, label);
+      for (let i = 0; i <= encoded.length; i++) assert.ok(whole.startsWith(textOf(encoded.subarray(0, i), label, true)), `${label} cut at ${i}`);
+    }
+    assert.equal(readableText(part({ encoding: 'quoted-printable', charset: 'utf-8' }), Buffer.from('gr=C3=BC=C3'), true), 'grü');
+    assert.equal(readableText(part({ encoding: 'quoted-printable', charset: 'utf-8' }), Buffer.from('gr=C3=BC='), true), 'grü');
+    assert.equal(readableText(part({ encoding: 'base64', charset: 'utf-8' }), Buffer.from(Buffer.from('grüü').toString('base64').slice(0, 6)), true), 'grü');
+  });
+  it('never throws, whatever the bytes and the label', () => {
+    const labels = ['utf-8', 'iso-2022-jp', 'iso-2022-kr', 'hz', 'utf-7', 'utf-16', 'utf-32', 'cp437', 'gb18030', 'x-mac-greek', 'big5', 'euc-jp'];
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), fc.oneof(fc.constantFrom(...labels), fc.string()), fc.boolean(), (bytes, label, cut) => {
+      assert.equal(typeof textOf(bytes, label, cut), 'string');
+    }), { numRuns: 2000 });
+  });
+});
+
+describe('IMAP: transfer encodings', () => {
+  before(decodingLibraries);
+  const streamed = async (source: Buffer, encoding: string, step: number) => {
+    const pieces: Buffer[] = [], source_ = (async function* () { for (let i = 0; i < source.length; i += step) yield Buffer.from(source.subarray(i, i + step)); })();
+    for await (const piece of decodeStream(source_, encoding)) pieces.push(Buffer.from(piece));
+    return Buffer.concat(pieces);
+  };
+
+  it('of several padded blocks, and with rubbish between', async () => {
+    for (const [source, right] of [['AAECAw==\r\nBAUGBw==\r\nCAkKCw==', '000102030405060708090a0b'], ['QUJD!?\r\n REVG*', '414243444546'],
+      ['QUI=\r\nQw==', '414243'], ['QUJDRA', '41424344'], ['====', ''], ['QQ', '41']] as const) {
+      assert.equal(decoded(Buffer.from(source), 'base64').toString('hex'), right, source);
+      for (const step of [1, 2, 3, 5, 100]) assert.equal((await streamed(Buffer.from(source), 'base64', step)).toString('hex'), right, `${source} in steps of ${step}`);
+    }
+  });
+  it('of base64 as libbase64 reads it, in one piece and as it comes', async () => {
+    const piece = fc.constantFrom('QUJD', 'QQ==', 'QUI=', '\r\n', ' ', '!', '=', 'Q', 'AAECAw', '\x80');
+    await fc.assert(fc.asyncProperty(fc.array(piece, { maxLength: 10 }), fc.integer({ min: 1, max: 9 }), async (pieces, step) => {
+      const source = Buffer.from(pieces.join(''), 'latin1'), right = libbase64.decode(source.toString('latin1').replace(/[^A-Za-z0-9+/=]+/g, ''));
+      assert.deepEqual(decoded(Buffer.from(source), 'base64'), right);
+      assert.deepEqual(await streamed(source, 'base64', step), right);
+    }), { numRuns: 1000 });
+  });
+  it('of uuencode, in one piece and as it comes', async () => {
+    // Made by Python 3.11's binascii.b2a_uu.
+    const source = Buffer.from('see below\r\nbegin 644 a.txt\r\n,2&5L;&\\L(\'=O<FQD\r\n!(0  \r\n`\r\nend\r\nmore\r\n');
+    const right = 'Hello, world!';
+    assert.equal(decoded(Buffer.from(source), 'uuencode').toString(), right);
+    for (const step of [1, 7, 1000]) assert.equal((await streamed(source, 'uuencode', step)).toString(), right);
+    assert.equal(decoded(Buffer.from('no uuencode'), 'uuencode').toString(), 'no uuencode');
+    assert.equal((await streamed(Buffer.from('no uuencode'), 'uuencode', 3)).toString(), 'no uuencode');
+    for (const name of ['x-uuencode', 'uuencode', 'X-UUE', 'x-uu']) assert.equal(encodingName(name), name === 'x-uu' ? 'uuencode' : 'uuencode');
+  });
+  it('of quoted-printable as libqp reads it, bad escapes and soft breaks at the end among them', () => {
+    const piece = fc.constantFrom('a', ' ', '=', '=3D', '=\r\n', '=\n', '=C3=BC', '=c3', '=XY', '\r\n', '= \r\n', '=\t\n', 'ü', '=4', '==');
+    fc.assert(fc.property(fc.array(piece, { maxLength: 12 }), pieces => {
+      // The library also takes blanks away that end a line without an escape; what a text ends its lines with is left as it is here.
+      const source = pieces.join('').replace(/(?<!=)[ \t]+(?=\r?\n|$)/g, '').replace(/[ \t]+$/, '');
+      // Nor is an escape put together that a soft break divides, which the library does and no standard allows.
+      fc.pre(!/=[0-9a-f]?(?:=[ \t]*\r?\n)+/i.test(source.replace(/=[0-9a-f]{2}/gi, 'x').replace(/(?<![=])=[ \t]*\r?\n(?![0-9a-f])/gi, '')));
+      assert.equal(unquote(Buffer.from(source)).toString('latin1'), libqp.decode(Buffer.from(source)).toString('latin1'), JSON.stringify(source));
+    }), { numRuns: 3000 });
+  });
+  it('by the names programs give them', () => {
+    for (const [said, name] of [['Base64', 'base64'], ['base64;', 'base64'], ['base-64', 'base64'], ['"base64"', '7bit'], ['quoted-printable (x)', 'quoted-printable'], [undefined, '7bit'], ['8BIT', '8bit']] as const) {
+      if (said !== '"base64"') assert.equal(encodingName(said), name);
+    }
+  });
+});
+
+describe('IMAP: header fields', () => {
+  before(decodingLibraries);
+
+  it('decodes encoded words as libmime does', () => {
+    const word = fc.tuple(fc.constantFrom('utf-8', 'UTF-8', 'iso-8859-1', 'windows-1251', 'utf-8*en'), fc.constantFrom('B', 'q'), fc.constantFrom('ü', 'a b', 'Я', '=?', ''))
+      .map(([charset, encoding, text]) => `=?${charset}?${encoding}?${encoding === 'B' ? Buffer.from(text).toString('base64') : [...Buffer.from(text)].map(b => `=${b.toString(16).padStart(2, '0')}`).join('')}?=`);
+    fc.assert(fc.property(fc.array(fc.oneof(word, fc.constantFrom(' ', 'x', '  ', '=?', '?=', '_', '=?utf-8?Q?', 'ü')), { maxLength: 8 }), pieces => {
+      const value = pieces.join('');
+      // The library reads ISO-8859-1 as such, and everybody else as windows-1252, of which it is a part.
+      assert.equal(words(value), libmime.decodeWords(value).replace(/[\p{Cc}]+/gu, ' '), value);
+    }), { numRuns: 2000 });
+  });
+  it('decodes words of charsets that shift each for itself', () => {
+    assert.equal(words('=?ISO-2022-JP?B?GyRCOzNFRBsoQg==?= =?ISO-2022-JP?B?GyRCQkBPOhsoQg==?='), '山田太郎');
+    assert.equal(words('=?ISO-2022-JP?B?GyRCOzNFRA==?= =?ISO-2022-JP?B?YWJj?='), '山田abc', 'the first one forgot to shift back');
+    assert.equal(words('a =?utf-8?q?=C3=BC?= =?iso-2022-jp?B?GyRCOzNFRBsoQg==?= =?utf-8?q?=C3=BC?= b'), 'a ü山田ü b');
+    assert.equal(words('=?hz-gb-2312?Q?~{VPND~}?='), '中文');
+    assert.equal(words('=?utf-7?Q?+AOQ-?= =?utf-7?Q?+APY-?='), 'äö');
+    // What a word holds is not read a second time.
+    assert.equal(words(`=?iso-2022-jp?B?${Buffer.from('=?utf-8?q?=C3=BC?=').toString('base64')}?=`), '=?utf-8?q?=C3=BC?=');
+  });
+  it('gives one line, whatever was encoded', () => {
+    assert.equal(words('=?UTF-8?B?SW52b2ljZSA3CkJjYzogZXZlQGV2aWwuZXhhbXBsZQ==?='), 'Invoice 7 Bcc: eve@evil.example');
+    assert.equal(words('=?utf-8?q?a=0D=0Ab=E2=80=A8c=00d?='), 'a b c d');
+    assert.equal(words('a\r\nb'), 'a b');
+  });
+  it('reads each raw field for itself: UTF-8, else windows-1252', () => {
+    const header = Buffer.concat([Buffer.from('Subject: Grüße\r\n'), Buffer.from('X-Note: März\r\n\t\x80\r\n', 'latin1'), Buffer.from('To: a@b.c\r\n')]);
+    assert.deepEqual(headerFields(header), [{ name: 'Subject', value: 'Grüße' }, { name: 'X-Note', value: 'März €' }, { name: 'To', value: 'a@b.c' }]);
+    assert.equal(rawText(Buffer.from([0x8c, 0xea]), 'shift_jis'), '語');
+  });
+  it('reads parameters as libmime does, and where the semicolon is missing', () => {
+    assert.deepEqual(structured('text/html charset=utf-8'), { value: 'text/html', params: { charset: 'utf-8' } });
+    assert.deepEqual(structured('multipart/mixed; boundary="bnd1'), { value: 'multipart/mixed', params: { boundary: 'bnd1' } });
+    assert.deepEqual(structured('multipart/mixed;; boundary=b;').params.boundary, 'b');
+    assert.deepEqual(structured("attachment; filename*0*=utf-8''%C3%9Cber; filename*1=sicht.pdf").params, { filename: 'Übersicht.pdf' });
+    assert.deepEqual(structured('a/b; name="=?iso-2022-jp?B?GyRCOzNFRBsoQg==?="').params, { name: '山田' });
+    assert.equal(structured('a/b; __proto__=x; constructor=y').value, 'a/b');
+  });
+  it('reads dates in UTC where no zone is said, whatever the zone of the machine', () => {
+    for (const [text, right] of [
+      ['Mon, 02 Nov 2026 10:00:00', '2026-11-02T10:00:00.000Z'], ['Mon, 02 Nov 2026 10:00:00 +0100 (CET)', '2026-11-02T09:00:00.000Z'],
+      ['2 Nov 26 10:00 EST', '2026-11-02T15:00:00.000Z'], ['2 Nov 126 10:00 PDT', '2026-11-02T17:00:00.000Z'], ['2 Nov 99 10:00 Z', '1999-11-02T10:00:00.000Z'],
+      ['Mon Nov  2 10:00:00 2026', '2026-11-02T10:00:00.000Z'], ['2026-11-02 10:00:00', '2026-11-02T10:00:00.000Z'], ['Mon,2 Nov 2026 10:00:00 GMT+0100', '2026-11-02T09:00:00.000Z'],
+      ['November 2, 2026 10:00 PM', '2026-11-02T22:00:00.000Z'], ['Mon, 2 Nov 2026 10:00:00 A', '2026-11-02T10:00:00.000Z'],
+      ['31 Feb 2026 10:00:00 +0000', undefined], ['Mon, 2 Nov 2026 25:00:00 +0000', undefined], ['Mon, 2 Nov 2026 10:00:00 +9999', undefined], ['tomorrow', undefined], ['', undefined],
+    ] as const) assert.equal(dateOf(text)?.toISOString(), right, text);
+  });
+});
+
+describe('IMAP: mails as people get them', () => {
+  /** The right values, as the field has them. */
+  const RIGHT: Record<string, (mail: Any, content: (name: string) => Promise<Buffer>) => void | Promise<void>> = {
+    '01-utf8-one-bad-byte': m => { assert.match(m.text, /^Grüße aus Köln, die Straße ist glatt \ufffd — 日本語 € Ende/); },
+    '03-from-comma': m => assert.equal(m.from.email, 'service@shop.example'),
+    '03b-from-comma-underscore': m => assert.equal(m.from.email, 'no-reply@shop.example'),
+    '04-boundary-quote-not-closed': async (m, content) => {
+      assert.equal(m.text, 'The text of the mail.');
+      assert.equal(m.html, '<p>The text of the mail.</p>');
+      assert.deepEqual(m.attachments.map((one: Any) => one.name), ['a.pdf']);
+      assert.equal((await content('a.pdf')).toString('hex'), '255044462d312e340a25c3a40a');
+    },
+    '05-iso-2022-jp-subject': m => assert.deepEqual([m.subject, m.from.name, m.text.trim()], ['会議の日程についてお知らせします', '山田太郎', '本文です。']),
+    '06-subject-with-line-break': m => assert.equal(m.subject, 'Invoice 7 Bcc: eve@evil.example'),
+    '07-base64-padding-in-the-middle': async (m, content) => {
+      assert.equal(m.text, 'First line\nSecond line!\nThird line!\nFourth line\n');
+      assert.equal((await content('data.bin')).length, 12);
+    },
+    '08-cp932': m => assert.match(m.text, /^日本語の本文です/),
+    '08c-cp936': m => assert.match(m.text, /^中文正文。/),
+    '09-uuencode': async (_, content) => assert.equal((await content('a.txt')).toString(), 'Hello'),
+    '10-body-with-a-name': m => { assert.equal(m.text.trim(), 'The only text of this mail.'); assert.deepEqual(m.attachments, []); },
+    '11-raw-latin1-names': m => assert.deepEqual([m.subject, m.text, m.attachments[0].name], ['Grüße', 'Grüße', 'Übersicht März.pdf']),
+    '11b-raw-latin1-and-utf8-header': m => {
+      assert.equal(m.subject, 'Grüße');
+      assert.equal(m.native.headers.find((one: Any) => one.name === 'X-Note').value, 'März');
+    },
+    '12-date-without-zone': m => assert.equal(m.date, '2026-11-02T10:00:00.000Z'),
+    '14-text-html-unknown-ct': m => assert.equal(m.html.trim(), '<p>hello</p>'),
+    '17-from-no-domain': m => assert.equal(m.from, undefined),
+  };
+  const files = readdirSync(FOLDER).filter(name => name.endsWith('.eml')).map(name => name.slice(0, -4)).sort();
+
+  for (const quirks of [{}, { placeholders: true, structure: true }]) {
+    describe(quirks.structure ? 'from a server that reads as Dovecot does' : 'from the embedded server', () => {
+      let mail: Mail, client: Client, listed: Any[], fed: Any[];
+      before(async () => {
+        mail = await startMail({ imap: { quirks } });
+        client = connect(providerById('imap')!, accountOf(mail));
+        for (const name of files) mail.deliver(USER, readFileSync(join(FOLDER, `${name}.eml`)));
+        listed = [];
+        for await (const one of client.call('message.list', {}) as AsyncIterable<Any>) listed.unshift(one);
+        fed = [];
+        for (let at = await client.from('messageReceived', { folders: ['INBOX'] }, '2020-01-01T00:00:00Z'), more = true; more;) {
+          const batch: Any = await client.since('messageReceived', { folders: ['INBOX'], fetch: 'full' }, at);
+          fed.push(...batch.items.map((one: Any) => one.item));
+          ({ cursor: at, more } = batch);
+        }
+      });
+      after(async () => { closeConnections(); await mail.close(); });
+      const bytesOf = async (file: Any) => { const pieces: Buffer[] = []; for await (const piece of file.open()) pieces.push(piece as Buffer); return Buffer.concat(pieces); };
+
+      for (const [i, name] of files.entries()) {
+        it(`${name} reads right in list, get and feed`, async () => {
+          const got: Any = await client.call('message.get', { message: listed[i].id });
+          await RIGHT[name]!(got, async file => bytesOf(await client.call('attachment.get',
+            { message: got.id, attachment: got.attachments.find((one: Any) => one.name === file).id })));
+          await RIGHT[name]!(fed[i], async file => bytesOf(fed[i].attachments.find((one: Any) => one.name === file).content));
+          for (const key of ['from', 'to', 'subject', 'date']) {
+            assert.deepEqual(listed[i][key], got[key], `${key} in list and get`);
+            assert.deepEqual(fed[i][key], got[key], `${key} in feed and get`);
+          }
+          assert.equal(fed[i].text, got.text);
+          assert.equal(fed[i].html, got.html);
+        });
+      }
+    });
+  }
+});
