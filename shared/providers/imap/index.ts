@@ -5,6 +5,7 @@ import { checkAccount } from './account/check.js';
 import { messageReceived } from './feed/messageReceived.js';
 import { folders } from './operations/folder.js';
 import { reading } from './operations/message.js';
+import { replying } from './operations/reply.js';
 import { sending } from './operations/send.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
@@ -18,7 +19,7 @@ export const imap = {
       summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
       run: checkAccount,
     }),
-    ...folders, ...reading, ...changing, ...sending,
+    ...folders, ...reading, ...changing, ...sending, ...replying,
   },
   feeds: { messageReceived },
 } satisfies Provider;

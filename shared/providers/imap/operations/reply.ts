@@ -1,0 +1,101 @@
+import { formatAddress, parseAddress } from '../../../address.js';
+import { MailError } from '../../../errors.js';
+import { choice, flag } from '../../../fields.js';
+import { operation, type Context, type Operations } from '../../../provider.js';
+import type { Address, Receipt } from '../../../vocabulary.js';
+import { endpoint, settingsOf } from '../account/fields.js';
+import { partFile, sourceFile } from '../messages/content.js';
+import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
+import { escaped } from './outgoing.js';
+import { parentOf, type Parent } from '../messages/parent.js';
+import { granted, withFolder } from '../session/imapPool.js';
+import { addresses, BODY, ENVELOPE } from './mailFields.js';
+import { messageField } from './message.js';
+import { send } from './send.js';
+
+/** Sets a flag on the message that was answered or forwarded. Where that fails the mail is sent all the same. */
+async function flagged(ctx: Context, place: Place, name: string): Promise<boolean> {
+  try {
+    await withFolder(ctx, place.folder, async (client, mailbox) => {
+      if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+      await granted(client, client.messageFlagsAdd(String(place.uid), [name], { uid: true, silent: true }));
+    }, { write: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const prefixed = (prefix: string, subject: string) => new RegExp(`^${prefix}:`, 'i').test(subject.trim()) ? subject.trim() : `${prefix}: ${subject.trim()}`;
+const quoted = (parent: Parent) =>
+  `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n`
+  + (parent.text ?? '').split('\n').map(line => line.startsWith('>') ? `>${line}` : `> ${line}`).join('\n');
+
+/** The operations that answer and pass on. */
+export const replying = {
+  'message.reply': operation({
+    summary: 'Answer a message in its thread', effect: 'write', docs: 'RFC 5322 section 3.6.4, RFC 3834',
+    input: {
+      ...messageField, replyAll: flag('Reply to All', { default: false, help: 'Whether everyone who got the message gets the answer too.' }),
+      quote: flag('Quote', { default: false, help: 'Whether the text of the message is quoted below the answer.' }),
+      automatic: flag('Automatic Answer', { default: false,
+        help: 'Whether the answer says that it was made by a program; automatic and list mail is then not answered.' }),
+      cc: addresses('Cc'), bcc: addresses('Bcc'), ...BODY, ...ENVELOPE,
+    },
+    run: async (ctx, { message, replyAll, quote, automatic, ...mail }): Promise<Receipt> => {
+      const place = placeOf(message);
+      endpoint(ctx, 'smtp');
+      const parent = await parentOf(ctx, place, quote);
+      if (automatic && parent.automatic) throw new MailError('rejected',
+        'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
+      const own = settingsOf(ctx).address?.toLowerCase(), isOwn = (one: Address) => one.email.toLowerCase() === own;
+      const asked = parent.replyTo.length ? parent.replyTo : parent.from ? [parent.from] : [];
+      // Who answers a message of his own writes to the same people again.
+      const answerTo = asked.every(isOwn) && parent.to.length ? parent.to : asked;
+      if (!answerTo.length) throw new MailError('rejected', 'The message does not say whom to answer.');
+      const already = new Set(answerTo.map(one => one.email.toLowerCase()));
+      const others = replyAll ? [...parent.to, ...parent.cc].filter(one => !isOwn(one) && !already.has(one.email.toLowerCase())) : [];
+      const readable = (one: Address) => parseAddress(formatAddress(one)) ? [formatAddress(one)] : parseAddress(one.email) ? [one.email] : [];
+      const receipt = await send(ctx, {
+        ...mail, to: answerTo.flatMap(readable), cc: [...others.flatMap(readable), ...mail.cc ?? []], subject: clean(prefixed('Re', parent.subject)),
+        ...(quote ? { text: `${mail.text ?? ''}\n\n${quoted(parent)}` } : {}),
+        ...(quote && mail.html
+          ? { html: `${mail.html}<br><blockquote type="cite">${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}</blockquote>` } : {}),
+      }, { ...(parent.id ? { inReplyTo: parent.id } : {}), references: parent.references, automatic });
+      if (receipt.outcome === 'done') receipt.native.markedAnswered = await flagged(ctx, place, '\\Answered');
+      return receipt;
+    },
+  }),
+  'message.forward': operation({
+    summary: 'Forward a message', effect: 'write', docs: 'RFC 5322 section 3.6.4',
+    input: {
+      ...messageField, to: addresses('To'), cc: addresses('Cc'), bcc: addresses('Bcc'),
+      as: choice('Forward As', { inline: 'In the Text', attachment: 'As an Attachment' },
+        { default: 'inline', help: 'In the text, with its attachments, or whole and unchanged as one attachment.' }),
+      ...BODY, ...ENVELOPE,
+    },
+    run: async (ctx, { message, as, ...mail }): Promise<Receipt> => {
+      const place = placeOf(message);
+      endpoint(ctx, 'smtp');
+      const parent = await parentOf(ctx, place, as === 'inline');
+      const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
+        ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
+      const whole = as === 'attachment' || !parent.shape;
+      const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')]
+        : parent.shape!.attachments.map(part => partFile(ctx, place, part))
+          .map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
+      const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
+      const receipt = await send(ctx, {
+        ...mail, subject: clean(prefixed('Fwd', parent.subject)), attachments: [...mail.attachments ?? [], ...files],
+        ...(whole ? {} : { text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}` }),
+        ...(html === undefined || whole ? {}
+          : { html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}` }),
+      }, { references: parent.references });
+      if (receipt.outcome === 'done') receipt.native.markedForwarded = await flagged(ctx, place, '$Forwarded');
+      return receipt;
+    },
+  }),
+} satisfies Operations;
+
+/** What somebody else put into a header, fit to be sent again. */
+const clean = (text: string) => text.replace(/\p{Cc}+/gu, ' ').replace(/[!-~]{800}/g, '$& ').slice(0, 2000);
