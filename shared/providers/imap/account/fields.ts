@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { parseAddress } from '../../../address.js';
 import { MailError } from '../../../errors.js';
-import { choice, number, text, type Values } from '../../../fields.js';
+import { choice, list, number, text, type Values } from '../../../fields.js';
 import { auth, type Context } from '../../../provider.js';
 
 type Security = 'tls' | 'starttls' | 'none';
@@ -48,6 +48,10 @@ export const account = auth({
     smtpSecurity: choice('SMTP Security', SECURITY, { group: 'SMTP' }),
     smtpUser: text('SMTP User', { maxLength: 320, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
     smtpPassword: text('SMTP Password', { secret: true, maxLength: 1000, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
+    ownAddresses: list('Own Addresses', text('Address', { maxLength: 320, pattern: '^[^\\s@]*@[^\\s@]+$' }), {
+      maxItems: 500, group: 'Addresses', example: 'support@example.com, @example.net',
+      help: 'Other addresses that bring mail to this account, such as aliases; @example.net stands for a whole domain. Answers never go to them.',
+    }),
     allowedCertificate: text('Allowed Certificate', {
       lines: 6, maxLength: 20_000, group: 'Security',
       help: 'A certificate to accept beside those the system trusts, as PEM text or as its SHA-256 fingerprint.',
@@ -75,7 +79,11 @@ export interface Endpoint extends Side { side: 'IMAP' | 'SMTP'; user: string; pa
 /** A certificate the user vouches for: its SHA-256 fingerprint in lower-case hex, and its PEM where that was given. */
 interface Allowed { fingerprint?: string; pem?: string }
 /** An account as the operations use it. `key` names it for shared connections: it changes with every secret and reveals none. */
-interface Settings { key: string; user: string; imap?: Endpoint; smtp?: Endpoint; savesSent: boolean; address?: string }
+interface Settings {
+  key: string; user: string; imap?: Endpoint; smtp?: Endpoint; savesSent: boolean; address?: string;
+  /** The addresses of the account as far as they are known; one that begins with `@` is a whole domain. */
+  own: string[];
+}
 
 const known = new WeakMap<object, Settings>();
 
@@ -113,8 +121,10 @@ export function settingsOf(ctx: Context): Settings {
   // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one, and nobody's
   // token one made with another's.
   const key = createHash('sha256').update(JSON.stringify([imap, smtp, ...(oauth2 ? [ctx.key] : [])])).digest('base64url');
-  const address = [values.user, values.smtpUser].find(user => user && parseAddress(user)?.email === user);
-  const settings: Settings = { key, user: values.user, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}),
+  const own = [values.user, values.smtpUser, ...values.ownAddresses ?? []].filter(one => one !== undefined && (one.startsWith('@')
+    || parseAddress(one)?.email === one)) as string[];
+  const address = own.find(one => !one.startsWith('@'));
+  const settings: Settings = { key, user: values.user, own, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}),
     ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
   known.set(ctx.account, settings);
   return settings;

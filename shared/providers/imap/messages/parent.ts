@@ -1,3 +1,4 @@
+import { parseAddress } from '../../../address.js';
 import type { Context } from '../../../provider.js';
 import type { Address } from '../../../vocabulary.js';
 import { headerFields } from '../mime/decode.js';
@@ -9,19 +10,28 @@ import { gone, messageId, type Place } from './id.js';
 /** What a reply or forward must know of the message it belongs to. */
 export interface Parent {
   from?: Address; replyTo: Address[]; to: Address[]; cc: Address[]; subject: string; id?: string; references: string[]; automatic: boolean;
+  /** The addresses of ours that our own server says it delivered the message for. */
+  delivered: string[];
   date?: string; text?: string; html?: string; shape?: Outline;
 }
 
+/** The header fields that an answer depends on. */
+const ASKED = ['references', 'in-reply-to', 'auto-submitted', 'precedence', 'return-path', 'x-auto-response-suppress', 'x-autoreply', 'x-autorespond',
+  'list-id', 'list-unsubscribe', 'list-post', 'list-help', 'list-subscribe', 'list-owner', 'list-archive',
+  'received', 'delivered-to', 'x-original-to', 'envelope-to'];
+
+/** Reads it; with `texts` what it says, too. Throws `not_found`. */
 export async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Parent> {
   return inPlace(ctx, place, async client => {
-    const row = await rowOf(client, place, { ...SUMMARY, headers: ['references', 'in-reply-to', 'auto-submitted', 'list-id', 'precedence', 'return-path'] });
+    const row = await rowOf(client, place, { ...SUMMARY, headers: ASKED });
     if (!row) throw gone(messageId(place));
     await mendRows(client, [row]);
     const shape = outline(row.bodyStructure);
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: false }],
       got => fill(message, shape, got));
-    const header = (name: string) => headerFields(row.headers ?? Buffer.alloc(0)).find(field => field.name.toLowerCase() === name)?.value;
+    const fields = headerFields(row.headers ?? Buffer.alloc(0)).map(({ name, value }) => ({ name: name.toLowerCase(), value }));
+    const header = (name: string) => fields.find(field => field.name === name)?.value;
     // Ids that are none would make a header of ours that is none.
     const ids = (header('references') ?? header('in-reply-to') ?? '').match(MESSAGE_ID) ?? [];
     const id = row.envelope?.messageId?.match(MESSAGE_ID)?.[0];
@@ -29,14 +39,33 @@ export async function parentOf(ctx: Context, place: Place, texts: boolean): Prom
     return {
       replyTo, to: message.to, cc: message.cc ?? [], subject: message.subject ?? '', references: chain(ids, id), ...(id ? { id } : {}),
         ...(message.from ? { from: message.from } : {}),
-      automatic: /^(?!no\b)./i.test(header('auto-submitted') ?? '') || header('list-id') !== undefined
-        || /^(bulk|list|junk)/i.test(header('precedence') ?? '') || /^\s*<\s*>/.test(header('return-path') ?? ''),
+      automatic: isAutomatic(fields, message.from, row.bodyStructure?.type), delivered: deliveredFor(fields),
       ...(message.date ? { date: message.date } : {}),
         ...(message.text !== undefined ? { text: message.text } : message.html !== undefined ? { text: wordsIn(message.html) } : {}),
           ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
     };
   });
 }
+
+interface Header { name: string; value: string }
+
+/** Mail that no program may answer: from programs, lists and postmasters (RFC 3834 section 2, RFC 5230 section 4.6). */
+function isAutomatic(fields: readonly Header[], from: Address | undefined, type: string | undefined): boolean {
+  return fields.some(({ name, value }) => name.startsWith('list-') || name === 'x-autoreply' || name === 'x-autorespond'
+    || (name === 'auto-submitted' && /^(?!\s*no\b)\s*\S/i.test(value)) || (name === 'precedence' && /^\s*(bulk|list|junk|auto_reply)/i.test(value))
+    || (name === 'return-path' && /^\s*<\s*>/.test(value))
+    // Exchange and Outlook: https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcmail/ced68690-498a-4567-9d14-5c01f974d8b1
+    || (name === 'x-auto-response-suppress' && /\b(all|autoreply)\b/i.test(value)))
+    || type === 'multipart/report' || /^(mailer-daemon|postmaster|listserv|majordomo|owner-.*|.*-request|.*-owner)@/i.test(from?.email ?? '');
+}
+
+/** What stands above the first Received was put there by the server that delivered the message; all below it anybody may have written. */
+function deliveredFor(fields: readonly Header[]): string[] {
+  const received = fields.findIndex(({ name }) => name === 'received');
+  return fields.slice(0, Math.max(0, received)).filter(({ name }) => /^(delivered-to|x-original-to|envelope-to)$/.test(name))
+    .flatMap(({ value }) => parseAddress(value)?.email ?? []);
+}
+
 const MESSAGE_ID = /<[!-;=?-~]{1,900}>/g;
 
 /** The words of an HTML text, for the part of a quotation that has none of its own. Takes time in proportion to its length, whatever it holds. */

@@ -6,6 +6,7 @@ import { parseAddress } from '../../../address.js';
 import { isMailError, MailError, type Issue } from '../../../errors.js';
 import type { FileValue } from '../../../fields.js';
 import type { Address } from '../../../vocabulary.js';
+import { sameSpelling } from '../messages/answer.js';
 import { composed, ONE_PIECE, streamed } from '../mime/compose.js';
 import type { Mail, More } from './mailFields.js';
 
@@ -78,7 +79,9 @@ export function outgoing(mail: Mail, own: string | undefined, more: More): Outgo
   const from = mail.from ? person(mail.from) : own ? { email: own }
     : refuse([{ field: 'from', message: 'From is required, because the user name of the account is no e-mail address.' }]);
   const to = (mail.to ?? []).map(person), cc = (mail.cc ?? []).map(person), bcc = (mail.bcc ?? []).map(person);
-  const everyone = [...new Set([...to, ...cc, ...bcc].map(one => onWire(one.email)))];
+  const spellings = new Set<string>();
+  const everyone = [...to, ...cc, ...bcc].filter(({ email }) => !spellings.has(sameSpelling(email)) && spellings.add(sameSpelling(email)))
+    .map(one => onWire(one.email));
   if (!everyone.length) refuse([{ field: 'to', message: 'At least one recipient is required.' }]);
   const headers = ownHeaders(mail.headers);
   checkForm(mail);

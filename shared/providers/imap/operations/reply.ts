@@ -2,8 +2,9 @@ import { formatAddress, parseAddress } from '../../../address.js';
 import { MailError } from '../../../errors.js';
 import { choice, flag } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
-import type { Address, Receipt } from '../../../vocabulary.js';
+import type { Receipt } from '../../../vocabulary.js';
 import { endpoint, settingsOf } from '../account/fields.js';
+import { addressedTo, answerTo, isOneOf, sameSpelling } from '../messages/answer.js';
 import { partFile, sourceFile } from '../messages/content.js';
 import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
 import { escaped } from './outgoing.js';
@@ -48,16 +49,15 @@ export const replying = {
       const parent = await parentOf(ctx, place, quote);
       if (automatic && parent.automatic) throw new MailError('rejected',
         'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
-      const own = settingsOf(ctx).address?.toLowerCase(), isOwn = (one: Address) => one.email.toLowerCase() === own;
-      const asked = parent.replyTo.length ? parent.replyTo : parent.from ? [parent.from] : [];
-      // Who answers a message of his own writes to the same people again.
-      const answerTo = asked.every(isOwn) && parent.to.length ? parent.to : asked;
-      if (!answerTo.length) throw new MailError('rejected', 'The message does not say whom to answer.');
-      const already = new Set(answerTo.map(one => one.email.toLowerCase()));
-      const others = replyAll ? [...parent.to, ...parent.cc].filter(one => !isOwn(one) && !already.has(one.email.toLowerCase())) : [];
-      const readable = (one: Address) => parseAddress(formatAddress(one)) ? [formatAddress(one)] : parseAddress(one.email) ? [one.email] : [];
+      const { own } = settingsOf(ctx);
+      const isOwn = isOneOf([...own, ...parent.delivered, ...[mail.from, mail.replyTo].flatMap(one => one ? parseAddress(one)!.email : [])]);
+      const whom = answerTo(parent, isOwn, { all: replyAll, automatic });
+      const already = new Set([...whom.to, ...whom.cc].map(one => sameSpelling(one.email)));
+      const isNew = (written: string) => !already.has(sameSpelling(parseAddress(written)!.email));
+      const from = mail.from ?? addressedTo(parent, own);
       const receipt = await send(ctx, {
-        ...mail, to: answerTo.flatMap(readable), cc: [...others.flatMap(readable), ...mail.cc ?? []], subject: clean(prefixed('Re', parent.subject)),
+        ...mail, ...(from ? { from } : {}), to: whom.to.map(formatAddress), cc: [...whom.cc.map(formatAddress), ...mail.cc?.filter(isNew) ?? []],
+        subject: clean(prefixed('Re', parent.subject)),
         ...(quote ? { text: `${mail.text ?? ''}\n\n${quoted(parent)}` } : {}),
         ...(quote && mail.html
           ? { html: `${mail.html}<br><blockquote type="cite">${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}</blockquote>` } : {}),

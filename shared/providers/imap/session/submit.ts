@@ -19,7 +19,8 @@ export interface Offered { outcome: 'done' | 'unknown'; accepted: string[]; reje
  * Offers the message until it is taken, refused for good, or the tries are over; deferred recipients alone are tried again. When the connection
  * dies after the last byte the server may have the message (RFC 5321 section 4.5.4.2): that is said, and nothing is sent again.
  */
-export async function offer(ctx: Context, everyone: string[], envelope: (recipients: string[]) => Envelope, load: () => Promise<Buffer | Readable>): Promise<Offered> {
+export async function offer(ctx: Context, everyone: string[], envelope: (recipients: string[]) => Envelope,
+  load: () => Promise<Buffer | Readable>): Promise<Offered> {
   const end = endpoint(ctx, 'smtp');
   const begun = performance.now();
   const accepted: string[] = [], rejected: Rejection[] = [];
