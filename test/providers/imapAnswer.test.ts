@@ -100,14 +100,14 @@ describe('IMAP and SMTP: answers', function () {
 
   it('have no address of ours and none twice, whoever wrote what', () => {
     const address = fc.constantFrom('u0@test.local', 'U0+a@Test.Local', 'alias@test.local', 'any@example.net', 'ann@a.test', 'ANN@a.test', 'bob@b.test', 'x@münchen.de',
-      'x@xn--mnchen-3ya.de', 'bad', '', 'a@MISSING_DOMAIN').map(email => ({ email }));
+      'x@xn--mnchen-3ya.de', 'bad', '').map(email => ({ email }));
     const isOwn = isOneOf(['u0@test.local', 'ALIAS@test.local', '@Example.net']);
     fc.assert(fc.property(fc.option(address, { nil: undefined }), fc.array(address), fc.array(address), fc.array(address), fc.boolean(), fc.boolean(),
       (from, replyTo, to, cc, all, automatic) => {
         let answer;
         try { answer = answerTo({ ...(from ? { from } : {}), replyTo, to, cc }, isOwn, { all, automatic }); } catch (error) { return refused(/./)(error); }
         const everyone = [...answer.to, ...answer.cc].map(one => one.email.toLowerCase().replace('münchen', 'xn--mnchen-3ya'));
-        assert.ok(answer.to.length && everyone.every(one => !/^u0|^alias|example\.net$|MISSING|^bad$/i.test(one)));
+        assert.ok(answer.to.length && everyone.every(one => !/^u0|^alias|example\.net$|^bad$/i.test(one)));
         assert.equal(new Set(everyone).size, everyone.length);
         return true;
       }));

@@ -27,15 +27,12 @@ export function isOneOf(own: readonly string[]): (email: string) => boolean {
   return email => mailboxes.has(mailboxOf(email)) || domains.has(sameSpelling(email.slice(email.lastIndexOf('@'))));
 }
 
-/** What servers put where a sender wrote no domain or no address: Dovecot, Cyrus, UW and its heirs. */
-const PLACEHOLDER = /^MISSING_MAILBOX@|@(?:MISSING_DOMAIN|unspecified-domain|\.?MISSING-HOST-NAME\.?|\.?SYNTAX-ERROR\.?)$/i;
-
 /** The addresses that mail can be sent to, each once. A name that cannot be written is left out. */
 function usable(list: readonly Address[]): Address[] {
   const found = new Map<string, Address>();
   for (const one of list) {
     const read = parseAddress(formatAddress(one)) ?? parseAddress(one.email);
-    if (read && !PLACEHOLDER.test(read.email) && !found.has(sameSpelling(read.email))) found.set(sameSpelling(read.email), read);
+    if (read && !found.has(sameSpelling(read.email))) found.set(sameSpelling(read.email), read);
   }
   return [...found.values()];
 }
