@@ -55,7 +55,7 @@ describe('IMAP: account', () => {
   });
   it('tells a limit of connections from a wrong password', async () => {
     mail.imap.trouble.userLimit = 0;
-    await assert.rejects(list(clientOf(mail, 1)), refusedWith('rate_limited', /no further connection/));
+    await assert.rejects(list(clientOf(mail, 1)), refusedWith('rate_limited', /does not let this account in now: Maximum number/));
     mail.imap.trouble.mend();
     mail.imap.trouble.fail({ command: 'AUTH', reply: 'NO [UNAVAILABLE] Temporary authentication failure' });
     await assert.rejects(list(clientOf(mail, 2)), refusedWith('unavailable'));

@@ -5,6 +5,10 @@ import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../libraries.js';
+import { unlessAborted } from './abort.js';
+import { passing, type Passing } from './refusal.js';
+import { trySecondWay } from './signIn.js';
+import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from './tlsMix.js';
 import { observeCommands } from './observe.js';
 import { allowFlights, brokenOff, isOpening, shortenLogin, spareListing, together } from './pipeline.js';
 import { interrupted, quicken, settled, unread } from '../wire/fetch.js';
@@ -308,13 +312,13 @@ const cutOff = new WeakSet();
 /** Connects once and logs in. Throws a `MailError` that names side, host and port. `pipelined`: several commands may be in flight. */
 async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = true): Promise<ImapFlow> {
   const { ImapFlow } = await imapLibrary();
-  const address = await addressOf(ctx, end);
+  const address = await unlessAborted(addressOf(ctx, end), ctx.signal);
   const quiet = () => {};
-  const auth = end.oauth2 ? { user: end.user, accessToken: await tokenOf(ctx, end, renew) } : { user: end.user, pass: end.password };
+  const auth = end.oauth2 ? { user: end.user, accessToken: await unlessAborted(tokenOf(ctx, end, renew), ctx.signal) } : { user: end.user, pass: end.password };
   const client: ImapFlow = new ImapFlow({
     host: address, port: end.port, secure: end.security === 'tls', doSTARTTLS: end.security === 'starttls',
     ...(address === end.host ? {} : { servername: end.host }),
-    tls: end.security === 'none' ? {} : await tlsOptions(end, address),
+    tls: end.security === 'none' ? {} : await unlessAborted(tlsOptions(end, address), ctx.signal),
     auth,
     disableAutoIdle: true, disableCompression: true, clientInfo: { name: 'Mailroom', vendor: false, version: false, 'support-url': false },
     connectionTimeout: 30_000, greetingTimeout: 20_000, socketTimeout: 10 * 60_000,
@@ -329,15 +333,18 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
   client.on('error', quiet);
   const stop = () => client.close();
   ctx.signal?.addEventListener('abort', stop, { once: true });
-  let late = false;
+  if (!end.oauth2) trySecondWay(client, settingsOf(ctx).key, error => imapError(error, end).code !== 'unauthorized');
+  let late = false, mixed = false;
+  const spoken = watchSilence(end, address, () => client.stats().received > 0, () => { mixed = true; client.close(); });
   // The library's own limits end with the greeting; a server that goes silent after it would be waited for until the socket times out.
   const timer = setTimeout(() => { late = true; client.close(); }, CONNECT_DEADLINE);
   try {
-    await client.connect();
+    await unlessAborted(client.connect(), ctx.signal);
     return client;
   } catch (error) {
     client.close();
     ctx.signal?.throwIfAborted();
+    if (mixed) throw speaksTls(end);
     if (late) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`,
       { cause: error });
     if (isCertificateError(error)) throw await certificateRefused(end, address, error);
@@ -346,6 +353,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
     throw failed;
   } finally {
     clearTimeout(timer);
+    spoken();
     ctx.signal?.removeEventListener('abort', stop);
   }
 }
@@ -366,9 +374,6 @@ export async function tokenOf(ctx: Context, end: Endpoint, renew: boolean): Prom
     `${end.side} at ${end.host} is set to OAuth 2, but no access token is at hand. Connect the account first.`);
   return ctx.token(renew);
 }
-
-const LIMITS = /too many|maximum number|connection limit|simultaneous|rate limit|throttl/i;
-const TEMPORARY = /temporar|try again|later|unavailable|not available|internal|in progress|backend|timeout|timed out/i;
 
 interface LibraryError {
   code?: string; message?: string; responseStatus?: string; responseText?: string; response?: unknown; serverResponseCode?: string; reason?: string;
@@ -396,6 +401,12 @@ function codeOf(response: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** What the response codes of passing troubles mean, in the words of none (RFC 5530 section 3, RFC 9051 section 7.1). */
+function ofCode(code: string | undefined): Passing | undefined {
+  if (code === 'LIMIT' || code === 'INUSE') return { code: 'rate_limited', retryAfter: 60 };
+  return code === 'UNAVAILABLE' || code === 'SERVERBUG' || code === 'CONTACTADMIN' ? { code: 'unavailable', retryAfter: 60 } : undefined;
+}
+
 /** What a failure of the IMAP library means: by the response code where there is one (RFC 5530), never by the library's own flag alone. */
 export function imapError(error: unknown, end: Endpoint): MailError {
   if (isMailError(error)) return error;
@@ -406,13 +417,14 @@ export function imapError(error: unknown, end: Endpoint): MailError {
   const details = { cause: error, ...(code ? { native: { responseCode: code } } : {}) };
   if (e.code === 'ETHROTTLE') return new MailError('rate_limited', `${where} asks for a break: ${said}.`,
     { ...details, retryAfter: Math.ceil((e.throttleReset ?? 0) / 1000) });
-  const limited = code === 'LIMIT' || code === 'INUSE' || (!code && LIMITS.test(said));
+  const passes = passing(said, e.authenticationFailed) ?? ofCode(code);
+  // The words of a full mailbox may say limit too; it is not waiting that helps there (RFC 9208 section 4.1).
+  const full = code === 'OVERQUOTA' && !e.authenticationFailed && !/bandwidth|command|rate/i.test(said);
   if (e.authenticationFailed) {
     // LIMIT, UNAVAILABLE and the like say nothing about the password (RFC 5530 section 3), although the library flags every NO alike.
-    if (limited) return new MailError('rate_limited', `${where} accepts no further connection of this account: ${said}.`, details);
-    if (code === 'UNAVAILABLE' || code === 'SERVERBUG' || code === 'CONTACTADMIN' || (!code && TEMPORARY.test(said))) {
-      return new MailError('unavailable', `${where} cannot log anyone in now: ${said}.`, details);
-    }
+    if (passes?.code === 'rate_limited') return new MailError('rate_limited', `${where} does not let this account in now: ${said}.`,
+      { ...details, retryAfter: passes.retryAfter });
+    if (passes) return new MailError('unavailable', `${where} cannot log anyone in now: ${said}.`, { ...details, retryAfter: passes.retryAfter });
     return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
   }
   if (/^Unsupported authentication mechanism/.test(e.message ?? '')) {
@@ -422,14 +434,15 @@ export function imapError(error: unknown, end: Endpoint): MailError {
     if (e.mailboxMissing || code === 'NONEXISTENT' || code === 'TRYCREATE') return new MailError('not_found', `The folder does not exist: ${said}.`, details);
     if (code === 'ALREADYEXISTS') return new MailError('conflict', `${where} answered: ${said}.`, details);
     if (code === 'NOPERM') return new MailError('forbidden', `${where} answered: ${said}.`, details);
-    if (limited) return new MailError('rate_limited', `${where} answered: ${said}.`, details);
-    const temporary = code === 'UNAVAILABLE' || code === 'SERVERBUG' || (!code && TEMPORARY.test(said));
-    if (temporary) return new MailError('unavailable', `${where} answered: ${said}.`, details);
+    if (full) return new MailError('rejected', `${where} has no room left for this account: ${said}.`, details);
+    if (passes) return new MailError(passes.code, `${where} answered: ${said}.`, { ...details, retryAfter: passes.retryAfter });
     return new MailError('rejected', `${where} answered: ${said}.`, details);
   }
   if (e.code === 'NotFound') return new MailError('not_found', `${said}.`, details);
+  if (end.security === 'tls' && isPlainAnswer(error)) return speaksPlain(end, error);
+  if (end.security === 'starttls' && /does not support STARTTLS/i.test(said)) return noStartTls(end, error);
   if (e.tlsFailed) return new MailError('unavailable', `${where} could not be reached over TLS: ${said}.`, details);
-  if (limited && e.reason) return new MailError('rate_limited', `${where} closed the connection: ${said}.`, details);
+  if (passes && e.reason) return new MailError(passes.code, `${where} closed the connection: ${said}.`, { ...details, retryAfter: passes.retryAfter });
   if (e.code === 'LiteralTooLarge' || e.code === 'LineTooLarge' || e.code === 'ParserError' || e.code === 'ResponseProcessingFailed') {
     return new MailError('protocol', `${where} sent something that is not IMAP: ${said}.`, details);
   }

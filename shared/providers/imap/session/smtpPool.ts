@@ -1,16 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
-import type { SMTPConnectionAuth } from 'nodemailer/lib/smtp-connection/index.js';
-import { isMailError, MailError } from '../../../errors.js';
-import { redact } from '../../../secrets.js';
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
-import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
-import { addressOf, tokenOf } from './imapPool.js';
-import { smtpConnectionLibrary } from '../libraries.js';
+import { addressOf } from './imapPool.js';
+import { connected } from './smtpConnection.js';
+import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';
 import { observed } from './observe.js';
-import { abilitiesIn, sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from '../wire/smtpData.js';
+import { sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from '../wire/smtpData.js';
 
 /** Connections per account and process. Who finds all of them busy waits with nothing in hand, so memory has a bound too. */
 const CONNECTIONS = 5;
@@ -85,9 +81,10 @@ function wake(pool: Pool): void {
 async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line | undefined> {
   pool.opening++;
   try {
-    const connection = await observed(pool.ctx, pool.end, 'AUTH', '', connected(pool, signal));
+    const { connection, can } = await observed(pool.ctx, pool.end, 'AUTH', '', connected({ ctx: pool.ctx, end: pool.end, account: pool.key }, signal));
+    pool.can = can;
     if (connection.destroyed || pool.closed) { connection.close(); throw lost(); }
-    const line: Line = { session: sessionOn(connection, pool.can!), sent: 0 };
+    const line: Line = { session: sessionOn(connection, can), sent: 0 };
     pool.lines.add(line);
     connection.once('end', () => dismiss(pool, line));
     (connection._socket as Socket).once('close', () => { pool.lines.delete(line); wake(pool); });
@@ -105,59 +102,6 @@ async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line |
     pool.opening--;
     wake(pool);
   }
-}
-
-/** A connection that is logged in. Rejects with the library's error. */
-async function connected(pool: Pool, signal: AbortSignal | undefined, renewed = false): Promise<SMTPConnection> {
-  const { ctx, end } = pool;
-  const address = await addressOf(ctx, end);
-  const SmtpConnection = await smtpConnectionLibrary();
-  const connection = new SmtpConnection({
-    host: address, port: end.port, secure: end.security === 'tls', requireTLS: end.security === 'starttls', ignoreTLS: end.security === 'none',
-    // The name of this machine is nobody's business; an address literal is always allowed (RFC 5321 section 4.1.3).
-    name: '[127.0.0.1]', ...(address === end.host ? {} : { servername: end.host }), tls: end.security === 'none' ? {} : await tlsOptions(end, address),
-    connectionTimeout: 30_000, greetingTimeout: 30_000, socketTimeout: 120_000, dnsTimeout: 15_000,
-  });
-  // Without a listener a failing socket would end the process; the error itself reaches whoever waits for an answer.
-  connection.on('error', () => {});
-  const stop = () => connection.close();
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    signal?.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      connection.once('error', reject).once('end', () => setImmediate(reject, lost()));
-      connection.connect(error => {
-        if (error) return reject(error);
-        pool.can = abilitiesIn(String(connection.lastServerResponse));
-        if (!connection.allowsAuth) return resolve();
-        connection.login(loginOf(pool, renewed), error => { if (error) reject(error); else resolve(); });
-      });
-    });
-    return connection;
-  } catch (error) {
-    connection.close();
-    signal?.throwIfAborted();
-    // The library renews a token where the server gives its reasons first; Exchange Online and others refuse at once.
-    const { code, responseCode } = error as SmtpFailure;
-    if (end.oauth2 && !renewed && code === 'EAUTH' && responseCode === 535) return await connected(pool, signal, true);
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
-}
-
-function loginOf(pool: Pool, renewed: boolean): SMTPConnectionAuth {
-  const { end: { user, password, oauth2 }, end } = pool;
-  if (!oauth2) return { user, credentials: { user, pass: password } };
-  const tokens = {
-    getToken(renew: boolean, done: (error: Error | null, token?: string) => void) {
-      // The library writes a code of its own over that of an error, so it gets one around it.
-      tokenOf(pool.ctx, end, renew || renewed).then(token => done(null, token), (cause: unknown) => done(new Error((cause as Error).message, { cause })));
-    },
-    // https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
-    buildXOAuth2Token: (token: string) => Buffer.from(`user=${user}\x01auth=Bearer ${token}\x01\x01`).toString('base64'),
-  };
-  return { type: 'OAUTH2', user, method: 'XOAUTH2', oauth2: tokens } as unknown as SMTPConnectionAuth;
 }
 
 /** Back into the pool: to the next who waits, or to rest. */
@@ -181,8 +125,6 @@ function dismiss(pool: Pool, line: Line): void {
   pool.idle = pool.idle.filter(one => one !== line);
   line.session.quit(GOODBYE);
 }
-
-const lost = (): SmtpFailure & Error => Object.assign(new Error('the connection was closed'), { code: 'ECONNECTION' });
 
 /**
  * Sends once. `load` is asked for the message when a connection is there for it. `wire` tells afterwards how far it came, also when this throws
@@ -249,60 +191,6 @@ export async function abilitiesOf(ctx: Context): Promise<Abilities> {
   const pool = poolOf(ctx);
   if (!pool.can) await checkSmtp(ctx);
   return pool.can!;
-}
-
-const LIMITS = /too many|rate|limit|throttl|exceed|quota/i;
-const isTooMany = (error: unknown) => {
-  const { responseCode = 0, response = '' } = error as SmtpFailure;
-  return responseCode >= 400 && responseCode < 500 && /too many.*(connection|session)|connection.*limit|concurrent/i.test(response);
-};
-
-/** True where the same message may be taken at another try: 4yz and 503 (RFC 5321 section 4.2.1), or no answer at all. */
-export function isTemporary(error: unknown): boolean {
-  const e = error as SmtpFailure;
-  if (e.responseCode !== undefined) return e.responseCode < 500 || e.responseCode === 503;
-  return ['ECONNECTION', 'ETIMEDOUT', 'ESOCKET', 'EDNS', 'EPROTOCOL', 'EMAXLIMIT'].includes(e.code ?? '') && !aboutCertificate(error);
-}
-
-/** The library puts its own code over that of TLS, so the words have to tell. */
-const aboutCertificate = (error: unknown): boolean =>
-  isCertificateError(error) || isCertificateError(innermost(error))
-    || (/^(ESOCKET|ETLS)$/.test((error as SmtpFailure).code ?? '') && /certificate|altnames/i.test((error as SmtpFailure).message ?? ''));
-
-/** The server's words, without line breaks and without what looks like a secret. */
-export const smtpWords = (error: unknown): string => {
-  const e = error as SmtpFailure;
-  return redact((e.response || e.message || String(error)).replace(/\s+/g, ' ').trim()).replace(/\.$/, '').slice(0, 300);
-};
-
-function innermost(error: unknown): unknown {
-  let inner = error as { cause?: unknown };
-  while (inner?.cause && typeof inner.cause === 'object') inner = inner.cause as typeof inner;
-  return inner;
-}
-
-/** What a failure of the SMTP library means: by the reply code, because its own codes are used for both kinds. */
-export async function smtpError(error: unknown, end: Endpoint, address: string): Promise<MailError> {
-  if (isMailError(error)) return error;
-  const e = error as SmtpFailure;
-  const where = `SMTP at ${end.host}:${end.port}`;
-  const said = smtpWords(error);
-  const details = { cause: error, ...(e.responseCode ? { native: { responseCode: e.responseCode, ...(e.command ? { command: e.command } : {}) } } : {}) };
-  if (isMailError(innermost(error))) return innermost(error) as MailError;
-  if (aboutCertificate(error)) return certificateRefused(end, address, innermost(error));
-  const code = e.responseCode;
-  if (code === undefined) {
-    if (e.code === 'EAUTH' || e.code === 'ENOAUTH'
-      || e.code === 'EOAUTH2') return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
-    if (e.code === 'EMESSAGE') return new MailError('rejected', `${where}: ${said}.`, details);
-    if (e.code === 'EENVELOPE' || e.code === 'ECONFIG') return new MailError('invalid_input', `${said}.`, details);
-    if (e.code === 'ESTREAM') return new MailError('invalid_input', `An attachment could not be read: ${said}.`, details);
-    return new MailError('unavailable', `${where} did not answer: ${[e.code, said].filter(Boolean).join(', ')}.`, details);
-  }
-  if ([530, 532, 534, 535, 538].includes(code)) return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
-  if (code < 500) return new MailError(LIMITS.test(said) ? 'rate_limited' : 'unavailable', `${where} cannot take the message now: ${said}.`, details);
-  const whom = e.rejectedErrors?.map(one => one.recipient).filter(Boolean) ?? (e.recipient ? [e.recipient] : []);
-  return new MailError('rejected', `${where} refused ${whom.length ? `${whom.join(', ')}: ` : 'the message: '}${said}.`, details);
 }
 
 /** Closes every connection that is logged in at once, whatever is under way. */

@@ -5,7 +5,8 @@ import type { Context } from '../../../provider.js';
 import { endpoint } from '../account/fields.js';
 import type { Envelope, SmtpFailure, Wire } from '../wire/smtpData.js';
 import { addressOf } from './imapPool.js';
-import { deliver, isTemporary, smtpError, smtpWords } from './smtpPool.js';
+import { isTemporary, smtpError, smtpWords } from './smtpError.js';
+import { deliver } from './smtpPool.js';
 
 /** A message is offered three times at most, with the same Message-ID; in milliseconds, between the tries. */
 const WAITS = [1_000, 5_000];

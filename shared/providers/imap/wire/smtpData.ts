@@ -14,13 +14,17 @@ const ONE_PIECE = 64 * 1024;
 const LONGEST_REPLY = 1024 * 1024;
 
 /** What the answer to EHLO says (RFC 5321 section 4.1.1.1); `size` is the largest message in bytes (RFC 1870). */
-export interface Abilities { pipelining: boolean; smtputf8: boolean; eightBit: boolean; dsn: boolean; sizes: boolean; size?: number }
+export interface Abilities {
+  pipelining: boolean; smtputf8: boolean; eightBit: boolean; dsn: boolean; sizes: boolean; size?: number;
+  /** The ways of logging in, in the order the server has them. */
+  auth: string[];
+}
 
 export function abilitiesIn(said: string): Abilities {
   // The first line is the server's name, whatever that is.
-  const list = said.replace(/^.*\n?/, ''), size = Number(/^250[ -]SIZE (\d+)/im.exec(list)?.[1]);
+  const list = said.replace(/^.*\n?/, ''), auth = /^250[ -]AUTH[ =](.*)/im.exec(list)?.[1] ?? '', size = Number(/^250[ -]SIZE (\d+)/im.exec(list)?.[1]);
   const has = (word: string) => new RegExp(`^250[ -]${word}(?: |$)`, 'im').test(list);
-  return { pipelining: has('PIPELINING'), smtputf8: has('SMTPUTF8'), eightBit: has('8BITMIME'), dsn: has('DSN'), sizes: has('SIZE'),
+  return { pipelining: has('PIPELINING'), smtputf8: has('SMTPUTF8'), eightBit: has('8BITMIME'), dsn: has('DSN'), sizes: has('SIZE'), auth: auth.toUpperCase().split(/\s+/).filter(Boolean),
     ...(size ? { size } : {}) };
 }
 

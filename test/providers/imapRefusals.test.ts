@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { connect, providerById, type Client, type MailError } from '../../shared/index.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { passing, waitIn } from '../../shared/providers/imap/session/refusal.js';
+import { closePools } from '../../shared/providers/imap/session/smtpPool.js';
+import { selfSigned } from '../sandbox/imap/certificate.js';
+import { startImap } from '../scripted/imap.js';
+import { startSmtp } from '../scripted/smtp.js';
+import { accountOf } from '../scripted/with.js';
+
+const failureOf = async (work: unknown): Promise<MailError> => {
+  try { await work; } catch (error) { return error as MailError; }
+  throw new assert.AssertionError({ message: 'it was not refused' });
+};
+const MAIL = { to: 'u1@test.local', subject: 's', text: 't', saveToSent: 'no' };
+
+/** What servers answer to a login over IMAP, and what it means; each with where it was seen. */
+const IMAP_LOGINS: [answer: string, code: string, source: string][] = [
+  ['NO [ALERT] Too many simultaneous connections. (Failure)', 'rate_limited', 'Gmail, https://github.com/zone-eu/wildduck/issues/35'],
+  ['NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=16)', 'rate_limited',
+    'Rackspace, https://github.com/mscdex/node-imap/issues/606'],
+  ['NO Authentication rate limit from one source exceeded', 'rate_limited', 'Mailu, https://github.com/Mailu/Mailu/issues/1251'],
+  ['NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)', 'rate_limited', 'Gmail, https://github.com/ljmerza/ha-email-sensor/issues/16'],
+  ['NO [LIMIT] Rate limit hit', 'rate_limited', 'RFC 5530 section 3'],
+  ['NO [INUSE] Mailbox in use', 'rate_limited', 'RFC 5530 section 3'],
+  ['BAD User is authenticated but not connected.', 'unavailable', 'Office 365, https://github.com/atc0005/check-mail/issues/183'],
+  ['NO Server Unavailable. 15', 'unavailable', 'Exchange, https://github.com/lefcha/imapfilter/issues/146'],
+  ['NO [UNAVAILABLE] LOGIN Service is temporarily not available', 'unavailable', 'Yahoo, https://github.com/LukeSmithxyz/mutt-wizard/issues/764'],
+  ['NO [UNAVAILABLE] Temporary authentication failure. [mail:2026-11-28 10:00:00]', 'unavailable', 'Dovecot, https://github.com/chatmail/relay/issues/59'],
+  ['NO LOGIN Server error - Please try again later', 'unavailable', 'Yahoo, https://github.com/joeyates/imap-backup/issues/218'],
+  ['NO [OVERQUOTA] Mailbox is over quota', 'unavailable', 'RFC 5530 section 3'],
+  ['NO [AUTHENTICATIONFAILED] Authentication failed.', 'unauthorized', 'Dovecot, https://github.com/jstedfast/MailKit/issues/1923'],
+  ['NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)', 'unauthorized', 'Gmail, RFC 5530 section 3'],
+  ['NO LOGIN failed.', 'unauthorized', 'Exchange, https://github.com/jstedfast/MailKit/issues/483'],
+  ['NO Invalid login or password, please try again', 'unauthorized', 'the words of many'],
+];
+
+/** The same over SMTP, by step. */
+const SMTP_REFUSALS: [script: string, code: string, words: RegExp, source: string][] = [
+  ['S: 554 5.7.1 You are not welcome here', 'rejected', /refused the connection: 554/, 'RFC 5321 section 3.1'],
+  ['S: 451 ESMTP MailEnable Service temporarily refused connection because the server is too busy.', 'unavailable', /does not let/,
+    'https://github.com/maildev/maildev/issues/96'],
+  ['S: 421 Too many concurrent SMTP connections; please try again later.', 'rate_limited', /does not let/,
+    'Exim, https://github.com/PHPMailer/PHPMailer/issues/2070'],
+  ['C: AUTH …\nS: 454 4.7.0 Too many login attempts, please try again later. x - gsmtp', 'rate_limited', /does not let/,
+    'Gmail, https://github.com/nodemailer/nodemailer/issues/1388'],
+  ['C: AUTH …\nS: 454 4.7.0 Temporary authentication failure: Connection lost to authentication server', 'unavailable', /does not let/,
+    'Postfix, https://github.com/chatmail/relay/issues/441'],
+  ['C: AUTH …\nS: 535 5.7.8 Username and Password not accepted. Learn more at https://support.google.com/mail/?p=BadCredentials x - gsmtp',
+    'unauthorized', /refused the login/, 'Gmail, https://github.com/gophish/gophish/issues/1869'],
+  ['C: AUTH …\nS: 504 5.7.4 Unrecognized Authentication Type', 'unauthorized', /refused the login/, 'Gmail, https://github.com/corecode/dma/issues/72'],
+  ['C: .\nS: 550 5.4.5 Daily user sending quota exceeded. x - gsmtp', 'rate_limited', /cannot take the message now/,
+    'Gmail, https://github.com/gen-smtp/gen_smtp/issues/140'],
+  ['C: .\nS: 552 Message would take you over your relay quota of 500 Current quota used: 487', 'rate_limited', /cannot take the message now/,
+    'https://github.com/WWBN/AVideo/issues/7527'],
+  ['C: .\nS: 552 5.3.4 Message size exceeds fixed limit', 'rejected', /refused the message/, 'Postfix, RFC 1870 section 6.1'],
+  ['C: MAIL …\nS: 554 5.7.1 Sender address rejected', 'rejected', /refused the message/, 'Postfix'],
+];
+
+describe('IMAP and SMTP: refusals', function () {
+  this.timeout(60_000);
+  const servers: Server[] = [], sockets = new Set<Socket>();
+  const listening = async <T extends Server>(server: T): Promise<number> => {
+    servers.push(server);
+    server.on('connection', socket => { sockets.add(socket); socket.on('error', () => {}).on('close', () => sockets.delete(socket)); });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    return (server.address() as AddressInfo).port;
+  };
+  afterEach(async () => {
+    closePools();
+    closeConnections();
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(servers.splice(0).map(server => new Promise(resolve => server.close(resolve))));
+  });
+
+  for (const [answer, code, source] of IMAP_LOGINS) {
+    it(`a login over IMAP answered with ${answer.slice(0, 60)} is ${code} (${source})`, async () => {
+      const server = await startImap(`C: LOGIN …\nS: $ ${answer}\nC: AUTHENTICATE …\nS: $ ${answer}`);
+      try {
+        const error = await failureOf(accountOf(server).call('account.check', {}));
+        assert.equal(error.code, code, error.message);
+        assert.match(error.message, /^IMAP at 127\.0\.0\.1:\d+ /);
+        assert.equal(error.details.retryAfter !== undefined, code !== 'unauthorized');
+        assert.equal(server.connections, 1);
+      } finally { await server.close(); }
+    });
+  }
+
+  for (const [script, code, words, source] of SMTP_REFUSALS) {
+    it(`SMTP, ${script.split('\n').at(-1)!.slice(3, 60)} is ${code} (${source})`, async () => {
+      const server = await startSmtp(script);
+      try {
+        const login = /AUTH|^S:/.test(script);
+        const error = await failureOf(login ? accountOf(undefined, server).call('account.check', {}) : accountOf(undefined, server).call('message.send', MAIL));
+        assert.equal(error.code, code, error.message);
+        assert.match(error.message, words);
+        if (login) assert.doesNotMatch(error.message, /the message/);
+        assert.equal(server.mails.length, /C: \./.test(script) ? server.mails.length : 0);
+      } finally { await server.close(); }
+    });
+  }
+
+  it('a wait that the server names is the wait', () => {
+    assert.equal(waitIn('Suggested Backoff Time: 299876 milliseconds'), 300);
+    assert.equal(waitIn('Too many logins, try again in 5 minutes'), 300);
+    assert.equal(waitIn('please retry after 30 sec.'), 30);
+    assert.equal(waitIn('Locked for 2 hours'), 7200);
+    assert.equal(waitIn('Locked for 999999999 hours'), 86_400);
+    assert.equal(waitIn('try again later'), undefined);
+    assert.equal(passing('Too many connections, wait 20 seconds')?.retryAfter, 20);
+  });
+
+  it('nothing passes by itself in a password that is wrong, a message that is too large, or a recipient that is unknown', () => {
+    for (const words of ['535 5.7.8 Error: authentication failed: ', '535 5.7.139 Authentication unsuccessful, basic authentication is disabled.',
+      'Application-specific password required', '552 5.3.4 Message size exceeds limit', '550 5.1.1 Recipient address rejected: User unknown',
+      '550 Too many invalid recipients', 'Mailbox already exists', '554 5.7.1 Message rejected as spam']) {
+      assert.equal(passing(words), undefined, words);
+    }
+  });
+
+  describe('two ways of logging in', () => {
+    it('IMAP: the second is tried on the same connection, and is the first the next time', async () => {
+      // iCloud, https://github.com/LogicLabs-OU/OpenArchiver/issues/319
+      const server = await startImap('C: AUTHENTICATE PLAIN\nS: $ NO [AUTHENTICATIONFAILED] Authentication Failed',
+        { capabilities: 'IMAP4rev1 AUTH=ATOKEN AUTH=PLAIN UIDPLUS' });
+      try {
+        const client = accountOf(server);
+        await client.call('account.check', {});
+        assert.deepEqual([server.heard('AUTHENTICATE').length, server.heard('LOGIN').length, server.connections], [1, 1, 1]);
+        closeConnections();
+        await client.call('account.check', {});
+        assert.deepEqual([server.heard('AUTHENTICATE').length, server.heard('LOGIN').length, server.connections], [1, 2, 2]);
+      } finally { await server.close(); }
+    });
+
+    it('IMAP: a wrong password is tried in two ways and no more, on one connection, and the first refusal is told', async () => {
+      const server = await startImap('C: AUTHENTICATE …\nS: $ NO [AUTHENTICATIONFAILED] Wrong, says PLAIN\nC: LOGIN …\nS: $ NO [AUTHENTICATIONFAILED] Wrong, says LOGIN',
+        { capabilities: 'IMAP4rev1 AUTH=PLAIN AUTH=LOGIN' });
+      try {
+        const error = await failureOf(accountOf(server).call('account.check', {}));
+        assert.equal(error.code, 'unauthorized');
+        assert.match(error.message, /says PLAIN/);
+        assert.deepEqual([server.heard('AUTHENTICATE').length, server.heard('LOGIN').length, server.connections], [1, 1, 1]);
+      } finally { await server.close(); }
+    });
+
+    it('IMAP: where the command is switched off, the mechanisms are tried in the order of the server', async () => {
+      const server = await startImap('C: AUTHENTICATE LOGIN\nS: $ NO not this way', { capabilities: 'IMAP4rev1 LOGINDISABLED AUTH=LOGIN AUTH=PLAIN' });
+      try {
+        await accountOf(server).call('account.check', {});
+        assert.deepEqual(server.heard('AUTHENTICATE'), ['AUTHENTICATE LOGIN', 'AUTHENTICATE PLAIN']);
+        assert.equal(server.heard('LOGIN').length, 0);
+      } finally { await server.close(); }
+    });
+
+    for (const [offer, first, second] of [['AUTH PLAIN LOGIN', 'PLAIN', 'LOGIN'], ['AUTH LOGIN CRAM-MD5 PLAIN', 'LOGIN', 'PLAIN']] as const) {
+      it(`SMTP: ${second} where ${first} is refused`, async () => {
+        const server = await startSmtp(`C: AUTH ${first}…\nS: 535 5.7.8 Not this way`, { ehlo: [offer] });
+        try {
+          const client = accountOf(undefined, server);
+          await client.call('message.send', MAIL);
+          const tried = () => server.log.filter(line => line.startsWith('C: AUTH')).map(line => line.split(' ')[2]);
+          assert.deepEqual([tried(), server.connections, server.mails.length], [[first, second], 1, 1]);
+          closePools();
+          await client.call('message.send', MAIL);
+          assert.deepEqual(tried(), [first, second, second]);
+        } finally { await server.close(); }
+      });
+    }
+  });
+
+  describe('TLS and clear text taken for each other', () => {
+    const client = (side: 'imap' | 'smtp', port: number, security: string): Client => connect(providerById('imap'), {
+      user: 'u0@test.local', password: 'pass0', [`${side}Host`]: 'localhost', [`${side}Port`]: port, [`${side}Security`]: security,
+    }, { resolve: async () => '127.0.0.1' });
+
+    it('is told with the setting to change, and never in words of OpenSSL', async () => {
+      const { cert, key } = selfSigned();
+      const tls = createTlsServer({ cert, key });
+      tls.on('tlsClientError', () => {});
+      const secure = await listening(tls), imap = await startImap(''), smtp = await startSmtp();
+      try {
+        const cases: ['imap' | 'smtp', number, string, RegExp][] = [
+          ['imap', imap.port, 'tls', /does not speak TLS from the start.*Set IMAP Security to STARTTLS/], ['imap', imap.port, 'starttls', /does not offer STARTTLS/],
+          ['smtp', smtp.port, 'tls', /does not speak TLS from the start.*Set SMTP Security to STARTTLS/], ['smtp', smtp.port, 'starttls', /does not offer STARTTLS/],
+          ['imap', secure, 'starttls', /expects TLS from the start.*Set IMAP Security to TLS/], ['imap', secure, 'none', /expects TLS from the start/],
+          ['smtp', secure, 'starttls', /expects TLS from the start.*Set SMTP Security to TLS/], ['smtp', secure, 'none', /expects TLS from the start/],
+        ];
+        const errors = await Promise.all(cases.map(([side, port, security]) => failureOf(client(side, port, security).call('account.check', {}))));
+        errors.forEach((error, i) => {
+          assert.equal(error.code, 'unavailable');
+          assert.match(error.message, cases[i]![3]);
+          assert.doesNotMatch(error.message, /SSL|routines|wrong version|ESOCKET|GREETING_TIMEOUT/);
+        });
+        assert.doesNotMatch([...imap.log, ...smtp.log].filter(line => line.startsWith('C: ')).join('\n'), /C: AUTH|LOGIN|pass0/);
+      } finally { await Promise.all([imap.close(), smtp.close()]); }
+    });
+  });
+
+  describe('giving up', () => {
+    const silent = () => listening(createServer(() => {}));
+    const within = async (run: (signal: AbortSignal) => Promise<unknown>, reached: () => Promise<void>) => {
+      const over = new AbortController(), work = failureOf(run(over.signal));
+      await reached();
+      const at = performance.now();
+      over.abort(new Error('enough'));
+      assert.match((await work).message, /enough/);
+      assert.ok(performance.now() - at < 1000, `${performance.now() - at} ms`);
+    };
+    const connection = () => new Promise<void>(resolve => servers.at(-1)!.once('connection', () => setImmediate(resolve)));
+    const run = (side: 'imap' | 'smtp', port: number, security: string, resolve: () => Promise<string>, more = {}) => (signal: AbortSignal) =>
+      connect(providerById('imap'), { user: 'u0@test.local', password: 'pass0', [`${side}Host`]: 'localhost', [`${side}Port`]: port, [`${side}Security`]: security, ...more },
+        { resolve, signal }).call('account.check', {}) as Promise<unknown>;
+
+    for (const side of ['imap', 'smtp'] as const) {
+      it(`${side}: is felt within a second while a name is looked up`, async () => {
+        let asked!: () => void;
+        const looked = new Promise<void>(resolve => { asked = resolve; });
+        await within(run(side, 1, 'tls', () => { asked(); return new Promise(() => {}); }), () => looked);
+      });
+      for (const [what, security, greeting] of [['connecting', 'none', ''], ['the TLS handshake', 'tls', ''],
+        ['STARTTLS', 'starttls', side === 'imap' ? '* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\r\n' : '220 hi\r\n']] as const) {
+        it(`${side}: is felt within a second during ${what}`, async () => {
+          let reached: () => Promise<void> = connection, port;
+          if (greeting) {
+            let heard!: () => void;
+            const upgrading = new Promise<void>(resolve => { heard = resolve; });
+            // Says yes to STARTTLS, and nothing more.
+            port = await listening(createServer(socket => {
+              socket.write(greeting);
+              socket.on('data', data => {
+                const text = data.toString('latin1');
+                if (/^EHLO/.test(text)) socket.write('250-x\r\n250 STARTTLS\r\n');
+                else if (/^STARTTLS/.test(text)) { socket.write('220 go\r\n'); heard(); }
+                else if (/ STARTTLS/i.test(text)) { socket.write(`${text.split(' ')[0]} OK go\r\n`); heard(); }
+                else if (/ CAPABILITY/i.test(text)) socket.write(`* CAPABILITY IMAP4rev1 STARTTLS\r\n${text.split(' ')[0]} OK\r\n`);
+              });
+            }));
+            reached = () => upgrading;
+          } else port = await silent();
+          await within(run(side, port, security, async () => '127.0.0.1'), reached);
+        });
+      }
+      it(`${side}: is felt within a second while the certificate is looked at beforehand`, async () => {
+        const port = await silent();
+        await within(run(side, port, 'tls', async () => '127.0.0.1', { allowedCertificate: 'ab'.repeat(32) }), connection);
+      });
+    }
+  });
+});
