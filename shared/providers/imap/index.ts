@@ -3,8 +3,10 @@ import { account } from './account/fields.js';
 import { changing } from './operations/change.js';
 import { checkAccount } from './account/check.js';
 import { messageReceived } from './feed/messageReceived.js';
+import { drafts } from './operations/draft.js';
 import { folders } from './operations/folder.js';
 import { reading } from './operations/message.js';
+import { quotas } from './operations/quota.js';
 import { replying } from './operations/reply.js';
 import { sending } from './operations/send.js';
 
@@ -19,7 +21,7 @@ export const imap = {
       summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
       run: checkAccount,
     }),
-    ...folders, ...reading, ...changing, ...sending, ...replying,
+    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas,
   },
   feeds: { messageReceived },
 } satisfies Provider;

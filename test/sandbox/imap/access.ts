@@ -5,7 +5,7 @@ import { sync, tell, unselect, type CommandEntry, type Session } from './session
 export function capabilities({ server, account, secure }: Session): string {
   const all = account
     ? ['SASL-IR', 'LITERAL+', 'ID', 'ENABLE', 'IDLE', 'NAMESPACE', 'CHILDREN', 'UNSELECT', 'UIDPLUS', 'MOVE', 'CONDSTORE', 'QRESYNC', 'ESEARCH', 'WITHIN',
-      'LIST-EXTENDED', 'LIST-STATUS', 'SPECIAL-USE', 'STATUS=SIZE', 'OBJECTID']
+      'LIST-EXTENDED', 'LIST-STATUS', 'SPECIAL-USE', 'STATUS=SIZE', 'OBJECTID', 'QUOTA']
     : ['SASL-IR', 'LITERAL+', 'ID', 'ENABLE', 'IDLE', ...(secure ? [] : ['STARTTLS']),
       ...(secure || server.options.plaintext !== false ? ['AUTH=PLAIN', 'AUTH=LOGIN', 'AUTH=XOAUTH2'] : ['LOGINDISABLED'])];
   return ['IMAP4rev1', ...all.filter(server.has), ...server.options.offer?.filter(c => !all.includes(c)) ?? []].join(' ');

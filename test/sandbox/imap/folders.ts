@@ -173,6 +173,19 @@ export const folderCommands: Record<string, CommandEntry> = {
     state: 'in', needs: 'NAMESPACE',
     run(session, args) { args.end(); tell(session, `NAMESPACE (("" ${imapString(session.server.store.separator)})) NIL NIL`); return 'OK Namespace completed.'; },
   },
+  // RFC 9208 section 4.1.1; the limit is a guess of a usual one.
+  GETQUOTAROOT: {
+    state: 'in', needs: 'QUOTA',
+    run(session, args) {
+      args.space(); const name = folderName(args);
+      args.end();
+      mailboxOf(session, name);
+      const all = [...session.account!.mailboxes.values()].flatMap(mailbox => mailbox.messages), bytes = all.reduce((sum, message) => sum + message.size, 0);
+      tell(session, `QUOTAROOT ${wireName(name)} "User quota"`);
+      tell(session, `QUOTA "User quota" (STORAGE ${Math.ceil(bytes / 1024)} 1048576 MESSAGE ${all.length} 100000)`);
+      return 'OK Getquotaroot completed.';
+    },
+  },
   STATUS: {
     state: 'in',
     run(session, args) {

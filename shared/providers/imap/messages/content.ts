@@ -12,6 +12,8 @@ import { nameOf, outline, toAttachment, type Outline, type Part } from '../mime/
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
 export interface ImapMessage extends Message {
   folder: string;
+  /** The name the message was sent with and that of the one it answers, in their brackets (RFC 5322 section 3.6.4). */
+  messageId?: string; inReplyTo?: string;
   attachments?: (Attachment & { content?: FileValue })[];
   /** The whole message as it came, where that was asked for. */
   raw?: FileValue;
@@ -47,6 +49,9 @@ const iso = (at: Date | string | undefined): string | undefined => {
   return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 };
 
+/** The first id in a field that may hold more. */
+const idIn = (value: string | undefined): string | undefined => /<[^<>\s]{1,900}>/.exec(value ?? '')?.[0];
+
 /** When the server took the message, in milliseconds; NaN where it did not say. */
 export const arrivedAt = (row: FetchMessageObject): number => row.internalDate === undefined ? NaN : new Date(row.internalDate).getTime();
 
@@ -70,6 +75,9 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
   if (cc.length) message.cc = cc;
   if (envelope?.subject !== undefined) message.subject = envelope.subject;
   if (date) message.date = date;
+  const known = idIn(envelope?.messageId), before = idIn(envelope?.inReplyTo);
+  if (known) message.messageId = known;
+  if (before) message.inReplyTo = before;
   if (row.threadId) message.thread = row.threadId;
   if (shape) message.attachments = shape.attachments.map(toAttachment);
   return message;

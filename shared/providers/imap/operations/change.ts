@@ -2,6 +2,7 @@ import { isMailError, MailError } from '../../../errors.js';
 import { choice, file, flag, list, text, time } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Receipt } from '../../../vocabulary.js';
+import { ensure, needing } from '../session/folderRefusal.js';
 import { granted, opened, openedWith, withImap } from '../session/imapPool.js';
 import { uidSet } from '../messages/content.js';
 import { folderFor } from './folder.js';
@@ -109,12 +110,14 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
     { uid: true })) if (row.envelope?.messageId) named.set(row.uid, row.envelope.messageId);
   const status = uidplus ? undefined : await client.status(target, { uidNext: true, uidValidity: true });
   let result;
-  if (!move) result = await granted(client, client.messageCopy(set, target, { uid: true }));
-  else if (client.capabilities.has('MOVE') || client.enabled.has('IMAP4REV2')) result = await granted(client, client.messageMove(set, target, { uid: true }));
+  if (!move) result = await needing(client, target, () => granted(client, client.messageCopy(set, target, { uid: true })));
+  else if (client.capabilities.has('MOVE') || client.enabled.has('IMAP4REV2')) {
+    result = await needing(client, target, () => granted(client, client.messageMove(set, target, { uid: true })));
+  }
   else {
     await mayExpunge(client);
     // Without MOVE: copy, mark, and expunge exactly these. A plain EXPUNGE would take what others marked (RFC 6851 section 3.3).
-    result = await granted(client, client.messageCopy(set, target, { uid: true }));
+    result = await needing(client, target, () => granted(client, client.messageCopy(set, target, { uid: true })));
     await expunge(client, set);
   }
   if (result.uidMap?.size) {
@@ -149,7 +152,7 @@ async function mayExpunge(client: ImapFlow): Promise<void> {
 }
 
 /** Deletes exactly these, or throws `unsupported`. */
-async function expunge(client: ImapFlow, set: string): Promise<void> {
+export async function expunge(client: ImapFlow, set: string): Promise<void> {
   await mayExpunge(client);
   await granted(client, client.messageDelete(set, { uid: true }));
 }
@@ -157,6 +160,7 @@ async function expunge(client: ImapFlow, set: string): Promise<void> {
 /** INBOX is the one name whose case does not count (RFC 9051 section 5.1). */
 const isSame = (one: string, other: string): boolean => one === other || (one.toUpperCase() === 'INBOX' && other.toUpperCase() === 'INBOX');
 
+const createFolder = flag('Create Folder', { default: false, help: 'Whether the folder is created if it is missing.' });
 const target = text('Target Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' });
 
 /** The operations that change messages. */
@@ -183,17 +187,21 @@ export const changing = {
   }),
   'message.move': operation({
     summary: 'Move messages to another folder', effect: 'write', docs: 'RFC 6851, RFC 4315',
-    input: { ...messagesField, target },
-    run: (ctx, { target, ...input }) => each(ctx, input, (client, _set, uids, folder) => {
+    input: { ...messagesField, target, createFolder },
+    run: (ctx, { target, createFolder, ...input }) => each(ctx, input, async (client, _set, uids, folder) => {
       if (isSame(folder, target)) throw new MailError('invalid_input', `The messages are in "${target}" already.`,
         { issues: [{ field: 'target', message: 'This is the folder the messages are in.' }] });
+      if (createFolder) await ensure(client, target);
       return copyTo(ctx, client, uids, target, true);
     }, { target }),
   }),
   'message.copy': operation({
     summary: 'Copy messages to another folder', effect: 'write', docs: 'RFC 9051 section 6.4.7, RFC 4315',
-    input: { ...messagesField, target },
-    run: (ctx, { target, ...input }) => each(ctx, input, (client, _set, uids) => copyTo(ctx, client, uids, target, false), { target }),
+    input: { ...messagesField, target, createFolder },
+    run: (ctx, { target, createFolder, ...input }) => each(ctx, input, async (client, _set, uids) => {
+      if (createFolder) await ensure(client, target);
+      return copyTo(ctx, client, uids, target, false);
+    }, { target }),
   }),
   'message.delete': operation({
     summary: 'Move messages to the trash, or delete them for ever', effect: 'destroy', docs: 'RFC 4315 section 2.1, RFC 6154',
@@ -211,11 +219,11 @@ export const changing = {
   'message.append': operation({
     summary: 'Put a message into a folder', effect: 'write', docs: 'RFC 9051 section 6.3.12, RFC 4315',
     input: {
-      ...folderField, file: file('Message File', { required: true, help: 'A message with headers and body (RFC 5322), at most 64 MB.' }),
+      ...folderField, createFolder, file: file('Message File', { required: true, help: 'A message with headers and body (RFC 5322), at most 64 MB.' }),
       flags: list('Flags', text('Flag', { maxLength: 100, pattern: '^\\\\?[!#-&+-Z^-z|}~]+$' }), { maxItems: 50 }),
       received: time('Received At', { help: 'What the folder shows as the time of arrival; now unless given.' }),
     },
-    run: async (ctx, { folder, file, flags = [], received }): Promise<Receipt> => {
+    run: async (ctx, { folder, createFolder, file, flags = [], received }): Promise<Receipt> => {
       const names = flags.map(flagName);
       const pieces: Uint8Array[] = [];
       let size = 0;
@@ -229,7 +237,7 @@ export const changing = {
       const bytes = Buffer.concat(pieces, size);
       if (!size) throw new MailError('invalid_input', 'The message file is empty.', { issues: [{ field: 'file', message: 'The file is empty.' }] });
       const put = await append(ctx, folder, bytes.includes('\r\n') ? bytes : Buffer.from(bytes.toString('latin1').replace(/\n/g, '\r\n'), 'latin1'),
-        names, received);
+        names, { received, createFolder });
       return { ...(put.id ? { id: put.id } : {}), native: { ...put, size } };
     },
   }),
@@ -240,14 +248,16 @@ export const changing = {
  * refuses every APPEND, and the library leaves out the flags that the open folder cannot keep, whichever that is. Throws `not_found`.
  */
 export async function append(ctx: Context, folder: string, bytes: Buffer, flags: readonly string[],
-  received?: string): Promise<{ folder: string; id?: string }> {
+  { received, createFolder = false }: { received?: string; createFolder?: boolean } = {}): Promise<{ folder: string; id?: string }> {
   return withImap(ctx, async client => {
+    if (createFolder) await ensure(client, folder);
     await opened(client, folder, { write: true }).catch((error: unknown) => {
       // A folder that may only be read may still take messages (RFC 4314 section 2.1, the right to insert); the server decides.
       if (!isMailError(error) || error.code !== 'forbidden') throw error;
     });
     keepable(client, flags);
-    const put = await granted(client, client.append(folder, bytes, [...flags], received ? new Date(received) : undefined));
+    const put = await needing(client, folder,
+      () => granted(client, client.append(folder, bytes, [...flags], received ? new Date(received) : undefined)));
     return { folder: put.destination, ...(put.uid && put.uidValidity
       ? { id: messageId({ folder: put.destination, uidValidity: String(put.uidValidity), uid: put.uid }) } : {}) };
   });

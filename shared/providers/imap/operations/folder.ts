@@ -2,7 +2,8 @@ import { MailError } from '../../../errors.js';
 import { flag, text } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Native, Receipt } from '../../../vocabulary.js';
-import { withImap } from '../session/imapPool.js';
+import { create, exists, needing } from '../session/folderRefusal.js';
+import { granted, isRefused, withImap } from '../session/imapPool.js';
 import type { ImapFlow } from '../libraries.js';
 
 /** What a folder is for (RFC 6154). */
@@ -63,6 +64,20 @@ async function* listFolders(ctx: Context, subscribed: boolean): AsyncGenerator<F
 const path = (label: string, more: { help?: string } = {}) =>
   text(label, { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', example: 'INBOX', ...more });
 
+async function statusOf(client: ImapFlow, folder: string): Promise<Folder> {
+  const status = await client.status(folder, { messages: true, unseen: true, uidNext: true, uidValidity: true, recent: true,
+    ...(client.capabilities.has('CONDSTORE') ? { highestModseq: true } : {}) });
+  if (!status) throw new MailError('rejected', `The server does not tell the state of "${folder}"; it may be a folder that holds only folders.`);
+  const { messages, unseen, uidNext, uidValidity, recent, highestModseq } = status;
+  return {
+    id: status.path, name: status.path, ...(messages === undefined ? {} : { messages }), ...(unseen === undefined ? {} : { unseen }),
+    native: {
+      path: status.path, ...(uidNext === undefined ? {} : { uidNext }), ...(uidValidity === undefined ? {} : { uidValidity: String(uidValidity) }),
+      ...(recent === undefined ? {} : { recent }), ...(highestModseq === undefined ? {} : { highestModseq: String(highestModseq) }),
+    },
+  };
+}
+
 /** The operations on folders. */
 export const folders = {
   'folder.list': operation({
@@ -75,9 +90,30 @@ export const folders = {
     input: { folder: text('Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', example: 'Customers/2026',
       help: 'The path, with the delimiter that the other folders show.' }) },
     run: async (ctx, { folder }): Promise<Receipt> => withImap(ctx, async client => {
-      const made = await client.mailboxCreate(folder);
-      if (!made.created) throw new MailError('conflict', `There is a folder "${made.path}" already.`);
-      return { id: made.path, native: { path: made.path } };
+      const made = await create(client, folder);
+      return { id: made, native: { path: made } };
+    }),
+  }),
+  'folder.status': operation({
+    summary: 'Read how many messages a folder has, and how many of them are unread', effect: 'read', docs: 'RFC 9051 section 6.3.11',
+    input: { folder: path('Folder') },
+    run: async (ctx, { folder }): Promise<Folder> => withImap(ctx, client => statusOf(client, folder), { reads: true }),
+  }),
+  'folder.subscribe': operation({
+    summary: 'Subscribe to a folder, so that mail programs show it', effect: 'write', docs: 'RFC 9051 section 6.3.7',
+    input: { folder: path('Folder') },
+    run: (ctx, { folder }): Promise<Receipt> => withImap(ctx, async client => {
+      await needing(client, folder, () => granted(client, client.mailboxSubscribe(folder)));
+      return { id: folder, native: { path: folder, subscribed: true } };
+    }),
+  }),
+  'folder.unsubscribe': operation({
+    summary: 'Unsubscribe from a folder', effect: 'write', docs: 'RFC 9051 section 6.3.8',
+    doubt: 'Some servers answer yes for a folder that was never subscribed to, or that does not exist.',
+    input: { folder: path('Folder') },
+    run: (ctx, { folder }): Promise<Receipt> => withImap(ctx, async client => {
+      await granted(client, client.mailboxUnsubscribe(folder));
+      return { id: folder, native: { path: folder, subscribed: false } };
     }),
   }),
   'folder.rename': operation({
@@ -86,7 +122,11 @@ export const folders = {
     input: { folder: path('Folder'), newName: text('New Name', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', help: 'The whole new path.' }) },
     run: async (ctx, { folder, newName }): Promise<Receipt> => {
       keepInbox(folder, 'renamed');
-      const done = await withImap(ctx, client => client.mailboxRename(folder, newName));
+      const done = await withImap(ctx, client => needing(client, folder, () => client.mailboxRename(folder, newName)).catch(async error => {
+        // Some say no more than NO; what is in the way is the name that is taken.
+        if (isRefused(error) && client.usable && await exists(client, newName)) throw new MailError('conflict', `There is a folder "${newName}" already.`);
+        throw error;
+      }));
       return { id: done.newPath, native: { ...done } };
     },
   }),
@@ -95,7 +135,7 @@ export const folders = {
     input: { folder: path('Folder', { help: 'Its messages go with it; they are not moved to the trash.' }) },
     run: async (ctx, { folder }): Promise<Receipt> => {
       keepInbox(folder, 'deleted');
-      const done = await withImap(ctx, client => client.mailboxDelete(folder));
+      const done = await withImap(ctx, client => needing(client, folder, () => client.mailboxDelete(folder)));
       return { id: done.path, native: { ...done } };
     },
   }),

@@ -35,4 +35,10 @@ export const sendInput = {
 /** A mail as the fields describe it. */
 export type Mail = Partial<Values<typeof sendInput>>;
 /** What replies and forwards add to a mail. */
-export interface More { inReplyTo?: string; references?: string[]; automatic?: boolean }
+export interface More {
+  inReplyTo?: string; references?: string[]; automatic?: boolean;
+  /** A draft may have no recipients yet. */
+  draft?: boolean;
+  /** Header fields of our own. */
+  notes?: { key: string; value: string }[];
+}

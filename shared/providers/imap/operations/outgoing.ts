@@ -50,10 +50,10 @@ const PRIORITY = {
 
 const person = (written: string): Address => parseAddress(written)!;
 const toLibrary = ({ email, name }: Address) => ({ name: name ?? '', address: email });
-const isForeign = (email: string) => /[^\x00-\x7f]/.test(email.slice(0, email.lastIndexOf('@')));
+export const isForeign = (email: string) => /[^\x00-\x7f]/.test(email.slice(0, email.lastIndexOf('@')));
 
 /** A Message-ID nobody else chooses, at the sender's domain (RFC 5322 section 3.6.4). */
-const newMessageId = (from: string) => `${Date.now().toString(36)}.${randomUUID().replaceAll('-', '').slice(0, 24)}@${domainOf(from)}`;
+export const newMessageId = (from: string) => `${Date.now().toString(36)}.${randomUUID().replaceAll('-', '').slice(0, 24)}@${domainOf(from)}`;
 const domainOf = (email: string) => { const domain = email.slice(email.lastIndexOf('@') + 1); return domainToASCII(domain) || domain; };
 /** An address as it goes over the wire: the domain in the letters DNS knows, unless the address is international anyway (RFC 6531 section 3.3). */
 export const onWire = (email: string) => isForeign(email) ? email : `${email.slice(0, email.lastIndexOf('@'))}@${domainOf(email)}`;
@@ -82,7 +82,7 @@ export function outgoing(mail: Mail, own: string | undefined, more: More): Outgo
   const spellings = new Set<string>();
   const everyone = [...to, ...cc, ...bcc].filter(({ email }) => !spellings.has(sameSpelling(email)) && spellings.add(sameSpelling(email)))
     .map(one => onWire(one.email));
-  if (!everyone.length) refuse([{ field: 'to', message: 'At least one recipient is required.' }]);
+  if (!everyone.length && !more.draft) refuse([{ field: 'to', message: 'At least one recipient is required.' }]);
   const headers = ownHeaders(mail.headers);
   checkForm(mail);
   const invitation = invitationOf(mail);
@@ -138,7 +138,7 @@ function extraHeaders(mail: Mail, more: More): { key: string; value: string }[] 
     ...(unsubscribe.length ? [{ key: 'List-Unsubscribe', value: unsubscribe.join(', ') }] : []),
     ...(mail.unsubscribeUrl?.startsWith('https:') ? [{ key: 'List-Unsubscribe-Post', value: 'List-Unsubscribe=One-Click' }] : []),
     ...(mail.priority && mail.priority !== 'normal' ? PRIORITY[mail.priority] : []),
-    ...(more.automatic ? [{ key: 'Auto-Submitted', value: 'auto-replied' }] : []),
+    ...(more.automatic ? [{ key: 'Auto-Submitted', value: 'auto-replied' }] : []), ...more.notes ?? [],
   ];
 }
 

@@ -10,12 +10,12 @@ import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
 import { escaped } from './outgoing.js';
 import { parentOf, type Parent } from '../messages/parent.js';
 import { granted, withFolder } from '../session/imapPool.js';
-import { addresses, BODY, ENVELOPE } from './mailFields.js';
+import { addresses, BODY, ENVELOPE, type Mail, type More } from './mailFields.js';
 import { messageField } from './message.js';
 import { send } from './send.js';
 
 /** Sets a flag on the message that was answered or forwarded. Where that fails the mail is sent all the same. */
-async function flagged(ctx: Context, place: Place, name: string): Promise<boolean> {
+export async function flagged(ctx: Context, place: Place, name: string): Promise<boolean> {
   try {
     await withFolder(ctx, place.folder, async (client, mailbox) => {
       if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
@@ -32,6 +32,50 @@ const quoted = (parent: Parent) =>
   `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n`
   + (parent.text ?? '').split('\n').map(line => line.startsWith('>') ? `>${line}` : `> ${line}`).join('\n');
 
+/** A mail made from another, and what it says of that one. */
+interface Made { mail: Mail; more: More }
+
+/** The answer to a message. Throws `rejected` where nobody is to be answered. */
+export async function answerOf(ctx: Context, place: Place, { replyAll, quote, automatic }: { replyAll: boolean; quote: boolean; automatic: boolean },
+  mail: Mail): Promise<Made> {
+  const parent = await parentOf(ctx, place, quote);
+  if (automatic && parent.automatic) throw new MailError('rejected',
+    'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
+  const { own } = settingsOf(ctx);
+  const isOwn = isOneOf([...own, ...parent.delivered, ...[mail.from, mail.replyTo].flatMap(one => one ? parseAddress(one)!.email : [])]);
+  const whom = answerTo(parent, isOwn, { all: replyAll, automatic });
+  const already = new Set([...whom.to, ...whom.cc].map(one => sameSpelling(one.email)));
+  const isNew = (written: string) => !already.has(sameSpelling(parseAddress(written)!.email));
+  const from = mail.from ?? addressedTo(parent, own);
+  const answer: Mail = {
+    ...mail, ...(from ? { from } : {}), to: whom.to.map(formatAddress), cc: [...whom.cc.map(formatAddress), ...mail.cc?.filter(isNew) ?? []],
+    subject: clean(prefixed('Re', parent.subject)),
+    ...(quote ? { text: `${mail.text ?? ''}\n\n${quoted(parent)}` } : {}),
+    ...(quote && mail.html
+      ? { html: `${mail.html}<br><blockquote type="cite">${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}</blockquote>` } : {}),
+  };
+  return { mail: answer, more: { ...(parent.id ? { inReplyTo: parent.id } : {}), references: parent.references, automatic } };
+}
+
+/** A message passed on: in the text with its files, or whole as one file. */
+export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'attachment', mail: Mail): Promise<Made> {
+  const parent = await parentOf(ctx, place, as === 'inline');
+  const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
+    ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
+  const whole = as === 'attachment' || !parent.shape;
+  const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')]
+    : parent.shape!.attachments.map(part => partFile(ctx, place, part))
+      .map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
+  const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
+  const forward: Mail = {
+    ...mail, subject: clean(prefixed('Fwd', parent.subject)), attachments: [...mail.attachments ?? [], ...files],
+    ...(whole ? {} : { text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}` }),
+    ...(html === undefined || whole ? {}
+      : { html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}` }),
+  };
+  return { mail: forward, more: { references: parent.references } };
+}
+
 /** The operations that answer and pass on. */
 export const replying = {
   'message.reply': operation({
@@ -46,22 +90,8 @@ export const replying = {
     run: async (ctx, { message, replyAll, quote, automatic, ...mail }): Promise<Receipt> => {
       const place = placeOf(message);
       endpoint(ctx, 'smtp');
-      const parent = await parentOf(ctx, place, quote);
-      if (automatic && parent.automatic) throw new MailError('rejected',
-        'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
-      const { own } = settingsOf(ctx);
-      const isOwn = isOneOf([...own, ...parent.delivered, ...[mail.from, mail.replyTo].flatMap(one => one ? parseAddress(one)!.email : [])]);
-      const whom = answerTo(parent, isOwn, { all: replyAll, automatic });
-      const already = new Set([...whom.to, ...whom.cc].map(one => sameSpelling(one.email)));
-      const isNew = (written: string) => !already.has(sameSpelling(parseAddress(written)!.email));
-      const from = mail.from ?? addressedTo(parent, own);
-      const receipt = await send(ctx, {
-        ...mail, ...(from ? { from } : {}), to: whom.to.map(formatAddress), cc: [...whom.cc.map(formatAddress), ...mail.cc?.filter(isNew) ?? []],
-        subject: clean(prefixed('Re', parent.subject)),
-        ...(quote ? { text: `${mail.text ?? ''}\n\n${quoted(parent)}` } : {}),
-        ...(quote && mail.html
-          ? { html: `${mail.html}<br><blockquote type="cite">${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}</blockquote>` } : {}),
-      }, { ...(parent.id ? { inReplyTo: parent.id } : {}), references: parent.references, automatic });
+      const { mail: answer, more } = await answerOf(ctx, place, { replyAll, quote, automatic }, mail);
+      const receipt = await send(ctx, answer, more);
       if (receipt.outcome === 'done') receipt.native.markedAnswered = await flagged(ctx, place, '\\Answered');
       return receipt;
     },
@@ -77,20 +107,8 @@ export const replying = {
     run: async (ctx, { message, as, ...mail }): Promise<Receipt> => {
       const place = placeOf(message);
       endpoint(ctx, 'smtp');
-      const parent = await parentOf(ctx, place, as === 'inline');
-      const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
-        ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
-      const whole = as === 'attachment' || !parent.shape;
-      const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')]
-        : parent.shape!.attachments.map(part => partFile(ctx, place, part))
-          .map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
-      const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
-      const receipt = await send(ctx, {
-        ...mail, subject: clean(prefixed('Fwd', parent.subject)), attachments: [...mail.attachments ?? [], ...files],
-        ...(whole ? {} : { text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}` }),
-        ...(html === undefined || whole ? {}
-          : { html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}` }),
-      }, { references: parent.references });
+      const { mail: forward, more } = await forwardOf(ctx, place, as, mail);
+      const receipt = await send(ctx, forward, more);
       if (receipt.outcome === 'done') receipt.native.markedForwarded = await flagged(ctx, place, '$Forwarded');
       return receipt;
     },

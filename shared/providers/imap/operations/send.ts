@@ -17,7 +17,7 @@ export async function send(ctx: Context, mail: Mail, more: More = {}): Promise<R
   endpoint(ctx, 'smtp');
   const out = outgoing(mail, settings.address, more);
   await checkAbilities(ctx, out, mail.notify);
-  const copies = mail.saveToSent === 'yes' || (mail.saveToSent !== 'no' && !!settings.imap && !settings.savesSent);
+  const copies = copiesOf(ctx, mail.saveToSent);
   // What is to be copied is made once and kept.
   const bytes = bytesOf(out, copies && !!settings.imap);
   const result = await offer(ctx, out.everyone, to => ({
@@ -35,8 +35,14 @@ export async function send(ctx: Context, mail: Mail, more: More = {}): Promise<R
   };
 }
 
+/** Whether a copy of what is sent goes into the Sent folder. */
+export function copiesOf(ctx: Context, wish: Mail['saveToSent']): boolean {
+  const { imap, savesSent } = settingsOf(ctx);
+  return wish === 'yes' || (wish !== 'no' && !!imap && !savesSent);
+}
+
 /** Throws where the server says beforehand that it cannot take the mail. Asked only where it matters. */
-async function checkAbilities(ctx: Context, { foreign, size }: Outgoing, notify: Mail['notify']): Promise<void> {
+export async function checkAbilities(ctx: Context, { foreign, size }: Pick<Outgoing, 'foreign' | 'size'>, notify: Mail['notify']): Promise<void> {
   if (!foreign.length && !notify?.length && size <= ONE_PIECE) return;
   const { host } = endpoint(ctx, 'smtp');
   const can = await abilitiesOf(ctx);
@@ -48,15 +54,18 @@ async function checkAbilities(ctx: Context, { foreign, size }: Outgoing, notify:
     `The message is about ${size} bytes large; SMTP at ${host} takes ${can.size} at most.`);
 }
 
+/** The header field that only our own copy has. */
+export const blindCopies = (bcc: readonly Address[]): Buffer =>
+  bcc.length ? Buffer.from(`Bcc: ${bcc.map(one => one.email).join(',\r\n ')}\r\n`) : Buffer.alloc(0);
+
 /** Puts the bytes that were sent into the Sent folder, with the blind copies on top. A failure does not undo the sending. */
-async function save(ctx: Context, bytes: Buffer | undefined, bcc: readonly Address[], outcome: Offered['outcome']): Promise<Record<string, unknown>> {
+export async function save(ctx: Context, bytes: Buffer | undefined, bcc: readonly Address[], outcome: Offered['outcome']): Promise<Record<string, unknown>> {
   if (outcome === 'unknown') return { savedToSent: false, sentError: 'It is not certain that the message was sent.' };
   if (!bytes) return { savedToSent: false, sentError: 'The message is too large to be copied, or the account has no IMAP side.' };
   try {
     const folder = await withImap(ctx, client => folderFor(client, 'sent'));
     if (!folder) return { savedToSent: false, sentError: 'The account has no folder for sent mail.' };
-    const blind = bcc.length ? Buffer.from(`Bcc: ${bcc.map(one => one.email).join(',\r\n ')}\r\n`) : Buffer.alloc(0);
-    const put = await append(ctx, folder, Buffer.concat([blind, bytes]), ['\\Seen']);
+    const put = await append(ctx, folder, Buffer.concat([blindCopies(bcc), bytes]), ['\\Seen']);
     return { savedToSent: true, ...(put.id ? { sentId: put.id } : {}) };
   } catch (error) {
     return { savedToSent: false, sentError: (error as Error).message };
