@@ -6,6 +6,7 @@ import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../libraries.js';
 import { unlessAborted } from './abort.js';
+import { paced } from './commandPace.js';
 import { passing, type Passing } from './refusal.js';
 import { trySecondWay } from './signIn.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from './tlsMix.js';
@@ -105,6 +106,7 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
   const hub = hubOf(ctx);
   return untilAborted(ctx.signal, inTurn(hub, ctx.signal, async () => {
     for (let tried = 1; ; tried++) {
+      await paced(ctx);
       ctx.signal?.throwIfAborted();
       const kept = hub.client?.usable === true;
       const client = await ready(hub, ctx, end);

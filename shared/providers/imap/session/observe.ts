@@ -1,5 +1,6 @@
 import type { Context } from '../../../provider.js';
 import type { Endpoint } from '../account/fields.js';
+import { count } from './commandPace.js';
 import type { ImapFlow } from '../libraries.js';
 
 /** Commands that name their folder themselves; of the others the one that is open is meant. */
@@ -22,17 +23,25 @@ export function observed<T>(
   return work;
 }
 
+/** Counts a command that goes over a connection beside the library. */
+const counting = new WeakMap<ImapFlow, () => void>();
 const telling = new WeakMap<ImapFlow, (command: string, work: Promise<unknown>) => void>();
-/** The same for everything that the IMAP library sends over a connection. */
+/** The same for everything that the IMAP library sends over a connection; each command counts for the account's pace. */
 export function observeCommands(ctx: Context, end: Endpoint, client: ImapFlow): void {
   const inside = client as unknown as { exec?(command: string, attributes?: { value?: unknown }[], options?: object): Promise<unknown> };
   const exec = inside.exec?.bind(client);
-  if (!ctx.observe || !exec) return;
+  if (!exec) return;
+  counting.set(client, () => count(ctx));
+  if (!ctx.observe) {
+    inside.exec = (command, attributes, options) => { count(ctx); return exec(command, attributes, options); };
+    return;
+  }
   /** The folder that is being opened: commands that are sent together with that are about it already. */
   let opening: { folder: string } | undefined;
   const meant = () => opening?.folder ?? openFolder(client);
   telling.set(client, (command, work) => void observed(ctx, end, command, meant(), work));
   inside.exec = (command, attributes, options) => {
+    count(ctx);
     const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : meant(), folder = typeof named === 'string' ? named : '';
     const work = exec(command, attributes, options);
     if (OPENS_FOLDER.test(command)) {
@@ -43,5 +52,8 @@ export function observeCommands(ctx: Context, end: Endpoint, client: ImapFlow): 
   };
 }
 /** The same for a command that goes over a connection beside the library. */
-export const observeBeside = (client: ImapFlow, command: string, work: Promise<unknown>): void => telling.get(client)?.(command, work);
+export function observeBeside(client: ImapFlow, command: string, work: Promise<unknown>): void {
+  counting.get(client)?.();
+  telling.get(client)?.(command, work);
+}
 const openFolder = (client: ImapFlow): string => client.mailbox ? client.mailbox.path : '';

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { addressOf } from './imapPool.js';
+import { count, paced } from './commandPace.js';
 import { connected } from './smtpConnection.js';
 import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';
 import { observed } from './observe.js';
@@ -26,16 +27,21 @@ interface Pool {
   follows: boolean;
 }
 const pools = new Map<string, Pool>();
-/** Connections at once, for accounts whose server refused as many as we wanted. */
-const granted = new Map<string, number>();
+/** Connections at once, for accounts whose server refused as many as we wanted; it is believed for a while, and then asked again. */
+const granted = new Map<string, { limit: number; until: number }>();
+const BELIEVED_FOR = 10 * 60_000;
 
 function poolOf(ctx: Context): Pool {
   const { key } = settingsOf(ctx), end = endpoint(ctx, 'smtp');
   let pool = pools.get(key);
-  if (!pool) pools.set(key, pool = { key, ctx, end, limit: granted.get(key) ?? CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION,
+  if (!pool) pools.set(key, pool = { key, ctx, end, limit: CONNECTIONS, most: /\.scw\.eu$/.test(end.host) ? 10 : PER_CONNECTION,
     lines: new Set(), idle: [], opening: 0, waiting: [], follows: true });
   // The newest context gives the token, because the one that made the pool may have ended long ago.
   pool.ctx = ctx;
+  const told = granted.get(key);
+  if (told && told.until < performance.now()) granted.delete(key);
+  const { concurrent = CONNECTIONS } = ctx.account as { concurrent?: number };
+  pool.limit = Math.min(CONNECTIONS, concurrent, granted.get(key)?.limit ?? Infinity);
   return pool;
 }
 
@@ -92,7 +98,8 @@ async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line |
   } catch (error) {
     if (isTooMany(error)) {
       const others = pool.lines.size + pool.opening - 1;
-      granted.set(pool.key, pool.limit = Math.max(1, others));
+      pool.limit = Math.max(1, others);
+      granted.set(pool.key, { limit: pool.limit, until: performance.now() + BELIEVED_FOR });
       if (others) return undefined;
     }
     // Nobody tries the same password again because he stood in line for it.
@@ -133,6 +140,7 @@ function dismiss(pool: Pool, line: Line): void {
 export async function deliver(ctx: Context, envelope: () => Envelope, load: () => Promise<Buffer | Readable>, wire: Wire): Promise<Taken> {
   const pool = poolOf(ctx);
   for (let again = false; ; again = true) {
+    await paced(ctx);
     const line = await take(pool, ctx.signal);
     const { session } = line, used = line.sent > 0;
     let message: Buffer | Readable;
@@ -140,6 +148,7 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
     // The answer to the message before is still out.
     const behind = session.waiting;
     line.sent++;
+    count(ctx);
     let passed = false;
     const out = () => passed = pool.follows && pool.can!.pipelining && line.sent < pool.most && pool.waiting.length > 0
       && (pool.waiting.shift()!.go(line), true);
