@@ -4,7 +4,7 @@ import type { Address } from '../../../vocabulary.js';
 import { headerFields } from '../mime/decode.js';
 import { outline, type Outline } from '../mime/structure.js';
 import { mendRows } from '../wire/fetch.js';
-import { fetchParts, fill, inPlace, rowOf, SUMMARY, toMessage } from './content.js';
+import { fetchParts, fill, inPlace, readParts, rowOf, SUMMARY, toMessage } from './content.js';
 import { gone, messageId, type Place } from './id.js';
 
 /** What a reply or forward must know of the message it belongs to. */
@@ -26,9 +26,9 @@ export async function parentOf(ctx: Context, place: Place, texts: boolean): Prom
     const row = await rowOf(client, place, { ...SUMMARY, headers: ASKED });
     if (!row) throw gone(messageId(place));
     await mendRows(client, [row]);
-    const shape = outline(row.bodyStructure);
+    const shape = outline(row.bodyStructure, row);
     const message = toMessage(row, place.folder, place.uidValidity, shape);
-    if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: [...shape.texts, ...shape.htmls], header: false }],
+    if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: false }],
       got => fill(message, shape, got));
     const fields = headerFields(row.headers ?? Buffer.alloc(0)).map(({ name, value }) => ({ name: name.toLowerCase(), value }));
     const header = (name: string) => fields.find(field => field.name === name)?.value;
