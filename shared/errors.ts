@@ -45,6 +45,7 @@ export function codeOfStatus(status: number): ErrorCode {
     case 403: return 'forbidden';
     case 404: case 410: return 'not_found';
     case 409: return 'conflict';
+    case 408: return 'unavailable';
     case 429: return 'rate_limited';
     default: return status >= 500 ? 'unavailable' : status >= 400 ? 'rejected' : 'protocol';
   }

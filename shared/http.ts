@@ -1,3 +1,4 @@
+import { decoded, textOf } from './decode.js';
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
 import { excerpt, line } from './excerpt.js';
 import { notSent } from './notSent.js';
@@ -12,9 +13,14 @@ export interface HttpRequest {
 }
 /** Header names in lower case. The body must be read to its end or given back with `return()`. */
 export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> }
-export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array }
+/** `write` says that it answers a request that may have changed something. */
+export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array; write?: boolean }
 /** Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. */
-export type Send = (request: HttpRequest, signal?: AbortSignal, attempt?: number) => Promise<HttpStream>;
+export interface Send {
+  (request: HttpRequest, signal?: AbortSignal, attempt?: number): Promise<HttpStream>;
+  /** Lets the whole account rest for so many milliseconds, for all who use it in this process. */
+  rest?(ms: number): void;
+}
 /**
  * One request as a host may write it down: no query, no body, no header. `attempt` counts tries of the same request, from 1. With `wait` it is no
  * request, but says that one failed and is tried again in so many seconds.
@@ -29,12 +35,21 @@ const LARGEST_ANSWER = 64 * 1024 * 1024;
 const LARGEST_REFUSAL = 128 * 1024, CUT = 4096;
 /** Reads are tried three times in all; the longest wait that a vendor may ask for before we give the error to the user, in seconds. */
 const TRIES = 3, LONGEST_WAIT = 30;
+/**
+ * A request that is throttled was not done. Where the host is patient it is sent again, a write too: so often at most, and after rests of so
+ * many seconds at most.
+ */
+const THROTTLED = 30, LONGEST_REST = 65;
 
-/** Sends, reads the whole answer, and turns every failure into a `MailError`. Only GET is tried again: RFC 9110 section 9.2.2. */
+/**
+ * Sends, reads the whole answer, and turns every failure into a `MailError`. Of what may have been done, only GET is tried again: RFC 9110
+ * section 9.2.2.
+ */
 export async function exchange(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpResponse> {
   return attempt(ctx, request, async tried => {
     const answer = await whole(await ctx.send(request, ctx.signal, tried), ctx);
     if (answer.status >= 300) throw failure(ctx, hidden(ctx, answer), explain);
+    if (request.method !== 'GET') answer.write = true;
     return answer;
   });
 }
@@ -44,36 +59,79 @@ export async function exchangeStream(ctx: Context, request: HttpRequest, explain
   return attempt(ctx, request, async tried => {
     const answer = await ctx.send(request, ctx.signal, tried);
     if (answer.status >= 300) throw failure(ctx, hidden(ctx, await whole(answer, ctx)), explain);
-    return answer;
+    return decoded(answer);
   });
 }
 
 async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: number) => Promise<T>): Promise<T> {
-  for (let tried = 1; ; tried++) {
+  let failed = 0, throttled = 0, rested = 0;
+  for (;;) {
     try {
-      return await once(tried);
+      return await once(failed + throttled + 1);
     } catch (error) {
       ctx.signal?.throwIfAborted();
-      const known = isMailError(error) ? error : noAnswer(ctx, request, error);
-      const again = request.method === 'GET' && tried < TRIES && (known.code === 'unavailable' || known.code === 'rate_limited');
-      const wait = known.details.retryAfter ?? 0.2 * 2 ** tried * (1 + Math.random());
-      if (!again || wait > LONGEST_WAIT) throw known;
-      ctx.observe?.({ method: request.method, url: shownAddress(request.url), ms: 0, attempt: tried, wait });
+      const known = isMailError(error) ? error : noAnswer(ctx, request, error), named = known.details.retryAfter;
+      const throttling = known.code === 'rate_limited', patience = ctx.patience ?? 0;
+      const refused = throttling && patience > 0 && refusals.has(known);
+      const wait = refused ? Math.max(named ?? 0, backoff(throttled)) : named ?? backoff(failed + 1);
+      if (refused && wait <= LONGEST_REST) ctx.send.rest?.(wait * 1000);
+      const again = refused
+        ? ++throttled <= THROTTLED && wait <= LONGEST_REST && (rested += wait) <= patience
+        : request.method === 'GET' && ++failed < TRIES && (throttling || known.code === 'unavailable') && wait <= LONGEST_WAIT;
+      if (!again) throw request.method === 'GET' ? known : doubtful(known);
+      ctx.observe?.({ method: request.method, url: shownAddress(request.url), ms: 0, attempt: failed + throttled, wait });
       await pause(wait * 1000, ctx.signal);
     }
   }
 }
 
-async function whole(answer: HttpStream, ctx: Context): Promise<HttpResponse> {
-  const parts: Uint8Array[] = [];
+/** Longer from time to time, in seconds, and never the same for two who were refused together. */
+const backoff = (times: number): number => Math.min(30, 0.2 * 2 ** times * (1 + Math.random()));
+
+/** Errors that were read from an answer of the vendor itself. */
+const refusals = new WeakSet<MailError>();
+
+/** What is said of a write whose answer was lost or could not be read, and what to do then. */
+export const DOUBT = 'Whether it was done is not known.';
+const LOOK = 'Look at the provider whether it was done before you run it again.';
+
+/** A good answer that could not be understood; of a write, it leaves open what was done. `what` goes on from "answered the operation". */
+export function unreadable(ctx: Pick<Context, 'provider' | 'operation'>, answer: HttpResponse, what: string): MailError {
+  const error = new MailError('protocol', `${ctx.provider} answered ${ctx.operation} ${what}.`,
+    { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+  return answer.write ? doubtful(error) : error;
+}
+
+/**
+ * A failed write as it is told: where it was sent and no answer says what became of it, it may have been done. An answer that says no, or that
+ * points elsewhere, is no doubt.
+ */
+export function doubtful(error: MailError): MailError {
+  const { status = 0, cause } = error.details;
+  const lost = error.code === 'unavailable' && status < 500 ? !refusals.has(error) || status === 408 : status >= 500 && status !== 501 && status !== 503;
+  const unread = error.code === 'protocol' && (status < 300 || status >= 400);
+  if (notSent(cause) || !(lost || unread)) return error;
+  const told = new MailError(error.code, `${error.message} ${DOUBT}`, { advice: LOOK, ...error.details });
+  if (error.stack) told.stack = error.stack;
+  return told;
+}
+
+async function whole(coded: HttpStream, ctx: Context): Promise<HttpResponse> {
+  const answer = decoded(coded), parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of answer.body) {
-    size += part.byteLength;
-    if (size > LARGEST_ANSWER) {
-      throw new MailError('protocol', `The answer is larger than ${LARGEST_ANSWER / 1048576} MB and was not read to its end.`,
-        { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+  try {
+    for await (const part of answer.body) {
+      size += part.byteLength;
+      if (size > LARGEST_ANSWER) {
+        throw new MailError('protocol', `The answer is larger than ${LARGEST_ANSWER / 1048576} MB and was not read to its end.`,
+          { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+      }
+      parts.push(part);
     }
-    parts.push(part);
+  } catch (error) {
+    ctx.signal?.throwIfAborted();
+    // What the head of a refusal says stays true when its body breaks off.
+    if (answer.status < 300 || isMailError(error)) throw error;
   }
   return { status: answer.status, headers: answer.headers, body: parts.length === 1 ? parts[0]! : Buffer.concat(parts, size) };
 }
@@ -82,11 +140,11 @@ async function whole(answer: HttpStream, ctx: Context): Promise<HttpResponse> {
 function hidden(ctx: Context, answer: HttpResponse): HttpResponse {
   const { hide } = ctx;
   if (!hide) return answer;
-  const text = Buffer.from(answer.body.subarray(0, LARGEST_REFUSAL)).toString('utf8');
+  const text = textOf({ ...answer, body: answer.body.subarray(0, LARGEST_REFUSAL) });
   // What was cut may have cut a secret, so the end of it goes too.
   const safe = answer.body.byteLength > LARGEST_REFUSAL ? hide(text).slice(0, -CUT) : hide(text);
   const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, hide(value)]));
-  return { ...answer, headers, body: safe === text ? answer.body : Buffer.from(safe) };
+  return { ...answer, headers, body: Buffer.from(safe) };
 }
 
 function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailError {
@@ -100,10 +158,12 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
   const code = said.code ?? codeOfStatus(answer.status);
   const message = line(said.message ?? '') || `${ctx.provider} answered with status ${answer.status}${excerpt(answer) ? `: ${excerpt(answer)}` : ''}.`;
   const wait = said.retryAfter ?? (code === 'rate_limited' || code === 'unavailable' ? retryAfter(answer.headers) : undefined);
-  return new MailError(code, message, {
+  const error = new MailError(code, message, {
     ...where,
     ...(said.issues?.length ? { issues: said.issues } : {}), ...(wait === undefined ? {} : { retryAfter: wait }),
   });
+  refusals.add(error);
+  return error;
 }
 
 /** What is told when no answer came: why nothing was sent, or that the connection broke afterwards. */

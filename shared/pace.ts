@@ -1,4 +1,3 @@
-import { MailError } from './errors.js';
 import { pause } from './wait.js';
 import type { Pace } from './provider.js';
 
@@ -12,8 +11,8 @@ export interface Pacer {
   rest(ms: number): void;
 }
 
-/** Who would have to wait longer for the end of a rest is told so at once, in milliseconds. No rest is longer than the second. */
-const LONGEST_WAIT = 65_000, LONGEST_REST = 900_000;
+/** No rest is longer, in milliseconds: a vendor that counts by the minute needs no more. */
+const LONGEST_REST = 65_000;
 
 /** A pacer of its own: at most `concurrent` tasks at once, at most `perMinute` starts in any 60 seconds. Tasks start in the order they came. */
 export function createPacer({ concurrent, perMinute }: Pace, clock: () => number = () => performance.now()): Pacer {
@@ -34,9 +33,6 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     for (;;) {
       signal?.throwIfAborted();
       const now = clock(), resting = notBefore - now;
-      if (resting > LONGEST_WAIT) {
-        throw new MailError('rate_limited', 'The account is throttled and rests; nothing was sent.', { retryAfter: Math.ceil(resting / 1000) });
-      }
       if (resting > 0) { await pause(resting, signal); continue; }
       while (starts.length && starts[0]! <= now - 60_000) starts.shift();
       if (starts.length < perMinute) break;

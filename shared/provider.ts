@@ -10,6 +10,11 @@ export interface Context {
   signal?: AbortSignal;
   /** Told of every exchange, and of every wait before another try. */
   observe?: (seen: Exchange) => void;
+  /**
+   * How long a request that the vendor throttles may rest in all before its error is given, in seconds; the whole account rests with it. None
+   * unless told: a read is tried twice more then, a write is not.
+   */
+  patience?: number;
   /** Hides the secrets of the account and of the input in a text that came from outside, before anything is cut from it or made of it. */
   hide?: Hide;
   /** Who and what is running, for error messages. */

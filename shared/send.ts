@@ -52,7 +52,7 @@ export function createSend(options: SendOptions = {}): Send {
       throw error;
     }
   };
-  return async (request, signal, attempt = 1) => {
+  const send: Send = async (request, signal, attempt = 1) => {
     if (!/^https?:/.test(request.url)) throw new MailError('invalid_input', 'The base address of the account must begin with http:// or https://.');
     signal?.throwIfAborted();
     const { answer, request: signed } = await once(request, attempt, signal);
@@ -61,6 +61,7 @@ export function createSend(options: SendOptions = {}): Send {
     await within(refresh(signed), signal, timeoutMs * 4, () => outlasted('No new token came', timeoutMs * 4));
     return (await once(request, attempt, signal)).answer;
   };
+  return Object.assign(send, { rest: (ms: number) => pacer?.rest(ms) });
 }
 
 type Library = Awaited<ReturnType<typeof undici>>;

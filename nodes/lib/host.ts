@@ -21,6 +21,9 @@ function poolFor(filter: Filter | undefined): Pool {
   return pool;
 }
 
+/** How long an item may rest when the vendor throttles, in seconds: a run of many rows ends right then, only later. Menus do not wait. */
+const PATIENCE = 300;
+
 /** A client and the name its account has in caches. */
 interface Opened { client: Client; key: string }
 
@@ -49,7 +52,7 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   };
   const id = caller.getNode().credentials?.[type]?.id ?? '';
   const client = connect(provider, account, {
-    key: id, dispatcher: poolFor(filter), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
+    key: id, dispatcher: poolFor(filter), ...('continueOnFail' in caller ? { patience: PATIENCE } : {}), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
     async allow(url) {
       const verdict = await filter?.validateUrl(url);
       if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`,

@@ -1,5 +1,5 @@
-import { MailError } from '../errors.js';
-import type { HttpResponse } from '../http.js';
+import { unreadable, type HttpResponse } from '../http.js';
+import { textOf } from '../decode.js';
 import { excerpt } from '../excerpt.js';
 import type { Context } from '../provider.js';
 import type { Native } from '../vocabulary.js';
@@ -7,11 +7,10 @@ import type { Native } from '../vocabulary.js';
 /** The answer as JSON. Throws `protocol` with a short, secret-free excerpt where it is none. */
 export function parseJson(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>, answer: HttpResponse): unknown {
   try {
-    return JSON.parse(Buffer.from(answer.body).toString('utf8'), safely);
+    return JSON.parse(textOf(answer), safely);
   } catch {
     const seen = excerpt(answer, ctx.hide);
-    throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with something that is not JSON${seen ? `: "${seen}"` : ' (an empty body)'}.`,
-      { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+    throw unreadable(ctx, answer, `with something that is not JSON${seen ? `: "${seen}"` : ' (an empty body)'}`);
   }
 }
 
@@ -19,9 +18,7 @@ export function parseJson(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>,
 export function parseObject(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>, answer: HttpResponse): Native {
   const value = parseJson(ctx, answer);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Native;
-  throw new MailError('protocol',
-    `${ctx.provider} answered ${ctx.operation} with ${Array.isArray(value) ? 'a list' : typeof value} where an object was expected.`,
-    { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+  throw unreadable(ctx, answer, `with ${Array.isArray(value) ? 'a list' : typeof value} where an object was expected`);
 }
 
 /** A key that could reach an object's prototype is dropped, wherever it stands. */

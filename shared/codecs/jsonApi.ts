@@ -1,5 +1,5 @@
-import { MailError, type Issue } from '../errors.js';
-import type { HttpResponse } from '../http.js';
+import type { Issue } from '../errors.js';
+import { unreadable, type HttpResponse } from '../http.js';
 import type { Context } from '../provider.js';
 import type { Native } from '../vocabulary.js';
 import { parseObject } from './json.js';
@@ -9,8 +9,6 @@ export const JSON_API = 'application/vnd.api+json';
 
 type Where = Pick<Context, 'provider' | 'operation' | 'hide'>;
 const isObject = (value: unknown): value is Native => typeof value === 'object' && value !== null && !Array.isArray(value);
-const unreadable = (ctx: Where, answer: HttpResponse, what: string) =>
-  new MailError('protocol', `${ctx.provider} answered ${ctx.operation} ${what}.`, { provider: ctx.provider, operation: ctx.operation, status: answer.status });
 
 /** The one resource object of an answer, untouched. Throws `protocol` where there is none with an id. */
 export function parseResource(ctx: Where, answer: HttpResponse): Native {

@@ -1,5 +1,5 @@
-import { MailError } from '../errors.js';
-import type { HttpResponse } from '../http.js';
+import { unreadable, type HttpResponse } from '../http.js';
+import { textOf } from '../decode.js';
 import { excerpt } from '../excerpt.js';
 import type { Context } from '../provider.js';
 
@@ -45,11 +45,10 @@ function withoutLayout(value: unknown): unknown {
 export async function parseXml(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>, answer: HttpResponse): Promise<XmlDocument> {
   const read = await xmlReader();
   try {
-    return read(Buffer.from(answer.body).toString('utf8'));
+    return read(textOf(answer));
   } catch (cause) {
     const seen = excerpt(answer, ctx.hide);
-    throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} with XML that cannot be read (${why(cause)})${seen ? `: "${seen}"` : ''}.`,
-      { provider: ctx.provider, operation: ctx.operation, status: answer.status });
+    throw unreadable(ctx, answer, `with XML that cannot be read (${why(cause)})${seen ? `: "${seen}"` : ''}`);
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import {
-  base, exchange, excerpt, isMailError, MailError, path, pause, query, redact, retryAfter, type HttpRequest, type HttpStream, type MailError as Failure,
+  base, exchange, exchangeStream, excerpt, nextStep, NotSent, isMailError, MailError, path, pause, query, redact, retryAfter, textOf, type HttpRequest, type HttpStream, type MailError as Failure,
 } from '../../shared/index.js';
 import type { Context } from '../../shared/index.js';
 
@@ -43,10 +44,10 @@ describe('exchange', () => {
     const error = await failing(exchange(context(answer(302, '', { location: 'https://login.example/x?session=1' })), get));
     assert.match(error.message, /pointing to https:\/\/login\.example;/);
   });
-  for (const status of [500, 502, 503, 504, 429]) {
+  for (const status of [408, 500, 502, 503, 504]) {
     it(`a read is tried three times after ${status}`, async () => {
       const ctx = context(answer(status, '', soon), answer(status, '', soon), answer(status, '', soon));
-      assert.equal((await failing(exchange(ctx, get))).code, status === 429 ? 'rate_limited' : 'unavailable');
+      assert.equal((await failing(exchange(ctx, get))).code, 'unavailable');
       assert.equal(ctx.asked.length, 3);
     });
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
@@ -66,10 +67,59 @@ describe('exchange', () => {
     const waited = Date.now() - started;
     assert.ok(waited >= 350 && waited < 2000, `${waited} ms between the tries`);
   });
-  it('a longer wait than 30 s is the user\'s to decide', async () => {
-    const ctx = context(answer(429, '', { 'retry-after': '31' }));
+  it('a longer rest than 65 s is the user\'s to decide', async () => {
+    const ctx = { ...context(answer(429, '', { 'retry-after': '66' })), patience: 600 };
     const error = await failing(exchange(ctx, get));
-    assert.deepEqual([error.code, error.details.retryAfter, ctx.asked.length], ['rate_limited', 31, 1]);
+    assert.deepEqual([error.code, error.details.retryAfter, ctx.asked.length], ['rate_limited', 66, 1]);
+  });
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+    it(`a ${method} that is throttled was not done, and is sent again, after the whole account has rested`, async () => {
+      const ctx = { ...context(answer(429, '', soon), answer(429, '', { 'retry-after': '1' }), answer(200, 'ok')), patience: 60 };
+      const rests: number[] = [];
+      Object.assign(ctx.send, { rest: (ms: number) => rests.push(ms) });
+      assert.equal((await exchange(ctx, { ...get, method })).status, 200);
+      assert.equal(ctx.asked.length, 3);
+      assert.ok(rests.length === 2 && rests[0]! > 0 && rests[1]! >= 1000, String(rests));
+    });
+  }
+  it('without patience a write that is throttled is told at once', async () => {
+    const ctx = context(answer(429, '', soon));
+    assert.equal((await failing(exchange(ctx, { ...get, method: 'POST' }))).code, 'rate_limited');
+    assert.equal(ctx.asked.length, 1);
+  });
+  it('a write whose answer is lost or unclear may have been done, and its next step is to look', async () => {
+    const post = { ...get, method: 'POST' as const };
+    for (const given of [new Error('other side closed'), answer(500), answer(502), answer(504), answer(408)]) {
+      const error = await failing(exchange(context(given), post));
+      assert.match(error.message, /Whether it was done is not known\.$/);
+      assert.match(nextStep(error), /^Look at the provider whether it was done/);
+    }
+    for (const given of [answer(400), answer(404), answer(503), answer(302), new NotSent('The name x was not found.')]) {
+      const error = await failing(exchange(context(given), post));
+      assert.doesNotMatch(error.message, /not known/);
+      assert.doesNotMatch(nextStep(error), /^Look/);
+    }
+    const read = await failing(exchange(context(new Error('other side closed'), new Error('other side closed'), new Error('other side closed')), get));
+    assert.doesNotMatch(read.message, /not known/);
+  });
+  it('what the head of a refusal says stays when its body breaks off', async () => {
+    const broken = { ...answer(404), body: (async function* () { yield Buffer.from('{"half'); throw new Error('broke off'); })() };
+    const error = await failing(exchange(context(broken), get));
+    assert.deepEqual([error.code, error.details.status], ['not_found', 404]);
+  });
+  for (const [packing, pack] of [['gzip', gzipSync], ['br', brotliCompressSync], ['deflate', deflateSync], ['deflate', deflateRawSync], ['gzip, br', (body: Buffer) => brotliCompressSync(gzipSync(body))], ['identity', (body: Buffer) => body]] as const) {
+    it(`an answer packed with ${packing} (${pack.name}) is read, refusals too`, async () => {
+      const packed = (status: number, body: string): HttpStream => ({ status, headers: { 'content-encoding': packing }, body: (async function* () { yield pack(Buffer.from(body)); })() });
+      assert.equal(Buffer.from((await exchange(context(packed(200, 'hello')), get)).body).toString(), 'hello');
+      assert.match((await failing(exchange(context(packed(400, 'no way')), get))).message, /no way/);
+      const parts: Uint8Array[] = [];
+      for await (const part of (await exchangeStream(context(packed(200, 'hello')), get)).body) parts.push(part);
+      assert.equal(Buffer.concat(parts).toString(), 'hello');
+    });
+  }
+  it('a small answer that unpacks to more than 64 MB is not read to its end', async () => {
+    const bomb: HttpStream = { status: 200, headers: { 'content-encoding': 'gzip' }, body: (async function* () { yield gzipSync(Buffer.alloc(80 * 1024 * 1024)); })() };
+    assert.equal((await failing(exchange(context(bomb), get))).code, 'protocol');
   });
   it('waits as long as the vendor asks', async () => {
     const started = Date.now();
@@ -79,7 +129,7 @@ describe('exchange', () => {
   it('no answer names the place, not the address, and hides what looks like a key', async () => {
     const error = await failing(exchange(context(new Error('connect ECONNREFUSED token=abcdef')), { ...get, method: 'POST', url: 'https://user:pw@api.example.com/secret?x=1' }));
     assert.equal(error.code, 'unavailable');
-    assert.match(error.message, /^No answer from https:\/\/api\.example\.com: connect ECONNREFUSED token=\*\*\*\.$/);
+    assert.match(error.message, /^No answer from https:\/\/api\.example\.com: connect ECONNREFUSED token=\*\*\*\. Whether it was done is not known\.$/);
   });
   it('an abort while waiting for the next try ends it, with the caller\'s reason', async () => {
     const stop = new AbortController();
@@ -131,6 +181,18 @@ describe('path', () => {
   it('refuses empty parts', () => assert.throws(() => path`/x/${''}`, /must not be empty/));
 });
 
+describe('textOf', () => {
+  it('reads what a mark, the content type or the declaration says', () => {
+    const read = (body: Uint8Array, type = 'application/json') => textOf({ headers: { 'content-type': type }, body });
+    const wide = Buffer.from('{"ä":1}', 'utf16le');
+    assert.deepEqual([
+      read(Buffer.from('\ufeff{"ä":1}')), read(Buffer.concat([Buffer.from([0xff, 0xfe]), wide])), read(Buffer.concat([Buffer.from([0xff, 0xfe]), wide]).swap16()), read(wide),
+      read(Buffer.from('{"ä":1}', 'latin1'), 'text/plain; charset="iso-8859-1"'), read(Buffer.from('{"ä":1}'), 'text/plain; charset=no-such'),
+    ], Array(6).fill('{"ä":1}'));
+    assert.equal(textOf({ headers: {}, body: Buffer.from('<?xml version="1.0" encoding="ISO-8859-1"?><ä/>', 'latin1') }).slice(-4), '<ä/>');
+  });
+});
+
 describe('query, base, retryAfter, pause', () => {
   it('leaves out what is absent and repeats keys for lists', () => {
     assert.equal(query({ a: 1, b: undefined, c: null, d: ['x', 'y & z'], e: false }), '?a=1&d=x&d=y+%26+z&e=false');
@@ -142,6 +204,7 @@ describe('query, base, retryAfter, pause', () => {
     const read = (value?: string) => retryAfter(value === undefined ? {} : { 'retry-after': value }, now);
     assert.deepEqual([read('7'), read('0.5'), read('Sat, 21 Nov 2026 09:00:10 GMT'), read('2026-11-21T09:00:20Z'), read('2026-11-21T09:00:30'), read('Sat, 21 Nov 2026 08:00:00 GMT')], [7, 0.5, 10, 20, 30, 0]);
     assert.deepEqual([read(), read(''), read('later')], [undefined, undefined, undefined]);
+    assert.deepEqual([read('0'), read('-5'), read('5, 10'), read(String(now / 1000 + 9)), read(String(now + 9000))], [0, 0, 10, 9, 9]);
   });
   it('a pause ends when its signal aborts, also one that has', async () => {
     const stop = new AbortController();

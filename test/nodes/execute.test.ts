@@ -101,10 +101,20 @@ describe('running a node', function () {
     assert.equal(gate.most, 2);
   });
 
+  it('rows that the vendor throttles are created after a rest: each once, and none is an error', async () => {
+    vendor.fail({ status: 429, headers: { 'retry-after': '0' }, body: '', method: 'POST', times: 6 });
+    const made = json(await run('mailbox.create', { domain_id: { __rl: true, mode: 'id', value: seededId(MAIN_DOMAIN) }, local_part: '={{ $json.name }}', password: 'correct horse battery', subscription_period: 'monthly' }, Array.from({ length: 12 }, (_, i) => ({ json: { name: `row${i}` } }))));
+    assert.equal(new Set(made.map(one => one.email)).size, 12);
+    assert.ok(made.every(one => one.error === undefined));
+    assert.equal(vendor.seen.filter(({ method }) => method === 'POST').length, 18, 'six were refused');
+  });
+
+  /** So long a rest is told and not waited for. */
+  const LONG_THROTTLE = { status: 429, headers: { 'retry-after': '100' }, body: JSON.stringify({ type: 'too_many_requests', message: 'slow' }) };
   describe('when items fail', () => {
     /** An update whose second item does not exist, whose third is wrong in two fields, and whose fourth is throttled. */
     const update = (more: Partial<Step>) => {
-      vendor.fail({ throttle: true, path: seededId('user004'), times: 9 });
+      vendor.fail({ ...LONG_THROTTLE, path: seededId('user004'), times: 9 });
       const items: INodeExecutionData[] = [['ready', 1], ['ready', NOBODY], ['wrong', 3], ['ready', 4], ['ready', 5]].map(([kind, n]) => ({
         json: { ...boxes(n as number)[0]!.json, period: kind === 'wrong' ? 'weekly' : 'yearly', word: kind === 'wrong' ? 'short' : 'correct horse battery' } }));
       return run('mailbox.update', { mailbox: byId, updateFields: { subscription_period: '={{ $json.period }}', new_password: '={{ $json.word }}' } }, items, more);
@@ -116,7 +126,7 @@ describe('running a node', function () {
       assert.match(String(missing!.message), /resource is not found \(mailbox\)/, "the vendor's own words");
       assert.equal(wrong!.code, 'invalid_input');
       assert.deepEqual((wrong!.issues as { field: string }[]).map(({ field }) => field), ['subscription_period', 'new_password']);
-      assert.deepEqual([throttled!.code, throttled!.status, throttled!.retryAfter], ['rate_limited', 429, 1]);
+      assert.deepEqual([throttled!.code, throttled!.status, throttled!.retryAfter], ['rate_limited', 429, 100]);
       for (const { error, details } of errors) assert.equal(error, (details as Values).message);
     };
     it('continue-on-fail turns each failed item into an error item in its place', async () => {
@@ -163,9 +173,9 @@ describe('running a node', function () {
       assert.equal(vendor.seen.length, 0);
     });
     it('throttling tells n8n how long to wait, a refused key that the credential is at fault', async () => {
-      vendor.fail({ throttle: true, times: 9 });
+      vendor.fail({ ...LONG_THROTTLE, times: 9 });
       const throttled = (await run('mailbox.update', { mailbox: byId, updateFields: { subscription_period: 'yearly' } }, boxes(4))).error!;
-      assert.deepEqual(throttled.failure, { cause: 'rate-limited', retryAfterMs: 1000 });
+      assert.deepEqual(throttled.failure, { cause: 'rate-limited', retryAfterMs: 100_000 });
       vendor.mend();
       await save('wrong', { type: 'scalewayApi', data: { ...account.data, secretKey: '11111111-2222-4333-8444-555555555555' } });
       assert.deepEqual((await get(boxes(1), { account: { ...account, id: 'wrong' } as never })).error!.failure, { cause: 'credential-invalid' });

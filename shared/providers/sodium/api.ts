@@ -1,7 +1,7 @@
 import { parseJson, parseObject } from '../../codecs/json.js';
 import { isMailError, MailError, type Issue } from '../../errors.js';
 import { text } from '../../fields.js';
-import { exchange, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
+import { DOUBT, exchange, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
 import { base, path, query } from '../../url.js';
 import { redact } from '../../secrets.js';
 import { notSent } from '../../notSent.js';
@@ -141,7 +141,7 @@ export async function once<T>(inDoubt: string, write: () => Promise<T>): Promise
   } catch (error) {
     if (!isMailError(error) || (error.code !== 'unavailable' && error.code !== 'protocol') || neverLeft(error)) throw error;
     const redirected = (error.details.status ?? 0) >= 300 && (error.details.status ?? 0) < 400;
-    throw redirected ? error : new MailError(error.code, `${error.message} ${inDoubt}`, { ...error.details, cause: error });
+    throw redirected ? error : new MailError(error.code, `${error.message.replace(` ${DOUBT}`, '')} ${inDoubt}`, { ...error.details, cause: error });
   }
 }
 function neverLeft(error: MailError): boolean {
