@@ -125,7 +125,7 @@ export function contract(provider: Provider, theCase: ProviderCase): () => void 
     assert.ok(codes.includes(error.code), `${what}: expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`);
 
   describe(provider.name, function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     before(async () => { vendor = await theCase.start(); client = open(vendor); });
     after(() => vendor?.close());
     beforeEach(() => { vendor.mend(); vendor.forget(); });

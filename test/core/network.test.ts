@@ -35,7 +35,7 @@ async function stopped(call: (signal: AbortSignal) => Promise<unknown>, begun: P
 }
 
 describe('the network', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   afterEach(() => { for (const socket of sockets) socket.destroy(); for (const server of servers.splice(0)) server.close(); sockets.clear(); });
 
   describe('a proxy', () => {

@@ -10,7 +10,7 @@ import { credentialOf } from './workbench.js';
 type Values = Record<string, unknown>;
 
 describe('care before something is changed', function () {
-  this.timeout(10_000);
+  this.timeout(60_000);
   let scaleway: Vendor, rackspace: Vendor;
   before(async () => { [scaleway, rackspace] = await Promise.all([startScaleway(), startRackspace()]); });
   after(() => Promise.all([scaleway.close(), rackspace.close()]));

@@ -50,7 +50,7 @@ async function firstRequest(provider: Provider, vendor: Vendor, name: string, in
 }
 
 describe('every operation of every provider', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const vendors = new Map<string, Vendor>(), clients = new Map<string, Client>();
   const run = new Set<string>();
   let engine: Engine;

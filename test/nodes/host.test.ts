@@ -16,7 +16,7 @@ const byId = { __rl: true, mode: 'id', value: '={{ $json.id }}' };
 const boxes = (count: number): INodeExecutionData[] => Array.from({ length: count }, (_, i) => ({ json: { id: seededId(`user${String(i + 1).padStart(3, '0')}`) } }));
 
 describe("what n8n's own requests obey, ours obey too", function () {
-  this.timeout(10_000);
+  this.timeout(60_000);
   let vendor: Vendor;
   before(async () => { vendor = await startScaleway(); });
   after(() => vendor.close());
@@ -193,7 +193,7 @@ describe("what n8n's own requests obey, ours obey too", function () {
 });
 
 describe('accounts that open sockets', function () {
-  this.timeout(10_000);
+  this.timeout(60_000);
   let mail: Mail, base: Record<string, unknown>;
   before(async () => {
     mail = await startMail();

@@ -13,7 +13,7 @@ import { clientOf, credentialOf, formOf, packageDir } from './workbench.js';
 const rl = (value: string) => ({ __rl: true, mode: 'id', value });
 
 describe('pickers', function () {
-  this.timeout(10_000);
+  this.timeout(60_000);
   let scaleway: Vendor, rackspace: Vendor, contextIo: Vendor, engine: Engine;
   let serial = 0;
   before(async () => {

@@ -9,7 +9,7 @@ import { startMail, type Mail } from '../sandbox/mail.js';
 const at = (values: IDataObject, path: string) => path.split('.').reduce<unknown>((value, key) => (value as IDataObject | undefined)?.[key], values);
 
 describe('Send and Wait for Response', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let mail: Mail;
   before(async () => { mail = await startMail(); });
   after(async () => { closeConnections(); await mail.close(); });

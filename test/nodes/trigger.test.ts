@@ -51,7 +51,7 @@ function n8n(mail: Mail, { workflow = `w${++workflows}`, tooLarge = 0, stored = 
 }
 
 describe('Sync Trigger', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let mail: Mail;
   const running: ITriggerResponse[] = [];
   const up = async (started: { response: Promise<ITriggerResponse> }) => { const response = await started.response; running.push(response); return response; };

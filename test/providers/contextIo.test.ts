@@ -191,7 +191,7 @@ describe('Context.IO, what is particular to it', () => {
     });
 
     it('a mail server that is away makes what needs it unavailable, and the rest goes on', async function () {
-      this.timeout(10_000);   // a read is tried three times
+      this.timeout(60_000);   // a read is tried three times
       await apart(async (its, own) => {
         mailServers(its)['imap.gmail.example']!.up = mailServers(its)['imap.example.com']!.up = false;
         const [{ id }] = await all<Message>(own.call('message.list', { mailbox }), 1) as [Message];

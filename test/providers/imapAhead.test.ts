@@ -53,7 +53,7 @@ const until = async (what: string, check: () => boolean) => {
 };
 
 describe('IMAP feed: what is asked for ahead', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let mail: Mail, middle: Between, client: Client;
   beforeEach(async () => {
     mail = await startMail();

@@ -424,7 +424,7 @@ async function script(extensions: string[], answer: (line: string, say: (text: s
 }
 
 describe('SMTP: servers that do as they like', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let server: Script;
   const using = (more: Record<string, unknown> = {}) =>
     connect(imap, { user: 'u0@test.local', password: 'p', smtpHost: 'localhost', smtpPort: server.port, smtpSecurity: 'none' }, { resolve: async () => '127.0.0.1', ...more });

@@ -11,7 +11,7 @@ const HOUR = 3_600_000, DAY = 24 * HOUR;
 type Values = Record<string, unknown>;
 
 describe('Sodium', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let vendor: Vendor, client: Client;
   const open = (account: Values = {}) => connect(sodium, { ...vendor.account, concurrent: 50, perMinute: 60_000, ...account }, { timeoutMs: 5000 });
   const restart = async (options?: SodiumOptions) => { await vendor?.close(); vendor = await startSodium(options); client = open(); };

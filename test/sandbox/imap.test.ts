@@ -14,7 +14,7 @@ const user = 'u0@test.local', password = 'pass0';
 const uids = (line: string) => (/\* SEARCH([^\r\n]*)/.exec(line)?.[1] ?? '').trim().split(' ').filter(Boolean).map(Number);
 
 describe('sandbox IMAP server', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const running: { close(): unknown }[] = [];
   const start = async (options: MailOptions = {}): Promise<Mail> => { const mail = await startMail({ users: 3, ...options }); running.push(mail); return mail; };
   const raw = async (mail: Mail, { as = user, folder = '' } = {}): Promise<RawClient> => {

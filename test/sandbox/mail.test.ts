@@ -12,7 +12,7 @@ const user = 'u0@test.local', password = 'pass0';
 type Failure = Error & { code?: string; responseCode?: number; response?: string };
 
 describe('sandbox mail', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const running: { close(): unknown }[] = [];
   const keep = <T extends { close(): unknown }>(what: T): T => { running.push(what); return what; };
   const start = async (options: MailOptions = {}): Promise<Mail> => keep(await startMail({ users: 3, ...options }));
