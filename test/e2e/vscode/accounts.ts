@@ -88,10 +88,16 @@ export const accountJourneys: Journeys = {
     ] }));
     await wb.command('Mailroom: Import Accounts');
     await wb.file(join(folder, 'good.json'));
+    const asked = await wb.dialog('Import');
+    for (const line of [`Team mail: Base URL ${scaleway.account.baseUrl}`, `My own mail: IMAP Host ${open.imapHost}`, `Office: Base URL ${rackspace.account.baseUrl}`]) assert.ok(asked.includes(line), line);
     await wb.toast('3 accounts were imported. Delete the file').waitFor();
     await wb.clearToasts();
     await wb.command('Mailroom: Import Accounts');
     await wb.file(join(folder, 'mixed.json'));
+    assert.match(await wb.dialog('Cancel'), /Does your mail belong on these servers\?/);
+    await wb.command('Mailroom: Import Accounts');
+    await wb.file(join(folder, 'mixed.json'));
+    await wb.dialog('Import');
     await wb.toast('One account was imported. 3 refused.').waitFor();
     await shot('imported');
     await wb.toast('3 refused.').getByRole('button', { name: 'Show' }).click();

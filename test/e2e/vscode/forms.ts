@@ -182,8 +182,11 @@ export const formJourneys: Journeys = {
     box.vendors.outreach.forget();
     await page.locator('.tab.dirty').first().click();
     await wb.save();
+    // Nobody knows what the text was made from, so that each difference is asked about.
+    await page.locator('.monaco-dialog-box', { hasText: 'Save over what somebody else changed' }).waitFor();
     await again.locator('[data-field=maxMailingsPerDay] .complaint:not([hidden])').waitFor();
     await shot('form-returned');
+    assert.match(await wb.dialog('Cancel'), /77 on the server/);
     assert.deepEqual(writes(box, 'outreach'), []);
     await wb.command('File: Revert File');
     await page.locator('.tab.dirty').waitFor({ state: 'detached' });
