@@ -5,7 +5,7 @@ import { openBrowser, startServer, type Loose, type Version } from './workbench.
 
 const root = join(__dirname, '../../..'), folder = join(root, '.cache/inside-vscode');
 /** The host tells its end by itself; one that tells nothing for so long, in milliseconds, has died. */
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 
 /** Writes the tests as an extension of their own, which the extension host loads beside the packed one. */
 function buildTests(): void {

@@ -17,7 +17,7 @@ import { rowJourneys } from './rows.js';
 import { stateJourneys } from './states.js';
 import { tabJourneys } from './tabs.js';
 import { troubleJourneys } from './trouble.js';
-import { openBrowser, startServer, type Loose, type Version } from './workbench.js';
+import { ends, openBrowser, startServer, type Loose, type Version } from './workbench.js';
 
 /**
  * `npm run test:e2e:vscode`: hostile mail in the browser alone; then the packed extension in the genuine workbench, newest and oldest
@@ -314,7 +314,10 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
     // What comes late counts too.
     const late = spy.seen.filter(one => one !== ASKED);
     if (late.length) { good = false; console.log(`  ✘ mail fetched ${late.join(', ')}`); }
-  } finally { await close(); await server.close(); await box.close(); await spy.close(); }
+  } finally {
+    await close();
+    for (const [what, one] of Object.entries({ 'The workbench': server, 'The sandboxes': box, 'The server that counts': spy })) await ends(what, one.close());
+  }
   return good;
 }
 

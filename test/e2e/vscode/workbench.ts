@@ -94,6 +94,15 @@ export async function startServer({ version, vsix, env = {}, settings = {}, port
   };
 }
 
+/** A browser whose page hangs does not end when it is asked to; so long it is waited for, in milliseconds. Its driver ends it with this process. */
+const ENDING = 15_000;
+/** Waits for an end no longer than that; says which one did not come. */
+export async function ends(what: string, end: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout;
+  const late = new Promise<void>(resolve => { timer = setTimeout(() => { console.log(`    ${what} did not end within ${ENDING / 1000} s`); resolve(); }, ENDING); });
+  await Promise.race([end, late]).finally(() => clearTimeout(timer));
+}
+
 export interface Browser { page: Loose; close(): Promise<void> }
 /** A browser with a fresh profile on a server's workbench. `before` prepares the page and may add to its address. */
 export async function openBrowser(server: Server, size = { width: 1400, height: 900 }, language?: string, before?: (page: Loose) => Promise<string>): Promise<Browser> {
@@ -111,5 +120,12 @@ export async function openBrowser(server: Server, size = { width: 1400, height: 
   const more = await before?.(page) ?? '';
   await page.goto(`${server.url}/?folder=${server.folder}${more}`);
   await page.waitForSelector('.activitybar', { timeout: 60_000 });
-  return { page, async close() { await context.close(); rmSync(profile, { recursive: true, force: true, maxRetries: 3 }); } };
+  return {
+    page,
+    async close() {
+      await ends('The browser', context.close());
+      // One that did not end still writes there.
+      try { rmSync(profile, { recursive: true, force: true, maxRetries: 3 }); } catch { /* a folder for temporary files */ }
+    },
+  };
 }

@@ -3,7 +3,7 @@ import { suite } from './suite.js';
 
 /** What the extension host calls: runs the tests and tells each result on a line of its own. Rejects when one failed. */
 export async function run(): Promise<void> {
-  const mocha = new Mocha({ ui: 'bdd', timeout: 20_000, reporter: class {} as never });
+  const mocha = new Mocha({ ui: 'bdd', timeout: 60_000, reporter: class {} as never });
   mocha.suite.emit('pre-require', globalThis, 'inside', mocha);
   suite();
   const failed = await new Promise<number>(resolve => {
