@@ -484,7 +484,7 @@ describe('sandbox IMAP server', function () {
     });
 
     it('capabilities that are switched off are not announced and not there', async () => {
-      const mail = await start({ imap: { without: ['IDLE', 'MOVE', 'UIDPLUS', 'CONDSTORE', 'SPECIAL-USE', 'LITERAL+', 'ESEARCH', 'LIST-STATUS', 'NAMESPACE', 'UNSELECT'], uidNext: false, keywords: false } });
+      const mail = await start({ imap: { without: ['IDLE', 'MOVE', 'UIDPLUS', 'CONDSTORE', 'SPECIAL-USE', 'LITERAL+', 'ESEARCH', 'LIST-STATUS', 'NAMESPACE', 'UNSELECT', 'QUOTA'], uidNext: false, keywords: false } });
       const client = await raw(mail);
       fill(mail, 1);
       assert.equal((await client.command('CAPABILITY')).lines, '* CAPABILITY IMAP4rev1 SASL-IR ID ENABLE CHILDREN WITHIN LIST-EXTENDED STATUS=SIZE\r\n');
