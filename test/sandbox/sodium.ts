@@ -63,11 +63,14 @@ export async function startSodium(options: SodiumOptions = {}): Promise<Vendor> 
 }
 
 /** One more message comes in. Returns its uniqueId. */
-export function deliver(vendor: Vendor, mail: { configCode?: string; at?: number; subject?: string; from?: Person; conversationId?: string; direction?: 'Inbound' | 'Outbound' } = {}): string {
+export function deliver(vendor: Vendor, mail: {
+  configCode?: string; at?: number; subject?: string; from?: Person; conversationId?: string; direction?: 'Inbound' | 'Outbound'; files?: boolean;
+} = {}): string {
   const state = stateOf(vendor);
   return add(state, {
     configCode: mail.configCode ?? GOOGLE, at: mail.at ?? vendor.now(), subject: mail.subject ?? `News ${state.made + 1}`, from: mail.from ?? { email: 'jo@client.test', name: 'Jo Client' },
     ...(mail.conversationId ? { conversationId: mail.conversationId } : {}), ...(mail.direction ? { direction: mail.direction } : {}),
+    ...(mail.files ? { attachments: files() } : {}),
   }).uniqueId;
 }
 /** A message disappears, as after a deletion at the mail provider. */

@@ -30,11 +30,11 @@ describe('the package in n8n', function () {
     assert.deepEqual(evaluatedAtStart().filter(file => !/^dist\/credentials\/\w+\.credentials\.js$/.test(file)), []);
   });
 
-  it('shows its nodes, each as a tool too, with icons that are served', async () => {
+  it('shows its nodes, each as a tool too and Send as a review by a human, with icons that are served', async () => {
     const { body } = await host.ask('GET', '/types/nodes.json');
     const ours = (body as { name: string; iconUrl: { light: string; dark: string }; communityNodePackageVersion: string }[]).filter(({ name }) => name.startsWith(`${PACKAGE}.`));
     assert.deepEqual(ours.map(({ name }) => name.slice(PACKAGE.length + 1)).sort(),
-      ['alias', 'aliasTool', 'mailbox', 'mailboxTool', 'send', 'sendTool', 'spamList', 'spamListTool', 'syncTrigger']);
+      ['alias', 'aliasTool', 'mailbox', 'mailboxTool', 'send', 'sendHitlTool', 'sendTool', 'spamList', 'spamListTool', 'syncTrigger']);
     for (const { name, iconUrl } of ours) {
       for (const url of [iconUrl.light, iconUrl.dark]) {
         const answer = await host.ask('GET', `/${url}`);

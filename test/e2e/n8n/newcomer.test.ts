@@ -86,7 +86,7 @@ describe('a newcomer, from npm start', function () {
     await editor.closeNode();
   });
   it('blocks a sender with Spam List', async () => {
-    await editor.add('Spam List', 'spam', 'Add an entry to a spam list of a mailbox', 'Spam List at Rackspace Email');
+    await editor.add('Spam List', 'spam', 'Add an entry to a spam list of a mailbox', 'Rackspace Email');
     await editor.pick('mailbox', 'alex', 'alex.smith@example.com');
     await editor.choose('list', 'Blocked Senders');
     await editor.spot('parameter-input-value').first().locator('input').fill('pest@spam.example');
