@@ -46,8 +46,8 @@ function searcher(resource: string) {
 /** The names under which the providers' lists take a search text. */
 const SEARCHES = ['search', 'contains', 'startswith'];
 
-/** A field that a list needs and the form does not ask for, and the resource it names. */
-interface Open { name: string; resource: string }
+/** A field that a list needs and the form does not ask for, the resource it names, and what the list of that resource needs in its turn. */
+interface Open { name: string; resource: string; within: Record<string, unknown> }
 
 /**
  * What the list needs besides: the fields of the same name that are filled in already (the domain of a mailbox, the mailbox of a folder). One
@@ -55,7 +55,7 @@ interface Open { name: string; resource: string }
  */
 function siblings(context: ILoadOptionsFunctions, providerId: string, operation: Operation): { input: Record<string, unknown>; open?: Open } {
   const input: Record<string, unknown> = {}, form = context.getCurrentNodeParameters() ?? {};
-  let open: Open | undefined;
+  let open: Omit<Open, 'within'> | undefined;
   for (const [name, field] of Object.entries(operation.input)) {
     if (!field.required && !field.ref) continue;
     const value = filledIn(context, name, isPicked(providerById(providerId), field));
@@ -63,7 +63,9 @@ function siblings(context: ILoadOptionsFunctions, providerId: string, operation:
     else if (field.required && !open && !Object.hasOwn(form, name) && isPicked(providerById(providerId), field)) open = { name, resource: field.ref! };
     else if (field.required) throw new Error(`Choose ${field.label} first.`);
   }
-  return { input, ...(open ? { open } : {}) };
+  if (!open) return { input };
+  const outer = (providerById(providerId).operations as Readonly<Record<string, Operation>>)[`${open.resource}.list`]!.input;
+  return { input, open: { ...open, within: Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(outer, name))) } };
 }
 
 /** What the form holds under a name, wherever the name stands in it. */
@@ -89,10 +91,10 @@ function servedBy(context: ILoadOptionsFunctions, provider: Provider, resource: 
 }
 
 /** A list for every value of the field that stays open, one after the other and only as far as it is read. A search for an address looks in its domain only. */
-async function* everywhere(client: Client, list: string, input: Record<string, unknown>, { name, resource }: Open, filter = ''): AsyncGenerator<unknown> {
-  const part = filter.includes('@') ? filter.slice(filter.lastIndexOf('@') + 1).toLowerCase() : '';
+async function* everywhere(client: Client, list: string, input: Record<string, unknown>, { name, resource, within }: Open, filter = ''): AsyncGenerator<unknown> {
+  const part = resource === 'domain' && filter.includes('@') ? filter.slice(filter.lastIndexOf('@') + 1).toLowerCase() : '';
   let lists = 0;
-  for await (const one of client.call(`${resource}.list`, {}) as AsyncIterable<Record<string, unknown>>) {
+  for await (const one of client.call(`${resource}.list`, within) as AsyncIterable<Record<string, unknown>>) {
     const { value } = entryOf(one);
     if (!value.toLowerCase().startsWith(part)) continue;
     if (lists++ % LISTS === LISTS - 1) yield { [ENOUGH]: `Nothing in ${lists - 1} ${resource}s. Type an address or @${resource}` };
