@@ -78,16 +78,17 @@ describe('IMAP: answers to FETCH', () => {
     const rows = fc.array(fc.array(flags, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
     await fc.assert(fc.asyncProperty(rows, fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 40 }), fc.constantFrom('OK Done.', 'NO [LIMIT] No.', 'ok'), async (commands, cuts, end) => {
       const client = bare(), came: number[][] = commands.map(() => []), ended: number[] = [];
-      let sent = '', uid = 1;
+      let sent = '', uid = 1, next = 1;
+      const sets = commands.map(all => { const first = next; next += all.length; return all.length ? `${first}:${next - 1}` : '999'; });
       client.write = (text: string) => { sent += `${text}\r\n`; };
       quicken(client as never);
       Object.assign(client, { usable: true, mailbox: { path: 'INBOX' } });
       client.streamer.on('readable', () => void client.reader());
       await fetchTogether(client as never, commands.map((_, i) => ({
-        set: `${i + 1}`, query: { uid: true, flags: true, bodyParts: [{ key: '1', start: 0, maxLength: 9 }] },
+        set: sets[i]!, query: { uid: true, flags: true, bodyParts: [{ key: '1', start: 0, maxLength: 9 }] },
         each(row) { came[i]!.push(row.uid); }, sent(come) { void come.then(() => ended.push(i)); },
       })));
-      const tags = [...sent.matchAll(/^(P\d+) UID FETCH \d \(UID FLAGS BODY\.PEEK\[1\]<0\.9>\)\r\n/gm)].map(([, tag]) => tag!);
+      const tags = [...sent.matchAll(/^(P\d+) UID FETCH [\d:]+ \(UID FLAGS BODY\.PEEK\[1\]<0\.9>\)\r\n/gm)].map(([, tag]) => tag!);
       assert.equal(tags.length, commands.length, sent);
       const bytes = Buffer.from(commands.map((all, i) => `${all.map(one => `* 1 FETCH (UID ${uid++} FLAGS (${one}) BODY[1]<0> {3}\r\n* 1)\r\n`).join('')}${tags[i]} ${end}\r\n`).join(''));
       await feed(client, bytes, cuts);

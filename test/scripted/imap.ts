@@ -70,6 +70,7 @@ function serve(socket: Socket, script: Script, self: ScriptedImap, plain: Plain)
       case 'close': socket.destroy(); return;
       case 'silence': return;
       case 'regular': regular(command); return;
+      case 'regular without range': regular({ ...command, args: command.args.replace(/<\d+\.\d+>/g, '') }); return;
       case 'regular rows': for (const answer of plainAnswers(command, session, self, plain)) if (answer[0] === 0x2a) raw(answer); return;
       default: {
         const at = self.messages.findIndex(message => message.uid === action.uid);

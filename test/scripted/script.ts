@@ -11,6 +11,7 @@
  *
  *   S: <regular>                       all that a plain server answers
  *   S: <regular rows>                  the same without the tagged line
+ *   S: <regular without range>         the same as if the command had no <start.length>
  *   S: <expunge 2>                     the message with UID 2 is gone, and it is told; <remove 2> tells nothing
  *   S: <close>                         the connection is closed
  *   S: <silence>                       nothing is answered, and the connection stays open
@@ -22,7 +23,7 @@
 interface Step { fits: RegExp; left: number; answers: string[] }
 
 /** What a script says to do next. */
-export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'close' | 'silence' } | { act: 'expunge' | 'remove'; uid: number };
+export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'regular without range' | 'close' | 'silence' } | { act: 'expunge' | 'remove'; uid: number };
 
 /** A script that is being played. */
 export interface Script {
@@ -56,7 +57,7 @@ export function readScript(text: string): Script {
 }
 
 function actionOf(answer: string): Action {
-  const act = /^<(regular|regular rows|close|silence)>$/.exec(answer)?.[1];
+  const act = /^<(regular|regular rows|regular without range|close|silence)>$/.exec(answer)?.[1];
   if (act) return { act: act as 'regular' };
   const change = /^<(expunge|remove) (\d+)>$/.exec(answer);
   if (change) return { act: change[1] as 'expunge', uid: Number(change[2]) };

@@ -5,8 +5,9 @@ import { feed, type Batch, type Context, type FeedItem, type Latest } from '../.
 import { endpoint, settingsOf } from '../account/fields.js';
 import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from '../session/imapPool.js';
 import {
-  arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, partFile, sourceFile, SUMMARY, toMessage, readParts, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
+  arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, SUMMARY, toMessage, readParts, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
 } from '../messages/content.js';
+import { partFile, sourceFile } from '../messages/download.js';
 import { messageId } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
 import { fetchRows, fetchTogether, mendRows, type Wish } from '../wire/fetch.js';
@@ -712,7 +713,7 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
   for (const one of open) {
     const place = { folder, uidValidity, uid: one.uid };
     if (values.fetch === 'raw') {
-      one.message.raw = sourceFile(ctx, place, `message-${one.uid}.eml`);
+      one.message.raw = sourceFile(ctx, place, one.row.size, `message-${one.uid}.eml`);
       if ((one.row.size ?? 0) > AT_ONCE) track.finished.set(one.uid, one.message);
       continue;
     }

@@ -3,11 +3,10 @@ import type { Context } from '../../../provider.js';
 import type { Address, Attachment, Message } from '../../../vocabulary.js';
 import { opened, withFolder } from '../session/imapPool.js';
 import { headerFields, readableText } from '../mime/decode.js';
-import { decodeStream } from '../mime/transfer.js';
 import { gone, messageId, RESET, type Place } from './id.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from '../libraries.js';
-import { fetchRows, fetchTogether, LONGEST_HEADER, mendRows, type Wish } from '../wire/fetch.js';
-import { nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
+import { fetchOne, fetchTogether, fetchRows, LONGEST_HEADER, mendRows, type Row, type Wish } from '../wire/fetch.js';
+import { outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
 
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
 export interface ImapMessage extends Message {
@@ -33,8 +32,6 @@ export const BARE = { uid: true, flags: true, internalDate: true, size: true } a
 export const LONGEST_TEXT = 2 * 1024 * 1024;
 /** All texts of a message together, and all of its HTML, each; what is beyond is in the attachments of its number. In bytes. */
 const LONGEST_TEXTS = 2 * LONGEST_TEXT;
-/** Large things are asked for in pieces of this size: few round trips, little memory. */
-const PIECE = 1024 * 1024;
 
 /** Those that have an address. */
 export const addresses = (list: { name?: string; address?: string }[] | undefined): Address[] => {
@@ -189,26 +186,6 @@ export function uidsOf(set: string, most = 10_000_000): number[] {
   return uids.sort((x, y) => x - y);
 }
 
-/** The undecoded bytes of one part, or of the whole message where no part is named, in pieces; others use the connection between two of them. */
-export async function* bytesOf(ctx: Context, place: Place, part?: string): AsyncGenerator<Buffer> {
-  for (let start = 0; ;) {
-    const at = start;
-    const piece = await inPlace(ctx, place, async client => {
-      const query: FetchQueryObject = part === undefined
-        ? { uid: true, source: { start: at, maxLength: PIECE } } : { uid: true, bodyParts: [{ key: part, start: at, maxLength: PIECE }] };
-      const row = await rowOf(client, place, query);
-      return row ? part === undefined ? row.source : row.bodyParts?.get(part.toLowerCase()) : undefined;
-    });
-    if (!piece) {
-      if (at > 0) return;
-      throw gone(messageId(place), part === undefined ? undefined : 'it, or this part of it, was moved or deleted');
-    }
-    if (piece.length) yield piece;
-    start += piece.length;
-    if (piece.length < PIECE) return;
-  }
-}
-
 /** Runs a reading task in the folder of a message. Throws `not_found` when the folder is not the one the id was made in. */
 export async function inPlace<T>(ctx: Context, place: Place, run: (client: ImapFlow) => Promise<T>): Promise<T> {
   return withFolder(ctx, place.folder, async (client, mailbox) => {
@@ -217,29 +194,13 @@ export async function inPlace<T>(ctx: Context, place: Place, run: (client: ImapF
   }, { reads: true });
 }
 
-/** A part as a file that is fetched when it is opened. */
-export const partFile = (ctx: Context, place: Place, part: Part): FileValue => ({
-  name: nameOf(part), type: part.type, ...(part.encoding === 'base64' || part.encoding === 'quoted-printable' ? {} : { size: part.size }),
-  ...(part.contentId ? { contentId: part.contentId } : {}),
-  open: () => decodeStream(bytesOf(ctx, place, part.part), part.encoding),
-});
-
-/** The whole message as a file, as the server has it. RFC822.SIZE is not given on: Exchange only estimates it. */
-export const sourceFile = (ctx: Context, place: Place, name = 'message.eml'): FileValue =>
-  ({ name, type: 'message/rfc822', open: () => bytesOf(ctx, place) });
-
 /** What the server tells of one message. A folder that was open before may not show the newest yet, so it is opened again before one is called missing. */
-export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObject): Promise<FetchMessageObject | undefined> {
-  const find = async () => {
-    let found: FetchMessageObject | undefined;
-    await fetchRows(client, String(place.uid), query, row => { if (row.uid === place.uid) found = { ...found, ...row }; });
-    return found;
-  };
-  const row = await find();
+export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObject): Promise<Row | undefined> {
+  const row = await fetchOne(client, place.uid, query);
   if (row) return row;
   const mailbox = await opened(client, place.folder, { fresh: true });
   if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
-  return mailbox.exists ? find() : undefined;
+  return mailbox.exists ? fetchOne(client, place.uid, query) : undefined;
 }
 
 /** The one message an id names, with its structure. Throws `not_found`. */

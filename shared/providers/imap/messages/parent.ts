@@ -13,6 +13,8 @@ export interface Parent {
   /** The addresses of ours that our own server says it delivered the message for. */
   delivered: string[];
   date?: string; text?: string; html?: string; shape?: Outline;
+  /** As the server tells it, in bytes. */
+  size?: number;
 }
 
 /** The header fields that an answer depends on. */
@@ -37,7 +39,7 @@ export async function parentOf(ctx: Context, place: Place, texts: boolean): Prom
     const id = row.envelope?.messageId?.match(MESSAGE_ID)?.[0];
     const replyTo = (row.envelope?.replyTo ?? []).flatMap(({ name, address }) => address ? [{ email: address, ...(name ? { name } : {}) }] : []);
     return {
-      replyTo, to: message.to, cc: message.cc ?? [], subject: message.subject ?? '', references: chain(ids, id), ...(id ? { id } : {}),
+      replyTo, size: row.size, to: message.to, cc: message.cc ?? [], subject: message.subject ?? '', references: chain(ids, id), ...(id ? { id } : {}),
         ...(message.from ? { from: message.from } : {}),
       automatic: isAutomatic(fields, message.from, row.bodyStructure?.type), delivered: deliveredFor(fields),
       ...(message.date ? { date: message.date } : {}),

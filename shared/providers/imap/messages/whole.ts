@@ -6,7 +6,8 @@ import { fieldOf, headerFields } from '../mime/decode.js';
 import { takenApart, Unreasonable, type TakenApart } from '../mime/parse.js';
 import { nameOf, type Part } from '../mime/structure.js';
 import { decodeStream } from '../mime/transfer.js';
-import { addresses, bytesOf, fill, LONGEST_TEXT, readParts, type ImapMessage } from './content.js';
+import { addresses, fill, LONGEST_TEXT, readParts, type ImapMessage } from './content.js';
+import { bytesOf } from './download.js';
 import type { Place } from './id.js';
 import type { MessageEnvelopeObject } from '../libraries.js';
 
@@ -20,7 +21,7 @@ export const TOO_LARGE = 'The server cannot tell how this message is made up, an
 export async function readWhole(ctx: Context, place: Place, message: ImapMessage): Promise<void> {
   const pieces: Buffer[] = [];
   let size = 0;
-  for await (const piece of bytesOf(ctx, place)) {
+  for await (const piece of bytesOf(ctx, place, { size: message.native.size as number | undefined })) {
     pieces.push(piece);
     size += piece.length;
     if (size > LARGEST_PARSED) { message.error = TOO_LARGE; return; }

@@ -9,6 +9,7 @@ import { folderFor } from './folder.js';
 import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
 import type { ImapFlow } from '../libraries.js';
 import { folderField, messagesField, uidSearch } from './message.js';
+import { fetchRows } from '../wire/fetch.js';
 
 /** What became of one message: `id` as given, `newId` where it is now. */
 interface Outcome { id: string; done: boolean; newId?: string; error?: string; code?: string }
@@ -106,8 +107,8 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
   const ids = new Map<number, string>();
   const named = new Map<number, string>();
   const uidplus = client.capabilities.has('UIDPLUS') || client.enabled.has('IMAP4REV2');
-  if (!uidplus) for await (const row of client.fetch(set, { uid: true, envelope: true },
-    { uid: true })) if (row.envelope?.messageId) named.set(row.uid, row.envelope.messageId);
+  if (!uidplus) await fetchRows(client, set, { uid: true, envelope: true },
+    row => { if (row.envelope?.messageId) named.set(row.uid, row.envelope.messageId); });
   const status = uidplus ? undefined : await client.status(target, { uidNext: true, uidValidity: true });
   let result;
   if (!move) result = await needing(client, target, () => granted(client, client.messageCopy(set, target, { uid: true })));
@@ -133,10 +134,10 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
     const news = arrived.filter(uid => uid >= status.uidNext!);
     if (news.length < uids.length) throw new MailError('rejected',
       `Only ${news.length} of ${uids.length} messages are in "${target}" after the ${move ? 'move' : 'copy'}.`);
-    for await (const row of client.fetch(uidSet(news), { uid: true, envelope: true }, { uid: true })) {
-      for (const [from, name] of named) if (name === row.envelope?.messageId
-        && !ids.has(from)) { ids.set(from, messageId({ folder: mailbox.path, uidValidity: String(mailbox.uidValidity), uid: row.uid })); break; }
-    }
+    await fetchRows(client, uidSet(news), { uid: true, envelope: true }, row => {
+      const from = [...named].find(([uid, name]) => name === row.envelope?.messageId && !ids.has(uid))?.[0];
+      if (from !== undefined) ids.set(from, messageId({ folder: mailbox.path, uidValidity: String(mailbox.uidValidity), uid: row.uid }));
+    });
   }
   ctx.signal?.throwIfAborted();
   return ids;

@@ -5,8 +5,9 @@ import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Message } from '../../../vocabulary.js';
 import { opened, openedWith, withImap } from '../session/imapPool.js';
 import {
-  arrivedAt, fetchParts, fill, inPlace, partFile, sourceFile, SUMMARY, BARE, summaryOf, toMessage, uidSet, uidsOf, readParts, type ImapMessage,
+  arrivedAt, fetchParts, fill, inPlace, SUMMARY, BARE, summaryOf, toMessage, uidSet, uidsOf, readParts, type ImapMessage,
 } from '../messages/content.js';
+import { partFile, sourceFile } from '../messages/download.js';
 import { readGrouped } from '../messages/group.js';
 import { placeOf, type Place } from '../messages/id.js';
 import { readWhole } from '../messages/whole.js';
@@ -126,7 +127,7 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
       const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW);
       const rows = new Map<number, FetchMessageObject>();
       const asked = uids.slice(begin, end);
-      const take = (row: FetchMessageObject) => { if (row.size !== undefined) rows.set(row.uid, row); };
+      const take = (row: FetchMessageObject) => { rows.set(row.uid, row); };
       if (asked.length) await fetchRows(client, uidSet(asked), SUMMARY, take);
       // Messages whose structure the library cannot read are listed with the bare facts; read singly they are taken apart here.
       const missing = asked.filter(uid => !rows.has(uid));
@@ -201,8 +202,8 @@ export const reading = {
     input: messageField,
     run: async (ctx, { message }): Promise<FileValue> => {
       const place = placeOf(message);
-      await inPlace(ctx, place, client => summaryOf(client, place, { uid: true, size: true }));
-      return sourceFile(ctx, place, `message-${place.uid}.eml`);
+      const { row } = await inPlace(ctx, place, client => summaryOf(client, place, { uid: true, size: true }));
+      return sourceFile(ctx, place, row.size, `message-${place.uid}.eml`);
     },
   }),
   'attachment.list': operation({

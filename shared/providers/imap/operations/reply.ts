@@ -5,7 +5,7 @@ import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Receipt } from '../../../vocabulary.js';
 import { endpoint, settingsOf } from '../account/fields.js';
 import { addressedTo, answerTo, isOneOf, sameSpelling } from '../messages/answer.js';
-import { partFile, sourceFile } from '../messages/content.js';
+import { partFile, sourceFile } from '../messages/download.js';
 import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
 import { escaped } from './outgoing.js';
 import { parentOf, type Parent } from '../messages/parent.js';
@@ -63,7 +63,7 @@ export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'atta
   const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
     ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
   const whole = as === 'attachment' || !parent.shape;
-  const files = whole ? [sourceFile(ctx, place, 'forwarded.eml')]
+  const files = whole ? [sourceFile(ctx, place, parent.size, 'forwarded.eml')]
     : parent.shape!.attachments.map(part => partFile(ctx, place, part))
       .map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
   const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);

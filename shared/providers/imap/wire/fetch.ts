@@ -342,8 +342,8 @@ function itemsOf({ capabilities, enabled, mailbox }: ImapFlow, query: FetchQuery
 /** What the library says of a FETCH answer, made of what it read or `fetchRow` did. */
 async function rowMaker(mailbox: MailboxObject) {
   const { formatMessageResponse, parseBodystructure } = await imapToolsLibrary();
-  return ({ command, attributes }: FetchRow): FetchMessageObject | Promise<FetchMessageObject> => {
-    const row = { seq: Number(command) } as FetchMessageObject;
+  return ({ command, attributes }: FetchRow): Row | Promise<Row> => {
+    const row = { seq: Number(command) } as Row;
     const pairs = attributes[1] as Value[], rest: Value[] = [];
     for (let i = 0; i + 1 < pairs.length; i += 2) {
       const key = pairs[i], value = pairs[i + 1]!;
@@ -357,6 +357,7 @@ async function rowMaker(mailbox: MailboxObject) {
         // A header may be told as NIL where it is empty; a part that is NIL is not there.
         if (header) { row.headers = bytes ?? Buffer.alloc(0); continue; }
         if (!bytes) continue;
+        if (key.partial) row.origin = key.partial[0];
         if (!inner) row.source = bytes;
         else if (!Array.isArray(inner)) (row.bodyParts ??= new Map()).set(String(inner.value).toLowerCase(), bytes);
       } else if (name === 'UID' && typeof single === 'string' && /^[1-9]\d{0,9}$/.test(single)) row.uid = Number(single);
@@ -385,34 +386,81 @@ async function rowMaker(mailbox: MailboxObject) {
   };
 }
 
-type Each = (row: FetchMessageObject) => void | Promise<void>;
-/** Takes each row, and keeps the first thing that is thrown for it: the library would only note that. */
-async function taker(mailbox: MailboxObject, each: Each) {
-  const toRow = await rowMaker(mailbox);
+/** A row, with the beginning of the range it holds where a server says so (`BODY[]<0>`), in bytes. */
+export type Row = FetchMessageObject & { origin?: number };
+type Each = (row: Row) => void | Promise<void>;
+
+/** What is asked for: messages by UID, or by position where `uid` is false. */
+interface Question { set: string; query: FetchQueryObject; each: Each; uid?: boolean }
+
+/** True for the numbers of a sequence set (RFC 9051 section 9); `*` has no upper end. */
+function membership(set: string): (uid: number) => boolean {
+  const ranges = set.split(',').map(range => {
+    const [a = 0, b = a] = range.split(':').map(end => end === '*' ? Infinity : Number(end));
+    return [Math.min(a, b), Math.max(a, b)] as const;
+  });
+  return uid => ranges.some(([low, high]) => uid >= low && uid <= high);
+}
+
+/** True when a row tells all that was asked for. What a server may leave out for good, such as a thread, does not count. */
+const isComplete = (row: Row, query: FetchQueryObject): boolean => !(
+  (query.flags && !row.flags) || (query.internalDate && row.internalDate === undefined) || (query.size && row.size === undefined)
+  || (query.envelope && !row.envelope) || (query.bodyStructure && !row.bodyStructure) || (query.source && !row.source) || (query.headers && !row.headers)
+  || query.bodyParts?.some(part => !row.bodyParts?.has((typeof part === 'string' ? part : part.key).toLowerCase())));
+
+/** True when a row tells more than flags, or nothing but flags was asked for: a server tells of flags at any time (RFC 9051 section 7.5.2). */
+const answersAny = (row: Row, query: FetchQueryObject): boolean =>
+  row.size !== undefined || row.internalDate !== undefined || !!(row.envelope ?? row.bodyStructure ?? row.source ?? row.headers ?? row.bodyParts)
+  || !(query.size || query.internalDate || query.envelope || query.bodyStructure || query.source || query.headers || query.bodyParts);
+
+/**
+ * Takes the rows of one FETCH. A row counts by its UID and by what it tells, never because it came first: each message is handed over once,
+ * when everything asked for is there, and what came in two rows is put together. `finish` hands over what stayed in part, and throws the
+ * first thing that was thrown for a row: the library would only note that.
+ */
+async function rowCollector(mailbox: MailboxObject, { set, query, each, uid = true }: Question) {
+  const toRow = await rowMaker(mailbox), isAsked = uid ? membership(set) : () => true;
+  const partial = new Map<number, Row>(), over = new Set<number>();
   let failed: unknown;
   const fail = (error: unknown) => { failed ??= error ?? new Error('failed'); };
-  const hand = (row: FetchMessageObject): void | Promise<void> => {
+  const hand = (row: Row): void | Promise<void> => {
     if (failed !== undefined) return;
+    over.add(row.uid);
     try { return each(row)?.catch(fail); } catch (error) { fail(error); }
   };
+  const collect = (row: Row): void | Promise<void> => {
+    if (!(row.uid > 0) || !isAsked(row.uid) || over.has(row.uid)) return;
+    const known = partial.get(row.uid);
+    if (known) {
+      const bodyParts = known.bodyParts && row.bodyParts ? new Map([...known.bodyParts, ...row.bodyParts]) : row.bodyParts ?? known.bodyParts;
+      row = { ...known, ...row, ...(bodyParts ? { bodyParts } : {}) };
+    }
+    if (!isComplete(row, query)) { partial.set(row.uid, row); return; }
+    partial.delete(row.uid);
+    return hand(row);
+  };
   return {
+    collect,
     // A row that cannot be made is dropped, as the library does, and is asked for again.
     take(untagged: FetchRow): void | Promise<void> {
       const row = toRow(untagged);
-      return row instanceof Promise ? row.then(hand) : hand(row);
+      return row instanceof Promise ? row.then(collect) : collect(row);
     },
-    check() { if (failed !== undefined) throw failed; },
+    async finish(): Promise<void> {
+      for (const row of partial.values()) if (answersAny(row, query)) await hand(row);
+      if (failed !== undefined) throw failed;
+    },
   };
 }
 
 /**
- * UID FETCH of a set, or FETCH where it is one of positions; calls back for each row in the order they come. The library's own call does the same,
- * but takes every row through a queue of promises and writes the name of each item anew. Throws what the library throws.
+ * UID FETCH of a set, or FETCH where it is one of positions; calls back once for each message, in the order they come. The library's own call
+ * does the same, but takes every row through a queue of promises and writes the name of each item anew. Throws what the library throws.
  */
 export async function fetchRows(client: ImapFlow, set: string, query: FetchQueryObject, each: Each, uid = true): Promise<void> {
   const { mailbox } = client;
   if (!mailbox) return;
-  const { take, check } = await taker(mailbox, each);
+  const { take, collect, finish } = await rowCollector(mailbox, { set, query, each, uid });
   try {
     const answer = await (client as unknown as Raw).exec(uid ? 'UID FETCH' : 'FETCH', [{ type: 'SEQUENCE', value: set }, itemsOf(client, query)],
       { untagged: { FETCH: take } });
@@ -420,9 +468,16 @@ export async function fetchRows(client: ImapFlow, set: string, query: FetchQuery
   } catch (error) {
     // The library's own call waits as long as a throttling server asks, and asks again.
     if ((error as { code?: string }).code !== 'ETHROTTLE') throw error;
-    for await (const row of client.fetch(set, query, { uid })) await each(row);
+    for await (const row of client.fetch(set, query, { uid })) await collect(row);
   }
-  check();
+  await finish();
+}
+
+/** What the server tells of the message with this UID; undefined where there is none, or nothing that was asked for is told. */
+export async function fetchOne(client: ImapFlow, uid: number, query: FetchQueryObject): Promise<Row | undefined> {
+  let found: Row | undefined;
+  await fetchRows(client, String(uid), query, row => { found = row; });
+  return found;
 }
 
 /** What `fetchTogether` is to ask for; `sent` is told once it has been, with what rejects when the connection ends before the answer. */
@@ -435,17 +490,17 @@ export interface Wish { set: string; query: FetchQueryObject; each: Each; sent?(
 export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): Promise<void> {
   const { mailbox } = client, inside = client as unknown as Inside, asked = underWay.get(client);
   if (!mailbox || !asked || !wishes.length) return;
-  const takers = await Promise.all(wishes.map(({ each }) => taker(mailbox, each)));
+  const collectors = await Promise.all(wishes.map(wish => rowCollector(mailbox, wish)));
   // The rows that the library waits for would be taken for these.
   if (!client.usable || inside.currentRequest || inside.requestQueue!.length) return;
   const under = wishes.map(({ set, query }) => ({ tag: `${TAG}${++tags}`, set, items: spelled(itemsOf(client, query)) }));
   inside.write!(under.map(({ tag, set, items }) => `${tag} UID FETCH ${set} ${items}`).join('\r\n'));
   if (!client.usable) return;
   for (const [i, { tag }] of under.entries()) {
-    const { take, check } = takers[i]!;
+    const { take, finish } = collectors[i]!;
     let end: Asked['end'] = () => {};
     const over = new Promise<void>((resolve, reject) => {
-      end = error => { try { if (error) throw error; check(); resolve(); } catch (thrown) { reject(thrown as Error); } };
+      end = error => { if (error) reject(error); else finish().then(resolve, reject); };
     });
     // Nobody may be waiting for it.
     over.catch(() => {});
