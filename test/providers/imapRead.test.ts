@@ -268,7 +268,7 @@ describe('IMAP: folders and messages', () => {
   it('gives the connection back after each failure', async () => {
     deliver('a');
     for (let i = 0; i < 5; i++) {
-      mail.imap.trouble.fail({ command: 'UID FETCH', reply: 'NO [SERVERBUG] Oops' });
+      mail.imap.trouble.fail({ command: 'EXAMINE', reply: 'NO [SERVERBUG] Oops' });
       await assert.rejects(list(client), refusedWith('unavailable'));
     }
     assert.equal((await list(client)).length, 1);

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { letter, type ScriptedMessage } from './mail.js';
-import { readScript, wireBytes, type Action, type Script } from './script.js';
+import { isIn, readScript, wireBytes, type Action, type Script } from './script.js';
 
 /** What a plain server answers by itself; whatever is not given is as plain as it can be. */
 export interface Plain {
@@ -157,13 +157,6 @@ function plainAnswers(command: Command, session: Session, self: ScriptedImap, pl
   }
 }
 
-/** True for numbers in a sequence set (RFC 9051 section 9); `*` is the largest there is. */
-function isIn(set: string, number: number, largest: number): boolean {
-  return set.split(',').some(range => {
-    const [a = 0, b = a] = range.split(':').map(end => end === '*' ? largest : Number(end));
-    return number >= Math.min(a, b) && number <= Math.max(a, b);
-  });
-}
 const byUid = (set: string, messages: ScriptedMessage[]) => messages.filter(({ uid }) => isIn(set, uid, messages.at(-1)?.uid ?? 0));
 
 function searchAnswer({ tag, args }: Command, messages: ScriptedMessage[]): string {

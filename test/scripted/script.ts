@@ -6,6 +6,7 @@
  *   S: * SEARCH                        what is answered, line by line; $ at the beginning stands for the tag of the command
  *   S: $ OK SEARCH completed.
  *   C 1x: NOOP                         answered in this way once, then the next line that fits has its turn
+ *   C: UID FETCH <2> …                 a set that names 2, such as 1:3 or 2 or 1:*
  *
  * A command without a line that fits is answered as a plain server would. Instead of words an answer may be one of these:
  *
@@ -20,7 +21,7 @@
  */
 
 /** One command of a script and its answers. */
-interface Step { fits: RegExp; left: number; answers: string[] }
+interface Step { fits: (command: string) => boolean; left: number; answers: string[] }
 
 /** What a script says to do next. */
 export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'regular without range' | 'close' | 'silence' } | { act: 'expunge' | 'remove'; uid: number };
@@ -33,22 +34,37 @@ export interface Script {
   answersTo(command: string): Action[] | undefined;
 }
 
-const pattern = (command: string): RegExp =>
-  new RegExp(`^${command.split('…').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^]*')}$`, 'i');
+/** True for numbers in a sequence set (RFC 9051 section 9); `*` is the largest there is. */
+export function isIn(set: string, number: number, largest: number): boolean {
+  return set.split(',').some(range => {
+    const [a = 0, b = a] = range.split(':').map(end => end === '*' ? largest : Number(end));
+    return number >= Math.min(a, b) && number <= Math.max(a, b);
+  });
+}
+
+function matcher(pattern: string): (command: string) => boolean {
+  const named = Number(/<(\d+)>/.exec(pattern)?.[1]);
+  const source = pattern.split(/(…|<\d+>)/).map((part, i) => i % 2 ? part === '…' ? '[^]*' : '([\\d:,*]+)' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const whole = new RegExp(`^${source.join('')}$`, 'i');
+  return command => {
+    const found = whole.exec(command);
+    return !!found && (found[1] === undefined || isIn(found[1], named, Infinity));
+  };
+}
 
 /** Reads a script. Throws an error that names the line it cannot read. */
 export function readScript(text: string): Script {
   const greeting: string[] = [], steps: Step[] = [];
   for (const line of text.split('\n').map(line => line.trim()).filter(Boolean)) {
     const command = /^C(?: (\d+)x)?: (.+)$/.exec(line), answer = /^S:(?: (.*))?$/.exec(line);
-    if (command) steps.push({ fits: pattern(command[2]!), left: Number(command[1] ?? Infinity), answers: [] });
+    if (command) steps.push({ fits: matcher(command[2]!), left: Number(command[1] ?? Infinity), answers: [] });
     else if (answer) (steps.at(-1)?.answers ?? greeting).push(answer[1] ?? '');
     else throw new Error(`This is no line of a script: ${line}`);
   }
   return {
     greeting: greeting.length ? greeting : undefined,
     answersTo(command) {
-      const step = steps.find(one => one.left > 0 && one.fits.test(command));
+      const step = steps.find(one => one.left > 0 && one.fits(command));
       if (!step) return undefined;
       step.left--;
       return step.answers.map(actionOf);

@@ -5,10 +5,10 @@ import { feed, type Batch, type Context, type FeedItem, type Latest } from '../.
 import { endpoint, settingsOf } from '../account/fields.js';
 import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from '../session/imapPool.js';
 import {
-  arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, SUMMARY, toMessage, readParts, uidSet, uidsOf, type Got, type ImapMessage, type Wanted,
+  arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, SUMMARY, toMessage, readParts, uidSet, uidsOf, unknownMessage, type Got, type ImapMessage, type Wanted,
 } from '../messages/content.js';
+import { attempt, fetchEach } from '../messages/fetchEach.js';
 import { partFile, sourceFile } from '../messages/download.js';
-import { messageId } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
 import { fetchRows, fetchTogether, mendRows, type Wish } from '../wire/fetch.js';
 import { contentsAhead, depthOf, handedOver, leaveUnread, newAhead, summariesAhead, type Ahead } from './ahead.js';
@@ -209,41 +209,91 @@ async function beginAt(ctx: Context, values: Input, at: number): Promise<string>
   return JSON.stringify({ v: 1, folders: states } satisfies Cursor);
 }
 
+/** What the first look knows a message by. */
+const NAMES = { uid: true, envelope: true, internalDate: true, size: true } as const;
+
+/** What a folder holds when it is first looked at: its newest messages, and those that may have arrived since `from`. */
+interface Opening { uidValidity: string; next: number; newest: FetchMessageObject[]; near: { uid: number; at: number }[]; show: number[] }
+
 /** The first look at a folder: where news begins (`from` milliseconds, or now), and the latest few to show. */
 async function baseline(ctx: Context, folder: string, values: Input, show: boolean,
   from?: number): Promise<{ state: FolderState; items: FeedItem<ImapMessage>[]; behind: boolean }> {
-  return withFolder(ctx, folder, async (client, mailbox) => {
-    const uidValidity = String(mailbox.uidValidity);
-    const rows: FetchMessageObject[] = [];
-    if (mailbox.exists) {
-      await fetchRows(client, `${Math.max(1, mailbox.exists - LATE + 1)}:*`, { uid: true, envelope: true, internalDate: true, size: true },
-        row => { if (row.envelope) rows.push(row); }, false);
-    }
-    rows.sort((a, b) => a.uid - b.uid);
-    // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
-    const last = Math.max((mailbox.uidNext || 1) - 1, rows.at(-1)?.uid ?? 0);
-    const state: FolderState = { val: uidValidity, last, base: last };
-    if (from !== undefined && mailbox.exists) {
-      const near = await uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
-      let first: number | undefined;
-      if (near.length) await fetchRows(client, uidSet(near), { uid: true, internalDate: true },
-        row => { if (arrivedAt(row) >= from && row.uid < (first ?? Infinity)) first = row.uid; });
-      if (first !== undefined) Object.assign(state, { last: first - 1, base: first - 1, from: { until: last, since: from } });
-    }
-    const known = rows.filter(row => row.uid <= state.last);
-    if (known.length) {
-      state.ring = ringOf(known.map(hashOf));
-      const at = Math.max(...known.map(arrivedAt).filter(time => !Number.isNaN(time)));
-      if (Number.isFinite(at)) state.at = at;
-    }
-    const items: FeedItem<ImapMessage>[] = [];
-    if (show && rows.length) {
-      const track = newTrack();
-      const found = await collect(ctx, client, mailbox, folder, rows.slice(-5).map(row => row.uid), values, track);
+  const { uidValidity, next, newest, near, show: shown } = await openingOf(ctx, folder, from);
+  // Some servers leave UIDNEXT out (RFC 3501 made it optional); the highest UID tells the same.
+  const last = Math.max(next - 1, shown.at(-1) ?? 0);
+  const state: FolderState = { val: uidValidity, last, base: last };
+  const first = from === undefined ? undefined : firstSince(near, from);
+  if (first !== undefined) Object.assign(state, { last: first - 1, base: first - 1, from: { until: last, since: from } });
+  const known = newest.filter(row => row.uid <= state.last);
+  if (known.length) {
+    state.ring = ringOf(known.map(hashOf));
+    const at = Math.max(...known.map(arrivedAt).filter(time => !Number.isNaN(time)));
+    if (Number.isFinite(at)) state.at = at;
+  }
+  const items = show ? await firstItems(ctx, { folder, uidValidity }, shown.slice(-5), values) : [];
+  return { state, items, behind: state.last < last };
+}
+
+/** The first UID that arrived at a time or later. One whose time the server cannot tell counts where none behind it is known to be older. */
+function firstSince(near: Opening['near'], from: number): number | undefined {
+  const older = Math.max(0, ...near.filter(({ at }) => at < from).map(({ uid }) => uid));
+  const since = near.filter(({ uid, at }) => at >= from || (Number.isNaN(at) && uid > older)).map(({ uid }) => uid);
+  return since.length ? Math.min(...since) : undefined;
+}
+
+/** Looks at a folder for the first time. A message that the server cannot give is left out here, whatever it does when it is asked for. */
+async function openingOf(ctx: Context, folder: string, from: number | undefined): Promise<Opening> {
+  const newest: FetchMessageObject[] = [], near = new Map<number, number>();
+  const date = (row: FetchMessageObject) => { near.set(row.uid, arrivedAt(row)); };
+  const take = (row: FetchMessageObject) => { date(row); if (row.envelope) newest.push(row); };
+  const dates = { uid: true, internalDate: true } as const, undatedOf = (uids: number[]) => uids.filter(uid => !near.has(uid));
+  const use = { fresh: true, reads: true, silence: SILENCE };
+  const seen = await withFolder(ctx, folder, async (client, mailbox) => {
+    const { exists } = mailbox, uidValidity = String(mailbox.uidValidity), next = mailbox.uidNext || 1;
+    const range = `${Math.max(1, exists - LATE + 1)}:*`;
+    newest.length = 0;
+    const failure = exists ? await attempt(client, () => fetchRows(client, range, NAMES, take, false)) : undefined;
+    if (failure || !exists) return { exists, uidValidity, next, range, failure, uids: [] };
+    const uids = from === undefined ? [] : await arrivedSince(client, from);
+    const far = undatedOf(uids);
+    return { exists, uidValidity, next, range, uids, failure: undefined, undated: far.length
+      ? await attempt(client, () => fetchRows(client, uidSet(far), dates, date)) : undefined };
+  }, use);
+  const { exists, uidValidity, next, range, failure } = seen;
+  let { uids, undated } = seen;
+  const place = { folder, uidValidity };
+  let shown = newest.map(row => row.uid);
+  if (failure) {
+    [shown, uids] = await withFolder(ctx, folder, async client => [
+      await uidSearch(client, [{ type: 'SEQUENCE', value: range }]), from === undefined ? [] : await arrivedSince(client, from)], use);
+    const had = new Set(newest.map(row => row.uid));
+    const problems = await fetchEach(ctx, place, shown.filter(uid => !had.has(uid)), NAMES, take, failure);
+    for (const [uid, { lost }] of problems) if (lost) near.set(uid, NaN);
+    undated = failure;
+  }
+  if (undated) await fetchEach(ctx, place, undatedOf(uids), dates, date, undated);
+  return { uidValidity, next, newest: newest.sort((a, b) => a.uid - b.uid), near: uids.map(uid => ({ uid, at: near.get(uid) ?? NaN })),
+    show: exists ? shown.sort((a, b) => a - b) : [] };
+}
+
+/** UIDs that may have arrived since a time: servers know days only. */
+const arrivedSince = (client: ImapFlow, from: number): Promise<number[]> =>
+  uidSearch(client, [{ type: 'ATOM', value: 'SINCE' }, { type: 'ATOM', value: dayBefore(from) }]);
+
+/** The latest messages, to be shown; one that cannot be read is left out, because it is no news. */
+async function firstItems(ctx: Context, { folder, uidValidity }: { folder: string; uidValidity: string }, uids: number[],
+  values: Input): Promise<FeedItem<ImapMessage>[]> {
+  const items: FeedItem<ImapMessage>[] = [];
+  const read = (some: number[]) => withFolder(ctx, folder, async (client, mailbox) => {
+    if (String(mailbox.uidValidity) !== uidValidity) return undefined;
+    return attempt(client, async () => {
+      const found = await collect(ctx, client, mailbox, folder, some, values, newTrack());
       for (const { uid, message } of found.done) if (message) items.push(itemOf(folder, uidValidity, uid, message));
-    }
-    return { state, items, behind: state.last < last };
-  }, { fresh: true, reads: true, silence: SILENCE });
+    });
+  }, { reads: true, silence: SILENCE });
+  if (!uids.length || !await read(uids)) return items;
+  for (const uid of uids) await read([uid]);
+  return items;
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -419,7 +469,7 @@ function postpone(ctx: Context, w: Work, folder: string, uid: number, items: Fee
 
 const unreadable = (place: { folder: string; uidValidity: string; uid: number }, row: FetchMessageObject | undefined, error: string): ImapMessage =>
   ({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure, row))
-    : { id: messageId(place), folder: place.folder, to: [], native: { ...place } }), unreadable: true, error });
+    : unknownMessage(place)), unreadable: true, error });
 
 /** Ends what has an end: the first look back, and the look at a folder created anew. */
 function finish({ s, ring, seen }: Work, notes: string[], folder: string) {

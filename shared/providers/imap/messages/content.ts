@@ -20,6 +20,8 @@ export interface ImapMessage extends Message {
   error?: string;
   /** The server cannot give this message; what is known of it is in the other fields. */
   unreadable?: true;
+  /** Why a list does not tell all of this message. */
+  problem?: string;
 }
 
 /** What a list shows: no byte of a body is sent for it. */
@@ -79,6 +81,9 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
   if (shape) message.attachments = shape.attachments.map(toAttachment);
   return message;
 }
+
+/** A message of which nothing is known but where it is. */
+export const unknownMessage = (place: Place): ImapMessage => ({ id: messageId(place), folder: place.folder, to: [], native: { ...place } });
 
 /** Some parts of one message; `whole` asks for the header too. */
 export interface Wanted { uid: number; parts: Part[]; header: boolean }
@@ -149,7 +154,8 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
     for (const part of parts) {
       const bytes = got.parts.get(part.part);
       if (!bytes) continue;
-      texts.push(readableText(part, bytes, part.size > LONGEST_TEXT));
+      // A server that ignores ranges gives more than it was asked for.
+      texts.push(readableText(part, bytes.subarray(0, LONGEST_TEXT), part.size > LONGEST_TEXT));
       if (part.size > LONGEST_TEXT) message.native.textCut = true;
     }
     return texts.length ? texts.join('\n') : undefined;
@@ -159,8 +165,8 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   if (text !== undefined) message.text = text;
   if (html !== undefined) message.html = html;
   if (!got.header) return;
-  const cut = got.header.length >= LONGEST_HEADER;
-  message.native.headers = headerFields(cut ? got.header.subarray(0, got.header.lastIndexOf(0x0a) + 1) : got.header);
+  const header = got.header.subarray(0, LONGEST_HEADER), cut = header.length >= LONGEST_HEADER;
+  message.native.headers = headerFields(cut ? header.subarray(0, header.lastIndexOf(0x0a) + 1) : header);
   if (cut) message.native.headersCut = true;
 }
 

@@ -49,7 +49,8 @@ const sectionOf = (row: Row, part: string | undefined): Buffer | undefined =>
 
 /** One answer of a download. Errors say how far it had come. */
 async function ask(ctx: Context, place: Place, { part, size }: Download, start: number, range?: { start: number; maxLength: number }): Promise<Row> {
-  const query: FetchQueryObject = part === undefined ? { uid: true, source: range ?? true } : { uid: true, bodyParts: [range ? { key: part, ...range } : part] };
+  const query: FetchQueryObject = part === undefined ? { uid: true, source: range ?? true }
+    : { uid: true, bodyParts: [range ? { key: part, ...range } : part] };
   const soFar = `${start}${size === undefined ? '' : ` of ${size}`} bytes had come`;
   try {
     const row = await inPlace(ctx, place, client => rowOf(client, place, query));

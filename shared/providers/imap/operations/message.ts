@@ -3,11 +3,12 @@ import { flag, number, text, time, list, type FileValue } from '../../../fields.
 import { pages } from '../../../pages.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Message } from '../../../vocabulary.js';
-import { opened, openedWith, withImap } from '../session/imapPool.js';
+import { opened, openedWith, withFolder, withImap } from '../session/imapPool.js';
 import {
-  arrivedAt, fetchParts, fill, inPlace, SUMMARY, BARE, summaryOf, toMessage, uidSet, uidsOf, readParts, type ImapMessage,
+  arrivedAt, fetchParts, fill, inPlace, SUMMARY, BARE, summaryOf, toMessage, uidSet, uidsOf, readParts, unknownMessage, type ImapMessage,
 } from '../messages/content.js';
 import { partFile, sourceFile } from '../messages/download.js';
+import { attempt, fetchEach, type Failure, type Problem } from '../messages/fetchEach.js';
 import { readGrouped } from '../messages/group.js';
 import { placeOf, type Place } from '../messages/id.js';
 import { readWhole } from '../messages/whole.js';
@@ -115,35 +116,57 @@ interface At { uids?: number[]; end: number; uidValidity?: string }
 
 async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { folder: string }): AsyncGenerator<Message> {
   if (criteria.raw) tokens(criteria.raw);
+  yield* pages<Message, At>({ end: Infinity }, (at, signal) =>
+    listWindow({ ...ctx, signal: ctx.signal ? AbortSignal.any([ctx.signal, signal]) : signal }, folder, criteria, at));
+}
+
+/** One page of a list. A message that the server cannot give is listed with the reason, and holds up no other. */
+async function listWindow(ctx: Context, folder: string, criteria: Search, at: At): Promise<{ items: Message[]; next?: At }> {
+  const rows = new Map<number, FetchMessageObject>();
+  const take = (row: FetchMessageObject) => { rows.set(row.uid, row); };
+  const { path, uidValidity, uids, begin, asked, failure } = await withImap(ctx, async client => {
+    const [mailbox, uids] = at.uids ? [await opened(client, folder), at.uids] as const
+      : await openedWith(client, folder, () => search(client, criteria));
+    const uidValidity = String(mailbox.uidValidity);
+    if (at.uidValidity && at.uidValidity !== uidValidity) throw new MailError('conflict',
+      `The folder "${folder}" was created anew while it was listed; list it again.`);
+    const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW), asked = uids.slice(begin, end);
+    const failure = asked.length ? await attempt(client, () => fetchRows(client, uidSet(asked), SUMMARY, take)) : undefined;
+    if (!failure) await attempt(client, () => mendRows(client, rows.values()));
+    return { path: mailbox.path, uidValidity, uids, begin, asked, failure };
+  }, { reads: true });
+  const problems = rows.size < asked.length ? await listRest(ctx, { folder, uidValidity }, asked, rows, take, failure) : new Map<number, Problem>();
   const since = criteria.since ? Date.parse(criteria.since) : -Infinity, before = criteria.before ? Date.parse(criteria.before) : Infinity;
-  yield* pages<Message, At>({ end: Infinity }, (at, signal) => {
-    const both = ctx.signal ? AbortSignal.any([ctx.signal, signal]) : signal;
-    return withImap({ ...ctx, signal: both }, async client => {
-      const [mailbox, uids] = at.uids ? [await opened(client, folder), at.uids] as const
-        : await openedWith(client, folder, () => search(client, criteria));
-      const uidValidity = String(mailbox.uidValidity);
-      if (at.uidValidity && at.uidValidity !== uidValidity) throw new MailError('conflict',
-        `The folder "${folder}" was created anew while it was listed; list it again.`);
-      const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW);
-      const rows = new Map<number, FetchMessageObject>();
-      const asked = uids.slice(begin, end);
-      const take = (row: FetchMessageObject) => { rows.set(row.uid, row); };
-      if (asked.length) await fetchRows(client, uidSet(asked), SUMMARY, take);
-      // Messages whose structure the library cannot read are listed with the bare facts; read singly they are taken apart here.
-      const missing = asked.filter(uid => !rows.has(uid));
-      if (missing.length) await fetchRows(client, uidSet(missing), BARE, take);
-      await mendRows(client, rows.values());
-      const items: Message[] = [];
-      for (const uid of asked.reverse()) {
-        const row = rows.get(uid);
-        if (!row) continue;
-        const arrived = arrivedAt(row);
-        if (arrived < since || arrived >= before) continue;
-        items.push(toMessage(row, mailbox.path, uidValidity, outline(row.bodyStructure, row)));
-      }
-      return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity } } : {}) };
-    }, { reads: true });
-  });
+  const items: Message[] = [];
+  for (const uid of asked.reverse()) {
+    const row = rows.get(uid), problem = problems.get(uid);
+    if (!row) {
+      if (problem) items.push({ ...unknownMessage({ folder: path, uidValidity, uid }), problem: problem.why } as ImapMessage);
+      continue;
+    }
+    const arrived = arrivedAt(row);
+    if (arrived < since || arrived >= before) continue;
+    items.push({ ...toMessage(row, path, uidValidity, outline(row.bodyStructure, row)), ...(problem ? { problem: problem.why } : {}) } as ImapMessage);
+  }
+  return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity } } : {}) };
+}
+
+/** The messages of a page that were not told of: those the server or the library stumbles over with the bare facts, the others with the reason. */
+async function listRest(ctx: Context, place: { folder: string; uidValidity: string }, asked: number[], rows: Map<number, FetchMessageObject>,
+  take: (row: FetchMessageObject) => void, failure: Failure | undefined): Promise<Map<number, Problem>> {
+  const missing = () => asked.filter(uid => !rows.has(uid));
+  const problems = failure ? await fetchEach(ctx, place, missing(), SUMMARY, take, failure) : new Map<number, Problem>();
+  // Messages whose structure the library cannot read are listed with the bare facts; read singly they are taken apart here.
+  const bare = missing().filter(uid => !problems.get(uid)?.lost);
+  if (bare.length) for (const [uid, problem] of await fetchEach(ctx, place, bare, BARE, take)) problems.set(uid, problem);
+  const silent = missing().filter(uid => !problems.has(uid));
+  if (silent.length) {
+    // What was moved or deleted meanwhile is no message of this list any more.
+    const there = await withFolder(ctx, place.folder, client =>
+      uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: uidSet(silent) }]), { reads: true, fresh: true });
+    for (const uid of there) problems.set(uid, { lost: false, why: 'The server lists this message but does not tell what it is.' });
+  }
+  return problems;
 }
 
 /** A message with its texts and headers. */
