@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { bytesOf } from '../../sandbox/imap/store.js';
+import { startMail, type Mail } from '../../sandbox/mail.js';
+import { openEditor, type Editor } from './editor.js';
+import type { Host } from './host.js';
+import { needPrograms } from './install.js';
+import { eventually } from './processes.js';
+import { theHome, theHost } from './scene.js';
+import { chain, ended, mail as ours, plain, readExecution, runWorkflow, saveCredential, saveWorkflow } from './workflows.js';
+
+describe('a test run, the list of actions, and Send and Wait for Response, in the editor', function () {
+  this.timeout(300_000);
+  let host: Host, home: string, mail: Mail, editor: Editor, saved: { id: string; name: string };
+  const ANN = 'u0@test.local', BOB = 'u1@test.local';
+  before(async function () {
+    this.timeout(45 * 60_000);
+    await needPrograms('chromium');
+    home = await theHome();
+    host = await theHost();
+    mail = await startMail();
+    saved = await saveCredential(host, 'imap', 'Ann', { preset: 'custom', user: ANN, password: 'pass0', imapHost: mail.imap.host, imapPort: mail.imap.tlsPort,
+      imapSecurity: 'tls', smtpHost: mail.smtp.host, smtpPort: mail.smtp.tlsPort, smtpSecurity: 'tls', allowedCertificate: mail.ca });
+    editor = await openEditor(host, home);
+  });
+  after(async () => { await editor?.close(); await mail?.close(); });
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') await editor?.shot(`failed-${this.currentTest.title.replace(/\W+/g, '-').slice(0, 60)}`);
+  });
+
+  it('a test of Sync Trigger with nothing to show gives no item, and sends nothing behind it', async () => {
+    const trigger = ours('Sync Trigger', 'syncTrigger', { authentication: 'password', event: 'messageReceived', filters: { subject: 'zzz-matches-nothing' } }, 'imap', saved);
+    const send = ours('Send', 'send', { authentication: 'password', resource: 'message', operation: 'send', to: BOB, subject: '=New: {{ $json.subject }}',
+      text: 'x' }, 'imap', saved);
+    const { id } = await saveWorkflow(host, chain('Test run', trigger, send), {});
+    for (let i = 0; i < 5; i++) mail.deliver(ANN, { subject: `Question ${i}`, text: 'Hello.' });
+    const run = await runWorkflow(host, home, id, 'Sync Trigger');
+    assert.deepEqual([run.status, run.ran], ['error', ['Sync Trigger']]);
+    assert.match(run.error!, /there is nothing to show: none of the latest passes the filters/);
+    assert.equal(mail.folder(BOB).messages.length, 0);
+    await editor.page.goto(`${host.url}/workflow/${id}`);
+    await editor.page.locator('[data-test-id="canvas-node"]', { hasText: 'Sync Trigger' }).first().waitFor();
+    await editor.spot('execute-workflow-button').first().click();
+    await editor.page.locator('text=/nothing to show/').first().waitFor();
+    await editor.shot('test-run-nothing');
+  });
+
+  it('the list of actions shows a group for each provider', async () => {
+    await editor.newWorkflow();
+    await editor.spot('canvas-plus-button').first().click();
+    for (const words of ['gmail', 'send email', 'new email', 'block sender']) {
+      await editor.spot('node-creator-search-bar').fill(words);
+      await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: /Mailbox|Send|Sync Trigger|Spam List/ }).first().waitFor();
+      await editor.shot(`creator-${words.replace(' ', '-')}`);
+    }
+    await editor.spot('node-creator-search-bar').fill('mailbox');
+    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: /^\s*Mailbox\s*$/ }).first().click();
+    await editor.page.locator('text=/IMAP and SMTP/').first().waitFor();
+    await editor.shot('creator-mailbox');
+  });
+
+  it('asks by mail, waits over a restart of n8n, decides nothing when the link is opened, and goes on with the answer', async () => {
+    const ask = ours('Ask', 'send', { authentication: 'password', resource: 'message', operation: 'sendAndWait', to: BOB, subject: 'Pay invoice 7?',
+      message: 'Five euros to Carol.\nShall we?', responseType: 'approval', approvalOptions: { values: { approvalType: 'double' } } }, 'imap', saved);
+    const { id } = await saveWorkflow(host, chain('Approval', plain('Start', 'manualTrigger'), ask, plain('Done', 'noOp')), {});
+    const { executionId } = await host.rest('POST', `/workflows/${id}/run`, { workflowData: await host.rest('GET', `/workflows/${id}`), triggerToStartFrom: { name: 'Start' } });
+    const message = await eventually('the mail', () => mail.folder(BOB).messages.at(-1), 60_000);
+    await eventually('the execution to wait', async () => (await readExecution(host, home, executionId)).status === 'waiting', 30_000);
+    const text = bytesOf(message).toString().replace(/=\r\n/g, '').replace(/=3D/g, '=');
+    const link = /Approve:\r\n(http\S+)/.exec(text)![1]!, other = /Decline:\r\n(http\S+)/.exec(text)![1]!;
+    await host.stop();
+    await host.start();
+    await host.login();
+    const forged = await fetch(other.replace('approved=false', 'approved=true'));
+    assert.equal(forged.status, 401, 'the signature covers the answer');
+    await editor.page.goto(link);
+    await editor.page.locator('text=/Shall we/').first().waitFor();
+    await editor.shot('send-and-wait-page');
+    assert.equal((await readExecution(host, home, executionId)).status, 'waiting', 'opened, and nothing decided');
+    await editor.page.locator('button[type=submit]').first().click();
+    await editor.page.locator('text=/Your response was recorded/').first().waitFor();
+    await editor.shot('send-and-wait-thanks');
+    const done = await ended(host, home, executionId);
+    assert.equal(done.status, 'success', done.error);
+    assert.equal(done.outputs('Done')[0]!.json.data.approved, true);
+    assert.equal(mail.folder(BOB).messages.length, 1, 'asked once');
+  });
+});
