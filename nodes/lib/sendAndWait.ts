@@ -167,7 +167,8 @@ export async function sendAndWaitWebhook(this: IWebhookFunctions): Promise<IWebh
       button: fields.length ? 'Submit' : approved ? approveLabel : disapproveLabel }));
     return { noWebhookResponse: true };
   }
-  const body = this.getBodyData(), sent = (typeof body.data === 'object' && body.data ? body.data : body) as IDataObject;
+  // n8n has no body where none was sent, as by a program that presses the button.
+  const body = (this.getBodyData() as IDataObject | undefined) ?? {}, sent = (typeof body.data === 'object' && body.data ? body.data : body) as IDataObject;
   const given = (at: number) => { const value = sent[`field-${at}`]; return Array.isArray(value) ? value[0] : value; };
   const missing = fields.filter(({ required }, at) => required && !String(given(at) ?? '').trim());
   if (missing.length) {

@@ -35,7 +35,7 @@ describe('Send and Wait for Response', function () {
     return { output, until, source: message && bytesOf(message).toString().replace(/=\r\n/g, '').replace(/=3D/g, '=') };
   }
   /** Follows a link of the mail. */
-  async function follow(method: 'GET' | 'POST', more: IDataObject = {}, { approved = 'true', body = {} as IDataObject } = {}) {
+  async function follow(method: 'GET' | 'POST', more: IDataObject = {}, { approved = 'true', body = undefined as IDataObject | undefined } = {}) {
     const all = { ...question, ...more }, headers: Record<string, string> = {};
     let page = '', status = 200;
     const response = { setHeader: (name: string, value: string) => { headers[name] = value; }, status: (code: number) => { status = code; return response; }, send: (text: string) => { page = text; } };
