@@ -57,7 +57,8 @@ export function connect<P extends Provider>(provider: P, account: Readonly<Recor
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
   const visible = signer || oauth2 ? Object.fromEntries(Object.entries(whole).filter(([name]) => !isSecret(provider.auth.fields, name))) : whole;
-  return createClient(provider, { account: visible, send, key, patience, resolve, token: known, signal, observe: options.observe, secrets: () => hidden }, providers) as unknown as Client<P>;
+  const host: Host = { account: visible, send, key, patience, resolve, token: known, signal, observe: options.observe, secrets: () => hidden };
+  return createClient(provider, host, providers) as unknown as Client<P>;
 }
 
 const isSecret = (fields: Fields, name: string) => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };

@@ -36,7 +36,8 @@ export async function inBulk<T extends { label: string }>(
 type ShowJson = (label: string, value: unknown) => Promise<void>;
 /** Ends work on many things: how many were done, which failed and why, what a cancellation left, and what it was not for. */
 export function summarize(
-  showJson: ShowJson, what: string, { done, left, unknown }: Outcome, failures: readonly string[], skipped: readonly string[] = [], next?: { label: string; run(): void },
+  showJson: ShowJson, what: string, { done, left, unknown }: Outcome, failures: readonly string[], skipped: readonly string[] = [],
+  next?: { label: string; run(): void },
 ): void {
   const cut = [
     ...unknown.map(label => t('{0}: cancelled while it was under way. Look before you try again.', label)),
