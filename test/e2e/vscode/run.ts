@@ -179,6 +179,7 @@ const basic: Journeys = {
     await wb.closeAll();
   },
   async 'hostile mail shows nothing active and fetches nothing'({ wb, page, spy, shot, axe }) {
+    await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
     await wb.row('You have won').click();
     const reader = await wb.webview('reader', 'You have won');
@@ -198,6 +199,7 @@ const basic: Journeys = {
     await wb.closeAll();
   },
   async 'answers a message; the draft is kept until it has left'({ wb, page, box, shot, axe }) {
+    await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
     await wb.row('Figures of the third').click();
     let reader = await wb.webview('reader', 'Figures');
