@@ -29,6 +29,13 @@ export function isPlace(name: string, field: Field): boolean {
   return ref !== undefined && bare !== '' && (ref === bare || ref.endsWith(bare));
 }
 
+/** True where a field takes several of what another field has one of already: of a message in hand nobody asks which messages. */
+export function isSaid(operation: Operation, name: string, input: Readonly<Record<string, unknown>>): boolean {
+  const field = operation.input[name]!;
+  return field.type === 'list' && !field.required && field.of.ref !== undefined
+    && Object.entries(operation.input).some(([other, one]) => other !== name && input[other] !== undefined && one.ref === field.of.ref);
+}
+
 /** True where a field is the place of an object of this resource, its own or one that serves there as well. */
 const isPlaceOf = (name: string, field: Field, resource: string): boolean =>
   isPlace(name, field) && (refOf(field) === resource || Object.hasOwn(field.also ?? {}, resource));

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { isFile, isStream, splitName, take, validate, type Field, type Operation } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
-import { inputFrom, isPlace, missing, operationOf, refOf } from '../fields/tables.js';
+import { inputFrom, isPlace, isSaid, missing, operationOf, refOf } from '../fields/tables.js';
 import { firstValues } from '../fields/values.js';
 import { openForm } from '../form/ask.js';
 import { isCancel, type Problems } from '../host/problems.js';
@@ -42,7 +42,8 @@ export function createOperator({ extension, accounts, problems, showJson, done }
   /** What is still to be asked for: nothing or a few values, one box each, or a form. */
   function questions(operation: Operation, name: string, input: Values, extra: Values): readonly string[] | 'form' {
     const open = Object.entries(operation.input)
-      .filter(([key, field]) => input[key] === undefined && !(field.ref !== undefined && isPlace(key, field) && !field.required));
+      .filter(([key, field]) => input[key] === undefined && !isSaid(operation, key, input)
+        && !(field.ref !== undefined && isPlace(key, field) && !field.required));
     const wanted = missing(operation, input), optional = open.length - open.filter(([key]) => wanted.includes(key)).length;
     const enough = optional === 0 || operation.effect === 'destroy' || AT_ONCE.test(splitName(name)[1]) || Object.keys(extra).length > 0;
     if (wanted.length === 0 && enough) return wanted;
@@ -54,7 +55,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
   /** A form with everything an operation takes beyond what the place says, asked once for all that it is for. */
   function form(targets: readonly Target[], name: string, known: Values, send: (input: Values) => Promise<boolean>): void {
     const target = targets[0]!, operation = operationFor(target, name), { provider } = target.account, more = targets.length - 1;
-    const fields = Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined));
+    const fields = Object.fromEntries(Object.entries(operation.input).filter(([key]) => known[key] === undefined && !isSaid(operation, key, known)));
     openForm({
       extension, identity: `form ${target.account.id} ${name} ${JSON.stringify(known)} ${targets.slice(1).map(({ node }) => node?.id).join(' ')}`,
       title: operation.summary,

@@ -24,7 +24,12 @@ const provider = {
     'mailbox.update': op({ mailbox: of('mailbox'), limit: text('Limit') }, 'write', 'Change a mailbox'),
     'mailbox.delete': op({ mailbox: of('mailbox') }, 'destroy', 'Delete a mailbox'), 'mailbox.restore': op({ mailbox: of('mailbox') }, 'write', 'Restore a mailbox'),
     'folder.list': op({}), 'message.list': op({}), 'message.delete': op({ message: of('message') }, 'destroy', 'Delete a message'),
-    'message.move': op({ message: of('message'), target: of('folder') }, 'write', 'Move a message'), 'message.mark': op({ message: of('message'), read: text('Read', { required: true }) }, 'write', 'Mark a message'),
+    // As IMAP has it: one message or several, and a choice that nobody must make.
+    'message.move': op({
+      message: of('message', { required: false }), messages: { type: 'list', label: 'Messages', of: text('Message', { ref: 'message' }) }, target: of('folder'),
+      createFolder: { type: 'flag', label: 'Create Folder', default: false },
+    }, 'write', 'Move a message'),
+    'message.mark': op({ message: of('message'), read: text('Read', { required: true }) }, 'write', 'Mark a message'),
     'service.list': op({ domain: of('domain') }), 'service.add': op({ mailbox: of('mailbox') }, 'write', 'Attach it'), 'service.delete': op({ mailbox: of('mailbox') }, 'destroy', 'Detach it'),
   },
 } as unknown as Provider;
