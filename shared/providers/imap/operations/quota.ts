@@ -6,7 +6,7 @@ import { needing } from '../session/folderRefusal.js';
 import { folderField } from './message.js';
 
 /** How full an account is. Sizes are in bytes; what a server does not limit is missing. */
-interface Quota { root?: string; used?: number; limit?: number; messages?: number; messageLimit?: number; native: Native }
+export interface Quota { root?: string; used?: number; limit?: number; messages?: number; messageLimit?: number; native: Native }
 interface Resource { usage?: number; limit?: number }
 type Told = { quotaRoot?: string } & Record<string, Resource | undefined>;
 
