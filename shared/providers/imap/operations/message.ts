@@ -10,7 +10,7 @@ import {
 import { partFile, sourceFile } from '../messages/download.js';
 import { attempt, fetchEach, type Failure, type Problem } from '../messages/fetchEach.js';
 import { readGrouped } from '../messages/group.js';
-import { placeOf, type Place } from '../messages/id.js';
+import { gone, messageId, placeOf, type Place } from '../messages/id.js';
 import { readWhole } from '../messages/whole.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
@@ -179,7 +179,10 @@ async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
     });
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (!shape) return { message, broken: true };
-    await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: true }], got => fill(message, shape, got));
+    let came = false;
+    await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: true }], got => { came = true; fill(message, shape, got); });
+    // A server may still tell of a message that another client has just deleted, but has none of it any more (RFC 2180 section 4.1).
+    if (!came) throw gone(messageId(place));
     return { message, broken: false };
   });
   if (broken) await readWhole(ctx, place, message);
