@@ -111,7 +111,8 @@ export function doubtful(error: MailError): MailError {
   const lost = error.code === 'unavailable' && status < 500 ? !refusals.has(error) || status === 408 : status >= 500 && status !== 501 && status !== 503;
   const unread = error.code === 'protocol' && (status < 300 || status >= 400);
   if (notSent(cause) || !(lost || unread)) return error;
-  const told = new MailError(error.code, `${error.message} ${DOUBT}`, { advice: LOOK, ...error.details });
+  // A vendor's words may end without a full stop.
+  const told = new MailError(error.code, `${error.message.replace(/(?<![.!?])$/, '.')} ${DOUBT}`, { advice: LOOK, ...error.details });
   if (error.stack) told.stack = error.stack;
   return told;
 }

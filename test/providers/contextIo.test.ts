@@ -182,7 +182,8 @@ describe('Context.IO, what is particular to it', () => {
         [429, 'rate_limited'], [500, 'unavailable'], [503, 'unavailable']] as const) {
         answer({ type: 'error', value: `Words for ${status}` }, status);
         const error = await failing(client.call('mailbox.delete', { mailbox }));
-        assert.deepEqual([error.code, error.message, error.details.status], [code, `Words for ${status}`, status]);
+        // A server that failed may have deleted it all the same.
+        assert.deepEqual([error.code, error.message, error.details.status], [code, `Words for ${status}${status === 500 ? '. Whether it was done is not known.' : ''}`, status]);
       }
       answer([], 400);
       assert.match((await failing(client.call('mailbox.delete', { mailbox }))).message, /answered with status 400/);
