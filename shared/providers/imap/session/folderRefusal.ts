@@ -7,6 +7,8 @@ export async function exists(client: ImapFlow, path: string): Promise<boolean> {
   try {
     // The library asks LIST where STATUS is refused; what is listed and cannot be opened is there.
     await client.status(path, { uidNext: true });
+    // Where the connection broke meanwhile, nothing was said of the folder.
+    if (!client.usable) throw new Error('The connection closed.');
     return true;
   } catch (error) {
     if ((error as { code?: unknown }).code === 'NotFound') return false;
