@@ -51,6 +51,10 @@ for (const [way, { read, is, item }] of Object.entries(WAYS)) {
     it('are whole when a piece comes short', () =>
       play(`${second}\nS: * 2 FETCH (UID 2 ${item.replace('.PEEK', '')}<${MIB}> {5}\r\nS: ${is.slice(MIB, MIB + 5)})\nS: $ OK done`, async client => whole(await read(client), is)));
 
+    // A row that holds another section than the one asked for, as for a flag that is told: it says nothing of the end.
+    it('are whole when a piece is answered with another section', () =>
+      play(`${second}\nS: * 2 FETCH (UID 2 BODY[1]<${MIB}> {5}\r\nS: aaaaa)\nS: $ OK done`, async client => whole(await read(client), is)));
+
     it('are whole and read once from a server that ignores ranges and says so', async () => {
       await play(`C: UID FETCH 2 (UID ${item}<…\nS: <regular without range>`, async (client, server) => {
         whole(await read(client), is);

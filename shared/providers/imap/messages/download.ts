@@ -26,7 +26,9 @@ export async function* bytesOf(ctx: Context, place: Place, { part, size }: Downl
     const bytes = sectionOf(row, part);
     if (!bytes && start === 0) throw gone(messageId(place), 'it, or this part of it, was moved or deleted');
     const end = start + (bytes?.length ?? 0);
-    if (!keepsToRange(row, bytes, start) || (!bytes?.length && part !== undefined && size !== undefined && end < size)) {
+    // Nothing where there must be more is no end: an answer without what was asked for, or an empty one for a part whose size is exact.
+    const missing = bytes === undefined ? size === undefined || end < size : bytes.length === 0 && part !== undefined && size !== undefined && end < size;
+    if (!keepsToRange(row, bytes, start) || missing) {
       // All of it, whatever the range: what the server ignored once it ignores again.
       const whole = start === 0 && bytes && row.origin === undefined && (bytes.length > PIECE || bytes.length === size) ? bytes
         : await inOnePiece(ctx, place, { part, size }, start);
