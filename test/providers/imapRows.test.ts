@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { ImapFlow } from 'imapflow';
 import parser from 'imapflow/lib/handler/imap-parser.js';
 import { parseEnvelope } from 'imapflow/lib/tools.js';
+import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { envelopeOf, fetchRow, fetchTogether, quicken, settled } from '../../shared/providers/imap/wire/fetch.js';
 
 interface Made { text: string; literals: Buffer[] }
@@ -21,6 +22,7 @@ const line = fc.array(fc.tuple(key, value).map(joined), { minLength: 1, maxLengt
 const theirs = async ({ text, literals }: Made): Promise<unknown> => parser(Buffer.from(text), { literals: [...literals] }).catch(() => undefined);
 
 describe('IMAP: answers to FETCH', () => {
+  before(decodingLibraries);
   it('are read as the library reads them, or left to it', async () => {
     let read = 0;
     await fc.assert(fc.asyncProperty(line, async made => {
@@ -97,6 +99,31 @@ describe('IMAP: answers to FETCH', () => {
       assert.deepEqual(came, commands.map(all => all.map(() => from++)));
       assert.deepEqual(ended, commands.map((_, i) => i));
     }), { numRuns: 300 });
+  });
+  it('of several commands that a server answers at once reach each its own, and so do their ends', async () => {
+    const parts = { uid: true, bodyParts: ['1'] }, sizes = { uid: true, size: true };
+    const questions = [{ set: '1:3', query: sizes }, { set: '4:6', query: sizes }, { set: '2:5', query: parts }];
+    const answers = questions.flatMap(({ set, query }, i) => {
+      const [first, last] = set.split(':').map(Number) as [number, number];
+      return Array.from({ length: last - first + 1 }, (_, n) => ({ i, uid: first + n, says: query === parts ? 'BODY[1] "x"' : 'RFC822.SIZE 9' }));
+    });
+    const order = fc.shuffledSubarray(answers, { minLength: answers.length });
+    await fc.assert(fc.asyncProperty(order, fc.shuffledSubarray([0, 1, 2], { minLength: 3 }), async (rows, ends) => {
+      const client = bare(), came: number[][] = questions.map(() => []), ended: number[] = [], sent: string[] = [];
+      client.write = (text: string) => { sent.push(text); };
+      quicken(client as never);
+      Object.assign(client, { usable: true, mailbox: { path: 'INBOX' } });
+      client.streamer.on('readable', () => void client.reader());
+      await fetchTogether(client as never, questions.map((question, i) => ({
+        ...question, each(row) { came[i]!.push(row.uid); }, sent(come) { void come.then(() => ended.push(i)); },
+      })));
+      const tags = [...sent.join('').matchAll(/P\d+(?= UID FETCH)/g)].map(([tag]) => tag);
+      const lines = [...rows.map(({ uid, says }) => `* ${uid} FETCH (UID ${uid} ${says})`), ...ends.map(i => `${tags[i]} OK Done.`)];
+      await feed(client, Buffer.from(`${lines.join('\r\n')}\r\n`), []);
+      await settled(client as never);
+      assert.deepEqual(came, questions.map((_, i) => rows.filter(row => row.i === i).map(({ uid }) => uid)));
+      assert.deepEqual(ended, ends);
+    }), { numRuns: 200 });
   });
   it('are not asked for together while the library waits for one of its own, and end with the connection', async () => {
     const client = bare(), sent: string[] = [], ends: Promise<void>[] = [];

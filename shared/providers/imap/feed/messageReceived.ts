@@ -633,10 +633,6 @@ async function summaries(ctx: Context, client: ImapFlow, asked: number[], track:
     try { await get([uid], BARE); } catch (error) { onlyRefusal(error); }
   });
   const silent = () => unknown.filter(uid => uid <= track.end && !track.rows.has(uid) && !errors.has(uid) && !track.later.has(uid));
-  // Asked once more when nothing else is under way: seen on Dovecot, where rows were lost while other commands were in flight.
-  if (silent().length) {
-    try { await get(silent(), SUMMARY); } catch (error) { onlyRefusal(error); }
-  }
   // The library drops a row that it cannot read; without the complicated items it can.
   const without = silent();
   if (without.length) {

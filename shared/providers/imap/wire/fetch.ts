@@ -180,8 +180,13 @@ const isMonstrous = (payload: Buffer): boolean => payload.length > MONSTROUS && 
 /** In bytes. */
 const MONSTROUS = 512 * 1024;
 
-/** A FETCH under way beside the library's own command; `end` hears that it was answered, or why it never will be. */
-interface Asked { tag: string; row(row: FetchRow): void | Promise<void>; end(error?: Error): void; over: Promise<void> }
+/**
+ * A FETCH under way beside the library's own command. `awaits` says whether a row answers it; `end` hears that it was answered, or why it
+ * never will be.
+ */
+interface Asked {
+  tag: string; awaits(row: FetchRow): boolean; row(row: FetchRow): void | Promise<void>; end(error?: Error): void; over: Promise<void>;
+}
 /** Those of a connection, in the order they were sent. A connection that is not here cannot have any. */
 const underWay = new WeakMap<ImapFlow, Asked[]>();
 /** Connections that ended while some were under way. */
@@ -199,15 +204,45 @@ function answered(asked: Asked[], line: Buffer): boolean {
   return true;
 }
 
+const isFetch = (request: unknown): boolean => /^(?:UID )?FETCH$/.test((request as { command?: string } | undefined)?.command ?? '');
+
+/** Tells whether a row answers a question: it is about one of its messages, and tells something that was asked for. */
+function awaited({ set, query }: Question, client: ImapFlow): (row: FetchRow) => boolean {
+  const isAsked = membership(set);
+  const names = new Set(itemsOf(client, query).flatMap(item => Array.isArray(item) ? [] : [item.value.replace('.PEEK', '')]));
+  names.delete('UID');
+  return ({ attributes }) => {
+    const pairs = attributes[1] as Value[];
+    let uid = 0, tells = false;
+    for (let i = 0; i + 1 < pairs.length; i += 2) {
+      const key = pairs[i], value = pairs[i + 1];
+      if (!key || Array.isArray(key) || typeof key.value !== 'string') continue;
+      const name = key.value.toUpperCase();
+      if (name !== 'UID') tells ||= names.has(name);
+      else if (value && !Array.isArray(value)) uid = Number(value.value);
+    }
+    return tells && isAsked(uid);
+  };
+}
+
 /** Lets a connection have FETCH commands under way beside the library's, which sends one at a time. */
 function pipe(client: ImapFlow, inside: Inside): Asked[] {
   const asked: Asked[] = [], theirs = inside.getUntaggedHandler!.bind(client), respond = inside.handleResponse?.bind(client);
   if (!respond || !inside.write || !inside.requestQueue) return asked;
-  // A server works off commands in their order (RFC 9051 section 5.5), so a row belongs to the first; and the library's own come after these.
+  // A server may work on several FETCH commands at once (RFC 9051 section 5.5), and Dovecot does when the network is slower than it is. So a row
+  // goes to whoever awaits what it tells of its message, and to the library's own command as well, which may await the same.
   inside.getUntaggedHandler = (command, attributes) => {
     // An answer of one word, such as `* SEARCH` for nothing found, has no attributes at all.
     const name = attributes?.[0];
-    return asked[0] && name && !Array.isArray(name) && name.value === 'FETCH' ? asked[0].row : theirs(command, attributes);
+    if (!asked.length || !name || Array.isArray(name) || name.value !== 'FETCH') return theirs(command, attributes);
+    return row => {
+      const takers = asked.filter(one => one.awaits(row)).map(one => one.row);
+      if (!takers.length || isFetch(inside.currentRequest)) {
+        const own = theirs(command, attributes);
+        if (own) takers.push(own);
+      }
+      return takers.length === 1 ? takers[0]!(row) : Promise.all(takers.map(take => take(row))).then(() => {});
+    };
   };
   // An answer behind one that was left to the library goes the same way.
   inside.handleResponse = async answer => (answer.payload[0] === OWN && answered(asked, answer.payload)) || isMonstrous(answer.payload) || respond(answer);
@@ -505,7 +540,7 @@ export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): 
     // Nobody may be waiting for it.
     over.catch(() => {});
     observeBeside(client, 'UID FETCH', over);
-    asked.push({ tag, row: take, over, end });
+    asked.push({ tag, awaits: awaited(wishes[i]!, client), row: take, over, end });
     wishes[i]!.sent?.(over);
   }
 }
