@@ -85,7 +85,6 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       const column = find(id);
       if (!column) return [];
       const wanted = [...new Set(values.map(value => value.trim()).filter(value => value !== ''))];
-      // Some entries are more than a rule that can be set again, such as the addresses of a mailbox.
       if (verb === 'remove' && operationOf(provider, `${resource}.remove`)?.effect === 'destroy'
           && !await operator.confirm(wanted.map(label => ({ ...target, label })), `${resource}.remove`)) {
         throw new vscode.CancellationError();

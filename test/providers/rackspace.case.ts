@@ -85,6 +85,7 @@ export const rackspace: ProviderCase = {
     'domain.list': () => ({}),
     'domain.get': () => ({ domain: 'example.com' }),
     'customer.list': () => ({}),
+    'customer.get': () => ({ customer: '87654321' }),
   },
   // In a domain that does not exist, because Create takes the address of what is not there yet.
   unknown: { mailbox: 'nobody@nowhere.example', alias: 'nobody@nowhere.example', domain: 'nowhere.example' },

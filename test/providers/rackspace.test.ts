@@ -167,6 +167,48 @@ describe('Rackspace: addresses on the wire', () => {
   after(() => vendor.close());
   beforeEach(() => vendor.forget());
 
+  // What real lists hold: patterns of the vendor's bulk edit (api-wiki.apps.rackspace.com, Domain Spam) and of clients, and what an older check let through.
+  for (const [list, values] of [
+    ['allowedSenders', ['@shop.example', '@brand', 'bounce%@shop.example', '%.shop.example', 'plain.example']],
+    ['blockedIps', ['3.4.%.%', '4.%.%.%', '10.0.0.0/24', '192.0.2.1-192.0.2.9', '2001:db8:%', '2001:db8::/32']],
+  ] as const) {
+    it(`entries of ${list} are added, listed and removed exactly as they stand`, async () => {
+      for (const value of values) await call(client, 'spamList.add', { mailbox: alex, list, value });
+      const listed = await all(client, 'spamList.list', { mailbox: alex, list });
+      assert.deepEqual(listed.map(({ value }) => value).filter(value => values.includes(value as never)), [...values]);
+      for (const { value } of listed) await call(client, 'spamList.remove', { mailbox: alex, list, value });
+      assert.deepEqual(await all(client, 'spamList.list', { mailbox: alex, list }), []);
+      await call(client, 'spamList.edit', { mailbox: alex, list, addList: [...values] });
+      await call(client, 'spamList.edit', { mailbox: alex, list, removeList: [...values] });
+      assert.deepEqual(await all(client, 'spamList.list', { mailbox: alex, list }), []);
+    });
+  }
+  it('an entry that no rule of ours would take is removed all the same', () => withSandbox({}, async own => {
+    const strange = ['junk', '1.2.3', 'a b', 'x@y@z.example', '#1', 'ü'];
+    own.fail({ method: 'GET', status: 200, body: JSON.stringify({ addresses: strange }), contentType: 'application/json' });
+    const reader = clientOf(own);
+    const listed = await all(reader, 'spamList.list', { mailbox: alex, list: 'blockedIps' });
+    own.forget();
+    for (const { value } of listed) await call(reader, 'spamList.remove', { mailbox: alex, list: 'blockedIps', value }).catch(() => {});
+    assert.deepEqual(own.seen.map(seen => seen.segments.at(-1)), strange);
+  }));
+  it('a limit of 0, as the vendor prints it for none, is kept and can be set', () => withSandbox({}, async own => {
+    const settings = clientOf(own), mailbox = 'staff001@example.com';
+    for (const [name, at] of [['rsSpamSettings.update', { mailbox }], ['domainSpamSettings.update', { domain: 'example.com' }]] as const) {
+      await call(settings, name, { ...at, filterLevel: 'on', spamHandling: 'toFolder', spamFolderAgeLimit: 0, spamFolderNumLimit: 0 });
+      const { native } = await call(settings, name, { ...at, filterLevel: 'exclusive' });
+      assert.deepEqual([native.rsEmailSettings.spamFolderAgeLimit, native.rsEmailSettings.spamFolderNumLimit], [0, 0]);
+    }
+  }));
+  it('a customer is found by account number and by reference number', async () => {
+    for (const by of [{ customer: '87654321' }, { referenceNumber: 'SUB-1' }]) {
+      const { id, name, native } = await call(client, 'customer.get', by);
+      assert.deepEqual([id, name, native.referenceNumber], ['87654321', 'Sub Account', 'SUB-1']);
+    }
+    assert.equal((await failing(call(client, 'customer.get', { referenceNumber: 'nobody' }))).code, 'not_found');
+    assert.deepEqual(vendor.seen.map(({ path, query }) => `${path} ${query}`), ['/v1/customers/87654321 ', '/v1/customers referenceNumber=SUB-1', '/v1/customers referenceNumber=nobody']);
+  });
+
   // The wiki's examples and two of its addresses contradict the rest of it; these are the readings taken.
   it('IP addresses go to the IP lists, though the examples of Add print the sender lists', async () => {
     await call(client, 'spamList.add', { mailbox: alex, list: 'blockedIps', value: '216.12.34.2' });
@@ -246,8 +288,14 @@ describe('Rackspace: refused before any request', () => {
     ['spamList.add', { mailbox: alex, list: 'blockedIps', value: '123' }, 'value'],
     ['spamList.add', { mailbox: alex, list: 'allowedIps', value: 'junk.example' }, 'value'],
     ['spamList.add', { mailbox: alex, list: 'blockedSenders', value: 'a@b.example,c@d.example' }, 'value'],
-    ['spamList.remove', { mailbox: alex, list: 'blockedIps', value: '1.2.3' }, 'value'],
-    ['spamList.edit', { mailbox: alex, list: 'blockedSenders', addList: ['fine.example'], removeList: ['abc'] }, 'removeList'],
+    ['spamList.add', { mailbox: alex, list: 'blockedIps', value: '1.2.3' }, 'value'],
+    ['spamList.add', { mailbox: alex, list: 'blockedIps', value: '300.4.%.%' }, 'value'],
+    ['spamList.add', { mailbox: alex, list: 'blockedIps', value: '10.0.0.0/33' }, 'value'],
+    ['spamList.add', { mailbox: alex, list: 'blockedSenders', value: '3.4.%.%' }, 'value'],
+    ['spamList.edit', { mailbox: alex, list: 'blockedSenders', addList: ['abc'], removeList: ['fine.example'] }, 'addList'],
+    ['spamList.edit', { mailbox: alex, list: 'blockedSenders', removeList: ['fine.example', 'a,b.example'] }, 'removeList'],
+    ['customer.get', {}, 'customer'],
+    ['customer.get', { customer: '87654321', referenceNumber: 'SUB-1' }, 'customer'],
     ['spamList.edit', { mailbox: alex, list: 'blockedSenders' }, undefined],
     ['spamSettings.update', { mailbox: alex }, 'filterlevel'],
     ['spamSettings.update', { mailbox: alex, filterlevel: 'high' }, 'filterlevel'],

@@ -44,6 +44,12 @@ describe('Scaleway Mailbox, what is particular to it', () => {
     }
   });
 
+  it('a subscription can be canceled: it ends at the next renewal', async () => {
+    const mailbox = await created();
+    const { native } = await client.call('mailbox.update', { mailbox, subscription_period: 'canceled' });
+    assert.deepEqual([body(), native.subscription_period, native.next_subscription_period], [{ subscription_period: 'canceled' }, 'monthly', 'canceled']);
+  });
+
   it('follows a mailbox from payment to deletion and back', async () => {
     const { id, status } = await create();
     assert.equal(status, 'pending');

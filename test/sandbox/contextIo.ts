@@ -2,6 +2,14 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import PostalMime from 'postal-mime';
 import { startVendor, type Reply, type Seen, type Vendor } from './vendor.js';
 
+/**
+ * A pretend Context.IO (2.0).
+ *
+ * From the vendor's archived pages: paths, methods, fields, documents, the signature (RFC 5849). Run against a recording server: the vendor's own
+ * clients for Node and Python, so that what they send is taken.
+ * Guesses: nonces and clocks, the default sizes of pages, statuses of creates other than accounts, texts of errors and codes of feedback, the
+ * thresholds of a source's states, how often a callback is tried again, the order of accounts.
+ */
 /** How strict the vendor is where its documents are silent. */
 export interface ContextIoOptions {
   /**

@@ -2,7 +2,16 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { consentPage, decisionOf, refusedHere } from './consent.js';
 import { startVendor, type Reply, type Seen, type Vendor } from './vendor.js';
 
-// The tables below are written from the vendor's reference and schema, not from the product's own, so that each proves the other.
+/*
+ * A pretend Outreach.
+ *
+ * From the vendor's reference and machine-readable schema: paths, methods, attributes and who may write them, filters, sorting, paging, scopes,
+ * content types, the grants and their lives, the limit of requests. The tables below are written from those, not from the product's own, so
+ * that each proves the other.
+ * Seen by others at the live service: the dotted ids of the errors, integers as ids, the plain text that refuses a grant that comes too early.
+ * Guesses: what a create must bring, the errors of bad values, the scope of the four actions and what they do, which pair of tokens falls away,
+ * whether an old refresh token dies, the statuses of a refused grant, what a deleted mailbox takes with it.
+ */
 
 type Kind = 'string' | 'integer' | 'boolean' | 'datetime' | 'strings';
 interface Attribute { kind: Kind; access: 'rw' | 'ro' | 'wo'; max?: number; values?: readonly (string | number)[]; filter?: boolean; sort?: boolean }

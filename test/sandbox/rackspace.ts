@@ -5,6 +5,16 @@ import { startVendor, type Reply, type Seen, type Vendor } from './vendor.js';
 /** The published dummy pair of the vendor's wiki, and the account it opens here. */
 export const USER_KEY = 'eGbq9/2hcZsRlr1JV1Pi', SECRET_KEY = 'QHOvchm/40czXhJ1OxfxK7jDHr3t', ACCOUNT = '12345678';
 
+/**
+ * A pretend Rackspace Email.
+ *
+ * From the vendor's pages (api-wiki.apps.rackspace.com): paths, methods, the signature, forms and their required fields, texts and statuses of the
+ * errors, the documents of mailboxes, domains and the list of customers, paging, the limits of requests, that the rs details go by handling.
+ * From clients only: the empty texts of one space, the spellings of spam lists before and after 2020, the Exchange fields of domain settings, patterns
+ * with `%` in IP lists, and that settings left out fall back.
+ * Guesses: the order of checks, names that are valid, what spam lists take beside addresses, domains and IP addresses (nearly everything here),
+ * that 0 is a limit, adding twice, a customer by account number, and the documents of mobile services.
+ */
 export interface RackspaceOptions {
   /** Requests a minute and user key; unlimited unless given. The wiki says 60 and 30. */
   limits?: { read?: number; write?: number };
@@ -29,6 +39,9 @@ class Refusal extends Error {
     this.status = status; this.fault = fault; this.extra = extra;
   }
 }
+const CUSTOMERS = [
+  { name: 'Mailroom Hosting', accountNumber: ACCOUNT, referenceNumber: '' }, { name: 'Sub Account', accountNumber: '87654321', referenceNumber: 'SUB-1' },
+];
 const FAULTS: Record<number, string> = { 400: 'badRequestFault', 403: 'unauthorizedFault', 404: 'itemNotFoundFault' };
 
 const LISTS = ['blocklist', 'ipblocklist', 'safelist', 'ipsafelist'] as const;
@@ -178,6 +191,7 @@ export async function startRackspace(options: RackspaceOptions = {}): Promise<Ve
     let customer = 'me', rest = segments;
     if (rest[0]?.toLowerCase() === 'customers') {
       if (rest.length === 1) return [only(request, { GET: () => customers(request) }), 406];
+      if (rest.length === 2) return [only(request, { GET: () => customerShow(one => one.accountNumber === (rest[1] === 'me' ? ACCOUNT : rest[1])) }), 406];
       customer = rest[1]!;
       rest = rest.slice(2);
     }
@@ -197,8 +211,12 @@ export async function startRackspace(options: RackspaceOptions = {}): Promise<Ve
   }
 
   function customers(request: Seen): [string, Document] {
-    const all = [{ name: 'Mailroom Hosting', accountNumber: ACCOUNT, referenceNumber: '' }, { name: 'Sub Account', accountNumber: '87654321', referenceNumber: 'SUB-1' }];
-    return index(request, 'customerList', 'customers', 'customer', all, one => [one.name]);
+    const reference = queryOf(request, 'referenceNumber');
+    if (reference !== undefined) return customerShow(one => one.referenceNumber === reference);
+    return index(request, 'customerList', 'customers', 'customer', CUSTOMERS, one => [one.name]);
+  }
+  function customerShow(is: (one: typeof CUSTOMERS[number]) => boolean): [string, Document] {
+    return ['customer', CUSTOMERS.find(is) ?? missing('Customer', 'Customer Not Found')];
   }
 
   function domainIndex(request: Seen, all: boolean): [string, Document] {
@@ -459,8 +477,11 @@ export async function startRackspace(options: RackspaceOptions = {}): Promise<Ve
     const ip = name.startsWith('ip'), blocked = name.endsWith('blocklist');
     // The old texts and the new ones: whichever name was used is the one that is printed, without its `ip`.
     const shown = printed.replace(/^ip/, '');
-    const check = (one: string, place: string, adding: boolean) => {
-      if (ip ? !isIP(one) && !/^(?:\d{1,3}\.){1,3}%$/.test(one) : !isSender(one) && !(options.looseSafelist && adding && name === 'safelist' && isIP(one) === 4)) {
+    const check = (spam: Spam, one: string, place: string, adding: boolean) => {
+      // What is on a list can be taken off it, whatever the rules for adding are.
+      if (!adding && spam.lists[name].includes(one)) return;
+      // Which patterns an IP list takes is a guess; the page names addresses only, clients send `2.3.4.%`.
+      if (ip ? !/^[\da-f:.%/ -]*[.:][\da-f:.%/ -]*$/i.test(one) : !isSender(one) && !(options.looseSafelist && adding && name === 'safelist' && isIP(one) === 4)) {
         throw new Refusal(400, ip ? `invalid ip address: ${one}` : `invalid email address: ${one}`);
       }
       if (adding && blocked && one.toLowerCase() === place) throw new Refusal(400, `Adding ${place} would blacklist the current domain`);
@@ -478,8 +499,8 @@ export async function startRackspace(options: RackspaceOptions = {}): Promise<Ve
         PUT: () => {
           const { spam, place } = owner(), form = formOf(request, { addList: 'text', removeList: 'text' }, [], false);
           const adds = parted(form.addList), removes = parted(form.removeList);
-          for (const one of adds) check(one, place, true);
-          for (const one of removes) { check(one, place, false); if (!spam.lists[name].includes(one)) throw new Refusal(400, `${one} is not found on the ${shown}`); }
+          for (const one of adds) check(spam, one, place, true);
+          for (const one of removes) { check(spam, one, place, false); if (!spam.lists[name].includes(one)) throw new Refusal(400, `${one} is not found on the ${shown}`); }
           for (const one of adds) put(spam, one);
           for (const one of removes) take(spam, one);
           return undefined;
@@ -487,8 +508,8 @@ export async function startRackspace(options: RackspaceOptions = {}): Promise<Ve
       });
     }
     return only(request, {
-      POST: () => { const { spam, place } = owner(); check(value, place, true); put(spam, value); return undefined; },
-      DELETE: () => { const { spam, place } = owner(); check(value, place, false); take(spam, value); return undefined; },
+      POST: () => { const { spam, place } = owner(); check(spam, value, place, true); put(spam, value); return undefined; },
+      DELETE: () => { const { spam, place } = owner(); check(spam, value, place, false); take(spam, value); return undefined; },
     });
   }
   function showSettings({ spam, kind }: ReturnType<Owner>): [string, Document] {
@@ -549,7 +570,8 @@ const checkPassword = (form: Flat) => { if (form.password !== undefined && form.
 const checkLevel = (level: string) => { if (!['on', 'off', 'exclusive'].includes(level)) throw new Refusal(400, 'Invalid filterLevel, input must be: on/off/exclusive'); };
 const isEmail = (text: string) => /^[^\s@,;]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+$/i.test(text);
 /** An address or a domain, with `%` for anything; dotted numbers are neither. */
-const isSender = (text: string) => !isIP(text) && (/^[^\s@,;]+@(?:[a-z0-9%-]+\.)+[a-z0-9%-]+$/i.test(text) || /^(?:@(?=.*%))?(?:[a-z0-9%-]+\.)+[a-z%][a-z0-9%-]*$/i.test(text));
+/** An address, a domain, or a part of one after `@`; which patterns are taken is a guess. */
+const isSender = (text: string) => !isIP(text) && /^(?:[^\s@,;]*@[^\s@,;]+|[^\s@,;]*[.%][^\s@,;]*)$/.test(text);
 const parted = (text: string | undefined): string[] => (text ?? '').split(',').map(part => part.trim()).filter(part => part !== '');
 
 /** The method's action, or 405 with those there are. */
@@ -594,6 +616,8 @@ function index<T extends Document>(request: Seen, root: string, plural: string, 
   return [root, { offset, size, total: found.length, [plural]: { item, values: found.slice(offset, offset + size) } satisfies Items }];
 }
 
+/** Where 0 is a value, and means no limit: the vendor's own sample prints it. */
+const LIMITS = new Set(['rsEmail.spamFolderAgeLimit', 'rsEmail.spamFolderNumLimit']);
 /** The form, as URL-encoded text or a flat JSON object, checked in the vendor's order: unknown, missing, empty, type. Names are given back as declared. */
 function formOf(request: Seen, known: Record<string, Kind>, required: string[], add: boolean, capitals = true): Flat {
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
@@ -619,7 +643,7 @@ function formOf(request: Seen, known: Record<string, Kind>, required: string[], 
   if (add) for (const name of required) if (form[name] === undefined) throw new Refusal(400, `Missing required field: ${name}`);
   for (const name of required) if (form[name] !== undefined && form[name].trim() === '') throw new Refusal(400, `Required field ${name} cannot be empty`);
   for (const [name, value] of Object.entries(form)) {
-    if (known[name] === 'integer' && !/^0*[1-9]\d{0,8}$/.test(value)) throw new Refusal(400, `Invalid format for ${name}, input must be an integer`);
+    if (known[name] === 'integer' && !(LIMITS.has(name) ? /^\d{1,9}$/ : /^0*[1-9]\d{0,8}$/).test(value)) throw new Refusal(400, `Invalid format for ${name}, input must be an integer`);
     if (known[name] === 'boolean') {
       // Mailboxes print the field with a capital and "True or False", spam settings neither.
       if (!/^(true|false)$/i.test(value)) {

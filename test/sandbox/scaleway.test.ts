@@ -181,7 +181,7 @@ describe('Scaleway sandbox', () => {
       const body = await refused(409, 'transient_state', method!, `/mailboxes/${id}${path}`, {});
       assert.equal(body.current_state, 'waiting_payment');
     }
-    assert.deepEqual(await wrong('PATCH', `/mailboxes/${seededId('user001')}`, { subscription_period: 'canceled', new_password: 'short' }), ['subscription_period: constraint', 'new_password: constraint']);
+    assert.deepEqual(await wrong('PATCH', `/mailboxes/${seededId('user001')}`, { subscription_period: 'weekly', new_password: 'short' }), ['subscription_period: constraint', 'new_password: constraint']);
     const before = await mailbox(seededId('user003'));
     assert.deepEqual((await ask('PATCH', `/mailboxes/${seededId('user003')}`, {})).body, before, 'an empty change changes nothing');
     await refused(423, 'locked', 'PATCH', `/mailboxes/${seededId('user007')}`, { new_password: 'a longer password' });

@@ -1,7 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { startVendor, type Reply, type Seen, type Vendor } from './vendor.js';
 
-/** What the pretend Scaleway is started with. */
+/**
+ * A pretend Scaleway Mailbox.
+ *
+ * From the vendor's pages and SDKs: paths, fields, enumerations, lengths, quotas, the types of errors and their fields, paging.
+ * From recordings of its Terraform provider: the states of a mailbox and their times, the ten minutes until a deleted one goes, the headers on pace.
+ * Guesses: which error a rule gives, all or nothing in a batch and its order, what a restored or canceled mailbox goes through, that `canceled`
+ * may be sent, the default size of a page, and that deleted mailboxes are listed.
+ */
 export interface ScalewayOptions {
   /** How much is seeded: domains in all (3), mailboxes on the main domain (130), aliases on its first mailboxes (130). */
   domains?: number; mailboxes?: number; aliases?: number;
@@ -23,7 +30,7 @@ export const seededId = (what: string): string => {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 };
 
-type Period = 'unknown_subscription_period' | 'monthly' | 'yearly';
+type Period = 'unknown_subscription_period' | 'canceled' | 'monthly' | 'yearly';
 type MailboxState = 'waiting_payment' | 'waiting_domain' | 'ready' | 'deletion_scheduled' | 'locked' | 'renewing' | 'deleting' | 'restoring' | 'payment_failed';
 type DomainState = 'creating' | 'waiting_validation' | 'validating' | 'provisioning' | 'ready' | 'deleting';
 type AliasState = 'provisioning' | 'ready' | 'deleting';
@@ -131,7 +138,8 @@ export async function startScaleway(options: ScalewayOptions = {}): Promise<Vend
         const domain = domains.get(mailbox.domain);
         return step(domain?.status === 'ready' ? Math.max(mailbox.since, domain.since) + TO_READY : undefined, at => move(mailbox, 'ready', at));
       }
-      case 'ready': return step(mailbox.nextStart, at => move(mailbox, 'renewing', at));
+      // A canceled mailbox stays for thirty days, neither sending nor receiving; that its state is `locked` then is a guess.
+      case 'ready': return step(mailbox.nextStart, at => move(mailbox, mailbox.next === 'canceled' ? 'locked' : 'renewing', at));
       case 'renewing': return step(mailbox.since + RENEWING, at => {
         begin(mailbox.next === 'unknown_subscription_period' ? mailbox.period : mailbox.next, mailbox.nextStart!);
         move(mailbox, 'ready', at);
@@ -254,8 +262,8 @@ export async function startScaleway(options: ScalewayOptions = {}): Promise<Vend
     const steady = () => { if (TRANSIENT.includes(mailbox.status)) transient('mailbox', mailbox.id, mailbox.status); };
     if (method === 'PATCH') {
       const given = body(), c = check();
-      // `canceled` is in the vendor's enum, but its own clients refuse to send it (contract section 4.9).
-      const period = c.choice(given, 'subscription_period', ['monthly', 'yearly'] as const);
+      // `canceled` is in the vendor's enum; that it may be sent is a guess, since the vendor's own Terraform provider does not.
+      const period = c.choice(given, 'subscription_period', ['monthly', 'yearly', 'canceled'] as const);
       const password = c.text(given, 'new_password', { min: 12, max: 128 });
       c.done();
       steady();

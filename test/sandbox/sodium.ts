@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { startVendor, type Reply, type Seen, type Vendor } from './vendor.js';
 
 /**
- * A pretend Sodium. What the vendor documents is enforced as written; where it is silent the choice is said at the line. Answers with and
+ * A pretend Sodium.
+ *
+ * From the vendor's pages: paths, methods, parameters, the statuses 400, 401 and 404, offset and limit, what needs readEnabled or sendEnabled.
+ * Seen in a public client: the envelope of lists, and that errors carry a `message`.
+ * Guesses: nearly every success body and its status, the names of members in keys, links, attachments and passwords, 403, limits above 50, what
+ * unknown ids among known ones do, and that folders can be listed. Where the vendor is silent the choice is said at the line.
+ *
+ * Answers with and
  * without the /api prefix. A request may ask for the other generation of documents with the header `x-sandbox-generation: B`, and for
  * problem-details with `x-sandbox-errors: problem`. The folders of the later documents can be listed in both unless `folders` is false.
  */

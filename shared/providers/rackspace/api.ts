@@ -34,7 +34,8 @@ export function api(ctx: Context) {
   };
   const read = async (url: string, signal?: AbortSignal) => decode(ctx, await call('GET', url, undefined, signal));
   return {
-    get: (address: string) => read(root + mine + address),
+    /** `address` is below the account's customer unless told otherwise. */
+    get: (address: string, customer = mine) => read(root + customer + address),
     /** Add, Edit and Delete answer with an empty body; something else in its place must at least be a document, or it is no proof of anything. */
     async write(method: 'POST' | 'PUT' | 'DELETE', address: string, form?: Record<string, unknown>): Promise<void> {
       const answer = await call(method, root + mine + address, form);

@@ -1,14 +1,20 @@
 import { flag, list, onWire, text } from '../../fields.js';
+import { MailError } from '../../errors.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
-import { api, needed } from './api.js';
-import { domain, domainPath, oneFilter, search, wiki } from './target.js';
+import { path, query } from '../../url.js';
+import { api, needed, unwrapped } from './api.js';
+import { domain, domainPath, oneFilter, refused, search, wiki } from './target.js';
 
 const DOCS = wiki('Domain');
 /** A mail domain; its name is its id. */
 export interface Domain { id: string; name: string; native: Native }
 const toDomain = (ctx: Context, native: Native): Domain => { const name = needed(ctx, native, 'name'); return { id: name, name, native }; };
+/** An account below a reseller's; its account number is its id. */
+export interface Customer { id: string; name: string; native: Native }
+const toCustomer = (ctx: Context, native: Native): Customer =>
+  ({ id: needed(ctx, native, 'accountNumber'), name: needed(ctx, native, 'name'), native });
 const filters = {
   ...search('name'),
   domainNames: list('Domain Names', text('Domain Name', { format: 'host' }), {
@@ -35,7 +41,21 @@ export const domains = {
     summary: 'List the customers of a reseller', effect: 'read', docs: wiki('Customer'),
     doubt: 'Filters other than the reference number are not documented here, and none are offered.',
     input: {},
-    run: ctx => map(api(ctx).list('/customers', { customer: '' }),
-      native => ({ id: needed(ctx, native, 'accountNumber'), name: needed(ctx, native, 'name'), native })),
+    run: ctx => map(api(ctx).list('/customers', { customer: '' }), native => toCustomer(ctx, native)),
+  }),
+  'customer.get': operation({
+    summary: 'Get a customer of a reseller, by account number or reference number', effect: 'read', docs: wiki('Customer'),
+    doubt: 'The vendor\'s page shows a customer by its reference number; the path by account number follows those of its domains.',
+    input: {
+      customer: text('Customer', { ref: 'customer', pattern: '^(?:\\d+|me)$', example: '12345678', help: 'The account number. Not together with Reference Number.' }),
+      referenceNumber: text('Reference Number', { help: 'The number the reseller gave to the customer. Not together with Customer.' }),
+    },
+    async run(ctx, { customer, referenceNumber }) {
+      if ((customer === undefined) === (referenceNumber === undefined)) throw refused('customer', 'Give either Customer or Reference Number.');
+      const answer = await api(ctx).get(customer === undefined ? `/customers${query({ referenceNumber })}` : path`/customers/${customer}`, '');
+      const [one] = 'customers' in answer ? unwrapped(answer.customers) as Native[] : [answer];
+      if (!one) throw new MailError('not_found', `There is no customer with the reference number ${referenceNumber}.`);
+      return toCustomer(ctx, one);
+    },
   }),
 } satisfies Operations;

@@ -19,7 +19,8 @@ const service = choice('Service', { exchange: 'Exchange', rackspace: 'Rackspace 
 const mailbox = { ...exchangeMailbox, also: { rsMailbox: { service: 'rackspace' } } } as const;
 const value = text('Value', {
   required: true, example: 'anyone@spam.example',
-  help: 'An e-mail address or domain, or an IP address for the IP lists. A percent sign stands for anything, as in @%.example.com.' });
+  help: 'An e-mail address or domain, or an IP address or range for the IP lists. A percent sign stands for anything, as in @%.example.com or 192.0.2.%.' });
+const gone = text('Value', { required: true, example: 'anyone@spam.example', help: 'The entry as the list shows it.' });
 const many = (label: string) => list(label, text('Value'), { wire: (values: string[]) => values.join(',') });
 const edits = { addList: many('Add'), removeList: many('Remove') };
 
@@ -31,14 +32,27 @@ function listName(ctx: Context, list: SpamList): string {
   return { blockedSenders: blocked, blockedIps: `ip${blocked}`, allowedSenders: 'safelist', allowedIps: 'ipsafelist' }[list];
 }
 
-const DOMAIN = /^@?(?:[a-z0-9%_](?:[a-z0-9%_-]*[a-z0-9%_])?\.)+[a-z0-9%][a-z0-9%-]*$/iu;
-/** The vendor's own rule, before the request: an address or a domain for senders, an IP address (or `2.3.4.%`) for the IP lists. */
+/** A domain or a part of one, with `%` for anything; `@` before it, or an address around it, makes no difference to the vendor. */
+const SENDER = /^(?:[^\s@,;<>"]*@[\p{L}\p{M}\p{N}%_.-]+|(?=[^.%]*[.%])[\p{L}\p{M}\p{N}%_.-]+)$/u;
+const V4_PATTERN = /^[\d%]{1,3}(?:\.[\d%]{1,3}){1,3}$/, V6_PATTERN = /^[\da-f:%]*:[\da-f:%]*$/i;
+
+/** An IP address, a network (`10.0.0.0/24`), a range from one to another, or a pattern with `%`. */
+function isIpEntry(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  if (bits !== undefined) return !more.length && isIP(address) > 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128);
+  const [first = '', last, ...rest] = text.split('-').map(one => one.trim());
+  if (last !== undefined) return !rest.length && isIP(first) > 0 && isIP(first) === isIP(last);
+  if (!text.includes('%')) return isIP(text) > 0;
+  return V4_PATTERN.test(text) ? text.split('.').every(part => part.includes('%') || Number(part) <= 255) : V6_PATTERN.test(text);
+}
+
+/** Mistakes that are certain in what is added. What is removed stands in the vendor's list already, so that it is sent as it stands. */
 function checkValue(list: SpamList, text: string, field: string): void {
   if (list === 'blockedIps' || list === 'allowedIps') {
-    if (!isIP(text) && !/^(?:\d{1,3}\.){1,3}%$/.test(text)) throw refused(field, `"${text}" is not an IP address, such as 192.0.2.1.`);
-  } else if (isIP(text)) {
+    if (!isIpEntry(text)) throw refused(field, `"${text}" is not an IP address, such as 192.0.2.1, nor a range, such as 192.0.2.% or 192.0.2.0/24.`);
+  } else if (isIpEntry(text)) {
     throw refused(field, `"${text}" is an IP address; it belongs in the list of ${list === 'blockedSenders' ? 'blocked' : 'allowed'} IP addresses.`);
-  } else if (!(text.startsWith('@') ? text.includes('%') && DOMAIN.test(text) : parseAddress(text)?.email === text || DOMAIN.test(text))) {
+  } else if (!SENDER.test(text) && parseAddress(text)?.email !== text) {
     throw refused(field, `"${text}" is neither an e-mail address nor a domain.`);
   }
 }
@@ -53,13 +67,16 @@ async function* entries(ctx: Context, at: string, list: SpamList): AsyncGenerato
   }
 }
 async function change(ctx: Context, method: 'POST' | 'DELETE', at: string, list: SpamList, entry: string) {
-  checkValue(list, entry, 'value');
+  if (method === 'POST') checkValue(list, entry, 'value');
   await api(ctx).write(method, `${at}/spam/${listName(ctx, list)}${path`/${entry}`}`);
   return { id: entry, native: {} };
 }
 async function editMany(ctx: Context, at: string, list: SpamList, input: { addList?: string[]; removeList?: string[] }) {
   something(input);
-  for (const [field, values] of Object.entries(input)) for (const one of values ?? []) checkValue(list, one, field);
+  for (const one of input.addList ?? []) checkValue(list, one, 'addList');
+  // The vendor parts what is sent at the commas.
+  const parted = input.removeList?.find(one => one.includes(','));
+  if (parted !== undefined) throw refused('removeList', `"${parted}" holds a comma, so it can only be removed by itself, with Remove.`);
   await api(ctx).write('PUT', `${at}/spam/${listName(ctx, list)}`, onWire(edits, input));
   return { native: {} };
 }
@@ -80,8 +97,8 @@ const handling = {
   spamHandling: choice('Spam Handling', { toFolder: 'To Folder', delete: 'Delete', labelSubject: 'Label Subject', toAddress: 'To Address' }, {
     as: 'rsEmail.spamHandling' }),
   hasFolderCleaner: flag('Clean Folder', { as: 'rsEmail.hasFolderCleaner', help: 'Whether old spam is removed; with To Folder only.' }),
-  spamFolderAgeLimit: number('Folder Age Limit', { as: 'rsEmail.spamFolderAgeLimit', min: 1, help: 'In days; with To Folder only.' }),
-  spamFolderNumLimit: number('Folder Number Limit', { as: 'rsEmail.spamFolderNumLimit', min: 1, help: 'In messages; with To Folder only.' }),
+  spamFolderAgeLimit: number('Folder Age Limit', { as: 'rsEmail.spamFolderAgeLimit', min: 0, help: 'In days, 0 for no limit; with To Folder only.' }),
+  spamFolderNumLimit: number('Folder Number Limit', { as: 'rsEmail.spamFolderNumLimit', min: 0, help: 'In messages, 0 for no limit; with To Folder only.' }),
   spamForwardingAddress: text('Spam Forwarding Address', { as: 'rsEmail.spamForwardingAddress', format: 'email', help: 'With To Address only.' }),
 };
 const exchange = {
@@ -153,12 +170,12 @@ export const spam = {
     run: async (ctx, input) => change(ctx, 'POST', mailboxPath(input.mailbox, input.service), input.list, input.value),
   }),
   'spamList.remove': operation({
-    summary: 'Remove an entry from a spam list of a mailbox', effect: 'write', docs: DOCS, orders: DELETES, doubt: RENAMED,
-    input: { mailbox, list: which, value, service },
+    summary: 'Remove an entry from a spam list of a mailbox', effect: 'destroy', docs: DOCS, orders: DELETES, doubt: RENAMED,
+    input: { mailbox, list: which, value: gone, service },
     run: async (ctx, input) => change(ctx, 'DELETE', mailboxPath(input.mailbox, input.service), input.list, input.value),
   }),
   'spamList.edit': operation({
-    summary: 'Add and remove several entries of a spam list of a mailbox in one call', effect: 'write', docs: DOCS,
+    summary: 'Add and remove several entries of a spam list of a mailbox in one call', effect: 'destroy', docs: DOCS,
     doubt: 'Whether the vendor takes all entries or none when one is refused is not documented.',
     input: { mailbox, list: which, ...edits, service },
     run: async (ctx, { mailbox: address, list: name, service: of, ...input }) =>
@@ -175,12 +192,12 @@ export const spam = {
     run: async (ctx, input) => change(ctx, 'POST', domainPath(input.domain), input.list, input.value),
   }),
   'domainSpamList.remove': operation({
-    summary: 'Remove an entry from a spam list of a domain', effect: 'write', docs: DOMAIN_DOCS, doubt: RENAMED,
-    input: { domain, list: which, value },
+    summary: 'Remove an entry from a spam list of a domain', effect: 'destroy', docs: DOMAIN_DOCS, doubt: RENAMED,
+    input: { domain, list: which, value: gone },
     run: async (ctx, input) => change(ctx, 'DELETE', domainPath(input.domain), input.list, input.value),
   }),
   'domainSpamList.edit': operation({
-    summary: 'Add and remove several entries of a spam list of a domain in one call', effect: 'write', docs: DOMAIN_DOCS,
+    summary: 'Add and remove several entries of a spam list of a domain in one call', effect: 'destroy', docs: DOMAIN_DOCS,
     doubt: 'Whether the vendor takes all entries or none when one is refused is not documented.',
     input: { domain, list: which, ...edits },
     run: async (ctx, { domain: place, list: name, ...input }) => ({ id: place, ...await editMany(ctx, domainPath(place), name, input) }),

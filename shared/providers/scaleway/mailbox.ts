@@ -84,10 +84,12 @@ export const mailboxes = {
   'mailbox.update': operation({
     summary: 'Change the subscription or the password of a mailbox', effect: 'write', docs: DOCS,
     orders: ['Update a mailbox subscription period or password with its ID'],
+    doubt: 'That canceled may be sent is not verified: the vendor lists it among the periods, its own Terraform provider refuses to send it, and its pages '
+      + 'describe canceling in the console only.',
     input: {
       mailbox,
-      subscription_period: choice('Subscription Period', { monthly: 'Monthly', yearly: 'Yearly' }, {
-        help: 'Takes effect at the next renewal; see next_subscription_period.',
+      subscription_period: choice('Subscription Period', { monthly: 'Monthly', yearly: 'Yearly', canceled: 'Canceled (Unverified)' }, {
+        help: 'Takes effect at the next renewal; see next_subscription_period. Canceled ends the subscription then; thirty days later the mailbox goes for good.',
       }),
       new_password: text('New Password', { secret: true, minLength: 12, maxLength: 128 }),
     },

@@ -84,7 +84,7 @@ export const conversations = {
     }),
   }),
   'conversation.unlinkTask': operation({
-    summary: 'Remove the link between a task and a conversation', effect: 'write', docs: `${PAGES}/`, orders: ['Unlink Task from Conversation'],
+    summary: 'Remove the link between a task and a conversation', effect: 'destroy', docs: `${PAGES}/`, orders: ['Unlink Task from Conversation'],
     doubt: 'The statuses are not documented; 404 is taken to mean that there was no such link.',
     input: { tenant, mailbox, conversation, task },
     run: async (ctx, input): Promise<Receipt> => ({
