@@ -17,6 +17,8 @@ interface Between {
   /** Ends a connection when this says so of what went up. */
   intolerant: ((text: string, open: number) => boolean) | undefined;
   connections: number;
+  /** What the server says is that late, in milliseconds. */
+  late: number;
 }
 async function between(port: number): Promise<Between> {
   let held: (() => void)[] | undefined;
@@ -33,10 +35,14 @@ async function between(port: number): Promise<Between> {
         write(chunk);
       });
       pass(to, true, chunk => from.write(chunk));
-      pass(from, false, chunk => { if (held) held.push(() => to.write(chunk)); else to.write(chunk); });
+      pass(from, false, chunk => {
+        if (held) held.push(() => to.write(chunk));
+        else if (self.late) setTimeout(() => to.write(chunk), self.late);
+        else to.write(chunk);
+      });
       for (const [one, other] of [[to, from], [from, to]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
     }),
-    port: 0, said: [], intolerant: undefined, connections: 0,
+    port: 0, said: [], intolerant: undefined, connections: 0, late: 0,
     hold(on) {
       const waiting = held ?? [];
       held = on ? waiting : undefined;
@@ -160,6 +166,8 @@ describe('IMAP feed: what is asked for ahead', function () {
   });
 
   it('of contents, stays unread until the next look or until somebody else needs the connection', async () => {
+    // A server nearby is not asked for contents ahead.
+    middle.late = 20;
     const { cursor } = await client.since('messageReceived', {});
     const text = 'A line of text that fills the message.\r\n'.repeat(2000);
     for (let i = 0; i < 80; i++) mail.deliver(USER, { subject: `m${i}`, text });

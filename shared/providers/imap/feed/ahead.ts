@@ -10,8 +10,10 @@ import { unread, type Wish } from '../wire/fetch.js';
 
 /** Summaries of so many messages beyond the window at least and at most, with contents and without. More wait in memory. */
 const SUMMARIES = { full: [16, 512], bare: [128, 1024] } as const;
-/** Contents of so many bytes beyond the window at least and at most. */
+/** Contents of so many bytes beyond the window at least and at most, where the server is far away. Nearby they would only take memory. */
 const CONTENTS = [256 * 1024, 4 * 1024 * 1024] as const;
+/** A server is nearby when an answer takes no longer than this, most of which is work of its own and ours. In milliseconds. */
+const NEARBY = 5;
 /** What goes over a fast line in a millisecond: messages, and bytes of them. */
 const MESSAGES_A_MS = 20, BYTES_A_MS = 80 * 1024;
 /** Summaries of so many messages are one command; contents of so many bytes are asked for together, so that they come in order. */
@@ -20,8 +22,8 @@ const A_COMMAND = 64, A_BATCH = 256 * 1024;
 const within = (value: number, [least, most]: readonly [number, number]): number => Math.min(most, Math.max(least, Math.round(value)));
 /** How far ahead a look may go on this connection. */
 export const depthOf = (client: ImapFlow, bare: boolean): { summaries: number; bytes: number } => {
-  const ms = roundTripOf(client);
-  return { summaries: within(ms * MESSAGES_A_MS, bare ? SUMMARIES.bare : SUMMARIES.full), bytes: bare ? 0 : within(ms * BYTES_A_MS, CONTENTS) };
+  const ms = Math.max(0, roundTripOf(client) - NEARBY);
+  return { summaries: within(ms * MESSAGES_A_MS, bare ? SUMMARIES.bare : SUMMARIES.full), bytes: bare || !ms ? 0 : within(ms * BYTES_A_MS, CONTENTS) };
 };
 
 /** What is under way beyond the window, and what of it came. */
@@ -69,7 +71,7 @@ export function contentsAhead(ahead: Ahead, uids: Iterable<number>, bytes: numbe
   const wishes: Wish[] = [];
   let room = bytes - [...ahead.asked.values()].reduce((sum, { cost }) => sum + cost, 0);
   // A few messages are not worth commands of their own.
-  if (room < bytes / 4) return [];
+  if (!bytes || room < bytes / 4) return [];
   const costs = new Map<number, number>();
   const batch: Wanted[] = [];
   let size = 0, any = false;

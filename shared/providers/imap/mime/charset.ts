@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { decodingTools } from '../libraries.js';
 import { fromShifted, isShifted } from './iso2022.js';
@@ -84,9 +85,20 @@ const iconvRead = (label: string): Read => (bytes, cut) => {
   return cut ? text : text + (decoder.end() ?? '');
 };
 
+/** Names that were looked up. They come from messages, so the number of those remembered has an end. */
+const names = new Map<string, string>();
+const MOST_NAMES = 200;
+
 /** The name under which a charset is known, in small letters; empty for ASCII, and for names that say nothing. */
 export function charsetName(charset: string | undefined): string {
-  const label = (charset ?? '').slice(0, 100).replace(/\*.*$/, '').replace(/["'\s]+/g, '').replace(/_/g, '-').toLowerCase();
+  const said = (charset ?? '').slice(0, 100), known = names.get(said);
+  if (known !== undefined) return known;
+  const name = lookedUp(said);
+  if (names.size < MOST_NAMES) names.set(said, name);
+  return name;
+}
+function lookedUp(said: string): string {
+  const label = said.replace(/\*.*$/, '').replace(/["'\s]+/g, '').replace(/_/g, '-').toLowerCase();
   for (const [spelled, name] of ALIASES) if (spelled.test(label)) return label.replace(spelled, name);
   return label;
 }
@@ -95,8 +107,7 @@ function reader(charset: string | undefined): { name: string; read: Read | undef
   const name = charsetName(charset);
   if (readers.has(name)) return { name, read: readers.get(name) };
   const read = readerOf(name);
-  // The name comes from the message, so the number of names remembered has an end.
-  if (readers.size < 200) readers.set(name, read);
+  if (readers.size < MOST_NAMES) readers.set(name, read);
   return { name, read };
 }
 
@@ -130,5 +141,7 @@ export function textOf(bytes: Uint8Array, charset: string | undefined, cut = fal
 
 /** Bytes of a header that should be ASCII: UTF-8 where they are that, else windows-1252, or the charset of the body. */
 export const rawText = (bytes: Uint8Array, charset?: string): string => {
+  // Most are, and need no decoder.
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
   try { return strict.decode(bytes); } catch { return charset ? textOf(bytes, charset) : windows.decode(bytes); }
 };

@@ -19,10 +19,13 @@ const ISO = new RegExp(String.raw`^(\d{4})-(\d{1,2})-(\d{1,2})(?:[t\s]+${TIME}${
 export function dateOf(value: string): Date | undefined {
   // Comments stand behind most dates, and say what the zone is called.
   const text = value.slice(0, 200).replace(/\([^()]*\)/g, ' ').replace(/\s+/g, ' ').trim();
-  const mail = MAIL.exec(text), c = mail ? null : C.exec(text), american = mail || c ? null : AMERICAN.exec(text), iso = ISO.exec(text);
+  const mail = MAIL.exec(text);
   if (mail) return made(yearOf(mail[3]!), monthOf(mail[2]!), mail[1]!, mail.slice(4, 8), mail[8]);
+  const c = C.exec(text);
   if (c) return made(yearOf(c[8]!), monthOf(c[1]!), c[2]!, c.slice(3, 7), c[9] ?? c[7]);
+  const american = AMERICAN.exec(text);
   if (american) return made(Number(american[3]), monthOf(american[1]!), american[2]!, american.slice(4, 8), american[8]);
+  const iso = ISO.exec(text);
   return iso ? made(Number(iso[1]), Number(iso[2]) - 1, iso[3]!, iso.slice(4, 8), iso[8]) : undefined;
 }
 

@@ -94,7 +94,7 @@ const SHIFTED = /=\?([a-z0-9-]*(?:2022|5022|^hz|jis)[a-z0-9-]*|hz[a-z0-9-]*|utf-
 
 /** Undoes encoded words (RFC 2047), and gives one line. Takes a header value that is unfolded already. */
 export function words(value: string): string {
-  if (!value.includes('=?')) return /\p{Cc}/u.test(value) ? oneLine(value) : value;
+  if (!value.includes('=?')) return CONTROL.test(value) ? oneLine(value) : value;
   const long = value.length > LONGEST_VALUE, text = long ? value.slice(0, LONGEST_VALUE) : value;
   let out = '', at = 0;
   for (const found of text.matchAll(SHIFTED)) {
@@ -124,7 +124,9 @@ export function structured(value: string): { value: string; params: Record<strin
   return { value: words(found.value || ''), params: Object.fromEntries(Object.entries(found.params).map(([name, one]) => [name, words(one)])) };
 }
 
-const oneLine = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+// Made once: a bundler turns such a pattern into a call that makes it each time.
+const CONTROL = /[\p{Cc}\u2028\u2029]/u, CONTROLS = /[\p{Cc}\u2028\u2029]+/gu;
+const oneLine = (text: string): string => text.replace(CONTROLS, ' ');
 
 /** The text of one encoded word, or of several that were joined. */
 export function wordText(charset: string, encoding: string, inner: string): string {

@@ -34,6 +34,7 @@ export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow
   const text = payload.toString('latin1');
   const head = HEAD.exec(text);
   if (!head) return undefined;
+  const foreign = FOREIGN.test(text);
   let at = head[0].length, literal = 0, bad = false;
   /** What stands here, without the results of `exec`: they would be most of what a row costs. */
   const take = (pattern: RegExp): string => {
@@ -60,7 +61,7 @@ export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow
           value = found[1]!.replace(/\\(.)/gs, '$1');
           close = quoted.lastIndex - 1;
         }
-        out.push({ type: 'STRING', value: FOREIGN.test(value) ? rawText(Buffer.from(value, 'latin1')) : value });
+        out.push({ type: 'STRING', value: foreign ? rawText(Buffer.from(value, 'latin1')) : value });
         at = close + 1;
       } else if (c === '{') {
         const size = take(LITERAL), bytes = literals[literal++];
