@@ -118,6 +118,15 @@ describe('IMAP: header fields', () => {
       assert.equal(words(value), libmime.decodeWords(value).replace(/[\p{Cc}]+/gu, ' '), value);
     }), { numRuns: 2000 });
   });
+  it('reads a single encoded word as the library does, which reads several', () => {
+    const plain = fc.string({ unit: fc.constantFrom('a', ' ', '"', '?', 'ü', '\t', '<'), maxLength: 6 });
+    const charset = fc.constantFrom('utf-8', 'UTF-8', 'iso-8859-1', 'iso-2022-jp', 'utf-7', 'x-none', 'utf-8*en');
+    const inner = fc.string({ unit: fc.constantFrom('a', '_', '=C3', '=BC', '=', '+', 'AOQ', '/', '-', '?'), maxLength: 8 });
+    fc.assert(fc.property(plain, charset, fc.constantFrom('q', 'Q', 'b'), inner, plain, (before, name, encoding, text, after) => {
+      const value = `${before}=?${name}?${encoding}?${text}?=${after}`;
+      assert.equal(words(`${value} x =?utf-8?q?z?=`), `${words(`${value} x `)}z`);
+    }), { numRuns: 2000 });
+  });
   it('decodes words of charsets that shift each for itself', () => {
     assert.equal(words('=?ISO-2022-JP?B?GyRCOzNFRBsoQg==?= =?ISO-2022-JP?B?GyRCQkBPOhsoQg==?='), '山田太郎');
     assert.equal(words('=?ISO-2022-JP?B?GyRCOzNFRA==?= =?ISO-2022-JP?B?YWJj?='), '山田abc', 'the first one forgot to shift back');

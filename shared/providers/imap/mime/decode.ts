@@ -92,9 +92,14 @@ const LONGEST_VALUE = 100_000;
 /** Encoded words whose charset shifts: each begins anew, so they are never joined (RFC 1468, RFC 2047 section 5). */
 const SHIFTED = /=\?([a-z0-9-]*(?:2022|5022|^hz|jis)[a-z0-9-]*|hz[a-z0-9-]*|utf-7)(?:\*[^?\s]*)?\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?/gi;
 
+/** A value with a single encoded word, as most are that have any: read without the library, which looks for several to join. */
+const SINGLE = /^([^=]*)=\?([a-z0-9_-]+)\?([bq])\?([!->@-~]*)\?=([^=]*)$/i;
+
 /** Undoes encoded words (RFC 2047), and gives one line. Takes a header value that is unfolded already. */
 export function words(value: string): string {
   if (!value.includes('=?')) return CONTROL.test(value) ? oneLine(value) : value;
+  const single = value.length < LONGEST_VALUE ? SINGLE.exec(value) : null;
+  if (single) return oneLine(single[1]! + wordText(single[2]!, single[3]!, single[4]!) + single[5]!);
   const long = value.length > LONGEST_VALUE, text = long ? value.slice(0, LONGEST_VALUE) : value;
   let out = '', at = 0;
   for (const found of text.matchAll(SHIFTED)) {

@@ -45,8 +45,11 @@ export function unquote(bytes: Buffer): Buffer {
 /** One block of base64 with nothing but line breaks in it: what Node reads as it stands. */
 const PLAIN = /^[A-Za-z0-9+/\r\n]*={0,2}\s*$/;
 
+const STANDARD: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary', 'quoted-printable', 'base64']);
 /** The names a transfer encoding goes by (RFC 2045 section 6.1), where they are not those of the standard. */
 export function encodingName(said: string | undefined): string {
+  const standard = (said ?? '').length < 20 ? (said ?? '').toLowerCase() : '';
+  if (STANDARD.has(standard)) return standard;
   const name = (said ?? '').slice(0, 100).replace(/\(.*\)/g, '').trim().replace(/[;\s"'].*$/s, '').toLowerCase();
   if (/^(?:x-)?uue?(?:ncode)?$/.test(name)) return 'uuencode';
   if (/^quoted-?\s?printable$/.test(name)) return 'quoted-printable';
