@@ -8,6 +8,7 @@ import {
   arrivedAt, BARE, fetchParts, fill, LONGEST_TEXT, SUMMARY, toMessage, readParts, uidSet, uidsOf, unknownMessage, type Got, type ImapMessage, type Wanted,
 } from '../messages/content.js';
 import { attempt, fetchEach } from '../messages/fetchEach.js';
+import { validityOf } from '../messages/id.js';
 import { partFile, sourceFile } from '../messages/download.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
 import { fetchRows, fetchTogether, mendRows, type Wish } from '../wire/fetch.js';
@@ -160,7 +161,7 @@ async function latest(ctx: Context, values: Input, most: number): Promise<Latest
 /** Steps back until enough pass; only those that do are fetched with their content. */
 async function latestIn(ctx: Context, folder: string, values: Input, most: number, notes: string[]) {
   return withFolder(ctx, folder, async (client, mailbox) => {
-    const found: { item: FeedItem<ImapMessage>; at: number }[] = [], uidValidity = String(mailbox.uidValidity);
+    const found: { item: FeedItem<ImapMessage>; at: number }[] = [], uidValidity = validityOf(mailbox);
     const last = Math.max(0, mailbox.exists - LOOK_BACK);
     for (let end = mailbox.exists, step = most; end > last && found.length < most; end -= step, step = LOOK_STEP) {
       const uids: number[] = [], arrived = new Map<number, number>();
@@ -249,7 +250,7 @@ async function openingOf(ctx: Context, folder: string, from: number | undefined)
   const dates = { uid: true, internalDate: true } as const, undatedOf = (uids: number[]) => uids.filter(uid => !near.has(uid));
   const use = { fresh: true, reads: true, silence: SILENCE };
   const seen = await withFolder(ctx, folder, async (client, mailbox) => {
-    const { exists } = mailbox, uidValidity = String(mailbox.uidValidity), next = mailbox.uidNext || 1;
+    const { exists } = mailbox, uidValidity = validityOf(mailbox), next = mailbox.uidNext || 1;
     const range = `${Math.max(1, exists - LATE + 1)}:*`;
     newest.length = 0;
     const failure = exists ? await attempt(client, () => fetchRows(client, range, NAMES, take, false)) : undefined;
@@ -285,7 +286,7 @@ async function firstItems(ctx: Context, { folder, uidValidity }: { folder: strin
   values: Input): Promise<FeedItem<ImapMessage>[]> {
   const items: FeedItem<ImapMessage>[] = [];
   const read = (some: number[]) => withFolder(ctx, folder, async (client, mailbox) => {
-    if (String(mailbox.uidValidity) !== uidValidity) return undefined;
+    if (validityOf(mailbox) !== uidValidity) return undefined;
     return attempt(client, async () => {
       const found = await collect(ctx, client, mailbox, folder, some, values, newTrack());
       for (const { uid, message } of found.done) if (message) items.push(itemOf(folder, uidValidity, uid, message));
@@ -346,8 +347,8 @@ async function look(ctx: Context, folder: string, values: Input, s: FolderState)
     const kind = JSON.stringify([values.fetch, values.attachmentLimit]), rest = restOf(client, folder, before, kind);
     let mailbox = await opened(client, folder, { fresh: !rest });
     // Spurious values have been seen, so the folder is opened once more before anything is made of it.
-    if (String(mailbox.uidValidity) !== s.val) mailbox = await opened(client, folder, { fresh: true });
-    if (String(mailbox.uidValidity) !== s.val) notes.push(await begunAnew(client, mailbox, folder, w));
+    if (validityOf(mailbox) !== s.val) mailbox = await opened(client, folder, { fresh: true });
+    if (validityOf(mailbox) !== s.val) notes.push(await begunAnew(client, mailbox, folder, w));
     const { uids, beyond } = rest ?? await news(client, mailbox, w, notes, folder);
     if (!uids.length) { more = beyond; return; }
     const rows = rest?.rows ?? new Map<number, FetchMessageObject>(), at = rest?.at ?? performance.now();
@@ -520,7 +521,7 @@ async function begunAnew(client: ImapFlow, mailbox: MailboxObject, folder: strin
   const { at } = s;
   seen.clear();
   for (const name of Object.keys(s)) delete (s as unknown as Record<string, unknown>)[name];
-  Object.assign(s, { val: String(mailbox.uidValidity), last: until, base: until, ...(at === undefined ? {} : { at }) } satisfies FolderState);
+  Object.assign(s, { val: validityOf(mailbox), last: until, base: until, ...(at === undefined ? {} : { at }) } satisfies FolderState);
   if (lowest === Infinity) return `The folder "${folder}" was created anew and is empty.`;
   s.last = s.base = lowest - 1;
   s.reset = { until, ...(Number.isFinite(after) ? { after } : {}), n: known, known: 0, fresh: 0 };
@@ -569,7 +570,7 @@ interface Collected { done: { uid: number; message: ImapMessage | undefined }[];
  */
 async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, folder: string, asked: number[], values: Input,
   track: Track): Promise<Collected> {
-  const uidValidity = String(mailbox.uidValidity);
+  const uidValidity = validityOf(mailbox);
   const errors = new Map<number, string>();
   const name = `${settingsOf(ctx).key}/${folder}/${uidValidity}`;
   await summaries(ctx, client, asked, track, errors, name, values.fetch === 'envelope');

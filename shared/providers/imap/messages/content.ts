@@ -3,7 +3,7 @@ import type { Context } from '../../../provider.js';
 import type { Address, Attachment, Message } from '../../../vocabulary.js';
 import { opened, withFolder } from '../session/imapPool.js';
 import { headerFields, readableText } from '../mime/decode.js';
-import { gone, messageId, RESET, type Place } from './id.js';
+import { gone, messageId, RESET, validityOf, type Place } from './id.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from '../libraries.js';
 import { fetchOne, fetchTogether, fetchRows, LONGEST_HEADER, mendRows, type Row, type Wish } from '../wire/fetch.js';
 import { outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
@@ -195,7 +195,7 @@ export function uidsOf(set: string, most = 10_000_000): number[] {
 /** Runs a reading task in the folder of a message. Throws `not_found` when the folder is not the one the id was made in. */
 export async function inPlace<T>(ctx: Context, place: Place, run: (client: ImapFlow) => Promise<T>): Promise<T> {
   return withFolder(ctx, place.folder, async (client, mailbox) => {
-    if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+    if (validityOf(mailbox) !== place.uidValidity) throw gone(messageId(place), RESET);
     return run(client);
   }, { reads: true });
 }
@@ -205,7 +205,7 @@ export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObj
   const row = await fetchOne(client, place.uid, query);
   if (row) return row;
   const mailbox = await opened(client, place.folder, { fresh: true });
-  if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+  if (validityOf(mailbox) !== place.uidValidity) throw gone(messageId(place), RESET);
   return mailbox.exists ? fetchOne(client, place.uid, query) : undefined;
 }
 

@@ -4,6 +4,7 @@ import type { FetchQueryObject, ImapFlow } from '../libraries.js';
 import { isLost, isRefused, withFolder, wordsOf } from '../session/imapPool.js';
 import { fetchRows, type Row } from '../wire/fetch.js';
 import { uidSet } from './content.js';
+import { validityOf } from './id.js';
 
 /** So often a connection may break during one call before the messages that are left are given up; each costs a login. */
 const MOST_LOSSES = 8;
@@ -45,7 +46,7 @@ export async function fetchEach(ctx: Context, { folder, uidValidity }: { folder:
   while (left.size) {
     const part = [...left].slice(0, count);
     const failure = await withFolder(ctx, folder, (client, mailbox) => {
-      if (String(mailbox.uidValidity) !== uidValidity) throw new MailError('conflict', `The folder "${folder}" was created anew while it was read.`);
+      if (validityOf(mailbox) !== uidValidity) throw new MailError('conflict', `The folder "${folder}" was created anew while it was read.`);
       return attempt(client, () => fetchRows(client, uidSet(part), query, row => { left.delete(row.uid); given++; each(row); }));
     }, { reads: true, silence: SILENCE });
     const [only] = part;

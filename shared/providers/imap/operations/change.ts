@@ -6,7 +6,7 @@ import { ensure, needing } from '../session/folderRefusal.js';
 import { granted, opened, openedWith, withImap } from '../session/imapPool.js';
 import { uidSet } from '../messages/content.js';
 import { folderFor } from './folder.js';
-import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
+import { gone, messageId, placeOf, RESET, validityOf, type Place } from '../messages/id.js';
 import type { ImapFlow } from '../libraries.js';
 import { folderField, messagesField, uidSearch } from './message.js';
 import { fetchRows } from '../wire/fetch.js';
@@ -46,7 +46,7 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
         const [mailbox, found] = await openedWith(client, folder,
           () => uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: uidSet(wanted) }]), { write: true });
         const valid = named.filter(one => {
-          if (one.place.uidValidity === String(mailbox.uidValidity)) return true;
+          if (one.place.uidValidity === validityOf(mailbox)) return true;
           fail(one.id, gone(one.id, RESET));
           return false;
         });
@@ -122,7 +122,7 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
     await expunge(client, set);
   }
   if (result.uidMap?.size) {
-    for (const [from, to] of result.uidMap) ids.set(from, messageId({ folder: result.destination, uidValidity: String(result.uidValidity), uid: to }));
+    for (const [from, to] of result.uidMap) ids.set(from, messageId({ folder: result.destination, uidValidity: validityOf(result), uid: to }));
     const missing = uids.filter(uid => !ids.has(uid));
     if (missing.length) throw new MailError('rejected',
       `The server reports ${uids.length - missing.length} of ${uids.length} messages as ${move ? 'moved' : 'copied'}; missing are UIDs ${uidSet(missing)}.`);
@@ -136,7 +136,7 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
       `Only ${news.length} of ${uids.length} messages are in "${target}" after the ${move ? 'move' : 'copy'}.`);
     await fetchRows(client, uidSet(news), { uid: true, envelope: true }, row => {
       const from = [...named].find(([uid, name]) => name === row.envelope?.messageId && !ids.has(uid))?.[0];
-      if (from !== undefined) ids.set(from, messageId({ folder: mailbox.path, uidValidity: String(mailbox.uidValidity), uid: row.uid }));
+      if (from !== undefined) ids.set(from, messageId({ folder: mailbox.path, uidValidity: validityOf(mailbox), uid: row.uid }));
     });
   }
   ctx.signal?.throwIfAborted();
@@ -260,6 +260,6 @@ export async function append(ctx: Context, folder: string, bytes: Buffer, flags:
     const put = await needing(client, folder,
       () => granted(client, client.append(folder, bytes, [...flags], received ? new Date(received) : undefined)));
     return { folder: put.destination, ...(put.uid && put.uidValidity
-      ? { id: messageId({ folder: put.destination, uidValidity: String(put.uidValidity), uid: put.uid }) } : {}) };
+      ? { id: messageId({ folder: put.destination, uidValidity: validityOf(put), uid: put.uid }) } : {}) };
   });
 }

@@ -6,7 +6,7 @@ import { endpoint, settingsOf } from '../account/fields.js';
 import { sameSpelling } from '../messages/answer.js';
 import { inPlace, summaryOf } from '../messages/content.js';
 import { bytesOf } from '../messages/download.js';
-import { placeOf, type Place } from '../messages/id.js';
+import { placeOf, validityOf, type Place } from '../messages/id.js';
 import { addressesIn } from '../mime/address.js';
 import { headerFields } from '../mime/decode.js';
 import { withFolder, withImap } from '../session/imapPool.js';
@@ -125,7 +125,7 @@ export function prepared(source: Buffer, own: string | undefined, now = new Date
 async function leave(ctx: Context, place: Place): Promise<Record<string, unknown>> {
   try {
     await withFolder(ctx, place.folder, async (client, mailbox) => {
-      if (String(mailbox.uidValidity) === place.uidValidity) await expunge(client, String(place.uid));
+      if (validityOf(mailbox) === place.uidValidity) await expunge(client, String(place.uid));
     }, { write: true });
     return { draftRemoved: true };
   } catch (error) {

@@ -3,14 +3,14 @@ import { flag, number, text, time, list, type FileValue } from '../../../fields.
 import { pages } from '../../../pages.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Message } from '../../../vocabulary.js';
-import { opened, openedWith, withFolder, withImap } from '../session/imapPool.js';
+import { isRefused, opened, openedWith, withFolder, withImap, wordsOf } from '../session/imapPool.js';
 import {
   arrivedAt, fetchParts, fill, inPlace, SUMMARY, BARE, summaryOf, toMessage, uidSet, uidsOf, readParts, unknownMessage, type ImapMessage,
 } from '../messages/content.js';
 import { partFile, sourceFile } from '../messages/download.js';
 import { attempt, fetchEach, type Failure, type Problem } from '../messages/fetchEach.js';
 import { readGrouped } from '../messages/group.js';
-import { gone, messageId, placeOf, type Place } from '../messages/id.js';
+import { gone, messageId, placeOf, validityOf, type Place } from '../messages/id.js';
 import { readWhole } from '../messages/whole.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
@@ -46,8 +46,11 @@ type Search = {
 
 const DAY = 86_400_000;
 
-/** UIDs that match, in rising order. Days are the finest a server knows (RFC 9051 section 6.4.4); the caller compares times. */
-async function search(client: ImapFlow, s: Search): Promise<number[]> {
+/**
+ * UIDs that match, in rising order. Days are the finest a server knows (RFC 9051 section 6.4.4); the caller compares times. `compares` where
+ * the server knows no other letters than those of ASCII (BADCHARSET): then the caller compares words too.
+ */
+async function search(client: ImapFlow, s: Search): Promise<{ uids: number[]; compares?: true }> {
   const keys: Token[] = [];
   const add = (key: string, value?: string | number) => {
     keys.push({ type: 'ATOM', value: key });
@@ -64,8 +67,27 @@ async function search(client: ImapFlow, s: Search): Promise<number[]> {
   if (s.raw) keys.push(...tokens(s.raw));
   if (!keys.length) add('ALL');
   // Servers with UTF8=ACCEPT or IMAP4rev2 take UTF-8 as it is and may refuse the word CHARSET (RFC 6855 section 3).
-  const foreign = /[^\x20-\x7e]/.test(JSON.stringify(s)) && !client.enabled.has('UTF8=ACCEPT') && !client.enabled.has('IMAP4REV2');
-  return uidSearch(client, [...(foreign ? [{ type: 'ATOM', value: 'CHARSET' }, { type: 'ATOM', value: 'UTF-8' }] as Token[] : []), ...keys]);
+  const foreign = isForeign(JSON.stringify(s)) && !client.enabled.has('UTF8=ACCEPT') && !client.enabled.has('IMAP4REV2');
+  if (!foreign) return { uids: await uidSearch(client, keys) };
+  try {
+    return { uids: await uidSearch(client, [{ type: 'ATOM', value: 'CHARSET' }, { type: 'ATOM', value: 'UTF-8' }, ...keys]) };
+  } catch (error) {
+    if (!isRefused(error) || !/charset/i.test(`${String((error as { serverResponseCode?: string }).serverResponseCode)} ${wordsOf(error)}`)) throw error;
+    const blind = (['text', 'headerValue', 'raw'] as const).find(name => isForeign(s[name] ?? ''));
+    if (blind) throw new MailError('unsupported',
+      `This server can only look for ASCII letters. Leave "${SEARCH[blind].label}" out, or write it in plain letters.`, { cause: error });
+    const plain = Object.fromEntries(Object.entries(s).filter(([, value]) => !isForeign(String(value)))) as Search;
+    return { uids: (await search(client, plain)).uids, compares: true };
+  }
+}
+
+const isForeign = (text: string): boolean => /[^\x20-\x7e]/.test(text);
+
+/** True for a message that has the words which a server without their letters was not asked for. */
+function hasWords({ envelope }: FetchMessageObject, s: Search): boolean {
+  const people = (list: { name?: string; address?: string }[] | undefined) => (list ?? []).map(one => `${one.name ?? ''} <${one.address ?? ''}>`).join(' ');
+  const texts = { from: people(envelope?.from), to: people(envelope?.to), cc: people(envelope?.cc), subject: envelope?.subject ?? '' };
+  return (['from', 'to', 'cc', 'subject'] as const).every(name => !s[name] || texts[name].toLowerCase().includes(s[name].toLowerCase()));
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -112,7 +134,7 @@ function tokens(raw: string): Token[] {
   return open[0]!;
 }
 
-interface At { uids?: number[]; end: number; uidValidity?: string }
+interface At { uids?: number[]; end: number; uidValidity?: string; compares?: true }
 
 async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { folder: string }): AsyncGenerator<Message> {
   if (criteria.raw) tokens(criteria.raw);
@@ -124,16 +146,16 @@ async function* listMessages(ctx: Context, { folder, ...criteria }: Search & { f
 async function listWindow(ctx: Context, folder: string, criteria: Search, at: At): Promise<{ items: Message[]; next?: At }> {
   const rows = new Map<number, FetchMessageObject>();
   const take = (row: FetchMessageObject) => { rows.set(row.uid, row); };
-  const { path, uidValidity, uids, begin, asked, failure } = await withImap(ctx, async client => {
-    const [mailbox, uids] = at.uids ? [await opened(client, folder), at.uids] as const
+  const { path, uidValidity, uids, compares, begin, asked, failure } = await withImap(ctx, async client => {
+    const [mailbox, { uids, compares }] = at.uids ? [await opened(client, folder), { uids: at.uids, compares: at.compares }] as const
       : await openedWith(client, folder, () => search(client, criteria));
-    const uidValidity = String(mailbox.uidValidity);
+    const uidValidity = validityOf(mailbox);
     if (at.uidValidity && at.uidValidity !== uidValidity) throw new MailError('conflict',
       `The folder "${folder}" was created anew while it was listed; list it again.`);
     const end = Math.min(at.end, uids.length), begin = Math.max(0, end - WINDOW), asked = uids.slice(begin, end);
     const failure = asked.length ? await attempt(client, () => fetchRows(client, uidSet(asked), SUMMARY, take)) : undefined;
     if (!failure) await attempt(client, () => mendRows(client, rows.values()));
-    return { path: mailbox.path, uidValidity, uids, begin, asked, failure };
+    return { path: mailbox.path, uidValidity, uids, compares, begin, asked, failure };
   }, { reads: true });
   const problems = rows.size < asked.length ? await listRest(ctx, { folder, uidValidity }, asked, rows, take, failure) : new Map<number, Problem>();
   const since = criteria.since ? Date.parse(criteria.since) : -Infinity, before = criteria.before ? Date.parse(criteria.before) : Infinity;
@@ -145,10 +167,10 @@ async function listWindow(ctx: Context, folder: string, criteria: Search, at: At
       continue;
     }
     const arrived = arrivedAt(row);
-    if (arrived < since || arrived >= before) continue;
+    if (arrived < since || arrived >= before || (compares && !hasWords(row, criteria))) continue;
     items.push({ ...toMessage(row, path, uidValidity, outline(row.bodyStructure, row)), ...(problem ? { problem: problem.why } : {}) } as ImapMessage);
   }
-  return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity } } : {}) };
+  return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity, ...(compares ? { compares } : {}) } } : {}) };
 }
 
 /** The messages of a page that were not told of: those the server or the library stumbles over with the bare facts, the others with the reason. */
@@ -156,15 +178,16 @@ async function listRest(ctx: Context, place: { folder: string; uidValidity: stri
   take: (row: FetchMessageObject) => void, failure: Failure | undefined): Promise<Map<number, Problem>> {
   const missing = () => asked.filter(uid => !rows.has(uid));
   const problems = failure ? await fetchEach(ctx, place, missing(), SUMMARY, take, failure) : new Map<number, Problem>();
-  // Messages whose structure the library cannot read are listed with the bare facts; read singly they are taken apart here.
-  const bare = missing().filter(uid => !problems.get(uid)?.lost);
-  if (bare.length) for (const [uid, problem] of await fetchEach(ctx, place, bare, BARE, take)) problems.set(uid, problem);
-  const silent = missing().filter(uid => !problems.has(uid));
-  if (silent.length) {
-    // What was moved or deleted meanwhile is no message of this list any more.
-    const there = await withFolder(ctx, place.folder, client =>
-      uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: uidSet(silent) }]), { reads: true, fresh: true });
-    for (const uid of there) problems.set(uid, { lost: false, why: 'The server lists this message but does not tell what it is.' });
+  const stumbled = missing().filter(uid => !problems.get(uid)?.lost);
+  if (!stumbled.length) return problems;
+  // What was moved or deleted meanwhile is no message of this list any more.
+  const there: number[] = await withFolder(ctx, place.folder, async (client, { exists }) => exists
+    ? uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: uidSet(stumbled) }]) : [], { reads: true, fresh: true });
+  for (const uid of stumbled) if (!there.includes(uid)) problems.delete(uid);
+  // Messages whose structure the server or the library cannot read are listed with the bare facts; read singly they are taken apart here.
+  if (there.length) for (const [uid, problem] of await fetchEach(ctx, place, there, BARE, take)) problems.set(uid, problem);
+  for (const uid of there) {
+    if (!rows.has(uid) && !problems.has(uid)) problems.set(uid, { lost: false, why: 'The server lists this message but does not tell what it is.' });
   }
   return problems;
 }
@@ -180,10 +203,13 @@ async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (!shape) return { message, broken: true };
     let came = false;
-    await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: true }], got => { came = true; fill(message, shape, got); });
+    const failure = await attempt(client, () =>
+      fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: true }], got => { came = true; fill(message, shape, got); }));
+    if (failure?.lost) throw failure.error;
     // A server may still tell of a message that another client has just deleted, but has none of it any more (RFC 2180 section 4.1).
-    if (!came) throw gone(messageId(place));
-    return { message, broken: false };
+    if (!failure && !came) throw gone(messageId(place));
+    // A part that is refused may still come with the whole.
+    return { message, broken: !!failure };
   });
   if (broken) await readWhole(ctx, place, message);
   return message;

@@ -6,7 +6,7 @@ import type { Receipt } from '../../../vocabulary.js';
 import { endpoint, settingsOf } from '../account/fields.js';
 import { addressedTo, answerTo, isOneOf, sameSpelling } from '../messages/answer.js';
 import { partFile, sourceFile } from '../messages/download.js';
-import { gone, messageId, placeOf, RESET, type Place } from '../messages/id.js';
+import { gone, messageId, placeOf, RESET, validityOf, type Place } from '../messages/id.js';
 import { escaped } from './outgoing.js';
 import { parentOf, type Parent } from '../messages/parent.js';
 import { granted, withFolder } from '../session/imapPool.js';
@@ -18,7 +18,7 @@ import { send } from './send.js';
 export async function flagged(ctx: Context, place: Place, name: string): Promise<boolean> {
   try {
     await withFolder(ctx, place.folder, async (client, mailbox) => {
-      if (String(mailbox.uidValidity) !== place.uidValidity) throw gone(messageId(place), RESET);
+      if (validityOf(mailbox) !== place.uidValidity) throw gone(messageId(place), RESET);
       await granted(client, client.messageFlagsAdd(String(place.uid), [name], { uid: true, silent: true }));
     }, { write: true });
     return true;

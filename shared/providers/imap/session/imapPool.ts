@@ -5,6 +5,7 @@ import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../libraries.js';
+import { validityOf } from '../messages/id.js';
 import { unlessAborted } from './abort.js';
 import { paced } from './commandPace.js';
 import { passing, type Passing } from './refusal.js';
@@ -54,6 +55,8 @@ interface Hub {
   singleUntil: number;
   /** See PATIENT_FOR. */
   patientUntil: number;
+  /** The UIDVALIDITY of folders where it is known to stay. */
+  steady: Map<string, string>;
   watchers: Set<Watcher>; loop?: Promise<void>; wake?: () => void; idle?: ImapFlow;
   /** The folder whose news the server tells by itself. */
   pushed?: string;
@@ -66,7 +69,7 @@ function hubOf(ctx: Context): Hub {
   const { key } = settingsOf(ctx);
   let hub = hubs.get(key);
   if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: -Infinity, nextLogin: -Infinity, failed: false,
-    singleUntil: -Infinity, patientUntil: -Infinity, watchers: new Set() });
+    singleUntil: -Infinity, patientUntil: -Infinity, steady: new Map(), watchers: new Set() });
   return hub;
 }
 
@@ -167,7 +170,8 @@ export async function opened(client: ImapFlow, path: string,
   if (current && current.path === path && !!current.readOnly === !write && !fresh) return current;
   await settled(client);
   spareListing(client, path);
-  return openedAs(path, await client.mailboxOpen(path, { readOnly: !write }), write);
+  const mailbox = openedAs(path, await client.mailboxOpen(path, { readOnly: !write }), write);
+  return write ? mailbox : steadied(client, mailbox);
 }
 
 /**
@@ -186,13 +190,35 @@ export async function openedWith<T>(client: ImapFlow, path: string, ask: () => P
   if (mailbox.status === 'rejected') throw mailbox.reason;
   const found = openedAs(path, mailbox.value, write);
   if (answer.status === 'rejected') throw answer.reason;
-  return [found, answer.value];
+  return [write ? found : await steadied(client, found), answer.value];
 }
 
 function openedAs(path: string, mailbox: MailboxObject, write: boolean): MailboxObject {
   if (!mailbox) throw new MailError('protocol', `The folder "${path}" could not be opened.`);
   if (write && mailbox.readOnly) throw new MailError('forbidden', `The folder "${path}" may only be read.`);
   return mailbox;
+}
+
+/** The UIDVALIDITY of the folders of a connection's account where it is known to stay. */
+const steadyFolders = new WeakMap<ImapFlow, Map<string, string>>();
+/** Servers that count changes or name messages for good keep what they say of a folder. */
+const KEEPS_STATE = ['CONDSTORE', 'OBJECTID', 'X-GM-EXT-1', 'IMAP4REV2'];
+
+/**
+ * A folder that was opened to be read, once its UIDVALIDITY stays. Courier and imap4d make up a new one at each EXAMINE until somebody has
+ * SELECTed the folder, and every id would soon mean nothing. So a folder is opened a second time when it is first met or was created anew,
+ * and with SELECT where the two differ, which marks nothing.
+ */
+async function steadied(client: ImapFlow, mailbox: MailboxObject): Promise<MailboxObject> {
+  const steady = steadyFolders.get(client), { path } = mailbox;
+  if (!steady || steady.get(path) === validityOf(mailbox) || KEEPS_STATE.some(name => client.capabilities.has(name))) return mailbox;
+  let again = await client.mailboxOpen(path, { readOnly: true });
+  if (validityOf(again) !== validityOf(mailbox)) {
+    await client.mailboxOpen(path);
+    again = await client.mailboxOpen(path, { readOnly: true });
+  }
+  steady.set(path, validityOf(again));
+  return again;
 }
 
 /** The result of a library call that answers a refusal with `false`; the refusal itself is thrown. */
@@ -297,6 +323,7 @@ async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
     try {
       const client = await connect(ctx, end, renewed, pipelined);
       hub.failed = false;
+      steadyFolders.set(client, hub.steady);
       return client;
     } catch (error) {
       hub.failed = true;

@@ -449,6 +449,19 @@ const answersAny = (row: Row, query: FetchQueryObject): boolean =>
   row.size !== undefined || row.internalDate !== undefined || !!(row.envelope ?? row.bodyStructure ?? row.source ?? row.headers ?? row.bodyParts)
   || !(query.size || query.internalDate || query.envelope || query.bodyStructure || query.source || query.headers || query.bodyParts);
 
+/** What Courier says instead of a message that another client has just deleted, until it may tell EXPUNGE: at NOOP, or when the folder is opened. */
+const COURIER_GONE = { subject: 'message unavailable', from: 'root@localhost', text: 'This message is no longer available on the server.',
+  header: /^From: System Administrator <root@localhost>\r?\nSubject: message unavailable\r?\n\r?\n/ };
+
+/** True for a row that a server made up for a message that is gone. */
+function isMadeUp({ envelope, headers, source, bodyParts }: Row): boolean {
+  if (envelope?.subject === COURIER_GONE.subject && !envelope.date && !envelope.messageId && envelope.from?.[0]?.address === COURIER_GONE.from) return true;
+  // Anyone may write that sentence, so a header that is told decides.
+  const head = headers ?? source;
+  if (head?.length) return COURIER_GONE.header.test(head.toString('latin1', 0, 200));
+  return !!bodyParts && [...bodyParts.values()].some(part => part.length < 60 && part.toString('latin1').trim() === COURIER_GONE.text);
+}
+
 /**
  * Takes the rows of one FETCH. A row counts by its UID and by what it tells, never because it came first: each message is handed over once,
  * when everything asked for is there, and what came in two rows is put together. `finish` hands over what stayed in part, and throws the
@@ -465,7 +478,7 @@ async function rowCollector(mailbox: MailboxObject, { set, query, each, uid = tr
     try { return each(row)?.catch(fail); } catch (error) { fail(error); }
   };
   const collect = (row: Row): void | Promise<void> => {
-    if (!(row.uid > 0) || !isAsked(row.uid) || over.has(row.uid)) return;
+    if (!(row.uid > 0) || !isAsked(row.uid) || over.has(row.uid) || isMadeUp(row)) return;
     const known = partial.get(row.uid);
     if (known) {
       const bodyParts = known.bodyParts && row.bodyParts ? new Map([...known.bodyParts, ...row.bodyParts]) : row.bodyParts ?? known.bodyParts;

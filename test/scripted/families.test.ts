@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { take, type Message, type Receipt } from '../../shared/index.js';
+import { letter } from './mail.js';
+import { follow, withScript } from './with.js';
+
+const COURIER = 'IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE';
+/** As Courier 5.0.13 answers once another client has expunged message 2 and EXPUNGE could not be told yet. */
+const MADE_UP = {
+  summary: '* 2 FETCH (UID 2 FLAGS () INTERNALDATE "28-Nov-2026 23:31:07 +0000" RFC822.SIZE 129 ENVELOPE (NIL "message unavailable" (("System Administrator" NIL "root" '
+    + '"localhost")) (("System Administrator" NIL "root" "localhost")) (("System Administrator" NIL "root" "localhost")) NIL NIL NIL NIL NIL) '
+    + 'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "8bit" 52 1 NIL NIL NIL))',
+  content: '* 2 FETCH (UID 2 BODY[HEADER]<0> {77}\\x0d\\x0aFrom: System Administrator <root@localhost>\\x0d\\x0aSubject: message unavailable\\x0d\\x0a\\x0d\\x0a '
+    + 'BODY[1] {52}\\x0d\\x0aThis message is no longer available on the server.\\x0d\\x0a)',
+};
+const list = async (client: Parameters<Parameters<typeof withScript>[1]>[0], input = {}) => take(client.call('message.list', input) as AsyncIterable<Message>);
+
+describe('IMAP transcripts: families of servers', () => {
+  // Courier and imap4d make up a UIDVALIDITY at each EXAMINE until somebody has SELECTed the folder.
+  const moving = [1, 2, 3, 4, 5, 6].map(n => `C 1x: EXAMINE INBOX\nS: * FLAGS (\\Seen)\nS: * 2 EXISTS\nS: * OK [UIDVALIDITY 79590860${n}] Ok\nS: * OK [UIDNEXT 3] Ok\nS: $ OK [READ-ONLY] Ok`);
+  it('a UIDVALIDITY that moves under EXAMINE is made to stay by SELECT, once, and nothing is marked', () =>
+    withScript([...moving.slice(0, 2), 'C 1x: SELECT INBOX\nS: <regular>'].join('\n'), async (client, server) => {
+      const [newest] = await list(client);
+      assert.equal((await client.call('message.get', { message: newest!.id }) as Message).subject, 'm2');
+      const { cursor } = await client.since('messageReceived', {});
+      server.messages.push(letter(3));
+      const { items, notes } = await follow(client, {}, cursor);
+      assert.deepEqual([items.map(({ item }) => item.subject), notes], [['m3'], []]);
+      assert.equal(server.heard('SELECT').length, 1);
+      assert.equal(server.heard('UID STORE').length, 0);
+    }, { capabilities: COURIER, messages: [letter(1), letter(2)] }));
+
+  it('a folder that is created anew is made to stay once more', () =>
+    withScript(['C 2x: EXAMINE INBOX\nS: <regular>', ...moving.slice(0, 2), 'C: SELECT INBOX\nS: <regular>'].join('\n'), async (client, server) => {
+      await list(client);
+      assert.equal(server.heard('SELECT').length, 0);
+      await client.since('messageReceived', {});
+      const [newest] = await list(client);
+      assert.equal((await client.call('message.get', { message: newest!.id }) as Message).subject, 'm2');
+      assert.equal(server.heard('SELECT').length, 1);
+    }, { capabilities: COURIER, messages: [letter(1), letter(2)] }));
+
+  for (const uidValidity of [null, 0]) {
+    it(`a UIDVALIDITY that is ${uidValidity ?? 'missing'} makes ids that work`, () => withScript('', async (client, server) => {
+      const [first] = await list(client);
+      assert.equal((await client.call('message.get', { message: first!.id }) as Message).subject, 'm1');
+      assert.equal((await client.call('message.mark', { message: first!.id }) as Receipt).native.changed, 1);
+      const { cursor } = await client.since('messageReceived', {});
+      server.messages.push(letter(2));
+      assert.deepEqual((await follow(client, {}, cursor)).items.map(({ item }) => item.subject), ['m2']);
+    }, { uidValidity }));
+  }
+
+  // Courier: what it makes up for a message that is gone, seen as mail from root@localhost by everyone who takes it for one.
+  it('what Courier makes up for a message that is gone is no message, in a list', () =>
+    withScript(`C 1x: UID FETCH 1:3 …\nS: ${MADE_UP.summary}\nS: <remove 2>\nS: <regular>`, async client => {
+      assert.deepEqual((await list(client)).map(one => one.subject), ['m3', 'm1']);
+    }, { capabilities: COURIER, messages: [letter(1), letter(2), letter(3)] }));
+  it('nor in the feed', () => withScript(`C 1x: UID FETCH 2:3 (UID FLAGS …\nS: ${MADE_UP.summary}\nS: <remove 2>\nS: <regular>`, async (client, server) => {
+    const { cursor } = await client.since('messageReceived', {});
+    server.messages.push(letter(2), letter(3));
+    assert.deepEqual((await follow(client, {}, cursor)).items.map(({ item }) => item.subject), ['m3']);
+  }, { capabilities: COURIER }));
+  it('nor when the content of a message that was there a moment ago is fetched', () => withScript(`C 1x: UID FETCH 2 (UID BODY.PEEK[HEADER]…\nS: ${MADE_UP.content}\nS: <remove 2>\nS: $ OK done`, async (client, server) => {
+    const { cursor } = await client.since('messageReceived', {});
+    server.messages.push(letter(2));
+    assert.deepEqual((await follow(client, {}, cursor)).items, []);
+  }, { capabilities: COURIER }));
+
+  it('a mail that only says the same is one', () => withScript('', async client => {
+    const [one] = await list(client);
+    assert.equal((await client.call('message.get', { message: one!.id }) as Message).text?.trim(), 'This message is no longer available on the server.');
+  }, { messages: [letter(1, { subject: 'message unavailable', text: 'This message is no longer available on the server.' })] }));
+
+  // Exchange and Microsoft 365 know US-ASCII alone: https://github.com/jstedfast/MailKit/issues/808
+  it('a search in letters the server does not know is asked without them and compared here', () =>
+    withScript('C: UID SEARCH CHARSET UTF-8 …\nS: $ NO [BADCHARSET (US-ASCII)] The specified charset is not supported.', async client => {
+      assert.deepEqual((await list(client, { subject: 'RÜCK' })).map(one => one.subject), ['Rückfrage']);
+      await assert.rejects(list(client, { text: 'Rück' }), { code: 'unsupported' });
+    }, { messages: [letter(1), letter(2, { subject: '=?utf-8?Q?R=C3=BCckfrage?=' }), letter(3)] }));
+});
