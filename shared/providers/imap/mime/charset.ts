@@ -142,6 +142,6 @@ export function textOf(bytes: Uint8Array, charset: string | undefined, cut = fal
 /** Bytes of a header that should be ASCII: UTF-8 where they are that, else windows-1252, or the charset of the body. */
 export const rawText = (bytes: Uint8Array, charset?: string): string => {
   // Most are, and need no decoder.
-  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   try { return strict.decode(bytes); } catch { return charset ? textOf(bytes, charset) : windows.decode(bytes); }
 };
