@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { allowedValue, costOf } from '../../extension/mail/page/allowed.js';
 import { limitCharacters } from '../../extension/mail/page/characterLimits.js';
+import { layoutValue } from '../../extension/mail/page/layoutValues.js';
 import { limitMarkup } from '../../extension/mail/page/markupLimits.js';
 
 /** The most elements open at once, counted by the letter: what has an end tag of its own and is not closed by what follows. */
@@ -22,6 +23,7 @@ describe('mail before it is parsed', () => {
   });
   it('writes what is kept in one way, and text without a tag in it', () => {
     assert.equal(limitMarkup("<IMG SRC=a.png alt='x \"y\" <z>' onerror=x></ p> 1 < 2"), '<img src="a.png" alt="x &quot;y&quot; &lt;z>">&lt;/ p> 1 &lt; 2');
+    assert.equal(limitMarkup('<img usemap=#m><map name=m><area shape=rect coords="0,0,9,9" href=https://x.example/ ping=y></map>'), '<img usemap="#m"><map name="m"><area shape="rect" coords="0,0,9,9" href="https://x.example/"></map>');
     assert.equal(limitMarkup('<textarea><b></textarea><b>y</b><xmp><i></xmp>'), '&lt;b><b>y</b>&lt;i>');
     assert.equal(limitMarkup('<style>a<b{}/*</p>*/</style>'), '<style>ab{}/*/p>*/</style>');
     assert.equal(limitMarkup('<html dir=rtl onclick=x><style media=print type=x onload=x>a{}</style><body text=red>b'), '<html dir="rtl"><style media="print" type="x">a{}</style><body text="red">b');
@@ -92,6 +94,17 @@ describe('styles of mail', () => {
       ['display', 'flex'], ['display', 'grid'], ['display', '-webkit-box'], ['overflow-x', 'scroll'], ['list-style-type', '"AAAA"'], ['background-attachment', 'fixed'], ['min-height', '100vh'], ['height', 'calc(50dvh + 1px)'], ['width', '5vmax'], ['color', ''],
       ['color', 'var(--x)'], ['width', 'attr(x)'], ['font-family', '"a" paint(x)'], ['background-image', 'paint(x)'], ['background-image', `linear-gradient(${'red, '.repeat(300)}red)`],
     ] as const) assert.equal(allowedValue(property, value, none), undefined, `${property}: ${value}`);
+  });
+  it('make boxes in rows and columns, in the order of the text, in which nothing gets out of reach or over the next', () => {
+    for (const [property, value, kept] of [
+      ['display', 'flex'], ['display', 'inline-grid'], ['flex-direction', 'column'], ['flex-wrap', 'wrap'], ['flex-grow', '1'], ['flex-basis', '50%'], ['row-gap', '8px'], ['align-items', 'safe center'], ['justify-content', 'space-between'],
+      ['justify-content', 'center', 'safe center'], ['align-self', 'flex-end', 'safe flex-end'], ['grid-template-columns', 'repeat(3, 1fr)'], ['grid-template-columns', 'repeat(auto-fit, minmax(200px, 1fr))'],
+      ['grid-template-columns', '80px 1fr', 'minmax(min-content, 80px) 1fr'], ['grid-template-columns', 'minmax(0px, 1fr) 50%', 'minmax(min-content, 1fr) minmax(min-content, 50%)'], ['grid-template-columns', 'repeat(2, 10em)', 'repeat(2, minmax(min-content, 10em))'],
+    ] as const) assert.equal(layoutValue(property, value), kept ?? value, `${property}: ${value}`);
+    for (const [property, value] of [
+      ['display', 'block'], ['flex-direction', 'row-reverse'], ['flex-wrap', 'wrap-reverse'], ['order', '1'], ['grid-row-start', '1'], ['grid-column-start', '1'], ['grid-template-areas', '"a b"'], ['grid-template-rows', '0px'], ['z-index', '1'],
+      ['grid-template-columns', 'repeat(5000, 1fr)'], ['grid-template-columns', 'repeat(auto-fill, 1px)'], ['grid-template-columns', '1fr '.repeat(13).trim()], ['grid-template-columns', 'subgrid'], ['column-gap', 'calc(100vh)'], ['flex-basis', '100vh'], ['justify-content', 'right'],
+    ] as const) assert.equal(layoutValue(property, value), undefined, `${property}: ${value}`);
   });
   it('name no picture but those that may be shown, wherever it stands', () => {
     for (const value of ['url("https://x.example/a")', 'image-set(url("https://x.example/a") 1x)', 'url("data:image/png,\\c );x:y"), url("//x.example/a")', 'linear-gradient(red, blue), url("https://x.example/\\"a")', 'cross-fade(url("https://x.example/a"), red)']) {

@@ -1,9 +1,9 @@
 /** What a message may be made of. The tags of everything else go, their text stays. */
 export const KEPT: ReadonlySet<string> = new Set([
-  'a', 'abbr', 'address', 'article', 'aside', 'b', 'bdi', 'big', 'blockquote', 'br', 'caption', 'center', 'cite', 'code', 'col', 'colgroup',
+  'a', 'abbr', 'address', 'area', 'article', 'aside', 'b', 'bdi', 'big', 'blockquote', 'br', 'caption', 'center', 'cite', 'code', 'col', 'colgroup',
   'dd', 'del', 'details', 'dfn', 'dir', 'div', 'dl', 'dt', 'em',
   'figcaption', 'figure', 'font', 'footer', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'header', 'hr', 'i', 'img', 'ins', 'kbd', 'li',
-  'main', 'mark', 'menu', 'nav', 'ol', 'p', 'pre', 'q', 's', 'samp', 'section', 'small', 'span', 'strike', 'strong', 'style',
+  'main', 'map', 'mark', 'menu', 'nav', 'ol', 'p', 'pre', 'q', 's', 'samp', 'section', 'small', 'span', 'strike', 'strong', 'style',
   'sub', 'summary', 'sup', 'table', 'tbody', 'td', 'tfoot', 'th', 'thead', 'time', 'tr', 'tt', 'u', 'ul', 'var', 'wbr']);
 /** What runs, loads or sends goes with all it holds. */
 export const DROPPED: ReadonlySet<string> = new Set([
@@ -12,8 +12,8 @@ export const DROPPED: ReadonlySet<string> = new Set([
   'dialog', 'portal', 'param', 'title']);
 export const ATTRIBUTES: ReadonlySet<string> = new Set([
   'align', 'alt', 'bgcolor', 'border', 'cellpadding', 'cellspacing', 'class', 'color',
-  'cols', 'colspan', 'dir', 'face', 'headers', 'height', 'id', 'lang', 'nowrap', 'rowspan', 'scope', 'size', 'span',
-  'start', 'style', 'summary', 'title', 'type', 'valign', 'value', 'width', 'href', 'src', 'open']);
+  'cols', 'colspan', 'coords', 'dir', 'face', 'headers', 'height', 'id', 'lang', 'name', 'nowrap', 'rowspan', 'scope', 'shape', 'size', 'span',
+  'start', 'style', 'summary', 'title', 'type', 'usemap', 'valign', 'value', 'width', 'href', 'src', 'open']);
 
 /**
  * Styles: of what the browser itself understands of them, what is on these lists. All that takes layout long, lays itself over the page or loads

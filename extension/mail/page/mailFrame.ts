@@ -1,4 +1,5 @@
 import { h } from '../../webview/page/page.js';
+import { fitPictures } from './pictures.js';
 
 interface FrameOptions {
   title: string; images: boolean;
@@ -26,16 +27,18 @@ export function mailFrame(body: string, { title, images, follow, fitted }: Frame
     inner.write('<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
       + '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'; '
       + `img-src data:${images ? ' https: http:' : ''}; form-action 'none'; base-uri 'none'">\n`
-      + '<style>html{color:#1f1f1f}body{margin:14px 16px;font:14px/1.5 sans-serif;overflow-wrap:anywhere}img{max-width:100%;height:auto}'
-      + 'table{max-width:100%}a{color:#0b57d0}pre{white-space:pre-wrap}'
-      + `img[data-blocked]{display:inline-block;min-width:16px;min-height:16px;outline:1px dashed #767676}</style></head>${body}</html>`);
+      + '<style>html{color:#1f1f1f}body{margin:14px 16px;font:14px/1.5 sans-serif;overflow-wrap:anywhere}img{min-height:0}'
+      + 'table{max-width:var(--room,100%)}a{color:#0b57d0}pre{white-space:pre-wrap}'
+      + `img[data-blocked]{display:inline-block;outline:1px dashed #767676}</style></head>${body}</html>`);
     inner.close();
+    const shrink = fitPictures(inner);
     // A height of its own, or one that follows the frame's, would not tell how much there is; nor would margins that reach out of it.
     for (const [name, value] of [['height', 'auto'], ['min-height', '0'], ['max-height', 'none'], ['float', 'none'], ['display', 'flow-root']] as const) {
       inner.body.style.setProperty(name, value, 'important');
       if (name !== 'display') inner.documentElement.style.setProperty(name, value, 'important');
     }
     const fit = () => {
+      shrink();
       const { bottom } = inner.body.getBoundingClientRect(), around = frame.clientHeight - inner.documentElement.clientHeight;
       const high = bottom + inner.documentElement.scrollTop + (Number.parseFloat(getComputedStyle(inner.body).marginBottom) || 0) + around;
       frame.style.height = `${Math.min(Math.max(LOWEST, Math.ceil(high)), HIGHEST)}px`;
@@ -43,8 +46,15 @@ export function mailFrame(body: string, { title, images, follow, fitted }: Frame
     };
     fit();
     new ResizeObserver(fit).observe(inner.body);
+    let due = false;
+    // Only a picture that has come says how wide it is. Many come together.
+    inner.addEventListener('load', () => {
+      if (due) return;
+      due = true;
+      requestAnimationFrame(() => { due = false; shrink(true); });
+    }, true);
     const clicked = (event: MouseEvent) => {
-      const link = (event.target as Element | null)?.closest?.('a[href]');
+      const link = (event.target as Element | null)?.closest?.('a[href],area[href]');
       // The right button asks for a menu, not for the link.
       if (!link || event.button === 2) return;
       event.preventDefault();

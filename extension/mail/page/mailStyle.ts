@@ -1,17 +1,20 @@
 import { allowedValue, costOf, LONG, type Picture } from './allowed.js';
+import { layoutValue } from './layoutValues.js';
 
 /** So many characters of sheets are read, so many rules and values written, and so many parts of selectors held against elements. */
 const READ = 300_000, RULES = 2000, DECLARATIONS = 150_000, MATCHES = 8_000_000;
 /** Media that follow the frame's height would come and go with what they do to it. */
 const TURNING = /height|orientation|aspect/i;
 
+const isLayout = (style: CSSStyleDeclaration): boolean => /flex|grid/.test(style.display);
+
 /** Cleans the styles of one message with so many elements. */
 export function mailStyles(elements: number, picture: Picture) {
   let read = READ, rules = RULES, declarations = DECLARATIONS, matches = MATCHES / Math.max(1, elements);
-  const known = new Map<string, string>();
+  const layouts: string[] = [], known = new Map<string, string>();
   function clean(style: CSSStyleDeclaration): string {
     for (const name of Array.from(style)) {
-      const value = style.getPropertyValue(name), shown = declarations-- > 0 ? allowedValue(name, value, picture) : undefined;
+      const value = style.getPropertyValue(name), shown = declarations-- > 0 ? layoutValue(name, value) ?? allowedValue(name, value, picture) : undefined;
       if (shown === value) continue;
       const priority = style.getPropertyPriority(name);
       // First, because a value that the browser does not take would leave the old one.
@@ -27,6 +30,9 @@ export function mailStyles(elements: number, picture: Picture) {
       if (rule instanceof CSSStyleRule) {
         const cost = costOf(rule.selectorText);
         if (cost === undefined || cost > matches) continue;
+        // Which elements such a rule makes boxes of must be known: not those under the mouse.
+        if (isLayout(rule.style) && !rule.selectorText.replace(/\\./g, '').includes(':')) layouts.push(rule.selectorText);
+        else if (isLayout(rule.style)) rule.style.removeProperty('display');
         const css = clean(rule.style);
         if (!css) continue;
         rules--;
@@ -39,6 +45,8 @@ export function mailStyles(elements: number, picture: Picture) {
   const onMedia = ({ mediaText }: MediaList, css: string) =>
     !css || !mediaText ? css : mediaText.length > LONG || TURNING.test(mediaText) ? '' : `@media ${mediaText}{${css}}\n`;
   return {
+    /** The selectors of all rules that make flex or grid boxes, of the sheets so far. */
+    layouts,
     /** A style element's text, for its media. */
     sheet(text: string, media: string): string {
       const sheet = new CSSStyleSheet({ media: media.slice(0, LONG) });

@@ -13,13 +13,13 @@ import { ATTRIBUTES, DROPPED, KEPT } from './allowed.js';
 /** So many elements may be open at once, so many of them tables, so many that format text; and so many tags in all. No honest mail comes near. */
 const OPEN = 120, TABLES = 24, FORMATS = 24, TAGS = 150_000;
 
-const VOID = new Set(['br', 'hr', 'img', 'wbr']);
+const VOID = new Set(['area', 'br', 'hr', 'img', 'wbr']);
 /** Parts of a table, which close what is open in the part before. */
 const PARTS = new Set(['td', 'th', 'tr', 'tbody', 'thead', 'tfoot', 'caption', 'col', 'colgroup']), CELLS = new Set(['td', 'th', 'caption']);
 /** Opened again by the parser wherever text follows, until they are closed by name. */
 const FORMATTING = new Set(['a', 'b', 'big', 'code', 'em', 'font', 'i', 's', 'small', 'strike', 'strong', 'tt', 'u']);
 /** Closed only where nothing else is open in them, save their like. */
-const INLINE = new Set(['abbr', 'bdi', 'cite', 'del', 'dfn', 'ins', 'kbd', 'mark', 'q', 'samp', 'span', 'sub', 'sup', 'time', 'var']);
+const INLINE = new Set(['abbr', 'bdi', 'cite', 'del', 'dfn', 'ins', 'kbd', 'map', 'mark', 'q', 'samp', 'span', 'sub', 'sup', 'time', 'var']);
 /** Their content is text up to their end. */
 const TEXT = new Set(['textarea', 'xmp', 'plaintext']);
 /** Attributes that only the sanitizer makes something of. */

@@ -1,6 +1,7 @@
 import { SHOWN } from '../../webview/messages.js';
 import { ATTRIBUTES, DROPPED, KEPT } from './allowed.js';
 import { limitCharacters } from './characterLimits.js';
+import { limitLayouts } from './layouts.js';
 import { mailStyles } from './mailStyle.js';
 import { limitMarkup } from './markupLimits.js';
 
@@ -11,7 +12,9 @@ const MOST = 60_000;
 /** A cell spans so many others, and all cells of a message together so many: a table has room for each. */
 const SPAN = 100, SPANS = 20_000;
 /** So many times in a message: what each costs grows with how many there are. */
-const LIMITED: Readonly<Record<string, number>> = { dir: 3000, value: 200, start: 200, q: 1000 };
+const LIMITED: Readonly<Record<string, number>> = { dir: 3000, value: 200, start: 200, q: 1000, area: 2000, map: 200, usemap: 200 };
+/** Pictures within an address, of kinds that are nothing but pixels: a drawing can hold more. */
+const DATA = /^data:image\/(a?png|avif|p?jpe?g|gif|webp|bmp|x-ms-bmp|(x-|vnd\.microsoft\.)icon)(;[\w-]+=[\w.-]*)*; *base64,/i;
 /** Longer attributes are cut, in characters; a longer link is none. */
 const LONGEST = 2000, LINK = 20_000;
 
@@ -40,7 +43,7 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
     const at = address.trim();
     const cid = /^cid:(.+)$/i.exec(at)?.[1];
     if (cid !== undefined) { try { return own(decodeURIComponent(cid)) ?? own(cid); } catch { return own(cid); } }
-    if (/^data:image\/(png|jpe?g|gif|webp);base64,/i.test(at)) return at;
+    if (DATA.test(at)) return at;
     if (!/^(https?:)?\/\//i.test(at)) return undefined;
     remote = true;
     return images ? at.replace(/^\/\//, 'https://') : undefined;
@@ -58,7 +61,9 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
           if (at) made.setAttribute(attribute, at); else if (name === 'img') made.setAttribute('data-blocked', '');
           break;
         }
-        case 'href': if (name === 'a' && value.length <= LINK && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); break;
+        case 'usemap': if (name === 'img' && /^#./.test(value) && spare(attribute)) made.setAttribute('usemap', text); break;
+        case 'name': case 'coords': if (name === (attribute === 'name' ? 'map' : 'area') && value.length <= LONGEST) made.setAttribute(attribute, value); break;
+        case 'href': if ((name === 'a' || name === 'area') && value.length <= LINK && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); break;
         case 'colspan': case 'rowspan': case 'span': {
           const span = Math.min(Number.parseInt(value, 10) || 1, SPAN, spans);
           if (span > 1) { made.setAttribute(attribute, String(span)); spans -= span; }
@@ -87,7 +92,7 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
       if (name === 'style') { style(element); continue; }
       const made = out.createElement(name);
       attributes(element, made);
-      if (name === 'a') {
+      if (name === 'a' || name === 'area') {
         made.setAttribute('rel', 'noreferrer noopener');
         made.setAttribute('target', '_self');
         const href = made.getAttribute('href');
@@ -113,5 +118,6 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
   const below = parsed.body.hasAttribute('style') ? out.body.getAttribute('style') : '';
   if (above && below !== above) out.body.setAttribute('style', `${above} ${below}`);
   copy(parsed.body, out.body, 0);
+  limitLayouts(out.body, styles.layouts);
   return { html: out.body.outerHTML, remote, cut };
 }

@@ -31,6 +31,12 @@ const CASES: readonly [what: string, html: (spy: string) => string, has?: RegExp
   ['what every object has is no picture', () => '<img src="cid:constructor"><img src="cid:__proto__">', /data-blocked/, /src=/],
   ['elements of other languages', () => '<svg><a href="https://x.example"><style><p>a</style></svg><math><mi>b</mi></math><p>c', /<p>c/, /svg|math|href|<mi/],
   ['links', () => '<a href="javascript:a">1</a><a href=" JaVa&#10;ScRiPt:a">2</a><a href="file:///a">3</a><a href="//x.example">4</a><a href="https://x.example/a">5</a><p href="https://x.example">6', /<a href="https:\/\/x\.example\/a"[^>]*>5/, /script|file:|href="\/\/|<p href/i],
+  ['areas of a picture are links, and nothing else', () => '<img usemap="#m" src=x><img usemap="https://x.example/#m" src=x><p usemap="#m" name=body coords=1>x</p><map name=m><area shape=circle coords="1,2,3" href="https://x.example/a" onclick=x target=top ping=y><area href="javascript:a"><area href="command:workbench.action.quit"></map>',
+    /<img usemap="#m"[\s\S]*<p>x<\/p><map name="m"><area shape="circle" coords="1,2,3" href="https:\/\/x\.example\/a" rel="noreferrer noopener" target="_self"[^>]*><area rel="[^"]*" target="_self"><area rel="[^"]*" target="_self"><\/map>/, /javascript|command|ping|onclick|x\.example\/#m/],
+  ['pictures within addresses', () => ['png;base64', 'jpeg;charset=utf-8;base64', 'bmp;base64', 'x-icon;base64', 'gif; base64'].map(type => `<img src="data:image/${type},R0lG">`).join(''), /^<body>(<img src="data:[^"]*" alt="">){5}<\/body>$/],
+  ['boxes in a row or in columns, in the order of the text', () => '<style>.r{display:flex;gap:8px;justify-content:center;flex-direction:row-reverse;order:9}.a:hover{display:grid}@media screen{.b{display:inline-grid;grid-template-columns:repeat(2,1fr);grid-area:1/1}}</style><p class=r style="display:grid;grid-template-columns:80px 1fr">x',
+    /\.r\{display: flex; gap: 8px; justify-content: safe center;\}[\s\S]*\.b\{display: inline-grid; grid-template-columns: repeat\(2, 1fr\);\}[\s\S]*style="display: grid; grid-template-columns: minmax\(min-content, 80px\) 1fr;"/, /reverse|order|area|hover/],
+  ['of boxes in boxes, the innermost are blocks', () => `<style>.b>div,.b{display:grid}</style>${'<div class=b style="display:flex">'.repeat(6)}x`, /^<body><style>[^<]*<\/style>(<div class="b" style="display: flex;">){4}(<div class="b" style="display: block !important;">){2}x/],
   ['what covers, turns and reverses', () => '<div style="position:fixed;inset:0;color:red">a</div><p style="unicode-bidi:bidi-override;direction:rtl">b</p><bdo dir=rtl>c</bdo>\u202ed', /color: red/, /fixed|inset|bidi|<bdo|\u202e/],
   ['sheets that are not for the screen', () => '<style media="print">p{display:none}</style><style media="screen and (max-width:400px)">p{color:red}</style><p>x', /@media print\{p\{display: none;?\}[\s\S]*@media screen and \(max-width: 400px\)\{p\{color: red/],
   ['sheets that turn with the height', () => '<style>@media (max-height:500px){p{color:red}}@media (orientation:landscape){p{color:red}}</style><p style="height:100vh;min-height:50dvh">x', /<p>x/, /@media|color|height/],
@@ -45,6 +51,10 @@ const BOMBS: Readonly<Record<string, () => string>> = {
   'columns in columns': () => `${'<div style="column-count:2">'.repeat(25)}x`,
   'blur in blur': () => `${'<div style="filter:blur(500px);height:10000px">'.repeat(60)}x`,
   'grids in grids': () => `${'<div style="display:grid;grid-template-columns:auto minmax(auto,1fr)">'.repeat(100)}x`,
+  'boxes in boxes': () => `${'<div style="display:flex;flex-direction:column"><div style="display:grid;grid-template-columns:auto minmax(auto,1fr)">'.repeat(55)}x`,
+  'boxes in boxes, by a sheet': () => `<style>*{display:grid;grid-template-columns:repeat(12,minmax(auto,1fr))}</style>${`${'<div>'.repeat(110)}x${'</div>'.repeat(110)}`.repeat(300)}`,
+  'columns by the thousand': () => `<style>p{display:grid;grid-template-columns:repeat(auto-fill,1px)}b{display:grid;grid-template-columns:repeat(auto-fill,10px)}</style>${'<p>x</p><b>y</b>'.repeat(20_000)}`,
+  'pictures with areas': () => `${'<img usemap="#m" width=9 height=9>'.repeat(20_000)}<map name=m>${'<area coords="1,2,3,4" href="https://x.example/">'.repeat(20_000)}</map>`,
   'text before each paragraph': () => `<style>p::before{content:"${'A '.repeat(100_000)}"}</style>${'<p></p>'.repeat(2000)}`,
   'selectors for what is not there': () => `<style>${repeat(20_000, i => `:not(.a${i}) :not(.b) *{color:red}`)}</style>${'<i>x</i>'.repeat(3000)}`,
   'selectors for what is above': () => `<style>${'.n > * * * * * * *{color:red}'.repeat(2000)}</style><div class=n>${'<div>'.repeat(90)}${'<i>x</i>'.repeat(1000)}`,
@@ -170,6 +180,11 @@ export async function runMail(): Promise<boolean> {
       const given = ['<p>x</p>'.repeat(100), 'word '.repeat(150_000), '<i>x</i>'.repeat(61_000), '<br>'.repeat(151_000)];
       assert.deepEqual((await alone(context, given)).map(({ clean }) => clean.cut), [false, true, true, true]);
     });
+    await run('many pictures that share many areas are shown soon', async context => {
+      const { page, show } = await reader(context, '/reader');
+      await show({ html: BOMBS['pictures with areas']!() });
+      await until('all are there', () => page.evaluate('document.querySelector("iframe").contentDocument.images.length === 20000'));
+    });
     await run('the policy holds where nothing is cleaned', async context => {
       const { page, show } = await reader(context, '/bare');
       const ran: string[] = [];
@@ -207,6 +222,9 @@ export async function runMail(): Promise<boolean> {
 }
 
 interface Reader { page: Loose; base: string; frame: Loose; show(...mails: Partial<MailView>[]): Promise<void>; asked(): Promise<unknown[]>; height(): Promise<number> }
+const DOT = 'data:image/gif;base64,R0lGODlhAQABAIAAAP8AAAAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==';
+/** The sizes of a message's pictures, as they are shown. */
+const sizes = (frame: Loose): Promise<string[]> => frame.locator('img').evaluateAll((all: Loose) => all.map((one: Loose) => `${one.clientWidth}x${one.clientHeight}`));
 const LINK = '<a href="https://x.example/a">link</a>', TALL = '<p style="height:900px">tall</p>';
 /** A height that has come to rest is that of two pictures in a row. */
 const rest = async ({ page, height }: Reader): Promise<number> => {
@@ -297,6 +315,39 @@ const PAGE: Readonly<Record<string, (reader: Reader) => Promise<void>>> = {
   async 'each frame says whose message it holds'({ page, show }) {
     await show({ html: '<p>1' }, { html: '<p>2', from: 'Bob' }, { html: '<p>3', from: undefined });
     assert.deepEqual(await page.locator('iframe').evaluateAll((all: Loose) => all.map((one: Loose) => one.title)), ['Message from Ann <ann@x.example>', 'Message from Bob', 'Message text']);
+  },
+  async 'pictures have the size the message gives them, as in the browser itself'({ show, frame }) {
+    const cell = (width: number) => `<tr><td><img src="${DOT}" width="${width}" height="${width}"></td><td width="100%">${'A product with a long description. '.repeat(9)}</td></tr>`;
+    await show({ html: `<table width="600" cellpadding="0" cellspacing="0"><tr><td><img src="${DOT}" width="600" height="4" alt=""></td></tr></table><table width="600">${[32, 80, 200].map(cell).join('')}</table>`
+      + `<img src="${DOT}" width="1" height="20"><img src="${DOT}" height="30"><img src="${DOT}" width="40"><img src="https://x.example/a" width="300" height="100"><img src="https://x.example/b" width="600" height="3"><img src="${DOT}" width="50" height="70" style="height:auto">` });
+    await until('all have come', async () => JSON.stringify(await sizes(frame)) === JSON.stringify(['600x4', '32x32', '80x80', '200x200', '1x20', '30x30', '40x40', '300x100', '600x3', '50x50']));
+  },
+  async 'pictures that are too wide shrink to the page and keep their shape, also in tables, and are as wide again when it is'({ page, show, frame }) {
+    const img = (more: string) => `<img src="${DOT}" ${more}>`;
+    await show({ html: `<style>body{margin:0}</style>${img('width=1200 height=400')}${img('width=1200')}${img('height=1200')}${img('width=900 height=300 style="max-width:800px"')}`
+      + `<table width="600" align="center"><tr><td><table width="600" style="max-width:600px" cellpadding="0" cellspacing="0"><tr><td>${img('width=600 height=200')}</td></tr></table><table width="600"><tr><td>${img('width=290 height=145')}</td><td>${img('width=290 height=145')}</td></tr></table></td></tr></table>${img('width=600 height=4')}` });
+    const shapes = [3, 1, 1, 3, 3, 2, 2], wide = async () => frame.locator('html').evaluate((html: Loose) => [html.scrollWidth, html.clientWidth]);
+    for (const width of [1000, 420, 1000]) {
+      await page.setViewportSize({ width, height: 700 });
+      await until('nothing is wider than the page, and the line has its height', async () => {
+        const [needs, has] = await wide() as [number, number], all = (await sizes(frame)).map(one => one.split('x').map(Number) as [number, number]);
+        return needs <= has && all.every(([w], i) => w <= has && (width < 1000 || w === [has, has, has, 800, 600, 290, 290, 600][i])) && all[7]![1] === 4
+          && shapes.every((shape, i) => Math.abs(all[i]![0] / all[i]![1] - shape) < 0.05) && all[5]![0] > 150;
+      });
+    }
+  },
+  async 'areas of a picture are links, wherever they lie once it has shrunk; what else they hold is none'({ page, show, frame, asked }) {
+    await show({ html: `<img src="${DOT}" width="2000" height="400" usemap="#m"><map name="m"><area shape="rect" coords="0,0,1000,400" href="command:x"><area shape="rect" coords="1000,0,2000,400" href="https://x.example/offer" alt="Offer"></map>` });
+    await until('it has come', async () => (await sizes(frame))[0] !== '0x0' && (await frame.locator('area').nth(1).getAttribute('coords')) !== '1000,0,2000,400');
+    const box = await frame.locator('img').boundingBox();
+    for (const [share, expected] of [[0.25, []], [0.55, [{ do: 'link', url: 'https://x.example/offer' }]], [0.95, [{ do: 'link', url: 'https://x.example/offer' }]]] as const) {
+      await page.mouse.click(box.x + box.width * share, box.y + box.height / 2);
+      assert.deepEqual(await asked(), expected, String(share));
+    }
+    await frame.locator('area').nth(1).focus();
+    await page.keyboard.press('Enter');
+    assert.deepEqual(await asked(), [{ do: 'link', url: 'https://x.example/offer' }]);
+    assert.equal(page.frames().length, 2);
   },
   async 'blocked pictures are told, also those of sheets'({ page, show, base }) {
     await show({ html: `<style>p{background:url("data:image/png,\f);background:image-set('${base}/spy/x' 1x)}</style><p>x` });
