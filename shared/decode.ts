@@ -47,5 +47,7 @@ export function textOf({ headers, body }: Pick<HttpResponse, 'headers' | 'body'>
   // Without a mark, every other byte of the first letters says it (RFC 4627 section 3).
   const guessed = /^[\0][^\0]/.test(start) ? 'utf-16be' : /^[^\0][\0]/.test(start) ? 'utf-16le' : undefined;
   const named = /charset\s*=\s*"?([\w:.-]+)/i.exec(headers['content-type'] ?? '')?.[1] ?? /^\s*<\?xml[^>]*encoding\s*=\s*["']([\w:.-]+)/i.exec(start)?.[1];
-  try { return new TextDecoder(marked ?? guessed ?? named ?? 'utf-8').decode(body); } catch { return new TextDecoder().decode(body); }
+  // What begins with single bytes is not in two, whatever a declaration says that some libraries write without meaning it.
+  const meant = named && /^utf-?16|^ucs-?2|^iso-10646/i.test(named) ? 'utf-8' : named;
+  try { return new TextDecoder(marked ?? guessed ?? meant ?? 'utf-8').decode(body); } catch { return new TextDecoder().decode(body); }
 }

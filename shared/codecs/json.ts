@@ -7,9 +7,9 @@ import type { Native } from '../vocabulary.js';
 /** The answer as JSON. Throws `protocol` with a short, secret-free excerpt where it is none. */
 export function parseJson(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>, answer: HttpResponse): unknown {
   try {
-    return JSON.parse(textOf(answer), safely);
+    return parseExactly(textOf(answer));
   } catch {
-    const seen = excerpt(answer, ctx.hide);
+    const seen = excerpt({ body: Buffer.from(textOf({ ...answer, body: answer.body.subarray(0, EXCERPT) })) }, ctx.hide);
     throw unreadable(ctx, answer, `with something that is not JSON${seen ? `: "${seen}"` : ' (an empty body)'}`);
   }
 }
@@ -20,6 +20,46 @@ export function parseObject(ctx: Pick<Context, 'provider' | 'operation' | 'hide'
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Native;
   throw unreadable(ctx, answer, `with ${Array.isArray(value) ? 'a list' : typeof value} where an object was expected`);
 }
+
+/** So much of an answer is looked at for its first words, in bytes. */
+const EXCERPT = 8192;
+
+/**
+ * JSON as it is written: a whole number that JavaScript cannot hold, such as an id beyond 2^53, is given as text with all of its digits. Throws
+ * a `SyntaxError` for what is not JSON.
+ */
+export function parseExactly(text: string): unknown {
+  // First, so that only well-formed JSON is looked through; few answers hold so many digits in a row at all.
+  const value: unknown = JSON.parse(text, safely);
+  return /\d{16}|[eE]\+?\d{2}/.test(text) ? JSON.parse(withLongNumbersAsText(text), safely) : value;
+}
+
+/** Well-formed JSON with quotes around each number that would lose digits. Goes from token to token, since long texts are too much for a pattern. */
+function withLongNumbersAsText(text: string): string {
+  const token = /"|-?\d[\d.eE+-]*/g;
+  let out = '', from = 0;
+  for (let found = token.exec(text); found; found = token.exec(text)) {
+    if (found[0] === '"') token.lastIndex = endOfText(text, found.index);
+    else if (losesDigits(found[0])) {
+      out += `${text.slice(from, found.index)}"${found[0]}"`;
+      from = token.lastIndex;
+    }
+  }
+  return out + text.slice(from);
+}
+
+/** The place after the quote that ends the text which begins at `start`. */
+function endOfText(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let slashes = 0;
+    while (text[at - 1 - slashes] === '\\') slashes++;
+    if (slashes % 2 === 0) return at + 1;
+  }
+  return text.length;
+}
+
+/** Fractions are rounded everywhere; whole numbers are names, and what is too large for any number is no number. */
+const losesDigits = (number: string) => /^-?\d+$/.test(number) ? !Number.isSafeInteger(Number(number)) : !Number.isFinite(Number(number));
 
 /** A key that could reach an object's prototype is dropped, wherever it stands. */
 const safely = (key: string, value: unknown) => key === '__proto__' ? undefined : value;

@@ -18,7 +18,7 @@ export function parseResource(ctx: Where, answer: HttpResponse): Native {
 
 /** A page of resource objects, its `links` and its `meta`. Throws `protocol` where `data` is no list of resource objects. */
 export function parseCollection(ctx: Where, answer: HttpResponse): { data: Native[]; links: Native; meta: Native } {
-  const { data, links, meta } = parseObject(ctx, answer);
+  const { data: given, links, meta } = parseObject(ctx, answer), data = given === null ? [] : given;
   if (!Array.isArray(data)) throw unreadable(ctx, answer, 'without a list under "data"');
   return { data: data.map(one => resource(ctx, answer, one)), links: isObject(links) ? links : {}, meta: isObject(meta) ? meta : {} };
 }

@@ -50,6 +50,7 @@ export function api(ctx: Context) {
   const list = async (address: string, values?: Parts['query'], signal?: AbortSignal, key?: string): Promise<unknown[]> => {
     const { answer, value } = await json(address, values, signal);
     const found = key === undefined ? value : (value as Native | null)?.[key];
+    if (found === null) return [];
     if (!Array.isArray(found)) throw unexpected(answer, 'the list expected');
     return found;
   };

@@ -57,8 +57,9 @@ export async function wholeThread(ctx: Context, address: string, values: Record<
   const found = new Map<string, Native>();
   for (let offset = 0; ;) {
     const page = await api(ctx).get(address, { ...values, limit: 100, offset });
-    if (!Array.isArray(page.messages)) throw new MailError('protocol', `${ctx.provider} answered without the messages of the thread.`);
-    const items = page.messages as Native[], before = found.size;
+    const messages = page.messages === null ? [] : page.messages;
+    if (!Array.isArray(messages)) throw new MailError('protocol', `${ctx.provider} answered without the messages of the thread.`);
+    const items = messages as Native[], before = found.size;
     native ??= page;
     for (const item of items) found.set(messageId(item), item);
     offset += items.length;

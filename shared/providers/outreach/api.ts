@@ -16,9 +16,12 @@ const PAGE = 100;
 /** A page of this size is not halved any further when the gateway gives up on it. */
 const SMALLEST_PAGE = 12;
 
-/** An id as the vendor gives it. Up to 15 digits are sent as exact numbers (RFC 8259 section 6). */
+/** An id as the vendor gives it: a whole number of any length up to 64 bits. */
 export const id = <const O extends { required?: true; ref?: string; help?: string; as?: string } = {}>(label: string, options?: O) =>
-  text(label, { pattern: '^[1-9][0-9]{0,14}$', example: '42', ...options } as { pattern: string; example: string } & O);
+  text(label, { pattern: '^[1-9][0-9]{0,18}$', example: '42', ...options } as { pattern: string; example: string } & O);
+
+/** An id on the wire: the vendor's integer, and beyond 2^53, where JSON numbers lose digits, the text that the standard wants. */
+export const wireId = (of: string): number | string => Number.isSafeInteger(Number(of)) ? Number(of) : of;
 
 const misled = (what: string) => new MailError('protocol', `Outreach named a next page ${what}; the list was not read any further.`);
 
@@ -67,7 +70,7 @@ export function api(ctx: Context) {
     get: async (address: string, parameters: Readonly<Record<string, unknown>> = {}) =>
       parseResource(ctx, await call('GET', root + address + query(parameters))),
     create: (address: string, type: string, data: Body) => write('POST', address, type, data),
-    update: (address: string, type: string, of: string, data: Body) => write('PATCH', address, type, { ...data, id: Number(of) }),
+    update: (address: string, type: string, of: string, data: Body) => write('PATCH', address, type, { ...data, id: wireId(of) }),
     delete: async (address: string): Promise<void> => { await call('DELETE', root + address); },
     /** A member action; its answer as it came. */
     act: (address: string) => call('POST', root + address),

@@ -5,7 +5,7 @@ import { path } from '../../url.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Mailbox, MailboxStatus, Native, Receipt } from '../../vocabulary.js';
-import { api, DOCS as REFERENCE, id } from './api.js';
+import { api, DOCS as REFERENCE, id, wireId } from './api.js';
 import { readable, writable } from './attributes.js';
 import { collection } from './collection.js';
 
@@ -54,7 +54,7 @@ export const mailboxCollection = collection({
   times: { createdAt: 'Created', updatedAt: 'Updated' }, sorts: { email: 'Email', userId: 'User ID' },
 });
 
-const relationships = (owner: string | undefined) => owner === undefined ? {} : { relationships: { user: { type: 'user', id: Number(owner) } } };
+const relationships = (owner: string | undefined) => owner === undefined ? {} : { relationships: { user: { type: 'user', id: wireId(owner) } } };
 const receipt = (of: string, native: Native = {}): Receipt => ({ id: of, native });
 const act = async (ctx: Context, of: string, action: 'testSend' | 'testSync') =>
   toMailbox(parseResource(ctx, await api(ctx).act(path`/mailboxes/${of}/actions/${action}`)));

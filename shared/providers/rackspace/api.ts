@@ -3,6 +3,7 @@ import { parseObject } from '../../codecs/json.js';
 import { parseXml, xmlReader, type XmlReader } from '../../codecs/xml.js';
 import { isMailError, MailError, type ErrorCode, type Issue } from '../../errors.js';
 import { exchange, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
+import { textOf } from '../../decode.js';
 import { base, path, query } from '../../url.js';
 import { byOffset } from '../../pages.js';
 import type { Context } from '../../provider.js';
@@ -101,7 +102,7 @@ function listed(ctx: Context, answer: Native): Native[] {
 
 /** XML or JSON, told apart by the first character, so that an answer in the other format than asked for is read as well. */
 async function decode(ctx: Context, answer: HttpResponse): Promise<Native> {
-  const first = Buffer.from(answer.body.subarray(0, 64)).toString('utf8').replace(/^\uFEFF/, '').trimStart();
+  const first = textOf({ ...answer, body: answer.body.subarray(0, 256) }).trimStart();
   if (!first.startsWith('<')) return typed(parseObject(ctx, answer), 'json') as Native;
   const { root, value } = await parseXml(ctx, answer);
   if (/^html$/i.test(root)) throw unreadable(ctx, 'a web page');

@@ -35,7 +35,7 @@ export function api(ctx: Context) {
       return pages({ page: 1, count: size }, async ({ page, count }, stopped) => {
         const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
         const answer = await call('GET', address + query({ ...filters, page, page_size: count }), undefined, signal);
-        const items = answer[key], total = Number(answer.total_count);
+        const items = answer[key] === null ? [] : answer[key], total = Number(answer.total_count);
         if (!Array.isArray(items) || !Number.isInteger(total)) {
           throw new MailError('protocol', `${ctx.provider} answered ${ctx.operation} without ${Array.isArray(items) ? 'a total_count' : `a list of ${key}`}.`);
         }

@@ -2,6 +2,7 @@ import { parseJson, parseObject } from '../../codecs/json.js';
 import { isMailError, MailError, type Issue } from '../../errors.js';
 import { text } from '../../fields.js';
 import { DOUBT, exchange, type Explain, type HttpRequest, type HttpResponse } from '../../http.js';
+import { textOf } from '../../decode.js';
 import { base, path, query } from '../../url.js';
 import { redact } from '../../secrets.js';
 import { notSent } from '../../notSent.js';
@@ -62,7 +63,7 @@ export function api(ctx: Context) {
 }
 
 function anyOf(ctx: Context, answer: HttpResponse): Native {
-  if (answer.status === 204 || Buffer.from(answer.body).toString('utf8').trim() === '') return {};
+  if (answer.status === 204 || textOf(answer).trim() === '') return {};
   const value = parseJson(ctx, answer);
   return isObject(value) ? value : value === null ? {} : { value };
 }
@@ -70,7 +71,7 @@ function anyOf(ctx: Context, answer: HttpResponse): Native {
 /** `asked` is the offset that was asked for: answers need not repeat it. */
 function rowsOf(ctx: Context, answer: HttpResponse, asked: number): Row {
   const value = parseJson(ctx, answer);
-  const rows = Array.isArray(value) ? value : isObject(value) ? value.data : undefined;
+  const list = isObject(value) ? value.data : value, rows = list === null ? [] : list;
   if (!Array.isArray(rows) || !rows.every(isObject)) {
     throw new MailError('protocol', `Sodium answered ${ctx.operation} with something that is not a list.`,
       { provider: ctx.provider, operation: ctx.operation, status: answer.status });

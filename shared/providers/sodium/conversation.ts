@@ -67,7 +67,7 @@ export const conversations = {
     async run(ctx, input): Promise<WholeConversation> {
       const native = connected(await api(ctx).get(inMailbox(ctx, input) + path`/conversations/${input.conversation}`),
         input.mailbox, 'The conversation was not read');
-      if (!Array.isArray(native.messages)) throw new MailError('protocol', 'Sodium\'s answer has no "messages" where a conversation was expected.', { native });
+      if (native.messages !== null && !Array.isArray(native.messages)) throw new MailError('protocol', 'Sodium\'s answer has no "messages" where a conversation was expected.', { native });
       return {
         id: input.conversation, mailbox: input.mailbox, messages: objects(native.messages).map(row => toMessage(row, input.mailbox)),
         participants: Array.isArray(native.participantEmails) ? native.participantEmails.filter((one): one is string => typeof one === 'string') : [],
