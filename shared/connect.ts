@@ -9,7 +9,7 @@ import { createSend, type SendOptions } from './send.js';
 import { validate } from './validate.js';
 
 /** What a host adds to an account: its own network rules, its tokens, its way to stop. */
-export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow' | 'timeoutMs' | 'observe'>, Pick<Host, 'resolve' | 'token' | 'signal' | 'patience'> {
+export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow' | 'timeoutMs' | 'observe'>, Pick<Host, 'resolve' | 'token' | 'signal' | 'patience' | 'discreet'> {
   /** Tells accounts apart that look the same from here, such as two sign-ins at one address; the host's own id for the account will do. */
   key?: string;
 }
@@ -42,7 +42,7 @@ export const accountKey = (provider: Provider, account: Readonly<Record<string, 
  * Throws `invalid_input` when the account is incomplete.
  */
 export function connect<P extends Provider>(provider: P, account: Readonly<Record<string, unknown>>, options: ConnectOptions = {}): Client<P> {
-  const { token, resolve, signal, patience, key = '', ...sending } = options;
+  const { token, resolve, signal, patience, discreet, key = '', ...sending } = options;
   const whole = checkAccount(provider, account);
   const { sign: signer, oauth2 } = provider.auth;
   const hidden = new Set(Object.entries(whole)
@@ -57,7 +57,7 @@ export function connect<P extends Provider>(provider: P, account: Readonly<Recor
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.
   const visible = signer || oauth2 ? Object.fromEntries(Object.entries(whole).filter(([name]) => !isSecret(provider.auth.fields, name))) : whole;
-  const host: Host = { account: visible, send, key, patience, resolve, token: known, signal, observe: options.observe, secrets: () => hidden };
+  const host: Host = { account: visible, send, key, patience, discreet, resolve, token: known, signal, observe: options.observe, secrets: () => hidden };
   return createClient(provider, host, providers) as unknown as Client<P>;
 }
 

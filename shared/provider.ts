@@ -17,6 +17,11 @@ export interface Context {
   patience?: number;
   /** Hides the secrets of the account and of the input in a text that came from outside, before anything is cut from it or made of it. */
   hide?: Hide;
+  /**
+   * Whoever asks may not be told what a server says that is no mail server, such as the banner of a service inside a network: an account may
+   * name any address.
+   */
+  discreet?: boolean;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
   /** Tells sign-ins apart that look the same from here; what one of them opened is not lent to another. */

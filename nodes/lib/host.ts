@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
 import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
 import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions,
   ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
 import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
 import { accountOf, credentialTypes, type SignIn } from './account.js';
+import { isProtected, publicAddress } from './privateAddress.js';
 import { operationTitle } from './words.js';
 
 /** The n8n contexts that can open an account. */
@@ -59,14 +61,16 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
         { provider: provider.name });
       allowedByCredential(credentials, url);
     },
-    async resolve(host) {
-      const verdict = await filter?.validateUrl(`https://${host}`);
-      if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${host}: ${verdict.error.message}`, { provider: provider.name });
-      if (!filter) return host;
-      return new Promise((done, fail) => filter.createSecureLookup()(host, {}, (error, address) => error ? fail(error) : done(address as string)));
-    },
+    resolve: host => filter ? filtered(filter, host) : Promise.resolve(host),
   });
   return { client, key: `${accountKey(provider, account)} ${id}` };
+}
+
+/** The address to connect to for a host, after n8n's egress filter. */
+async function filtered(filter: Filter, host: string): Promise<string> {
+  const verdict = await filter.validateUrl(`https://${isIP(host) === 6 ? `[${host}]` : host}`);
+  if (!verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${host}: ${verdict.error.message}`);
+  return new Promise((done, fail) => filter.createSecureLookup()(host, {}, (error, address) => error ? fail(error) : done(address as string)));
 }
 
 /** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
@@ -110,9 +114,12 @@ export const credentialTests = {
     try {
       const provider = providerById(providerId);
       const token = (data?.oauthTokenData as { access_token?: string } | undefined)?.access_token;
+      // n8n hands its filter to nodes; its own test of a credential has none as yet.
+      const filter = (this.helpers as { getSecureEgressFilter?: () => Filter }).getSecureEgressFilter?.();
+      const resolve = (host: string) => filter ? filtered(filter, host) : isProtected() ? publicAddress(host) : Promise.resolve(host);
       // A connection of its own: one that is kept would prove nothing about this token.
-      await connect(provider, accountOf(providerId, type, data ?? {}), { key: randomUUID(), ...(token ? { token: async () => token } : {}) })
-        .call('account.check', {});
+      const options = { key: randomUUID(), resolve, discreet: true, ...(token ? { token: async () => token } : {}) };
+      await connect(provider, accountOf(providerId, type, data ?? {}), options).call('account.check', {});
       return { status: 'OK', message: 'The account answers on both sides.' };
     } catch (error) {
       return { status: 'Error', message: error instanceof Error ? error.message : String(error) };

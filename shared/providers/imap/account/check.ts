@@ -1,7 +1,9 @@
 import { isMailError, MailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
-import { settingsOf } from './fields.js';
-import { withImap } from '../session/imapPool.js';
+import { isCertificateError } from './certificate.js';
+import { settingsOf, type Endpoint } from './fields.js';
+import { wordsOf, withImap } from '../session/imapPool.js';
+import { smtpWords } from '../session/smtpError.js';
 import { checkSmtp } from '../session/smtpPool.js';
 
 /** Logs in at both sides at once. The error names the side that failed, or both. */
@@ -9,9 +11,21 @@ export async function checkAccount(ctx: Context): Promise<void> {
   const { imap, smtp } = settingsOf(ctx);
   const results = await Promise.allSettled([imap ? withImap(ctx, client => client.noop(), { reads: true }) : undefined, smtp ? checkSmtp(ctx) : undefined]);
   ctx.signal?.throwIfAborted();
-  const errors = results.flatMap(result => result.status === 'rejected' ? [result.reason as unknown] : []);
+  const errors = results.flatMap((result, i) => result.status === 'rejected' ? [ctx.discreet ? discreet(result.reason, [imap, smtp][i]!) : result.reason as unknown] : []);
   const [first, second] = errors;
   if (second) throw new MailError(isMailError(first) ? first.code : 'unavailable',
     `Both sides failed. ${(first as Error).message} ${(second as Error).message}`, { cause: first });
   if (first) throw first;
+}
+
+interface LibraryError { message?: string; code?: string; responseCode?: number; authenticationFailed?: boolean; syscall?: string }
+
+/** The error without a server's words, unless they refuse a login: whoever answers that is a mail server. */
+function discreet(error: unknown, { side, host, port }: Endpoint): unknown {
+  const cause = isMailError(error) ? error.details.cause as LibraryError | undefined : undefined;
+  if (!isMailError(error) || !cause) return error;
+  const login = cause.authenticationFailed || (cause.code === 'EAUTH' && cause.responseCode !== undefined), ofSystem = cause.syscall !== undefined;
+  const quoted = [wordsOf(cause), smtpWords(cause)].some(words => words !== '' && error.message.includes(words));
+  if (login || ofSystem || !quoted || isCertificateError(cause)) return error;
+  return new MailError('unavailable', `${side}: no mail server answered properly at ${host}:${port}.`);
 }
