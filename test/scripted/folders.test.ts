@@ -15,6 +15,27 @@ const LAYOUTS: Record<string, Layout> = {
   'personal folders below INBOX.': {
     namespace: '(("INBOX." ".")) NIL NIL', folders: ['(\\HasChildren) "." INBOX', '(\\HasNoChildren) "." "INBOX.Sent"'], ids: ['INBOX', 'INBOX.Sent'], wire: 'INBOX.Sent',
   },
+  // RFC 2342 section 5: a prefix that does not begin with INBOX, and folders beside it.
+  'personal folders below Mail/, and one beside': {
+    namespace: '(("Mail/" "/")) NIL NIL', folders: ['() "/" INBOX', '() "/" "Mail/Sent"', '() "/" Shelf'], ids: ['INBOX', 'Mail/Sent', 'Shelf'], wire: 'Shelf',
+  },
+  'personal folders below INBOX/': { namespace: '(("INBOX/" "/")) NIL NIL', folders: ['() "/" INBOX', '() "/" "INBOX/Sent"'], ids: ['INBOX', 'INBOX/Sent'], wire: 'INBOX/Sent' },
+  // RFC 2342 section 5, example 5.7
+  'several personal namespaces': {
+    namespace: '(("Mail/" "/")("#mh/" "/" "X-PARAM" ("FLAG1" "FLAG2"))) NIL NIL', folders: ['() "/" INBOX', '() "/" "Mail/a"', '() "/" "#mh/b"'],
+    ids: ['#mh/b', 'INBOX', 'Mail/a'], wire: '#mh/b',
+  },
+  // RFC 2342 section 5, example 5.3: a server may have no personal namespace.
+  'no personal namespace': { namespace: 'NIL NIL (("" "."))', folders: ['() "." INBOX', '() "." bboard'], ids: ['INBOX', 'bboard'], wire: 'bboard' },
+  'no namespace at all': { namespace: 'NIL NIL NIL', folders: ['() "." INBOX', '() "." a.b'], ids: ['INBOX', 'a.b'], wire: 'a.b' },
+  // Cyrus: https://www.cyrusimap.org/imap/concepts/features/namespaces.html
+  'folders of others and shared ones': {
+    namespace: '(("INBOX." ".")) (("user." ".")) (("" "."))', folders: ['() "." INBOX', '() "." INBOX.Sent', '() "." user.ann.a', '() "." shared'],
+    ids: ['INBOX', 'INBOX.Sent', 'shared', 'user.ann.a'], wire: 'shared',
+  },
+  'a prefix in modified UTF-7': {
+    namespace: '(("Gr&APwA3w-e/" "/")) NIL NIL', folders: ['() "/" INBOX', '() "/" "Gr&APwA3w-e/a"'], ids: ['Grüße/a', 'INBOX'], wire: 'Gr&APwA3w-e/a',
+  },
   // RFC 3501 section 7.2.2: no hierarchy at all.
   'no separator': { folders: ['() NIL INBOX', '() NIL "a/b"'], ids: ['INBOX', 'a/b'], wire: 'a/b' },
   'a backslash between names': { namespace: '(("" "\\\\")) NIL NIL', folders: ['() "\\\\" INBOX', '() "\\\\" "a\\\\b"'], ids: ['INBOX', 'a\\b'], wire: 'a\\\\b' },
@@ -37,6 +58,27 @@ describe('IMAP transcripts: folders', () => {
       assert.ok(opened.includes(wire), opened.join(', '));
     }, plain));
   }
+
+  const beside = { namespace: '(("Mail/" "/")("#mh/" "/")) NIL NIL', folders: ['() "/" INBOX', '() "/" "Mail/Sent"', '() "/" "Mail/Shelf"', '() "/" Shelf', '() "/" "#mh/Old"'] };
+  it('a name without the prefix is the folder of that name, else the one below a prefix, else a new one below the first', () => withScript('', async (client, server) => {
+    for (const folder of ['Sent', 'Shelf', 'Old', 'Sent']) await take(client.call('message.list', { folder }) as AsyncIterable<Any>);
+    assert.deepEqual([...new Set(server.heard('EXAMINE'))].map(line => line.replace(/"/g, '')), ['EXAMINE Mail/Sent', 'EXAMINE Shelf', 'EXAMINE #mh/Old']);
+    assert.equal(server.log.filter(line => /^C: LIST "" "?Sent"?$/.test(line)).length, 1);
+    await client.call('message.append', { folder: 'Shelf', file: mail });
+    await client.call('message.append', { folder: 'Sent', file: mail });
+    assert.deepEqual(server.heard('APPEND').map(line => line.split(' ')[1]!.replace(/"/g, '')), ['Shelf', 'Mail/Sent']);
+    await client.call('message.copy', { message: idOf(1), target: 'Shelf' });
+    await client.call('message.move', { message: idOf(1), target: 'Old' });
+    assert.deepEqual([...server.heard('UID COPY'), ...server.heard('UID MOVE')].map(line => line.split(' ')[3]!.replace(/"/g, '')), ['Shelf', '#mh/Old']);
+    assert.equal(((await client.call('folder.status', { folder: 'Shelf' })) as Any).id, 'Shelf');
+    await client.call('folder.subscribe', { folder: 'Shelf' });
+    await client.call('folder.rename', { folder: 'Shelf', newName: 'Other' });
+    await client.call('folder.delete', { folder: 'Shelf' });
+    assert.deepEqual([...server.heard('SUBSCRIBE'), ...server.heard('RENAME'), ...server.heard('DELETE')].map(line => line.replace(/"/g, '')),
+      ['SUBSCRIBE Shelf', 'RENAME Shelf Mail/Other', 'DELETE Shelf']);
+    for (const folder of ['New', 'Shelf/New', 'Mail/Newer']) await client.call('folder.create', { folder });
+    assert.deepEqual(server.heard('CREATE').map(line => line.replace(/"/g, '')), ['CREATE Mail/New', 'CREATE Shelf/New', 'CREATE Mail/Newer']);
+  }, { ...beside, capabilities: 'IMAP4rev1 IDLE UIDPLUS NAMESPACE ID MOVE CONDSTORE' }));
 
   it('a folder that cannot be selected says so, and is not opened', () => withScript('', async (client, server) => {
     const [shelf] = (await folders(client)).filter(one => one.id === 'Shelf');

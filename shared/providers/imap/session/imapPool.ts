@@ -11,6 +11,7 @@ import { paced } from './commandPace.js';
 import { passing, type Passing } from './refusal.js';
 import { trySecondWay } from './signIn.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from './tlsMix.js';
+import { nameAsListed } from './namespaces.js';
 import { observeCommands } from './observe.js';
 import { allowFlights, brokenOff, isOpening, shortenLogin, spareListing, together } from './pipeline.js';
 import { interrupted, quicken, settled, unread } from '../wire/fetch.js';
@@ -356,6 +357,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
   quicken(client, pipelined);
+  nameAsListed(client);
   if (pipelined) { allowFlights(client); shortenLogin(client, auth); }
   observeCommands(ctx, end, client);
   // Without a listener a failing socket would end the process; the error itself reaches whoever awaits a command.

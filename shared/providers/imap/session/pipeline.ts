@@ -17,7 +17,7 @@ interface Inside {
   requestQueue?: Request[]; currentRequest?: (Request & { sent?: boolean }) | false; commandParts?: unknown[];
   /** One packet for one flight. */
   writeSocket?: { cork(): void; uncork(): void };
-  folders?: Map<string, { path: string }>; namespace?: { prefix?: string };
+  folders?: Map<string, { path: string }>;
   clientInfo?: object; idRequested?: unknown; skipRev2?: boolean; authenticated?: unknown; usable: boolean;
 }
 interface Request { tag: string; command: string; attributes?: unknown }
@@ -148,11 +148,10 @@ export function shortenLogin(client: ImapFlow, { user, pass }: { user: string; p
 
 /** Spares the library a LIST and an LSUB before it opens a folder: it wants to know of a folder's role, which nothing here asks for. */
 export function spareListing(client: ImapFlow, path: string): void {
-  const { folders, namespace } = client as unknown as Inside;
+  const { folders } = client as unknown as Inside;
   if (!(folders instanceof Map)) return;
   // As the library spells it.
-  const prefix = namespace?.prefix ?? '';
-  const whole = path.toUpperCase() === 'INBOX' ? 'INBOX' : path.startsWith(prefix) ? path : prefix + path;
+  const whole = path.toUpperCase() === 'INBOX' ? 'INBOX' : path;
   if (!folders.has(whole)) folders.set(whole, { path: whole });
 }
 

@@ -1,0 +1,118 @@
+import { imapToolsLibrary, type ImapFlow } from '../libraries.js';
+import { spareListing } from './pipeline.js';
+
+/*
+ * Folders are named as the server lists them, in every namespace (RFC 2342). The library puts the prefix of the first personal namespace before
+ * every other name, so that a folder beside the prefix could not be reached. Here it learns of no prefix. A name that is listed nowhere still
+ * finds the folder below the prefix, so that "Sent" is `INBOX.Sent`.
+ */
+
+type Value = { value?: unknown } | null | Value[];
+interface Told { personal: string[]; all: string[]; delimiter: string | null }
+interface Listed { path: string; flags: Set<string> }
+
+/** What is used of the library besides its documented calls. A version without it names folders its own way. */
+interface Inside {
+  run?(command: string, ...args: unknown[]): Promise<unknown>;
+  exec?(command: string, attributes: unknown, options: { untagged: Record<string, (answer: { attributes?: Value[] }) => Promise<void>> }):
+    Promise<{ next(): void }>;
+  namespace?: { prefix: string; delimiter: string | null };
+}
+
+/** Which arguments of the library's commands name folders. */
+const NAMED: Readonly<Record<string, readonly number[]>> = {
+  SELECT: [0], STATUS: [0], CREATE: [0], DELETE: [0], SUBSCRIBE: [0], UNSUBSCRIBE: [0], QUOTA: [0], APPEND: [0], RENAME: [0, 1], COPY: [1], MOVE: [1],
+};
+/** After these, a name may stand for another folder. */
+const CHANGING = new Set(['CREATE', 'DELETE', 'RENAME']);
+/** So many names are remembered with what they stand for. */
+const REMEMBERED = 1000;
+
+/** Lets a connection name folders as the server lists them. To be called before it connects. */
+export function nameAsListed(client: ImapFlow): void {
+  const inside = client as unknown as Inside, run = inside.run?.bind(client);
+  if (!run || !inside.exec) return;
+  let told: Told = { personal: [], all: [], delimiter: null };
+  const known = new Map<string, string>();
+  const isListed = async (name: string): Promise<boolean> => {
+    try {
+      const listed = await run('LIST', '', name, { listOnly: true }) as Listed[] | false;
+      return !!listed && listed.some(({ path, flags }) => path === name && !flags.has('\\NonExistent'));
+    } catch (error) {
+      // A server that refuses to list a name has no such folder.
+      if ((error as { responseStatus?: string }).responseStatus === undefined) throw error;
+      return false;
+    }
+  };
+  const pathOf = async (name: string): Promise<string> => {
+    const path = known.get(name);
+    if (path !== undefined) return path;
+    const found = await resolved(name, told, isListed);
+    if (found.listed && known.size < REMEMBERED) known.set(name, found.path);
+    return found.path;
+  };
+  inside.run = async (command, ...args) => {
+    if (command === 'NAMESPACE') {
+      const answer = await askNamespaces(client, inside, run);
+      told = answer.told;
+      return answer.result;
+    }
+    // Without a prefix, every name is whole.
+    if (!told.personal[0] || !NAMED[command]) return run(command, ...args);
+    for (const at of NAMED[command]) {
+      const name = args[at];
+      if (typeof name === 'string' && !isWhole(name, told)) args[at] = await pathOf(name);
+    }
+    if (command === 'SELECT') spareListing(client, String(args[0]));
+    if (CHANGING.has(command)) known.clear();
+    return run(command, ...args);
+  };
+}
+
+const isWhole = (name: string, { all }: Told): boolean => name.toUpperCase() === 'INBOX' || all.some(prefix => prefix && name.startsWith(prefix));
+
+/** The path of the folder that a name stands for: as it is where that is listed, else below a prefix. New ones belong below the first. */
+async function resolved(name: string, { personal, delimiter }: Told,
+  isListed: (name: string) => Promise<boolean>): Promise<{ path: string; listed: boolean }> {
+  for (const prefix of new Set(['', ...personal])) if (await isListed(prefix + name)) return { path: prefix + name, listed: true };
+  const [top = name] = delimiter ? name.split(delimiter) : [name];
+  const beside = top !== name && await isListed(top);
+  return { path: beside ? name : personal[0]! + name, listed: false };
+}
+
+/** Asks for the namespaces. The library's own call stumbles over a server that has no personal one. */
+async function askNamespaces(client: ImapFlow, inside: Inside, run: NonNullable<Inside['run']>): Promise<{ told: Told; result: unknown }> {
+  let groups: Value[] = [];
+  if (client.capabilities.has('NAMESPACE')) {
+    try {
+      const answer = await inside.exec!('NAMESPACE', false, { untagged: { NAMESPACE: async ({ attributes = [] }) => { groups = attributes; } } });
+      answer.next();
+    } catch (error) {
+      const { responseStatus, responseText } = error as { responseStatus?: string; responseText?: string };
+      return { told: { personal: [], all: [], delimiter: null }, result: { error: true, status: responseStatus, text: responseText } };
+    }
+  } else {
+    await run('NAMESPACE');
+    const { prefix = '', delimiter = null } = inside.namespace ?? {};
+    groups = [[[{ value: prefix }, delimiter ? { value: delimiter } : null]]];
+  }
+  const { decodePath } = await imapToolsLibrary();
+  const [personal = [], ...others] = groups.map(group => pairsOf(group).map(({ prefix, delimiter }) => ({ prefix: decodePath(client, prefix), delimiter })));
+  const delimiter = personal[0]?.delimiter ?? null;
+  inside.namespace = { prefix: '', delimiter };
+  return {
+    told: { personal: personal.map(({ prefix }) => prefix), all: [personal, ...others].flat().map(({ prefix }) => prefix), delimiter },
+    result: inside.namespace,
+  };
+}
+
+/** The namespaces of one group; none where the server says NIL. A prefix ends with its separator, though some leave that out. */
+function pairsOf(group: Value | undefined): { prefix: string; delimiter: string | null }[] {
+  if (!Array.isArray(group)) return [];
+  return group.flatMap(pair => {
+    if (!Array.isArray(pair) || pair.length < 2) return [];
+    const [prefix, delimiter] = pair.map(one => one && !Array.isArray(one) && one.value !== undefined ? String(one.value) : null);
+    if (prefix === null || prefix === undefined) return [];
+    return [{ prefix: delimiter && prefix && !prefix.endsWith(delimiter) ? prefix + delimiter : prefix, delimiter: delimiter || null }];
+  });
+}
