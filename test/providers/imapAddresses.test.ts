@@ -28,6 +28,14 @@ describe('IMAP: addresses', () => {
   before(decodingLibraries);
   after(closeConnections);
 
+  it('reads fields to a length and a number of members, and no further', () => {
+    const far = (blanks: number) => addressesIn(`Ann <ann@a.example>, ${' '.repeat(blanks)}Bob <bob@b.example>`).map(({ address }) => address);
+    assert.deepEqual(far(90_000), ['ann@a.example', 'bob@b.example']);
+    assert.deepEqual(far(100_000), ['ann@a.example']);
+    const many = (members: number) => addressesIn(Array.from({ length: members }, (_, i) => `u${i}@a.example`).join(', ')).length;
+    assert.deepEqual([many(4000), many(6000)], [4000, 5001]);
+  });
+
   it('takes what servers put in the place of an address for none', () => {
     // Dovecot; UW IMAP and Panda (c-client's rfc822.c); Cyrus (message.c).
     for (const [mailbox, host] of [['MISSING_MAILBOX', 'MISSING_DOMAIN'], ['root', 'MISSING_DOMAIN'], ['MISSING_MAILBOX', 'a.example'],

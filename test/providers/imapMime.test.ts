@@ -10,6 +10,7 @@ import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { rawText, textOf } from '../../shared/providers/imap/mime/charset.js';
 import { dateOf } from '../../shared/providers/imap/mime/dates.js';
 import { headerFields, readableText, structured, words } from '../../shared/providers/imap/mime/decode.js';
+import { takenApart } from '../../shared/providers/imap/mime/parse.js';
 import { decoded, decodeStream, encodingName, unquote } from '../../shared/providers/imap/mime/transfer.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
@@ -18,6 +19,22 @@ import { accountOf } from './imapAccount.js';
 type Any = any;
 const USER = 'u0@test.local', FOLDER = join(__dirname, 'mail');
 const part = (more: object) => ({ part: '1', type: 'text/plain', size: 0, encoding: '7bit', inline: false, ...more });
+
+describe('IMAP: messages that are taken apart here', () => {
+  before(decodingLibraries);
+
+  it('have the text of a multipart that falls into no parts, at the top and within', async () => {
+    const read = async (lines: string[]) => {
+      const { shape, bytes } = await takenApart([Buffer.from(lines.join('\r\n'))]);
+      return shape.texts.map(one => [one.type, one.size, Buffer.concat(bytes.get(one.part) ?? []).toString().trim()]);
+    };
+    const [first, ...others] = await read(['Subject: x', 'Content-Type: multipart/mixed; boundary=b', '', 'No boundary', 'anywhere.', '']);
+    assert.deepEqual([first![0], first![2], others], ['text/plain', 'No boundary\r\nanywhere.', []]);
+    assert.equal(first![1], 'No boundary\r\nanywhere.\r\n'.length, 'the size is that of the text');
+    const within = await read(['Content-Type: multipart/mixed; boundary=b', '', '--b', 'Content-Type: multipart/alternative; boundary=c', '', 'Nor here.', '--b', '', 'One part.', '--b', 'Content-Type: multipart/mixed; boundary=d', '', 'The last.', '--b--', 'Afterwards.', '']);
+    assert.deepEqual(within.map(([type, , text]) => [type, text]), [['text/plain', 'Nor here.'], ['text/plain', 'One part.'], ['text/plain', 'The last.']]);
+  });
+});
 
 describe('IMAP: charsets', () => {
   before(decodingLibraries);
@@ -46,6 +63,8 @@ describe('IMAP: charsets', () => {
     }
     assert.equal(readableText(part({ encoding: 'quoted-printable', charset: 'utf-8' }), Buffer.from('gr=C3=BC=C3'), true), 'grü');
     assert.equal(readableText(part({ encoding: 'quoted-printable', charset: 'utf-8' }), Buffer.from('gr=C3=BC='), true), 'grü');
+    assert.equal(readableText(part({ encoding: 'quoted-printable', charset: 'utf-8' }), Buffer.from('gr=C3=BC=C'), true), 'grü', 'half an escape is no text');
+    assert.equal(readableText(part({ encoding: '7bit', charset: 'utf-8' }), Buffer.from('1 + 1 ='), true), '1 + 1 =', 'where nothing is escaped it is');
     assert.equal(readableText(part({ encoding: 'base64', charset: 'utf-8' }), Buffer.from(Buffer.from('grüü').toString('base64').slice(0, 6)), true), 'grü');
   });
   it('never throws, whatever the bytes and the label', () => {

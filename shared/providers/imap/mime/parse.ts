@@ -55,7 +55,8 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
       // The splitter ends a part that has no content with one.
       else if (!told.value) return;
       else if (told.type === 'body') keep(bytes, places.get(told.node)?.structure.part ?? '1', told.value);
-      else if (!places.get(told.node)?.structure.childNodes?.length) keep(undivided, told.node, told.value);
+      // What comes before its header is the boundary around it.
+      else if (places.get(told.node)?.structure.childNodes?.length === 0) keep(undivided, told.node, told.value);
     } catch (error) { failed = error as Error; }
   });
   const ended = new Promise<void>((resolve, reject) => { splitter.on('end', () => resolve()).on('error', reject); });
@@ -84,7 +85,8 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
     if (structure.childNodes?.length !== 0) continue;
     delete structure.childNodes;
     Object.assign(structure, { type: 'text/plain', parameters: {} });
-    bytes.set(structure.part ?? '1', undivided.get(node) ?? []);
+    const around = node.parentNode ? places.get(node.parentNode)?.structure.parameters?.boundary : undefined;
+    bytes.set(structure.part ?? '1', beforeEnd(undivided.get(node) ?? [], around));
   }
   for (const { structure } of places.values()) structure.size = (bytes.get(structure.part ?? '1') ?? []).reduce((sum, one) => sum + one.length, 0);
   const shape = outline(root, { ours: true }) ?? { texts: [], htmls: [], attachments: [] };
@@ -96,6 +98,13 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
       return size;
     },
   };
+}
+
+/** A text without the line that ends what is around it, and what follows: the splitter takes them for the text of a multipart without parts. */
+function beforeEnd(pieces: Buffer[], boundary: string | undefined): Buffer[] {
+  if (!boundary || !pieces.length) return pieces;
+  const text = Buffer.concat(pieces), end = text.indexOf(`\n--${boundary}--`);
+  return [end < 0 ? text : text.subarray(0, text[end - 1] === 0x0d ? end - 1 : end)];
 }
 
 async function* inPieces(pieces: readonly Buffer[]): AsyncGenerator<Buffer> { yield* pieces; }
