@@ -12,6 +12,8 @@ export interface Plain {
   namespace?: string;
   /** `null` where the server tells none. */
   uidValidity?: number | null; uidNext?: number | null;
+  /** UID FETCH commands that come together are answered at once, row by row in turn, as Dovecot does on a slow line. */
+  interleaves?: boolean;
 }
 
 /** A scripted IMAP server on loopback, in clear text. */
@@ -24,11 +26,13 @@ export interface ScriptedImap {
   /** Commands heard so far that begin so, without their tags. */
   heard(beginning: string): string[];
   connections: number;
+  /** So many UID FETCH commands were answered at once at most, where the server interleaves. */
+  atOnce: number;
   close(): Promise<void>;
 }
 
 interface Command { tag: string; name: string; args: string; text: string }
-interface Session { socket: Socket; selected?: string; continued?: (line: string) => void; idling?: Command }
+interface Session { socket: Socket; fetching: Buffer[][]; selected?: string; continued?: (line: string) => void; idling?: Command }
 
 const CAPABILITIES = 'IMAP4rev1 IDLE UIDPLUS NAMESPACE ID MOVE';
 
@@ -43,7 +47,7 @@ export async function startImap(text: string, plain: Plain = {}): Promise<Script
     serve(socket, script, self, plain);
   });
   const self: ScriptedImap = {
-    port: 0, messages: plain.messages ?? [letter(1)], log: [], connections: 0,
+    port: 0, messages: plain.messages ?? [letter(1)], log: [], connections: 0, atOnce: 0,
     heard: beginning => self.log.filter(line => line.startsWith(`C: ${beginning}`)).map(line => line.slice(3)),
     close: () => { for (const socket of sockets) socket.destroy(); return new Promise(resolve => server.close(() => resolve())); },
   };
@@ -54,7 +58,7 @@ export async function startImap(text: string, plain: Plain = {}): Promise<Script
 
 /** One connection: reads commands with their literals, and answers each. */
 function serve(socket: Socket, script: Script, self: ScriptedImap, plain: Plain): void {
-  const session: Session = { socket };
+  const session: Session = { socket, fetching: [] };
   const say = (line: string, tag?: string) => {
     self.log.push(`S: ${line.slice(0, 400)}`);
     if (!socket.destroyed) socket.write(wireBytes(line, tag));
@@ -63,7 +67,21 @@ function serve(socket: Socket, script: Script, self: ScriptedImap, plain: Plain)
     self.log.push(`S: ${bytes.toString('latin1', 0, 400).trimEnd()}`);
     if (!socket.destroyed) socket.write(bytes);
   };
-  const regular = (command: Command): void => { for (const answer of plainAnswers(command, session, self, plain)) raw(answer); };
+  const interleave = (): void => {
+    const all = session.fetching.splice(0), most = Math.max(0, ...all.map(answers => answers.length));
+    self.atOnce = Math.max(self.atOnce, all.length);
+    for (let i = 0; i < most; i++) for (const answers of [...all].reverse()) if (i < answers.length - 1) raw(answers[i]!);
+    for (const answers of all) raw(answers.at(-1)!);
+  };
+  const regular = (command: Command): void => {
+    if (plain.interleaves && command.name === 'UID FETCH') {
+      if (!session.fetching.length) setImmediate(interleave);
+      session.fetching.push(plainAnswers(command, session, self, plain));
+      return;
+    }
+    interleave();
+    for (const answer of plainAnswers(command, session, self, plain)) raw(answer);
+  };
   const perform = (command: Command, action: Action): void => {
     if ('say' in action) return say(action.say, command.tag);
     switch (action.act) {
