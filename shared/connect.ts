@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createClient, type Client, type Host } from './client.js';
-import { number, type Fields } from './fields.js';
+import { MailError } from './errors.js';
+import { flag, number, type Fields } from './fields.js';
 import type { HttpRequest } from './http.js';
 import { pacerFor } from './pace.js';
 import type { Provider } from './provider.js';
 import { providers } from './registry.js';
 import { createSend, type SendOptions } from './send.js';
+import { crossesReadable } from './url.js';
 import { validate } from './validate.js';
 
 /** What a host adds to an account: its own network rules, its tokens, its way to stop. */
@@ -14,9 +16,13 @@ export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow'
   key?: string;
 }
 
+const PLAIN_HTTP = flag('Allow Plain HTTP', {
+  group: 'Security', help: 'Whether keys and mail may cross the network readable, to another machine whose base address begins with http://. The provider itself never needs it.' });
+
 /** Everything an account is asked for: the provider's own fields, and the pace, which an administrator may lower or raise. */
 export const accountFields = (provider: Provider): Fields => ({
   ...provider.auth.fields,
+  ...(provider.auth.fields.baseUrl ? { plainHttp: PLAIN_HTTP } : {}),
   concurrent: number('Requests at a Time', {
     min: 1, max: 50, default: provider.pace.concurrent, group: 'Pace',
     help: 'How many requests of this account may be under way at once.',
@@ -27,10 +33,18 @@ export const accountFields = (provider: Provider): Fields => ({
   }),
 });
 
-/** The account's own values, checked; what else a host keeps beside them (tokens, its own switches) is left out. */
+/**
+ * The account's own values, checked; what else a host keeps beside them (tokens, its own switches) is left out. Keys go over plain HTTP to
+ * another machine only where the account says so.
+ */
 export function checkAccount(provider: Provider, account: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields = accountFields(provider);
-  return validate(fields, Object.fromEntries(Object.entries(account).filter(([name]) => Object.hasOwn(fields, name))));
+  const values = validate(fields, Object.fromEntries(Object.entries(account).filter(([name]) => Object.hasOwn(fields, name))));
+  if (typeof values.baseUrl === 'string' && crossesReadable(values.baseUrl) && values.plainHttp !== true) {
+    const message = `The base address begins with http://, so keys and mail would cross the network readable. Use https://, or switch on ${PLAIN_HTTP.label}.`;
+    throw new MailError('invalid_input', message, { issues: [{ field: 'baseUrl', message }] });
+  }
+  return values;
 }
 
 /** Names an account for caches and pools without revealing it: the same provider, address and secrets give the same key. */

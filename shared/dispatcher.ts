@@ -2,7 +2,7 @@ import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Dispatcher, buildConnector } from 'undici';
-import { NotSent } from './notSent.js';
+import { codeAndWords, NotSent } from './notSent.js';
 import { proxyFor, tunnel, type Proxies, type Target } from './proxy.js';
 import { undici, type HttpDispatcher } from './undici.js';
 
@@ -102,7 +102,8 @@ function whyNot(error: Failed, { target: { hostname, port }, proxy, ms }: Way, v
     case code === 'ENOTFOUND' || code === 'EAI_AGAIN': return `The name ${hostname} was not found (${code}).`;
     case code === 'UND_ERR_CONNECT_TIMEOUT': return `${where} took no connection${through} within ${ms / 1000} s.`;
     case /^(?:ERR_SSL|EPROTO)/.test(code): return `${where} speaks no TLS that could be understood${through} (${code}).`;
-    default: return `There is no connection to ${where}${through}: ${[code, message].filter(Boolean).join(' ')}.`;
+    case code === 'ECONNREFUSED': return `${hostname} port ${port} refuses connections${through} (${code}).`;
+    default: return `There is no connection to ${where}${through}: ${codeAndWords({ code, message })}.`;
   }
 }
 
@@ -112,6 +113,7 @@ function adviceFor({ code = '' }: Error & { code?: string }): { advice?: string 
     return { advice: 'Check the address. Where a company or a proxy signs certificates itself, give its certificate to Node.js (NODE_EXTRA_CA_CERTS).' };
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return { advice: 'Check the address of the account: the server answers for another name.' };
+  if (code === 'ECONNREFUSED') return { advice: 'Check host and port of the base address, and whether the server there runs.' };
   if (code === 'ENOTFOUND') return { advice: 'Check the base address of the account for a misspelt name, and whether this machine has a network.' };
   return {};
 }

@@ -1,7 +1,7 @@
 import { decoded, textOf } from './decode.js';
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
 import { excerpt, line } from './excerpt.js';
-import { notSent } from './notSent.js';
+import { codeAndWords, notSent } from './notSent.js';
 import type { Context } from './provider.js';
 import { redact, type Hide } from './secrets.js';
 import { originOf, shownAddress } from './url.js';
@@ -27,7 +27,7 @@ export interface Send {
  */
 export interface Exchange { method: string; url: string; status?: number; ms: number; error?: string; attempt?: number; wait?: number }
 /** A provider's reading of a failure; what it leaves out is filled in from the status. */
-export type Explain = (response: HttpResponse) => { code?: ErrorCode; message?: string; issues?: Issue[]; retryAfter?: number } | undefined;
+export type Explain = (response: HttpResponse) => { code?: ErrorCode; message?: string; issues?: Issue[]; retryAfter?: number; advice?: string } | undefined;
 
 /** No answer that is read whole may be larger; larger things are streamed. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
@@ -162,6 +162,7 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
   const error = new MailError(code, message, {
     ...where,
     ...(said.issues?.length ? { issues: said.issues } : {}), ...(wait === undefined ? {} : { retryAfter: wait }),
+    ...(said.advice ? { advice: said.advice } : {}),
   });
   refusals.add(error);
   return error;
@@ -179,5 +180,5 @@ function noAnswer(ctx: Context, request: HttpRequest, error: unknown): MailError
 function reason(error: unknown, hide: Hide = text => text): string {
   let inner = error as { code?: string; message?: string; cause?: unknown };
   while (inner?.cause && typeof inner.cause === 'object') inner = inner.cause as typeof inner;
-  return redact(hide([inner?.code, inner?.message].filter(Boolean).join(' ') || String(error))).replace(/\.$/, '');
+  return redact(hide(codeAndWords(inner ?? {}) || String(error))).replace(/\.$/, '');
 }

@@ -12,6 +12,10 @@ export class NotSent extends Error {
   }
 }
 
+/** A failure of the system in a few words: its code is told once, whether or not its message holds it. */
+export const codeAndWords = ({ code, message }: { code?: string; message?: string }, between = ' '): string =>
+  [code !== undefined && message?.includes(code) ? undefined : code, message].filter(Boolean).join(between);
+
 /** The reason why nothing was sent, where an error or one of its causes says so. */
 export function notSent(error: unknown): NotSent | undefined {
   for (let inner: unknown = error, depth = 0; inner instanceof Error && depth < 10; inner = inner.cause, depth++) {

@@ -22,6 +22,12 @@ export function query(values: Readonly<Record<string, unknown>>): string {
   return pairs.size ? `?${pairs}` : '';
 }
 
+/** True for an address where everything crosses the network readable: plain HTTP to another machine than this one. */
+export function crossesReadable(address: string): boolean {
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'http:' && !/^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+}
+
 /** The account's base address without a trailing slash, so that paths can be appended. */
 export const base = (account: Readonly<Record<string, unknown>>): string => String(account.baseUrl).replace(/\/+$/, '');
 

@@ -5,6 +5,7 @@ import { pause, retryAfter } from '../wait.js';
 import { hiding, redact, withoutSecrets } from '../secrets.js';
 import type { Provider } from '../provider.js';
 import { createSend } from '../send.js';
+import { crossesReadable, originOf } from '../url.js';
 
 /** The app as the vendor knows it. Without a secret it is a public client (RFC 6749 section 2.1). */
 export interface OAuth2App { clientId: string; clientSecret?: string; redirectUri: string }
@@ -33,6 +34,12 @@ const grants = ({ provider }: Pick<OAuth2Options, 'provider'>) => {
   return provider.auth.oauth2;
 };
 
+/** The address, unless codes and tokens would cross the network readable on the way to it and the account does not say that they may. */
+function guarded(address: string, account: OAuth2Options['account']): string {
+  if (account.plainHttp === true || !crossesReadable(address)) return address;
+  throw new MailError('invalid_input', `Tokens would cross the network readable on their way to ${originOf(address)}. Use an address that begins with https://.`);
+}
+
 /**
  * The address a person opens to consent (RFC 6749 section 4.1.1). Keep `state` and, with `pkce`, `verifier` (RFC 7636) until the redirect;
  * PKCE is off unless asked for, because not every vendor says that it knows it.
@@ -41,7 +48,7 @@ export function authorization({ provider, account, app, pkce = false, scopes, st
 Pick<OAuth2Options, 'provider' | 'account' | 'app'> & { pkce?: boolean; scopes?: readonly string[]; state?: string; verifier?: string }):
 { url: string; state: string; verifier?: string } {
   const oauth2 = grants({ provider });
-  const url = new URL(oauth2.authorizeUrl(account as never));
+  const url = new URL(guarded(oauth2.authorizeUrl(account as never), account));
   const asked: Record<string, string> = {
     response_type: 'code', client_id: app.clientId, redirect_uri: app.redirectUri, scope: (scopes ?? oauth2.scopes).join(' '), state,
   };
@@ -76,7 +83,7 @@ async function grant(options: OAuth2Options, form: Record<string, string>): Prom
   const ctx = { provider: provider.name, operation, account: {}, send, hide: hiding(secrets), ...(signal ? { signal } : {}) };
   const started = now();
   const answer = await exchange(ctx, {
-    method: 'POST', url: grants({ provider }).tokenUrl(account as never),
+    method: 'POST', url: guarded(grants({ provider }).tokenUrl(account as never), account),
     headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams({
       client_id: app.clientId, ...(app.clientSecret ? { client_secret: app.clientSecret } : {}), redirect_uri: app.redirectUri, ...form,

@@ -131,6 +131,14 @@ describe('exchange', () => {
     assert.equal(error.code, 'unavailable');
     assert.match(error.message, /^No answer from https:\/\/api\.example\.com: connect ECONNREFUSED token=\*\*\*\. Whether it was done is not known\.$/);
   });
+  it('a code that stands in the words already is told once', async () => {
+    for (const error of [Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }), new Error('fetch failed', { cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }) })]) {
+      assert.match((await failing(exchange(context(error), { ...get, method: 'POST' }))).message, /: read ECONNRESET\. Whether/);
+    }
+    const bare = Object.assign(new Error(''), { code: 'ECONNRESET' }), other = Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' });
+    assert.match((await failing(exchange(context(bare), { ...get, method: 'POST' }))).message, /: ECONNRESET\. Whether/);
+    assert.match((await failing(exchange(context(other), { ...get, method: 'POST' }))).message, /: UND_ERR_SOCKET other side closed\. Whether/);
+  });
   it('an abort while waiting for the next try ends it, with the caller\'s reason', async () => {
     const stop = new AbortController();
     const ctx = { ...context(answer(503, '', { 'retry-after': '20' })), signal: stop.signal };

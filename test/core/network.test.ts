@@ -71,7 +71,7 @@ describe('the network', function () {
     const arrived = () => { let here = () => {}; const begun = new Promise<void>(resolve => { here = resolve; }); return { here, begun }; };
     it('while a name is looked for', async () => {
       const { here, begun } = arrived(), dispatcher = await createDispatcher({ lookup: (() => here()) as never });
-      assert.ok(await stopped(signal => scaleway('http://api.vendor.test', { dispatcher, signal }).call('mailbox.delete', { mailbox: ID }) as Promise<unknown>, begun) < 1000);
+      assert.ok(await stopped(signal => scaleway('https://api.vendor.test', { dispatcher, signal }).call('mailbox.delete', { mailbox: ID }) as Promise<unknown>, begun) < 1000);
     });
     for (const [phase, act, url] of [
       ['while a proxy is silent', (here: () => void) => (socket: Socket) => socket.once('data', here), 'proxy'],
@@ -136,9 +136,17 @@ describe('the network', function () {
     const closed = await serve(() => {});
     servers.pop()!.close();
     const refused = await failing(scaleway(`http://127.0.0.1:${closed.port}`).call('mailbox.delete', { mailbox: ID }) as Promise<unknown>);
-    assert.match(refused.message, /ECONNREFUSED.*Nothing was sent\.$/);
+    assert.equal(refused.message, `No answer from http://127.0.0.1:${closed.port}: 127.0.0.1 port ${closed.port} refuses connections (ECONNREFUSED). Nothing was sent.`);
+    assert.match(nextStep(refused), /Check host and port/);
     const dropped = await serve(socket => socket.once('data', () => socket.destroy()));
     const lost = await failing(scaleway(`http://127.0.0.1:${dropped.port}`).call('mailbox.delete', { mailbox: ID }) as Promise<unknown>);
     assert.doesNotMatch(lost.message, /Nothing was sent/);
+  });
+  it('keys go over plain HTTP to this machine only, unless the account says otherwise', () => {
+    for (const address of ['http://api.example.com', 'http://10.0.0.1:8080', 'HTTP://localhost.example.com', 'http://127.0.0.1.example.com', 'http://[::2]']) {
+      assert.throws(() => scaleway(address), error => isMailError(error) && error.code === 'invalid_input' && error.details.issues?.[0]?.field === 'baseUrl' && /https:\/\//.test(error.message), address);
+      connect(providerById('scaleway'), { baseUrl: address, secretKey: ID, plainHttp: true });
+    }
+    for (const address of ['http://localhost:1', 'http://127.8.8.8', 'http://[::1]:80', 'https://api.example.com']) scaleway(address);
   });
 });

@@ -29,6 +29,19 @@ describe('oauth2', () => {
     for (const secret of hidden) assert.ok(!shown.includes(secret), shown);
   };
 
+  it('codes and tokens go over plain HTTP to this machine only, unless the account says otherwise', async () => {
+    const sent: string[] = [], send = async ({ url }: { url: string }) => { sent.push(url); throw new Error('not sent'); };
+    const account = { ...vendor.account, baseUrl: 'http://vendor.example' }, far = { ...options(), account, send };
+    assert.throws(() => authorization(far), /cross the network readable on their way to http:\/\/vendor\.example/);
+    for (const work of [exchangeCode({ ...far, code: 'abc' }), refreshTokens({ ...far, refreshToken: 'abc' })]) {
+      await assert.rejects(work, error => isMailError(error) && error.code === 'invalid_input' && !/abc/.test(error.message));
+    }
+    assert.deepEqual(sent, []);
+    assert.match(authorization({ ...far, account: { ...account, plainHttp: true } }).url, /^http:\/\/vendor\.example/);
+    await refreshTokens({ ...far, account: { ...account, plainHttp: true }, refreshToken: 'abc' }).catch(() => {});
+    assert.deepEqual(sent, ['http://vendor.example/oauth/token']);
+  });
+
   describe('consent', () => {
     const consent = async (url: string) => (await fetch(url, { redirect: 'manual' })).headers.get('location')!;
     for (const pkce of [false, true]) {

@@ -48,7 +48,7 @@ describe("what n8n's own requests obey, ours obey too", function () {
       const url = new URL(vendor.url), asked: string[] = [];
       const caller = (answer: (done: (error: Error | null, address?: string, family?: number) => void) => void) => ({
         getNode: () => ({ name: 'Node', credentials: { scalewayApi: { id: 'a', name: 'a' } } }), getCurrentNodeParameter: () => undefined,
-        getCredentials: async () => ({ ...credentialOf(vendor).data, baseUrl: `http://mail.example:${url.port}` }) as ICredentialDataDecryptedObject,
+        getCredentials: async () => ({ ...credentialOf(vendor).data, baseUrl: `http://mail.example:${url.port}`, plainHttp: true }) as ICredentialDataDecryptedObject,
         helpers: { getSecureEgressFilter: () => filter(answer) },
       }) as unknown as Caller;
       const filter = (answer: (done: (error: Error | null, address?: string, family?: number) => void) => void) => ({

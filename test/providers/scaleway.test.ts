@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { connect, isMailError, take, type Client, type MailError } from '../../shared/index.js';
+import { connect, isMailError, nextStep, take, type Client, type MailError } from '../../shared/index.js';
 import { scaleway } from '../../shared/providers/scaleway/index.js';
 import { MAIN_DOMAIN, READ_ONLY_KEY, seededId, startScaleway, WAITING_DOMAIN } from '../sandbox/scaleway.js';
 import type { Vendor } from '../sandbox/vendor.js';
@@ -55,6 +55,7 @@ describe('Scaleway Mailbox, what is particular to it', () => {
     assert.equal(status, 'pending');
     const early = await failing(client.call('mailbox.delete', { mailbox: id }));
     assert.deepEqual([early.code, early.message], ['conflict', 'resource is in a transient state (mailbox, waiting_payment)']);
+    assert.match(nextStep(early), /Wait until that is over/);
     vendor.advance(120_000);
     const get = async () => (await client.call('mailbox.get', { mailbox: id })).status;
     assert.equal(await get(), 'active');

@@ -71,8 +71,16 @@ const explain: Explain = ({ status, headers, body }) => {
     ...(code ? { code } : {}),
     ...(words ? { message: `${words}${where}${issues.length ? `: ${issues.map(i => `${i.field}: ${i.message}`).join('; ')}` : ''}` } : {}),
     issues,
+    ...(said.type && Object.hasOwn(ADVICE, said.type) ? { advice: ADVICE[said.type]! } : {}),
     ...(status === 429 && Number.isFinite(wait) ? { retryAfter: wait } : {}),
   };
+};
+
+/** What to do about a conflict that is no older object and no change by others. */
+const ADVICE: Readonly<Record<string, string>> = {
+  transient_state: 'It is being changed just now. Wait until that is over, then run again.',
+  locked: 'It is locked. Look in the Scaleway console why, and unlock it there.',
+  precondition_failed: 'Do first what the words above ask for, then run again.',
 };
 
 const CODES: Record<string, ErrorCode> = {
