@@ -1,6 +1,6 @@
 import type { INodeType, INodeTypeDescription, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { credentialTests, searchMethods, startTrigger, triggerProperties } from '../lib/index.js';
+import { credentialTests, searchMethods, severalMethods, startTrigger, triggerProperties } from '../lib/index.js';
 
 export class SyncTrigger implements INodeType {
   description: INodeTypeDescription = {
@@ -8,7 +8,8 @@ export class SyncTrigger implements INodeType {
     name: 'syncTrigger',
     icon: { light: 'file:../../icons/syncTrigger.svg', dark: 'file:../../icons/syncTrigger.dark.svg' },
     group: ['trigger'],
-    version: 1,
+    // Folders are picked since 1.1; nodes of version 1 keep their typed names.
+    version: [1, 1.1],
     subtitle: '={{ $parameter["provider"] + ": " + $parameter["event"].replace(/([A-Z])/g, " $1").toLowerCase() }}',
     description: 'Starts the workflow once for each new email, or for each change of a mailbox, without loss or repetition',
     eventTriggerDescription: 'Waiting for news from the provider',
@@ -38,7 +39,7 @@ export class SyncTrigger implements INodeType {
     properties: triggerProperties(),
   };
 
-  methods = { listSearch: searchMethods('mailbox'), credentialTest: credentialTests };
+  methods = { listSearch: searchMethods('mailbox'), loadOptions: severalMethods(), credentialTest: credentialTests };
 
   async trigger(this: ITriggerFunctions): Promise<ITriggerResponse> {
     return startTrigger(this);

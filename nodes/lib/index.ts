@@ -7,6 +7,7 @@ export * from './items.js';
 export * from './owner.js';
 export * from './parameters.js';
 export * from './search.js';
+export * from './severalPicker.js';
 export * from './sendAndWait.js';
 export * from './trigger.js';
 export * from './words.js';

@@ -141,7 +141,7 @@ function byWhom({ from, date, receivedAt }: Record<string, unknown>): string[] {
 }
 
 /** What a person recognises, and what the operations take. */
-function entryOf(item: Record<string, unknown>): { name: string; value: string } {
+export function entryOf(item: Record<string, unknown>): { name: string; value: string } {
   const value = String(item.id ?? item.value ?? item.name);
   const label = [item.email, item.name, item.subject].find(text => typeof text === 'string' && text !== '') as string | undefined;
   return { name: [label ?? value, ...byWhom(item)].join(', '), value };

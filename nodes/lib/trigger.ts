@@ -7,6 +7,7 @@ import { follow, type Ended, type Follower, type Source, type Status, type Trigg
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
 import { isPicked, menu, parameter, providerChoice } from './parameters.js';
+import { picksSeveral, SINCE_PICKERS, UNTIL_PICKERS } from './severalPicker.js';
 import { describe, title } from './words.js';
 import { momentOf } from './zone.js';
 
@@ -41,7 +42,8 @@ export function triggerProperties(): INodeProperties[] {
       if (optional.length) {
         properties.push({
           displayName: 'Filters and Content', name: 'filters', type: 'collection', placeholder: 'Add Filter or Content', default: {}, displayOptions: show,
-          options: optional.map(([key, field]) => parameter(provider, key, field, false, true)).sort((a, b) => a.displayName.localeCompare(b.displayName)),
+          options: optional.flatMap(([key, field]) => picksSeveral(provider, key, field) ?? [parameter(provider, key, field, false, true)])
+            .sort((a, b) => a.displayName.localeCompare(b.displayName)),
         });
       }
     }
@@ -67,9 +69,7 @@ export function triggerProperties(): INodeProperties[] {
         a.name.localeCompare(b.name)),
     });
   }
-  properties.push(
-    { displayName: 'Folder', name: 'moveTo', type: 'string', required: true, default: '', placeholder: 'e.g. Archive',
-      displayOptions: { show: { afterSuccess: ['move'] } }, description: 'Where the message goes' },
+  properties.push(...able.flatMap(moveProperties),
     { displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true,
       description: 'Whether to return a simplified version of the response instead of the raw data' },
     { displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, options: [
@@ -82,6 +82,23 @@ export function triggerProperties(): INodeProperties[] {
     ] },
   );
   return properties;
+}
+
+/** Where a message goes after success. Nodes of the first version hold the name as text; n8n's editor would not let a person change it in a picker. */
+function moveProperties(provider: Provider): INodeProperties[] {
+  const { 'message.move': move } = provider.operations as Readonly<Record<string, Operation | undefined>>;
+  if (!move) return [];
+  const show = { provider: [provider.id], afterSuccess: ['move'] }, field = move.input[destination(provider)]!;
+  const typed: INodeProperties = { displayName: 'Folder', name: 'moveTo', type: 'string', required: true, default: '', placeholder: 'e.g. Archive',
+    description: 'Where the message goes' };
+  const picked = isPicked(provider, field) ? { ...parameter(provider, 'moveTo', { ...field, label: 'Folder', example: 'Archive' }, true),
+    description: 'Where the message goes' } : typed;
+  return [
+    { ...typed, displayOptions: { show: { ...show, '@version': UNTIL_PICKERS } } },
+    { ...picked, displayOptions: { show: { ...show, '@version': SINCE_PICKERS } } },
+    ...('createFolder' in move.input ? [{ displayName: 'Create Folder If Missing', name: 'createFolder', type: 'boolean' as const, default: false,
+      displayOptions: { show }, description: 'Whether the folder is created when the first message goes there' }] : []),
+  ];
 }
 
 /** Running triggers of this process, by workflow and node: a second start replaces the first, also across copies of this file. */
@@ -206,8 +223,14 @@ function readSettings(node: ITriggerFunctions): Settings {
     ...(node.getNodeParameter('execute', 'each') === 'batch' ? { batchSize: within(node.getNodeParameter('batchSize', 50), 50, 1, 100) } : {}),
     ...(startDate ? { startDate } : {}),
     ...(after ? { after: { operation: after.operation,
-      input: { ...after.input, ...(wanted === 'move' ? { [destination(provider)]: node.getNodeParameter('moveTo') } : {}) } } } : {}),
+      input: { ...after.input, ...(wanted === 'move' ? moveInput(node, provider) : {}) } } } : {}),
   };
+}
+
+function moveInput(node: ITriggerFunctions, provider: Provider): Record<string, unknown> {
+  const to = node.getNodeParameter('moveTo', '', { extractValue: true }) as unknown;
+  return { [destination(provider)]: typeof to === 'object' && to !== null && '__rl' in to ? (to as { value?: unknown }).value : to,
+    ...(node.getNodeParameter('createFolder', false) === true ? { createFolder: true } : {}) };
 }
 
 /** True where something is asked for that not everything passes; where to look and what to fetch is no filter. */

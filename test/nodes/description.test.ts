@@ -216,7 +216,7 @@ describe('node descriptions', () => {
           assert.match(text, /^[A-Z0-9"(<@]/, `${at}: begins with a capital: ${text}`);
         }
         if (property.type === 'boolean') assert.match(text ?? '', /^Whether /, `${at}: flags say whether`);
-        if (property.type === 'options' || property.type === 'multiOptions') {
+        if ((property.type === 'options' || property.type === 'multiOptions') && !property.typeOptions?.loadOptionsMethod) {
           const options = property.options as INodePropertyOptions[], names = options.map(o => o.name);
           // What the list of actions reads and nobody sees: several resources stand under the name of their provider.
           const unseen = property.name === 'resource' && property.displayOptions?.show?.provider?.includes('');

@@ -5,6 +5,7 @@ import { NODES, pickedResources, providersOf } from '../../nodes/lib/index.js';
 import { cases } from '../contract/cases.js';
 import { openEngine, type Engine } from '../engine/engine.js';
 import { MAIN, startContextIo } from '../sandbox/contextIo.js';
+import { startMail } from '../sandbox/mail.js';
 import { startRackspace } from '../sandbox/rackspace.js';
 import { EMPTY_DOMAIN, MAIN_DOMAIN, seededId, startScaleway } from '../sandbox/scaleway.js';
 import type { Vendor } from '../sandbox/vendor.js';
@@ -181,5 +182,29 @@ describe('pickers', function () {
         assert.ok(picked.size > 0);
       });
     }
+  });
+
+  it('Sync Trigger picks several folders and one to move to; a node made before that keeps its typed names', async () => {
+    const mail = await startMail();
+    try {
+      await engine.saveCredential('mail', { type: 'imapApi', data: { user: 'u0@test.local', password: 'pass0', preset: 'custom', imapHost: 'localhost',
+        imapPort: mail.imap.tlsPort, imapSecurity: 'tls', allowedCertificate: mail.ca } });
+      const form: INodeParameters = { provider: 'imap', authentication: 'password', event: 'messageReceived', afterSuccess: 'move' };
+      const ask = { credentials: { imapApi: { id: 'mail', name: 'mail' } } };
+      const names = [...mail.store.accounts.get('u0@test.local')!.mailboxes.keys()].sort();
+      const one = await engine.options('n8n-nodes-mailroom.syncTrigger', 'folder', form, { ...ask, path: 'parameters.moveTo' }) as INodeListSearchResult;
+      assert.deepEqual(one.results.map(({ value }) => value).sort(), names);
+      const { description } = engine.nodeType('n8n-nodes-mailroom.syncTrigger');
+      const folders = JSON.stringify(description.properties).match(/\{[^{}]*"name":"folders","type":"multiOptions".*?"loadOptionsMethod":"(\w+)"/);
+      const several = await engine.options('n8n-nodes-mailroom.syncTrigger', folders![1]!, form, ask) as { value: string }[];
+      assert.deepEqual(several.map(({ value }) => value).sort(), names);
+      const kinds = (version: number) => ['moveTo', 'folders'].map(name => description.properties.flatMap(property =>
+        property.type === 'collection' ? property.options as typeof description.properties : [property])
+        .filter(property => property.name === name && (name !== 'moveTo' || property.displayOptions?.show?.provider?.includes('imap')))
+        .filter(({ displayOptions }) => (displayOptions!.show!['@version'] as { _cnd: { gte?: number; lt?: number } }[])
+          .every(({ _cnd: { gte = 0, lt = Infinity } }) => version >= gte && version < lt)).map(({ type }) => type));
+      assert.deepEqual(kinds(1), [['string'], ['string']]);
+      assert.deepEqual(kinds(1.1), [['resourceLocator'], ['multiOptions']]);
+    } finally { await mail.close(); }
   });
 });

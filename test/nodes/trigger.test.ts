@@ -165,4 +165,22 @@ describe('Sync Trigger', function () {
     await trigger.closeFunction!();
     assert.ok(started.changes.length > 0);
   });
+
+  it('moves to a folder that was picked from a list, and creates it only where that was asked for', async () => {
+    const moveTo = { __rl: true, mode: 'list', value: 'Done' };
+    const strict = n8n(mail);
+    await up(strict.start({ afterSuccess: 'move', moveTo }));
+    const { uid } = mail.deliver(USER, { subject: 'a' });
+    await strict.until(() => strict.emitted.length === 1);
+    strict.emitted[0]!.end();
+    await strict.until(() => strict.warned.some(text => text.includes('Done')));
+    assert.ok(mail.folder(USER).messages.some(message => message.uid === uid), 'the message stays where it was');
+    const making = n8n(mail);
+    await up(making.start({ afterSuccess: 'move', moveTo, createFolder: true }));
+    mail.deliver(USER, { subject: 'b' });
+    await making.until(() => making.emitted.length === 1);
+    making.emitted[0]!.end();
+    await making.until(() => mail.store.accounts.get(USER)!.mailboxes.has('Done')
+      && mail.folder(USER, 'Done').messages.length === 1);
+  });
 });
