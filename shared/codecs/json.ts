@@ -9,7 +9,7 @@ export function parseJson(ctx: Pick<Context, 'provider' | 'operation' | 'hide'>,
   try {
     return parseExactly(textOf(answer));
   } catch {
-    const seen = excerpt({ body: Buffer.from(textOf({ ...answer, body: answer.body.subarray(0, EXCERPT) })) }, ctx.hide);
+    const seen = excerpt(answer, ctx.hide);
     throw unreadable(ctx, answer, `with something that is not JSON${seen ? `: "${seen}"` : ' (an empty body)'}`);
   }
 }
@@ -20,9 +20,6 @@ export function parseObject(ctx: Pick<Context, 'provider' | 'operation' | 'hide'
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Native;
   throw unreadable(ctx, answer, `with ${Array.isArray(value) ? 'a list' : typeof value} where an object was expected`);
 }
-
-/** So much of an answer is looked at for its first words, in bytes. */
-const EXCERPT = 8192;
 
 /**
  * JSON as it is written: a whole number that JavaScript cannot hold, such as an id beyond 2^53, is given as text with all of its digits. Throws

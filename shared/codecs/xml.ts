@@ -47,7 +47,7 @@ export async function parseXml(ctx: Pick<Context, 'provider' | 'operation' | 'hi
   try {
     return read(textOf(answer));
   } catch (cause) {
-    const seen = excerpt({ body: Buffer.from(textOf({ ...answer, body: answer.body.subarray(0, 8192) })) }, ctx.hide);
+    const seen = excerpt(answer, ctx.hide);
     throw unreadable(ctx, answer, `with XML that cannot be read (${why(cause)})${seen ? `: "${seen}"` : ''}`);
   }
 }

@@ -114,6 +114,17 @@ describe('null for an empty list', () => {
   });
 });
 
+describe('an answer that cannot be read', () => {
+  it('shows no half of a secret, however many of them stand before it', () => {
+    const secret = 'correct horse '.repeat(71), hide = (text: string) => text.replaceAll(secret, '***');
+    for (const encoding of ['utf8', 'utf16le'] as const) {
+      const body = Buffer.from(`no ${secret.repeat(20)}`, encoding), headers = {};
+      assert.throws(() => parseJson({ ...where, hide }, { status: 200, headers, body } as never),
+        (error: Error) => /\*\*\*/.test(error.message) && !/horse/.test(error.message), encoding);
+    }
+  });
+});
+
 describe('ids beyond 2^53', () => {
   it('Outreach: an id is listed, asked for and written with all of its digits', async () => {
     const id = '9007199254740993', resource = `{"type":"mailbox","id":${id},"attributes":{"email":"a@example.com"},"relationships":{"user":{"data":{"type":"user","id":9007199254740995}}}}`;
