@@ -28,7 +28,7 @@ interface Part { char: string; bytes: readonly number[][]; units: readonly numbe
 function formsOf(secret: string): Form[] {
   const parts = [...secret].map(partOf), { char, mangled } = parts[0]!;
   return [
-    { parts, ends: spelled, gap: /=\r?\n/y, begins: `${char[0]}${mangled?.[0] ?? ''}%=\\&${char === ' ' ? '+_\u00a0' : ''}` },
+    { parts, ends: spelled, gap: /=\r?\n/y, begins: `${char[0]}${mangled ? `${mangled[0]}?\ufffd` : ''}%=\\&${char === ' ' ? '+_\u00a0' : ''}` },
     ...bytesOf(secret).map((bytes): Form => ({ parts: [...bytes.toString('hex')].map(partOf), ends: sameDigit, gap: /[\s:,-]/y, begins: '0123456789abcdefABCDEF' })),
     ...bytesOf(secret, true).flatMap(cores).map((core): Form =>
       ({ parts: [...core].map(partOf), ends: packed, gap: /(?:\s|\\[rn]|=\r?\n){1,4}/y, begins: `${core[0]}-_%\\`, run: true })),
@@ -48,9 +48,10 @@ function partOf(char: string): Part {
 function cover(text: string, forms: readonly Form[]): string {
   const inRun = /[\w+/=%-]/, found: [from: number, to: number][] = [];
   for (const form of forms) {
+    const dead: Set<number>[] = [];
     for (let at = 0; at < text.length; at++) {
       if (!form.begins.includes(text[at]!)) continue;
-      const end = endOf(text, at, form);
+      const end = endOf(text, at, form, dead);
       if (end === undefined) continue;
       let from = at, to = end;
       // Base64 shows a secret together with its neighbours, so the whole run goes.
@@ -68,20 +69,31 @@ function cover(text: string, forms: readonly Form[]): string {
   return shown + text.slice(at);
 }
 
-/** Where a secret that begins here ends; undefined where it does not stand here. */
-function endOf(text: string, start: number, { parts, ends, gap }: Form): number | undefined {
-  let places = new Set([start]);
-  for (const part of parts) {
-    const next = new Set<number>();
+/**
+ * Where a secret that begins here ends; undefined where it does not stand here. `dead` holds the places from which no end was found, one set
+ * for each part: many beginnings in one text lead to the same place, and each is tried once.
+ */
+function endOf(text: string, start: number, { parts, ends, gap }: Form, dead: Set<number>[]): number | undefined {
+  let places = [start];
+  const tried: number[][] = [];
+  for (let index = 0; index < parts.length; index++) {
+    const part = parts[index]!, next: number[] = [];
     for (const at of places) {
-      for (const end of ends(text, at, part)) next.add(end);
+      addTo(next, ends(text, at, part), dead[index]);
       gap.lastIndex = at;
-      if (at > start && gap.test(text)) for (const end of ends(text, gap.lastIndex, part)) next.add(end);
+      if (at > start && gap.test(text)) addTo(next, ends(text, gap.lastIndex, part), dead[index]);
     }
-    if (!next.size) return undefined;
+    if (!next.length) {
+      for (let one = 0; one < index; one++) for (const at of tried[one]!) (dead[one] ??= new Set()).add(at);
+      return undefined;
+    }
+    tried.push(next);
     places = next;
   }
   return Math.max(...places);
+}
+function addTo(places: number[], ends: readonly number[], dead: Set<number> | undefined): void {
+  for (const end of ends) if (!places.includes(end) && !dead?.has(end)) places.push(end);
 }
 
 /** A secret's bytes as a vendor may have seen them: UTF-8, Latin-1 where that has all of its letters; UTF-16 too where it is asked for. */
@@ -95,6 +107,8 @@ function spelled(text: string, at: number, part: Part): number[] {
   const { char, bytes, units, mangled } = part, out: number[] = [];
   if (text.startsWith(char, at)) out.push(at + char.length);
   if (mangled && text.startsWith(mangled, at)) out.push(at + mangled.length);
+  // Where a charset lacks the letter, there is a question mark for it, or for each of its bytes or units.
+  if (mangled) for (let count = 1; count <= 4 && (text[at] === '?' || text[at] === '\ufffd') && text[at + count - 1] === text[at]; count++) out.push(at + count);
   const values = (list: readonly number[], form: RegExp, base: number) => {
     let here = at;
     for (const value of list) {
@@ -113,12 +127,12 @@ function spelled(text: string, at: number, part: Part): number[] {
     case '=': for (const list of bytes) values(list, /=([\da-f]{2})/iy, 16); break;
     case '&': entity(text, at, char, out); break;
     case '\\': {
-      backslash(text, at, char, out);
+      const after = backslash(text, at, char, out);
       // Most backslashes in a long text begin no number.
-      if (!/^\\{1,4}[xu0-3]/i.test(text.slice(at, at + 5))) break;
-      for (const list of bytes) { values(list, /\\{1,4}x([\da-f]{2})/iy, 16); values(list, /\\{1,4}([0-3][0-7]{2})/y, 8); }
-      values(units, /\\{1,4}u([\da-f]{4})/iy, 16);
-      values([char.codePointAt(0)!], /\\{1,4}u\{0{0,6}([\da-f]{1,6})\}/iy, 16);
+      if (!/[xu0-3]/i.test(text[after] ?? '')) break;
+      for (const list of bytes) { values(list, /\\{1,64}x([\da-f]{2})/iy, 16); values(list, /\\{1,64}([0-3][0-7]{2})/y, 8); }
+      values(units, /\\{1,64}u([\da-f]{4})/iy, 16);
+      values([char.codePointAt(0)!], /\\{1,64}u\{0{0,6}([\da-f]{1,6})\}/iy, 16);
       break;
     }
     case '+': case '_': case '\u00a0': if (char === ' ') out.push(at + 1); break;
@@ -133,15 +147,17 @@ const ENTITY = ['&', '&amp;', '&amp;amp;'].map(start => new RegExp(`${start}(?:#
 
 /** What JSON writes for control characters. */
 const SHORT: Readonly<Record<string, string>> = { '\n': 'n', '\r': 'r', '\t': 't', '\b': 'b', '\f': 'f' };
-/** Backslashes before a letter: encoders double them, and twice encoded they are four. */
-function backslash(text: string, at: number, char: string, out: number[]): void {
-  let end = at;
-  while (text[end] === '\\' && end - at < 4) {
-    end++;
-    if (char === '\\') out.push(end);
-  }
+/** Each JSON around another doubles the backslashes: six of them write 64 for one, and 63 before a quote. */
+const BACKSLASHES = /\\{1,64}/y;
+/** Backslashes before a letter; where they end, or would be too many. */
+function backslash(text: string, at: number, char: string, out: number[]): number {
+  BACKSLASHES.lastIndex = at;
+  BACKSLASHES.test(text);
+  const end = BACKSLASHES.lastIndex;
+  if (char === '\\') for (const count of [1, 2, 3, 4, 8, 16, 32, 64]) if (at + count <= end) out.push(at + count);
   if (/["'/<>&`$]/.test(char) && text.startsWith(char, end)) out.push(end + char.length);
   if (Object.hasOwn(SHORT, char) && text[end] === SHORT[char]) out.push(end + 1);
+  return end;
 }
 function entity(text: string, at: number, char: string, out: number[]): void {
   for (const form of ENTITY) {
