@@ -108,7 +108,7 @@ async function commands(name) {
         if (lint || types) return fail(`${[lint && 'Lint', types && 'Types'].filter(Boolean).join(' and ')} failed; the tests were not run.`);
       }
       const files = rest.length ? rest : filesBelow('test').filter(file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file));
-      return script('node_modules/mocha/bin/mocha.js', '--timeout', '60000', ...(rest.length ? [] : ['--parallel', '--jobs', '2']), ...files);
+      return script('node_modules/mocha/bin/mocha.js', '--timeout', '60000', '--require', join(root, 'test/seed.ts'), ...(rest.length ? [] : ['--parallel', '--jobs', '2']), ...files);
     }
     default: return fail(`Unknown command "${name}". See the scripts in package.json.`);
   }
