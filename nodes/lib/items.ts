@@ -6,6 +6,7 @@ import { isFile, isMailError, isStream, MailError, nextStep, providerById, split
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
+import { told } from './receipt.js';
 import { SEND_AND_WAIT_OPERATION, sendAndWait } from './sendAndWait.js';
 import { collectionOf, isPicked, offered, standsAlone } from './parameters.js';
 import { operationTitle } from './words.js';
@@ -82,7 +83,7 @@ async function runItem(node: IExecuteFunctions, name: NodeName, index: number, s
     const limit = isOn(node.getNodeParameter('returnAll', index, false)) ? Infinity : limitOf(node.getNodeParameter('limit', index, 50));
     return Promise.all((await take(result, limit)).map(one => outputItem(node, one, index, simple)));
   }
-  const value = await result;
+  const value = told(operation, input, await result);
   return Promise.all((Array.isArray(value) ? value : [value]).map(one => outputItem(node, one, index, simple)));
 }
 

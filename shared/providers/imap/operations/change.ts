@@ -28,9 +28,9 @@ type Change = (client: ImapFlow, set: string, uids: number[], folder: string) =>
 
 /**
  * Changes messages folder by folder. What is not there is said of each message; where only one was named it is the error of the whole.
- * `change` may tell the new ids.
+ * `change` may tell the new ids; `how` says for the receipt what was changed.
  */
-async function each(ctx: Context, input: { message?: string; messages?: string[] }, change: Change, native: Record<string, unknown> = {}): Promise<Receipt> {
+async function each(ctx: Context, input: { message?: string; messages?: string[] }, change: Change, how: Record<string, unknown> = {}): Promise<Receipt> {
   const all = targets(input);
   const outcomes = new Map<string, Outcome>();
   let relocates = false;
@@ -75,7 +75,8 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
   const one = results.length === 1 ? results[0]! : undefined;
   // Where the server does not tell the new id, the old one would name nothing, or another message than the copy.
   const id = one && (one.newId ?? (relocates ? undefined : one.id));
-  return { ...(id ? { id } : {}), native: { ...native, changed: results.filter(r => r.done).length, results } };
+  const said = { ...how, changed: results.filter(r => r.done).length };
+  return { ...(id ? { id } : {}), ...said, ...(one ? {} : { results }), native: { ...said, results } };
 }
 
 /** The flags of a folder that can be kept; a server drops others without a word (RFC 9051 section 7.1, PERMANENTFLAGS). */
@@ -170,7 +171,7 @@ export const changing = {
     summary: 'Mark messages as read or unread', effect: 'write', docs: 'RFC 9051 section 6.4.6',
     input: { ...messagesField, read: flag('Read', { default: true, help: 'Whether the messages are marked as read.' }) },
     run: (ctx, { read, ...input }) => each(ctx, input,
-      async (client, set) => { await store(client, set, read ? ['\\Seen'] : [], read ? [] : ['\\Seen']); return undefined; }),
+      async (client, set) => { await store(client, set, read ? ['\\Seen'] : [], read ? [] : ['\\Seen']); return undefined; }, { read }),
   }),
   'message.flag': operation({
     summary: 'Add or remove flags and keywords', effect: 'write', docs: 'RFC 9051 sections 2.3.2 and 6.4.6',
@@ -183,7 +184,7 @@ export const changing = {
     run: (ctx, { flags, change, ...input }) => {
       const names = flags.map(flagName);
       return each(ctx, input, async (client, set) => { await store(client, set, change === 'add' ? names : [],
-        change === 'add' ? [] : names); return undefined; }, { flags: names });
+        change === 'add' ? [] : names); return undefined; }, { flags: names, change });
     },
   }),
   'message.move': operation({
@@ -209,13 +210,17 @@ export const changing = {
     doubt: 'At Gmail a message deleted in a label only loses that label, unless it is deleted in the trash.',
     input: { ...messagesField, forever: flag('Forever',
       { default: false, help: 'Whether the messages are removed at once instead of being moved to the trash.' }) },
-    run: (ctx, { forever, ...input }) => each(ctx, input, async (client, set, uids, folder) => {
-      const trash = forever ? undefined : await folderFor(client, 'trash');
-      if (!forever && !trash) throw new MailError('not_found', 'This account has no trash folder; choose Forever to remove the messages at once.');
-      if (trash && trash !== folder) return copyTo(ctx, client, uids, trash, true);
-      await expunge(client, set);
-      return undefined;
-    }),
+    run: (ctx, { forever, ...input }) => {
+      const how: { target?: string; forever?: boolean } = {};
+      return each(ctx, input, async (client, set, uids, folder) => {
+        const trash = forever ? undefined : await folderFor(client, 'trash');
+        if (!forever && !trash) throw new MailError('not_found', 'This account has no trash folder; choose Forever to remove the messages at once.');
+        if (trash && trash !== folder) { how.target = trash; return copyTo(ctx, client, uids, trash, true); }
+        how.forever = true;
+        await expunge(client, set);
+        return undefined;
+      }, how);
+    },
   }),
   'message.append': operation({
     summary: 'Put a message into a folder', effect: 'write', docs: 'RFC 9051 section 6.3.12, RFC 4315',
@@ -239,7 +244,7 @@ export const changing = {
       if (!size) throw new MailError('invalid_input', 'The message file is empty.', { issues: [{ field: 'file', message: 'The file is empty.' }] });
       const put = await append(ctx, folder, bytes.includes('\r\n') ? bytes : Buffer.from(bytes.toString('latin1').replace(/\n/g, '\r\n'), 'latin1'),
         names, { received, createFolder });
-      return { ...(put.id ? { id: put.id } : {}), native: { ...put, size } };
+      return { ...(put.id ? { id: put.id } : {}), folder: put.folder, size, native: { ...put, size } } as Receipt;
     },
   }),
 } satisfies Operations;

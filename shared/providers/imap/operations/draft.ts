@@ -17,7 +17,7 @@ import { addresses, BODY, ENVELOPE, sendInput, type Mail, type More } from './ma
 import { messageField } from './message.js';
 import { bytesOf as bytesOfMail, isForeign, LARGEST_COPY, newMessageId, onWire, outgoing, refuse } from './outgoing.js';
 import { answerOf, flagged, forwardOf } from './reply.js';
-import { blindCopies, checkAbilities, copiesOf, save } from './send.js';
+import { blindCopies, checkAbilities, copiesOf, save, sentAs, type Sent } from './send.js';
 
 /** Which message a draft answers or passes on: kept in the draft, so that it is marked when the draft is sent, and left out of what is sent. */
 const BELONGS = { answers: 'X-Mailroom-Answers', forwards: 'X-Mailroom-Forwards' } as const;
@@ -39,13 +39,14 @@ async function create(ctx: Context, { mail, more, belongs }: Draft, message: str
   if (!target) throw new MailError('not_found', 'This account has no folder for drafts; name the one to use.',
     { issues: [{ field: 'folder', message: 'Folder is required, because the account has none for drafts.' }] });
   const put = await append(ctx, target, Buffer.concat([blindCopies(out.bcc), bytes.whole]), ['\\Draft', '\\Seen']);
-  return { ...(put.id ? { id: put.id } : {}), native: { ...put, messageId: `<${out.id}>`, from: out.from.email } };
+  const said = { folder: put.folder, messageId: `<${out.id}>`, from: out.from.email, to: out.everyone };
+  return { ...(put.id ? { id: put.id } : {}), ...said, native: { ...put, ...said } };
 }
 
 /** Drafts that are being sent now, so that two who send the same one do not both do it. */
 const underWay = new Set<string>();
 
-async function sendDraft(ctx: Context, id: string, saveToSent: 'automatic' | 'yes' | 'no'): Promise<Receipt> {
+async function sendDraft(ctx: Context, id: string, saveToSent: 'automatic' | 'yes' | 'no'): Promise<Sent> {
   const key = `${settingsOf(ctx).key} ${id}`, place = placeOf(id);
   endpoint(ctx, 'smtp');
   if (underWay.has(key)) throw new MailError('conflict', 'This draft is being sent already.');
@@ -59,11 +60,10 @@ async function sendDraft(ctx: Context, id: string, saveToSent: 'automatic' | 'ye
       eightBit: draft.bytes.some(byte => byte > 127),
     }), async () => draft.bytes);
     const saved = copiesOf(ctx, saveToSent) ? await save(ctx, draft.bytes, draft.bcc, result.outcome) : { savedToSent: false };
-    const native: Record<string, unknown> = { messageId: draft.id, from: draft.from, accepted: result.accepted, rejected: result.rejected,
-      tries: result.tries, ...(result.response ? { response: result.response } : {}), ...(result.why ? { reason: result.why } : {}), ...saved };
+    const sent = sentAs(draft, result, saved);
     // Where it is not certain that it was sent, the draft stays: nobody else has it.
-    if (result.outcome === 'done') Object.assign(native, await leave(ctx, place), await markParent(ctx, draft));
-    return { id: draft.id, outcome: result.outcome, native };
+    const after = result.outcome === 'done' ? { ...await leave(ctx, place), ...await markParent(ctx, draft) } : {};
+    return { ...sent, ...after, native: { ...sent.native, ...after } };
   } finally {
     underWay.delete(key);
   }
@@ -166,6 +166,6 @@ export const drafts = {
     summary: 'Send a draft and take it out of the drafts folder', effect: 'write', docs: 'RFC 6409, RFC 5322 section 3.6.1',
     doubt: 'Where the server does not say whether it has the message, the draft stays and the outcome is unknown.',
     input: { ...messageField, saveToSent },
-    run: (ctx, { message, saveToSent }): Promise<Receipt> => sendDraft(ctx, message, saveToSent),
+    run: (ctx, { message, saveToSent }): Promise<Sent> => sendDraft(ctx, message, saveToSent),
   }),
 } satisfies Operations;

@@ -2,7 +2,6 @@ import { formatAddress, parseAddress } from '../../../address.js';
 import { MailError } from '../../../errors.js';
 import { choice, flag } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
-import type { Receipt } from '../../../vocabulary.js';
 import { endpoint, settingsOf } from '../account/fields.js';
 import { addressedTo, answerTo, isOneOf, sameSpelling } from '../messages/answer.js';
 import { partFile, sourceFile } from '../messages/download.js';
@@ -12,7 +11,7 @@ import { parentOf, type Parent } from '../messages/parent.js';
 import { granted, withFolder } from '../session/imapPool.js';
 import { addresses, BODY, ENVELOPE, type Mail, type More } from './mailFields.js';
 import { messageField } from './message.js';
-import { send } from './send.js';
+import { send, type Sent } from './send.js';
 
 /** Sets a flag on the message that was answered or forwarded. Where that fails the mail is sent all the same. */
 export async function flagged(ctx: Context, place: Place, name: string): Promise<boolean> {
@@ -76,6 +75,9 @@ export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'atta
   return { mail: forward, more: { references: parent.references } };
 }
 
+const marked = (sent: Sent, how: 'markedAnswered' | 'markedForwarded', done: boolean): Sent =>
+  ({ ...sent, [how]: done, native: { ...sent.native, [how]: done } });
+
 /** The operations that answer and pass on. */
 export const replying = {
   'message.reply': operation({
@@ -87,12 +89,12 @@ export const replying = {
         help: 'Whether the answer says that it was made by a program; automatic and list mail is then not answered.' }),
       cc: addresses('Cc'), bcc: addresses('Bcc'), ...BODY, ...ENVELOPE,
     },
-    run: async (ctx, { message, replyAll, quote, automatic, ...mail }): Promise<Receipt> => {
+    run: async (ctx, { message, replyAll, quote, automatic, ...mail }): Promise<Sent> => {
       const place = placeOf(message);
       endpoint(ctx, 'smtp');
       const { mail: answer, more } = await answerOf(ctx, place, { replyAll, quote, automatic }, mail);
       const receipt = await send(ctx, answer, more);
-      if (receipt.outcome === 'done') receipt.native.markedAnswered = await flagged(ctx, place, '\\Answered');
+      if (receipt.outcome === 'done') return marked(receipt, 'markedAnswered', await flagged(ctx, place, '\\Answered'));
       return receipt;
     },
   }),
@@ -104,12 +106,12 @@ export const replying = {
         { default: 'inline', help: 'In the text, with its attachments, or whole and unchanged as one attachment.' }),
       ...BODY, ...ENVELOPE,
     },
-    run: async (ctx, { message, as, ...mail }): Promise<Receipt> => {
+    run: async (ctx, { message, as, ...mail }): Promise<Sent> => {
       const place = placeOf(message);
       endpoint(ctx, 'smtp');
       const { mail: forward, more } = await forwardOf(ctx, place, as, mail);
       const receipt = await send(ctx, forward, more);
-      if (receipt.outcome === 'done') receipt.native.markedForwarded = await flagged(ctx, place, '$Forwarded');
+      if (receipt.outcome === 'done') return marked(receipt, 'markedForwarded', await flagged(ctx, place, '$Forwarded'));
       return receipt;
     },
   }),

@@ -11,8 +11,14 @@ import { folderFor } from './folder.js';
 import { sendInput, type Mail, type More } from './mailFields.js';
 import { bytesOf, onWire, outgoing, type Outgoing } from './outgoing.js';
 
+/** What became of a mail: who took it and who did not, and where its copy is. `reason` says why the outcome is unknown. */
+export interface Sent extends Receipt {
+  messageId: string; from: string; accepted: string[]; rejected: Offered['rejected']; reason?: string;
+  savedToSent: boolean; sentFolder?: string; sentId?: string; sentError?: string;
+}
+
 /** Sends one mail, and says exactly what became of it. */
-export async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Receipt> {
+export async function send(ctx: Context, mail: Mail, more: More = {}): Promise<Sent> {
   const settings = settingsOf(ctx);
   endpoint(ctx, 'smtp');
   const out = outgoing(mail, settings.address, more);
@@ -25,14 +31,14 @@ export async function send(ctx: Context, mail: Mail, more: More = {}): Promise<R
     ...(bytes.whole ? { size: bytes.whole.length } : {}), ...(mail.notify?.length ? { notify: mail.notify, id: out.id } : {}),
   }), bytes.load);
   const saved = copies ? await save(ctx, settings.imap ? bytes.whole : undefined, out.bcc, result.outcome) : undefined;
-  return {
-    id: `<${out.id}>`, outcome: result.outcome,
-    native: {
-      messageId: `<${out.id}>`, from: out.from.email, accepted: result.accepted, rejected: result.rejected, tries: result.tries,
-      ...(result.response ? { response: result.response } : {}), ...(result.why ? { reason: result.why } : {}),
-      ...(saved ?? { savedToSent: false }),
-    },
-  };
+  return sentAs({ id: `<${out.id}>`, from: out.from.email }, result, saved);
+}
+
+/** A receipt whose plain words stand beside the whole answer. */
+export function sentAs({ id, from }: { id: string; from: string }, result: Offered, saved: Saved = { savedToSent: false }): Sent {
+  const { accepted, rejected, tries, response, why, outcome } = result;
+  const said = { messageId: id, from, accepted, rejected, ...(why ? { reason: why } : {}), ...saved };
+  return { id, outcome, ...said, native: { ...said, tries, ...(response ? { response } : {}) } };
 }
 
 /** Whether a copy of what is sent goes into the Sent folder. */
@@ -58,15 +64,18 @@ export async function checkAbilities(ctx: Context, { foreign, size }: Pick<Outgo
 export const blindCopies = (bcc: readonly Address[]): Buffer =>
   bcc.length ? Buffer.from(`Bcc: ${bcc.map(one => one.email).join(',\r\n ')}\r\n`) : Buffer.alloc(0);
 
+/** What became of the copy in the Sent folder. */
+type Saved = Pick<Sent, 'savedToSent' | 'sentFolder' | 'sentId' | 'sentError'>;
+
 /** Puts the bytes that were sent into the Sent folder, with the blind copies on top. A failure does not undo the sending. */
-export async function save(ctx: Context, bytes: Buffer | undefined, bcc: readonly Address[], outcome: Offered['outcome']): Promise<Record<string, unknown>> {
+export async function save(ctx: Context, bytes: Buffer | undefined, bcc: readonly Address[], outcome: Offered['outcome']): Promise<Saved> {
   if (outcome === 'unknown') return { savedToSent: false, sentError: 'It is not certain that the message was sent.' };
   if (!bytes) return { savedToSent: false, sentError: 'The message is too large to be copied, or the account has no IMAP side.' };
   try {
     const folder = await withImap(ctx, client => folderFor(client, 'sent'));
     if (!folder) return { savedToSent: false, sentError: 'The account has no folder for sent mail.' };
     const put = await append(ctx, folder, Buffer.concat([blindCopies(bcc), bytes]), ['\\Seen']);
-    return { savedToSent: true, ...(put.id ? { sentId: put.id } : {}) };
+    return { savedToSent: true, sentFolder: put.folder, ...(put.id ? { sentId: put.id } : {}) };
   } catch (error) {
     return { savedToSent: false, sentError: (error as Error).message };
   }
@@ -78,6 +87,6 @@ export const sending = {
     summary: 'Send a message', effect: 'write', docs: 'RFC 5321, RFC 5322, RFC 6409',
     doubt: 'A server may take a message and still not deliver it; what comes back later is a message of its own.',
     input: sendInput,
-    run: (ctx, input): Promise<Receipt> => send(ctx, input),
+    run: (ctx, input): Promise<Sent> => send(ctx, input),
   }),
 } satisfies Operations;
