@@ -16,7 +16,7 @@ import { contentsAhead, depthOf, handedOver, leaveUnread, newAhead, summariesAhe
 import { LARGEST_PARSED, takeApart, TOO_LARGE } from '../messages/whole.js';
 import { uidSearch } from '../operations/message.js';
 import { decoded } from '../mime/transfer.js';
-import { decodedSize, nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
+import { decodedSize, isMisread, nameOf, outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
 
 /**
  * A window: so many messages, and so many bytes of them, are handed over at once. Larger ones save few commands, but more of what they hold
@@ -783,9 +783,12 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
   }
   const parts: Wanted[] = values.fetch === 'raw' ? []
     : open.filter(one => one.shape).map(one => ({ uid: one.uid, parts: [...readParts(one.shape!), ...filesOf(one.shape!, values)], header: true }));
+  const misread: Open[] = [];
   const take = (got: Got) => {
     const one = byUid.get(got.uid);
     if (!one?.shape) return;
+    const size = one.row.size ?? 0;
+    if (size <= LARGEST_PARSED && isMisread(one.row.bodyStructure, got.header ?? Buffer.alloc(0), size)) { misread.push(one); return; }
     try {
       fill(one.message, one.shape, got);
       if (values.fetch === 'full') {
@@ -827,6 +830,7 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
   if (!parts.length) await fetchTogether(client, wishes);
   if (parts.length) await ask(open.filter(one => one.shape), () => windowParts(client, parts, take, wishes, track),
     uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
+  wholes.push(...misread);
   if (wholes.length) await ask(wholes, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
 }
 

@@ -147,6 +147,9 @@ export function readParts({ texts, htmls }: Outline): Part[] {
   return [...some(texts), ...some(htmls)];
 }
 
+/** The charset of the words of a message. */
+export const charsetOf = ({ texts, htmls }: Outline): string | undefined => [...texts, ...htmls].find(({ charset }) => charset)?.charset;
+
 /** Puts fetched texts and headers into a message. */
 export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   const read = (parts: Part[]) => {
@@ -166,7 +169,7 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   if (html !== undefined) message.html = html;
   if (!got.header) return;
   const header = got.header.subarray(0, LONGEST_HEADER), cut = header.length >= LONGEST_HEADER;
-  message.native.headers = headerFields(cut ? header.subarray(0, header.lastIndexOf(0x0a) + 1) : header);
+  message.native.headers = headerFields(cut ? header.subarray(0, header.lastIndexOf(0x0a) + 1) : header, { charset: charsetOf(shape) });
   if (cut) message.native.headersCut = true;
 }
 

@@ -2,7 +2,7 @@ import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf } from '../account/fields.js';
 import { imapError, isLost, isRefused } from '../session/imapPool.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
-import { outline, type Outline } from '../mime/structure.js';
+import { isMisread, outline, type Outline } from '../mime/structure.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { fetchParts, fill, inPlace, SUMMARY, toMessage, uidSet, type ImapMessage } from './content.js';
 import type { Place } from './id.js';
@@ -88,14 +88,14 @@ async function readTogether(client: ImapFlow, places: readonly Place[]): Promise
     const set = uidSet([...byUid.keys()].sort((a, b) => a - b));
     await fetchRows(client, set, SUMMARY, row => { if (row.size !== undefined && row.envelope) rows.set(row.uid, row); });
     await mendRows(client, rows.values());
-    const open = new Map<number, { shape: Outline; message: ImapMessage }>();
+    const open = new Map<number, { row: FetchMessageObject; shape: Outline; message: ImapMessage }>();
     for (const [uid, row] of rows) {
       const shape = outline(row.bodyStructure);
-      if (shape && byUid.has(uid)) open.set(uid, { shape, message: toMessage(row, first!.folder, first!.uidValidity, shape) });
+      if (shape && byUid.has(uid)) open.set(uid, { row, shape, message: toMessage(row, first!.folder, first!.uidValidity, shape) });
     }
     await fetchParts(client, [...open].map(([uid, { shape }]) => ({ uid, parts: [...shape.texts, ...shape.htmls], header: true })), got => {
       const one = open.get(got.uid);
-      if (!one) return;
+      if (!one || isMisread(one.row.bodyStructure, got.header ?? Buffer.alloc(0), one.row.size ?? 0)) return;
       fill(one.message, one.shape, got);
       done.set(got.uid, one.message);
     });

@@ -6,7 +6,7 @@ import { fieldOf, headerFields } from '../mime/decode.js';
 import { takenApart, Unreasonable, type TakenApart } from '../mime/parse.js';
 import { nameOf, type Part } from '../mime/structure.js';
 import { decodeStream } from '../mime/transfer.js';
-import { addresses, fill, LONGEST_TEXT, readParts, type ImapMessage } from './content.js';
+import { addresses, charsetOf, fill, LONGEST_TEXT, readParts, type ImapMessage } from './content.js';
 import { bytesOf } from './download.js';
 import type { Place } from './id.js';
 import type { MessageEnvelopeObject } from '../libraries.js';
@@ -40,13 +40,13 @@ export async function takeApart(source: Iterable<Buffer>, message: ImapMessage):
 }
 
 async function filled(taken: TakenApart, message: ImapMessage): Promise<void> {
-  const { shape, bytes } = taken, parts = new Map<string, Buffer>();
+  const { shape, bytes } = taken, parts = new Map<string, Buffer>(), charset = charsetOf(shape);
   for (const part of readParts(shape)) parts.set(part.part, beginning(bytes.get(part.part) ?? [], LONGEST_TEXT));
   fill(message, shape, { uid: 0, parts, header: taken.header });
-  const fields = headerFields(taken.header);
+  const fields = headerFields(taken.header, { charset });
   if (!message.from) {
     const envelope: MessageEnvelopeObject = {};
-    mendEnvelope(envelope, taken.header);
+    mendEnvelope(envelope, taken.header, charset);
     const [from] = addresses(envelope.from), cc = addresses(envelope.cc);
     if (from) message.from = from;
     if (!message.to.length) message.to = addresses(envelope.to);

@@ -10,11 +10,11 @@ const NO_HOST = /^(?:missing_domain|\.syntax-error\.|\.missing-host-name\.|unspe
 const NO_MAILBOX = /^(?:missing_mailbox|missing_mailbox_terminator|invalid_address|unexpected_data_after_address)$/i;
 
 // Made once: a bundler turns such a pattern into a call that makes it each time.
-const NOT_IN_DOMAIN = /[\s\p{Cc}<>@]/u, NOT_IN_LOCAL = /[\p{Cc}<>]/u;
+const NOT_IN_DOMAIN = /[\s\p{Cc}<>@]/u, NOT_IN_LOCAL = /[\s\p{Cc}<>]/u;
 
 /** The address of these two halves; undefined where one is missing, or stands in the place of one that is. */
 export function addressOf(mailbox: string, host: string): string | undefined {
-  const local = mailbox.trim(), domain = host.trim();
+  const local = mailbox.trim().replace(/^mailto:/i, ''), domain = host.trim();
   if (!local || !domain || NO_HOST.test(domain) || NO_MAILBOX.test(local) || NOT_IN_DOMAIN.test(domain) || NOT_IN_LOCAL.test(local)) return undefined;
   return `${local}@${domain}`;
 }
@@ -31,6 +31,9 @@ const LONGEST = 100_000, MOST = 5_000;
 /** Specials inside an encoded word would end it for a reader of addresses, so they are encoded like the rest of it. */
 const shielded = (value: string): string => value.replace(/=\?[^?\s]+\?q\?[^?]*\?=/gi, word =>
   word.replace(/[,;:<>@()"\\]/g, c => `=${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`));
+
+/** A name on one line, without what a comment or a separator left behind. */
+const cleanLabel = (name: string): string => name.replace(/[\p{Cc}\s]+/gu, ' ').replace(/[\s;]+$/, '').trimStart();
 
 /** The part of a field that is read. */
 function bounded(value: string): string {
@@ -49,10 +52,14 @@ export function addressesIn(value: string): MessageAddressObject[] {
   interface Parsed { name?: string; address?: string; group?: Parsed[] }
   const out: MessageAddressObject[] = [];
   const take = ({ name = '', address = '', group }: Parsed) => {
-    const label = words(name).replace(/\p{Cc}+/gu, ' ').trim();
+    const label = cleanLabel(words(name));
     if (group) for (const one of group) take(one);
     else if (label || address) out.push({ name: label, address: checked(address) ?? '' });
   };
-  for (const one of decodingTools().addressparser(shielded(bounded(value))) as Parsed[]) take(one);
-  return out;
+  const text = bounded(value);
+  for (const one of decodingTools().addressparser(shielded(text)) as Parsed[]) take(one);
+  // A quote that is not closed hides the rest of the field; what stands in brackets is an address all the same.
+  const bracketed = out.some(({ address }) => address) ? undefined : /<([^<>\s"]{1,400}@[^<>\s"]{1,300})>/.exec(text)?.[1];
+  const address = bracketed && checked(bracketed);
+  return address ? [{ name: cleanLabel(words(text.slice(0, text.indexOf('<')).replaceAll('"', ''))), address }] : out;
 }

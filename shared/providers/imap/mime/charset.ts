@@ -1,4 +1,4 @@
-import { isAscii } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { decodingTools } from '../libraries.js';
 import { fromShifted, isShifted } from './iso2022.js';
@@ -10,22 +10,23 @@ const ALIASES: readonly [RegExp, string][] = [
   [/^(?:utf-?8.*|unicode-1-1-utf-8|cp65001|x-utf-?8)$/, 'utf-8'],
   [/^(?:utf-?7|unicode-[12]-[01]-utf-7|x-unicode-2-0-utf-7|cs?unicode11utf7|cp65000)$/, 'utf-7'],
   [/^(?:unicode|ucs-?2|utf-?16|iso-10646-ucs-2|csunicode)$/, 'utf-16'],
+  [/^(?:ucs-?2-?le|cp1200)$/, 'utf-16le'], [/^(?:ucs-?2-?be|cp1201)$/, 'utf-16be'],
   [/^(?:ucs-?4|utf-?32|iso-10646-ucs-4)$/, 'utf-32'],
   [/^utf-?(16|32)-?(le|be)$/, 'utf-$1$2'],
-  [/^(?:cp|ms|ibm|windows|x-ms-cp|x-sjis-cp)?-?9(?:32|42|43)c?$|^windows-31j$|^(?:x-)?(?:s-?jis|shift-?jis|ms-?kanji|shift-jis)(?:-(?:win|ms|open|2004|x0213))?$/, 'shift_jis'],
-  [/^(?:x-)?euc-?jp(?:-?(?:ms|win|open|2004|x0213))?$|^ujis$|^cp51932$|^extended-unix-code-packed-format-for-japanese$/, 'euc-jp'],
+  [/^(?:cp|ms|ibm|windows|x-ms-cp|x-sjis-cp)?-?9(?:32|42|43)c?$|^(?:cs)?windows-?31j$|^(?:x-)?(?:s-?jis|shift-?jis|ms-?kanji|shift-jis)-?(?:win|ms|open|2004|x0213)?$/, 'shift_jis'],
+  [/^(?:x-)?euc-?jp(?:-?(?:ms|win|open|2004|x0213))?$|^euc-?jisx?-?(?:2004|0213)$|^u-?jis$|^cp51932$|^extended-unix-code-packed-format-for-japanese$/, 'euc-jp'],
   [/^(?:cp|ms|ibm|windows|x-windows)?-?949$|^(?:x-)?euc-?kr$|^uhc$|^ks-?c-?5601.*$|^ksc-?5601.*$|^korean$/, 'euc-kr'],
-  [/^(?:cp|ms|ibm|windows|x-ms-cp)?-?(?:936|54936|1386)$|^(?:x-)?(?:euc-?cn|gb-?2312(?:-?80)?|gb-?k|gb-?18030|x-gbk|chinese)$|^csgb2312$/, 'gb18030'],
+  [/^(?:cp|ms|ibm|windows|x-ms-cp)?-?(?:936|54936|1386)$|^(?:x-)?(?:euc-?cn|gb-?(?:2312|k|18030)(?![\da-z]).*|cn-gb|chinese)$|^csgb2312$/, 'gb18030'],
   [/^(?:cp|ms|ibm|windows)?-?950$|^(?:x-x-|x-)?big-?5(?:[-+]?(?:hk ?scs|eten|tw|e|p|ms|2003))?.*$|^cn-big5$|^csbig5$/, 'big5'],
-  [/^(?:cp|win|windows|ms|x-cp|x-windows|ansi)?-?(125\d|874)$/, 'windows-$1'],
+  [/^(?:cp|win|windows|ms|x-cp|x-windows|ansi|(?:windows|microsoft)-cp)?-?(125\d|874)$/, 'windows-$1'],
   [/^(?:ansi|ms-ansi|winlatin1|x-ansi)$/, 'windows-1252'],
-  [/^(?:cp|ibm|oem|dos|pc|x-cp)?-?(437|720|737|775|808|850|852|855|856|857|858|860|861|862|863|864|865|866|869|922|1046|1124|1125|1129|1133|1161|1162|1163)$/, 'cp$1'],
+  [/^(?:cp|ibm|oem|dos|pc|x-cp|ccsid)?-?(?:00)?(437|720|737|775|808|850|852|855|856|857|858|860|861|862|863|864|865|866|869|922|1046|1124|1125|1129|1133|1161|1162|1163)$/, 'cp$1'],
   [/^koi8?-?r?$|^cp878$|^cskoi8r$/, 'koi8-r'],
   [/^koi8-?(?:u|ru)$|^cp21866$/, 'koi8-u'],
-  [/^koi8-?t$/, 'koi8-t'],
+  [/^koi8-?t$/, 'koi8-t'], [/^(?:pt-?cp-?154|csptcp154|cyrillic-asian)$/, 'pt154'], [/^kz-?1048$|^cskz1048$|^strk1048-2002$/, 'rk1048'],
   [/^(?:x-)?mac(?:intosh)?(?:-?roman)?$|^cp10000$|^csmacintosh$/, 'macintosh'],
   [/^(?:x-)?mac-?(?:cyrillic|ukrain(?:e|ian))$|^cp1000[17]$/, 'x-mac-cyrillic'],
-  [/^(?:x-)?mac-?(?:ce|centraleurope|central-?euro?p?e?|latin-?2|east-?europe)$|^cp10029$/, 'maccenteuro'],
+  [/^(?:x-)?mac-?(?:ce|centraleurope|central-?euro?p?e?|latin-?2|east-?europe|central-?eur-?roman)$|^cp10029$/, 'maccenteuro'],
   [/^(?:x-)?mac-?(croatian|greek|iceland|romania|thai|turkish)(?:ic|n)?$/, 'mac$1'],
   [/^latin-?9$|^l9$|^latin-?0$/, 'iso-8859-15'],
   [/^latin-?10$|^l10$/, 'iso-8859-16'],
@@ -114,8 +115,8 @@ function reader(charset: string | undefined): { name: string; read: Read | undef
 const strict = new TextDecoder('utf-8', { fatal: true }), windows = new TextDecoder('windows-1252');
 
 /**
- * UTF-8, or what it is taken for. Bytes that are no UTF-8 become U+FFFD, unless there are more of them than of characters that are: then it is
- * none, but windows-1252. `said` where the sender says that it is UTF-8.
+ * UTF-8, or what it is taken for. Bytes that are no UTF-8 become U+FFFD, unless most of what is not ASCII is bad: then it is no UTF-8, but
+ * windows-1252. `said` where the sender says that it is UTF-8.
  */
 function utf8(bytes: Uint8Array, cut: boolean, said: boolean): string {
   // One that is told to wait for more keeps what it waits for.
@@ -126,7 +127,8 @@ function utf8(bytes: Uint8Array, cut: boolean, said: boolean): string {
     const code = text.charCodeAt(i);
     if (code === 0xfffd) bad++; else if (code > 0x7f) good++;
   }
-  return bad > good || (!said && bad * 10 > good) ? windows.decode(bytes) : text;
+  // By chance hardly any of the other charsets makes a character of UTF-8: where there are some, what is bad beside them is damage.
+  return (said ? bad > good * 8 : bad * 10 > good) ? windows.decode(bytes) : text;
 }
 
 /**
@@ -139,9 +141,20 @@ export function textOf(bytes: Uint8Array, charset: string | undefined, cut = fal
   try { return read(bytes, cut); } catch { return utf8(bytes, cut, false); }
 }
 
-/** Bytes of a header that should be ASCII: UTF-8 where they are that, else windows-1252, or the charset of the body. */
-export const rawText = (bytes: Uint8Array, charset?: string): string => {
+/** Bytes of a header that should be ASCII: UTF-8 where they are that, else the charset of the body, else windows-1252. */
+export function rawText(bytes: Uint8Array, charset?: string): string {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   // Most are, and need no decoder.
-  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-  try { return strict.decode(bytes); } catch { return charset ? textOf(bytes, charset) : windows.decode(bytes); }
-};
+  if (isAscii(all)) return all.includes(ESC) && SHIFTS.test(all.toString('latin1')) ? fromShifted(all, 'iso-2022-jp') : all.toString('latin1');
+  if (isUtf8(all)) return all.toString('utf8');
+  const name = charsetName(charset);
+  return !name || /^utf-/.test(name) || isShifted(name) ? windows.decode(all) : textOf(all, name);
+}
+const ESC = 0x1b, SHIFTS = /\x1b\$[@AB(][^]*\x1b\([BJ]/;
+
+/** The charset that an HTML text says of itself where its header says none, as browsers look for it (HTML, section 13.2.3.2): near its beginning. */
+export function charsetInHtml(bytes: Buffer): string | undefined {
+  if (isUtf8(bytes)) return undefined;
+  return /<meta\b[^<>]{0,300}?\bcharset\s*=\s*["']?\s*([\w.:-]{2,40})/i.exec(bytes.toString('latin1', 0, META_WITHIN))?.[1];
+}
+const META_WITHIN = 1024;

@@ -1,5 +1,5 @@
 import { decodingTools } from '../libraries.js';
-import { charsetName, rawText, textOf } from './charset.js';
+import { charsetInHtml, charsetName, rawText, textOf } from './charset.js';
 import { isShifted } from './iso2022.js';
 import type { Part } from './structure.js';
 import { decoded } from './transfer.js';
@@ -28,8 +28,9 @@ function unixLines(bytes: Buffer): Buffer {
 export function readableText(part: Part, bytes: Buffer, cut = false): string {
   const plain = decoded(cut ? wholeUnits(bytes, part.encoding) : bytes, part.encoding);
   // In these a line end is more than one byte.
-  const wide = /^utf-(?:16|32)/.test(charsetName(part.charset));
-  const text = wide ? textOf(plain, part.charset, cut).replace(/\r\n/g, '\n') : textOf(unixLines(plain), part.charset, cut);
+  const named = charsetName(part.charset), wide = /^utf-(?:16|32)/.test(named);
+  const charset = !named && part.type === 'text/html' ? charsetInHtml(plain) : part.charset;
+  const text = wide ? textOf(plain, charset, cut).replace(/\r\n/g, '\n') : textOf(unixLines(plain), charset, cut);
   return part.flowed ? unflow(text, part.delSp ?? false) : text;
 }
 
@@ -55,9 +56,9 @@ const MOST_FIELDS = 5_000;
 
 /**
  * Header fields in their order, unfolded; names as they are written. Each is read for itself: one may be UTF-8 and the next windows-1252. `raw`
- * leaves encoded words as they are. At most 5,000.
+ * leaves encoded words as they are; `charset` is that of the body, for bytes that should not be there. At most 5,000.
  */
-export function headerFields(bytes: Uint8Array, { raw = false } = {}): Field[] {
+export function headerFields(bytes: Uint8Array, { raw = false, charset }: { raw?: boolean; charset?: string | undefined } = {}): Field[] {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), fields: Field[] = [];
   for (let at = 0; at < all.length && fields.length < MOST_FIELDS;) {
     const end = fieldEnd(all, at), line = all.subarray(at, end);
@@ -66,7 +67,7 @@ export function headerFields(bytes: Uint8Array, { raw = false } = {}): Field[] {
     if (colon <= 0 || line[0] === 0x20 || line[0] === 0x09) continue;
     const name = line.toString('latin1', 0, colon).trimEnd();
     if (/[^!-9;-~]/.test(name)) continue;
-    const value = rawText(line.subarray(colon + 1)).replace(/\r?\n(?=[ \t])/g, '').replace(/[\r\n]+/g, ' ').replace(/\t/g, ' ').trim();
+    const value = rawText(line.subarray(colon + 1), charset).replace(/\r?\n(?=[ \t])/g, '').replace(/[\r\n]+/g, ' ').replace(/\t/g, ' ').trim();
     fields.push({ name, value: raw ? value : words(value) });
   }
   return fields;

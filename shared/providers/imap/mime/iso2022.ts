@@ -4,7 +4,7 @@ import { TextDecoder } from 'node:util';
  * Charsets that shift between sets of characters by escape sequences (ISO 2022: RFC 1468, 1554, 1557, 1922, and HZ, RFC 1843). Neither the decoder
  * of Node nor iconv-lite knows them all. Each set is one that an EUC encoding knows as well, a bit further up, so the bytes are written as those.
  */
-const LABELS = /^(?:iso-?2022-(?:jp|kr|cn)(?:-.*)?|csiso2022(?:jp|kr|cn).*|cp5022\d|cp50225|jis|jis-encoding|csjisencoding|hz|hz-?gb-?2312)$/;
+const LABELS = /^(?:(?:cs)?iso-?2022-?(?:jp|kr|cn).*|cp5022\d|cp50225|jis7?|jis-encoding|csjisencoding|hz|hz-?gb(?:-?2312)?)$/;
 
 /** True for the name of such a charset. */
 export const isShifted = (label: string): boolean => LABELS.test(label);

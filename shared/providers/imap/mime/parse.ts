@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { withMalformed } from './boundary.js';
 import { fieldOf, headerFields, structured, type Field } from './decode.js';
 import { splitterLibrary, type MessageStructureObject } from '../libraries.js';
 import { DEEPEST, MOST_PARTS, outline, type Outline, type Part } from './structure.js';
@@ -28,6 +29,7 @@ type Told = Node | { type: 'body' | 'data'; node: Node; value?: Buffer };
 export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<TakenApart> {
   const { Splitter } = await splitterLibrary();
   const splitter = new Splitter({ maxHeadSize: LARGEST_HEADER, maxChildNodes: MOST_PARTS, ignoreEmbedded: true }) as unknown as Duplex;
+  withMalformed(splitter);
   const places = new Map<Node, { structure: MessageStructureObject; depth: number; path: number[] }>();
   const bytes = new Map<string, Buffer[]>(), undivided = new Map<Node, Buffer[]>();
   const keep = <K>(in_: Map<K, Buffer[]>, key: K, value: Buffer) => {
@@ -40,7 +42,7 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
     const depth = parent ? parent.depth + 1 : 0;
     if (depth > DEEPEST) throw new Unreasonable(`it has parts within parts, more than ${DEEPEST} deep`);
     const path = parent ? [...parent.path, (parent.structure.childNodes?.length ?? 0) + 1] : [];
-    const structure = structureOf(headerFields(head, { raw: true }), path, !!node.multipart);
+    const structure = structureOf(headerFields(head, { raw: true }), path, node.multipart);
     places.set(node, { structure, depth, path });
     if (parent) {
       // Whatever it calls itself, what has parts is a multipart.
@@ -110,10 +112,10 @@ function beforeEnd(pieces: Buffer[], boundary: string | undefined): Buffer[] {
 async function* inPieces(pieces: readonly Buffer[]): AsyncGenerator<Buffer> { yield* pieces; }
 
 /** What a header says of its part, in the words of BODYSTRUCTURE. */
-function structureOf(fields: readonly Field[], path: readonly number[], multipart: boolean): MessageStructureObject {
+function structureOf(fields: readonly Field[], path: readonly number[], multipart: string | false): MessageStructureObject {
   const { value, params } = structured(fieldOf(fields, 'content-type') ?? 'text/plain');
   const said = fieldOf(fields, 'content-disposition'), disposition = said ? structured(said) : undefined;
-  const id = fieldOf(fields, 'content-id'), type = multipart ? value.toLowerCase() : typeOf(value);
+  const id = fieldOf(fields, 'content-id'), type = multipart ? `multipart/${multipart}` : typeOf(value);
   return {
     ...(path.length ? { part: path.join('.') } : {}), type, parameters: params, encoding: encodingName(fieldOf(fields, 'content-transfer-encoding')),
     ...(id ? { id } : {}), ...(disposition ? { disposition: disposition.value.toLowerCase(), dispositionParameters: disposition.params } : {}),

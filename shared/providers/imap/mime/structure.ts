@@ -22,6 +22,15 @@ const NAMES: Readonly<Record<string, string>> = {
   'application/pgp-encrypted': 'version.asc', 'application/pgp-keys': 'key.asc', 'text/calendar': 'invite.ics',
 };
 
+/** The charset of the first text of a message that says one. */
+export function bodyCharset(node: MessageStructureObject | undefined): string | undefined {
+  for (const child of node?.childNodes ?? []) {
+    const found = bodyCharset(child);
+    if (found) return found;
+  }
+  return node?.type.startsWith('text/') ? node.parameters?.charset : undefined;
+}
+
 /** A leaf as a part. */
 function partOf(node: MessageStructureObject): Part {
   const parameters = node.parameters ?? {}, disposition = node.disposition?.toLowerCase();
@@ -57,7 +66,8 @@ export function outline(root: MessageStructureObject | undefined, { size = 0, ou
     }
     // Types without a half, as `text/html charset=utf-8` is told.
     if (node.type.startsWith('multipart/') || /^\/|\/$/.test(node.type)) { odd = true; return; }
-    const part = partOf(node), first = leaves++ === 0;
+    const part = partOf(node), first = !out.texts.length && !out.htmls.length;
+    leaves++;
     bytes += part.size;
     const words = part.type.startsWith('text/') && !FILES.test(part.type);
     // The first words are those of the mail, whether or not they have a name; later ones with a name are a file.
@@ -71,6 +81,20 @@ export function outline(root: MessageStructureObject | undefined, { size = 0, ou
   if (bytes === 0 && (unbounded || size > EMPTY)) odd = true;
   return odd && !ours ? undefined : out;
 }
+/**
+ * True where the header, once it is here, shows that the server's structure is not that of the message: one leaf in place of a multipart, or
+ * nothing in a message that goes on behind its header. `size` is that of the message, in bytes.
+ */
+export function isMisread(root: MessageStructureObject | undefined, header: Buffer, size: number): boolean {
+  if (!root) return true;
+  if (!root.childNodes && /^content-type:\s*multipart\b/im.test(header.toString('latin1', 0, LONGEST_LOOK))) return true;
+  const holds = (node: MessageStructureObject): boolean => node.childNodes && !node.type.startsWith('message/') ? node.childNodes.some(holds) : !!node.size;
+  // An empty line, and a line break behind it, are no content.
+  return !holds(root) && size > header.length + 4;
+}
+/** The part of a header in which its type is looked for, in bytes. */
+const LONGEST_LOOK = 64 * 1024;
+
 /** A message of more bytes has more than a header of the usual kind. */
 const EMPTY = 1_000;
 

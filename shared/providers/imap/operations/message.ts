@@ -14,7 +14,7 @@ import { gone, messageId, placeOf, validityOf, type Place } from '../messages/id
 import { readWhole } from '../messages/whole.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
-import { outline } from '../mime/structure.js';
+import { isMisread, outline } from '../mime/structure.js';
 
 /** Messages of a list that are fetched at once. */
 const WINDOW = 250;
@@ -202,14 +202,17 @@ async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
     });
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (!shape) return { message, broken: true };
-    let came = false;
-    const failure = await attempt(client, () =>
-      fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: true }], got => { came = true; fill(message, shape, got); }));
+    let came = false, misread = false;
+    const failure = await attempt(client, () => fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: true }], got => {
+      came = true;
+      misread = isMisread(row.bodyStructure, got.header ?? Buffer.alloc(0), row.size ?? 0);
+      if (!misread) fill(message, shape, got);
+    }));
     if (failure?.lost) throw failure.error;
     // A server may still tell of a message that another client has just deleted, but has none of it any more (RFC 2180 section 4.1).
     if (!failure && !came) throw gone(messageId(place));
     // A part that is refused may still come with the whole.
-    return { message, broken: !!failure };
+    return { message, broken: !!failure || misread };
   });
   if (broken) await readWhole(ctx, place, message);
   return message;

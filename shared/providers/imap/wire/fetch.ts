@@ -2,6 +2,7 @@ import { addressesIn, addressOf } from '../mime/address.js';
 import { rawText } from '../mime/charset.js';
 import { dateOf } from '../mime/dates.js';
 import { headerFields, words } from '../mime/decode.js';
+import { bodyCharset } from '../mime/structure.js';
 import {
   imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MailboxObject, type MessageAddressObject, type MessageEnvelopeObject,
 } from '../libraries.js';
@@ -20,7 +21,9 @@ const LARGEST = 1024 * 1024;
 const DEEPEST = 25;
 /** Anything else in an atom, though some servers send it, is left to the library. */
 const ATOM = /[A-Za-z0-9\\$_.\-+/]+/y;
-const FOREIGN = /[\x80-\xff]/;
+const FOREIGN = /[\x80-\xff\x1b]/;
+/** The charset of the first text in a BODYSTRUCTURE: what is no ASCII in its header is likely written in the same. */
+const CHARSET = /"charset" "([^"]{1,60})"/i;
 const HEAD = /^\* (\d+) FETCH \(/;
 const LITERAL = /\{(?:0|[1-9]\d{0,9})\}\r?\n/y;
 const PARTIAL = /<(?:0|[1-9]\d{0,9})>/y;
@@ -34,7 +37,7 @@ export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow
   const text = payload.toString('latin1');
   const head = HEAD.exec(text);
   if (!head) return undefined;
-  const foreign = FOREIGN.test(text);
+  const foreign = FOREIGN.test(text), charset = foreign ? CHARSET.exec(text)?.[1] : undefined;
   let at = head[0].length, literal = 0, bad = false;
   /** What stands here, without the results of `exec`: they would be most of what a row costs. */
   const take = (pattern: RegExp): string => {
@@ -61,7 +64,7 @@ export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow
           value = found[1]!.replace(/\\(.)/gs, '$1');
           close = quoted.lastIndex - 1;
         }
-        out.push({ type: 'STRING', value: foreign ? rawText(Buffer.from(value, 'latin1')) : value });
+        out.push({ type: 'STRING', value: foreign ? rawText(Buffer.from(value, 'latin1'), charset) : value });
         at = close + 1;
       } else if (c === '{') {
         const size = take(LITERAL), bytes = literals[literal++];
@@ -264,23 +267,35 @@ export async function settled(client: ImapFlow): Promise<void> {
   await Promise.allSettled((underWay.get(client) ?? []).map(one => one.over));
 }
 
-const said = (value: Value | undefined): string => !value || Array.isArray(value) ? ''
-  : typeof value.value === 'string' ? value.value : rawText(value.value);
+const said = (value: Value | undefined, charset?: string): string => !value || Array.isArray(value) ? ''
+  : typeof value.value === 'string' ? value.value : rawText(value.value, charset);
+
+/** The charset of the first text in a BODYSTRUCTURE that is not read yet. */
+function charsetIn(value: Value | undefined): string | undefined {
+  if (!Array.isArray(value)) return undefined;
+  for (const [i, one] of value.entries()) {
+    const next = value[i + 1];
+    const found = Array.isArray(one) ? charsetIn(one) : one && String(one.value).toLowerCase() === 'charset' && next && !Array.isArray(next)
+      ? String(next.value) : undefined;
+    if (found) return found;
+  }
+  return undefined;
+}
 
 /** The same tree in strings alone, with what is encoded in them decoded: then nothing is left to decode for the library. */
-function readable(value: Value): Value {
+function readable(value: Value, charset?: string): Value {
   if (!value) return value;
-  if (Array.isArray(value)) return value.map(readable);
+  if (Array.isArray(value)) return value.map(one => readable(one, charset));
   if (value.type === 'ATOM' || (typeof value.value === 'string' && !value.value.includes('=?'))) return value;
-  return { type: 'STRING', value: words(said(value)) };
+  return { type: 'STRING', value: words(said(value, charset)) };
 }
 const unquoted = (name: string): string => name.length > 2 && name.startsWith('"') && name.endsWith('"') ? name.slice(1, -1) : name;
-function people(list: Value | undefined, doubt: () => void): MessageAddressObject[] | undefined {
+function people(list: Value | undefined, doubt: () => void, charset?: string): MessageAddressObject[] | undefined {
   if (!Array.isArray(list) || !list.length) return undefined;
   const out: MessageAddressObject[] = [];
   for (const one of list) {
     if (!Array.isArray(one)) continue;
-    const name = unquoted(words(said(one[0]))), mailbox = said(one[2]), host = said(one[3]), address = addressOf(mailbox, host);
+    const name = unquoted(words(said(one[0], charset))), mailbox = said(one[2]), host = said(one[3]), address = addressOf(mailbox, host);
     if (address !== undefined) out.push({ name, address });
     // NIL for a host is the beginning of a group, whose name stands in place of the mailbox, or its end.
     else if (one[3] === null) { if (name || mailbox) out.push({ name: name || unquoted(words(mailbox)), address: '' }); }
@@ -297,9 +312,9 @@ const doubted = new WeakSet<MessageEnvelopeObject>();
 export const isDoubted = (envelope: MessageEnvelopeObject | undefined): boolean => envelope !== undefined && doubted.has(envelope);
 
 /** An ENVELOPE (RFC 9051 section 7.5.2) as the library makes it, at a fifth of the cost. */
-export function envelopeOf(values: Value[]): MessageEnvelopeObject {
+export function envelopeOf(values: Value[], charset?: string): MessageEnvelopeObject {
   const envelope: MessageEnvelopeObject = {};
-  const date = said(values[0]), subject = said(values[1]), inReplyTo = said(values[8]), messageId = said(values[9]);
+  const date = said(values[0]), subject = said(values[1], charset), inReplyTo = said(values[8]), messageId = said(values[9]);
   if (date) {
     // What cannot be read is given as it is, as by the library, whatever its types say.
     envelope.date = dateOf(date) ?? date as unknown as Date;
@@ -307,7 +322,7 @@ export function envelopeOf(values: Value[]): MessageEnvelopeObject {
   if (subject) envelope.subject = words(subject);
   let unsure = false;
   ROLES.forEach((role, i) => {
-    const list = people(values[i + 2], () => { unsure = true; });
+    const list = people(values[i + 2], () => { unsure = true; }, charset);
     if (list) envelope[role] = list;
   });
   if (unsure || !envelope.from) doubted.add(envelope);
@@ -319,9 +334,9 @@ const ROLES = ['from', 'sender', 'replyTo', 'to', 'cc', 'bcc'] as const;
 const FIELDS: Readonly<Record<(typeof ROLES)[number], string>> =
   { from: 'from', sender: 'sender', replyTo: 'reply-to', to: 'to', cc: 'cc', bcc: 'bcc' };
 
-/** Puts what the header says in place of what the server made of it. */
-export function mendEnvelope(envelope: MessageEnvelopeObject, header: Uint8Array): void {
-  const fields = headerFields(header, { raw: true });
+/** Puts what the header says in place of what the server made of it; `charset` is that of the body. */
+export function mendEnvelope(envelope: MessageEnvelopeObject, header: Uint8Array, charset?: string): void {
+  const fields = headerFields(header, { raw: true, charset });
   const said = (role: (typeof ROLES)[number]) => addressesIn(fields.filter(({ name }) => name.toLowerCase() === FIELDS[role])
     .map(({ value }) => value).join(', '));
   const from = said('from');
@@ -340,8 +355,8 @@ export async function mendRows(client: ImapFlow, rows: Iterable<FetchMessageObje
   const unsure = new Map([...rows].filter(row => isDoubted(row.envelope)).map(row => [row.uid, row]));
   if (!unsure.size) return;
   await fetchRows(client, [...unsure.keys()].join(','), { uid: true, headers: true }, row => {
-    const envelope = unsure.get(row.uid)?.envelope;
-    if (envelope && row.headers) mendEnvelope(envelope, row.headers);
+    const { envelope, bodyStructure } = unsure.get(row.uid) ?? {};
+    if (envelope && row.headers) mendEnvelope(envelope, row.headers, bodyCharset(bodyStructure));
   });
 }
 
@@ -375,12 +390,16 @@ function itemsOf({ capabilities, enabled, mailbox }: ImapFlow, query: FetchQuery
   return items;
 }
 
+/** True where a list of an answer has bytes in it that are not read as text yet. */
+const hasLiteral = (value: Value): boolean => Array.isArray(value) && value.some(one => Array.isArray(one) ? hasLiteral(one) : one?.type === 'LITERAL');
+
 /** What the library says of a FETCH answer, made of what it read or `fetchRow` did. */
 async function rowMaker(mailbox: MailboxObject) {
   const { formatMessageResponse, parseBodystructure } = await imapToolsLibrary();
   return ({ command, attributes }: FetchRow): Row | Promise<Row> => {
     const row = { seq: Number(command) } as Row;
     const pairs = attributes[1] as Value[], rest: Value[] = [];
+    const charset = pairs.some(hasLiteral) ? charsetIn(pairs) : undefined;
     for (let i = 0; i + 1 < pairs.length; i += 2) {
       const key = pairs[i], value = pairs[i + 1]!;
       if (!key || Array.isArray(key) || typeof key.value !== 'string') continue;
@@ -403,8 +422,8 @@ async function rowMaker(mailbox: MailboxObject) {
       else if (name === 'INTERNALDATE' && typeof single === 'string') {
         const date = new Date(single);
         row.internalDate = Number.isNaN(date.getTime()) ? single : date;
-      } else if (name === 'ENVELOPE') { if (Array.isArray(value)) row.envelope = envelopeOf(value); }
-      else if (name === 'BODYSTRUCTURE') { if (Array.isArray(value)) row.bodyStructure = parseBodystructure(readable(value) as never); }
+      } else if (name === 'ENVELOPE') { if (Array.isArray(value)) row.envelope = envelopeOf(value, charset); }
+      else if (name === 'BODYSTRUCTURE') { if (Array.isArray(value)) row.bodyStructure = parseBodystructure(readable(value, charset) as never); }
       else if (name === 'MODSEQ' || name === 'EMAILID' || name === 'THREADID') {
         const [only] = Array.isArray(value) ? value : [];
         const text = only && !Array.isArray(only) && typeof only.value === 'string' ? only.value : undefined;
