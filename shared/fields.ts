@@ -8,6 +8,8 @@ export type Field = {
   required?: boolean; default?: unknown;
   clearable?: boolean;              // an empty text is a value: it switches something off
   ref?: string;                     // names a resource; shown as a picker where that resource can be listed
+  /** What people know such an object by, where the provider wants its id: the key of a list's rows to find it under. `path`: the id is a name itself. */
+  knownBy?: 'email' | 'name' | 'path';
   /** Objects of other resources that serve here as well, each with the values that other fields must have then. */
   also?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   as?: string;                      // the vendor's name, where it cannot be a key here (`rsEmail.spamHandling`)

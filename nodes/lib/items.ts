@@ -3,12 +3,14 @@ import { NodeOperationError } from 'n8n-workflow';
 import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { isFile, isMailError, isStream, MailError, nextStep, providerById, splitName, take, type Field, type FileValue,
   type Operation } from '../../shared/index.js';
+import { bringsContent, contentOf, contentOfEach, wantedOf } from './content.js';
 import { dryRun } from './dryRun.js';
 import { asNodeError, openAccount } from './host.js';
 import type { NodeName } from './owner.js';
 import { told } from './receipt.js';
 import { SEND_AND_WAIT_OPERATION, sendAndWait } from './sendAndWait.js';
-import { collectionOf, isPicked, offered, standsAlone } from './parameters.js';
+import { Lookups, namedBy, plainValue, type Named } from './lookup.js';
+import { collectionOf, offered, standsAlone } from './parameters.js';
 import { operationTitle } from './words.js';
 import { momentOf } from './zone.js';
 
@@ -30,12 +32,13 @@ export async function runItems(node: IExecuteFunctions, name: NodeName): Promise
   const results: INodeExecutionData[][] = new Array<INodeExecutionData[]>(count);
   const cancelled = node.getExecutionCancelSignal?.();
   const failures: { index: number; error: unknown }[] = [];
+  const lookups = new Lookups(count === 1);
   let next = 0;
   const worker = async () => {
     while (next < count && !failures.length && !cancelled?.aborted) {
       const index = next++;
       try {
-        results[index] = await runItem(node, name, index, cancelled);
+        results[index] = await runItem(node, name, index, lookups, cancelled);
       } catch (error) {
         if (cancelled?.aborted) return;
         if (goOn) { results[index] = [errorItem(node, error, index)]; continue; }
@@ -57,7 +60,9 @@ export async function runItems(node: IExecuteFunctions, name: NodeName): Promise
   return [output];
 }
 
-async function runItem(node: IExecuteFunctions, name: NodeName, index: number, signal: AbortSignal | undefined): Promise<INodeExecutionData[]> {
+async function runItem(
+  node: IExecuteFunctions, name: NodeName, index: number, lookups: Lookups, signal: AbortSignal | undefined,
+): Promise<INodeExecutionData[]> {
   const provider = providerById(node.getNodeParameter('provider', index) as string);
   // n8n drops what its form would not show, so these may be absent.
   const chosen = [node.getNodeParameter('resource', index, '') as string, node.getNodeParameter('operation', index, '') as string];
@@ -68,8 +73,9 @@ async function runItem(node: IExecuteFunctions, name: NodeName, index: number, s
       ? `For a call of your own to ${provider.name}, use the HTTP Request node with this credential.`
       : `${provider.name} has no operation "${operationTitle(operationName)}" in this node.`, { provider: provider.name, operation: operationName });
   }
-  const { client } = await openAccount(node, provider.id, index, signal);
-  const input = await readInput(node, provider.id, operationName, operation, index);
+  const account = await openAccount(node, provider.id, index, signal), { client } = account;
+  const { input, named } = await readInput(node, operationName, operation, index);
+  await lookups.resolve(account, operation.input, named, input);
   const options = operation.effect === 'read' ? {} : node.getNodeParameter('options', index, {}) as { dryRun?: unknown };
   if (isOn(options.dryRun)) return [await outputItem(node, await dryRun(client, operationName, operation, input), index, false)];
   if (operation.effect === 'destroy' && isToolNode(node) && !isOn(node.getNodeParameter('allowDestructive', index, false))) {
@@ -77,14 +83,17 @@ async function runItem(node: IExecuteFunctions, name: NodeName, index: number, s
       { itemIndex: index, description: 'Turn on Allow Destructive Operation in this tool to permit it. '
         + 'With Dry Run, under Options, an agent can say what would happen.' });
   }
+  const wanted = bringsContent(provider, operationName) ? wantedOf(node.getNodeParameter('options', index, {}) as Record<string, unknown>) : undefined;
   const result = client.call(operationName, input);
-  const simple = isOn(node.getNodeParameter('simplify', index, true));
+  const simple = isOn(node.getNodeParameter('simplify', index, true)), item = (one: unknown) => outputItem(node, one, index, simple);
   if (isStream(result)) {
     const limit = isOn(node.getNodeParameter('returnAll', index, false)) ? Infinity : limitOf(node.getNodeParameter('limit', index, 50));
-    return Promise.all((await take(result, limit)).map(one => outputItem(node, one, index, simple)));
+    const rows = await take(result, limit);
+    return wanted ? contentOfEach({ node, client, input, wanted, signal }, rows as Record<string, unknown>[], item) : Promise.all(rows.map(item));
   }
   const value = told(operation, input, await result);
-  return Promise.all((Array.isArray(value) ? value : [value]).map(one => outputItem(node, one, index, simple)));
+  if (wanted) return [await contentOf({ node, client, input, wanted, signal }, value as Record<string, unknown>, item)];
+  return Promise.all((Array.isArray(value) ? value : [value]).map(item));
 }
 
 /** An agent, or an expression, may give a flag as text. */
@@ -99,21 +108,23 @@ function limitOf(value: unknown): number {
 /** n8n gives the node another type where an agent runs it. */
 const isToolNode = (node: IExecuteFunctions) => node.getNode().type.endsWith('Tool');
 
+/** What the parameters of an item say: the values of the input, and what stands there by an address or a name and has to be looked up. */
+interface Read { input: Record<string, unknown>; named: Map<string, Named> }
+
 /** The input of an operation from the parameters of an item. A name that the user left empty stays absent. */
-async function readInput(node: IExecuteFunctions, providerId: string, name: string, operation: Operation, index: number): Promise<Record<string, unknown>> {
-  const input: Record<string, unknown> = {};
+async function readInput(node: IExecuteFunctions, name: string, operation: Operation, index: number): Promise<Read> {
+  const input: Record<string, unknown> = {}, named = new Map<string, Named>();
   const collection = Object.entries(operation.input).some(([key, field]) => !standsAlone(name, key, field))
-    ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}, { extractValue: true }) as Record<string, unknown> : {};
+    ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}) as Record<string, unknown> : {};
   for (const [key, field] of Object.entries(operation.input)) {
-    const given = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined,
-      { extractValue: isPicked(providerById(providerId), field) }) : plain(collection[key]);
+    // Whole, since n8n takes the value out of a picker without saying what it is: an id, an address or a name.
+    const whole = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined) : collection[key], sought = namedBy(whole);
+    if (sought) { named.set(key, sought); continue; }
+    const given = plainValue(whole);
     input[key] = field.type === 'time' ? zoned(given, node.getTimezone()) : await readFiles(node, field, given, index);
   }
-  return input;
+  return { input, named };
 }
-
-/** The value inside a resource locator that stands in a collection, where n8n does not take it out. */
-const plain = (value: unknown) => typeof value === 'object' && value !== null && '__rl' in value ? (value as { value?: unknown }).value : value;
 
 /** Text of a time without a zone is meant in the workflow's; the process may be in another. What is no time is left to the check of the input. */
 function zoned(given: unknown, timeZone: string): unknown {

@@ -1,6 +1,7 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
+import { bringsContent, contentOptions } from './content.js';
 import { isCommon, ownerOf, type NodeName } from './owner.js';
 import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
 import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
@@ -33,7 +34,7 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
   const offering = providersOf(node);
   const properties: INodeProperties[] = [
     ...editorIndex(node, offering),
-    ...providerChoice(offering, 'Where the mailboxes are administered'),
+    ...providerChoice(offering, 'Where the mailboxes are'),
   ];
   properties.push(...signInProperties(offering.map(({ id }) => id)), CREDENTIALS_HERE);
   for (const provider of offering) properties.push(...providerProperties(node, provider));
@@ -162,6 +163,9 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
         options: sorted(optional.map(([key, field]) => parameter(provider, key, field, false, verb === 'list')), 'displayName'),
       } }];
     }), show));
+    properties.push(...merged(own.filter(([name]) => bringsContent(provider, name)).map(([name]) => ({ verb: splitName(name)[1], property: {
+      displayName: 'Options', name: 'options', type: 'collection' as const, placeholder: 'Add Option', default: {}, options: sorted(contentOptions(provider, name), 'displayName') } })),
+    show));
     const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => splitName(name)[1]);
     if (changing.length) {
       properties.push({ displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {},
@@ -178,7 +182,6 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
 export const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
   ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
 
-/** An entry of a menu; a description that only repeats the name is left out. */
 /** The menu of providers, and below it what is to be known of the chosen one. */
 export const providerChoice = (offering: readonly Provider[], description: string): INodeProperties[] => [
   { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description },
@@ -186,6 +189,7 @@ export const providerChoice = (offering: readonly Provider[], description: strin
     ({ displayName: notice!, name: `${id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [id] } } })),
 ];
 
+/** An entry of a menu; a description that only repeats the name is left out. */
 function option(name: string, value: string, help?: string): INodePropertyOptions {
   const description = describe(help);
   return description && description !== name ? { name, value, description } : { name, value };
@@ -262,11 +266,16 @@ function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Fi
     ...common, type: 'resourceLocator', default: { mode: 'list', value: '' },
     modes: [
       { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } },
-      { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' ? 'By Name' : 'By ID', name: 'id', type: 'string',
-        ...(example.placeholder ? example : { placeholder: `e.g. the ID of the ${field.label.toLowerCase()}` }) },
+      { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' || field.knownBy === 'path' ? 'By Name' : 'By ID', name: 'id',
+        type: 'string', ...(example.placeholder ? example : { placeholder: `e.g. the ${field.knownBy === 'path' ? 'name' : 'ID'} of the ${field.label.toLowerCase()}` }) },
+      ...(field.knownBy === 'email' ? [{ displayName: 'By Address', name: 'email', type: 'string' as const, placeholder: 'e.g. ann@example.com' }]
+        : field.knownBy === 'name' ? [{ displayName: 'By Name', name: 'name', type: 'string' as const, placeholder: `e.g. the name of the ${field.label.toLowerCase()}` }] : []),
     ],
   };
 }
+
+/** The same field where nothing can be looked up: an object is chosen from the list or named by its id. */
+export const byIdOnly = <F extends Field>(field: F): F => field.knownBy === 'path' ? field : { ...field, knownBy: undefined };
 
 /** The values are those of the flag, so that workflows made with a switch keep their meaning. */
 const eitherOr = (name: string, { label, yes, no }: EitherOr): INodeProperties => ({

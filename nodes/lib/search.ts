@@ -1,6 +1,7 @@
 import type { ILoadOptionsFunctions, INodeListSearchResult } from 'n8n-workflow';
 import { isMailError, providerById, type Client, type Operation, type Provider } from '../../shared/index.js';
 import { asNodeError, openAccount } from './host.js';
+import { Lookups, namedBy, plainValue, type Named } from './lookup.js';
 import { isPicked, pickedResources } from './parameters.js';
 import type { NodeName } from './owner.js';
 
@@ -19,20 +20,20 @@ function searcher(resource: string) {
   return async function (this: ILoadOptionsFunctions, filter?: string, token?: string): Promise<INodeListSearchResult> {
     try {
       const provider = providerById(this.getCurrentNodeParameter('provider') as string);
-      const { client, key } = await openAccount(this, provider.id);
+      const account = await openAccount(this, provider.id), { client, key } = account;
       const until = resting.get(key);
       if (until && until > Date.now()) throw new Error(`${provider.name} asked for fewer requests; `
         + `this list waits another ${Math.ceil((until - Date.now()) / 1000)} s.`);
       const wanted = servedBy(this, provider, resource), list = `${wanted}.list`;
       const operation = (provider.operations as Readonly<Record<string, Operation>>)[list]!;
-      const { input, open } = siblings(this, provider.id, operation);
+      const { input, open } = await siblings(this, account, operation);
       const searched = filter ? SEARCHES.find(name => Object.hasOwn(operation.input, name)) : undefined;
       // Within a domain providers search names, not whole addresses.
       const words = open ? filter?.split('@')[0] : filter;
       if (searched && words) input[searched] = words;
       try {
         const begin = () => open ? everywhere(client, list, input, open, filter) : client.call(list, input) as AsyncIterable<unknown>;
-        return await page(begin, searched && words === filter ? undefined : filter, `${key} ${wanted} ${JSON.stringify(input)} ${filter ?? ''}`, token);
+        return await page(begin, searched && words === filter ? undefined : filter, `${key} ${wanted} ${JSON.stringify(input)} ${filter ?? ''}`, token, this.getTimezone());
       } catch (error) {
         if (isMailError(error) && error.code === 'rate_limited') resting.set(key, Date.now() + Math.max(REST, (error.details.retryAfter ?? 0) * 1000));
         throw asNodeError(this.getNode(), error);
@@ -53,27 +54,31 @@ interface Open { name: string; resource: string; within: Record<string, unknown>
  * What the list needs besides: the fields of the same name that are filled in already (the domain of a mailbox, the mailbox of a folder). One
  * that the form does not have stays open: an address says its domain, so who names a mailbox is not asked for the domain.
  */
-function siblings(context: ILoadOptionsFunctions, providerId: string, operation: Operation): { input: Record<string, unknown>; open?: Open } {
-  const input: Record<string, unknown> = {}, form = context.getCurrentNodeParameters() ?? {};
+async function siblings(context: ILoadOptionsFunctions, account: { client: Client; key: string }, operation: Operation):
+  Promise<{ input: Record<string, unknown>; open?: Open }> {
+  const input: Record<string, unknown> = {}, form = context.getCurrentNodeParameters() ?? {}, { provider } = account.client;
+  const named = new Map<string, Named>();
   let open: Omit<Open, 'within'> | undefined;
   for (const [name, field] of Object.entries(operation.input)) {
     if (!field.required && !field.ref) continue;
-    const value = filledIn(context, name, isPicked(providerById(providerId), field));
-    if (value && typeof value === 'string') input[name] = value;
-    else if (field.required && !open && !Object.hasOwn(form, name) && isPicked(providerById(providerId), field)) open = { name, resource: field.ref! };
+    const whole = filledIn(context, name), value = plainValue(whole), sought = namedBy(whole);
+    if (sought) named.set(name, sought);
+    else if (value && typeof value === 'string') input[name] = value;
+    else if (field.required && !open && !Object.hasOwn(form, name) && isPicked(provider, field)) open = { name, resource: field.ref! };
     else if (field.required) throw new Error(`Choose ${field.label} first.`);
   }
+  await new Lookups(true).resolve(account, operation.input, named, input);
   if (!open) return { input };
-  const outer = (providerById(providerId).operations as Readonly<Record<string, Operation>>)[`${open.resource}.list`]!.input;
+  const outer = (provider.operations as Readonly<Record<string, Operation>>)[`${open.resource}.list`]!.input;
   return { input, open: { ...open, within: Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(outer, name))) } };
 }
 
 /** What the form holds under a name, wherever the name stands in it. */
-function filledIn(context: ILoadOptionsFunctions, name: string, extractValue = false): unknown {
+function filledIn(context: ILoadOptionsFunctions, name: string): unknown {
   for (const path of [name, `additionalFields.${name}`, `updateFields.${name}`, `filters.${name}`]) {
     try {
-      const value = context.getCurrentNodeParameter(path, { extractValue });
-      if (value) return value;
+      const value = context.getCurrentNodeParameter(path);
+      if (plainValue(value)) return value;
     } catch { /* n8n throws for a path that the form does not have. */ }
   }
   return undefined;
@@ -105,7 +110,8 @@ async function* everywhere(client: Client, list: string, input: Record<string, u
 const LISTS = 20, ENOUGH = Symbol('enough');
 
 /** The next entries of a list; the reading goes on where it stopped when the editor scrolls. */
-async function page(begin: () => AsyncIterable<unknown>, filter: string | undefined, name: string, token: string | undefined): Promise<INodeListSearchResult> {
+async function page(begin: () => AsyncIterable<unknown>, filter: string | undefined, name: string, token: string | undefined,
+  timeZone: string): Promise<INodeListSearchResult> {
   for (const [old, { until, stream }] of readings) if (until < Date.now()) { readings.delete(old); void stream.return?.(); }
   const kept = token ? readings.get(name) : undefined;
   readings.delete(name);
@@ -123,7 +129,7 @@ async function page(begin: () => AsyncIterable<unknown>, filter: string | undefi
       // As an entry without a value: n8n hides the search field beside an error, and would call an empty list a list without results.
       return { results: [{ name: told, value: '' }] };
     }
-    const entry = entryOf(step.value as Record<string, unknown>);
+    const entry = entryOf(step.value as Record<string, unknown>, timeZone);
     if (wanted && !`${entry.name} ${entry.value}`.toLowerCase().includes(wanted)) continue;
     if (skip > 0) { skip--; continue; }
     results.push(entry);
@@ -133,16 +139,17 @@ async function page(begin: () => AsyncIterable<unknown>, filter: string | undefi
   return { results, paginationToken: String(Number(token ?? 0) + results.length) };
 }
 
-/** Subjects are often the same, so a message also says from whom and when. */
-function byWhom({ from, date, receivedAt }: Record<string, unknown>): string[] {
+/** Subjects are often the same, so a message also says from whom and when, by the clocks of the workflow. */
+function byWhom({ from, date, receivedAt }: Record<string, unknown>, timeZone: string): string[] {
   const { name, email } = (typeof from === 'object' && from !== null ? from : {}) as { name?: unknown; email?: unknown };
   const who = [name, email].find(text => typeof text === 'string' && text !== '') as string | undefined, at = receivedAt ?? date;
-  return who === undefined ? [] : [`from ${who}`, ...(typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? [new Date(at).toISOString().slice(0, 16).replace('T', ' ')] : [])];
+  const clock = typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' }) : undefined;
+  return who === undefined ? [] : [`from ${who}`, ...(clock ? [clock.format(new Date(at as string))] : [])];
 }
 
 /** What a person recognises, and what the operations take. */
-export function entryOf(item: Record<string, unknown>): { name: string; value: string } {
+export function entryOf(item: Record<string, unknown>, timeZone = 'UTC'): { name: string; value: string } {
   const value = String(item.id ?? item.value ?? item.name);
   const label = [item.email, item.name, item.subject].find(text => typeof text === 'string' && text !== '') as string | undefined;
-  return { name: [label ?? value, ...byWhom(item)].join(', '), value };
+  return { name: [label ?? value, ...byWhom(item, timeZone)].join(', '), value };
 }

@@ -3,7 +3,7 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData, INodePropertie
 import { NodeOperationError, SEND_AND_WAIT_OPERATION, WAIT_INDEFINITELY } from 'n8n-workflow';
 import { MailError, providerById, type Operation, type Provider } from '../../shared/index.js';
 import { openAccount } from './host.js';
-import { isPicked, parameter } from './parameters.js';
+import { byIdOnly, isPicked, parameter } from './parameters.js';
 import { answerPage, askingMail, formPage, type Button, type FormField } from './sendAndWaitPages.js';
 
 /** n8n knows this name: it signs the links of such nodes, and offers them to agents as a human's review. */
@@ -47,7 +47,7 @@ export function sendAndWaitProperties(provider: Provider): INodeProperties[] {
     ] }],
   };
   return [
-    ...places(provider).map(([key, field]) => ({ ...parameter(provider, key, field, false), displayOptions: when() })),
+    ...places(provider).map(([key, field]) => ({ ...parameter(provider, key, byIdOnly(field), false), displayOptions: when() })),
     text('To', 'to', { required: true, placeholder: 'name@email.com', displayOptions: when(), description: 'One address: whoever gets the mail can respond' }),
     text('Subject', 'subject', { required: true, placeholder: 'e.g. Approval required', displayOptions: when() }),
     text('Message', 'message', { required: true, typeOptions: { rows: 4 }, displayOptions: when() }),

@@ -6,7 +6,7 @@ import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.j
 import { follow, type Ended, type Follower, type Source, type Status, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
-import { isPicked, menu, parameter, providerChoice } from './parameters.js';
+import { byIdOnly, isPicked, menu, parameter, providerChoice } from './parameters.js';
 import { picksSeveral, SINCE_PICKERS, UNTIL_PICKERS } from './severalPicker.js';
 import { describe, title } from './words.js';
 import { momentOf } from './zone.js';
@@ -37,12 +37,14 @@ export function triggerProperties(): INodeProperties[] {
     for (const [name, { input }] of feeds) {
       const show = { show: { provider: [provider.id], event: [name] } };
       const fields = Object.entries(input as Feed['input']);
-      for (const [key, field] of fields.filter(([, f]) => f.required)) properties.push({ ...parameter(provider, key, field, true), displayOptions: show });
+      for (const [key, field] of fields.filter(([, f]) => f.required)) {
+        properties.push({ ...parameter(provider, key, byIdOnly(field), true), displayOptions: show });
+      }
       const optional = fields.filter(([, f]) => !f.required);
       if (optional.length) {
         properties.push({
           displayName: 'Filters and Content', name: 'filters', type: 'collection', placeholder: 'Add Filter or Content', default: {}, displayOptions: show,
-          options: optional.flatMap(([key, field]) => picksSeveral(provider, key, field) ?? [parameter(provider, key, field, false, true)])
+          options: optional.flatMap(([key, field]) => picksSeveral(provider, key, field) ?? [parameter(provider, key, byIdOnly(field), false, true)])
             .sort((a, b) => a.displayName.localeCompare(b.displayName)),
         });
       }

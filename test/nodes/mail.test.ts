@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import type { INodeExecutionData } from 'n8n-workflow';
+import { contentOfEach, wantedOf } from '../../nodes/lib/content.js';
+import { entryOf } from '../../nodes/lib/search.js';
+import { MailError, providerById } from '../../shared/index.js';
 import { openEngine, type Engine } from '../engine/engine.js';
-import { seededId, startScaleway } from '../sandbox/scaleway.js';
+import { MAIN_DOMAIN, seededId, startScaleway } from '../sandbox/scaleway.js';
 import { startRackspace } from '../sandbox/rackspace.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
+import { GOOGLE, startSodium } from '../sandbox/sodium.js';
+import { MAIN, startContextIo } from '../sandbox/contextIo.js';
 import type { Vendor } from '../sandbox/vendor.js';
 import { accountOf } from '../providers/imapAccount.js';
 import { credentialOf, line, packageDir, UNHURRIED } from './workbench.js';
@@ -13,13 +18,14 @@ const byId = (value: unknown) => ({ __rl: true, mode: 'id', value });
 
 describe('mail from the nodes', function () {
   this.timeout(60_000);
-  let mail: Mail, engine: Engine, scaleway: Vendor, rackspace: Vendor;
+  let mail: Mail, engine: Engine, scaleway: Vendor, rackspace: Vendor, sodium: Vendor, contextIo: Vendor;
   before(async () => {
-    [mail, scaleway, rackspace] = await Promise.all([startMail(), startScaleway(), startRackspace()]);
+    [mail, scaleway, rackspace, sodium, contextIo] = await Promise.all([startMail(), startScaleway(), startRackspace(), startSodium(), startContextIo()]);
     engine = await openEngine({ packageDir, credentials: { imapApi: { type: 'imapApi', data: { ...accountOf(mail), ...UNHURRIED } },
-      scalewayApi: credentialOf(scaleway), rackspaceApi: credentialOf(rackspace) } });
+      scalewayApi: credentialOf(scaleway), rackspaceApi: credentialOf(rackspace),
+      sodiumApi: credentialOf(sodium), contextIoApi: credentialOf(contextIo) } });
   });
-  after(() => Promise.all([mail.close(), scaleway.close(), rackspace.close()]));
+  after(() => Promise.all([mail.close(), scaleway.close(), rackspace.close(), sodium.close(), contextIo.close()]));
 
   async function run(node: string, provider: string, operation: string, parameters: Values, items?: INodeExecutionData[]): Promise<INodeExecutionData[]> {
     const [resource, verb] = operation.split('.');
@@ -68,6 +74,111 @@ describe('mail from the nodes', function () {
       const added = await one('mailbox', 'rackspace', 'blackBerry.add', { mailbox: byId('alex.smith@example.com'), activationPassword: 'open-sesame-9' });
       assert.equal(added.mailbox, 'alex.smith@example.com');
       assert.doesNotMatch(JSON.stringify([changed, added]), /correct horse|sesame/);
+    });
+  });
+
+  describe('messages with their text and files in one step', () => {
+    const file = (name: string, bytes: Buffer) => `--x\r\nContent-Type: application/pdf; name="${name}"\r\nContent-Disposition: attachment; filename="${name}"\r\n`
+      + `Content-Transfer-Encoding: base64\r\n\r\n${bytes.toString('base64')}\r\n`;
+    const small = Buffer.from('small file'), large = Buffer.alloc(2_000_000, 'large');
+    let folder = 0;
+    /** A folder of its own with these messages, in the order of the list: newest first. */
+    async function deliver(...letters: { subject: string; files?: string[] }[]): Promise<Values> {
+      const name = `Content${++folder}`;
+      await one('mailbox', 'imap', 'folder.create', { folder: name });
+      for (const { subject, files = [] } of [...letters].reverse()) mail.deliver('u0@test.local', `From: Ann <ann@x.test>\r\nSubject: ${subject}\r\nMIME-Version: 1.0\r\n`
+        + `Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\ntext of ${subject}\r\n${files.join('')}--x--\r\n`, { folder: name });
+      return { folder: byId(name) };
+    }
+    const list = (where: Values, options: Values) => run('mailbox', 'imap', 'message.list', { filters: where, options });
+    const bytes = async (item: INodeExecutionData, key: string) => (await engine.bytes(item.binary![key]!)).toString();
+
+    it('a list as it is, with the texts, with the files, with both', async () => {
+      const where = await deliver({ subject: 'plain' }, { subject: 'filed', files: [file('a.pdf', small), file('b.pdf', Buffer.from('second'))] });
+      assert.deepEqual((await list(where, {})).map(({ json, binary }) => [json.subject, json.text, binary]), [['plain', undefined, undefined], ['filed', undefined, undefined]]);
+      assert.deepEqual((await list(where, { readBody: true })).map(({ json }) => String(json.text).trim()), ['text of plain', 'text of filed']);
+      const [plain, filed] = await list(where, { downloadAttachments: true });
+      assert.deepEqual([plain!.binary, filed!.json.text], [undefined, undefined]);
+      assert.deepEqual([await bytes(filed!, 'attachment_0'), await bytes(filed!, 'attachment_1')], ['small file', 'second']);
+      assert.deepEqual((filed!.json.attachments as Values[]).map(({ name, binary }) => [name, binary]), [['a.pdf', 'attachment_0'], ['b.pdf', 'attachment_1']]);
+      const both = (await list(where, { readBody: 'true', downloadAttachments: true, attachmentsPrefix: 'file' }))[1]!;
+      assert.deepEqual([String(both.json.text).trim(), Object.keys(both.binary!)], ['text of filed', ['file0', 'file1']]);
+    });
+    it('one message, with its files; what is larger than the limit is named only', async () => {
+      const where = await deliver({ subject: 'filed', files: [file('a.pdf', small), file('b.pdf', large)] });
+      const [row] = await list(where, {});
+      const [item] = await run('mailbox', 'imap', 'message.get', { message: byId(row!.json.id), options: { downloadAttachments: true, attachmentsLimit: 1 } });
+      assert.deepEqual(Object.keys(item!.binary!), ['attachment_0']);
+      assert.match(String((item!.json.attachments as Values[])[1]!.notDownloaded), /larger than 1 MB/);
+      const [whole] = await run('mailbox', 'imap', 'message.get', { message: byId(row!.json.id), options: { downloadAttachments: true } });
+      assert.equal((await bytes(whole!, 'attachment_1')).length, large.length);
+    });
+    it('a message that cannot be read says so and holds up no other; a line that is down concerns all', async () => {
+      const through = (code: 'not_found' | 'unavailable') => ({ provider: providerById('imap'),
+        call: async (_: string, { message }: Values) => { if (message === '2') throw new MailError(code, 'It is gone.'); return { id: message, text: 'read' }; } });
+      const read = (code: 'not_found' | 'unavailable') => contentOfEach({ node: {} as never, client: through(code) as never, input: { message: '9', folder: 'INBOX' },
+        wanted: wantedOf({ readBody: true })!, signal: undefined }, ['1', '2', '3'].map(id => ({ id })), async row => ({ json: row as never }));
+      assert.deepEqual((await read('not_found')).map(({ json }) => json), [{ id: '1', text: 'read' }, { id: '2', problem: 'It is gone.' }, { id: '3', text: 'read' }]);
+      await assert.rejects(read('unavailable'), /It is gone/);
+    });
+    it('are picked by subject, sender and date, by the clocks of the workflow', async () => {
+      mail.deliver('u0@test.local', 'From: Ann <ann@x.test>\r\nSubject: Invoice\r\n\r\nx');
+      const { results } = await engine.options('n8n-nodes-mailroom.mailbox', 'message', { provider: 'imap', authentication: 'password', resource: 'message',
+        operation: 'get' }, { credentials: { imapApi: { id: 'imapApi', name: 'imapApi' } } }) as { results: { name: string }[] };
+      assert.match(results[0]!.name, /^Invoice, from Ann, \d{4}-\d\d-\d\d \d\d:\d\d$/);
+      const row = { id: '1', subject: 's', from: { email: 'ann@x.test' }, date: '2026-07-01T22:30:00.000Z' };
+      assert.equal(entryOf(row, 'Europe/Berlin').name, 's, from ann@x.test, 2026-07-02 00:30');
+    });
+    it('at the other providers too', async () => {
+      const withFiles = async (provider: string, parameters: Values) => {
+        const items = await run('mailbox', provider, 'message.list', { ...parameters, limit: 30, options: { downloadAttachments: true } });
+        const filed = items.find(({ binary }) => binary);
+        assert.ok(filed, `${provider}: none of ${items.length} has files`);
+        assert.equal((filed.json.attachments as Values[]).filter(({ binary }) => binary).length, Object.keys(filed.binary!).length);
+        for (const key of Object.keys(filed.binary!)) assert.ok((await bytes(filed, key)).length > 0);
+      };
+      await withFiles('sodium', { filters: { mailbox: GOOGLE, search: 'VAT return 69' } });
+      await withFiles('contextIo', { mailbox: byId(MAIN), filters: {} });
+    });
+  });
+
+  describe('objects by their address or name', () => {
+    const by = (mode: string, value: unknown) => ({ __rl: true, mode, value });
+    const rows = (...values: string[]) => values.map(value => ({ json: { value } }));
+    const emailOf = (n: number) => `user${String(n).padStart(3, '0')}@${MAIN_DOMAIN}`;
+    beforeEach(() => scaleway.forget());
+    const lists = () => scaleway.seen.filter(({ method, path }) => method === 'GET' && /\/(mailboxes|domains)$/.test(path)).length;
+
+    it('a sheet of addresses: the list is read once, whatever the number of rows and their spelling', async () => {
+      const emails = Array.from({ length: 40 }, (_, i) => emailOf(i + 1)), before = lists();
+      const items = await run('mailbox', 'scaleway', 'mailbox.get', { mailbox: by('email', '={{ $json.value }}') },
+        rows(...emails.map((email, i) => i % 2 ? email.toUpperCase() : ` ${email} `)));
+      assert.deepEqual(items.map(({ json }) => json.email), emails);
+      assert.ok(lists() - before <= 2, `${lists()} pages of the list`);
+    });
+    it('a single row asks for just that object', async () => {
+      assert.equal((await one('mailbox', 'scaleway', 'mailbox.get', { mailbox: by('email', emailOf(9)) })).id, seededId('user009'));
+      assert.equal(scaleway.seen[0]!.query.get('search'), emailOf(9));
+    });
+    it('the name of a domain, also inside a collection, and beside a mailbox by its address', async () => {
+      const items = await run('mailbox', 'scaleway', 'mailbox.list', { filters: { domain_id: by('name', MAIN_DOMAIN) }, limit: 2 });
+      assert.deepEqual(items.length, 2);
+      assert.equal(scaleway.seen.at(-1)!.query.get('domain_id'), seededId(MAIN_DOMAIN));
+      const alias = await one('alias', 'scaleway', 'alias.create', { mailbox: by('email', emailOf(1)), local_part: 'by-address' });
+      assert.equal(alias.mailbox, seededId('user001'));
+    });
+    it('of nobody, and of an id that was meant as a name, says which field', async () => {
+      const failed = async (mailbox: unknown) => {
+        const result = await engine.run(line({ name: 'Node', type: 'n8n-nodes-mailroom.mailbox', account: { type: 'scalewayApi', data: {} },
+          parameters: { provider: 'scaleway', resource: 'mailbox', operation: 'get', mailbox } }));
+        return `${result.error?.message} ${String(result.error?.description)}`;
+      };
+      assert.match(await failed(by('email', 'nobody@mail.example.com')), /There is no mailbox with the address "nobody@mail\.example\.com" in this account/);
+      assert.match(await failed(by('id', emailOf(1))), /UUID/);
+    });
+    it('a dry run of a row by its address says what would go', async () => {
+      const said = await one('mailbox', 'scaleway', 'mailbox.delete', { mailbox: by('email', emailOf(3)), options: { dryRun: true } });
+      assert.equal((said.current as Values).email, emailOf(3));
     });
   });
 });

@@ -89,8 +89,8 @@ const whole = {
   ...includes, include_body: { ...includes.include_body, default: true }, include_flags: { ...includes.include_flags, default: true },
 };
 const destination = {
-  dst_folder: text('Destination Folder', { required: true, ref: 'folder', example: 'Archive', help: 'The full name of the folder it goes to.' }),
-  dst_source: text('Destination Source', { ref: 'source', help: 'The label of the source it goes to; the one it is in unless given.' }),
+  dst_folder: text('Destination Folder', { required: true, ref: 'folder', knownBy: 'path', example: 'Archive', help: 'The full name of the folder it goes to.' }),
+  dst_source: text('Destination Source', { ref: 'source', knownBy: 'path', help: 'The label of the source it goes to; the one it is in unless given.' }),
   ...flagFields,
 };
 const place = async (ctx: Context, { mailbox: account, message: id, ...rest }: { mailbox: string; message: string }, move: boolean) => ({

@@ -13,7 +13,7 @@ const toAlias = (native: Native): Alias => {
 };
 const listed = collection({
   type: 'mailAlias', readable: { canSend: 'Can Send', createdAt: 'Created At', email: 'Email', emailHash: 'Email Hash', updatedAt: 'Updated At' },
-  filters: { mailbox: id('Mailbox', { ref: 'mailbox', as: '[mailbox][id]', help: 'Only the aliases of this mailbox.' }) },
+  filters: { mailbox: id('Mailbox', { ref: 'mailbox', knownBy: 'email', as: '[mailbox][id]', help: 'Only the aliases of this mailbox.' }) },
   times: { createdAt: 'Created', updatedAt: 'Updated' },
 });
 
@@ -27,7 +27,7 @@ export const aliases = {
   }),
   'alias.get': operation({
     summary: 'Get an alias', effect: 'read', docs: DOCS,
-    input: { alias: id('Alias', { required: true, ref: 'alias', help: 'The id of the alias.' }), ...listed.one },
+    input: { alias: id('Alias', { required: true, ref: 'alias', knownBy: 'email', help: 'The id of the alias.' }), ...listed.one },
     run: async (ctx, input) => toAlias(await api(ctx).get(path`/mailAliases/${input.alias}`, listed.shape(input))),
   }),
 } satisfies Operations;

@@ -10,8 +10,8 @@ import { readable, writable } from './attributes.js';
 import { collection } from './collection.js';
 
 const DOCS = `${REFERENCE}Mailbox`;
-const mailbox = id('Mailbox', { required: true, ref: 'mailbox', help: 'The id of the mailbox.' });
-const user = id('User', { ref: 'user', help: 'The user who owns the mailbox.' });
+const mailbox = id('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox.' });
+const user = id('User', { ref: 'user', knownBy: 'email', help: 'The user who owns the mailbox.' });
 
 /** The common mailbox, the ids behind its relationships, and what the caller may do where that was asked for. */
 export interface OutreachMailbox extends Mailbox { user?: string; creator?: string; updater?: string; canWrite?: boolean; canDelete?: boolean }

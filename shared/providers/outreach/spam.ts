@@ -10,7 +10,7 @@ const DOCS = `${REFERENCE}Mailbox`;
 const LONGEST = 65_535;
 const DOUBT = 'The vendor has no conditional writes. A change made by others between our last look and our write, usually some milliseconds, '
   + 'is overwritten unseen.';
-const mailbox = id('Mailbox', { required: true, ref: 'mailbox', help: 'The id of the mailbox.' });
+const mailbox = id('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox.' });
 const pattern = text('Pattern', {
   required: true, maxLength: 320, pattern: '^[^\\s,;]+$', example: '*@example.com', help: 'An address, or a pattern with * for any part of it.',
 });

@@ -54,7 +54,7 @@ const listed = collection({
   filters: {
     eventResource: { ...eventResource, as: '[resource]' }, eventAction: { ...eventAction, as: '[action]' },
     active: flag('Active', { help: 'Whether to list only those that are active (true) or only those that are not (false).' }),
-    creator: id('Creator', { ref: 'user', as: '[creator][id]' }), updater: id('Updater', { ref: 'user', as: '[updater][id]' }),
+    creator: id('Creator', { ref: 'user', knownBy: 'email', as: '[creator][id]' }), updater: id('Updater', { ref: 'user', knownBy: 'email', as: '[updater][id]' }),
   },
   times: {}, sorts: { resource: 'Resource', action: 'Action', active: 'Active' },
 });

@@ -6,8 +6,8 @@ import { idOf, type Alias, type Native } from '../../vocabulary.js';
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/aliases';
-const alias = text('Alias', { required: true, format: 'uuid', ref: 'alias', help: 'The id of the alias.' });
-const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', help: 'The id of the mailbox that receives the mail.' });
+const alias = text('Alias', { required: true, format: 'uuid', ref: 'alias', knownBy: 'email', help: 'The id of the alias.' });
+const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox that receives the mail.' });
 const description = text('Description', { maxLength: 128, clearable: true });
 const toAlias = (native: Native): Alias => ({
   id: idOf(native), email: idOf(native, 'email'), mailbox: idOf(native, 'mailbox_id'),

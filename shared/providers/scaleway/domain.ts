@@ -6,7 +6,7 @@ import { idOf, type Native } from '../../vocabulary.js';
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/domains';
-const domain = text('Domain', { required: true, format: 'uuid', ref: 'domain', help: 'The id of the domain.' });
+const domain = text('Domain', { required: true, format: 'uuid', ref: 'domain', knownBy: 'name', help: 'The id of the domain.' });
 /** A mail domain; `id` is what the other operations take. */
 export interface Domain { id: string; name: string; status: string; native: Native }
 const toDomain = (native: Native): Domain => ({ id: idOf(native), name: idOf(native, 'name'), status: String(native.status), native });

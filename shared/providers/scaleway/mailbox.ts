@@ -7,7 +7,7 @@ import { idOf, type Mailbox, type MailboxStatus, type Native } from '../../vocab
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/mailboxes';
-const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', help: 'The id of the mailbox.' });
+const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox.' });
 
 /** Contract section 5.2. The vendor may add states; unknown ones are shown as such, never guessed. */
 const STATUS: Record<string, MailboxStatus> = {
@@ -26,7 +26,7 @@ export const toMailbox = (native: Native): Mailbox => ({
 });
 
 const filters = {
-  domain_id: text('Domain', { format: 'uuid', ref: 'domain' }),
+  domain_id: text('Domain', { format: 'uuid', ref: 'domain', knownBy: 'name' }),
   statuses: list('Statuses', choice('Status', STATES)),
   search: text('Search', { help: 'Matches name and local part; a whole address works too.' }),
   project_id: text('Project ID', { format: 'uuid' }),
@@ -36,7 +36,7 @@ const filters = {
   }),
 };
 const creation = {
-  domain_id: text('Domain', { required: true, format: 'uuid', ref: 'domain' }),
+  domain_id: text('Domain', { required: true, format: 'uuid', ref: 'domain', knownBy: 'name' }),
   local_part: text('Local Part', { required: true, maxLength: 64, example: 'ann.example', help: 'What stands before the @.' }),
   password: text('Password', { required: true, secret: true, minLength: 12, maxLength: 128, help: 'The vendor never shows it again.' }),
   subscription_period: choice('Subscription Period', { monthly: 'Monthly', yearly: 'Yearly' }, { required: true }),

@@ -12,8 +12,8 @@ import type { Native } from '../../vocabulary.js';
 
 /** Where the vendor describes its operations; each adds its page. */
 export const DOCS = 'https://sodiumhq.com/docs/api';
-export const tenant = text('Tenant', { ref: 'tenant', help: 'The code of the tenant. Left empty, the tenant of the account is used.' });
-export const mailbox = text('Mailbox', { required: true, ref: 'mailbox', help: 'The code of the email configuration.' });
+export const tenant = text('Tenant', { ref: 'tenant', knownBy: 'name', help: 'The code of the tenant. Left empty, the tenant of the account is used.' });
+export const mailbox = text('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The code of the email configuration.' });
 
 /** The path of the tenant named in the input, else in the account. Throws `invalid_input` where neither names one. */
 export function inTenant(ctx: Pick<Context, 'account'>, input: { tenant?: string }): string {

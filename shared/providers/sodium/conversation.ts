@@ -38,7 +38,7 @@ export const toFolder = (native: Native): Folder => {
 };
 
 const conversation = text('Conversation', { required: true, ref: 'conversation', help: 'The id of the conversation, as lists and messages give it.' });
-const task = text('Task', { required: true, ref: 'task', help: 'The code of the task.' });
+const task = text('Task', { required: true, ref: 'task', knownBy: 'name', help: 'The code of the task.' });
 const filters = {
   ...asked, ...own,
   sortBy: choice('Sort By', { LatestMessageDate: 'Latest Message', Subject: 'Subject', MessageCount: 'Number of Messages' }), sortDesc,

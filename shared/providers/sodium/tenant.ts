@@ -64,7 +64,7 @@ export const tenants = {
   }),
   'key.delete': operation({
     summary: 'Delete an API key; what uses it is locked out', effect: 'destroy', docs: KEYS,
-    input: { key: text('Key', { required: true, format: 'uuid', ref: 'key', help: 'The id of the key, not its secret.' }) },
+    input: { key: text('Key', { required: true, format: 'uuid', ref: 'key', knownBy: 'name', help: 'The id of the key, not its secret.' }) },
     run: async (ctx, input): Promise<Receipt> => ({ id: input.key, native: await api(ctx).act('DELETE', path`/account/keys/${input.key}`) }),
   }),
 } satisfies Operations;

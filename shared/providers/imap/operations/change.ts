@@ -163,7 +163,7 @@ export async function expunge(client: ImapFlow, set: string): Promise<void> {
 const isSame = (one: string, other: string): boolean => one === other || (one.toUpperCase() === 'INBOX' && other.toUpperCase() === 'INBOX');
 
 const createFolder = flag('Create Folder', { default: false, help: 'Whether the folder is created if it is missing.' });
-const target = text('Target Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' });
+const target = text('Target Folder', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path' });
 
 /** The operations that change messages. */
 export const changing = {

@@ -62,7 +62,7 @@ async function* listFolders(ctx: Context, subscribed: boolean): AsyncGenerator<F
 }
 
 const path = (label: string, more: { help?: string } = {}) =>
-  text(label, { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', example: 'INBOX', ...more });
+  text(label, { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path', example: 'INBOX', ...more });
 
 async function statusOf(client: ImapFlow, folder: string): Promise<Folder> {
   const status = await client.status(folder, { messages: true, unseen: true, uidNext: true, uidValidity: true, recent: true,

@@ -237,7 +237,7 @@ async function attachment(ctx: Context, place: Place, id: string): Promise<FileV
   throw new MailError('not_found', `The message has no attachment "${id}".`, { issues: [{ field: 'attachment', message: 'There is no such attachment.' }] });
 }
 
-export const folderField = { folder: text('Folder', { default: 'INBOX', maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' }) };
+export const folderField = { folder: text('Folder', { default: 'INBOX', maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path' }) };
 
 /** The operations that read messages. */
 export const reading = {
