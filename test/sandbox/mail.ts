@@ -3,6 +3,7 @@ import { letter, type Letter } from './corpus.js';
 import { selfSigned, type Certificate } from './imap/certificate.js';
 import { startImap, type ImapOptions, type ImapServer } from './imap/server.js';
 import { createStore, type Mailbox, type Message, type Source, type Store, type StoreOptions } from './imap/store.js';
+import { startSieve, type SieveOptions, type SieveServer } from './sieve.js';
 import { startSmtp, type SmtpOptions, type SmtpServer } from './smtp.js';
 
 export interface MailOptions extends StoreOptions {
@@ -10,6 +11,7 @@ export interface MailOptions extends StoreOptions {
   users?: number | { user: string; password: string }[];
   imap?: Omit<ImapOptions, 'store' | 'certificate'>;
   smtp?: Omit<SmtpOptions, 'certificate'>;
+  sieve?: Omit<SieveOptions, 'accounts' | 'certificate'>;
   certificate?: Certificate;
 }
 /** What `deliver` takes: bytes, text, a function for bytes made anew each time (with its size), or the parts of a short message. */
@@ -20,11 +22,11 @@ export interface Where {
   hidden?: boolean;
 }
 
-/** Both servers over one store of mail. */
+/** The servers over one store of mail. */
 export interface Mail {
-  imap: ImapServer; smtp: SmtpServer; store: Store;
+  imap: ImapServer; smtp: SmtpServer; sieve: SieveServer; store: Store;
   users: { user: string; password: string }[];
-  /** Certificate of both servers in PEM. */
+  /** Certificate of all of them in PEM. */
   ca: string;
   /** Puts a message into a user's folder at once, as LMTP would: when it returns, the message is there and its UID known. */
   deliver(to: string, content: Content, where?: Where): Message;
@@ -41,7 +43,7 @@ export interface Mail {
   close(): Promise<void>;
 }
 
-/** Starts IMAP and SMTP on free loopback ports; mail sent to a local user by SMTP arrives in that user's INBOX. */
+/** Starts IMAP, SMTP and ManageSieve on free loopback ports; mail sent to a local user by SMTP arrives in that user's INBOX. */
 export async function startMail(options: MailOptions = {}): Promise<Mail> {
   const users = Array.isArray(options.users) ? options.users
     : Array.from({ length: options.users ?? 10 }, (_, i) => ({ user: `u${i}@test.local`, password: `pass${i}` }));
@@ -71,8 +73,9 @@ export async function startMail(options: MailOptions = {}): Promise<Mail> {
     store, accountOf, isLocal: address => domains.has(address.slice(address.lastIndexOf('@') + 1).toLowerCase()),
     deliver(account, bytes, into) { deliver(account, bytes, into ? { folder: into.name, flags: into.flags } : {}); },
   }, { ...options.smtp, certificate });
+  const sieve = await startSieve({ ...options.sieve, accounts: store.accounts, certificate });
   return {
-    imap, smtp, store, users, ca: certificate.cert, deliver, folder,
+    imap, smtp, sieve, store, users, ca: certificate.cert, deliver, folder,
     reveal: (user, name) => store.reveal(folder(user, name)),
     flag(user, uid, flags, name) {
       const mailbox = folder(user, name), message = mailbox.messages.find(m => m.uid === uid);
@@ -86,6 +89,6 @@ export async function startMail(options: MailOptions = {}): Promise<Mail> {
       store.accounts.get(user)!.tokens.set(token, Date.now() + lifetimeMs);
       return token;
     },
-    async close() { await Promise.all([imap.close(), smtp.close()]); },
+    async close() { await Promise.all([imap.close(), smtp.close(), sieve.close()]); },
   };
 }

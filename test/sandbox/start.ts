@@ -27,6 +27,7 @@ async function main() {
   const [mail, ...vendors] = await Promise.all([startMail(), ...cases.map(one => one.start())]);
   const accounts = mail.users.map(({ user, password }) => ({
     user, password, allowedCertificate: mail.ca, imapHost: mail.imap.host, imapPort: mail.imap.tlsPort, imapSecurity: 'tls', smtpHost: mail.smtp.host, smtpPort: mail.smtp.tlsPort, smtpSecurity: 'tls',
+    sievePort: mail.sieve.port,
   }));
   const { user } = accounts[0]!, hour = 3_600_000;
   for (let i = 1; i <= 120; i++) {

@@ -8,6 +8,7 @@ import { folders } from './operations/folder.js';
 import { reading } from './operations/message.js';
 import { quotas } from './operations/quota.js';
 import { replying } from './operations/reply.js';
+import { scripts } from './operations/script.js';
 import { sending } from './operations/send.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
@@ -21,7 +22,7 @@ export const imap = {
       summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
       run: checkAccount,
     }),
-    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas,
+    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...scripts,
   },
   feeds: { messageReceived },
 } satisfies Provider;

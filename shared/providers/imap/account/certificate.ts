@@ -63,11 +63,16 @@ async function peerCertificate(endpoint: Endpoint, address: string): Promise<tls
   }
 }
 
-/** Asks for STARTTLS in the least that each protocol allows (RFC 3501 section 6.2.1, RFC 3207). */
+/** What is waited for, and what is said then, until TLS begins. */
+const UPGRADES: Readonly<Record<Endpoint['side'], readonly [send: string, until: RegExp][]>> = {
+  IMAP: [['', /^\* (OK|PREAUTH)/], ['a STARTTLS', /^a OK/i]],
+  SMTP: [['', /^220 /], ['EHLO [127.0.0.1]', /^250 /], ['STARTTLS', /^220 /]],
+  Sieve: [['', /^OK\b/i], ['STARTTLS', /^OK\b/i]],
+};
+
+/** Asks for STARTTLS in the least that each protocol allows (RFC 3501 section 6.2.1, RFC 3207, RFC 5804 section 2.2). */
 async function upgrade(socket: Socket, side: Endpoint['side']): Promise<void> {
-  const steps: readonly [send: string, until: RegExp][] = side === 'IMAP'
-    ? [['', /^\* (OK|PREAUTH)/], ['a STARTTLS', /^a OK/i]]
-    : [['', /^220 /], ['EHLO [127.0.0.1]', /^250 /], ['STARTTLS', /^220 /]];
+  const steps = UPGRADES[side];
   let text = '', step = 0;
   await new Promise<void>((resolve, reject) => {
     const stop = (error?: Error) => {
@@ -81,7 +86,7 @@ async function upgrade(socket: Socket, side: Endpoint['side']): Promise<void> {
         const line = text.slice(0, end).trim();
         text = text.slice(end + 1);
         if (!steps[step]![1].test(line)) {
-          if (/^(a (NO|BAD)|[45]\d\d |\* BYE)/i.test(line)) return stop(new Error(`STARTTLS refused: ${line.slice(0, 100)}`));
+          if (/^(a (NO|BAD)|[45]\d\d |\* BYE|(NO|BYE)\b)/i.test(line)) return stop(new Error(`STARTTLS refused: ${line.slice(0, 100)}`));
           continue;
         }
         if (++step === steps.length) return stop();

@@ -48,6 +48,12 @@ export const account = auth({
     smtpSecurity: choice('SMTP Security', SECURITY, { group: 'SMTP' }),
     smtpUser: text('SMTP User', { maxLength: 320, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
     smtpPassword: text('SMTP Password', { secret: true, maxLength: 1000, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
+    sieveHost: text('Sieve Host', {
+      format: 'host', group: 'Sieve', example: 'imap.example.com',
+      help: 'Where the rules on the server are kept (ManageSieve). Left empty, it is the IMAP host, where no provider is chosen above.',
+    }),
+    sievePort: number('Sieve Port', { min: 1, max: 65535, group: 'Sieve', help: 'Usually 4190.' }),
+    sieveSecurity: choice('Sieve Security', SECURITY, { group: 'Sieve', help: 'Usually STARTTLS.' }),
     ownAddresses: list('Own Addresses', text('Address', { maxLength: 320, pattern: '^[^\\s@]*@[^\\s@]+$' }), {
       maxItems: 500, group: 'Addresses', example: 'support@example.com, @example.net',
       help: 'Other addresses that bring mail to this account, such as aliases; @example.net stands for a whole domain. Answers never go to them.',
@@ -75,12 +81,12 @@ export const account = auth({
 });
 
 /** One side of an account, ready to connect. */
-export interface Endpoint extends Side { side: 'IMAP' | 'SMTP'; user: string; password: string; oauth2: boolean; allowed?: Allowed }
+export interface Endpoint extends Side { side: 'IMAP' | 'SMTP' | 'Sieve'; user: string; password: string; oauth2: boolean; allowed?: Allowed }
 /** A certificate the user vouches for: its SHA-256 fingerprint in lower-case hex, and its PEM where that was given. */
 interface Allowed { fingerprint?: string; pem?: string }
 /** An account as the operations use it. `key` names it for shared connections: it changes with every secret and reveals none. */
 interface Settings {
-  key: string; user: string; imap?: Endpoint; smtp?: Endpoint; savesSent: boolean; address?: string;
+  key: string; user: string; imap?: Endpoint; smtp?: Endpoint; sieve?: Endpoint; savesSent: boolean; address?: string;
   /** The addresses of the account as far as they are known; one that begins with `@` is a whole domain. */
   own: string[];
 }
@@ -117,6 +123,7 @@ export function settingsOf(ctx: Context): Settings {
     return { side: name, host, port, security, user, password, oauth2: own2, ...(allowed ? { allowed } : {}) };
   };
   const imap = side('IMAP'), smtp = side('SMTP');
+  const sieve = sieveSide(values, imap, allowed, refuse);
   if (!imap && !smtp) refuse('imapHost', 'The account has neither an IMAP host nor an SMTP host.');
   // Everything that makes a login different is in the key, so a changed password never meets a connection made with the old one, and nobody's
   // token one made with another's.
@@ -125,14 +132,36 @@ export function settingsOf(ctx: Context): Settings {
     || parseAddress(one)?.email === one)) as string[];
   const address = own.find(one => !one.startsWith('@'));
   const settings: Settings = { key, user: values.user, own, savesSent: preset?.savesSent ?? SAVES_SENT.test(smtp?.host ?? ''), ...(imap ? { imap } : {}),
-    ...(smtp ? { smtp } : {}), ...(address ? { address } : {}) };
+    ...(smtp ? { smtp } : {}), ...(sieve ? { sieve } : {}), ...(address ? { address } : {}) };
   known.set(ctx.account, settings);
   return settings;
 }
 
+/**
+ * Where the rules are kept: at the host given, else at an IMAP host that was given, over STARTTLS as RFC 5804 has it. The makers whose hosts are
+ * known here offer no ManageSieve.
+ */
+function sieveSide(
+  values: Values<typeof account.fields>, imap: Endpoint | undefined, allowed: Allowed | undefined, refuse: (field: string, message: string) => void,
+): Endpoint | undefined {
+  const host = values.sieveHost ?? values.imapHost;
+  if (!host) return undefined;
+  // An account that reads in clear text on this machine does the same here.
+  const security = values.sieveSecurity ?? (!values.sieveHost && imap?.security === 'none' ? 'none' : 'starttls');
+  if (security === 'none' && !isLoopback(host)) refuse('sieveSecurity', 'Without TLS the password would cross the network readable, '
+    + `so Sieve may only be used that way on this machine (localhost), not with ${host}.`);
+  const oauth2 = values.authentication === 'oauth2', password = values.password ?? '';
+  if (!oauth2 && password === '') refuse('password', 'Password is required unless OAuth 2 is chosen.');
+  return { side: 'Sieve', host, port: values.sievePort ?? 4190, security, user: values.user, password, oauth2, ...(allowed ? { allowed } : {}) };
+}
+
 /** The side of the account an operation needs. Throws `invalid_input` where the account has none. */
-export function endpoint(ctx: Context, side: 'imap' | 'smtp'): Endpoint {
+export function endpoint(ctx: Context, side: 'imap' | 'smtp' | 'sieve'): Endpoint {
   const found = settingsOf(ctx)[side];
+  if (!found && side === 'sieve') {
+    throw new MailError('unsupported', 'The account has no Sieve host: its provider is not known to offer rules by ManageSieve.',
+      { advice: 'Give Sieve Host in the account if your provider names one.' });
+  }
   if (!found) {
     const name = side.toUpperCase();
     throw new MailError('invalid_input', `The account has no ${name} host, so it cannot ${side === 'imap' ? 'read' : 'send'} mail.`,

@@ -8,6 +8,7 @@ import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../
 import { validityOf } from '../messages/id.js';
 import { unlessAborted } from './abort.js';
 import { paced } from './commandPace.js';
+import { LOGIN_EVERY, LOGINS_AT_ONCE, loginTurn, NO_LOGINS, type Logins } from './loginTurn.js';
 import { passing, type Passing } from './refusal.js';
 import { trySecondWay } from './signIn.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from './tlsMix.js';
@@ -28,10 +29,6 @@ const PROBE_DEADLINE = 10_000;
 const CONNECT_DEADLINE = 30_000;
 /** A command during which not one byte arrives for this long is given up. Searching the text of a large folder may be silent for long. */
 const SILENCE = 90_000;
-/** Logins after a connection that failed start at least this far apart. */
-const LOGIN_GAP = 1_000;
-/** However connections come and go, no account logs in more often than this on average, after the first few: fewer than sixty in any minute. */
-const LOGIN_EVERY = 1_100, LOGINS_AT_ONCE = 4;
 /** So long after a refused second connection the account makes do with one, in milliseconds. */
 const SINGLE_FOR = 10 * 60_000;
 /** So long after a connection that ended in the middle of several commands they are sent one at a time, for servers and middle boxes that stand no more. */
@@ -47,11 +44,9 @@ const GRACE = 2_000;
 const refusals = new WeakMap<ImapFlow, unknown>();
 
 /** Everything one account shares in this process. One connection works off all commands in turn; a second one at most waits for news. */
-interface Hub {
+interface Hub extends Logins {
   key: string; line: Promise<unknown>; waiting: number;
   client?: ImapFlow; usedAt: number; closing?: NodeJS.Timeout;
-  /** When the latest login began or will begin, and when the next would be due if they were evenly spaced. */
-  lastLogin: number; nextLogin: number; failed: boolean;
   /** The server refused a second connection: until this time news is asked for on the first one. */
   singleUntil: number;
   /** See PATIENT_FOR. */
@@ -69,7 +64,7 @@ const hubs = new Map<string, Hub>();
 function hubOf(ctx: Context): Hub {
   const { key } = settingsOf(ctx);
   let hub = hubs.get(key);
-  if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, lastLogin: -Infinity, nextLogin: -Infinity, failed: false,
+  if (!hub) hubs.set(key, hub = { key, line: Promise.resolve(), waiting: 0, usedAt: 0, ...NO_LOGINS,
     singleUntil: -Infinity, patientUntil: -Infinity, steady: new Map(), watchers: new Set() });
   return hub;
 }
@@ -304,16 +299,6 @@ async function alive(client: ImapFlow): Promise<boolean> {
   const late = new Promise<false>(resolve => { timer = setTimeout(() => resolve(false), PROBE_DEADLINE); });
   const answered = client.noop().then(() => client.usable, () => false);
   try { return await Promise.race([answered, late]); } finally { clearTimeout(timer); }
-}
-
-/** Waits until the account may log in. The moment is taken at once, so that two who ask together do not get the same one. */
-async function loginTurn(hub: Hub, renewed: boolean, signal: AbortSignal | undefined): Promise<void> {
-  const now = performance.now();
-  const due = Math.max(hub.nextLogin, now - (LOGINS_AT_ONCE - 1) * LOGIN_EVERY);
-  const at = Math.max(now, due, hub.failed && !renewed ? hub.lastLogin + LOGIN_GAP : 0);
-  hub.nextLogin = due + LOGIN_EVERY;
-  hub.lastLogin = at;
-  if (at > now) await pause(at - now, signal);
 }
 
 /** A new connection, logged in. A refused OAuth 2 token is renewed once. */

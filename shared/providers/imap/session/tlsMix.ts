@@ -8,7 +8,7 @@ const SILENT = 3_000;
 /** How long the look at it may take, in milliseconds. */
 const LOOK = 5_000;
 
-const USUAL = { IMAP: { tls: 993, starttls: 143 }, SMTP: { tls: 465, starttls: 587 } } as const;
+const USUAL = { IMAP: { tls: 993, starttls: 143 }, SMTP: { tls: 465, starttls: 587 }, Sieve: { tls: 4190, starttls: 4190 } } as const;
 
 /** What is said of a server that speaks TLS from the start where it was not expected. */
 export const speaksTls = ({ side, host, port, security }: Endpoint): MailError => new MailError('unavailable',
