@@ -7,6 +7,8 @@ export interface FaultProxy {
   host: string; port: number;
   /** Bytes in each direction, and when each connection and each login (seen only in clear text) was tried. */
   seen: { up: number; down: number; connections: number[]; logins: number[] };
+  /** The last of what passed, a line for each piece, with the time: for the message of a test that failed. */
+  last(): string;
   open(): number;
   /** The most connections (or logins) tried within any span of `ms`. */
   busiest(ms: number, what?: 'connections' | 'logins'): number;
@@ -38,6 +40,7 @@ export async function startFaultProxy(target: number, { host = '127.0.0.1', port
   let mode: 'pass' | 'stall' | 'refuse' = 'pass', oneWay = 0, timer: NodeJS.Timeout | undefined;
   let cuts: { bytes: number; how: 'reset' | 'fin' | 'stall'; times: number }[] = [];
   const seen: FaultProxy['seen'] = { up: 0, down: 0, connections: [], logins: [] };
+  const last: string[] = [];
   const ways = {
     reset: (p: Pair) => { if (!p.client.destroyed) p.client.resetAndDestroy(); if (!p.upstream.destroyed) p.upstream.destroy(); },
     fin: (p: Pair) => { p.client.end(); p.upstream.end(); },
@@ -57,6 +60,8 @@ export async function startFaultProxy(target: number, { host = '127.0.0.1', port
     from.on('data', (chunk: Buffer) => {
       if (pair.stalled || (down && pair.cut)) return;
       seen[down ? 'down' : 'up'] += chunk.length;
+      last.push(`${new Date().toISOString().slice(11, 23)} ${down ? '<' : '>'} ${chunk.toString('latin1', 0, 400)}`);
+      if (last.length > 30) last.shift();
       if (!down && /^\S+ (?:LOGIN|AUTHENTICATE) |^AUTH /im.test(chunk.toString('latin1', 0, 200))) seen.logins.push(Date.now());
       let part = chunk, then: (() => void) | undefined;
       if (down && pair.left <= chunk.length) { part = chunk.subarray(0, pair.left); then = pair.onLeft; pair.cut = true; } else if (down) pair.left -= chunk.length;
@@ -92,6 +97,7 @@ export async function startFaultProxy(target: number, { host = '127.0.0.1', port
   const proxy: FaultProxy = {
     host, port: (server.address() as AddressInfo).port, seen,
     open: () => loose.size,
+    last: () => last.join('\n'),
     busiest(ms, what = 'connections') {
       const times = seen[what];
       let most = 0;

@@ -80,7 +80,7 @@ export async function watch(engine: Engine, lab: Lab, name: string, { parameters
     async until(check, ms, what) {
       for (const end = performance.now() + ms * patience.factor; !check();) {
         if (performance.now() > end) throw new Error(`${id}: ${what} did not happen within ${ms} ms. Executed: ${JSON.stringify(w.got().slice(-20))}; errors: ${w.active.errors.map(String).join()}; failed: ${w.active.failed.map(String).join()}; `
-          + `logins ${proxy.seen.logins.length}, connections ${proxy.seen.connections.length}`);
+          + `logins ${proxy.seen.logins.length}, connections ${proxy.seen.connections.length}. Last between them:\n${proxy.last()}`);
         await wait(20);
       }
     },
