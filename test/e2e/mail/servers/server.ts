@@ -37,6 +37,9 @@ export interface ImapServer {
 /** A running SMTP server that hands messages to an IMAP server. */
 export interface SmtpServer { port: number; security: 'tls' | 'starttls' | 'none'; close(): Promise<void> }
 
+/** LMTP servers refuse for the moment while they are busy; whoever delivers tries again. */
+const DELIVERIES = 20, BETWEEN_DELIVERIES = 250;
+
 /** One delivering connection by LMTP, used in turn. */
 export function lmtpClient(port: number): { deliver(to: string, bytes: Buffer): Promise<void>; close(): void } {
   let lmtp: SMTPConnection | undefined, line: Promise<unknown> = Promise.resolve();
@@ -48,10 +51,12 @@ export function lmtpClient(port: number): { deliver(to: string, bytes: Buffer): 
   return {
     deliver(to, bytes) {
       const done = line.then(async () => {
-        lmtp ??= await connected();
-        await new Promise<void>((resolve, reject) => {
-          lmtp!.send({ from: 'sender@gen.test.local', to: [to] }, bytes, error => error ? reject(error) : resolve());
-        });
+        for (let tried = 1; ; tried++) {
+          const refused = await sent(lmtp ??= await connected(), to, bytes);
+          if (!refused) return;
+          if (refused.responseCode! >= 500 || tried === DELIVERIES) throw refused;
+          await new Promise(resolve => setTimeout(resolve, BETWEEN_DELIVERIES));
+        }
       });
       line = done.catch(() => {});
       return done;
@@ -59,6 +64,11 @@ export function lmtpClient(port: number): { deliver(to: string, bytes: Buffer): 
     close() { lmtp?.close(); },
   };
 }
+
+/** LMTP answers for each recipient after the message: what the only one was refused with is no error of the connection (RFC 2033 section 4.2). */
+const sent = (lmtp: SMTPConnection, to: string, bytes: Buffer) => new Promise<SMTPConnection.SMTPError | undefined>((resolve, reject) => {
+  lmtp.send({ from: 'sender@gen.test.local', to: [to] }, bytes, (error, info) => { if (error) reject(error); else resolve(info.rejectedErrors?.[0]); });
+});
 
 let delivered = 0;
 /** Puts a message into a Maildir as a delivering program does: written beside, moved in when it is whole. */
