@@ -16,6 +16,9 @@ export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow'
   key?: string;
 }
 
+/** Who says nothing waits for a vendor that counts by the minute, and not for one that lets nothing through afterwards either; in seconds. */
+const PATIENCE = 70;
+
 const PLAIN_HTTP = flag('Allow Plain HTTP', {
   group: 'Security', help: 'Whether keys and mail may cross the network readable, to another machine whose base address begins with http://. The provider itself never needs it.' });
 
@@ -56,7 +59,7 @@ export const accountKey = (provider: Provider, account: Readonly<Record<string, 
  * Throws `invalid_input` when the account is incomplete.
  */
 export function connect<P extends Provider>(provider: P, account: Readonly<Record<string, unknown>>, options: ConnectOptions = {}): Client<P> {
-  const { token, resolve, signal, patience, discreet, key = '', ...sending } = options;
+  const { token, resolve, signal, patience = PATIENCE, discreet, key = '', ...sending } = options;
   const whole = checkAccount(provider, account);
   const { sign: signer, oauth2 } = provider.auth;
   const hidden = new Set(Object.entries(whole)
@@ -65,7 +68,7 @@ export function connect<P extends Provider>(provider: P, account: Readonly<Recor
   const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await known!()}` } });
   const refresh = async (refused: HttpRequest) => { await known!(true, refused.headers.authorization?.slice('Bearer '.length)); };
   const send = createSend({
-    ...sending,
+    ...sending, patienceMs: patience > 0 ? patience * 1000 : undefined,
     ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && known ? { sign: bearer, refresh } : {}),
     pacer: pacerFor(`${accountKey(provider, whole)} ${key}`, { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
   });

@@ -2,6 +2,7 @@ import { decoded, textOf } from './decode.js';
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
 import { excerpt, line } from './excerpt.js';
 import { codeAndWords, notSent } from './notSent.js';
+import { LONGEST_REST } from './pace.js';
 import type { Context } from './provider.js';
 import { redact, type Hide } from './secrets.js';
 import { originOf, shownAddress } from './url.js';
@@ -18,8 +19,13 @@ export interface HttpResponse { status: number; headers: Record<string, string>;
 /** Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. */
 export interface Send {
   (request: HttpRequest, signal?: AbortSignal, attempt?: number): Promise<HttpStream>;
-  /** Lets the whole account rest for so many milliseconds, for all who use it in this process. */
-  rest?(ms: number): void;
+  /**
+   * Lets the whole account rest for so many milliseconds, for all who use it in this process. Says for how long, in milliseconds, the vendor
+   * has let nothing through until now.
+   */
+  rest?(ms: number): number;
+  /** The vendor let something through. */
+  eased?(): void;
 }
 /**
  * One request as a host may write it down: no query, no body, no header. `attempt` counts tries of the same request, from 1. With `wait` it is no
@@ -35,11 +41,8 @@ const LARGEST_ANSWER = 64 * 1024 * 1024;
 const LARGEST_REFUSAL = 128 * 1024, CUT = 4096;
 /** Reads are tried three times in all; the longest wait that a vendor may ask for before we give the error to the user, in seconds. */
 const TRIES = 3, LONGEST_WAIT = 30;
-/**
- * A request that is throttled was not done. Where the host is patient it is sent again, a write too: so often at most, and after rests of so
- * many seconds at most.
- */
-const THROTTLED = 30, LONGEST_REST = 65;
+/** A request that is throttled was not done. Where the host is patient it is sent again, a write too, so often at most. */
+const THROTTLED = 100;
 
 /**
  * Sends, reads the whole answer, and turns every failure into a `MailError`. Of what may have been done, only GET is tried again: RFC 9110
@@ -67,18 +70,22 @@ async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: numb
   let failed = 0, throttled = 0, rested = 0;
   for (;;) {
     try {
-      return await once(failed + throttled + 1);
+      const answer = await once(failed + throttled + 1);
+      ctx.send.eased?.();
+      return answer;
     } catch (error) {
       ctx.signal?.throwIfAborted();
       const known = isMailError(error) ? error : noAnswer(ctx, request, error), named = known.details.retryAfter;
-      const throttling = known.code === 'rate_limited', patience = ctx.patience ?? 0;
-      const refused = throttling && patience > 0 && refusals.has(known);
-      const wait = refused ? Math.max(named ?? 0, backoff(throttled)) : named ?? backoff(failed + 1);
-      if (refused && wait <= LONGEST_REST) ctx.send.rest?.(wait * 1000);
-      const again = refused
-        ? ++throttled <= THROTTLED && wait <= LONGEST_REST && (rested += wait) <= patience
+      const refused = refusals.has(known), throttling = refused && known.code === 'rate_limited', patience = ctx.patience ?? 0;
+      if (refused && !throttling) ctx.send.eased?.();
+      // A vendor that names no time, or one in the past, is not asked again at once.
+      const wait = throttling ? Math.max(named ?? 0, backoff(throttled + failed)) : named ?? backoff(failed + 1);
+      const since = throttling ? ctx.send.rest?.(wait * 1000) ?? rested * 1000 : 0;
+      const again = throttling && patience > 0
+        ? ++throttled <= THROTTLED && wait * 1000 <= LONGEST_REST && since / 1000 + wait <= patience
         : request.method === 'GET' && ++failed < TRIES && (throttling || known.code === 'unavailable') && wait <= LONGEST_WAIT;
       if (!again) throw request.method === 'GET' ? known : doubtful(known);
+      rested += wait;
       ctx.observe?.({ method: request.method, url: shownAddress(request.url), ms: 0, attempt: failed + throttled, wait });
       await pause(wait * 1000, ctx.signal);
     }
@@ -173,7 +180,9 @@ function noAnswer(ctx: Context, request: HttpRequest, error: unknown): MailError
   const where = { provider: ctx.provider, operation: ctx.operation, cause: error }, unsent = notSent(error), from = originOf(request.url);
   if (!unsent) return new MailError('unavailable', `No answer from ${from}: ${reason(error, ctx.hide)}.`, where);
   const words = redact((ctx.hide ?? String)(unsent.message)).replace(/\.?$/, '.');
-  return new MailError(unsent.code, `No answer from ${from}: ${words} Nothing was sent.`, { ...where, ...(unsent.advice ? { advice: unsent.advice } : {}) });
+  return new MailError(unsent.code, `${unsent.code === 'rate_limited' ? '' : `No answer from ${from}: `}${words} Nothing was sent.`, {
+    ...where, ...(unsent.advice ? { advice: unsent.advice } : {}), ...(unsent.retryAfter === undefined ? {} : { retryAfter: unsent.retryAfter }),
+  });
 }
 
 /** The innermost cause of a failed connection, in a few words. */

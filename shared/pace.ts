@@ -1,28 +1,36 @@
-import { pause } from './wait.js';
+import { NotSent } from './notSent.js';
 import type { Pace } from './provider.js';
+import { pause } from './wait.js';
 
 /** Says when an account may do something. It knows nothing of what that is. */
 export interface Pacer {
-  /** Waits for a turn; call what it gives when the turn is over. Rejects with the signal's reason when that aborts while waiting. */
-  turn(signal?: AbortSignal): Promise<() => void>;
+  /**
+   * Waits for a turn; call what it gives when the turn is over. Rejects with the signal's reason when that aborts while waiting, and with a
+   * `NotSent` when the account rests and will not go on within `patience` milliseconds.
+   */
+  turn(signal?: AbortSignal, patience?: number): Promise<() => void>;
   /** Runs a task when its turn has come. */
   <T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** No turn begins before so many milliseconds are over: the vendor asked for a rest. A rest that is longer already stays. */
-  rest(ms: number): void;
+  /**
+   * The vendor refused to be asked so fast. No turn begins before so many milliseconds are over, at most LONGEST_REST; a rest that is longer
+   * already stays. Says for how long, in milliseconds, nothing has been let through until now.
+   */
+  rest(ms: number): number;
+  /** The vendor let something through. */
+  eased(): void;
 }
 
-/** No rest is longer, in milliseconds: a vendor that counts by the minute needs no more. */
-const LONGEST_REST = 65_000;
+/** No rest is longer, in milliseconds: a vendor that counts by the minute needs no more, and one that names hours is asked again sooner. */
+export const LONGEST_REST = 65_000;
 
 /** A pacer of its own: at most `concurrent` tasks at once, at most `perMinute` starts in any 60 seconds. Tasks start in the order they came. */
 export function createPacer({ concurrent, perMinute }: Pace, clock: () => number = () => performance.now()): Pacer {
-  const starts: number[] = [];
+  const starts: number[] = [], throttle = createThrottle(concurrent, clock);
   let running = 0;
   let line: Promise<unknown> = Promise.resolve();
   let freed: (() => void) | undefined;
-  let notBefore = -Infinity;
-  const next = async (signal?: AbortSignal) => {
-    while (running >= concurrent) {
+  const next = async (came: number, patience: number, signal?: AbortSignal) => {
+    while (running >= throttle.width()) {
       await new Promise<void>((resolve, reject) => {
         signal?.throwIfAborted();
         const stop = () => reject(signal!.reason as Error);
@@ -32,7 +40,7 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     }
     for (;;) {
       signal?.throwIfAborted();
-      const now = clock(), resting = notBefore - now;
+      const now = clock(), resting = throttle.resting(came, patience);
       if (resting > 0) { await pause(resting, signal); continue; }
       while (starts.length && starts[0]! <= now - 60_000) starts.shift();
       if (starts.length < perMinute) break;
@@ -42,9 +50,9 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     running++;
   };
   const done = () => { running--; freed?.(); };
-  const turn = async (signal?: AbortSignal) => {
+  const turn = async (signal?: AbortSignal, patience = Infinity) => {
     signal?.throwIfAborted();
-    const mine = line.then(() => next(signal));
+    const came = clock(), mine = line.then(() => next(came, patience, signal));
     line = mine.catch(() => {});
     try {
       await (signal ? unlessAborted(mine, signal) : mine);
@@ -60,7 +68,40 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     const over = await turn(signal);
     try { return await task(); } finally { over(); }
   };
-  return Object.assign(run, { turn, rest(ms: number) { notBefore = Math.max(notBefore, clock() + Math.min(ms, LONGEST_REST)); } });
+  return Object.assign(run, { turn, rest: throttle.rest, eased() { throttle.eased(); freed?.(); } });
+}
+
+/**
+ * What is known of a vendor that refuses to be asked so fast. After a refusal only half as many go at once, down to one, so that a vendor who
+ * lets nothing through is asked by one at a time; each answer afterwards lets a little more through.
+ */
+function createThrottle(concurrent: number, clock: () => number) {
+  let notBefore = -Infinity, until = -Infinity, since: number | undefined, width = concurrent;
+  return {
+    width: () => Math.max(1, Math.floor(width)),
+    rest(ms: number): number {
+      const now = clock();
+      // Those that were under way together are refused together.
+      if (now >= notBefore) width = Math.max(1, width / 2);
+      notBefore = Math.max(notBefore, now + Math.min(ms, LONGEST_REST));
+      until = Math.max(until, now + ms);
+      return now - (since ??= now);
+    },
+    eased(): void {
+      since = undefined;
+      width = Math.min(concurrent, width + 1 / width);
+    },
+    /** How long a turn waits that came to the line at `came`, in milliseconds. Throws when that is more than its patience. */
+    resting(came: number, patience: number): number {
+      const now = clock(), left = notBefore - now;
+      if (left <= 0) return 0;
+      const named = until - now, late = since !== undefined && now - Math.max(since, came) >= patience;
+      if (named > LONGEST_REST || late) {
+        throw new NotSent(`The provider asked for a rest of ${Math.ceil((late ? left : named) / 1000)} s.`, { code: 'rate_limited', retryAfter: (late ? left : named) / 1000 });
+      }
+      return left;
+    },
+  };
 }
 
 /** Whoever gives up leaves the line at once, not when its turn would have come. */

@@ -11,8 +11,8 @@ export interface Context {
   /** Told of every exchange, and of every wait before another try. */
   observe?: (seen: Exchange) => void;
   /**
-   * How long a request that the vendor throttles may rest in all before its error is given, in seconds; the whole account rests with it. None
-   * unless told: a read is tried twice more then, a write is not.
+   * How long the vendor may throttle the whole account, in seconds, letting nothing through, before a request that it refused so fails; until
+   * then it is sent again, since it was not done. With 0 a read is tried twice more, a write is not.
    */
   patience?: number;
   /** Hides the secrets of the account and of the input in a text that came from outside, before anything is cut from it or made of it. */

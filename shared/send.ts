@@ -23,6 +23,8 @@ export interface SendOptions {
    */
   timeoutMs?: number;
   pacer?: Pacer;
+  /** How long a request waits while the vendor lets nothing of the account through, in milliseconds; for as long as it takes unless told. */
+  patienceMs?: number;
   /** Told of every finished request; for logs and counters. Never sees bodies or signed headers. */
   observe?: (seen: Exchange) => void;
 }
@@ -41,12 +43,14 @@ export function createSend(options: SendOptions = {}): Send {
   const once = async (unsigned: HttpRequest, attempt: number, signal?: AbortSignal): Promise<{ request: HttpRequest; answer: HttpStream }> => {
     const address = new URL(unsigned.url), late = (what: string) => () => outlasted(what, timeoutMs * 2);
     if (allow) await within(Promise.resolve(allow(address)), signal, timeoutMs * 2, late('The host\'s network rules did not answer'));
-    const done = await pacer?.turn(signal);
+    const done = await pacer?.turn(signal, options.patienceMs);
     try {
       const signed = Promise.resolve(options.sign ? options.sign(unsigned) : unsigned);
       const request = await within(signed, signal, timeoutMs * 4, late('The request could not be signed'));
       const answer = await exchange(options, request, attempt, signal);
-      return { request, answer: { ...answer, body: guarded(answer.body, signal, timeoutMs, () => done?.()) } };
+      // Who reads a refusal may let the account rest; that is said before the next turn begins.
+      const over = () => answer.status < 400 ? done?.() : void setImmediate(() => done?.());
+      return { request, answer: { ...answer, body: guarded(answer.body, signal, timeoutMs, over) } };
     } catch (error) {
       done?.();
       throw error;
@@ -61,7 +65,7 @@ export function createSend(options: SendOptions = {}): Send {
     await within(refresh(signed), signal, timeoutMs * 4, () => outlasted('No new token came', timeoutMs * 4));
     return (await once(request, attempt, signal)).answer;
   };
-  return Object.assign(send, { rest: (ms: number) => pacer?.rest(ms) });
+  return pacer ? Object.assign(send, { rest: pacer.rest, eased: pacer.eased }) : send;
 }
 
 type Library = Awaited<ReturnType<typeof undici>>;

@@ -23,8 +23,11 @@ function poolFor(filter: Filter | undefined): Pool {
   return pool;
 }
 
-/** How long an item may rest when the vendor throttles, in seconds: a run of many rows ends right then, only later. Menus do not wait. */
-const PATIENCE = 300;
+/**
+ * How long a vendor that throttles may let nothing through before an item fails, in seconds: a run of many rows ends right, only later. Nobody
+ * waits for a menu.
+ */
+const PATIENCE = { items: 300, menus: 0 };
 
 /** A client and the name its account has in caches. */
 interface Opened { client: Client; key: string }
@@ -54,7 +57,7 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   };
   const id = caller.getNode().credentials?.[type]?.id ?? '';
   const client = connect(provider, account, {
-    key: id, dispatcher: poolFor(filter), ...('continueOnFail' in caller ? { patience: PATIENCE } : {}), ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
+    key: id, dispatcher: poolFor(filter), patience: 'getCurrentNodeParameter' in caller ? PATIENCE.menus : PATIENCE.items, ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
     async allow(url) {
       const verdict = await filter?.validateUrl(url);
       if (verdict && !verdict.ok) throw new MailError('forbidden', `n8n's network rules forbid ${url.host}: ${verdict.error.message}`,

@@ -90,6 +90,7 @@ export function contract(provider: Provider, theCase: ProviderCase): () => void 
     }
     const token = theCase.token?.(to);
     return connect(provider, { ...to.account, concurrent: 50, perMinute: 60_000, ...account }, {
+      patience: 0,
       timeoutMs: 5000,
       ...(token ? { token: async renew => { const now = await token(renew); secrets.add(now); return now; } } : {}),
       ...options,
@@ -332,7 +333,8 @@ export function contract(provider: Provider, theCase: ProviderCase): () => void 
             vendor.forget();
             for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) vendor.fail({ ...fault, method });
             let result: unknown;
-            try { result = await run(client, name, input); } catch (error) {
+            // A vendor that names a long rest is left alone by the account, and by no other.
+            try { result = await run(fault.throttle ? open(vendor, { key: `${name} throttled` }) : client, name, input); } catch (error) {
               const failed = await failing(Promise.reject(error as Error), name);
               coded(failed, when === 'when it is throttled' ? ['rate_limited'] : ['unavailable'], name);
               saysWhere(failed, name);

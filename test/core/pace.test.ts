@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { connect, isMailError, providerById } from '../../shared/index.js';
 import { createPacer, pacerFor } from '../../shared/pace.js';
 
 const tick = () => new Promise(resolve => setImmediate(resolve));
@@ -83,4 +87,69 @@ describe('pace', () => {
     assert.notEqual(pacerFor('test-account', { concurrent: 2, perMinute: 10 }), one);
     assert.notEqual(pacerFor('another-account', { concurrent: 1, perMinute: 10 }), one);
   });
+});
+
+/** A vendor that takes so many requests in each window of `ms` milliseconds and refuses the rest; `head` is what it says of the rest. */
+async function throttling(most: number, ms: number, head: Record<string, string>) {
+  const count = { asked: 0, refused: 0, made: 0 };
+  let began = 0, taken = 0;
+  const server = createServer((request, answer) => {
+    request.resume();
+    request.on('end', () => {
+      const now = performance.now();
+      count.asked++;
+      if (now - began >= ms) { began = now; taken = 0; }
+      if (++taken > most) { count.refused++; answer.writeHead(429, head); return answer.end('{"type":"too_many_requests","message":"slow down"}'); }
+      count.made++;
+      answer.writeHead(200, { 'content-type': 'application/json' });
+      answer.end(JSON.stringify({ id: ID, email: `m${count.made}@a.example`, status: 'ready' }));
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    count, baseUrl,
+    open: (options: Parameters<typeof connect>[2] = {}, account = {}) =>
+      connect(providerById('scaleway'), { baseUrl, secretKey: ID, concurrent: 5, perMinute: 60_000, ...account }, { key: randomUUID(), ...options }),
+    async [Symbol.asyncDispose]() { server.closeAllConnections(); await new Promise(resolve => server.close(resolve)); },
+  };
+}
+const ID = '11111111-2222-4333-8444-555555555555';
+
+describe('a vendor that throttles', () => {
+  it('what it refused is sent again, writes too, and every one is done once', async () => {
+    await using vendor = await throttling(25, 100, { 'retry-after': '0' });
+    const client = vendor.open();
+    await Promise.all(Array.from({ length: 300 }, () => client.call('mailbox.delete', { mailbox: ID })));
+    assert.equal(vendor.count.made, 300);
+    assert.ok(vendor.count.refused < 300, `${vendor.count.refused} refused`);
+  }).timeout(60_000);
+
+  it('rests as a whole: nobody asks before the time that it named, and then one asks first', async () => {
+    await using vendor = await throttling(0, 1, { 'retry-after': '2' });
+    const client = vendor.open({ patience: 3 });
+    const failed = await Promise.allSettled(Array.from({ length: 40 }, () => client.call('mailbox.delete', { mailbox: ID })));
+    assert.ok(failed.every(one => one.status === 'rejected' && isMailError(one.reason) && one.reason.code === 'rate_limited'));
+    // Five together, and afterwards half as many, until its patience ends for all.
+    assert.ok(vendor.count.asked <= 9, `${vendor.count.asked} asked`);
+  }).timeout(60_000);
+
+  it('a time in hours is told at once, also to those who come after', async () => {
+    await using vendor = await throttling(0, 1, { 'retry-after': '3600' });
+    const client = vendor.open();
+    for (const asked of [1, 1]) {
+      await assert.rejects(client.call('mailbox.delete', { mailbox: ID }), (error: unknown) => isMailError(error) && error.code === 'rate_limited' && error.details.retryAfter! > 3590);
+      assert.equal(vendor.count.asked, asked);
+    }
+  });
+
+  for (const said of ['0', '-5', 'Wed, 21 Oct 2015 07:28:00 GMT', 'soon', '1795907000']) {
+    it(`is not asked again at once where it says "${said}"`, async () => {
+      await using vendor = await throttling(0, 1, { 'retry-after': said });
+      const began = performance.now();
+      await assert.rejects(async () => { for await (const _ of vendor.open({ patience: 0 }).call('mailbox.list', {})); });
+      assert.equal(vendor.count.asked, 3);
+      assert.ok(performance.now() - began >= 550);
+    });
+  }
 });

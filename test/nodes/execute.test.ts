@@ -120,12 +120,19 @@ describe('running a node', function () {
   /** So long a rest is told and not waited for. */
   const LONG_THROTTLE = { status: 429, headers: { 'retry-after': '100' }, body: JSON.stringify({ type: 'too_many_requests', message: 'slow' }) };
   describe('when items fail', () => {
+    let accounts = 0;
+    /** An account of its own: the vendor asks one to rest, and the others go on. */
+    const restful = async (): Promise<Partial<Step>> => {
+      const own = { ...account, data: { ...account.data, perMinute: 50_000 + ++accounts } };
+      await save(`restful${accounts}`, own);
+      return { account: { ...own, id: `restful${accounts}` } };
+    };
     /** An update whose second item does not exist, whose third is wrong in two fields, and whose fourth is throttled. */
-    const update = (more: Partial<Step>) => {
+    const update = async (more: Partial<Step>) => {
       vendor.fail({ ...LONG_THROTTLE, path: seededId('user004'), times: 9 });
       const items: INodeExecutionData[] = [['ready', 1], ['ready', NOBODY], ['wrong', 3], ['ready', 4], ['ready', 5]].map(([kind, n]) => ({
         json: { ...boxes(n as number)[0]!.json, period: kind === 'wrong' ? 'weekly' : 'yearly', word: kind === 'wrong' ? 'short' : 'correct horse battery' } }));
-      return run('mailbox.update', { mailbox: byId, updateFields: { subscription_period: '={{ $json.period }}', new_password: '={{ $json.word }}' } }, items, more);
+      return run('mailbox.update', { mailbox: byId, updateFields: { subscription_period: '={{ $json.period }}', new_password: '={{ $json.word }}' } }, items, { ...await restful(), ...more });
     };
     const told = (errors: Values[]) => {
       const [missing, wrong, throttled] = errors.map(one => one.details as Values);
@@ -182,7 +189,7 @@ describe('running a node', function () {
     });
     it('throttling tells n8n how long to wait, a refused key that the credential is at fault', async () => {
       vendor.fail({ ...LONG_THROTTLE, times: 9 });
-      const throttled = (await run('mailbox.update', { mailbox: byId, updateFields: { subscription_period: 'yearly' } }, boxes(4))).error!;
+      const throttled = (await run('mailbox.update', { mailbox: byId, updateFields: { subscription_period: 'yearly' } }, boxes(4), await restful())).error!;
       assert.deepEqual(throttled.failure, { cause: 'rate-limited', retryAfterMs: 100_000 });
       vendor.mend();
       await save('wrong', { type: 'scalewayApi', data: { ...account.data, secretKey: '11111111-2222-4333-8444-555555555555' } });

@@ -21,7 +21,7 @@ const bytes = async (file: FileValue) => { const parts: Uint8Array[] = []; for a
 
 describe('Context.IO, what is particular to it', () => {
   let vendor: Vendor, client: Client;
-  const open = (to = vendor, account: Native = {}) => connect(contextIo, { ...to.account, perMinute: 60_000, ...account });
+  const open = (to = vendor, account: Native = {}) => connect(contextIo, { ...to.account, perMinute: 60_000, ...account }, { patience: 0 });
   before(async () => { vendor = await startContextIo(); client = open(); });
   after(() => vendor.close());
   beforeEach(() => { vendor.mend(); vendor.forget(); });

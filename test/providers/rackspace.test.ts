@@ -10,7 +10,7 @@ const alex = 'alex.smith@example.com';
 const operations = rackspace.operations as Readonly<Record<string, Operation>>;
 
 type Account = Record<string, unknown>;
-const clientOf = (vendor: Vendor, account: Account = {}) => connect(rackspace, { ...vendor.account, perMinute: 60_000, ...account });
+const clientOf = (vendor: Vendor, account: Account = {}) => connect(rackspace, { ...vendor.account, perMinute: 60_000, ...account }, { patience: 0 });
 const all = <T = Record<string, unknown>>(client: Client, name: string, input: Account) => take(client.call(name, input) as AsyncIterable<T>);
 const sent = (vendor: Vendor) => vendor.seen.map(s => `${s.method} ${decodeURIComponent(s.path).replace(/^\/v\d\/customers\/\w+\/domains/, '')}`);
 const bodyOf = (seen: Seen | undefined) => Object.fromEntries(new URLSearchParams(seen?.body.toString()));
