@@ -199,6 +199,17 @@ describe('IMAP and SMTP: refusals', function () {
     });
   });
 
+  it('a connection that is refused is told once, on both sides', async () => {
+    const port = await listening(createServer(() => {}));
+    await new Promise(resolve => { servers.pop()!.close(resolve); });
+    for (const side of ['imap', 'smtp'] as const) {
+      const { code, message } = await failureOf(connect(providerById('imap'), { user: 'u0@test.local', password: 'pass0', [`${side}Host`]: 'localhost',
+        [`${side}Port`]: port, [`${side}Security`]: 'none' }, { resolve: async () => '127.0.0.1' }).call('account.check', {}) as Promise<unknown>);
+      assert.equal(code, 'unavailable');
+      assert.equal(message.match(/ECONNREFUSED/g)?.length, 1, message);
+    }
+  });
+
   describe('giving up', () => {
     const silent = () => listening(createServer(() => {}));
     const within = async (run: (signal: AbortSignal) => Promise<unknown>, reached: () => Promise<void>) => {

@@ -86,7 +86,8 @@ function serve(socket: Socket, script: Script, self: ScriptedImap, plain: Plain)
     if ('say' in action) return say(action.say, command.tag);
     switch (action.act) {
       case 'close': socket.destroy(); return;
-      case 'silence': return;
+      case 'silence': case 'read slowly': return;
+      case 'drip': drip(socket, Buffer.concat(plainAnswers(command, session, self, plain))); return;
       case 'regular': regular(command); return;
       case 'regular without range': regular({ ...command, args: command.args.replace(/<\d+\.\d+>/g, '') }); return;
       case 'regular rows': for (const answer of plainAnswers(command, session, self, plain)) if (answer[0] === 0x2a) raw(answer); return;
@@ -111,6 +112,13 @@ function serve(socket: Socket, script: Script, self: ScriptedImap, plain: Plain)
   };
   readCommands(socket, () => raw(Buffer.from('+ go on\r\n')), answer);
   for (const line of script.greeting ?? ['* OK ready']) perform({ tag: '*', name: '', args: '', text: '' }, line === '<close>' ? { act: 'close' } : line === '<silence>' ? { act: 'silence' } : { say: line });
+}
+
+/** Sends bytes one at a time, fifty a second, as long as the connection is there. */
+function drip(socket: Socket, bytes: Buffer): void {
+  let at = 0;
+  const timer = setInterval(() => { if (at < bytes.length) socket.write(bytes.subarray(at, ++at)); else clearInterval(timer); }, 20);
+  socket.once('close', () => clearInterval(timer));
 }
 
 /** Calls back for each whole command line; literals stand in it as they came. */

@@ -15,6 +15,8 @@
  *   S: <regular without range>         the same as if the command had no <start.length>
  *   S: <expunge 2>                     the message with UID 2 is gone, and it is told; <remove 2> tells nothing
  *   S: <close>                         the connection is closed
+ *   S: <drip>                          what a plain server answers, byte by byte, fifty a second; of SMTP, an answer without an end
+ *   S: <read slowly>                   nothing is answered; what comes from now on is read a thousand bytes at a time (SMTP)
  *   S: <silence>                       nothing is answered, and the connection stays open
  *
  * `{500 bytes}` in an answer is a literal of so many bytes. \xNN is one byte.
@@ -24,7 +26,7 @@
 interface Step { fits: (command: string) => boolean; left: number; answers: string[] }
 
 /** What a script says to do next. */
-export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'regular without range' | 'close' | 'silence' } | { act: 'expunge' | 'remove'; uid: number };
+export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'regular without range' | 'close' | 'silence' | 'drip' | 'read slowly' } | { act: 'expunge' | 'remove'; uid: number };
 
 /** A script that is being played. */
 export interface Script {
@@ -73,7 +75,7 @@ export function readScript(text: string): Script {
 }
 
 function actionOf(answer: string): Action {
-  const act = /^<(regular|regular rows|regular without range|close|silence)>$/.exec(answer)?.[1];
+  const act = /^<(regular|regular rows|regular without range|close|silence|drip|read slowly)>$/.exec(answer)?.[1];
   if (act) return { act: act as 'regular' };
   const change = /^<(expunge|remove) (\d+)>$/.exec(answer);
   if (change) return { act: change[1] as 'expunge', uid: Number(change[2]) };

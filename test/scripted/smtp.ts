@@ -30,6 +30,20 @@ export async function startSmtp(text = '', { ehlo = ['AUTH PLAIN LOGIN', '8BITMI
   return self;
 }
 
+/** An answer that goes on and on, a line every 50 ms. */
+function endless(socket: Socket): void {
+  const timer = setInterval(() => { if (!socket.destroyed) socket.write('250-more\r\n'); }, 50);
+  socket.once('close', () => clearInterval(timer));
+}
+
+/** Nothing is read but a little now and then. */
+function slowly(socket: Socket): void {
+  socket.removeAllListeners('data');
+  socket.pause();
+  const timer = setInterval(() => { socket.read(1000); }, 50);
+  socket.once('close', () => clearInterval(timer));
+}
+
 function serve(socket: Socket, script: Script, self: ScriptedSmtp, ehlo: string[]): void {
   let from = '', to: string[] = [], source: string[] | undefined, login = 0, bytes = '';
   const say = (line: string) => {
@@ -54,6 +68,8 @@ function serve(socket: Socket, script: Script, self: ScriptedSmtp, ehlo: string[
       if ('say' in action) say(action.say);
       else if (action.act === 'regular') plain(line).forEach(say);
       else if (action.act === 'close') socket.destroy();
+      else if (action.act === 'drip') endless(socket);
+      else if (action.act === 'read slowly') slowly(socket);
     }
     if (line === '.') source = undefined;
   };

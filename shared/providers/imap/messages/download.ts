@@ -4,6 +4,7 @@ import type { Context } from '../../../provider.js';
 import type { FetchQueryObject } from '../libraries.js';
 import { nameOf, type Part } from '../mime/structure.js';
 import { decodeStream } from '../mime/transfer.js';
+import { limits } from '../session/timeLimits.js';
 import type { Row } from '../wire/fetch.js';
 import { inPlace, rowOf } from './content.js';
 import { gone, messageId, type Place } from './id.js';
@@ -21,8 +22,13 @@ export interface Download { part?: string; size?: number }
  * came: the end is where the told size is reached, or where the server says that nothing follows, never where an answer was short or missing.
  */
 export async function* bytesOf(ctx: Context, place: Place, { part, size }: Download = {}): AsyncGenerator<Buffer> {
+  let waited = 0;
   for (let start = 0; ;) {
+    const asked = performance.now();
     const row = await ask(ctx, place, { part, size }, start, { start, maxLength: PIECE });
+    if ((waited += performance.now() - asked) > limits.transfer) {
+      throw new MailError('unavailable', `The download took longer than ${limits.transfer / 60_000} minutes and was given up: ${soFar(start, size)}.`);
+    }
     const bytes = sectionOf(row, part);
     if (!bytes && start === 0) throw gone(messageId(place), 'it, or this part of it, was moved or deleted');
     const end = start + (bytes?.length ?? 0);
@@ -49,19 +55,20 @@ const keepsToRange = ({ origin }: Row, bytes: Buffer | undefined, start: number)
 const sectionOf = (row: Row, part: string | undefined): Buffer | undefined =>
   part === undefined ? row.source : row.bodyParts?.get(part.toLowerCase());
 
+const soFar = (start: number, size: number | undefined): string => `${start}${size === undefined ? '' : ` of ${size}`} bytes had come`;
+
 /** One answer of a download. Errors say how far it had come. */
 async function ask(ctx: Context, place: Place, { part, size }: Download, start: number, range?: { start: number; maxLength: number }): Promise<Row> {
   const query: FetchQueryObject = part === undefined ? { uid: true, source: range ?? true }
     : { uid: true, bodyParts: [range ? { key: part, ...range } : part] };
-  const soFar = `${start}${size === undefined ? '' : ` of ${size}`} bytes had come`;
   try {
     const row = await inPlace(ctx, place, client => rowOf(client, place, query));
     if (row) return row;
   } catch (error) {
     if (start === 0 || !isMailError(error)) throw error;
-    throw new MailError(error.code, `${error.message} The download broke off: ${soFar}.`, { ...error.details, cause: error });
+    throw new MailError(error.code, `${error.message} The download broke off: ${soFar(start, size)}.`, { ...error.details, cause: error });
   }
-  throw gone(messageId(place), start === 0 ? 'it, or this part of it, was moved or deleted' : `it was moved or deleted while it was downloaded; ${soFar}`);
+  throw gone(messageId(place), start === 0 ? 'it, or this part of it, was moved or deleted' : `it was moved or deleted while it was downloaded; ${soFar(start, size)}`);
 }
 
 /** A download without ranges. */

@@ -1,4 +1,5 @@
 import { MailError, isMailError } from '../../../errors.js';
+import { codeAndWords } from '../../../notSent.js';
 import { pause } from '../../../wait.js';
 import { redact } from '../../../secrets.js';
 import type { Context } from '../../../provider.js';
@@ -14,6 +15,7 @@ import { trySecondWay } from './signIn.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from './tlsMix.js';
 import { nameAsListed } from './namespaces.js';
 import { observeCommands } from './observe.js';
+import { perhapsDone, watchCommands } from './watchCommands.js';
 import { allowFlights, brokenOff, isOpening, shortenLogin, spareListing, together } from './pipeline.js';
 import { interrupted, quicken, settled, unread } from '../wire/fetch.js';
 
@@ -27,8 +29,6 @@ const PROBE_AFTER = 10_000;
 const PROBE_DEADLINE = 10_000;
 /** From the first packet to the end of the login. */
 const CONNECT_DEADLINE = 30_000;
-/** A command during which not one byte arrives for this long is given up. Searching the text of a large folder may be silent for long. */
-const SILENCE = 90_000;
 /** So long after a refused second connection the account makes do with one, in milliseconds. */
 const SINGLE_FOR = 10 * 60_000;
 /** So long after a connection that ended in the middle of several commands they are sent one at a time, for servers and middle boxes that stand no more. */
@@ -89,7 +89,7 @@ export function closeConnections(): void {
 interface Use {
   /** The task only reads: it may be begun again when a kept connection turns out to be dead. */
   reads?: boolean;
-  /** See SILENCE. */
+  /** Instead of the usual `limits.silence`, in milliseconds. */
   silence?: number;
   /** The task knows what a task before it left under way on the connection, and waits for it where it must; for all others that is over. */
   goesOn?: boolean;
@@ -109,13 +109,7 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
       ctx.signal?.throwIfAborted();
       const kept = hub.client?.usable === true;
       const client = await ready(hub, ctx, end);
-      const received = () => client.stats().received;
-      let heard = received(), heardAt = performance.now(), silent = false;
-      const watch = setInterval(() => {
-        const now = received();
-        if (now !== heard) { heard = now; heardAt = performance.now(); }
-        else if (performance.now() - heardAt > (use.silence ?? SILENCE)) { silent = true; client.close(); }
-      }, Math.min(5_000, (use.silence ?? SILENCE) / 4));
+      const watch = watchCommands(client, end, use.silence);
       // That says nothing about what the server stands.
       const destroy = () => { client.close(); interrupted.delete(client); brokenOff.delete(client); };
       let grace: NodeJS.Timeout | undefined;
@@ -127,11 +121,12 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
         return await run(client);
       } catch (error) {
         ctx.signal?.throwIfAborted();
-        if (kept && tried === 1 && use.reads && isLost(client, error)) continue;
-        if (silent) throw new MailError('unavailable', `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`, { cause: error });
+        const { givenUp } = watch;
+        if (kept && tried === 1 && use.reads && isLost(client, error) && (!givenUp || watch.silent)) continue;
+        if (givenUp) throw new MailError('unavailable', givenUp, { cause: error });
         throw imapError(error, end);
       } finally {
-        clearInterval(watch);
+        watch.stop();
         clearTimeout(grace);
         ctx.signal?.removeEventListener('abort', stop);
         hub.usedAt = performance.now();
@@ -393,7 +388,8 @@ export async function tokenOf(ctx: Context, end: Endpoint, renew: boolean): Prom
 
 interface LibraryError {
   code?: string; message?: string; responseStatus?: string; responseText?: string; response?: unknown; serverResponseCode?: string; reason?: string;
-  authenticationFailed?: boolean; mailboxMissing?: boolean; throttleReset?: number; tlsFailed?: boolean; oauthError?: { status?: string; error?: string };
+  authenticationFailed?: boolean; mailboxMissing?: boolean; throttleReset?: number; tlsFailed?: boolean; command?: string; rejectedFrom?: string;
+  oauthError?: { status?: string; error?: string };
 }
 
 /** True when the connection went away under a command. */
@@ -458,11 +454,14 @@ export function imapError(error: unknown, end: Endpoint): MailError {
   if (end.security === 'tls' && isPlainAnswer(error)) return speaksPlain(end, error);
   if (end.security === 'starttls' && /does not support STARTTLS/i.test(said)) return noStartTls(end, error);
   if (e.tlsFailed) return new MailError('unavailable', `${where} could not be reached over TLS: ${said}.`, details);
-  if (passes && e.reason) return new MailError(passes.code, `${where} closed the connection: ${said}.`, { ...details, retryAfter: passes.retryAfter });
+  // The command had been sent, and its answer never came.
+  const done = e.command !== undefined && e.rejectedFrom === 'pendingRequest' ? perhapsDone(e.command) : '';
+  if (passes && e.reason) return new MailError(passes.code, `${where} closed the connection: ${said}.${done}`, { ...details, retryAfter: passes.retryAfter });
   if (e.code === 'LiteralTooLarge' || e.code === 'LineTooLarge' || e.code === 'ParserError' || e.code === 'ResponseProcessingFailed') {
     return new MailError('protocol', `${where} sent something that is not IMAP: ${said}.`, details);
   }
-  return new MailError('unavailable', `${where} did not answer: ${[e.code, said].filter(Boolean).join(', ')}.`, details);
+  return new MailError('unavailable', `${where} did not answer: ${codeAndWords({ ...(e.code ? { code: e.code } : {}), message: said }, ', ')}.${done}`,
+    details);
 }
 
 /** How long a command on the connection that waits for news may take; they are all short. In milliseconds. */

@@ -1,4 +1,5 @@
 import { isMailError, MailError } from '../../../errors.js';
+import { codeAndWords } from '../../../notSent.js';
 import { redact } from '../../../secrets.js';
 import type { Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError } from '../account/certificate.js';
@@ -72,6 +73,8 @@ function withoutAnswer(e: SmtpFailure, said: string, end: Endpoint): MailError {
     case 'EMESSAGE': return new MailError('rejected', `${where}: ${said}.`, details);
     case 'EENVELOPE': case 'ECONFIG': return new MailError('invalid_input', `${said}.`, details);
     case 'ESTREAM': return new MailError('invalid_input', `An attachment could not be read: ${said}.`, details);
-    default: return new MailError('unavailable', `${where} did not answer: ${[e.code, said].filter(Boolean).join(', ')}.`, details);
+    case 'ETOOSLOW': return new MailError('unavailable', `${where} was given up: ${said}. The message was broken off before its end, so it was not sent.`,
+      details);
+    default: return new MailError('unavailable', `${where} did not answer: ${codeAndWords({ ...(e.code ? { code: e.code } : {}), message: said }, ', ')}.`, details);
   }
 }

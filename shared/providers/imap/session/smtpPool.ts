@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { addressOf } from './imapPool.js';
+import { unlessAborted } from './abort.js';
 import { count, paced } from './commandPace.js';
 import { connected } from './smtpConnection.js';
 import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';
@@ -144,7 +145,7 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
     const line = await take(pool, ctx.signal);
     const { session } = line, used = line.sent > 0;
     let message: Buffer | Readable;
-    try { message = await load(); ctx.signal?.throwIfAborted(); } catch (error) { give(pool, line); throw error; }
+    try { message = await unlessAborted(load(), ctx.signal); } catch (error) { give(pool, line); throw error; }
     // The answer to the message before is still out.
     const behind = session.waiting;
     line.sent++;

@@ -189,7 +189,7 @@ const MONSTROUS = 512 * 1024;
  * never will be.
  */
 interface Asked {
-  tag: string; awaits(row: FetchRow): boolean; row(row: FetchRow): void | Promise<void>; end(error?: Error): void; over: Promise<void>;
+  tag: string; carries: boolean; awaits(row: FetchRow): boolean; row(row: FetchRow): void | Promise<void>; end(error?: Error): void; over: Promise<void>;
 }
 /** Those of a connection, in the order they were sent. A connection that is not here cannot have any. */
 const underWay = new WeakMap<ImapFlow, Asked[]>();
@@ -206,6 +206,13 @@ function answered(asked: Asked[], line: Buffer): boolean {
   if (at < 0) return false;
   asked.splice(at, 1)[0]!.end();
   return true;
+}
+
+/** True while contents of messages are on their way, and not only what is told of messages. */
+export function isTransferring(client: ImapFlow): boolean {
+  const { currentRequest } = client as unknown as { currentRequest?: { command?: string; attributes?: Token[] } | false };
+  const carries = (items: readonly Token[]): boolean => items.some(item => Array.isArray(item) ? carries(item) : item.section !== undefined);
+  return (underWay.get(client) ?? []).some(one => one.carries) || (!!currentRequest && isFetch(currentRequest) && carries(currentRequest.attributes ?? []));
 }
 
 const isFetch = (request: unknown): boolean => /^(?:UID )?FETCH$/.test((request as { command?: string } | undefined)?.command ?? '');
@@ -573,7 +580,8 @@ export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): 
     // Nobody may be waiting for it.
     over.catch(() => {});
     observeBeside(client, 'UID FETCH', over);
-    asked.push({ tag, awaits: awaited(wishes[i]!, client), row: take, over, end });
+    const { source, headers, bodyParts } = wishes[i]!.query;
+    asked.push({ tag, carries: !!(source ?? headers ?? bodyParts), awaits: awaited(wishes[i]!, client), row: take, over, end });
     wishes[i]!.sent?.(over);
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+import { limits, lowSpeedWords, SpeedMeter } from '../session/timeLimits.js';
 
 /*
  * The library connects, secures and logs in; the messages are handed over here. What it does with a message costs more than all the rest of sending:
@@ -73,12 +74,26 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
   const closed = () => farewell ? failure('ECONNECTION', 'the server closed the connection', farewell, 'CONN')
     : Object.assign(new Error(why ? (why as Error).message : 'the connection was closed'),
       { code: (why as SmtpFailure | undefined)?.code ?? 'ECONNECTION', cause: why });
-  const protocol = (what: string) => { why ??= Object.assign(new Error(what), { code: 'EPROTOCOL' }); connection.close(); };
+  const giveUp = (code: string, what: string) => { why ??= Object.assign(new Error(what), { code }); connection.close(); };
+  const protocol = (what: string) => giveUp('EPROTOCOL', what);
+
+  // The library's time limit is one between two bytes, so a server that trickles would never meet it.
+  const meter = new SpeedMeter();
+  let replyAt: number | undefined;
+  const watch = setInterval(() => {
+    if (socket.writableLength === 0) meter.reset();
+    else if (meter.isTooSlow(socket.bytesWritten - socket.writableLength)) giveUp('ETOOSLOW', `the server took less than ${lowSpeedWords()}`);
+    if (replyAt !== undefined && performance.now() - replyAt > limits.reply) {
+      giveUp('ETIMEDOUT', `the server's answer did not end within ${limits.reply / 1000} s`);
+    }
+  }, Math.min(1_000, limits.lowSpeedTime / 12, limits.reply / 4)).unref();
+  if (ended) clearInterval(watch);
 
   // Errors, time limits and the end of the connection stay with the library; only what the server says comes here.
   socket.removeAllListeners('data');
   socket.on('data', (chunk: Buffer) => {
     if (ended) return;
+    replyAt ??= performance.now();
     rest += chunk.toString('latin1');
     for (let end; !ended && (end = rest.indexOf('\n')) >= 0;) {
       const line = rest.slice(0, end).replace(/\r$/, '');
@@ -89,6 +104,7 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
       const utf8 = /[^\x00-\x7f]/.test(lines) ? Buffer.from(lines, 'latin1').toString() : lines;
       const reply = { code: Number(line.slice(0, 3)), text: utf8.includes('\ufffd') ? lines : utf8 };
       lines = '';
+      replyAt = rest ? performance.now() : undefined;
       // With 421 the server says that it closes the connection, whatever it answers (RFC 5321 section 3.8).
       if (reply.code === 421) farewell = reply;
       const whose = awaited.shift();
@@ -98,7 +114,7 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
     if (rest.length + lines.length > LONGEST_REPLY) protocol('the server\'s answer has no end');
   });
   connection.on('error', error => { why ??= error; });
-  connection.once('end', () => { ended = true; drained(); for (const one of awaited.splice(0)) one(); });
+  connection.once('end', () => { ended = true; clearInterval(watch); drained(); for (const one of awaited.splice(0)) one(); });
   socket.on('drain', () => drained());
 
   /** The answers to so many commands, in order. */
@@ -204,7 +220,8 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
       if (!isGood(reply) || !wire.handed) { protocol(`the server answered a message with ${reply.text.slice(0, 100)}`); throw closed(); }
       return { accepted, rejectedErrors, response: reply.text };
     };
-    const running = run();
+    const late = setTimeout(() => giveUp('ETOOSLOW', `the message was not taken within ${limits.transfer / 60_000} minutes`), limits.transfer);
+    const running = run().finally(() => clearTimeout(late));
     if (!signal) return running.catch(broken);
     return new Promise((resolve, reject) => {
       const stop = () => {
