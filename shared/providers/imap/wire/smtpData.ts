@@ -220,7 +220,7 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
       if (!isGood(reply) || !wire.handed) { protocol(`the server answered a message with ${reply.text.slice(0, 100)}`); throw closed(); }
       return { accepted, rejectedErrors, response: reply.text };
     };
-    const late = setTimeout(() => giveUp('ETOOSLOW', `the message was not taken within ${limits.transfer / 60_000} minutes`), limits.transfer);
+    const late = setTimeout(() => giveUp('ETOOSLOW', `the message was not taken within ${limits.transfer / 60_000} minutes`), limits.transfer).unref();
     const running = run().finally(() => clearTimeout(late));
     if (!signal) return running.catch(broken);
     return new Promise((resolve, reject) => {
