@@ -12,11 +12,17 @@ export interface Alias { id: string; email: string; mailbox?: string; descriptio
 export type SpamList = 'blockedSenders' | 'blockedIps' | 'allowedSenders' | 'allowedIps';
 export interface SpamEntry { list: SpamList; value: string }
 export interface Address { email: string; name?: string }
-/** `size` is in bytes. */
-export interface Attachment { id: string; name: string; type: string; size?: number; inline?: boolean; contentId?: string }
+/** `size` is in bytes of the file itself; `sizeEstimated` where it was worked out from something else. `contentId` stands without brackets. */
+export interface Attachment { id: string; name: string; type: string; size?: number; sizeEstimated?: true; inline?: true; contentId?: string }
+/**
+ * The same keys for the same things at every provider, in the order people read (`inReadingOrder`). `text` is there whenever the content was
+ * read, and `textFromHtml` says that it was made from the HTML. `flags` are those of IMAP (RFC 9051 section 2.3.2). `messageId` and `inReplyTo`
+ * stand in their brackets; `replyTo` only where answers do not simply go to `from`.
+ */
 export interface Message {
-  id: string; mailbox?: string; thread?: string; from?: Address; to: Address[]; cc?: Address[]; subject?: string; date?: string; read?: boolean;
-  text?: string; html?: string; attachments?: Attachment[]; native: Native;
+  id: string; date?: string; from?: Address; to: Address[]; cc?: Address[]; subject?: string; text?: string; textFromHtml?: true; html?: string;
+  attachments?: Attachment[]; read?: boolean; flags?: string[]; folder?: string; thread?: string; messageId?: string; inReplyTo?: string;
+  replyTo?: Address[]; mailbox?: string; native: Native;
 }
 /**
  * What a write left behind. `outcome` is there only for writes that can end in doubt: `unknown` means that the vendor may or may not have

@@ -97,7 +97,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
         ...(item.date ? { date: fullDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
       };
     }
-    const texts = (item: Values): Pick<MailView, 'text' | 'html' | 'textCut' | 'htmlCut'> => ({
+    const texts = (item: Values): Pick<MailView, 'text' | 'html' | 'textCut' | 'htmlCut' | 'textFromHtml'> => ({
+      ...(item.textFromHtml === true ? { textFromHtml: true } : {}),
       ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, SHOWN) } : {}),
       ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST_HTML) } : {}),
       ...(isLonger(item.text, SHOWN) ? { textCut: true } : {}), ...(isLonger(item.html, LONGEST_HTML) ? { htmlCut: true } : {}),
@@ -105,10 +106,10 @@ export function createReader({ extension, accounts, operator, showJson, showText
     /** The pictures a message brings with itself, by their Content-ID. */
     async function inlineOf(client: Client, full: Values, binding: Binding): Promise<Record<string, string>> {
       const found: Record<string, string> = {};
-      const html = typeof full.html === 'string' ? full.html : '';
+      const shown = cidsIn(typeof full.html === 'string' ? full.html : '');
       for (const one of ((full.attachments ?? []) as Attachment[]).slice(0, 100)) {
         const cid = one.contentId?.replace(/^<|>$/g, '');
-        if (!cid || !html.includes(`cid:${cid}`) || Object.keys(found).length >= INLINE_COUNT
+        if (!cid || !shown.has(cid) || Object.keys(found).length >= INLINE_COUNT
           || (one.size ?? 0) > INLINE_SIZE || !/^image\/(png|jpe?g|gif|webp)$/i.test(one.type)) continue;
         const data = await dataUri(client, binding, one.id, one.type).catch(() => undefined);
         if (data) found[cid] = data;
@@ -302,3 +303,16 @@ async function follow(address: string): Promise<void> {
     button,
   ) === button) await openInBrowser(url.href);
 }
+
+/** The Content-IDs that an HTML text shows. In a link they may be percent-encoded (RFC 2392 section 2). */
+function cidsIn(html: string): Set<string> {
+  const found = new Set<string>();
+  for (const [, said] of html.matchAll(/\bcid:([^"'\s<>)]{1,500})/gi)) {
+    found.add(said!);
+    try { found.add(decodeURIComponent(said!)); } catch { /* it is as it is */ }
+    if (found.size > MOST_CIDS) break;
+  }
+  return found;
+}
+/** More are no pictures of a mail. */
+const MOST_CIDS = 1_000;

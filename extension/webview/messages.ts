@@ -27,6 +27,8 @@ export interface MailView {
   inline: Record<string, string>; attachments: MailPart[]; images: boolean; problem?: string;
   /** There is more of it than is given here. */
   textCut?: boolean; htmlCut?: boolean;
+  /** The text was made from the HTML, which is what the sender wrote. */
+  textFromHtml?: boolean;
 }
 /** So many characters of a message's text are shown: more takes seconds to lay out. */
 export const SHOWN = 500_000;

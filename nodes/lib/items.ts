@@ -161,13 +161,20 @@ const holdsFile = (value: unknown): value is { content: FileValue } =>
 export async function outputItem(
   node: { helpers: Pick<IExecuteFunctions['helpers'], 'prepareBinaryData'> }, value: unknown, index: number | undefined, simple: boolean,
 ): Promise<INodeExecutionData> {
-  const binary: IBinaryKeyData = {};
-  const keep = async (key: string, file: FileValue) => {
-    binary[key] = await node.helpers.prepareBinaryData(Readable.from(file.open()), file.name, file.type);
-    return { fileName: file.name, mimeType: file.type, binary: key, ...(file.size === undefined ? {} : { fileSize: file.size }) };
+  const binary: IBinaryKeyData = {}, kept = new Map<string, Awaited<ReturnType<typeof node.helpers.prepareBinaryData>> | undefined>();
+  const keep = async (key: string, file: FileValue): Promise<IDataObject> => {
+    let size = 0;
+    async function* counted() { for await (const piece of file.open()) { size += piece.byteLength; yield piece; } }
+    // Several are stored at once; they stand in the order of the message, not in that in which they are done.
+    kept.set(key, undefined);
+    kept.set(key, await node.helpers.prepareBinaryData(Readable.from(counted()), file.name, file.type));
+    return { name: file.name, type: file.type, size, binary: key };
   };
   // A part that says what it is and holds its file, as attachments do: the file becomes binary data, the rest stays beside its name.
-  const unfold = async (key: string, { content, ...rest }: { content: FileValue }): Promise<IDataObject> => ({ ...rest, ...await keep(key, content) });
+  const unfold = async (key: string, { content, sizeEstimated: _, ...rest }: { content: FileValue; sizeEstimated?: unknown }): Promise<IDataObject> => {
+    const { size, binary } = await keep(key, content);
+    return { ...rest, size: size!, binary: binary! };
+  };
   let json: IDataObject;
   if (isFile(value)) json = await keep('data', value);
   else if (value === undefined || value === null) json = { success: true };
@@ -184,6 +191,7 @@ export async function outputItem(
       else json[key] = one as IDataObject;
     }
   }
+  for (const [key, data] of kept) if (data) binary[key] = data;
   return { json, ...(Object.keys(binary).length ? { binary } : {}), ...(index === undefined ? {} : { pairedItem: { item: index } }) };
 }
 

@@ -67,6 +67,18 @@ describe('the reader', () => {
     const mail = panel.posted.findLast(one => one.type === 'mail')!.mail as { loaded: boolean; problem?: string };
     assert.deepEqual([mail.loaded, mail.problem], [true, undefined]);
   });
+  it('the pictures a message brings are fetched where its HTML shows them, percent-encoded or not, and a text made from it is known as such', async () => {
+    const fetched: unknown[] = [];
+    const picture = (id: string, contentId?: string) => ({ id, name: `${id}.png`, type: 'image/png', size: 3, ...(contentId ? { contentId } : {}) });
+    const { panel, shown } = await reading((name, input) => {
+      if (name === 'attachment.get') { fetched.push(input.attachment); return { name: 'p.png', type: 'image/png', open: async function* () { yield Buffer.from('png'); } }; }
+      return name === 'message.get' ? letter('m1', { text: 'made', textFromHtml: true, html: '<img src="cid:a%40b.c"><img src=cid:d@e.f>',
+        attachments: [picture('1', 'a@b.c'), picture('2', '<d@e.f>'), picture('3', 'not@shown'), picture('4')] }) : { messages: [letter('m1', { text: undefined })] };
+    });
+    await panel.hear({ type: 'ready' });
+    const [mail] = shown().messages;
+    assert.deepEqual([fetched, Object.keys(mail!.inline), mail!.textFromHtml], [['1', '2'], ['a@b.c', 'd@e.f'], true]);
+  });
   it('heads alone go to the page until a message is opened; dates have their time and zone', async () => {
     const { panel, shown } = await reading(name => name === 'message.get' ? letter('m2') : { messages: [letter('m1'), letter('m2')] });
     await panel.hear({ type: 'ready' });

@@ -298,7 +298,7 @@ describe('running a node', function () {
       const { json: told, binary } = result.items('Download')[0]!;
       assert.match(binary!.data!.id!, /^filesystem-v2:/);
       assert.ok(onDisk > 0 && onDisk < LARGE_FILE, `${onDisk} bytes were on the disk when a fifth had come`);
-      assert.deepEqual([told.fileName, told.mimeType, binary!.data!.fileName, binary!.data!.mimeType], ['scan.pdf', 'application/pdf', 'scan.pdf', 'application/pdf']);
+      assert.deepEqual([told.name, told.type, binary!.data!.fileName, binary!.data!.mimeType], ['scan.pdf', 'application/pdf', 'scan.pdf', 'application/pdf']);
       assert.equal(createHash('sha256').update(await engine.bytes(binary!.data!)).digest('hex'), whole);
       const [attached] = sentBy(sodium).at(-1)!.attachments;
       assert.deepEqual([attached!.fileName, attached!.contentType, createHash('sha256').update(attached!.bytes).digest('hex')], ['scan.pdf', 'application/pdf', whole]);

@@ -351,7 +351,7 @@ describe('Context.IO, what is particular to it', () => {
       const { native, attachments, ...common } = read;
       assert.deepEqual(common, {
         id, mailbox, from: { email: 'p@example.org', name: 'Pé' }, to: common.to, ...(common.cc ? { cc: common.cc } : {}), subject: 'Grüße',
-          date: '2014-05-13T16:53:20.000Z', read: false, text: 'Hello', html: common.html,
+          date: '2014-05-13T16:53:20.000Z', read: false, text: 'Hello', html: common.html, flags: [], folder: 'INBOX', messageId: native.email_message_id,
       });
       assert.deepEqual([attachments![0]!.name, attachments![0]!.type, attachments![0]!.size], ['ä b.pdf', 'application/pdf', 3]);
       for (const name of [String(native.email_message_id), id]) assert.equal((await client.call('message.get', { mailbox, message: name })).id, id);
@@ -364,7 +364,7 @@ describe('Context.IO, what is particular to it', () => {
       const read = async (native: Native) => { answer({ message_id: 'm', addresses: [], person_info: [], files: [],
         ...native }); return await client.call('message.get', { mailbox, message: 'm' }); };
       const { native: _native, ...bare } = await read({ date: 0 });
-      assert.deepEqual(bare, { id: 'm', mailbox, to: [] });
+      assert.deepEqual(bare, { id: 'm', mailbox, to: [], attachments: [] });
       assert.equal((await read({ flags: ['\\Seen'] })).read, true);
       assert.equal((await read({ flags: ['\\Flagged'] })).read, false);
       assert.equal((await read({ flags: { seen: 0 } })).read, false);

@@ -278,8 +278,8 @@ describe('Sodium', function () {
       const { native, ...message } = await client.call('message.get', { mailbox: GOOGLE, message: id });
       assert.deepEqual(message.to, [{ email: 'ann@acme.test', name: 'Ann Archer' }]);
       assert.deepEqual(message.attachments, [
-        { id: 'A1/logo+=', name: 'logo.png', type: 'image/png', size: 70, inline: true, contentId: 'logo' },
-        { id: 'A2/scan+=', name: 'scan.pdf', type: 'application/pdf', size: LARGE_FILE, inline: false },
+        { id: 'A1/logo+=', name: 'logo.png', type: 'image/png', size: 70, sizeEstimated: true, inline: true, contentId: 'logo' },
+        { id: 'A2/scan+=', name: 'scan.pdf', type: 'application/pdf', size: LARGE_FILE, sizeEstimated: true },
       ]);
       assert.equal(message.mailbox, GOOGLE, 'the details do not name it, the question did');
       assert.ok(message.text && message.html && native.reconnectRequired === false);

@@ -48,7 +48,7 @@ function draw(mail: MailView): HTMLElement {
     w(label), () => void ask({ do: 'mail', message: mail.id, what }).catch(tell),
     { secondary: !primary, focus: `${mail.id} ${what === 'markUnread' ? 'markRead' : what}` },
   );
-  const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || model!.preferHtml) ? 'html' : 'text');
+  const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || mail.textFromHtml || model!.preferHtml) ? 'html' : 'text');
   const both = mail.html !== undefined && mail.text !== undefined;
   const toggle = both ? h('span', { role: 'group', 'aria-label': w('Message text') }, ...(['text', 'html'] as const).map(one => {
     const choose = () => { modes.set(mail.id, one); remember({ modes: Object.fromEntries(modes) }); redraw(mail); announce(label); };

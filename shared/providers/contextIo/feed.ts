@@ -6,7 +6,7 @@ import { feed, type Context, type FeedItem } from '../../provider.js';
 import type { Message, Native } from '../../vocabulary.js';
 import { api } from './api.js';
 import { includes, mailbox } from './fields.js';
-import { filters, messageId, toMessage } from './message.js';
+import { filters, messageId, readMessage, toMessage } from './message.js';
 
 /**
  * How long after its indexing time a message may become visible. The server stamps a message when it takes it up and several workers write at
@@ -87,7 +87,7 @@ export const messageReceived = feed({
 
 async function inDetail(ctx: Context, account: string, { id, item }: FeedItem<Message>, values: Record<string, unknown>): Promise<FeedItem<Message>> {
   try {
-    return { id, item: toMessage(await api(ctx).get(path`/accounts/${account}/messages/${id}`, values), account) };
+    return { id, item: await readMessage(await api(ctx).get(path`/accounts/${account}/messages/${id}`, values), account) };
   } catch (error) {
     if (isMailError(error) && error.code === 'not_found') return { id, item, problem: 'The message was deleted before it could be read.' };
     throw error;

@@ -1,6 +1,7 @@
 import { file, flag, list, onWire, text, type FileValue } from '../../fields.js';
 import { MailError } from '../../errors.js';
 import { path } from '../../url.js';
+import { inReadingOrder, withText } from '../../message.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import { idOf, type Address, type Attachment, type Message, type Native } from '../../vocabulary.js';
@@ -24,6 +25,14 @@ const toAttachment = (native: Native): Attachment[] => typeof native.file_id !==
   ...(Number.isFinite(Number(native.size ?? NaN)) ? { size: Number(native.size) } : {}), ...(native.is_embedded ? { inline: true } : {}),
   ...(typeof native.content_id === 'string' && native.content_id ? { contentId: native.content_id.replace(/^<|>$/g, '') } : {}),
 }];
+const NAMES = { seen: '\\Seen', answered: '\\Answered', flagged: '\\Flagged', deleted: '\\Deleted', draft: '\\Draft' } as const;
+/** The flags as IMAP names them. */
+function flagsOf(flags: unknown): string[] | undefined {
+  if (Array.isArray(flags)) return flags.filter((one): one is string => typeof one === 'string');
+  if (typeof flags !== 'object' || flags === null) return undefined;
+  return Object.entries(NAMES).flatMap(([name, flag]) => (flags as Native)[name] ? flag : []);
+}
+
 /** The flags say whether it was read; servers send an object, or a list of IMAP flags. */
 function isRead(flags: unknown): boolean | undefined {
   if (Array.isArray(flags)) return flags.length ? flags.some(one => /^\\?seen$/i.test(String(one))) : undefined;
@@ -38,15 +47,26 @@ export function toMessage(native: Native, account: string): Message {
   const bodies = (Array.isArray(native.body) ? native.body : native.body ? [native.body] : []) as Native[];
   const body = (type: string) => bodies.find(part => part?.type === type && typeof part.content === 'string')?.content as string | undefined;
   const plain = body('text/plain'), html = body('text/html');
-  const attachments = some((Array.isArray(native.files) ? native.files as Native[] : []).flatMap(toAttachment));
-  return {
+  const attachments = Array.isArray(native.files) ? (native.files as Native[]).flatMap(toAttachment) : undefined;
+  const [folder] = Array.isArray(native.folders) ? native.folders as unknown[] : [], flags = flagsOf(native.flags);
+  const replyTo = people(who.reply_to).filter(one => one.email !== from?.email);
+  const text = (name: string) => typeof native[name] === 'string' && native[name] !== '' ? native[name] as string : undefined;
+  const known = text('email_message_id'), before = text('in_reply_to');
+  return inReadingOrder({
     id: messageId(native), mailbox: account, ...(native.gmail_thread_id ? { thread: `gm-${String(native.gmail_thread_id)}` } : {}),
     ...(from ? { from } : {}), to: people(who.to), ...(cc ? { cc } : {}), ...(typeof native.subject === 'string' ? { subject: native.subject } : {}),
     ...(date ? { date } : {}), ...(read === undefined ? {} : { read }), ...(plain === undefined ? {} : { text: plain }),
     ...(html === undefined ? {} : { html }),
-    ...(attachments ? { attachments } : {}), native,
-  };
+    ...(attachments ? { attachments } : {}), ...(flags ? { flags } : {}), ...(typeof folder === 'string' ? { folder } : {}),
+    ...(known ? { messageId: known } : {}), ...(before ? { inReplyTo: before } : {}), ...(replyTo.length ? { replyTo } : {}), native,
+  });
 }
+
+/** The message with its text, where its bodies were asked for. */
+export const readMessage = async (native: Native, account: string): Promise<Message> => {
+  const message = toMessage(native, account);
+  return native.body === undefined ? message : withText(message);
+};
 
 /** Threads have no paging of their own; their messages have. */
 export interface Thread { id: string; mailbox: string; subject?: string; messages: Message[]; native: Native }
@@ -68,7 +88,8 @@ export async function wholeThread(ctx: Context, address: string, values: Record<
   }
   const messages = [...found.values()];
   const first = typeof native.subject === 'string' ? native.subject : messages.map(one => one.subject).find(one => typeof one === 'string');
-  return { id, mailbox: account, ...(typeof first === 'string' ? { subject: first } : {}), messages: messages.map(one => toMessage(one, account)),
+  const read = await Promise.all(messages.map(one => readMessage(one, account)));
+  return { id, mailbox: account, ...(typeof first === 'string' ? { subject: first } : {}), messages: read,
     native: { ...native, messages } };
 }
 
@@ -105,13 +126,13 @@ export const messages = {
     doubt: 'Whether the time filters take the very second with them, and what the default order goes by, is not documented.',
     input: { mailbox, ...filters },
     run: (ctx, { mailbox: account, ...rest }) => map(
-      api(ctx).pages(path`/accounts/${account}/messages`, onWire(filters, rest), messageId), native => toMessage(native, account)),
+      api(ctx).pages(path`/accounts/${account}/messages`, onWire(filters, rest), messageId), native => readMessage(native, account)),
   }),
   'message.get': operation({
     summary: 'Get a message', effect: 'read', docs: DOCS,
     input: { ...target, ...whole },
     run: async (ctx, { mailbox: account, message: id, ...rest }) =>
-      toMessage(await api(ctx).get(path`/accounts/${account}/messages/${id}`, onWire(whole, rest)), account),
+      readMessage(await api(ctx).get(path`/accounts/${account}/messages/${id}`, onWire(whole, rest)), account),
   }),
   'message.body': operation({
     summary: 'Get the bodies of a message', effect: 'read', plain: true, docs: `${DOCS}/body`,

@@ -1,6 +1,7 @@
 import { choice, file, flag, list, text, type FileValue } from '../../fields.js';
 import { parseAddress } from '../../address.js';
 import { path } from '../../url.js';
+import { inReadingOrder, withText } from '../../message.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import { idOf, type Address, type Attachment, type Message, type Native, type Receipt } from '../../vocabulary.js';
@@ -19,25 +20,28 @@ export function toMessage(native: Native, code?: string): Message {
   const from = addressOf(native.fromEmail, native.fromName);
   const mailbox = words(native.configCode) ?? code, date = moment(native.messageDate);
   const [thread, subject, body, html] = [native.conversationId, native.subject, native.plainTextBody, native.htmlBody].map(words);
-  return {
+  const cc = addresses(native.ccRecipients), folder = words(objects(native.folders)[0]?.name);
+  return inReadingOrder({
     id: idOf(native, 'uniqueId'), ...(mailbox ? { mailbox } : {}), ...(thread ? { thread } : {}), ...(from ? { from } : {}), to: addresses(native.toRecipients),
-    ...(native.ccRecipients === undefined ? {} : { cc: addresses(native.ccRecipients) }), ...(subject ? { subject } : {}), ...(date ? { date } : {}),
-    ...(typeof native.isRead === 'boolean' ? { read: native.isRead } : {}), ...(body ? { text: body } : {}), ...(html ? { html } : {}),
-    ...(native.attachments === undefined ? {} : { attachments: objects(native.attachments).map(toAttachment) }), native,
-  };
+    ...(cc.length ? { cc } : {}), ...(subject ? { subject } : {}), ...(date ? { date } : {}), ...(folder ? { folder } : {}),
+    ...(typeof native.isRead === 'boolean' ? { read: native.isRead, flags: native.isRead ? ['\\Seen'] : [] } : {}), ...(body ? { text: body } : {}),
+    ...(html ? { html } : {}), ...(native.attachments === undefined ? {} : { attachments: objects(native.attachments).map(toAttachment) }), native,
+  });
 }
 const toAttachment = (native: Native): Attachment => ({
   id: idOf(native, 'attachmentId'), name: words(native.fileName) ?? 'attachment', type: words(native.contentType) ?? 'application/octet-stream',
-  ...(typeof native.size === 'number' ? { size: native.size } : {}), ...(typeof native.isInline === 'boolean' ? { inline: native.isInline } : {}),
-  ...(words(native.contentId) ? { contentId: native.contentId as string } : {}),
+  // Mail providers count their own wrapping too.
+  ...(typeof native.size === 'number' ? { size: native.size, sizeEstimated: true } : {}), ...(native.isInline === true ? { inline: true } : {}),
+  ...(words(native.contentId) ? { contentId: (native.contentId as string).replace(/^<|>$/g, '') } : {}),
 });
 
 /** Names a row for good: ids are unique within a configuration at least. */
 export const rowId = (row: Native): string => `${words(row.configCode) ?? ''}/${idOf(row, 'uniqueId')}`;
 
-/** The details of a message. Throws `unauthorized` where the mailbox has to be connected again first. */
+/** The details of a message, its text among them. Throws `unauthorized` where the mailbox has to be connected again first. */
 export const details = async (ctx: Context, input: { tenant?: string; mailbox: string; message: string }): Promise<Message> =>
-  toMessage(connected(await api(ctx).get(inMailbox(ctx, input) + path`/messages/${input.message}`), input.mailbox, 'The message was not read'), input.mailbox);
+  withText(toMessage(connected(await api(ctx).get(inMailbox(ctx, input) + path`/messages/${input.message}`), input.mailbox, 'The message was not read'),
+    input.mailbox));
 
 const recipient = text('Address', { format: 'address' });
 const recipients = (addresses: readonly string[] | undefined): Address[] | undefined => addresses?.map(one => parseAddress(one)!);

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { MailError, isMailError } from '../../../errors.js';
 import { choice, flag, list, number, text, fileOf, type Values } from '../../../fields.js';
+import { inReadingOrder, withText } from '../../../message.js';
 import { feed, type Batch, type Context, type FeedItem, type Latest } from '../../../provider.js';
 import { endpoint, settingsOf } from '../account/fields.js';
 import { imapError, isLost, isRefused, opened, remind, watchFolders, withFolder, withImap, wordsOf } from '../session/imapPool.js';
@@ -469,8 +470,8 @@ function postpone(ctx: Context, w: Work, folder: string, uid: number, items: Fee
 }
 
 const unreadable = (place: { folder: string; uidValidity: string; uid: number }, row: FetchMessageObject | undefined, error: string): ImapMessage =>
-  ({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure, row))
-    : unknownMessage(place)), unreadable: true, error });
+  inReadingOrder({ ...(row ? toMessage(row, place.folder, place.uidValidity, outline(row.bodyStructure, row)) : unknownMessage(place)),
+    unreadable: true, error });
 
 /** Ends what has an end: the first look back, and the look at a folder created anew. */
 function finish({ s, ring, seen }: Work, notes: string[], folder: string) {
@@ -601,11 +602,13 @@ async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, f
   // Told of, but without content: it may be gone since, which the next look finds out.
   const gone = new Set(chosen.filter(({ uid, message }) => message && !track.finished.has(uid)).map(({ uid }) => uid));
   missing.push(...gone);
-  const done = chosen.filter(({ uid }) => uid <= end && !gone.has(uid)).map(({ uid, message, shape }) => {
+  const done: Collected['done'] = [], isRead = values.fetch === 'text' || values.fetch === 'full';
+  for (const { uid, message, shape } of chosen) {
+    if (uid > end || gone.has(uid)) continue;
     // The filter could not tell before the message was taken apart.
     const late = message && !shape && values.hasAttachment !== undefined && !message.error && !!message.attachments?.length !== values.hasAttachment;
-    return { uid, message: late ? undefined : message };
-  });
+    done.push({ uid, message: !message || late ? undefined : isRead && !message.error ? await withText(message) : inReadingOrder(message) });
+  }
   return { done, missing: missing.filter(uid => uid <= end), cut: end < Infinity, last: end };
 }
 
@@ -797,7 +800,9 @@ async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: st
           if (!bytes) continue;
           const file = fileOf(nameOf(part), part.type, decoded(bytes, part.encoding));
           if (part.contentId) file.contentId = part.contentId;
-          Object.assign(one.message.attachments![i]!, { size: file.size, content: file });
+          const told = one.message.attachments![i]!;
+          delete told.sizeEstimated;
+          Object.assign(told, { size: file.size, content: file });
         }
       }
     } catch (error) {

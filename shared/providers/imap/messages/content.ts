@@ -11,8 +11,6 @@ import { outline, toAttachment, type Outline, type Part } from '../mime/structur
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
 export interface ImapMessage extends Message {
   folder: string;
-  /** The name the message was sent with and that of the one it answers, in their brackets (RFC 5322 section 3.6.4). */
-  messageId?: string; inReplyTo?: string;
   attachments?: (Attachment & { content?: FileValue })[];
   /** The whole message as it came, where that was asked for. */
   raw?: FileValue;
@@ -62,6 +60,8 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
   const flags = row.flags ? [...row.flags] : [];
   const message: ImapMessage = {
     id: messageId({ folder, uidValidity, uid: row.uid }), folder, to: addresses(envelope?.to), read: flags.includes('\\Seen'),
+    // What only says that no other session saw the message is nothing of the message.
+    flags: flags.filter(one => one !== '\\Recent'),
     native: {
       folder, uidValidity, uid: row.uid, flags, size: row.size, internalDate: iso(row.internalDate),
       ...(envelope ? { messageId: envelope.messageId, ...(envelope.inReplyTo ? { inReplyTo: envelope.inReplyTo } : {}), envelope } : {}),
@@ -77,6 +77,9 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
   const known = idIn(envelope?.messageId), before = idIn(envelope?.inReplyTo);
   if (known) message.messageId = known;
   if (before) message.inReplyTo = before;
+  // Servers put the author there where the header names nobody (RFC 9051 section 7.5.2).
+  const replyTo = addresses(envelope?.replyTo), authors = addresses(envelope?.from).map(one => one.email);
+  if (replyTo.length && (replyTo.length !== authors.length || replyTo.some(one => !authors.includes(one.email)))) message.replyTo = replyTo;
   if (row.threadId) message.thread = row.threadId;
   if (shape) message.attachments = shape.attachments.map(toAttachment);
   return message;

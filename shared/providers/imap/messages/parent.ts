@@ -1,4 +1,5 @@
 import { parseAddress } from '../../../address.js';
+import { withText } from '../../../message.js';
 import type { Context } from '../../../provider.js';
 import type { Address } from '../../../vocabulary.js';
 import { headerFields } from '../mime/decode.js';
@@ -32,6 +33,7 @@ export async function parentOf(ctx: Context, place: Place, texts: boolean): Prom
     const message = toMessage(row, place.folder, place.uidValidity, shape);
     if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: false }],
       got => fill(message, shape, got));
+    const { text } = texts && shape ? await withText(message) : message;
     const fields = headerFields(row.headers ?? Buffer.alloc(0)).map(({ name, value }) => ({ name: name.toLowerCase(), value }));
     const header = (name: string) => fields.find(field => field.name === name)?.value;
     // Ids that are none would make a header of ours that is none.
@@ -43,7 +45,7 @@ export async function parentOf(ctx: Context, place: Place, texts: boolean): Prom
         ...(message.from ? { from: message.from } : {}),
       automatic: isAutomatic(fields, message.from, row.bodyStructure?.type), delivered: deliveredFor(fields),
       ...(message.date ? { date: message.date } : {}),
-        ...(message.text !== undefined ? { text: message.text } : message.html !== undefined ? { text: wordsIn(message.html) } : {}),
+        ...(text === undefined ? {} : { text }),
           ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
     };
   });
@@ -69,26 +71,6 @@ function deliveredFor(fields: readonly Header[]): string[] {
 }
 
 const MESSAGE_ID = /<[!-;=?-~]{1,900}>/g;
-
-/** The words of an HTML text, for the part of a quotation that has none of its own. Takes time in proportion to its length, whatever it holds. */
-function wordsIn(html: string): string {
-  let hidden = '';
-  const shown = html.split(/<(?=\/?(?:style|script|head)\b)/i).map((piece, i) => {
-    if (!i) return piece;
-    const [, end, name] = /^(\/?)(\w+)/.exec(piece)!.map(part => part.toLowerCase()) as [string, string, string];
-    if (!hidden && end) return `<${piece}`;
-    if (!hidden) { hidden = name; return ''; }
-    if (!end || name !== hidden) return '';
-    hidden = '';
-    return piece.slice(piece.indexOf('>') + 1 || piece.length);
-  }).join('');
-  return shown.replace(/\s+/g, ' ').replace(/<(?:br|\/(?:p|div|tr|li|h\d|blockquote))\b[^<>]*>/gi, '\n').replace(/<[^<>]*>/g, '')
-    .replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(lt|gt|amp|quot|nbsp));/gi, (whole, decimal?: string, hex?: string, name?: string) => {
-      if (name) return { lt: '<', gt: '>', amp: '&', quot: '"', nbsp: ' ' }[name.toLowerCase()] ?? whole;
-      const code = decimal ? Number(decimal) : parseInt(hex!, 16);
-      return code > 31 && code <= 0x10ffff ? String.fromCodePoint(code) : ' ';
-    }).split('\n').map(line => line.trim()).join('\n').trim();
-}
 
 /** References of an answer (RFC 5322 section 3.6.4): at most twenty, the first and the newest. */
 const chain = (before: readonly string[], id: string | undefined): string[] => {

@@ -108,11 +108,15 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
 /** The name of a part, or one made from its number and type. */
 export const nameOf = (part: { part: string; type: string; name?: string }): string => part.name ?? NAMES[part.type] ?? `part-${part.part}.${EXTENSIONS[part.type] ?? 'bin'}`;
 
-/** Base64 is a third longer than what it holds (with its line breaks 37 percent); other encodings are taken as they are. */
-export const decodedSize = (part: Part): number => part.encoding === 'base64' ? Math.floor(part.size * 54 / 74) : part.size;
+/** The bytes of a line of base64, of 76 characters and its end (RFC 2045 section 6.8), and how many it holds. */
+const LINE = 78, HELD = 57;
+/** What an encoded part holds, worked out from its size: for base64 in lines of the usual length right but for two bytes. */
+export const decodedSize = ({ encoding, size }: Part): number =>
+  encoding === 'base64' ? Math.floor(size / LINE) * HELD + Math.floor(Math.max(0, size % LINE) * 3 / 4) : size;
+const isEncoded = (part: Part): boolean => part.encoding === 'base64' || part.encoding === 'quoted-printable' || part.encoding === 'uuencode';
 
-/** An attachment as users see it. The size is an estimate where the part is encoded. */
+/** An attachment as users see it. The size is an estimate where the part is encoded: only its bytes tell. */
 export const toAttachment = (part: Part): Attachment => ({
-  id: part.part, name: nameOf(part), type: part.type, size: decodedSize(part),
+  id: part.part, name: nameOf(part), type: part.type, size: decodedSize(part), ...(isEncoded(part) ? { sizeEstimated: true } : {}),
   ...(part.inline ? { inline: true } : {}), ...(part.contentId ? { contentId: part.contentId } : {}),
 });

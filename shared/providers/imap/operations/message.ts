@@ -1,5 +1,6 @@
 import { MailError } from '../../../errors.js';
 import { flag, number, text, time, list, type FileValue } from '../../../fields.js';
+import { inReadingOrder, withText } from '../../../message.js';
 import { pages } from '../../../pages.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Message } from '../../../vocabulary.js';
@@ -163,12 +164,12 @@ async function listWindow(ctx: Context, folder: string, criteria: Search, at: At
   for (const uid of asked.reverse()) {
     const row = rows.get(uid), problem = problems.get(uid);
     if (!row) {
-      if (problem) items.push({ ...unknownMessage({ folder: path, uidValidity, uid }), problem: problem.why } as ImapMessage);
+      if (problem) items.push(inReadingOrder({ ...unknownMessage({ folder: path, uidValidity, uid }), problem: problem.why }));
       continue;
     }
     const arrived = arrivedAt(row);
     if (arrived < since || arrived >= before || (compares && !hasWords(row, criteria))) continue;
-    items.push({ ...toMessage(row, path, uidValidity, outline(row.bodyStructure, row)), ...(problem ? { problem: problem.why } : {}) } as ImapMessage);
+    items.push(inReadingOrder({ ...toMessage(row, path, uidValidity, outline(row.bodyStructure, row)), ...(problem ? { problem: problem.why } : {}) }));
   }
   return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity, ...(compares ? { compares } : {}) } } : {}) };
 }
@@ -215,7 +216,7 @@ async function readMessage(ctx: Context, place: Place): Promise<ImapMessage> {
     return { message, broken: !!failure || misread };
   });
   if (broken) await readWhole(ctx, place, message);
-  return message;
+  return message.error ? inReadingOrder(message) : withText(message);
 }
 
 const bare = (message: ImapMessage): ImapMessage => {

@@ -1,0 +1,30 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { isBeyondWords, loadHtmlText, wordsOfHtml } from './htmlText.js';
+import type { Message } from './vocabulary.js';
+
+/** The order in which people read the keys of a message, at every provider; what else there is stands behind them, the vendor's answer last. */
+const ORDER = ['id', 'date', 'from', 'to', 'cc', 'subject', 'text', 'textFromHtml', 'html', 'attachments', 'read', 'flags', 'folder', 'thread', 'messageId',
+  'inReplyTo', 'replyTo', 'mailbox'] as const satisfies readonly (keyof Message)[];
+
+/** The same message with its keys in the order people read. What is undefined is left out. */
+export function inReadingOrder<M extends Message>(message: M): M {
+  const { native, ...given } = message, rest = given as Record<string, unknown>, out: Record<string, unknown> = {};
+  for (const key of [...ORDER, ...Object.keys(rest)]) if (rest[key] !== undefined) out[key] = rest[key];
+  return { ...out, native } as M;
+}
+
+/** Longer HTML lets others have their turn first, in characters. */
+const LONG = 16 * 1024;
+
+/**
+ * A message whose content was read, with a `text`, and its keys in order: where the sender sent none, the text is made from the HTML and
+ * `textFromHtml` says so. The message itself is not changed.
+ */
+export async function withText<M extends Message>(message: M): Promise<M> {
+  const { html, text = '' } = message;
+  if (text.trim() || !html?.trim()) return inReadingOrder({ ...message, text });
+  await loadHtmlText();
+  if (html.length > LONG) await breathe();
+  const native = isBeyondWords(html) ? { ...message.native, textCut: true } : message.native;
+  return inReadingOrder({ ...message, text: wordsOfHtml(html), textFromHtml: true as const, native });
+}
