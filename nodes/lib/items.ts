@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { NodeOperationError } from 'n8n-workflow';
-import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IBinaryData, IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { isFile, isMailError, isStream, MailError, nextStep, providerById, splitName, take, type Field, type FileValue,
   type Operation } from '../../shared/index.js';
 import { bringsContent, contentOf, contentOfEach, wantedOf } from './content.js';
@@ -10,7 +10,7 @@ import type { NodeName } from './owner.js';
 import { told } from './receipt.js';
 import { SEND_AND_WAIT_OPERATION, sendAndWait } from './sendAndWait.js';
 import { Lookups, namedBy, plainValue, type Named } from './lookup.js';
-import { collectionOf, offered, standsAlone } from './parameters.js';
+import { collectionOf, isAttachments, offered, standsAlone } from './parameters.js';
 import { operationTitle } from './words.js';
 import { momentOf } from './zone.js';
 
@@ -116,7 +116,14 @@ async function readInput(node: IExecuteFunctions, name: string, operation: Opera
   const input: Record<string, unknown> = {}, named = new Map<string, Named>();
   const collection = Object.entries(operation.input).some(([key, field]) => !standsAlone(name, key, field))
     ? node.getNodeParameter(collectionOf(splitName(name)[1]), index, {}) as Record<string, unknown> : {};
+  const sourceOf = (key: string, field: Field) =>
+    standsAlone(name, key, field) ? node.getNodeParameter('attachmentsFrom', index, 'named') : collection.attachmentsFrom;
   for (const [key, field] of Object.entries(operation.input)) {
+    // The names are out of sight then.
+    if (isAttachments(key, field) && sourceOf(key, field) === 'all') {
+      input[key] = await readFiles(node, field, Object.keys(node.getInputData()[index]?.binary ?? {}), index);
+      continue;
+    }
     // Whole, since n8n takes the value out of a picker without saying what it is: an id, an address or a name.
     const whole = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined) : collection[key], sought = namedBy(whole);
     if (sought) { named.set(key, sought); continue; }
@@ -133,17 +140,34 @@ function zoned(given: unknown, timeZone: string): unknown {
   return Number.isNaN(at) ? given : new Date(at).toISOString();
 }
 
-/** Names of binary fields become the files they hold. */
+/** Names of binary fields become the files they hold; so does what an expression gives: n8n's own files, and what attachments are described by. */
 async function readFiles(node: IExecuteFunctions, field: Field, given: unknown, index: number): Promise<unknown> {
-  if (field.type === 'file') return typeof given === 'string' && given !== '' ? inputFile(node, given.trim(), index) : given;
+  if (field.type === 'file') return given === '' ? given : inputFile(node, typeof given === 'string' ? given.trim() : given, index);
   if (field.type !== 'list' || field.of.type !== 'file') return given;
-  const names = typeof given === 'string' ? given.split(',').map(name => name.trim()).filter(Boolean) : Array.isArray(given) ? given as unknown[] : [];
-  return Promise.all(names.map(name => typeof name === 'string' ? inputFile(node, name, index) : name));
+  return Promise.all(filesIn(given).map(one => inputFile(node, one, index)));
 }
 
-/** A file of the input item, read as a stream from wherever n8n keeps it. Throws n8n's own clear error when there is none. */
-async function inputFile(node: IExecuteFunctions, field: string, index: number): Promise<FileValue> {
-  const binary = node.helpers.assertBinaryData(index, field);
+/** A list of files as people give it: names with commas, a list of names or files, one file, or the files of an item by their names. */
+function filesIn(given: unknown): unknown[] {
+  if (typeof given === 'string') return given.split(',').map(name => name.trim()).filter(Boolean);
+  if (Array.isArray(given)) return (given as unknown[]).flatMap(filesIn);
+  if (typeof given !== 'object' || given === null) return [];
+  // As the nodes describe an attachment: the file itself stands in the binary field of that name, or was not downloaded.
+  if ('binary' in given && typeof given.binary === 'string') return [given.binary];
+  const files = isBinary(given) ? [given] : Object.values(given).filter(isBinary);
+  // A mail must not leave without a file that somebody thinks is in it.
+  if (!files.length && Object.keys(given).length) {
+    const message = `${'name' in given ? `"${String(given.name)}"` : 'A value'} of the attachments is described, but its file is not there; download it first.`;
+    throw new MailError('invalid_input', message, { issues: [{ field: 'attachments', message }] });
+  }
+  return files;
+}
+const isBinary = (value: unknown): value is IBinaryData => typeof value === 'object' && value !== null && 'mimeType' in value && ('data' in value || 'id' in value);
+
+/** A file, read as a stream from wherever n8n keeps it; by its name it is one of the input item. Throws n8n's own clear error when there is none. */
+async function inputFile(node: IExecuteFunctions, given: unknown, index: number): Promise<unknown> {
+  if (typeof given !== 'string' && !isBinary(given)) return given;
+  const binary = node.helpers.assertBinaryData(index, given), field = typeof given === 'string' ? given : 'file';
   const size = binary.id ? (await node.helpers.getBinaryMetadata(binary.id)).fileSize : Buffer.byteLength(binary.data, 'base64');
   return {
     name: binary.fileName ?? field, type: binary.mimeType, size,
@@ -151,7 +175,7 @@ async function inputFile(node: IExecuteFunctions, field: string, index: number):
       if (!binary.id) { yield Buffer.from(binary.data, 'base64'); return; }
       yield* await node.helpers.getBinaryStream(binary.id) as AsyncIterable<Uint8Array>;
     },
-  };
+  } satisfies FileValue;
 }
 
 const holdsFile = (value: unknown): value is { content: FileValue } =>

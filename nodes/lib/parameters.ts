@@ -8,7 +8,7 @@ import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
 export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields',
-  'authentication', 'credentials', 'options', 'consequence', 'allowDestructive'] as const;
+  'authentication', 'credentials', 'options', 'consequence', 'allowDestructive', 'attachmentsFrom'] as const;
 
 /** The operations a node offers at a provider, as [name, operation]. */
 export const offered = (node: NodeName, provider: Provider): [string, Operation][] =>
@@ -132,7 +132,8 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
     // What an operation acts on stands first, whatever other operations share; then what else is required, then what makes a mail.
     const place = (key: string, field: Field) => isPicked(provider, field) ? 0 : field.required ? 1 : 2 + MAIL.indexOf(key);
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
-      .map(([key, field]) => ({ verb: splitName(name)[1], place: place(key, field), property: parameter(provider, key, field, field.required === true) })))
+      .flatMap(([key, field]) => withSource(key, field, parameter(provider, key, field, field.required === true))
+        .map(property => ({ verb: splitName(name)[1], place: place(key, field), property }))))
       .sort((one, other) => one.place - other.place), show));
     if (asksIn(node, provider, resource)) properties.push(...sendAndWaitProperties(provider));
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
@@ -160,7 +161,7 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
       const collection = collectionOf(verb);
       return [{ verb, property: {
         displayName: COLLECTION_TITLE[collection], name: collection, type: 'collection' as const, placeholder: COLLECTION_ADD[collection], default: {},
-        options: sorted(optional.map(([key, field]) => parameter(provider, key, field, false, verb === 'list')), 'displayName'),
+        options: sorted(optional.flatMap(([key, field]) => withSource(key, field, parameter(provider, key, field, false, verb === 'list'), true)), 'displayName'),
       } }];
     }), show));
     properties.push(...merged(own.filter(([name]) => bringsContent(provider, name)).map(([name]) => ({ verb: splitName(name)[1], property: {
@@ -210,7 +211,22 @@ function merged(parts: { verb: string; property: INodeProperties }[], show: (ver
     const key = JSON.stringify(property), group = groups.get(key);
     if (group) group.verbs.push(verb); else groups.set(key, { property, verbs: [verb] });
   }
-  return [...groups.values()].map(({ property, verbs }) => ({ ...property, displayOptions: show(verbs) }));
+  return [...groups.values()].map(({ property, verbs }) =>
+    ({ ...property, displayOptions: { show: { ...show(verbs)?.show, ...property.displayOptions?.show } } }));
+}
+
+/** True for the files that go along with a mail. */
+export const isAttachments = (name: string, field: Field): boolean => name === 'attachments' && field.type === 'list' && field.of.type === 'file';
+
+/**
+ * The files of a mail are asked for in two steps: all that the item has, or those of the fields that are named. Workflows from before the choice
+ * name fields, which is what stands there first.
+ */
+function withSource(name: string, field: Field, property: INodeProperties, inCollection = false): INodeProperties[] {
+  if (!isAttachments(name, field)) return [property];
+  const source: INodeProperties = { displayName: 'Attachments', name: 'attachmentsFrom', type: 'options', default: 'named', options: [
+    { name: 'All Files of the Item', value: 'all' }, { name: 'Files of Named Fields', value: 'named' }] };
+  return [source, inCollection ? property : { ...property, displayOptions: { show: { attachmentsFrom: ['named'] } } }];
 }
 
 /** One field as an n8n parameter. */
@@ -255,7 +271,9 @@ export function parameter(provider: Provider, name: string, field: Field, stands
       if (field.of.type === 'choice') return { ...common, type: 'multiOptions',
         options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
       if (field.of.type === 'file') return { ...common, displayName: `${field.label.replace(/s$/, '')} Fields`, type: 'string', default: '',
-        placeholder: 'e.g. data, report', description: binary(description, 'Names of the input fields that hold the files, comma-separated') };
+        placeholder: 'e.g. data, report', description: binary(description,
+          'Names of the input fields that hold the files, comma-separated. An expression may also give a list of '
+          + 'names, or files, such as those of another node: {{ $(\'Node\').item.binary }}.') };
       return { ...common, type: 'string', default: '', ...example,
         ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
   }
@@ -285,7 +303,7 @@ const eitherOr = (name: string, { label, yes, no }: EitherOr): INodeProperties =
 
 const whether = (description: string | undefined, label: string) =>
   description?.startsWith('Whether') ? description : `Whether ${description ? `${description[0]!.toLowerCase()}${description.slice(1)}` : `to set ${label}`}`;
-const binary = (description: string | undefined, fixed: string) => description ? `${fixed}. ${description.replace(/\.?$/, '.')}` : fixed;
+const binary = (description: string | undefined, fixed: string) => description ? `${fixed.replace(/\.?$/, '.')} ${description.replace(/\.?$/, '.')}` : fixed;
 
 /** By label, as n8n shows options; the order of the table where there are fewer than five would be fine too, but one rule is simpler. */
 function sorted<T extends INodePropertyOptions | INodeProperties>(options: T[], by: 'name' | 'displayName' = 'name'): T[] {

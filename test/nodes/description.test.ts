@@ -180,10 +180,10 @@ describe('node descriptions', () => {
   it('show what makes a mail by itself, in the order of a form, whatever the provider can do without', () => {
     const form = (id: string, operation: string) => nodes.find(n => n.description.name === 'send')!.description.properties
       .filter(p => p.displayOptions?.show?.provider?.includes(id) && p.displayOptions.show.operation?.includes(operation)).map(p => p.name);
-    assert.deepEqual(form('imap', 'send').slice(0, 5), ['to', 'subject', 'text', 'html', 'attachments']);
-    assert.deepEqual(form('sodium', 'send').slice(0, 5), ['to', 'subject', 'plainTextBody', 'htmlBody', 'attachments']);
-    assert.deepEqual(form('imap', 'reply').slice(0, 4), ['message', 'text', 'html', 'attachments']);
-    assert.deepEqual(form('sodium', 'reply').slice(0, 5), ['mailbox', 'message', 'htmlBody', 'plainTextBody', 'attachments']);
+    assert.deepEqual(form('imap', 'send').slice(0, 6), ['to', 'subject', 'text', 'html', 'attachmentsFrom', 'attachments']);
+    assert.deepEqual(form('sodium', 'send').slice(0, 6), ['to', 'subject', 'plainTextBody', 'htmlBody', 'attachmentsFrom', 'attachments']);
+    assert.deepEqual(form('imap', 'reply').slice(0, 5), ['message', 'text', 'html', 'attachmentsFrom', 'attachments']);
+    assert.deepEqual(form('sodium', 'reply').slice(0, 6), ['mailbox', 'message', 'htmlBody', 'plainTextBody', 'attachmentsFrom', 'attachments']);
   });
 
   it('use no field name that the front end uses itself, and none with a dot', () => {

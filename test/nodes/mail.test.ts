@@ -181,4 +181,35 @@ describe('mail from the nodes', function () {
       assert.equal((said.current as Values).email, emailOf(3));
     });
   });
+
+  describe('files to attach', () => {
+    const item = (...names: string[]): INodeExecutionData => ({ json: {}, binary: Object.fromEntries(names.map(name =>
+      [name, { data: Buffer.from(`file ${name}`).toString('base64'), mimeType: 'text/plain', fileName: `${name}.txt` }])) });
+    const sent = async (parameters: Values, input: INodeExecutionData, operation = 'message.send') => {
+      await run(operation === 'message.send' ? 'send' : 'mailbox', 'imap', operation, { ...(operation === 'message.send' ? { to: 'u1@test.local', subject: 's', text: 't' } : {}), ...parameters }, [input]);
+      const bytes = operation === 'message.send' ? mail.smtp.seen.messages.at(-1)!.bytes : mail.folder('u0@test.local', 'Drafts').messages.at(-1)!.source;
+      return [...String(bytes).matchAll(/filename="?(\w+)\.txt/g)].map(([, name]) => name);
+    };
+    it('are all that the item has, or those that are named; an item without any sends none', async () => {
+      assert.deepEqual(await sent({ attachmentsFrom: 'all' }, item('one', 'two')), ['one', 'two']);
+      assert.deepEqual(await sent({ attachmentsFrom: 'all' }, { json: {} }), []);
+      assert.deepEqual(await sent({ attachments: 'two' }, item('one', 'two')), ['two']);
+      assert.deepEqual(await sent({ attachmentsFrom: 'named', attachments: 'one' }, item('one', 'two')), ['one']);
+      assert.deepEqual(await sent({}, item('one')), []);
+    });
+    it('of a draft too', async () => {
+      assert.deepEqual(await sent({ additionalFields: { to: 'u1@test.local', subject: 's', text: 't', attachmentsFrom: 'all' } }, item('one', 'two'), 'draft.create'), ['one', 'two']);
+    });
+    it('come from an expression as names, as the files of an item, as one file, or as the node describes them', async () => {
+      assert.deepEqual(await sent({ attachments: '={{ Object.keys($binary) }}' }, item('one', 'two')), ['one', 'two']);
+      assert.deepEqual(await sent({ attachments: "={{ $('Start').item.binary }}" }, item('one', 'two')), ['one', 'two']);
+      assert.deepEqual(await sent({ attachments: "={{ $('Start').item.binary.two }}" }, item('one', 'two')), ['two']);
+      assert.deepEqual(await sent({ attachments: '={{ $json.attachments }}' }, { ...item('one', 'two'), json: { attachments: [{ id: '1', name: 'one.txt', binary: 'one' }] } }), ['one']);
+    });
+    it('that are described and not there stop the mail', async () => {
+      const before = mail.smtp.seen.messages.length;
+      await assert.rejects(sent({ attachments: '={{ $json.attachments }}' }, { json: { attachments: [{ id: '2', name: 'large.pdf', notDownloaded: 'It is larger.' }] } }), /"large\.pdf" .* is not there/);
+      assert.equal(mail.smtp.seen.messages.length, before);
+    });
+  });
 });

@@ -40,10 +40,12 @@ export function line(...steps: Step[]): WorkflowFile {
   return { id: 'workflow', name: 'Test', nodes: all, connections: Object.fromEntries(all.slice(1).map((node, i) => [all[i]!.name, { main: [[{ node: node.name, type: 'main' as const, index: 0 }]] }])) };
 }
 
-/** True when n8n shows a property for these values of the menus above it. */
-const shown = ({ displayOptions }: INodeProperties, menus: Values): boolean =>
-  Object.entries(displayOptions?.show ?? {}).every(([name, wanted]) => (wanted as unknown[]).includes(menus[name]))
-  && !Object.entries(displayOptions?.hide ?? {}).some(([name, wanted]) => (wanted as unknown[]).includes(menus[name]));
+/** True when n8n shows a property for these values of the menus above it; what was not chosen is as it begins. */
+const shown = ({ displayOptions }: INodeProperties, chosen: Values): boolean => {
+  const menus: Values = { attachmentsFrom: 'named', ...chosen };
+  return Object.entries(displayOptions?.show ?? {}).every(([name, wanted]) => (wanted as unknown[]).includes(menus[name]))
+    && !Object.entries(displayOptions?.hide ?? {}).some(([name, wanted]) => (wanted as unknown[]).includes(menus[name]));
+};
 
 /** The form a node shows for an operation: its own fields and those in its collections. Read from the description alone, as the editor does. */
 export function formOf(description: INodeTypeDescription, menus: Values): { property: INodeProperties; collection?: string }[] {
