@@ -16,7 +16,7 @@ export type Field = {
   wire?: (value: any) => unknown;   // the vendor's spelling: Unix time, "true"/"false", newline lists
 } & (
   | { type: 'text'; format?: TextFormat; minLength?: number; maxLength?: number; pattern?: string; lines?: number; secret?: boolean }
-  | { type: 'number'; min?: number; max?: number; fraction?: boolean }
+  | { type: 'number'; min?: number; max?: number; fraction?: boolean; unit?: 'bytes' }
   | { type: 'flag'; suggest?: true }   // what a form begins with; unlike a default it is never filled in for a caller
   | { type: 'time' } | { type: 'file' } | { type: 'json' }
   | { type: 'choice'; choices: Readonly<Record<string, string>>; open?: boolean }   // open: other values pass too

@@ -43,7 +43,7 @@ export function wantedOf(options: Row): Wanted | undefined {
   const body = isOn(options.readBody), files = isOn(options.downloadAttachments), limit = Number(options.attachmentsLimit ?? USUAL_LIMIT);
   if (!body && !files) return undefined;
   if (!(limit >= 0)) throw new MailError('invalid_input', 'Largest Attachment (MB) must be a number of at least 0.');
-  return { body, files, limit: limit * 1_000_000, prefix: typeof options.attachmentsPrefix === 'string' ? options.attachmentsPrefix : 'attachment_' };
+  return { body, files, limit: limit * 1024 ** 2, prefix: typeof options.attachmentsPrefix === 'string' ? options.attachmentsPrefix : 'attachment_' };
 }
 
 interface Opened { node: Pick<IExecuteFunctions, 'helpers'>; client: Client; input: Row; wanted: Wanted; signal: AbortSignal | undefined }
@@ -119,7 +119,7 @@ async function downloaded({ node, client, wanted, signal }: Opened, target: Row,
 }
 
 const tooLarge = (size: unknown, limit: number): string | undefined =>
-  typeof size === 'number' && size > limit ? `It is larger than ${limit / 1_000_000} MB.` : undefined;
+  typeof size === 'number' && size > limit ? `It is larger than ${limit / 1024 ** 2} MB.` : undefined;
 
 class Over extends Error {}
 /** n8n may wrap what a stream fails with. */

@@ -11,8 +11,8 @@ import { told } from './receipt.js';
 import { SEND_AND_WAIT_OPERATION, sendAndWait } from './sendAndWait.js';
 import { Lookups, namedBy, plainValue, type Named } from './lookup.js';
 import { collectionOf, isAttachments, offered, standsAlone } from './parameters.js';
+import { valueOf } from './values.js';
 import { operationTitle } from './words.js';
-import { momentOf } from './zone.js';
 
 /** How many items are under way at once; the account's pace limits their requests further. */
 const AT_ONCE = 5;
@@ -128,16 +128,9 @@ async function readInput(node: IExecuteFunctions, name: string, operation: Opera
     const whole = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined) : collection[key], sought = namedBy(whole);
     if (sought) { named.set(key, sought); continue; }
     const given = plainValue(whole);
-    input[key] = field.type === 'time' ? zoned(given, node.getTimezone()) : await readFiles(node, field, given, index);
+    input[key] = await readFiles(node, field, valueOf(field, given, node.getTimezone()), index);
   }
   return { input, named };
-}
-
-/** Text of a time without a zone is meant in the workflow's; the process may be in another. What is no time is left to the check of the input. */
-function zoned(given: unknown, timeZone: string): unknown {
-  if (typeof given !== 'string' || !/^\s*\d{4}-\d\d-\d\d/.test(given)) return given;
-  const at = momentOf(given.trim(), timeZone);
-  return Number.isNaN(at) ? given : new Date(at).toISOString();
 }
 
 /** Names of binary fields become the files they hold; so does what an expression gives: n8n's own files, and what attachments are described by. */

@@ -4,6 +4,7 @@ import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { bringsContent, contentOptions } from './content.js';
 import { isCommon, ownerOf, type NodeName } from './owner.js';
 import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
+import { sizeText } from './values.js';
 import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
@@ -249,7 +250,8 @@ export function parameter(provider: Provider, name: string, field: Field, stands
       return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example,
         ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
     }
-    case 'number': return {
+    case 'number': if (field.unit === 'bytes') return sized(common, field);
+      return {
       ...common, type: 'number', default: typeof field.default === 'number' ? field.default : Number(field.example ?? field.min ?? 0),
       ...(field.min === undefined && field.max === undefined ? {}
         : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
@@ -278,6 +280,13 @@ export function parameter(provider: Provider, name: string, field: Field, stands
         ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
   }
 }
+
+/** A size is typed with its unit; one that is a number, as workflows from before have it, counts bytes. */
+const sized = (common: Pick<INodeProperties, 'displayName' | 'name'> & { description?: string }, field: Field): INodeProperties => ({
+  ...common, type: 'string', default: sizeText(field.default), placeholder: 'e.g. 5 MB',
+  description: [common.description?.replace(/^In bytes$/, '').replace(/, in bytes,/, ''), 'A size such as 500 KB or 5 MB'].filter(Boolean).map(one => one!.replace(/\.$/, ''))
+    .join('. ').replace(/(\..*[^.])$/s, '$1.'),
+});
 
 function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
   return {

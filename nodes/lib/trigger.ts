@@ -6,8 +6,10 @@ import { CREDENTIALS_HERE, credentialTypes, signInProperties } from './account.j
 import { follow, type Ended, type Follower, type Source, type Status, type TriggerState } from './follow.js';
 import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
+import { plainValue } from './lookup.js';
 import { byIdOnly, isPicked, menu, parameter, providerChoice } from './parameters.js';
 import { picksSeveral, SINCE_PICKERS, UNTIL_PICKERS } from './severalPicker.js';
+import { valueOf } from './values.js';
 import { describe, title } from './words.js';
 import { momentOf } from './zone.js';
 
@@ -207,7 +209,7 @@ function readSettings(node: ITriggerFunctions): Settings {
   const input: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(feed.input)) {
     const value = field.required ? node.getNodeParameter(key, undefined, { extractValue: isPicked(provider, field) }) : optional[key];
-    input[key] = typeof value === 'object' && value !== null && '__rl' in value ? (value as { value?: unknown }).value : value;
+    try { input[key] = valueOf(field, plainValue(value), node.getTimezone()); } catch (error) { throw asNodeError(node.getNode(), error); }
   }
   const options = node.getNodeParameter('options', {}) as { interval?: unknown; concurrent?: unknown; longest?: unknown };
   const wanted = node.getNodeParameter('afterSuccess', 'nothing') as string;
@@ -231,7 +233,7 @@ function readSettings(node: ITriggerFunctions): Settings {
 
 function moveInput(node: ITriggerFunctions, provider: Provider): Record<string, unknown> {
   const to = node.getNodeParameter('moveTo', '', { extractValue: true }) as unknown;
-  return { [destination(provider)]: typeof to === 'object' && to !== null && '__rl' in to ? (to as { value?: unknown }).value : to,
+  return { [destination(provider)]: plainValue(to),
     ...(node.getNodeParameter('createFolder', false) === true ? { createFolder: true } : {}) };
 }
 

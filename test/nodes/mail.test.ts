@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { INodeExecutionData } from 'n8n-workflow';
 import { contentOfEach, wantedOf } from '../../nodes/lib/content.js';
 import { entryOf } from '../../nodes/lib/search.js';
+import { sizeText, valueOf } from '../../nodes/lib/values.js';
 import { MailError, providerById } from '../../shared/index.js';
 import { openEngine, type Engine } from '../engine/engine.js';
 import { MAIN_DOMAIN, seededId, startScaleway } from '../sandbox/scaleway.js';
@@ -210,6 +211,26 @@ describe('mail from the nodes', function () {
       const before = mail.smtp.seen.messages.length;
       await assert.rejects(sent({ attachments: '={{ $json.attachments }}' }, { json: { attachments: [{ id: '2', name: 'large.pdf', notDownloaded: 'It is larger.' }] } }), /"large\.pdf" .* is not there/);
       assert.equal(mail.smtp.seen.messages.length, before);
+    });
+  });
+
+  describe('sizes and times as people write them', () => {
+    const found = async (filters: Values) => (await run('mailbox', 'imap', 'message.list', { filters: { folder: byId('Sizes'), ...filters } })).map(({ json }) => json.subject);
+    before(async () => {
+      await one('mailbox', 'imap', 'folder.create', { folder: 'Sizes' });
+      for (const [subject, size] of [['small', 500], ['large', 5000]] as const) mail.deliver('u0@test.local', `Subject: ${subject}\r\n\r\n${'x'.repeat(size)}`, { folder: 'Sizes' });
+    });
+    it('a size with its unit, and a number of bytes as in workflows from before', async () => {
+      for (const larger of ['2 KB', '2kb', '1,5 KB', 2048, '2048', '0.002 MB']) assert.deepEqual(await found({ larger }), ['large'], String(larger));
+      assert.deepEqual(await found({ smaller: '2 KB' }), ['small']);
+      assert.deepEqual(await found({ larger: '' }), ['large', 'small']);
+      await assert.rejects(found({ larger: 'huge' }), /Larger Than must be a size such as 500 KB or 5 MB, not "huge"/);
+    });
+    it('the form begins with what the table says', () => {
+      assert.deepEqual([25 * 1024 ** 2, 500 * 1024, 1000, 0, undefined].map(sizeText), ['25 MB', '500 KB', '1000', '0', '']);
+      const time = { type: 'time', label: 'Since' } as const;
+      assert.equal(valueOf(time, '2026-07-01T10:00:00', 'Europe/Berlin'), '2026-07-01T08:00:00.000Z');
+      assert.equal(valueOf(time, '2026-07-01T10:00:00Z', 'Europe/Berlin'), '2026-07-01T10:00:00.000Z');
     });
   });
 });

@@ -23,8 +23,8 @@ const people = <const L extends string>(label: L) => list(label, text('Address',
 export const peopleFilters = { email: people('Any Address'), to: people('To'), from: people('From'), cc: people('Cc'), bcc: people('Bcc') };
 export const fileFilters = {
   file_name: text('File Name', { help: 'A name with wildcards, or a regular expression between slashes.', example: '*.pdf' }),
-  file_size_min: number('Smallest File Size', { min: 0, help: 'In bytes.' }),
-  file_size_max: number('Largest File Size', { min: 0, help: 'In bytes.' }),
+  file_size_min: number('Smallest File Size', { min: 0, unit: 'bytes', help: 'In bytes.' }),
+  file_size_max: number('Largest File Size', { min: 0, unit: 'bytes', help: 'In bytes.' }),
 };
 export const dateFilters = {
   date_before: time('Sent Before', { ...seconds, help: 'By the Date header.' }),
