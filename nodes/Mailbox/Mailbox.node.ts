@@ -8,7 +8,8 @@ export class Mailbox implements INodeType {
     name: 'mailbox',
     icon: { light: 'file:../../icons/mailbox.svg', dark: 'file:../../icons/mailbox.dark.svg' },
     group: ['transform'],
-    version: 1,
+    // New nodes begin with IMAP since 1.1.
+    version: [1, 1.1],
     subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
     description: 'Read, search, move and delete mail, and administer mailboxes and what belongs to them',
     defaults: { name: 'Mailbox' },

@@ -8,7 +8,8 @@ export class Send implements INodeType {
     name: 'send',
     icon: { light: 'file:../../icons/send.svg', dark: 'file:../../icons/send.dark.svg' },
     group: ['output'],
-    version: 1,
+    // New nodes begin with IMAP since 1.1.
+    version: [1, 1.1],
     subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
     description: 'Send, reply to and forward mail, and wait for a response',
     defaults: { name: 'Send' },

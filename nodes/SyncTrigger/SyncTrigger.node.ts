@@ -8,7 +8,7 @@ export class SyncTrigger implements INodeType {
     name: 'syncTrigger',
     icon: { light: 'file:../../icons/syncTrigger.svg', dark: 'file:../../icons/syncTrigger.dark.svg' },
     group: ['trigger'],
-    // Folders are picked since 1.1; nodes of version 1 keep their typed names.
+    // Since 1.1 folders are picked, and new nodes begin with IMAP; nodes of version 1 keep their typed names.
     version: [1, 1.1],
     subtitle: '={{ $parameter["provider"] + ": " + $parameter["event"].replace(/([A-Z])/g, " $1").toLowerCase() }}',
     description: 'Starts the workflow once for each new email, or for each change of a mailbox, without loss or repetition',

@@ -128,7 +128,7 @@ async function readInput(node: IExecuteFunctions, name: string, operation: Opera
     const whole = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined) : collection[key], sought = namedBy(whole);
     if (sought) { named.set(key, sought); continue; }
     const given = plainValue(whole);
-    input[key] = await readFiles(node, field, valueOf(field, given, node.getTimezone()), index);
+    input[key] = await readFiles(node, field, valueOf(field, given, () => node.getTimezone()), index);
   }
   return { input, named };
 }

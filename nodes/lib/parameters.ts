@@ -5,6 +5,7 @@ import { bringsContent, contentOptions } from './content.js';
 import { isCommon, ownerOf, type NodeName } from './owner.js';
 import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
 import { sizeText } from './values.js';
+import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
@@ -70,14 +71,14 @@ function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProper
   });
   const hidden = (show: Record<string, string[]>): INodeProperties =>
     ({ displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show } });
-  const [first] = offering, elsewhere = resources.filter(resource => !resourcesOf(node, first!).includes(resource));
+  const first = firstOf(offering), elsewhere = resources.filter(resource => !resourcesOf(node, first).includes(resource));
   return [
     { ...menu('Resource', 'resource', []), displayOptions: { show: never },
       options: listed.map(({ provider, resource }) => ({ name: provider.name, value: pairOf(provider, resource) })),
       default: pairOf(listed[0]!.provider, listed[0]!.resource) },
     ...named,
     hidden({ ...never, resource: resources }),
-    ...(elsewhere.length ? [hidden({ provider: [first!.id], resource: elsewhere })] : []),
+    ...(elsewhere.length ? [hidden({ provider: [first.id], resource: elsewhere })] : []),
     ...listed.map(({ provider, resource, options }): INodeProperties => ({ ...menu('Operation', 'operation', options),
       displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] }, hide: { provider: [provider.id] } } })),
   ];
@@ -184,9 +185,20 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
 export const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
   ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
 
+/** The provider that a new node begins with: where mail is read, else the first of the registry. */
+const firstOf = (offering: readonly Provider[]): Provider => offering.find(handlesMail) ?? offering[0]!;
+
+/** The menu of providers; twice where nodes of the first version began with another one. */
+function providerMenus(offering: readonly Provider[]): INodeProperties[] {
+  const options = offering.map(({ id, name, notice }) => option(name, id, notice)), now = firstOf(offering), before = offering[0]!;
+  if (now === before) return [menu('Provider', 'provider', options)];
+  return [{ ...menu('Provider', 'provider', options, before.id), displayOptions: { show: { '@version': BEFORE_1_1 } } },
+    { ...menu('Provider', 'provider', options, now.id), displayOptions: { show: { '@version': SINCE_1_1 } } }];
+}
+
 /** The menu of providers, and below it what is to be known of the chosen one. */
 export const providerChoice = (offering: readonly Provider[], description: string): INodeProperties[] => [
-  { ...menu('Provider', 'provider', offering.map(({ id, name, notice }) => option(name, id, notice))), description },
+  ...providerMenus(offering).map(property => ({ ...property, description })),
   ...offering.filter(({ notice }) => notice).map(({ id, notice }): INodeProperties =>
     ({ displayName: notice!, name: `${id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [id] } } })),
 ];

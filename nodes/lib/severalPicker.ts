@@ -1,13 +1,10 @@
-import type { IDisplayOptions, ILoadOptionsFunctions, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import type { ILoadOptionsFunctions, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providerById, providers, type Feed, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { asNodeError, openAccount } from './host.js';
 import { parameter } from './parameters.js';
 import { entryOf } from './search.js';
+import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 import { describe } from './words.js';
-
-type Versions = NonNullable<NonNullable<IDisplayOptions['show']>['@version']>;
-/** The versions of Sync Trigger in which folders are picked from a list, and those in which their names are typed. */
-export const SINCE_PICKERS: Versions = [{ _cnd: { gte: 1.1 } }], UNTIL_PICKERS: Versions = [{ _cnd: { lt: 1.1 } }];
 
 /** So many choices one list shows; who has more names theirs by an expression. */
 const MOST = 2000;
@@ -32,8 +29,8 @@ export function picksSeveral(provider: Provider, name: string, field: Field): IN
   several.description = describe([field.help, 'Choose from the list, or specify values using an <a href="https://docs.n8n.io/code/expressions/">expression</a>.']
     .filter(Boolean).join(' '));
   return [
-    { ...typed, displayOptions: { show: { '@version': UNTIL_PICKERS } } },
-    { ...several, displayOptions: { show: { '@version': SINCE_PICKERS } } },
+    { ...typed, displayOptions: { show: { '@version': BEFORE_1_1 } } },
+    { ...several, displayOptions: { show: { '@version': SINCE_1_1 } } },
   ];
 }
 

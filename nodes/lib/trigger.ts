@@ -8,8 +8,9 @@ import { asNodeError, openAccount } from './host.js';
 import { outputItem } from './items.js';
 import { plainValue } from './lookup.js';
 import { byIdOnly, isPicked, menu, parameter, providerChoice } from './parameters.js';
-import { picksSeveral, SINCE_PICKERS, UNTIL_PICKERS } from './severalPicker.js';
+import { picksSeveral } from './severalPicker.js';
 import { valueOf } from './values.js';
+import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 import { describe, title } from './words.js';
 import { momentOf } from './zone.js';
 
@@ -98,8 +99,8 @@ function moveProperties(provider: Provider): INodeProperties[] {
   const picked = isPicked(provider, field) ? { ...parameter(provider, 'moveTo', { ...field, label: 'Folder', example: 'Archive' }, true),
     description: 'Where the message goes' } : typed;
   return [
-    { ...typed, displayOptions: { show: { ...show, '@version': UNTIL_PICKERS } } },
-    { ...picked, displayOptions: { show: { ...show, '@version': SINCE_PICKERS } } },
+    { ...typed, displayOptions: { show: { ...show, '@version': BEFORE_1_1 } } },
+    { ...picked, displayOptions: { show: { ...show, '@version': SINCE_1_1 } } },
     ...('createFolder' in move.input ? [{ displayName: 'Create Folder If Missing', name: 'createFolder', type: 'boolean' as const, default: false,
       displayOptions: { show }, description: 'Whether the folder is created when the first message goes there' }] : []),
   ];
@@ -209,7 +210,7 @@ function readSettings(node: ITriggerFunctions): Settings {
   const input: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(feed.input)) {
     const value = field.required ? node.getNodeParameter(key, undefined, { extractValue: isPicked(provider, field) }) : optional[key];
-    try { input[key] = valueOf(field, plainValue(value), node.getTimezone()); } catch (error) { throw asNodeError(node.getNode(), error); }
+    try { input[key] = valueOf(field, plainValue(value), () => node.getTimezone()); } catch (error) { throw asNodeError(node.getNode(), error); }
   }
   const options = node.getNodeParameter('options', {}) as { interval?: unknown; concurrent?: unknown; longest?: unknown };
   const wanted = node.getNodeParameter('afterSuccess', 'nothing') as string;

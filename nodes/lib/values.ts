@@ -2,8 +2,8 @@ import { MailError, type Field } from '../../shared/index.js';
 import { momentOf } from './zone.js';
 
 /** A value of the form in the spelling of the core: times with a zone, sizes in bytes. Anything else is left to the check of the input. */
-export function valueOf(field: Field, given: unknown, timeZone: string): unknown {
-  if (field.type === 'time') return zoned(given, timeZone);
+export function valueOf(field: Field, given: unknown, timeZone: () => string): unknown {
+  if (field.type === 'time') return zoned(given, timeZone());
   return field.type === 'number' && field.unit === 'bytes' ? bytes(field, given) : given;
 }
 

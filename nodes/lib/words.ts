@@ -12,10 +12,10 @@ const WHOLE: Record<string, string> = { blackBerry: 'BlackBerry', activeSync: 'A
 /** The name of a verb in a menu; n8n calls lists "Get Many". */
 export const verbTitle = (verb: string) => verb === 'list' ? 'Get Many' : title(verb);
 
-/** What stands in n8n's list of actions: "Restore a mailbox". Sentence case, no full stop. */
+/** What stands in n8n's list of actions: "Restore a mailbox". Sentence case, no full stop, nothing but what is done. */
 export function actionOf(operation: string, summary: string): string {
   const [, verb] = splitName(operation);
-  const text = summary.replace(/\.$/, '');
+  const text = summary.replace(/\.$/, '').replace(/[;:].*$|, (?:else|newest|the one|with OAuth)\b.*$/s, '');
   return verb === 'list' && !/^Get many/i.test(text) ? `Get many ${text.replace(LISTING, '')}` : text;
 }
 const LISTING = /^List (?:or search )?(?:the )?/;

@@ -135,6 +135,14 @@ describe('node descriptions', () => {
     }
   });
 
+  it('begin with mail over IMAP; a node made before keeps the provider that n8n did not store', () => {
+    for (const [name, before] of [['mailbox', 'outreach'], ['send', 'sodium'], ['syncTrigger', 'outreach']] as const) {
+      const { description } = nodes.find(n => n.description.name === name)!;
+      const begins = (typeVersion: number) => NodeHelpers.getNodeParameters(description.properties, {}, true, false, { typeVersion }, description)!.provider;
+      assert.deepEqual([begins(1), begins(1.1)], [before, 'imap'], name);
+    }
+  });
+
   it('say what a resource is at a vendor whose own word is another', () => {
     const described = (id: string) => Object.fromEntries((nodes.find(n => n.description.name === 'mailbox')!.description.properties
       .find(p => p.name === 'resource' && p.displayOptions?.show?.provider?.includes(id))!.options as INodePropertyOptions[]).map(({ name, description }) => [name, description]));
@@ -149,12 +157,12 @@ describe('node descriptions', () => {
   it("name a new node by what it does, in words that fit every provider: n8n's editor names it before it knows the provider", () => {
     const named = (node: string, resource: string, operation: string) => {
       const { description } = nodes.find(n => n.description.name === node)!;
-      return NodeHelpers.makeNodeName(NodeHelpers.getNodeParameters(description.properties, { resource, operation }, true, false, { typeVersion: 1 }, description)!, description);
+      return NodeHelpers.makeNodeName(NodeHelpers.getNodeParameters(description.properties, { resource, operation }, true, false, { typeVersion: [description.version].flat().at(-1)! }, description)!, description);
     };
     assert.equal(named('mailbox', 'mailbox', 'delete'), 'Delete a mailbox');
     assert.equal(named('mailbox', 'mailbox', 'list'), 'Get many mailboxes');
     assert.equal(named('mailbox', 'attachment', 'get'), 'Get an attachment');
-    assert.equal(named('mailbox', 'key', 'create'), 'Create an API key; its secret is shown this once');
+    assert.equal(named('mailbox', 'key', 'create'), 'Create an API key');
     assert.equal(named('spamList', 'spamList', 'add'), 'Add an entry to a spam list of a mailbox');
     assert.equal(named('send', 'message', 'send'), 'Send a message');
     assert.equal(named('send', 'message', 'reply'), 'Reply to a message');
