@@ -105,7 +105,7 @@ describe('IMAP: transfer encodings', () => {
     }
   });
   it('of base64 as libbase64 reads it, in one piece and as it comes', async () => {
-    const piece = fc.constantFrom('QUJD', 'QQ==', 'QUI=', '\r\n', ' ', '!', '=', 'Q', 'AAECAw', '\x80');
+    const piece = fc.constantFrom('QUJD', 'QQ==', 'QUI=', '\r\n', ' ', '!', '=', 'Q', 'AAECAw', '\x80', '\0', '-', '_', '+/');
     await fc.assert(fc.asyncProperty(fc.array(piece, { maxLength: 10 }), fc.integer({ min: 1, max: 9 }), async (pieces, step) => {
       const source = Buffer.from(pieces.join(''), 'latin1'), right = libbase64.decode(source.toString('latin1').replace(/[^A-Za-z0-9+/=]+/g, ''));
       assert.deepEqual(decoded(Buffer.from(source), 'base64'), right);
@@ -150,6 +150,26 @@ describe('IMAP: header fields', () => {
       // The library reads ISO-8859-1 as such, and everybody else as windows-1252, of which it is a part.
       assert.equal(words(value), libmime.decodeWords(value).replace(/[\p{Cc}]+/gu, ' '), value);
     }), { numRuns: 2000 });
+  });
+  it('reads a plain header as it reads any other', () => {
+    const piece = fc.constantFrom('Subject', 'a b', ':', ': ', '\r\n', '\n', '\r', ' ', '\t', '\r\n ', '\n\t', 'x', '=?utf-8?q?=C3=BC?=', '\u0001', '"', 'To:');
+    fc.assert(fc.property(fc.array(piece, { maxLength: 14 }), fc.boolean(), (pieces, raw) => {
+      const text = `${pieces.join('')}\r\n`;
+      // One field that is no ASCII, and all of them go the long way.
+      const long = headerFields(Buffer.from(`${text}X-Last: ü\r\n`), { raw });
+      assert.deepEqual(headerFields(Buffer.from(text), { raw }), long.slice(0, -1), JSON.stringify(text));
+    }), { numRuns: 2000 });
+  });
+  it('reads a date as it is usually written as it reads any other', () => {
+    const digits = (from: number, to: number, least = 2) => fc.integer({ min: from, max: to }).map(n => String(n).padStart(least, '0'));
+    const month = fc.constantFrom('Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec', 'dec', 'Foo');
+    const zone = fc.tuple(fc.constantFrom('+', '-'), digits(0, 26), digits(0, 62)).map(one => one.join(''));
+    fc.assert(fc.property(fc.constantFrom('Mon', 'Tue', 'Xyz'), digits(0, 32, 1), month, digits(1880, 2110, 4), digits(0, 25), digits(0, 61), digits(0, 61), zone,
+      (day, date, name, year, hour, minute, second, offset) => {
+        const text = `${day}, ${date} ${name} ${year} ${hour}:${minute}:${second} ${offset}`;
+        // With a comment it goes the long way.
+        assert.deepEqual(dateOf(text), dateOf(`${text} (zone)`), text);
+      }), { numRuns: 5000 });
   });
   it('reads a single encoded word as the library does, which reads several', () => {
     const plain = fc.string({ unit: fc.constantFrom('a', ' ', '"', '?', 'ü', '\t', '<'), maxLength: 6 });

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ImapFlow } from 'imapflow';
 import parser from 'imapflow/lib/handler/imap-parser.js';
-import { parseEnvelope } from 'imapflow/lib/tools.js';
+import { parseBodystructure, parseEnvelope } from 'imapflow/lib/tools.js';
 import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { envelopeOf, fetchRow, fetchTogether, quicken, settled } from '../../shared/providers/imap/wire/fetch.js';
+import { plainStructure } from '../../shared/providers/imap/wire/structure.js';
+import type { Value } from '../../shared/providers/imap/wire/value.js';
 
 interface Made { text: string; literals: Buffer[] }
 const joined = (parts: Made[]): Made => ({ text: parts.map(part => part.text).join(' '), literals: parts.flatMap(part => part.literals) });
@@ -61,6 +63,33 @@ describe('IMAP: answers to FETCH', () => {
     }), { numRuns: 1000 });
     const encoded = { type: 'STRING', value: '=?utf-8?Q?=C3=A4?= =?utf-8?Q?=C3=B6?= b =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=' };
     assert.deepEqual(envelopeOf([null, encoded as never]), parseEnvelope([null, encoded] as never));
+  });
+  it('give the structure the library makes of them, or leave it to the library', async () => {
+    const nil = fc.constant('NIL'), mostly = (usual: string[], ...other: string[]) => fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...usual) },
+      { weight: 1, arbitrary: fc.constantFrom('NIL', '""', '7', '()', '("a" "b")', '"=?utf-8?Q?=C3=A4?="', '"ä"', '-1') },
+      { weight: other.length ? 2 : 0, arbitrary: fc.constantFrom('NIL', ...other) });
+    const pair = fc.tuple(mostly(['"charset"', '"NAME"', '"filename"', '"boundary"', '"x"'], '"filename*"', '"name*0"', '"name*1*"', '"__proto__"', '"Constructor"', '"toString"'),
+      mostly(['"utf-8"', '"a b.pdf"', '"x=y?"', 'atom', '""'], '"utf-8\'\'%C3%A4.txt"', '"\t \u0001"'));
+    const parameters = fc.oneof(nil, fc.array(pair.map(one => one.join(' ')), { maxLength: 3 }).map(all => `(${all.join(' ')})`), mostly(['()']));
+    const disposition = fc.oneof(nil, nil, fc.tuple(mostly(['"ATTACHMENT"', '"inline"']), parameters).map(one => `(${one.join(' ')})`), mostly(['NIL']));
+    const extension = fc.tuple(disposition, mostly(['NIL'], '"en"', '("en" "de")'), mostly(['NIL'], '"here"')).map(one => one.join(' '));
+    const tail = fc.oneof(extension, fc.constant(''), disposition), size = mostly(['0', '17', '123456', '"5"'], 'x');
+    const kinds = mostly(['"TEXT" "PLAIN"', '"text" "html"', '"image" "png"', '"APPLICATION" "vnd.x+y"'], '"message" "rfc822"', '"text" "a b"', '"TEXT" NIL');
+    const leaf = fc.tuple(kinds, parameters, mostly(['NIL', '"<1@a>"']), mostly(['NIL', '"words"']), mostly(['"7BIT"', '"base64"']), size, mostly(['3', ''], 'NIL'),
+      mostly(['NIL']), tail).map(one => `(${one.join(' ')})`);
+    const { part } = fc.letrec<{ part: string }>(tie => ({ part: fc.oneof({ depthSize: 'small' }, leaf, leaf,
+      fc.tuple(fc.array(tie('part'), { minLength: 1, maxLength: 4 }).map(all => all.join('')), mostly(['"MIXED"', '"alternative"']), parameters, tail)
+        .map(one => `(${one.join(' ')})`)) }));
+    let plain = 0;
+    await fc.assert(fc.asyncProperty(part, async structure => {
+      const read = await theirs({ text: `* 1 FETCH (BODYSTRUCTURE ${structure})`, literals: [] }) as { attributes: [unknown, [unknown, Value[]]] } | undefined;
+      if (!read) return;
+      const values = read.attributes[1][1], own = plainStructure(values);
+      if (!own) return;
+      plain++;
+      assert.deepEqual(own, parseBodystructure(values as never));
+    }), { numRuns: 3000 });
+    assert.ok(plain > 300, `${plain} of them were plain`);
   });
   it('are taken from the bytes wherever those are cut, each once and in order, and everything else reaches the library', async () => {
     const other = plain(fc.constantFrom('* 5 EXISTS', '* OK [UIDNEXT 7] {3} next', '* 12 EXPUNGE', '* FLAGS (a b)', '* 1 FETCH (UID 3 FLAGS (\\*))', '* 12 FETCH'));

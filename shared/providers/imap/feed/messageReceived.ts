@@ -105,7 +105,7 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
   const before = cursor === undefined ? undefined : readCursor(cursor);
   const folders = foldersOf(values);
   const states: Record<string, FolderState> = {};
-  for (const folder of folders) if (before?.folders[folder]) states[folder] = structuredClone(before.folders[folder]);
+  for (const folder of folders) if (before?.folders[folder]) states[folder] = before.folders[folder];
   const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
   let more = false, worked = 0, failed: unknown;
   for (const folder of folders) {
@@ -710,13 +710,12 @@ function passes(values: Input, row: FetchMessageObject, shape: Outline | undefin
   return values.hasAttachment === undefined || !shape || shape.attachments.length > 0 === values.hasAttachment;
 }
 
-/** How a message is made up, worked out once for each row. */
-const shapes = new WeakMap<FetchMessageObject, { shape: Outline | undefined }>();
-function shapeOf(row: FetchMessageObject | undefined): Outline | undefined {
+/** How a message is made up, worked out once and kept in its row; null where its structure cannot be trusted. */
+type Shaped = FetchMessageObject & { shape?: Outline | null };
+function shapeOf(row: Shaped | undefined): Outline | undefined {
   if (!row) return undefined;
-  let known = shapes.get(row);
-  if (!known) shapes.set(row, known = { shape: outline(row.bodyStructure, row) });
-  return known.shape;
+  if (row.shape === undefined) row.shape = outline(row.bodyStructure, row) ?? null;
+  return row.shape ?? undefined;
 }
 
 const filesOf = (shape: Outline, values: Input): Part[] =>

@@ -12,11 +12,16 @@ const AMERICAN = new RegExp(String.raw`^(?:[a-z]+\.?,\s*)?([a-z]{3})[a-z]*\.?\s+
 /** `2026-11-02T10:00:00Z` (RFC 3339), with or without a zone. */
 const ISO = new RegExp(String.raw`^(\d{4})-(\d{1,2})-(\d{1,2})(?:[t\s]+${TIME}${ZONE})?`, 'i');
 
+/** As RFC 5322 writes it and most programs do, on a day that every month has: the engine reads that alike, in a tenth of the time. */
+const PLAIN = new RegExp(String.raw`^[A-Z][a-z]{2}, (?:0?[1-9]|1\d|2[0-8]) (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:19|20)\d\d`
+  + String.raw` (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d [+-](?:[01]\d|2[0-3])[0-5]\d$`);
+
 /**
  * The time of a Date field (RFC 5322 sections 3.3 and 4.3). Without a zone it is UTC: never the zone of the machine. Years of two and three digits
  * are those of the last and this century. Undefined for what is no date.
  */
 export function dateOf(value: string): Date | undefined {
+  if (PLAIN.test(value)) return new Date(value);
   // Comments stand behind most dates, and say what the zone is called.
   const text = value.slice(0, 200).replace(/\([^()]*\)/g, ' ').replace(/\s+/g, ' ').trim();
   const mail = MAIL.exec(text);

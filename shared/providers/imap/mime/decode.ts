@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { decodingTools } from '../libraries.js';
 import { charsetInHtml, charsetName, rawText, textOf } from './charset.js';
 import { isShifted } from './iso2022.js';
@@ -60,17 +61,27 @@ const MOST_FIELDS = 5_000;
  */
 export function headerFields(bytes: Uint8Array, { raw = false, charset }: { raw?: boolean; charset?: string | undefined } = {}): Field[] {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), fields: Field[] = [];
+  // Most headers are ASCII, and a letter a byte.
+  const plain = isAscii(all) && !all.includes(ESC) ? all.toString('latin1') : undefined;
   for (let at = 0; at < all.length && fields.length < MOST_FIELDS;) {
-    const end = fieldEnd(all, at), line = all.subarray(at, end);
+    const from = at, end = plain === undefined ? fieldEnd(all, at) : plainFieldEnd(plain, at);
     at = end;
-    const colon = line.indexOf(0x3a);
-    if (colon <= 0 || line[0] === 0x20 || line[0] === 0x09) continue;
-    const name = line.toString('latin1', 0, colon).trimEnd();
-    if (/[^!-9;-~]/.test(name)) continue;
-    const value = rawText(line.subarray(colon + 1), charset).replace(/\r?\n(?=[ \t])/g, '').replace(/[\r\n]+/g, ' ').replace(/\t/g, ' ').trim();
+    const colon = plain === undefined ? all.indexOf(COLON, from) : plain.indexOf(':', from);
+    if (colon < 0) break;
+    if (colon >= end || colon === from || all[from] === SPACE || all[from] === TAB) continue;
+    const name = (plain === undefined ? all.toString('latin1', from, colon) : plain.slice(from, colon)).trimEnd();
+    if (NO_NAME.test(name)) continue;
+    const value = unfolded(plain === undefined ? rawText(all.subarray(colon + 1, end), charset) : plain.slice(colon + 1, end));
     fields.push({ name, value: raw ? value : words(value) });
   }
   return fields;
+}
+const COLON = 0x3a, SPACE = 0x20, TAB = 0x09, ESC = 0x1b, NO_NAME = /[^!-9;-~]/;
+
+/** One line of what may be folded. */
+function unfolded(value: string): string {
+  const text = value.trim();
+  return /[\r\n\t]/.test(text) ? text.replace(/\r?\n(?=[ \t])/g, '').replace(/[\r\n]+/g, ' ').replace(/\t/g, ' ').trim() : text;
 }
 
 /** A field of a header. */
@@ -85,6 +96,17 @@ function fieldEnd(bytes: Buffer, from: number): number {
     if (line < 0) return bytes.length;
     at = line + 1;
     if (bytes[at] !== 0x20 && bytes[at] !== 0x09) return at;
+  }
+}
+
+/** The same in a text. */
+function plainFieldEnd(text: string, from: number): number {
+  for (let at = from; ;) {
+    const line = text.indexOf('\n', at);
+    if (line < 0) return text.length;
+    at = line + 1;
+    const next = text.charCodeAt(at);
+    if (next !== SPACE && next !== TAB) return at;
   }
 }
 

@@ -42,8 +42,15 @@ export function unquote(bytes: Buffer): Buffer {
   return bytes.subarray(0, to);
 }
 
-/** One block of base64 with nothing but line breaks in it: what Node reads as it stands. */
-const PLAIN = /^[A-Za-z0-9+/\r\n]*={0,2}\s*$/;
+/**
+ * True for one block of base64, with padding at its end alone: Node reads that as it stands, and leaves out signs that are none. Those of
+ * base64url it would take for two of base64.
+ */
+function isOneBlock(text: string): boolean {
+  const padding = text.indexOf('=');
+  return (padding < 0 || PADDING.test(text.slice(padding))) && !text.includes('-') && !text.includes('_');
+}
+const PADDING = /^={1,2}\s*$/;
 
 const STANDARD: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary', 'quoted-printable', 'base64']);
 /** The names a transfer encoding goes by (RFC 2045 section 6.1), where they are not those of the standard. */
@@ -62,7 +69,7 @@ export function decoded(bytes: Buffer, encoding: string): Buffer {
     case 'base64': {
       const text = bytes.toString('latin1');
       // Several blocks with padding of their own, and signs between them that are no base64.
-      return PLAIN.test(text) ? Buffer.from(text, 'base64') : blocks(bytes).bytes;
+      return isOneBlock(text) ? Buffer.from(text, 'base64') : blocks(bytes).bytes;
     }
     case 'quoted-printable': return unquote(bytes);
     case 'uuencode': return uuencoded()(bytes.toString('latin1'), true);

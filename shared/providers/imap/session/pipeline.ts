@@ -24,8 +24,6 @@ interface Request { tag: string; command: string; attributes?: unknown }
 
 /** Commands that a server answers without a word of ours in between, and that mean the same whatever the answer to the one before is. */
 const TOGETHER = new Set(['ID', 'NAMESPACE', 'ENABLE', 'EXAMINE', 'SELECT', 'UID SEARCH', 'UID STORE', 'NOOP']);
-/** Those that cost a server next to nothing. */
-const QUICK = new Set(['ID', 'NAMESPACE', 'ENABLE', 'EXAMINE', 'NOOP']);
 const NAMING = new Set(['EXAMINE', 'SELECT']);
 
 /** Connections that may have several commands in flight, with what turns that on for as long as a function runs. */
@@ -33,7 +31,7 @@ const flights = new WeakMap<ImapFlow, { open: number; written: Set<string> }>();
 /** Connections that ended with commands in flight which had not been answered. */
 export const brokenOff = new WeakSet<ImapFlow>();
 
-/** The shortest time between a command and its answer, in milliseconds. */
+/** The shortest time between any command and its answer, in milliseconds: a server cannot be further away than that. */
 const shortest = new WeakMap<ImapFlow, number>();
 /** How far away the server of a connection is, in milliseconds there and back; 0 where that is not known. */
 export const roundTripOf = (client: ImapFlow): number => shortest.get(client) ?? 0;
@@ -77,10 +75,9 @@ export function allowFlights(client: ImapFlow): void {
   };
   inside.exec = (command, attributes, options) => {
     const answer = exec(command, attributes, options);
-    if (QUICK.has(command)) {
-      const sent = performance.now();
-      answer.then(() => { shortest.set(client, Math.min(shortest.get(client) ?? Infinity, performance.now() - sent)); }, () => {});
-    }
+    const sent = performance.now();
+    const answered = () => { shortest.set(client, Math.min(shortest.get(client) ?? Infinity, performance.now() - sent)); };
+    answer.then(answered, () => {});
     const { currentRequest: first, requestQueue } = inside;
     if (!flight.open || !first || !first.sent || inside.commandParts!.length || !client.authenticated) return answer;
     for (const waiting of requestQueue!) {

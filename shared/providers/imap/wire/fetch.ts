@@ -7,20 +7,24 @@ import {
   imapToolsLibrary, type FetchMessageObject, type FetchQueryObject, type ImapFlow, type MailboxObject, type MessageAddressObject, type MessageEnvelopeObject,
 } from '../libraries.js';
 import { observeBeside } from '../session/observe.js';
+import { plainStructure } from './structure.js';
+import type { Value } from './value.js';
 
-/** A value as the library's own parser gives it: lists are arrays, NIL is null, the section of `BODY[...]` stands beside its atom. */
-type Value = { type: 'ATOM' | 'STRING' | 'LITERAL'; value: string | Buffer; section?: Value[]; partial?: number[] } | null | Value[];
 interface FetchRow { tag: '*'; command: string; attributes: Value[] }
 
 const LF = 0x0a, CR = 0x0d, STAR = 0x2a, NINE = 0x39, CLOSE = 0x7d;
+const BLANK = 0x20, QUOTE = 0x22, LIST = 0x28, LIST_END = 0x29, LESS = 0x3c, SECTION = 0x5b, SECTION_END = 0x5d;
+const BACKSLASH = 0x5c, OPEN = 0x7b;
 /** The state of the library's stream outside literals. */
 const LINE = 1;
 /** Answers of more bytes are left to the library. */
 const LARGEST = 1024 * 1024;
 /** The library refuses deeper lists. */
 const DEEPEST = 25;
-/** Anything else in an atom, though some servers send it, is left to the library. */
-const ATOM = /[A-Za-z0-9\\$_.\-+/]+/y;
+/** The bytes of an atom. Anything else there, though some servers send it, is left to the library. */
+const ATOM = Uint8Array.from({ length: 256 },
+  (_, byte) => /[A-Za-z0-9\\$_.\-+/]/.test(String.fromCharCode(byte)) ? 1 : 0);
+const NIL = /^nil$/i, WITH_SECTION = /^(?:BODY|BINARY)$/i;
 const FOREIGN = /[\x80-\xff\x1b]/;
 /** The charset of the first text in a BODYSTRUCTURE: what is no ASCII in its header is likely written in the same. */
 const CHARSET = /"charset" "([^"]{1,60})"/i;
@@ -44,15 +48,15 @@ export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow
     const from = pattern.lastIndex = at;
     return pattern.test(text) ? text.slice(from, at = pattern.lastIndex) : '';
   };
-  const list = (end: string, depth: number): Value[] => {
+  const list = (end: number, depth: number): Value[] => {
     const out: Value[] = [];
     if (depth > DEEPEST) bad = true;
     while (!bad) {
-      const c = text[at];
-      if (c === ' ') at++;
+      const c = text.charCodeAt(at);
+      if (c === BLANK) at++;
       else if (c === end) { at++; return out; }
-      else if (c === '(') { at++; out.push(list(')', depth + 1)); }
-      else if (c === '"') {
+      else if (c === LIST) { at++; out.push(list(LIST_END, depth + 1)); }
+      else if (c === QUOTE) {
         let close = text.indexOf('"', at + 1);
         if (close < 0) break;
         let value = text.slice(at + 1, close);
@@ -66,33 +70,36 @@ export function fetchRow(payload: Buffer, literals: readonly Buffer[]): FetchRow
         }
         out.push({ type: 'STRING', value: foreign ? rawText(Buffer.from(value, 'latin1'), charset) : value });
         at = close + 1;
-      } else if (c === '{') {
+      } else if (c === OPEN) {
         const size = take(LITERAL), bytes = literals[literal++];
         if (!size || !bytes || bytes.length !== parseInt(size.slice(1), 10)) break;
         out.push({ type: 'LITERAL', value: bytes });
       } else {
-        const value = take(ATOM);
-        if (!value) break;
-        const atom: Value = value.length === 3 && value.toUpperCase() === 'NIL' ? null : { type: 'ATOM', value };
+        const from = at;
+        // A backslash begins an atom and stands nowhere else.
+        if (ATOM[c]) do at++; while (ATOM[text.charCodeAt(at)] && text.charCodeAt(at) !== BACKSLASH);
+        if (at === from) break;
+        const value = text.slice(from, at);
+        const atom: Value = value.length === 3 && NIL.test(value) ? null : { type: 'ATOM', value };
         out.push(atom);
-        if (text[at] === '[' && atom && /^(?:BODY|BINARY)$/i.test(value)) {
+        if (text.charCodeAt(at) === SECTION && atom && WITH_SECTION.test(value)) {
           at++;
-          atom.section = list(']', depth + 1);
-          if (text[at] === '<') {
+          atom.section = list(SECTION_END, depth + 1);
+          if (text.charCodeAt(at) === LESS) {
             const partial = take(PARTIAL);
             if (!partial) break;
             atom.partial = [parseInt(partial.slice(1), 10)];
           }
         }
-        // An atom ends at a blank or with its list; a backslash begins one and stands nowhere else.
-        const next = text[at];
-        if (value.lastIndexOf('\\') > 0 || (next !== ' ' && next !== end)) break;
+        // It ends at a blank or with its list.
+        const next = text.charCodeAt(at);
+        if (next !== BLANK && next !== end) break;
       }
     }
     bad = true;
     return out;
   };
-  const items = list(')', 2);
+  const items = list(LIST_END, 2);
   if (bad || at !== text.length || literal !== literals.length) return undefined;
   return { tag: '*', command: head[1]!, attributes: [{ type: 'ATOM', value: 'FETCH' }, items] };
 }
@@ -189,7 +196,8 @@ const MONSTROUS = 512 * 1024;
  * never will be.
  */
 interface Asked {
-  tag: string; carries: boolean; awaits(row: FetchRow): boolean; row(row: FetchRow): void | Promise<void>; end(error?: Error): void; over: Promise<void>;
+  tag: string; carries: boolean; awaits(told: Told): boolean; row(row: FetchRow): void | Promise<void>;
+  end(error?: Error): void; over: Promise<void>;
 }
 /** Those of a connection, in the order they were sent. A connection that is not here cannot have any. */
 const underWay = new WeakMap<ImapFlow, Asked[]>();
@@ -217,23 +225,25 @@ export function isTransferring(client: ImapFlow): boolean {
 
 const isFetch = (request: unknown): boolean => /^(?:UID )?FETCH$/.test((request as { command?: string } | undefined)?.command ?? '');
 
+/** What a row is about, and the names of what it tells besides. */
+interface Told { uid: number; names: string[] }
+function toldBy({ attributes }: FetchRow): Told {
+  const told: Told = { uid: 0, names: [] }, pairs = attributes[1] as Value[];
+  for (let i = 0; i + 1 < pairs.length; i += 2) {
+    const key = pairs[i], value = pairs[i + 1];
+    if (!key || Array.isArray(key) || typeof key.value !== 'string') continue;
+    const name = upper(key.value);
+    if (name !== 'UID') told.names.push(name);
+    else if (value && !Array.isArray(value)) told.uid = Number(value.value);
+  }
+  return told;
+}
+
 /** Tells whether a row answers a question: it is about one of its messages, and tells something that was asked for. */
-function awaited({ set, query }: Question, client: ImapFlow): (row: FetchRow) => boolean {
-  const isAsked = membership(set);
-  const names = new Set(itemsOf(client, query).flatMap(item => Array.isArray(item) ? [] : [item.value.replace('.PEEK', '')]));
+function awaited(items: Token[], isAsked: (uid: number) => boolean): (told: Told) => boolean {
+  const names = new Set(items.flatMap(item => Array.isArray(item) ? [] : [item.value.replace('.PEEK', '')]));
   names.delete('UID');
-  return ({ attributes }) => {
-    const pairs = attributes[1] as Value[];
-    let uid = 0, tells = false;
-    for (let i = 0; i + 1 < pairs.length; i += 2) {
-      const key = pairs[i], value = pairs[i + 1];
-      if (!key || Array.isArray(key) || typeof key.value !== 'string') continue;
-      const name = key.value.toUpperCase();
-      if (name !== 'UID') tells ||= names.has(name);
-      else if (value && !Array.isArray(value)) uid = Number(value.value);
-    }
-    return tells && isAsked(uid);
-  };
+  return told => isAsked(told.uid) && told.names.some(name => names.has(name));
 }
 
 /** Lets a connection have FETCH commands under way beside the library's, which sends one at a time. */
@@ -247,7 +257,8 @@ function pipe(client: ImapFlow, inside: Inside): Asked[] {
     const name = attributes?.[0];
     if (!asked.length || !name || Array.isArray(name) || name.value !== 'FETCH') return theirs(command, attributes);
     return row => {
-      const takers = asked.filter(one => one.awaits(row)).map(one => one.row);
+      const takers: Asked['row'][] = [], told = toldBy(row);
+      for (const one of asked) if (one.awaits(told)) takers.push(one.row);
       if (!takers.length || isFetch(inside.currentRequest)) {
         const own = theirs(command, attributes);
         if (own) takers.push(own);
@@ -399,6 +410,10 @@ function itemsOf({ capabilities, enabled, mailbox }: ImapFlow, query: FetchQuery
 
 /** True where a list of an answer has bytes in it that are not read as text yet. */
 const hasLiteral = (value: Value): boolean => Array.isArray(value) && value.some(one => Array.isArray(one) ? hasLiteral(one) : one?.type === 'LITERAL');
+/** Names of items as most servers write them: looked up here, they need not be spelled anew. */
+const NAMES: ReadonlySet<string> = new Set(
+  ['UID', 'FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'MODSEQ', 'ENVELOPE', 'BODYSTRUCTURE', 'BODY']);
+const upper = (name: string): string => NAMES.has(name) ? name : name.toUpperCase();
 
 /** What the library says of a FETCH answer, made of what it read or `fetchRow` did. */
 async function rowMaker(mailbox: MailboxObject) {
@@ -411,7 +426,7 @@ async function rowMaker(mailbox: MailboxObject) {
       const key = pairs[i], value = pairs[i + 1]!;
       if (!key || Array.isArray(key) || typeof key.value !== 'string') continue;
       const single = value && !Array.isArray(value) ? value.value : undefined;
-      const name = key.value.toUpperCase();
+      const name = upper(key.value);
       if (key.section && name === 'BODY') {
         // A section may come as a quoted string too; the line was read as UTF-8, so that is what restores its bytes.
         const [inner] = key.section, bytes = typeof single === 'string' ? Buffer.from(single) : single;
@@ -430,7 +445,9 @@ async function rowMaker(mailbox: MailboxObject) {
         const date = new Date(single);
         row.internalDate = Number.isNaN(date.getTime()) ? single : date;
       } else if (name === 'ENVELOPE') { if (Array.isArray(value)) row.envelope = envelopeOf(value, charset); }
-      else if (name === 'BODYSTRUCTURE') { if (Array.isArray(value)) row.bodyStructure = parseBodystructure(readable(value, charset) as never); }
+      else if (name === 'BODYSTRUCTURE') {
+        if (Array.isArray(value)) row.bodyStructure = plainStructure(value) ?? parseBodystructure(readable(value, charset) as never);
+      }
       else if (name === 'MODSEQ' || name === 'EMAILID' || name === 'THREADID') {
         const [only] = Array.isArray(value) ? value : [];
         const text = only && !Array.isArray(only) && typeof only.value === 'string' ? only.value : undefined;
@@ -459,9 +476,12 @@ interface Question { set: string; query: FetchQueryObject; each: Each; uid?: boo
 function membership(set: string): (uid: number) => boolean {
   const ranges = set.split(',').map(range => {
     const [a = 0, b = a] = range.split(':').map(end => end === '*' ? Infinity : Number(end));
-    return [Math.min(a, b), Math.max(a, b)] as const;
+    return { low: Math.min(a, b), high: Math.max(a, b) };
   });
-  return uid => ranges.some(([low, high]) => uid >= low && uid <= high);
+  return uid => {
+    for (const { low, high } of ranges) if (uid >= low && uid <= high) return true;
+    return false;
+  };
 }
 
 /** True when a row tells all that was asked for. What a server may leave out for good, such as a thread, does not count. */
@@ -477,15 +497,18 @@ const answersAny = (row: Row, query: FetchQueryObject): boolean =>
 
 /** What Courier says instead of a message that another client has just deleted, until it may tell EXPUNGE: at NOOP, or when the folder is opened. */
 const COURIER_GONE = { subject: 'message unavailable', from: 'root@localhost', text: 'This message is no longer available on the server.',
-  header: /^From: System Administrator <root@localhost>\r?\nSubject: message unavailable\r?\n\r?\n/ };
+  first: 0x46, header: /^From: System Administrator <root@localhost>\r?\nSubject: message unavailable\r?\n\r?\n/ };
 
 /** True for a row that a server made up for a message that is gone. */
 function isMadeUp({ envelope, headers, source, bodyParts }: Row): boolean {
   if (envelope?.subject === COURIER_GONE.subject && !envelope.date && !envelope.messageId && envelope.from?.[0]?.address === COURIER_GONE.from) return true;
   // Anyone may write that sentence, so a header that is told decides.
   const head = headers ?? source;
-  if (head?.length) return COURIER_GONE.header.test(head.toString('latin1', 0, 200));
-  return !!bodyParts && [...bodyParts.values()].some(part => part.length < 60 && part.toString('latin1').trim() === COURIER_GONE.text);
+  if (head?.length) return head[0] === COURIER_GONE.first && COURIER_GONE.header.test(head.toString('latin1', 0, 200));
+  for (const part of bodyParts?.values() ?? []) {
+    if (part.length < 60 && part.toString('latin1').trim() === COURIER_GONE.text) return true;
+  }
+  return false;
 }
 
 /**
@@ -515,7 +538,7 @@ async function rowCollector(mailbox: MailboxObject, { set, query, each, uid = tr
     return hand(row);
   };
   return {
-    collect,
+    collect, isAsked,
     // A row that cannot be made is dropped, as the library does, and is asked for again.
     take(untagged: FetchRow): void | Promise<void> {
       const row = toRow(untagged);
@@ -568,11 +591,11 @@ export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): 
   const collectors = await Promise.all(wishes.map(wish => rowCollector(mailbox, wish)));
   // The rows that the library waits for would be taken for these.
   if (!client.usable || inside.currentRequest || inside.requestQueue!.length) return;
-  const under = wishes.map(({ set, query }) => ({ tag: `${TAG}${++tags}`, set, items: spelled(itemsOf(client, query)) }));
-  inside.write!(under.map(({ tag, set, items }) => `${tag} UID FETCH ${set} ${items}`).join('\r\n'));
+  const under = wishes.map(({ set, query }) => ({ tag: `${TAG}${++tags}`, set, items: itemsOf(client, query) }));
+  inside.write!(under.map(({ tag, set, items }) => `${tag} UID FETCH ${set} ${spelled(items)}`).join('\r\n'));
   if (!client.usable) return;
-  for (const [i, { tag }] of under.entries()) {
-    const { take, finish } = collectors[i]!;
+  for (const [i, { tag, items }] of under.entries()) {
+    const { take, finish, isAsked } = collectors[i]!;
     let end: Asked['end'] = () => {};
     const over = new Promise<void>((resolve, reject) => {
       end = error => { if (error) reject(error); else finish().then(resolve, reject); };
@@ -580,8 +603,8 @@ export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): 
     // Nobody may be waiting for it.
     over.catch(() => {});
     observeBeside(client, 'UID FETCH', over);
-    const { source, headers, bodyParts } = wishes[i]!.query;
-    asked.push({ tag, carries: !!(source ?? headers ?? bodyParts), awaits: awaited(wishes[i]!, client), row: take, over, end });
+    const { source, headers, bodyParts } = wishes[i]!.query, carries = !!(source ?? headers ?? bodyParts);
+    asked.push({ tag, carries, awaits: awaited(items, isAsked), row: take, over, end });
     wishes[i]!.sent?.(over);
   }
 }
