@@ -1,5 +1,4 @@
 import { MailError, isMailError } from '../../../errors.js';
-import { codeAndWords } from '../../../notSent.js';
 import { pause } from '../../../wait.js';
 import { redact } from '../../../secrets.js';
 import type { Context } from '../../../provider.js';
@@ -11,6 +10,7 @@ import { unlessAborted } from './abort.js';
 import { paced } from './commandPace.js';
 import { LOGIN_EVERY, LOGINS_AT_ONCE, loginTurn, NO_LOGINS, type Logins } from './loginTurn.js';
 import { passing, type Passing } from './refusal.js';
+import { isNotImap, noAnswer } from './noAnswer.js';
 import { trySecondWay } from './signIn.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from './tlsMix.js';
 import { nameAsListed } from './namespaces.js';
@@ -457,11 +457,10 @@ export function imapError(error: unknown, end: Endpoint): MailError {
   // The command had been sent, and its answer never came.
   const done = e.command !== undefined && e.rejectedFrom === 'pendingRequest' ? perhapsDone(e.command) : '';
   if (passes && e.reason) return new MailError(passes.code, `${where} closed the connection: ${said}.${done}`, { ...details, retryAfter: passes.retryAfter });
-  if (e.code === 'LiteralTooLarge' || e.code === 'LineTooLarge' || e.code === 'ParserError' || e.code === 'ResponseProcessingFailed') {
+  if (isNotImap(e.code)) {
     return new MailError('protocol', `${where} sent something that is not IMAP: ${said}.`, details);
   }
-  return new MailError('unavailable', `${where} did not answer: ${codeAndWords({ ...(e.code ? { code: e.code } : {}), message: said }, ', ')}.${done}`,
-    details);
+  return new MailError('unavailable', `${noAnswer(where, end.host, { code: e.code, message: said })}${done}`, details);
 }
 
 /** How long a command on the connection that waits for news may take; they are all short. In milliseconds. */

@@ -1,9 +1,9 @@
 import { isMailError, MailError } from '../../../errors.js';
-import { codeAndWords } from '../../../notSent.js';
 import { redact } from '../../../secrets.js';
 import type { Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError } from '../account/certificate.js';
 import type { SmtpFailure } from '../wire/smtpData.js';
+import { noAnswer } from './noAnswer.js';
 import { passing } from './refusal.js';
 import { isPlainAnswer, noStartTls, speaksPlain } from './tlsMix.js';
 
@@ -75,6 +75,6 @@ function withoutAnswer(e: SmtpFailure, said: string, end: Endpoint): MailError {
     case 'ESTREAM': return new MailError('invalid_input', `An attachment could not be read: ${said}.`, details);
     case 'ETOOSLOW': return new MailError('unavailable', `${where} was given up: ${said}. The message was broken off before its end, so it was not sent.`,
       details);
-    default: return new MailError('unavailable', `${where} did not answer: ${codeAndWords({ ...(e.code ? { code: e.code } : {}), message: said }, ', ')}.`, details);
+    default: return new MailError('unavailable', noAnswer(where, end.host, { code: e.code, message: said }), details);
   }
 }
