@@ -29,8 +29,8 @@ function poolFor(filter: Filter | undefined): Pool {
  */
 const PATIENCE = { items: 300, menus: 0 };
 
-/** A client and the name its account has in caches. */
-interface Opened { client: Client; key: string }
+/** A client, and the name its account has in caches. */
+interface Opened { client: Client; key: string; /** The address of the account, where its user is one. */ own?: string }
 
 /**
  * Opens the account chosen for an item. What n8n does for its own requests and undici would skip is handed back here by name: the egress
@@ -66,7 +66,8 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
     },
     resolve: host => filter ? filtered(filter, host) : Promise.resolve(host),
   });
-  return { client, key: `${accountKey(provider, account)} ${id}` };
+  const { user } = account as { user?: unknown };
+  return { client, key: `${accountKey(provider, account)} ${id}`, ...(typeof user === 'string' && user.includes('@') ? { own: user } : {}) };
 }
 
 /** The address to connect to for a host, after n8n's egress filter. */

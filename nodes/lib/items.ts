@@ -77,7 +77,7 @@ async function runItem(
   const { input, named } = await readInput(node, operationName, operation, index);
   await lookups.resolve(account, operation.input, named, input);
   const options = operation.effect === 'read' ? {} : node.getNodeParameter('options', index, {}) as { dryRun?: unknown };
-  if (isOn(options.dryRun)) return [await outputItem(node, await dryRun(client, operationName, operation, input), index, false)];
+  if (isOn(options.dryRun)) return [await outputItem(node, await dryRun(client, operationName, operation, input, account.own), index, false)];
   if (operation.effect === 'destroy' && isToolNode(node) && !isOn(node.getNodeParameter('allowDestructive', index, false))) {
     throw new NodeOperationError(node.getNode(), 'This operation removes something, and AI agents may not run it here.',
       { itemIndex: index, description: 'Turn on Allow Destructive Operation in this tool to permit it. '

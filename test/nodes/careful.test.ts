@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { consequenceOf, runItems } from '../../nodes/lib/index.js';
+import { consequenceOf, runItems, type NodeName } from '../../nodes/lib/index.js';
 import { providers, type Operation } from '../../shared/index.js';
 import { seededId, startScaleway } from '../sandbox/scaleway.js';
 import { startRackspace } from '../sandbox/rackspace.js';
@@ -18,7 +18,7 @@ describe('care before something is changed', function () {
   const writes = (vendor: Vendor) => vendor.seen.filter(({ method }) => method !== 'GET').length;
 
   /** Runs one item through the node as n8n would; `type` is the node's, which ends in `Tool` where an agent runs it. */
-  async function run(vendor: Vendor, operation: string, parameters: Values, { type = 'n8n-nodes-mailroom.mailbox', ...more }: { type?: string; account?: Values } = {}): Promise<INodeExecutionData> {
+  async function run(vendor: Vendor, operation: string, parameters: Values, { type = 'n8n-nodes-mailroom.mailbox', node = 'mailbox', ...more }: { type?: string; node?: NodeName; account?: Values } = {}): Promise<INodeExecutionData> {
     const [resource, verb] = operation.split('.'), all: Values = { provider: vendor.id, resource, operation: verb, ...parameters };
     const context = {
       getInputData: () => [{ json: {} }], continueOnFail: () => false, getExecutionCancelSignal: () => undefined,
@@ -26,7 +26,7 @@ describe('care before something is changed', function () {
       getNodeParameter: (name: string, _index: number, fallback?: unknown) => name in all ? all[name] : fallback,
       getCredentials: () => Promise.resolve({ ...credentialOf(vendor).data, ...more.account }), logger: console, helpers: {},
     };
-    return (await runItems(context as unknown as IExecuteFunctions, 'mailbox'))[0]![0]!;
+    return (await runItems(context as unknown as IExecuteFunctions, node))[0]![0]!;
   }
 
   describe('a dry run', () => {
@@ -51,7 +51,26 @@ describe('care before something is changed', function () {
       const { json } = await run(scaleway, 'mailbox.create', { ...input, options: { dryRun: true } });
       assert.deepEqual(json.input, { ...input, password: '***' });
       assert.doesNotMatch(JSON.stringify(json), /correct horse/);
-      assert.equal(scaleway.seen.length, 0);
+      assert.deepEqual(scaleway.seen.map(({ method, path }) => [method, path.split('/').at(-1)]), [['GET', seededId('mail.example.com')]], 'the domain was read');
+    });
+    it('of an entry of a list reads the list: what is there already, what is not, and a mailbox that nobody has', async () => {
+      const list = { node: 'spamList' } as const, entry = (operation: string, value: string, mailbox = 'alex.smith@example.com') =>
+        run(rackspace, operation, { mailbox, list: 'blockedSenders', value, options: { dryRun: true } }, list).then(({ json }) => json);
+      await run(rackspace, 'spamList.add', { mailbox: 'alex.smith@example.com', list: 'blockedSenders', value: 'dry@spam.example' }, list);
+      const before = writes(rackspace);
+      assert.match(String((await entry('spamList.add', 'dry@spam.example')).note), /already/);
+      assert.match(String((await entry('spamList.add', 'other@spam.example')).note), /Would run: Add an entry/);
+      assert.deepEqual((await entry('spamList.remove', 'dry@spam.example')).entry, { list: 'blockedSenders', value: 'dry@spam.example' });
+      await assert.rejects(entry('spamList.remove', 'other@spam.example'), /"other@spam\.example" is not on the list/);
+      await assert.rejects(entry('spamList.add', 'other@spam.example', 'nobody-here@example.com'), /not found/i);
+      assert.equal(writes(rackspace), before);
+    });
+    it('of a creation says what stands in its way, or that what it belongs to is not there', async () => {
+      await assert.rejects(run(rackspace, 'mailbox.create', { mailbox: 'alex.smith@example.com', displayName: 'A', password: 'Correct-horse-9', size: '2048',
+        options: { dryRun: true } }), /There is a mailbox "alex\.smith@example\.com" already/);
+      await assert.rejects(run(scaleway, 'mailbox.create', { domain_id: '00000000-0000-4000-8000-00000000dead', local_part: 'new', password: 'correct horse battery',
+        subscription_period: 'monthly', options: { dryRun: true } }), /not.*found|resource/i);
+      assert.equal(writes(rackspace) + writes(scaleway), 0);
     });
     it('fails where the real run would: bad input, nobody there', async () => {
       await assert.rejects(run(scaleway, 'mailbox.update', { mailbox: 'no id', updateFields: {}, options: { dryRun: true } }), /UUID/);

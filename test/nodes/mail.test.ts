@@ -233,4 +233,26 @@ describe('mail from the nodes', function () {
       assert.equal(valueOf(time, '2026-07-01T10:00:00Z', () => 'Europe/Berlin'), '2026-07-01T10:00:00.000Z');
     });
   });
+
+  describe('a dry run of mail', () => {
+    const dry = (node: string, operation: string, parameters: Values) => one(node, 'imap', operation, { ...parameters, options: { dryRun: true } });
+    it('counts what a folder holds, and knows which folders there are', async () => {
+      await one('mailbox', 'imap', 'folder.create', { folder: 'Dry' });
+      const { uid } = mail.deliver('u0@test.local', 'From: Ann <ann@x.test>\r\nSubject: kept\r\n\r\nlong text', { folder: 'Dry' });
+      const message = byId(`Dry;UIDVALIDITY=${mail.folder('u0@test.local', 'Dry').uidValidity};UID=${uid}`);
+      assert.match(String((await dry('mailbox', 'folder.delete', { folder: byId('Dry') })).note), /It holds 1 message\./);
+      await assert.rejects(dry('mailbox', 'folder.create', { folder: 'Dry' }), /There is a folder "Dry" already/);
+      assert.match(String((await dry('mailbox', 'folder.create', { folder: 'Dry2' })).note), /Would run/);
+      await assert.rejects(dry('mailbox', 'message.move', { message, target: byId('Nowhere') }), /Nowhere/);
+      const moved = await dry('mailbox', 'message.move', { message, target: byId('Dry') });
+      assert.deepEqual([(moved.current as Values).subject, (moved.current as Values).text, (moved.related as Record<string, Values>).target!.messages], ['kept', undefined, 1]);
+      assert.match(String((await dry('mailbox', 'message.move', { message, target: byId('Nowhere'), additionalFields: { createFolder: true } })).note), /Would run/);
+      assert.equal(mail.folder('u0@test.local', 'Dry').messages.length, 1);
+    });
+    it('says from whom to whom a mail would go', async () => {
+      const before = mail.smtp.seen.messages.length, said = await dry('send', 'message.send', { to: 'u1@test.local', subject: 's', text: 't' });
+      assert.deepEqual([said.from, (said.input as Values).to], ['u0@test.local', ['u1@test.local']]);
+      assert.equal(mail.smtp.seen.messages.length, before);
+    });
+  });
 });
