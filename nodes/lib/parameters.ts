@@ -300,9 +300,11 @@ const sized = (common: Pick<INodeProperties, 'displayName' | 'name'> & { descrip
     .join('. ').replace(/(\..*[^.])$/s, '$1.'),
 });
 
-function picker(common: Pick<INodeProperties, 'displayName' | 'name'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
+function picker(common: Pick<INodeProperties, 'displayName' | 'name' | 'description'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
+  // The ways to choose say as much, and an ID is only one of them.
+  const { description, ...bare } = common, says = description !== undefined && !/^The (?:ID|code) of the [a-z ]+$/.test(description);
   return {
-    ...common, type: 'resourceLocator', default: { mode: 'list', value: '' },
+    ...bare, ...(says ? { description } : {}), type: 'resourceLocator', default: { mode: 'list', value: '' },
     modes: [
       { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } },
       { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' || field.knownBy === 'path' ? 'By Name' : 'By ID', name: 'id',

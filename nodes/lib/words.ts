@@ -37,7 +37,7 @@ export function subjectOf(resource: string, summary: string): string | undefined
 
 /** A description as n8n wants it: no full stop after a single sentence, one after several, nothing at either end. */
 export function describe(text: string | undefined): string | undefined {
-  const trimmed = text === undefined ? undefined : inWords(text.trim().replace(/\s+/g, ' '));
+  const trimmed = text === undefined ? undefined : inWords(text.trim().replace(/\s+/g, ' ')).replace(/(?<![\w.<{-])id(s?)(?![\w=-])/g, 'ID$1');
   if (!trimmed) return undefined;
   const bare = trimmed.replace(/\.$/, '');
   return /\.\s/.test(bare) ? `${bare}.` : bare;
