@@ -53,8 +53,9 @@ const RULES: readonly Rule[] = [
     files: new RegExp(`^extension/${room}/(?!page/)`), may: new RegExp(`^shared/index\\.ts$|^vscode$|^extension/(?:${[...ROOMS, room].join('|')})/(?!page/)`),
     why: 'features meet in the rooms below them, never each other',
   })),
+  { files: /^extension\/mail\/page\/purify\.ts$/, may: /^dompurify$|^extension\/mail\/page\/allowed\.ts$/, why: 'one file knows the library that cleans mail' },
   {
-    files: /^extension\/[^/]+\/page\/(?!controls\.ts)/, may: /^extension\/(?:SELF|webview)\/page\/|^extension\/webview\/messages\.ts$/,
+    files: /^extension\/[^/]+\/page\/(?!controls\.ts|purify\.ts)/, may: /^extension\/(?:SELF|webview)\/page\/|^extension\/webview\/messages\.ts$/,
     why: 'a page knows its own room, what all pages share, and the messages; it is filled by those alone',
   },
   { files: /^extension\/webview\/page\/controls\.ts$/, may: /^@vscode\/webview-ui-toolkit$|^extension\/webview\/messages\.ts$|^extension\/webview\/page\/addresses\.ts$/, why: 'one file knows the widget toolkit' },

@@ -52,8 +52,8 @@ export function mailStyles(elements: number, picture: Picture) {
       const sheet = new CSSStyleSheet({ media: media.slice(0, LONG) });
       sheet.replaceSync(text.slice(0, Math.max(0, read)));
       read -= text.length;
-      // In a text within a style the escaped form means the same, and ends no element.
-      return onMedia(sheet.media, write(sheet.cssRules, 0)).replaceAll('</', '<\\/');
+      // In a text within a style the escaped form means the same, and neither ends nor begins an element.
+      return onMedia(sheet.media, write(sheet.cssRules, 0)).replace(/<(?=[/\w!])/g, '\\3c ');
     },
     /** What remains of an element's own style. */
     own(element: Element): string {

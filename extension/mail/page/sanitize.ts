@@ -4,6 +4,7 @@ import { limitCharacters } from './characterLimits.js';
 import { limitLayouts } from './layouts.js';
 import { mailStyles } from './mailStyle.js';
 import { limitMarkup } from './markupLimits.js';
+import { purify } from './purify.js';
 
 /** Deeper nesting than this is flattened: nobody reads it, and it only serves to stall. */
 const DEEPEST = 200;
@@ -15,8 +16,8 @@ const SPAN = 100, SPANS = 20_000;
 const LIMITED: Readonly<Record<string, number>> = { dir: 3000, value: 200, start: 200, q: 1000, area: 2000, map: 200, usemap: 200 };
 /** Pictures within an address, of kinds that are nothing but pixels: a drawing can hold more. */
 const DATA = /^data:image\/(a?png|avif|p?jpe?g|gif|webp|bmp|x-ms-bmp|(x-|vnd\.microsoft\.)icon)(;[\w-]+=[\w.-]*)*; *base64,/i;
-/** Longer attributes are cut, in characters; a longer link is none. */
-const LONGEST = 2000, LINK = 20_000;
+/** Longer attributes are cut, in characters, but for those that are nothing when they are cut. */
+const LONGEST = 2000, WHOLE: ReadonlySet<string> = new Set(['href', 'src', 'background', 'name', 'coords', 'usemap']);
 
 interface Clean {
   /** The body element, with what it says of itself. */
@@ -33,7 +34,10 @@ interface CleanOptions {
   inline: Readonly<Record<string, string>>;
 }
 
-/** Rebuilds a message from what is harmless in it. The parser's document is inert: nothing in it runs or loads. */
+/**
+ * What of a message is harmless. The limits come first, for what stalls a parser or a page, and our styles; then DOMPurify takes out what is not on
+ * our lists. The documents are inert: nothing in them runs or loads.
+ */
 export function sanitize(html: string, { images, inline }: CleanOptions): Clean {
   let remote = false, cut = false, count = 0, length = 0, spans = SPANS;
   const used: Record<string, number> = {}, spare = (name: string) => (used[name] = (used[name] ?? 0) + 1) <= (LIMITED[name] ?? Infinity);
@@ -49,30 +53,16 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
     return images ? at.replace(/^\/\//, 'https://') : undefined;
   };
   const styles = mailStyles(parsed.querySelectorAll('*').length, picture), calm = limitCharacters();
-  const attributes = (from: Element, made: Element): void => {
-    const name = from.localName;
-    for (const { name: attribute, value } of Array.from(from.attributes)) {
-      const text = value.slice(0, LONGEST);
-      switch (attribute) {
-        case 'style': { const css = styles.own(from); if (css) made.setAttribute('style', css); break; }
-        case 'src': case 'background': {
-          if (attribute === 'src' && name !== 'img') break;
-          const at = picture(value);
-          if (at) made.setAttribute(attribute, at); else if (name === 'img') made.setAttribute('data-blocked', '');
-          break;
-        }
-        case 'usemap': if (name === 'img' && /^#./.test(value) && spare(attribute)) made.setAttribute('usemap', text); break;
-        case 'name': case 'coords': if (name === (attribute === 'name' ? 'map' : 'area') && value.length <= LONGEST) made.setAttribute(attribute, value); break;
-        case 'href': if ((name === 'a' || name === 'area') && value.length <= LINK && /^\s*(https?:|mailto:)/i.test(value)) made.setAttribute('href', value.trim()); break;
-        case 'colspan': case 'rowspan': case 'span': {
-          const span = Math.min(Number.parseInt(value, 10) || 1, SPAN, spans);
-          if (span > 1) { made.setAttribute(attribute, String(span)); spans -= span; }
-          break;
-        }
-        case 'text': if (name === 'body') made.setAttribute('text', text); break;
-        default: if (ATTRIBUTES.has(attribute) && spare(attribute)) made.setAttribute(attribute, text);
-      }
-    }
+  /** Attributes as they are, but for their styles, their length, and those whose cost grows with their number. `from` is what they stand on. */
+  const limited = (from: Element, made: Element, name: string, value: string): void => {
+    const set = (text: string) => { if (text) made.setAttribute(name, text); else made.removeAttribute(name); };
+    if (name === 'style') set(styles.own(from));
+    else if (!spare(name)) set('');
+    else if (name === 'colspan' || name === 'rowspan' || name === 'span') {
+      const span = Math.min(Number.parseInt(value, 10) || 1, SPAN, spans);
+      set(span > 1 ? String(span) : '');
+      if (span > 1) spans -= span;
+    } else if (value.length > LONGEST && !WHOLE.has(name)) set(value.slice(0, LONGEST));
   };
   const copy = (from: Node, to: Node, depth: number): void => {
     for (let node = from.firstChild; node; node = node.nextSibling) {
@@ -86,19 +76,13 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
       }
       if (node.nodeType !== Node.ELEMENT_NODE) continue;
       const element = node as Element, name = element.localName;
-      if (DROPPED.has(name) || element.namespaceURI !== 'http://www.w3.org/1999/xhtml') continue;
       count++;
+      // What goes with all it holds is left to the cleaner, without what it holds.
+      if (DROPPED.has(name) || element.namespaceURI !== out.body.namespaceURI) { to.appendChild(out.importNode(element, false)); continue; }
       if (!KEPT.has(name) || !spare(name) || depth > DEEPEST) { copy(element, to, Math.min(depth + 1, DEEPEST + 1)); continue; }
       if (name === 'style') { style(element); continue; }
-      const made = out.createElement(name);
-      attributes(element, made);
-      if (name === 'a' || name === 'area') {
-        made.setAttribute('rel', 'noreferrer noopener');
-        made.setAttribute('target', '_self');
-        const href = made.getAttribute('href');
-        if (href) made.setAttribute('title', href);
-      }
-      if (name === 'img' && !made.hasAttribute('alt')) made.setAttribute('alt', '');
+      const made = out.importNode(element, false);
+      for (const { name: attribute, value } of Array.from(made.attributes)) limited(element, made, attribute, value);
       to.appendChild(made);
       copy(element, made, depth + 1);
     }
@@ -112,12 +96,18 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
   }
   for (const one of Array.from(parsed.head.querySelectorAll('style'))) style(one);
   // What stands on the root holds for the body, unless that says otherwise.
-  attributes(parsed.documentElement, out.body);
-  const above = out.body.getAttribute('style') ?? '';
-  attributes(parsed.body, out.body);
-  const below = parsed.body.hasAttribute('style') ? out.body.getAttribute('style') : '';
-  if (above && below !== above) out.body.setAttribute('style', `${above} ${below}`);
+  for (const from of [parsed.documentElement, parsed.body]) {
+    const before = out.body.getAttribute('style') ?? '';
+    for (const { name, value } of Array.from(from.attributes)) {
+      if (!ATTRIBUTES.has(name) && name !== 'background' && name !== 'text') continue;
+      out.body.setAttribute(name, value);
+      limited(from, out.body, name, value);
+    }
+    const own = from.hasAttribute('style') ? out.body.getAttribute('style') ?? '' : '';
+    if (before && own !== before) out.body.setAttribute('style', `${before} ${own}`.trim());
+  }
   copy(parsed.body, out.body, 0);
+  purify(out.body, picture);
   limitLayouts(out.body, styles.layouts);
   return { html: out.body.outerHTML, remote, cut };
 }
