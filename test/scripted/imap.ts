@@ -82,6 +82,12 @@ function serve(socket: Socket, script: Script, self: ScriptedImap, plain: Plain)
     interleave();
     for (const answer of plainAnswers(command, session, self, plain)) raw(answer);
   };
+  // What a plain server answers is worked out once, because it may change the folder.
+  let made: { command: Command; answers: Buffer[] } | undefined;
+  const plainOf = (command: Command) => {
+    if (made?.command !== command) made = { command, answers: plainAnswers(command, session, self, plain) };
+    return made.answers;
+  };
   const perform = (command: Command, action: Action): void => {
     if ('say' in action) return say(action.say, command.tag);
     switch (action.act) {
@@ -90,7 +96,9 @@ function serve(socket: Socket, script: Script, self: ScriptedImap, plain: Plain)
       case 'drip': drip(socket, Buffer.concat(plainAnswers(command, session, self, plain))); return;
       case 'regular': regular(command); return;
       case 'regular without range': regular({ ...command, args: command.args.replace(/<\d+\.\d+>/g, '') }); return;
-      case 'regular rows': for (const answer of plainAnswers(command, session, self, plain)) if (answer[0] === 0x2a) raw(answer); return;
+      case 'regular rows': case 'regular tag':
+        for (const answer of plainOf(command)) if ((answer[0] === 0x2a) === (action.act === 'regular rows')) raw(answer);
+        return;
       default: {
         const at = self.messages.findIndex(message => message.uid === action.uid);
         if (at < 0) return;

@@ -11,7 +11,7 @@
  * A command without a line that fits is answered as a plain server would. Instead of words an answer may be one of these:
  *
  *   S: <regular>                       all that a plain server answers
- *   S: <regular rows>                  the same without the tagged line
+ *   S: <regular rows>                  the same without the tagged line; <regular tag> is that line alone
  *   S: <regular without range>         the same as if the command had no <start.length>
  *   S: <expunge 2>                     the message with UID 2 is gone, and it is told; <remove 2> tells nothing
  *   S: <close>                         the connection is closed
@@ -26,7 +26,7 @@
 interface Step { fits: (command: string) => boolean; left: number; answers: string[] }
 
 /** What a script says to do next. */
-export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'regular without range' | 'close' | 'silence' | 'drip' | 'read slowly' } | { act: 'expunge' | 'remove'; uid: number };
+export type Action = { say: string } | { act: 'regular' | 'regular rows' | 'regular tag' | 'regular without range' | 'close' | 'silence' | 'drip' | 'read slowly' } | { act: 'expunge' | 'remove'; uid: number };
 
 /** A script that is being played. */
 export interface Script {
@@ -75,7 +75,7 @@ export function readScript(text: string): Script {
 }
 
 function actionOf(answer: string): Action {
-  const act = /^<(regular|regular rows|regular without range|close|silence|drip|read slowly)>$/.exec(answer)?.[1];
+  const act = /^<(regular|regular rows|regular tag|regular without range|close|silence|drip|read slowly)>$/.exec(answer)?.[1];
   if (act) return { act: act as 'regular' };
   const change = /^<(expunge|remove) (\d+)>$/.exec(answer);
   if (change) return { act: change[1] as 'expunge', uid: Number(change[2]) };
