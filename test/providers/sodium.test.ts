@@ -239,7 +239,7 @@ describe('Sodium', function () {
       });
       it(`${name}: what was refused, redirected or never left is not in doubt`, async () => {
         const given = await input();
-        for (const fault of [{ status: 400, body: '{"message":"No."}' }, { status: 429, body: '' }, { status: 307, headers: { location: '/api/elsewhere' }, body: '' }]) {
+        for (const fault of [{ status: 400, body: '{"message":"No."}' }, { status: 307, headers: { location: '/api/elsewhere' }, body: '' }]) {
           vendor.fail({ ...fault, method: 'POST' });
           assert.doesNotMatch((await failing(client.call(name, given))).message, /may or may not/);
         }
@@ -248,6 +248,14 @@ describe('Sodium', function () {
         assert.equal(error.code, 'unavailable');
         assert.doesNotMatch(error.message, /may or may not/);
         assert.equal(sentBy(vendor).length, 0);
+      });
+      it(`${name}: what was throttled was not done, so it is sent again, and goes out once`, async () => {
+        const given = await input();
+        vendor.forget();
+        vendor.fail({ status: 429, headers: { 'retry-after': '1' }, body: '', method: 'POST' });
+        await client.call(name, given);
+        assert.equal(vendor.seen.filter(seen => seen.method === 'POST').length, 2);
+        assert.equal(sentBy(vendor).length, 1);
       });
     }
     it('an empty answer, an object and nothing are all success', async () => {
