@@ -1,5 +1,5 @@
 import type { ICredentialTestRequest, ICredentialType, Icon, INodeProperties } from 'n8n-workflow';
-import { oauth2Properties } from '../nodes/lib/index.js';
+import { GUARDED_BASE_URL, oauth2Properties } from '../nodes/lib/index.js';
 
 export class OutreachOAuth2Api implements ICredentialType {
   name = 'outreachOAuth2Api';
@@ -15,6 +15,6 @@ export class OutreachOAuth2Api implements ICredentialType {
   properties: INodeProperties[] = oauth2Properties('outreach');
 
   test: ICredentialTestRequest = {
-    request: { baseURL: '={{$credentials.baseUrl}}', url: '/api/v2/mailboxes?page[size]=1', headers: { 'content-type': 'application/vnd.api+json' } },
+    request: { baseURL: GUARDED_BASE_URL, url: '/api/v2/mailboxes?page[size]=1', headers: { 'content-type': 'application/vnd.api+json' } },
   };
 }

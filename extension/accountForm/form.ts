@@ -81,7 +81,7 @@ export async function signIn(
   const provider = grantOf(of, account.values) ?? of;
   const redirectUri = await redirectFor(account);
   const app = { clientId: String(account.values.clientId ?? ''), redirectUri, ...(clientSecret ? { clientSecret } : {}) };
-  const { url, state, verifier } = authorization({ provider, account: account.values, app, pkce: account.values.pkce === true });
+  const { url, state, verifier } = await authorization({ provider, account: account.values, app });
   // Expected before the browser opens: one that is signed in already comes back at once.
   let end: (address: string | undefined) => void = () => {};
   const came = new Promise<string | undefined>(resolve => { end = resolve; });
@@ -102,9 +102,9 @@ export async function signIn(
       box.placeholder = t('Address it ended at');
       box.prompt = t('Go on in the browser. If it does not come back here by itself, paste the address it ended at.');
       box.ignoreFocusOut = true;
-      box.onDidAccept(() => {
-        const complaint = notOurs(box.value.trim(), state);
-        if (complaint === undefined) end(box.value.trim()); else box.validationMessage = complaint;
+      box.onDidAccept(async () => {
+        const address = box.value.trim(), complaint = await notOurs(address, state, { provider, account: account.values });
+        if (complaint === undefined) end(address); else box.validationMessage = complaint;
       });
       // Another box, or Escape, takes this one away; the sign-in goes on, and so does the way to paste.
       box.onDidHide(() => {
@@ -121,15 +121,16 @@ export async function signIn(
 
   async function exchanged(address: string): Promise<{ tokens: OAuth2Tokens; signedInAt: string }> {
     const tokens = await exchangeCode({
-      provider, account: account.values, app, ...(send ? { send } : {}), code: readRedirect(address, state), ...(verifier ? { verifier } : {}),
+      provider, account: account.values, app, ...(send ? { send } : {}), verifier,
+      code: await readRedirect(address, state, { provider, account: account.values }),
     });
     return { tokens, signedInAt: redirectUri };
   }
 }
 /** Why a pasted address does not belong to this sign-in. That consent was refused is an answer like any other. */
-function notOurs(address: string, state: string): string | undefined {
+async function notOurs(address: string, state: string, asked: Parameters<typeof readRedirect>[2]): Promise<string | undefined> {
   if (!URL.canParse(address)) return t('This is no address. Copy all of it from the browser.');
-  try { readRedirect(address, state); } catch (error) { if (!isMailError(error) || error.code !== 'forbidden') return (error as Error).message; }
+  try { await readRedirect(address, state, asked); } catch (error) { if (!isMailError(error) || error.code !== 'forbidden') return (error as Error).message; }
   return undefined;
 }
 

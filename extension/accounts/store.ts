@@ -68,7 +68,6 @@ export const OAUTH_FIELDS = {
     type: 'text', label: 'Redirect Address', format: 'uri', group: 'OAuth 2',
     help: 'Only where the vendor wants an address of your own. The browser ends there, and you paste the address it shows.',
   },
-  pkce: { type: 'flag', label: 'PKCE', group: 'OAuth 2', help: 'Whether to send a code challenge (RFC 7636). Not every vendor knows it.' },
 } as const satisfies Fields;
 
 /** What mail at any host needs besides, where the host's own sign-in is not known here. */

@@ -17,7 +17,9 @@ export function readExport(text: string): Entry[] {
     const name = typeof one?.name === 'string' && visible(one.name) ? visible(one.name).slice(0, 80) : provider?.name;
     const label = name ?? t('Account {0}', i + 1);
     if (!provider) return { label, refused: t('It names no provider known here.') };
-    const fields = fieldsOf(provider), given = typeof one!.values === 'object' && one!.values !== null ? one!.values as Record<string, unknown> : {};
+    const fields = fieldsOf(provider), values = typeof one!.values === 'object' && one!.values !== null ? one!.values as Record<string, unknown> : {};
+    // Older files say whether PKCE is used; it always is now.
+    const { pkce: _, ...given } = values;
     // Secrets are asked for when the account is opened; all else is checked now.
     const now = Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, isSecretField(fields, key) ? { ...field, required: false } : field]));
     try {

@@ -40,10 +40,11 @@ export function credentialProperties(providerId: string): INodeProperties[] {
  */
 export function oauth2Properties(providerId: string): INodeProperties[] {
   const { oauth2 } = providerById(providerId).auth;
-  const below = (address: string) => `=${address.replace(BASE, '{{ $self["baseUrl"] }}')}`;
+  const base = guarded('$self["baseUrl"]', '$self["plainHttp"] === true');
+  const below = (address: string) => `=${address.replace(BASE, `{{ ${base} }}`)}`;
   const hidden = (displayName: string, name: string, value: string): INodeProperties => ({ displayName, name, type: 'hidden', default: value });
   return [
-    hidden('Grant Type', 'grantType', 'authorizationCode'),
+    hidden('Grant Type', 'grantType', 'pkce'),
     hidden('Authorization URL', 'authUrl', below(oauth2!.authorizeUrl({ baseUrl: BASE }))),
     hidden('Access Token URL', 'accessTokenUrl', below(oauth2!.tokenUrl({ baseUrl: BASE }))),
     hidden('Scope', 'scope', oauth2!.scopes.join(' ')),
@@ -53,6 +54,18 @@ export function oauth2Properties(providerId: string): INodeProperties[] {
   ];
 }
 const BASE = 'https://base.invalid';
+
+/** HTTPS, or HTTP to this machine. Only what is known to be good passes: parsers of addresses forgive much. */
+const UNREADABLE = String.raw`/^(?:https:\/\/|http:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?(?:\/|$))/i`;
+/** The name says it to whoever reads the failure; nothing can be reached below "invalid" (RFC 2606). */
+const NOWHERE = 'https://plain-http-is-not-allowed.invalid';
+/**
+ * An expression for n8n's own OAuth 2, which asks for tokens by itself: the address that another expression gives, or one that leads nowhere
+ * where codes and tokens would cross the network readable.
+ */
+const guarded = (address: string, allowed = 'false'): string => `(${UNREADABLE}.test(${address}) || ${allowed} ? ${address} : "${NOWHERE}")`;
+/** The base address of a credential whose test n8n makes of a request. */
+export const GUARDED_BASE_URL = `={{ ${guarded('$credentials.baseUrl', '$credentials.plainHttp === true')} }}`;
 
 /** For a provider that takes OAuth 2 in place of a password: the well-known grants are filled in, others can be typed. */
 export function oauth2ChoiceProperties(providerId: string): INodeProperties[] {
@@ -65,9 +78,9 @@ export function oauth2ChoiceProperties(providerId: string): INodeProperties[] {
     ({ displayName, name, type: 'string', default: '', placeholder, displayOptions: { hide: { [by]: Object.keys(grants) } } });
   const asked = credentialProperties(providerId).filter(({ name }) => name !== 'password'), at = asked.findIndex(({ required }) => required) + 1;
   return [
-    hidden('Grant Type', 'grantType', 'authorizationCode'),
-    hidden('Authorization URL', 'authUrl', pick(grant => grant.authorizeUrl, '$self["ownAuthUrl"]')),
-    hidden('Access Token URL', 'accessTokenUrl', pick(grant => grant.tokenUrl, '$self["ownTokenUrl"]')),
+    hidden('Grant Type', 'grantType', 'pkce'),
+    hidden('Authorization URL', 'authUrl', pick(grant => grant.authorizeUrl, guarded('$self["ownAuthUrl"]'))),
+    hidden('Access Token URL', 'accessTokenUrl', pick(grant => grant.tokenUrl, guarded('$self["ownTokenUrl"]'))),
     hidden('Scope', 'scope', pick(grant => grant.scopes.join(' '), '$self["ownScope"]')),
     hidden('Auth URI Query Parameters', 'authQueryParameters', pick(grant => grant.parameters ?? '', '""')),
     hidden('Authentication', 'authentication', 'body'),

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { isDomainAllowed, NodeApiError, NodeOperationError } from 'n8n-workflow';
 import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions, INodeCredentialTestResult, IExecuteFunctions,
   ILoadOptionsFunctions, INode, ITriggerFunctions, JsonObject } from 'n8n-workflow';
-import { checkAccount, accountKey, connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
+import { checkAccount, accountKey, connect, crossesReadable, createDispatcher, isMailError, MailError, nextStep, providerById, type Client } from '../../shared/index.js';
 import { accountOf, credentialTypes, type SignIn } from './account.js';
 import { isProtected, publicAddress } from './privateAddress.js';
 import { operationTitle } from './words.js';
@@ -44,18 +44,21 @@ export async function openAccount(caller: Caller, providerId: string, itemIndex 
   const account = checkAccount(provider, accountOf(providerId, type, credentials));
   // n8n before 2.x has no egress filter.
   const filter = caller.helpers.getSecureEgressFilter?.();
-  const token = async (renew = false, refused?: string) => {
-    // Another item may have renewed it meanwhile; n8n stores the newest, so that one is asked for first.
-    if (renew && refused !== undefined) credentials = await credentialsOf(caller, type, itemIndex);
-    if (renew && (refused === undefined
-      || (credentials.oauthTokenData as { access_token?: string } | undefined)?.access_token === refused)) credentials = { ...credentials,
-        oauthTokenData: await renewed(caller, provider.name, type) };
-    const data = credentials.oauthTokenData as { access_token?: string } | undefined;
-    if (!data?.access_token) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`,
-      { provider: provider.name });
-    return data.access_token;
-  };
   const id = caller.getNode().credentials?.[type]?.id ?? '';
+  const token = async (renew = false, refused?: string) => {
+    if (renew) {
+      credentials = { ...credentials, oauthTokenData: await onceFor(`${type} ${id}`, refused ?? accessOf(credentials), async () => {
+        // Another process may have renewed it meanwhile; n8n stores the newest, so that one is asked for first.
+        const stored = await credentialsOf(caller, type, itemIndex);
+        if (refused !== undefined && accessOf(stored) !== refused) return stored.oauthTokenData as ICredentialDataDecryptedObject;
+        return renewed(caller, provider.name, type, stored);
+      }) };
+    }
+    const access = accessOf(credentials);
+    if (!access) throw new MailError('unauthorized', `The ${provider.name} credential is not connected yet; open it and connect.`,
+      { provider: provider.name });
+    return access;
+  };
   const client = connect(provider, account, {
     key: id, dispatcher: poolFor(filter), patience: 'getCurrentNodeParameter' in caller ? PATIENCE.menus : PATIENCE.items, ...(signal ? { signal } : {}), ...(type.endsWith('OAuth2Api') ? { token } : {}),
     async allow(url) {
@@ -77,10 +80,43 @@ async function filtered(filter: Filter, host: string): Promise<string> {
   return new Promise((done, fail) => filter.createSecureLookup()(host, {}, (error, address) => error ? fail(error) : done(address as string)));
 }
 
-/** New tokens through n8n, which renews one at a time and stores them. Its failures become ours: they are no failures of the request that waited. */
-const renewed = (caller: Caller, provider: string, type: string): Promise<ICredentialDataDecryptedObject> =>
-  (caller.helpers.refreshOAuth2Token.call(caller, type) as Promise<ICredentialDataDecryptedObject>).catch((error: unknown) =>
-    Promise.reject(notRenewed(provider, error)));
+const accessOf = ({ oauthTokenData }: ICredentialDataDecryptedObject) => (oauthTokenData as { access_token?: string } | undefined)?.access_token;
+
+/** The last renewal of each credential in this process: which token it replaced, and what came. */
+const renewals = new Map<string, { of: string | undefined; came: Promise<ICredentialDataDecryptedObject> }>();
+/**
+ * One renewal at a time for each credential, and one for each token, whatever n8n does: before 2.30 it renews for each item that asks, and a
+ * vendor that ends a sign-in whose refresh token comes twice ends it for all.
+ */
+function onceFor(key: string, of: string | undefined, renew: () => Promise<ICredentialDataDecryptedObject>): Promise<ICredentialDataDecryptedObject> {
+  const last = renewals.get(key);
+  if (last && of !== undefined && last.of === of) return last.came;
+  const came = (last?.came ?? Promise.resolve()).then(renew, renew), mine = { of, came };
+  renewals.delete(key);
+  renewals.set(key, mine);
+  if (renewals.size > MOST_KEPT) renewals.delete(renewals.keys().next().value!);
+  const forget = () => { if (renewals.get(key) === mine) renewals.delete(key); };
+  // What failed may be tried again; so may a token that came back as it was.
+  came.then(data => { if (data.access_token === of) forget(); }, forget);
+  return came;
+}
+const MOST_KEPT = 500;
+
+/** New tokens through n8n, which stores them. Its failures become ours: they are no failures of the request that waited. */
+async function renewed(
+  caller: Caller, provider: string, type: string, { accessTokenUrl, plainHttp }: ICredentialDataDecryptedObject,
+): Promise<ICredentialDataDecryptedObject> {
+  // A credential of an older version may still name such an address.
+  if (typeof accessTokenUrl === 'string' && URL.canParse(accessTokenUrl) && crossesReadable(accessTokenUrl) && plainHttp !== true) {
+    throw new MailError('invalid_input', `Tokens would cross the network readable on their way to ${new URL(accessTokenUrl).origin}. `
+      + 'Use an address that begins with https://.', { provider });
+  }
+  try {
+    return await caller.helpers.refreshOAuth2Token.call(caller, type) as ICredentialDataDecryptedObject;
+  } catch (error) {
+    throw notRenewed(provider, error);
+  }
+}
 
 function notRenewed(provider: string, error: unknown): MailError {
   const { status = 0, response, code, failure,

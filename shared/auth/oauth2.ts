@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
+import type { AuthorizationServer } from 'oauth4webapi';
 import { isMailError, MailError } from '../errors.js';
-import { exchange, type Explain, type Send } from '../http.js';
+import { exchange, type Explain, type HttpResponse, type Send } from '../http.js';
 import { pause, retryAfter } from '../wait.js';
 import { hiding, redact, withoutSecrets } from '../secrets.js';
 import type { Provider } from '../provider.js';
@@ -40,69 +40,99 @@ function guarded(address: string, account: OAuth2Options['account']): string {
   throw new MailError('invalid_input', `Tokens would cross the network readable on their way to ${originOf(address)}. Use an address that begins with https://.`);
 }
 
+/** The library that knows the protocol, loaded with the first sign-in or renewal. Requests go out by our own sender. */
+const library = () => import('oauth4webapi');
+
 /**
- * The address a person opens to consent (RFC 6749 section 4.1.1). Keep `state` and, with `pkce`, `verifier` (RFC 7636) until the redirect;
- * PKCE is off unless asked for, because not every vendor says that it knows it.
+ * The address a person opens to consent (RFC 6749 section 4.1.1), always with PKCE (RFC 7636): who does not know it must ignore it (RFC 6749
+ * section 3.1). Keep `state` and `verifier` until the redirect.
  */
-export function authorization({ provider, account, app, pkce = false, scopes, state = random(), verifier = random() }:
-Pick<OAuth2Options, 'provider' | 'account' | 'app'> & { pkce?: boolean; scopes?: readonly string[]; state?: string; verifier?: string }):
-{ url: string; state: string; verifier?: string } {
-  const oauth2 = grants({ provider });
+export async function authorization({ provider, account, app, scopes, state, verifier }:
+Pick<OAuth2Options, 'provider' | 'account' | 'app'> & { scopes?: readonly string[]; state?: string; verifier?: string }):
+Promise<{ url: string; state: string; verifier: string }> {
+  const oauth2 = grants({ provider }), oauth = await library();
   const url = new URL(guarded(oauth2.authorizeUrl(account as never), account));
+  const kept = { state: state ?? oauth.generateRandomState(), verifier: verifier ?? oauth.generateRandomCodeVerifier() };
   const asked: Record<string, string> = {
-    response_type: 'code', client_id: app.clientId, redirect_uri: app.redirectUri, scope: (scopes ?? oauth2.scopes).join(' '), state,
+    response_type: 'code', client_id: app.clientId, redirect_uri: app.redirectUri, scope: (scopes ?? oauth2.scopes).join(' '), state: kept.state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(kept.verifier), code_challenge_method: 'S256',
   };
-  if (pkce) Object.assign(asked, { code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256' });
   for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
-  return { url: url.href, state, ...(pkce ? { verifier } : {}) };
+  return { url: url.href, ...kept };
 }
 
-/** The code in the address the browser was sent back to. Throws `forbidden` when consent was refused, `invalid_input` when the state is not ours. */
-export function readRedirect(address: string, state: string): string {
-  const given = new URL(address).searchParams;
-  if (given.get('state') !== state) throw new MailError('invalid_input', 'This sign-in was not started here, or another was started since. Sign in again.');
-  const error = given.get('error');
-  if (error) throw new MailError('forbidden', `Consent was not given (${redact([error, given.get('error_description')].filter(Boolean).join(': '))}).`);
-  const code = given.get('code');
-  if (!code) throw new MailError('protocol', 'The sign-in ended without a code.');
-  return code;
+/**
+ * The code in the address the browser was sent back to. Throws `forbidden` when consent was refused, `invalid_input` when the state is not ours
+ * or another server than the one that was asked says that it answers (`iss`, RFC 9207).
+ */
+export async function readRedirect(address: string, state: string, { provider, account }: Pick<OAuth2Options, 'provider' | 'account'>): Promise<string> {
+  const oauth = await library(), { origin } = new URL(grants({ provider }).authorizeUrl(account as never));
+  const given = new URL(address).searchParams, iss = given.get('iss') ?? '';
+  // The issuers of vendors are not known here, but each is where its people sign in.
+  const server: AuthorizationServer = { issuer: URL.canParse(iss) && new URL(iss).origin === origin ? iss : origin };
+  try {
+    const code = oauth.validateAuthResponse(server, { client_id: '-' }, given, state).get('code');
+    if (code) return code;
+  } catch (error) {
+    if (error instanceof oauth.AuthorizationResponseError) {
+      throw new MailError('forbidden', `Consent was not given (${redact([error.error, error.error_description].filter(Boolean).join(': '))}).`);
+    }
+    if (iss !== '' && iss !== server.issuer) {
+      throw new MailError('invalid_input', `Another server answered than the one at ${origin} that was asked. Sign in again, and look at the address.`);
+    }
+    throw new MailError('invalid_input', 'This sign-in was not started here, or another was started since. Sign in again.');
+  }
+  throw new MailError('protocol', 'The sign-in ended without a code.');
 }
 
 /** Exchanges the code of a redirect for tokens (RFC 6749 section 4.1.3). Store them before anything else. */
-export const exchangeCode = (options: OAuth2Options & { code: string; verifier?: string }): Promise<OAuth2Tokens> =>
-  grant(options, { grant_type: 'authorization_code', code: options.code, ...(options.verifier ? { code_verifier: options.verifier } : {}) });
+export const exchangeCode = (options: OAuth2Options & { code: string; verifier: string }): Promise<OAuth2Tokens> =>
+  grant(options, 'authorization_code', { code: options.code, code_verifier: options.verifier });
 
 /** New tokens for a refresh token (RFC 6749 section 6). The old refresh token may be dead afterwards: store the new one before it is used. */
 export const refreshTokens = (options: OAuth2Options & { refreshToken: string }): Promise<OAuth2Tokens> =>
-  grant(options, { grant_type: 'refresh_token', refresh_token: options.refreshToken }).then(tokens => ({ refreshToken: options.refreshToken, ...tokens }));
+  grant(options, 'refresh_token', { refresh_token: options.refreshToken }).then(tokens => ({ refreshToken: options.refreshToken, ...tokens }));
 
-async function grant(options: OAuth2Options, form: Record<string, string>): Promise<OAuth2Tokens> {
+async function grant(options: OAuth2Options, type: string, form: Record<string, string>): Promise<OAuth2Tokens> {
   const { provider, account, app, send = createSend(), signal, now = Date.now } = options;
+  const oauth = await library(), url = guarded(grants({ provider }).tokenUrl(account as never), account);
   const secrets = [app.clientSecret, form.code, form.code_verifier, form.refresh_token].filter(value => value !== undefined && value !== '') as string[];
-  const operation = form.grant_type === 'refresh_token' ? 'renewing the token' : 'signing in';
+  const operation = type === 'refresh_token' ? 'renewing the token' : 'signing in';
   const ctx = { provider: provider.name, operation, account: {}, send, hide: hiding(secrets), ...(signal ? { signal } : {}) };
+  const server: AuthorizationServer = { issuer: new URL(url).origin, token_endpoint: url }, client = { client_id: app.clientId };
   const started = now();
-  const answer = await exchange(ctx, {
-    method: 'POST', url: guarded(grants({ provider }).tokenUrl(account as never), account),
-    headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({
-      client_id: app.clientId, ...(app.clientSecret ? { client_secret: app.clientSecret } : {}), redirect_uri: app.redirectUri, ...form,
-    }).toString(),
-  }, explain(provider.name)).catch((error: unknown) => { throw withoutSecrets(error, secrets); });
-  let said: Record<string, unknown> | null;
-  try { said = JSON.parse(Buffer.from(answer.body).toString('utf8')) as typeof said; } catch { said = null; }
-  // Not even an excerpt goes into the message: half of this body may be a token.
-  const access = said?.access_token;
-  if (typeof access !== 'string' || access === '' || (typeof said?.token_type === 'string' && said.token_type.toLowerCase() !== 'bearer')) {
-    throw new MailError('protocol', `${provider.name} answered ${ctx.operation} without a bearer token.`, { provider: provider.name, status: answer.status });
+  /** Our own sender in the place of the library's: it has the host's network rules, and turns refusals into our errors. */
+  const sent = async (to: string, { headers, body }: { headers: Record<string, string>; body: URLSearchParams }) => new Response(readable(await exchange(
+    ctx, { method: 'POST', url: to, headers, body: body.toString() }, explain(provider.name))), { headers: { 'content-type': 'application/json' } });
+  try {
+    const answer = await oauth.genericTokenEndpointRequest(server, client, app.clientSecret ? oauth.ClientSecretPost(app.clientSecret) : oauth.None(), type,
+      { redirect_uri: app.redirectUri, ...form }, { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: sent as never });
+    const said = await oauth.processGenericTokenEndpointResponse(server, client, answer);
+    if (said.token_type !== 'bearer') throw new Error('no bearer token');
+    return {
+      accessToken: said.access_token, obtainedAt: started, ...(said.refresh_token ? { refreshToken: said.refresh_token } : {}),
+      ...(said.expires_in ? { expiresAt: started + said.expires_in * 1000 } : {}), ...(said.scope === undefined ? {} : { scope: said.scope }),
+    };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isMailError(error)) throw withoutSecrets(error, secrets);
+    // Neither an excerpt nor the library's words go into the message: half of this body may be a token.
+    throw new MailError('protocol', `${provider.name} answered ${operation} without a bearer token.`, { provider: provider.name, status: 200 });
   }
-  const lifetime = Number(said?.expires_in);
-  return {
-    accessToken: access, obtainedAt: started,
-    ...(typeof said?.refresh_token === 'string' && said.refresh_token !== '' ? { refreshToken: said.refresh_token } : {}),
-    ...(Number.isFinite(lifetime) && lifetime > 0 ? { expiresAt: started + lifetime * 1000 } : {}),
-    ...(typeof said?.scope === 'string' ? { scope: said.scope } : {}),
-  };
+}
+
+/**
+ * The answer as the library takes it. A refresh token may be dead by now, so what is odd beside the new tokens must not lose them: it is left
+ * out. An id token nobody asked for; a missing type of token is the only type there is.
+ */
+function readable({ body }: HttpResponse): string {
+  let said: Record<string, unknown>;
+  try { said = (JSON.parse(Buffer.from(body).toString('utf8')) ?? {}) as typeof said; } catch { return ''; }
+  const { access_token, token_type = 'bearer', refresh_token, scope } = said, expires_in = Number(said.expires_in);
+  return JSON.stringify({
+    access_token, token_type, ...(typeof refresh_token === 'string' && refresh_token !== '' ? { refresh_token } : {}),
+    ...(Number.isFinite(expires_in) && expires_in > 0 ? { expires_in } : {}), ...(typeof scope === 'string' ? { scope } : {}),
+  });
 }
 
 /** RFC 6749 section 5.2, and the plain text that some vendors throttle with. */
@@ -228,5 +258,3 @@ export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refu
     }
   };
 }
-
-const random = () => randomBytes(32).toString('base64url');

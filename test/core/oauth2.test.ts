@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { authorization, connect, createSend, exchangeCode, isMailError, MailError, readRedirect, refreshTokens, tokenKeeper, type OAuth2App, type OAuth2Tokens, type Send } from '../../shared/index.js';
 import { outreach as provider } from '../../shared/providers/outreach/index.js';
@@ -32,41 +33,54 @@ describe('oauth2', () => {
   it('codes and tokens go over plain HTTP to this machine only, unless the account says otherwise', async () => {
     const sent: string[] = [], send = async ({ url }: { url: string }) => { sent.push(url); throw new Error('not sent'); };
     const account = { ...vendor.account, baseUrl: 'http://vendor.example' }, far = { ...options(), account, send };
-    assert.throws(() => authorization(far), /cross the network readable on their way to http:\/\/vendor\.example/);
-    for (const work of [exchangeCode({ ...far, code: 'abc' }), refreshTokens({ ...far, refreshToken: 'abc' })]) {
+    await assert.rejects(authorization(far), /cross the network readable on their way to http:\/\/vendor\.example/);
+    for (const work of [exchangeCode({ ...far, code: 'abc', verifier: 'v' }), refreshTokens({ ...far, refreshToken: 'abc' })]) {
       await assert.rejects(work, error => isMailError(error) && error.code === 'invalid_input' && !/abc/.test(error.message));
     }
     assert.deepEqual(sent, []);
-    assert.match(authorization({ ...far, account: { ...account, plainHttp: true } }).url, /^http:\/\/vendor\.example/);
+    assert.match((await authorization({ ...far, account: { ...account, plainHttp: true } })).url, /^http:\/\/vendor\.example/);
     await refreshTokens({ ...far, account: { ...account, plainHttp: true }, refreshToken: 'abc' }).catch(() => {});
     assert.deepEqual(sent, ['http://vendor.example/oauth/token']);
   });
 
   describe('consent', () => {
     const consent = async (url: string) => (await fetch(url, { redirect: 'manual' })).headers.get('location')!;
-    for (const pkce of [false, true]) {
-      it(`brings tokens ${pkce ? 'with' : 'without'} PKCE`, async () => {
-        const { url, state, verifier } = authorization({ ...options(), pkce });
-        assert.equal(new URL(url).searchParams.has('code_challenge'), pkce);
-        const code = readRedirect(await consent(url), state);
-        const tokens = await exchangeCode({ ...options(), code, ...(verifier ? { verifier } : {}) });
-        assert.equal(tokens.expiresAt! - tokens.obtainedAt, 7_200_000);
-        assert.ok(tokens.refreshToken);
-        await connect(provider, vendor.account, { token: async () => tokens.accessToken }).call('account.check', {});
-      });
-    }
+    it('brings tokens, with PKCE', async () => {
+      const { url, state, verifier } = await authorization(options());
+      const { searchParams } = new URL(url);
+      assert.equal(searchParams.get('code_challenge_method'), 'S256');
+      assert.equal(searchParams.get('code_challenge'), createHash('sha256').update(verifier).digest('base64url'));
+      const tokens = await exchangeCode({ ...options(), code: await readRedirect(await consent(url), state, options()), verifier });
+      assert.equal(tokens.expiresAt! - tokens.obtainedAt, 7_200_000);
+      assert.ok(tokens.refreshToken);
+      await connect(provider, vendor.account, { token: async () => tokens.accessToken }).call('account.check', {});
+    });
+    it('what is odd beside new tokens does not lose them: the old ones may be dead', async () => {
+      const odd = { access_token: 'new-access-token', refresh_token: 'new-refresh-token', expires_in: null, scope: 7, id_token: 'no.token' };
+      vendor.fail({ status: 200, body: JSON.stringify(odd) });
+      const { accessToken, refreshToken, expiresAt } = await refreshTokens({ ...options(), refreshToken: disk!.refreshToken! });
+      assert.deepEqual([accessToken, refreshToken, expiresAt], ['new-access-token', 'new-refresh-token', undefined]);
+    });
+    it('an answer of another server is refused (RFC 9207), one of the server that was asked is taken', async () => {
+      const asked = options(), { origin } = new URL(vendor.url), back = (iss: string) => readRedirect(`https://localhost/callback?code=x&state=s&iss=${encodeURIComponent(iss)}`, 's', asked);
+      for (const iss of ['https://evil.example', `${origin}.evil.example`, 'no address']) await assert.rejects(back(iss), /Another server answered/);
+      for (const iss of [origin, `${origin}/tenant/v2.0`]) assert.equal(await back(iss), 'x');
+      // Two answers in one address are none.
+      await assert.rejects(readRedirect('https://localhost/callback?code=x&state=s&state=s', 's', asked));
+      await assert.rejects(readRedirect('https://localhost/callback?code=x&state=s&error=access_denied', 's', asked), { code: 'forbidden' });
+    });
     it('fails with a wrong verifier, a code used twice, a foreign state, and a refusal', async () => {
-      const { url, state } = authorization({ ...options(), pkce: true });
-      const code = readRedirect(await consent(url), state);
+      const { url, state } = await authorization(options());
+      const code = await readRedirect(await consent(url), state, options());
       const wrong = await failure(exchangeCode({ ...options(), code, verifier: 'other' }));
       assert.equal(wrong.code, 'unauthorized');
       hidesSecrets(wrong, secrets(code));
-      assert.throws(() => readRedirect(`https://localhost/callback?code=x&state=${state}x`, state), /not started here/);
-      assert.throws(() => readRedirect(`https://localhost/callback?error=access_denied&state=${state}`, state), (e: MailError) => e.code === 'forbidden');
-      assert.throws(() => readRedirect(`https://localhost/callback?state=${state}`, state), (e: MailError) => e.code === 'protocol');
+      await assert.rejects(readRedirect(`https://localhost/callback?code=x&state=${state}x`, state, options()), /not started here/);
+      await assert.rejects(readRedirect(`https://localhost/callback?error=access_denied&state=${state}`, state, options()), (e: MailError) => e.code === 'forbidden');
+      await assert.rejects(readRedirect(`https://localhost/callback?state=${state}`, state, options()), (e: MailError) => e.code === 'protocol');
     });
-    it('has a new state and verifier each time', () => {
-      const a = authorization({ ...options(), pkce: true }), b = authorization({ ...options(), pkce: true });
+    it('has a new state and verifier each time', async () => {
+      const a = await authorization(options()), b = await authorization(options());
       assert.notEqual(a.state, b.state);
       assert.notEqual(a.verifier, b.verifier);
       assert.ok(a.state.length >= 43);

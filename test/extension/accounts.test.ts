@@ -432,7 +432,7 @@ describe('tokens', () => {
     const hosts = Object.entries(fieldsOf(mail)).filter(([, field]) => field.type === 'text' && (field.format === 'host' || field.format === 'uri')).map(([name]) => name).filter(name => name !== 'redirectUri');
     assert.ok(hosts.length >= 4);
     for (const name of [...hosts, by, 'user', 'clientId', 'scope']) assert.equal(signsInAgain(mail, { [name]: 'a' }, { [name]: 'b' }), true, name);
-    for (const name of ['perMinute', 'concurrent', 'pkce', 'redirectUri', 'password']) assert.equal(signsInAgain(mail, {}, { [name]: 1 }), false, name);
+    for (const name of ['perMinute', 'concurrent', 'redirectUri', 'password']) assert.equal(signsInAgain(mail, {}, { [name]: 1 }), false, name);
     assert.equal(signsInAgain(bearer, { baseUrl: 'https://a.example' }, { baseUrl: 'https://b.example' }), true);
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { accountFields, providers, readRedirect, type Fields, type Operation } from '../../shared/index.js';
+import { accountFields, providerById, providers, readRedirect, type Fields, type Operation } from '../../shared/index.js';
 import { PAGE_WORDS, readKept, readToHost, SHAPES, type Kind } from '../../extension/webview/messages.js';
 import { control, render } from '../../extension/form/render.js';
 import { bodyFields, htmlOf } from '../../extension/mail/body.js';
@@ -164,31 +164,32 @@ function parseCsv(text: string): string[][] {
 }
 
 describe('coming back from a sign-in', () => {
-  it('goes to the one that was started here, once; any other is told apart and ends nothing', () => {
+  const outreachAccount = { provider: providerById('outreach'), account: { baseUrl: 'https://api.outreach.io' } };
+  it('goes to the one that was started here, once; any other is told apart and ends nothing', async () => {
     const returns = createRedirects(), got: string[] = [];
     const forget = returns.expect('mine', address => got.push(address));
     for (const bad of ['', 'state=', 'state=other&code=x', 'code=x']) assert.equal(returns.arrived(bad), false, bad);
     assert.deepEqual(got, []);
     assert.equal(returns.arrived('state=mine&code=a%2Fb'), true);
-    assert.equal(readRedirect(got[0]!, 'mine'), 'a/b');
+    assert.equal(await readRedirect(got[0]!, 'mine', outreachAccount), 'a/b');
     forget();
     assert.equal(returns.arrived('state=mine&code=again'), false);
   });
-  it('keeps a plus of the code, whether or not its percent sign was taken out on the way', () => {
+  it('keeps a plus of the code, whether or not its percent sign was taken out on the way', async () => {
     for (const query of ['state=s&code=a%2Bb%3D%3D', 'state=s&code=a+b==']) {
       let got = '';
       const returns = createRedirects();
       returns.expect('s', address => { got = address; });
       returns.arrived(query);
-      assert.equal(readRedirect(got, 's'), 'a+b==');
+      assert.equal(await readRedirect(got, 's', outreachAccount), 'a+b==');
     }
   });
-  it('a refusal is handed on with its reason', () => {
+  it('a refusal is handed on with its reason', async () => {
     let got = '';
     const returns = createRedirects();
     returns.expect('s', address => { got = address; });
     returns.arrived('state=s&error=access_denied&error_description=not+today');
-    assert.throws(() => readRedirect(got, 's'), { code: 'forbidden', message: /access_denied: not today/ });
+    await assert.rejects(readRedirect(got, 's', outreachAccount), { code: 'forbidden', message: /access_denied: not today/ });
   });
 });
 

@@ -14,7 +14,6 @@ export const accountJourneys: Journeys = {
     const form = await wb.webview('form', 'Add Outreach');
     for (const key of ['baseUrl', 'clientId', 'clientSecret']) await form.locator(`[data-field=${key}] input`).fill(String(account[key]));
     await form.locator('[data-field=accountName] input').fill('Sales');
-    await form.locator('[data-field=pkce] vscode-checkbox').click();
     await shot('sign-in-form');
     await axe('form', 'Add Outreach');
     const granted = vendor.grants, begin = async () => {
