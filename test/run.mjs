@@ -95,6 +95,8 @@ async function commands(name) {
       return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/mail').filter(file => file.endsWith('.test.ts'))));
     case 'bench:n8n': return (await buildIfStale()) || script('test/bench/n8n.ts', ...rest);
     case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
+    case 'chaos': return (await buildIfStale()) || script('test/chaos/run.ts', ...rest);
+    case 'guards': return script('test/guards/run.ts', ...rest);
     case 'corpus': return (await buildIfStale()) || script('test/corpus.ts', ...rest);
     case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
     case 'package': install('test/e2e/vscode', 'what packs the extension'); return (await buildIfStale()) || (await script('test/package.ts', ...rest)) || script('test/vsix.ts', ...rest);
