@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {
-  auth, choice, codeOfStatus, connect, createClient, feed, fileOf, idOf, isMailError, located, MailError, nextStep, number, onWire, operation, pages, take, text, withoutSecrets, without,
+  auth, choice, codeOfStatus, connect, createClient, feed, fileOf, idOf, isMailError, list, located, MailError, nextStep, number, onWire, operation, pages, take, text, withoutSecrets, without,
   type ErrorCode, type Operations, type Provider,
 } from '../../shared/index.js';
 import { reference } from '../../shared/reference.js';
@@ -20,6 +20,12 @@ const acme = table({
     run: async (_ctx, input) => { throw new Error(`bad password ${input.password} for key-of-the-account`); },
   }),
 });
+const lists = table({
+  'keys.set': operation({
+    ...op, effect: 'write', summary: 'Set keys', input: { keys: list('Keys', text('Key', { secret: true })) },
+    run: async (_ctx, input) => { throw new MailError('rejected', `no ${input.keys?.join(' and no ')}`, { native: { keys: input.keys } }); },
+  }),
+});
 const host = { account: {}, send: async () => { throw new Error('nothing is sent here'); } };
 const able = table({ 'mailbox.restore': operation({ ...op, effect: 'write', summary: 'Restore', input: { mailbox }, run: async () => ({ id: 'x', status: 'active' as const, native: {} }) }) }, 'Able');
 const client = createClient(acme, host, [acme, able]);
@@ -29,6 +35,13 @@ const failing = async (work: unknown): Promise<MailError> => {
 };
 
 describe('client', () => {
+  it('secrets in a list of secret texts are in no error', async () => {
+    await assert.rejects(createClient(lists, host).call('keys.set', { keys: ['first-secret-1', 'second-secret-2'] }) as Promise<unknown>, (error: MailError) => {
+      assert.equal(error.message, 'no *** and no ***');
+      assert.doesNotMatch(JSON.stringify(error.details), /secret-/);
+      return true;
+    });
+  });
   it('runs what is in the table', async () => {
     assert.deepEqual(await client.call('mailbox.get', { mailbox: 'x' }), { id: 'x', status: 'active', native: {} });
     assert.deepEqual(['mailbox.get', 'mailbox.restore', 'toString'].map(name => client.supports(name)), [true, false, false]);

@@ -9,6 +9,14 @@ const where = { provider: 'Acme', operation: 'mailbox.get' };
 const utf16 = (text: string, order: 'le' | 'be') => order === 'le' ? Buffer.from(text, 'utf16le') : Buffer.from(text, 'utf16le').swap16();
 
 describe('JSON', () => {
+  it('__proto__ of an answer becomes nobody\'s prototype, at any depth, and is no property either', () => {
+    for (const text of ['{"__proto__":{"admin":true},"a":1}', '{"b":[{"__proto__":{"admin":true},"a":1}],"a":1}', '{"\\u005f_proto__":{"admin":true},"a":1}', '{"__proto__":null,"big":9007199254740993,"a":1}']) {
+      const read = parseExactly(text) as Record<string, any>, copy = Object.assign({}, read, read.b?.[0]);
+      assert.equal(copy.admin, undefined, text);
+      assert.equal(copy.a, 1);
+      assert.ok(!Object.hasOwn(read, '__proto__') && !Object.hasOwn(read.b?.[0] ?? {}, '__proto__'), text);
+    }
+  });
   it('whole numbers that would lose digits are texts, everything else is what it was', () => {
     assert.deepEqual(parseExactly('{"id":9007199254740993,"n":[-9007199254740993,18446744073709551615],"safe":9007199254740991,"f":0.12345678901234567,"e":1e20,"huge":1e400}'),
       { id: '9007199254740993', n: ['-9007199254740993', '18446744073709551615'], safe: 9007199254740991, f: 0.12345678901234567, e: 1e20, huge: '1e400' });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { authorization, connect, createSend, exchangeCode, isMailError, MailError, readRedirect, refreshTokens, tokenKeeper, type OAuth2App, type OAuth2Tokens, type Send } from '../../shared/index.js';
 import { outreach as provider } from '../../shared/providers/outreach/index.js';
@@ -212,6 +213,12 @@ describe('oauth2', () => {
         hidesSecrets(error);
       }
       assert.equal(disk, old, 'nothing was stored');
+    });
+    it('an error of the sender that holds what was sent is cleaned, all of it that can be reached', async () => {
+      const send: Send = async ({ body }) => { throw Object.assign(new Error('the socket broke', { cause: new Error(`while sending ${String(body)}`) }), { request: { body } }); };
+      const error = await failure(keeper({ send })(true));
+      const shown = inspect(error, { depth: 20, showHidden: true });
+      for (const secret of secrets()) assert.ok(secret === disk!.accessToken || !shown.includes(secret), shown);
     });
     it('sends a renewal once, even when no answer comes', async () => {
       vendor.fail({ cut: 'answer' });

@@ -105,6 +105,12 @@ describe('createSend', () => {
     await Promise.all(Array.from({ length: 8 }, async () => text(await send({ method: 'GET', url, headers: {} }))));
     assert.equal(most, 2);
   });
+  it('tells its observer of no secret that stands in a path', async () => {
+    const seen: Exchange[] = [];
+    const send = createSend({ observe: one => seen.push(one) });
+    for (const path of ['connect_tokens/abc123/x', 'token/abc123', 'Password-Reset/abc123?x', 'secrets/abc123']) await text(await send({ method: 'GET', url: `${url}/2.0/${path}`, headers: {} }));
+    assert.deepEqual(seen.map(one => one.url), ['connect_tokens/***/x', 'token/***', 'Password-Reset/***', 'secrets/***'].map(path => `${url}/2.0/${path}`));
+  });
   it('tells its observer of every request, without query, body or signature', async () => {
     const seen: Exchange[] = [];
     const send = createSend({ observe: one => seen.push(one), sign: request => ({ ...request, headers: { authorization: 'secret-value' } }), timeoutMs: 50 });

@@ -160,4 +160,13 @@ describe('the reader', () => {
     }
     assert.ok(details.length === 2 && details.every(one => one.startsWith('https://evil.example/login')));
   });
+  it('says where the letters of a host are of another script, and only there', async () => {
+    const details: string[] = [];
+    for (const url of ['https://www.b\u0430nk.example/', 'https://xn--bnk-5cd.example/', 'https://shop.xn--80ak6aa92e.example/', 'https://bank.example/xn--x', 'https://axn--x.example/']) {
+      const { panel, ask, vscode } = await reading(() => ({ messages: [] }));
+      vscode.window.showWarningMessage = (async (_: string, { detail }: { detail: string }) => { details.push(detail); return undefined; }) as never;
+      await ask(panel, { do: 'link', url });
+    }
+    assert.deepEqual(details.map(one => /another script/.test(one)), [true, true, true, false, false]);
+  });
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
+import { tlsOptions } from '../../shared/providers/imap/account/certificate.js';
 import { closeConnections, openConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { textOf } from '../../shared/providers/imap/mime/charset.js';
 import { decodeStream, unquote } from '../../shared/providers/imap/mime/transfer.js';
@@ -27,6 +29,17 @@ describe('IMAP: account', () => {
   after(async () => { closeConnections(); await mail.close(); });
   afterEach(() => { mail.imap.trouble.mend(); mail.smtp.trouble.mend(); });
 
+  it('connects to the address that the host\'s rules gave for a name, not to what the name means afterwards', async () => {
+    const asked: string[] = [], far = { imapHost: 'imap.nowhere.invalid', smtpHost: 'smtp.nowhere.invalid' };
+    await clientOf(mail, 0, far, { key: 'resolved', resolve: async (host: string) => { asked.push(host); return '127.0.0.1'; } }).call('account.check', {});
+    assert.deepEqual([...new Set(asked)].sort(), ['imap.nowhere.invalid', 'smtp.nowhere.invalid']);
+  });
+  it('asks for the name of another certificate, though one is allowed', async () => {
+    const options = await tlsOptions({ side: 'IMAP', host: 'mail.example', port: 993, security: 'tls', user: 'u', password: 'p', oauth2: false, allowed: { pem: mail.ca } } as never, '127.0.0.1');
+    const other = { fingerprint256: 'AB:CD', subject: { CN: 'other.example' }, subjectaltname: 'DNS:other.example' };
+    assert.match(String(options.checkServerIdentity!('mail.example', other as never)), /other\.example/);
+    assert.equal(options.checkServerIdentity!('mail.example', { fingerprint256: new X509Certificate(mail.ca).fingerprint256 } as never), undefined);
+  });
   it('checks both sides', async () => { await clientOf(mail).call('account.check', {}); });
   it('says which side failed', async () => {
     await assert.rejects(clientOf(mail, 0, { smtpUser: 'x', smtpPassword: 'wrong-secret' }).call('account.check', {}), refusedWith('unauthorized', /^SMTP at localhost/));

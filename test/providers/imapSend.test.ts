@@ -31,6 +31,12 @@ describe('SMTP', function () {
   const head = () => source().split('\r\n\r\n')[0]!.replace(/\r\n[ \t]+/g, ' ');
   afterEach(async () => { closePools(); closeConnections(); await mail?.close(); });
 
+  it('a header of one\'s own with a control character is refused before anything is sent', async () => {
+    await start();
+    for (const bad of ['X-A: b\u0007c', 'X-A: b\0c', 'X-A: b\u0085c', 'X-A: b\u001b[31m']) await assert.rejects(send({ headers: [bad] }), refusedWith('invalid_input', /control characters/));
+    assert.equal(mail.smtp.seen.messages.length, 0);
+    await send({ headers: ['X-A: b\tc'] });
+  });
   it('sends text, HTML, files and images, and saves the same bytes to Sent with the blind copies', async () => {
     await start();
     const image = Object.assign(fileOf('logo.png', 'image/png', Buffer.from('png')), { contentId: 'logo' });
