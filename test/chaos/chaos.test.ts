@@ -7,6 +7,6 @@ describe('a short fault campaign', () => {
     console.log(`      ${Object.entries(counts).map(([name, value]) => `${name} ${value}`).join(', ')}`);
     assert.deepEqual(findings, []);
     for (const name of BAD) assert.equal(counts[name], 0, name);
-    assert.ok(counts.injected > 5);
+    assert.ok(counts.injected > 0);
   }).timeout(60_000);
 });

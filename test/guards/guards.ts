@@ -27,7 +27,6 @@ export const GUARDS: readonly Guard[] = [
   { name: 'private addresses', file: 'nodes/lib/privateAddress.ts', tests: test, guard: 'blocked.check(bare, familyOf(bare))', without: 'false' },
   { name: 'all addresses of a name', file: 'nodes/lib/privateAddress.ts', tests: test, guard: 'for (const { address } of found) {', without: 'for (const { address } of found.slice(0, 1)) {' },
   { name: 'names that are blocked', file: 'nodes/lib/privateAddress.ts', tests: test, guard: '!allowedName && named(name, parted(environment[BLOCKED_NAMES]))', without: 'false' },
-  { name: 'the zone of an address', file: 'nodes/lib/privateAddress.ts', tests: test, guard: ".replace(/%.*$/, '')", without: '' },
   { name: 'the dot at the end of a name', file: 'nodes/lib/privateAddress.ts', tests: test, guard: ".replace(/\\.$/, '')", without: '' },
   { name: 'what is said of no mail server', file: 'nodes/lib/host.ts', tests: test, guard: 'resolve, discreet: true,', without: 'resolve,' },
   { name: 'writes are not tried again', file: 'shared/http.ts', tests: http, guard: "request.method === 'GET' && ++failed < TRIES", without: '++failed < TRIES' },

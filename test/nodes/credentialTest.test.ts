@@ -93,6 +93,8 @@ describe('addresses inside the network', () => {
     assert.equal(await verdict('lan.example', { N8N_SSRF_ALLOWED_HOSTNAMES: '*.lan.example' }, to('10.0.0.1')), 'forbidden');
     assert.equal(await verdict('8.8.8.8', { N8N_SSRF_BLOCKED_IP_RANGES: 'default,8.0.0.0/8' }), 'forbidden');
     assert.equal(await verdict('mail.example.com', { N8N_SSRF_BLOCKED_HOSTNAMES: 'mail.example.com' }, to('8.8.8.8')), 'forbidden');
+    assert.equal(await verdict('Mail.example.com.', { N8N_SSRF_BLOCKED_HOSTNAMES: 'mail.example.com' }, to('8.8.8.8')), 'forbidden', 'a dot at the end names the same host');
+    assert.equal(await verdict('mail.example.com', {}, to('fe80::1%eth0')), 'forbidden', 'a zone is no part of an address');
     assert.equal(await verdict('8.8.8.8', { N8N_SSRF_BLOCKED_IP_RANGES: 'nonsense', N8N_SSRF_ALLOWED_IP_RANGES: '/' }), '8.8.8.8');
   });
   it('no spelling of a private IPv4 address passes', () => fc.assert(fc.asyncProperty(
