@@ -110,6 +110,23 @@ describe('IMAP: folders and messages', () => {
     await assert.rejects(client.call('folder.delete', { folder: 'inbox' }) as Any, refusedWith('invalid_input'));
   });
 
+  it('reads a thread across folders, oldest first, each message once', async () => {
+    const name = (n: number) => `<t${n}@gen.test.local>`, day = (n: number) => new Date(Date.UTC(2026, 1, n));
+    const answering = (n: number, ...before: number[]) => ({ messageId: name(n), date: day(n), headers: { 'In-Reply-To': name(before.at(-1)!), References: before.map(name).join(' ') } });
+    deliver('question', { messageId: name(1), date: day(1) });
+    deliver('stranger', { date: day(2) });
+    mail.deliver('u0@test.local', { subject: 'answer', ...answering(2, 1) }, { folder: 'Sent' });
+    const message = deliver('thanks', answering(3, 1, 2));
+    mail.deliver('u0@test.local', { subject: 'thanks', ...answering(3, 1, 2) }, { folder: 'Sent' });
+    for (const input of [{ message }, { thread: name(1) }, { message, thread: name(1) }]) {
+      const thread = await client.call('thread.get', input) as Any;
+      assert.deepEqual([thread.id, thread.subject, thread.messages.map((one: Any) => `${one.folder} ${one.subject}`)],
+        [name(1), 'question', ['INBOX question', 'Sent answer', 'INBOX thanks']]);
+      assert.equal(thread.messages[2].native.copies.length, 1);
+    }
+    assert.equal((await client.call('message.get', { message }) as Any).thread, name(1));
+  });
+
   it('lists newest first across windows, with one connection for everything', async () => {
     for (let i = 0; i < 620; i++) deliver(`m${i}`);
     const all = await list(client);

@@ -10,6 +10,7 @@ import { quotas } from './operations/quota.js';
 import { replying } from './operations/reply.js';
 import { scripts } from './operations/script.js';
 import { sending } from './operations/send.js';
+import { threads } from './operations/thread.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
 export const imap = {
@@ -22,7 +23,7 @@ export const imap = {
       summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
       run: checkAccount,
     }),
-    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...scripts,
+    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...threads, ...scripts,
   },
   feeds: { messageReceived },
 } satisfies Provider;

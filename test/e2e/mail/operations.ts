@@ -188,6 +188,20 @@ export const STEPS: Record<string, Step> = {
     const bytes = await bytesOf(await client.call('message.source', { message: found.mixed }) as FileValue);
     assert.ok(bytes.equals(MIXED), `${bytes.length} bytes for ${MIXED.length}`);
   } },
+  'thread.get': { async run(walk) {
+    const folder = path(walk, 'Talk'), name = (n: number) => `<talk${n}@gen.test.local>`, day = (n: number) => new Date(Date.UTC(2026, 1, n));
+    await walk.client.call('folder.create', { folder });
+    const talk = (n: number, headers: Record<string, string> = {}) => put(walk, `talk ${n}`, { folder,
+      bytes: letter({ subject: `talk ${n}`, messageId: name(n), date: day(n), headers }) });
+    await talk(1);
+    await talk(2, { 'In-Reply-To': name(1), References: name(1) });
+    await talk(3);
+    const message = await talk(4, { 'In-Reply-To': name(2), References: `${name(1)}\r\n ${name(2)}` });
+    const { messages, native } = await walk.client.call('thread.get', { message }) as Any;
+    assert.deepEqual(messages.map((one: Any) => one.subject), ['talk 1', 'talk 2', 'talk 4'], native.method);
+    assert.ok(messages.every((one: Any) => one.thread === messages[0].thread && one.messageId));
+    await walk.client.call('folder.delete', { folder });
+  } },
   'attachment.list': { async run({ client, found }) {
     const all = await take(client.call('attachment.list', { message: found.mixed }) as AsyncIterable<Any>);
     assert.deepEqual(all.map(file => file.id), [found.picture, found.table]);

@@ -2,7 +2,8 @@ import type { FileValue } from '../../../fields.js';
 import type { Context } from '../../../provider.js';
 import type { Address, Attachment, Message } from '../../../vocabulary.js';
 import { opened, withFolder } from '../session/imapPool.js';
-import { headerFields, readableText } from '../mime/decode.js';
+import { fieldOf, headerFields, readableText } from '../mime/decode.js';
+import { idsOf } from './threads.js';
 import { gone, messageId, RESET, validityOf, type Place } from './id.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from '../libraries.js';
 import { fetchOne, fetchTogether, fetchRows, LONGEST_HEADER, mendRows, type Row, type Wish } from '../wire/fetch.js';
@@ -11,6 +12,11 @@ import { outline, toAttachment, type Outline, type Part } from '../mime/structur
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
 export interface ImapMessage extends Message {
   folder: string;
+  /**
+   * The thread it is in, as `thread.get` takes it: what the server calls it, else the Message-ID of the earliest message that this one is known
+   * to follow. A list knows only the message that this one answers.
+   */
+  thread?: string;
   attachments?: (Attachment & { content?: FileValue })[];
   /** The whole message as it came, where that was asked for. */
   raw?: FileValue;
@@ -80,7 +86,8 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
   // Servers put the author there where the header names nobody (RFC 9051 section 7.5.2).
   const replyTo = addresses(envelope?.replyTo), authors = addresses(envelope?.from).map(one => one.email);
   if (replyTo.length && (replyTo.length !== authors.length || replyTo.some(one => !authors.includes(one.email)))) message.replyTo = replyTo;
-  if (row.threadId) message.thread = row.threadId;
+  const thread = row.threadId ?? before ?? known;
+  if (thread) message.thread = thread;
   if (shape) message.attachments = shape.attachments.map(toAttachment);
   return message;
 }
@@ -172,8 +179,19 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   if (html !== undefined) message.html = html;
   if (!got.header) return;
   const header = got.header.subarray(0, LONGEST_HEADER), cut = header.length >= LONGEST_HEADER;
-  message.native.headers = headerFields(cut ? header.subarray(0, header.lastIndexOf(0x0a) + 1) : header, { charset: charsetOf(shape) });
+  const fields = message.native.headers = headerFields(cut ? header.subarray(0, header.lastIndexOf(0x0a) + 1) : header, { charset: charsetOf(shape) });
   if (cut) message.native.headersCut = true;
+  nameIn(message, fields);
+}
+
+/** Puts in what the header says of the thread. What the server told counts before. */
+function nameIn(message: ImapMessage, fields: readonly { name: string; value: string }[]): void {
+  const ids = (name: string) => idsOf(fieldOf(fields, name)), [id] = ids('message-id'), [inReplyTo] = ids('in-reply-to'), [first] = ids('references');
+  if (id) message.messageId ??= id;
+  if (inReplyTo) message.inReplyTo ??= inReplyTo;
+  // Ids of ours stand in brackets.
+  if (!message.thread || message.thread.startsWith('<')) message.thread = first ?? message.inReplyTo ?? message.messageId ?? message.thread;
+  if (message.thread === undefined) delete message.thread;
 }
 
 /** `1:3,7` from sorted numbers (RFC 9051 section 9, sequence-set). */

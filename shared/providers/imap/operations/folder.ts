@@ -35,9 +35,15 @@ function rolesOf(listed: readonly { path: string; flags: Set<string>; specialUse
 }
 
 /** The path of the folder with a role, by SPECIAL-USE or by name in many languages; undefined where there is none. */
-export async function folderFor(client: ImapFlow, role: Role): Promise<string | undefined> {
+export const folderFor = async (client: ImapFlow, role: Role): Promise<string | undefined> => (await foldersFor(client, [role]))[role];
+
+/** The same for several roles. */
+export async function foldersFor(client: ImapFlow, wanted: readonly Role[]): Promise<{ [R in Role]?: string }> {
   const listed = (await client.list()).filter(folder => !folder.flags.has('\\Noselect')), roles = rolesOf(listed);
-  return listed.find(folder => roles.get(folder.path) === role)?.path;
+  return Object.fromEntries(wanted.flatMap(role => {
+    const found = listed.find(folder => roles.get(folder.path) === role)?.path;
+    return found === undefined ? [] : [[role, found]];
+  }));
 }
 
 async function* listFolders(ctx: Context, subscribed: boolean): AsyncGenerator<Folder> {

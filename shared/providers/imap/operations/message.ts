@@ -12,6 +12,7 @@ import { partFile, sourceFile } from '../messages/download.js';
 import { attempt, fetchEach, type Failure, type Problem } from '../messages/fetchEach.js';
 import { readGrouped } from '../messages/group.js';
 import { gone, messageId, placeOf, validityOf, type Place } from '../messages/id.js';
+import { linkThreads } from '../messages/threads.js';
 import { readWhole } from '../messages/whole.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
@@ -94,7 +95,7 @@ function hasWords({ envelope }: FetchMessageObject, s: Search): boolean {
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const day = (at: number) => { const d = new Date(at); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
 
-type Token = { type: 'ATOM' | 'STRING' | 'SEQUENCE'; value: string } | Token[];
+export type Token = { type: 'ATOM' | 'STRING' | 'SEQUENCE'; value: string } | Token[];
 interface Untagged { attributes?: { value?: unknown }[] }
 interface Raw { exec(command: string, attributes: Token[],
   options: { untagged: Record<string, (answer: Untagged) => Promise<void>> }): Promise<{ next(): void }> }
@@ -171,6 +172,7 @@ async function listWindow(ctx: Context, folder: string, criteria: Search, at: At
     if (arrived < since || arrived >= before || (compares && !hasWords(row, criteria))) continue;
     items.push(inReadingOrder({ ...toMessage(row, path, uidValidity, outline(row.bodyStructure, row)), ...(problem ? { problem: problem.why } : {}) }));
   }
+  linkThreads(items as ImapMessage[]);
   return { items, ...(begin > 0 ? { next: { uids, end: begin, uidValidity, ...(compares ? { compares } : {}) } } : {}) };
 }
 
