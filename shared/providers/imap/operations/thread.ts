@@ -1,5 +1,6 @@
 import { isMailError, MailError } from '../../../errors.js';
 import { list, text } from '../../../fields.js';
+import { inReadingOrder } from '../../../message.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Native } from '../../../vocabulary.js';
 import { inPlace, rowOf, SUMMARY, toMessage, uidSet, unknownMessage, type ImapMessage } from '../messages/content.js';
@@ -218,7 +219,7 @@ function made({ start, name, method, found, unread, problems, cut }: Search, giv
   const all = [...messages.values()].slice(-MOST);
   for (const message of all) if (id !== undefined) message.thread = id;
   return {
-    id: id ?? own ?? '', ...(first?.message.subject === undefined ? {} : { subject: first.message.subject }), messages: [...all, ...unread],
+    id: id ?? own ?? '', ...(first?.message.subject === undefined ? {} : { subject: first.message.subject }), messages: [...all, ...unread].map(one => inReadingOrder(one)),
     native: { method, ...(cut || all.length < messages.size ? { cut: true } : {}), ...(problems.length ? { problems } : {}) },
   };
 }
