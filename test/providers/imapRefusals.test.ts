@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { connect, providerById, type Client, type MailError } from '../../shared/index.js';
+import { connect, nextStep, providerById, type Client, type MailError } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { noAnswer } from '../../shared/providers/imap/session/noAnswer.js';
+import { loginAdvice } from '../../shared/providers/imap/session/loginAdvice.js';
 import { passing, waitIn } from '../../shared/providers/imap/session/refusal.js';
 import { closePools } from '../../shared/providers/imap/session/smtpPool.js';
 import { selfSigned } from '../sandbox/imap/certificate.js';
-import { startImap } from '../scripted/imap.js';
-import { startSmtp } from '../scripted/smtp.js';
+import { startImap, type ScriptedImap } from '../scripted/imap.js';
+import { startSmtp, type ScriptedSmtp } from '../scripted/smtp.js';
 import { accountOf } from '../scripted/with.js';
 
 const failureOf = async (work: unknown): Promise<MailError> => {
@@ -35,7 +36,38 @@ const IMAP_LOGINS: [answer: string, code: string, source: string][] = [
   ['NO [AUTHENTICATIONFAILED] Authentication failed.', 'unauthorized', 'Dovecot, https://github.com/jstedfast/MailKit/issues/1923'],
   ['NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)', 'unauthorized', 'Gmail, RFC 5530 section 3'],
   ['NO LOGIN failed.', 'unauthorized', 'Exchange, https://github.com/jstedfast/MailKit/issues/483'],
+  ['NO Temporary authentication failure (rate-limit)', 'rate_limited', 'Mailu, https://github.com/Mailu/Mailu/issues/2283'],
+  ['NO too many login attempts', 'rate_limited', 'Proton Mail Bridge, https://github.com/ProtonMail/gluon/pull/349'],
+  ['NO Incorrect login credentials. Please try again', 'unauthorized', 'Proton Mail Bridge, https://github.com/ProtonMail/gluon/pull/349'],
+  ['NO Incorrect username or password.', 'unauthorized', 'Fastmail, https://github.com/Foundry376/Mailspring/issues/2217'],
+  ['NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials', 'unauthorized', 'Yahoo, https://github.com/Enough-Software/enough_mail/issues/245'],
+  ['NO Authentication credentials invalid', 'unauthorized', 'Mailu, https://github.com/Mailu/Mailu/issues/2283'],
   ['NO Invalid login or password, please try again', 'unauthorized', 'the words of many'],
+];
+
+/** Refused logins that say, or whose host tells, what to do about them. */
+const ADVICE: [side: 'imap' | 'smtp', answer: string, code: string, advice: RegExp, source: string][] = [
+  ['imap', 'NO [ALERT] Application-specific password required: https://support.google.com/accounts/answer/185833 (Failure)', 'unauthorized', /app password/,
+    'Gmail, https://github.com/LukeSmithxyz/mutt-wizard/issues/831'],
+  ['smtp', '534 5.7.9 Application-specific password required. For more information, go to https://support.google.com/mail/?p=InvalidSecondFactor x - gsmtp',
+    'unauthorized', /app password/, 'Gmail, https://github.com/bberkay/openmail/issues/1'],
+  ['imap', 'NO [ALERT] Please log in via your web browser: https://support.google.com/mail/accounts/answer/78754 (Failure)', 'forbidden', /web site/,
+    'Gmail, https://github.com/lovelysystems/robotframework-imaplibrary/issues/23'],
+  ['imap', 'NO [ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable your account for IMAP access. (Failure)',
+    'forbidden', /Switch IMAP on/, 'Gmail, a guess: no public report was at hand'],
+  ['imap', 'NO [ALERT] You are yet to enable IMAP for your account. Please contact your administrator (Failure)', 'forbidden', /Switch IMAP on/,
+    'Zoho, a guess: no public report was at hand'],
+  ['imap', 'NO [AUTHENTICATIONFAILED] LOGIN invalid credentials or IMAP is disabled sc=cYXlpv732Cg1_010534_2-1e59ad28a72c', 'unauthorized', /switch IMAP on/,
+    'Yandex, https://github.com/Foundry376/Mailspring/issues/2111'],
+  ['imap', 'NO [AUTHENTICATIONFAILED] NEOBHODIM parol prilozheniya https://help.mail.ru/mail/security/protection/external / Aplication password is REQUIRED',
+    'unauthorized', /app password/, 'Mail.ru, https://github.com/thunderbird/thunderbird-android/issues/9069'],
+  ['smtp', '535 5.7.0 NEOBHODIM parol prilozheniya https://help.mail.ru/mail/security/protection/external / Application password is REQUIRED',
+    'unauthorized', /app password/, 'Mail.ru, https://github.com/lmanukyan/print-designer/issues/5'],
+  ['smtp', '535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.',
+    'forbidden', /administrator/, 'Microsoft 365, https://github.com/simonrob/email-oauth2-proxy/issues/193'],
+  ['smtp', '535 5.7.139 Authentication unsuccessful, basic authentication is disabled.', 'unauthorized', /OAuth 2/,
+    'Outlook.com, https://github.com/nodemailer/nodemailer/issues/1714'],
+  ['smtp', '535 5.7.0 (#AUTH005) Too many bad auth attempts.', 'unauthorized', /prolongs the lock/, 'Yahoo, https://github.com/PHPMailer/PHPMailer/issues/2034'],
 ];
 
 /** The same over SMTP, by step. */
@@ -57,6 +89,13 @@ const SMTP_REFUSALS: [script: string, code: string, words: RegExp, source: strin
   ['C: .\nS: 552 Message would take you over your relay quota of 500 Current quota used: 487', 'rate_limited', /cannot take the message now/,
     'https://github.com/WWBN/AVideo/issues/7527'],
   ['C: .\nS: 552 5.3.4 Message size exceeds fixed limit', 'rejected', /refused the message/, 'Postfix, RFC 1870 section 6.1'],
+  ['C: .\nS: 432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information.', 'rate_limited',
+    /cannot take the message now/, 'Microsoft 365, https://github.com/sabuhish/fastapi-mail/issues/75'],
+  ['C: .\nS: 554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException', 'rate_limited', /cannot take the message now/,
+    'Microsoft 365, https://github.com/MicrosoftDocs/OfficeDocs-Support/issues/1150'],
+  ['C: .\nS: 550 5.4.6 Unusual sending activity detected. To unblock click here.', 'rejected', /refused the message/,
+    'Zoho, https://github.com/cachethq/cachet/issues/3052'],
+  ['C: RCPT …\nS: 552 5.2.2 Mailbox quota exceeded', 'rejected', /quota exceeded/, 'RFC 3463 section 3.3'],
   ['C: MAIL …\nS: 554 5.7.1 Sender address rejected', 'rejected', /refused the message/, 'Postfix'],
 ];
 
@@ -102,6 +141,28 @@ describe('IMAP and SMTP: refusals', function () {
       } finally { await server.close(); }
     });
   }
+
+  for (const [side, answer, code, advice, source] of ADVICE) {
+    it(`a login answered with ${answer.slice(0, 60)} says what to do (${source})`, async () => {
+      const server = side === 'imap' ? await startImap(`C: LOGIN …\nS: $ ${answer}\nC: AUTHENTICATE …\nS: $ ${answer}`) : await startSmtp(`C: AUTH …\nS: ${answer}`);
+      try {
+        const error = await failureOf((side === 'imap' ? accountOf(server as ScriptedImap) : accountOf(undefined, server as ScriptedSmtp)).call('account.check', {}));
+        assert.equal(error.code, code, error.message);
+        assert.match(nextStep(error), advice);
+        assert.equal(server.connections, 1);
+      } finally { await server.close(); }
+    });
+  }
+  it('providers that say no more than that a login is refused are known by their hosts', () => {
+    const step = (host: string, words: string, oauth2 = false) => loginAdvice(words, { side: 'IMAP', host, port: 993, security: 'tls', user: 'u', password: 'p', oauth2 });
+    for (const host of ['imap.gmail.com', 'imap.mail.yahoo.com', 'imap.mail.me.com', 'imap.fastmail.com', 'imap.aol.com', 'imap.mail.ru']) {
+      assert.match(step(host, 'Invalid credentials').advice!, /app password/, host);
+    }
+    // https://github.com/jens-maus/yam/issues/638
+    for (const host of ['imap.gmx.net', 'imap.web.de']) assert.match(step(host, 'authentication failed').advice!, /switched on/, host);
+    assert.equal(step('imap.gmail.com', 'Invalid credentials', true).advice, undefined);
+    assert.equal(step('mail.example.com', 'Invalid credentials').advice, undefined);
+  });
 
   it('a wait that the server names is the wait', () => {
     assert.equal(waitIn('Suggested Backoff Time: 299876 milliseconds'), 300);

@@ -9,6 +9,7 @@ import { validityOf } from '../messages/id.js';
 import { unlessAborted } from './abort.js';
 import { paced } from './commandPace.js';
 import { LOGIN_EVERY, LOGINS_AT_ONCE, loginTurn, NO_LOGINS, type Logins } from './loginTurn.js';
+import { loginAdvice } from './loginAdvice.js';
 import { passing, type Passing } from './refusal.js';
 import { isNotImap, noAnswer } from './noAnswer.js';
 import { trySecondWay } from './signIn.js';
@@ -399,11 +400,15 @@ export const isLost = (client: ImapFlow, error: unknown): boolean =>
 /** True when the server answered NO or BAD to one command: the connection goes on. */
 export const isRefused = (error: unknown): boolean => (error as LibraryError)?.responseStatus !== undefined;
 
+/** The server's words as they came: to be read for what they mean, not to be shown. */
+function rawWordsOf(error: unknown): string {
+  const e = error as LibraryError;
+  return e?.responseText ?? (typeof e?.response === 'string' ? e.response : undefined) ?? e?.reason ?? e?.message ?? String(error);
+}
+
 /** The server's words about a failure, without anything that looks like a secret. */
 export function wordsOf(error: unknown): string {
-  const e = error as LibraryError;
-  const said = e?.responseText ?? (typeof e?.response === 'string' ? e.response : undefined) ?? e?.reason ?? e?.message ?? String(error);
-  return redact(said.replace(/^[0-9A-F]+ (NO|BAD)\s+/, '').replace(/\s+/g, ' ').replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '').trim())
+  return redact(rawWordsOf(error).replace(/^[0-9A-F]+ (NO|BAD)\s+/, '').replace(/\s+/g, ' ').replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '').trim())
     .replace(/\.$/, '').slice(0, 300);
 }
 
@@ -437,7 +442,8 @@ export function imapError(error: unknown, end: Endpoint): MailError {
     if (passes?.code === 'rate_limited') return new MailError('rate_limited', `${where} does not let this account in now: ${said}.`,
       { ...details, retryAfter: passes.retryAfter });
     if (passes) return new MailError('unavailable', `${where} cannot log anyone in now: ${said}.`, { ...details, retryAfter: passes.retryAfter });
-    return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
+    const { code: meant, advice } = loginAdvice(rawWordsOf(error), end);
+    return new MailError(meant, `${where} refused the login of ${end.user}: ${said}.`, { ...details, ...(advice ? { advice } : {}) });
   }
   if (/^Unsupported authentication mechanism/.test(e.message ?? '')) {
     return new MailError('unauthorized', `${where} offers no way of logging in that works with ${end.oauth2 ? 'an OAuth 2 token' : 'a password'}.`, details);

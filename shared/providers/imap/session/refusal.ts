@@ -7,14 +7,14 @@ const SOON = 60, DAILY = 3600;
 /** Words about a password or a user that are not known: nothing passes there, whatever else is said. */
 const CREDENTIALS = new RegExp([
   /(invalid|wrong|incorrect|bad|unknown) (login|user|username|password|credentials|account)/, /(user ?name|password|credentials)\b.{0,40}\b(not accepted|incorrect|invalid|wrong)/,
-  /auth\w* (failed|failure|failed\.|unsuccessful|rejected|credentials invalid)/, /application-specific password|app password|web ?browser|web login required/,
-  /basic authentication is disabled|logondenied|is disabled for the (mailbox|tenant|user)/,
+  /auth\w* (failed|failure|failed\.|unsuccessful|rejected|credentials invalid)/, /application.{0,3}specific password|app(lication)? password|parol prilozheniya|web ?browser|web login required/,
+  /basic authentication is disabled|logondenied|is disabled for the (mailbox|tenant|user)/, /(imap|smtp)( access)? is (disabled|not enabled)|not enabled for (imap|smtp)|enable imap/,
 ].map(one => one.source).join('|'), 'i');
 /** Words about too many connections, logins, commands, messages or bytes. */
 const LIMITS = new RegExp([
   /too (many|much) (?!(failed|invalid|bad|syntax|unknown|hops|recipients))/, /simultaneous|concurrent/, /max(imum)? (number of |allowed )?(\w+ ){0,2}(connections?|sessions?|logins?|rate)/,
   /(connection|session|rate|bandwidth|command|sending|login|hourly|daily|relay|message)[\w ]{0,20}\b(limit|quota)/, /\blimits? (has been |was |is )?(exceeded|reached|hit)/,
-  /throttl|rate.?limit|slow down|too (fast|frequent|often)|per (hour|day|minute|second)|daily/,
+  /throttl|rate.?limit|submissionquota|slow down|too (fast|frequent|often)|per (hour|day|minute|second)|daily/,
 ].map(one => one.source).join('|'), 'i');
 /** How large something is does not change by waiting. */
 const SIZE = /\bsize\b|too (large|big|long)/i;

@@ -4,6 +4,7 @@ import type { Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError } from '../account/certificate.js';
 import type { SmtpFailure } from '../wire/smtpData.js';
 import { noAnswer } from './noAnswer.js';
+import { loginAdvice } from './loginAdvice.js';
 import { passing } from './refusal.js';
 import { isPlainAnswer, noStartTls, speaksPlain } from './tlsMix.js';
 
@@ -51,7 +52,7 @@ export async function smtpError(error: unknown, end: Endpoint, address: string):
   const e = error as SmtpFailure, said = smtpWords(error), code = e.responseCode;
   if (code === undefined) return withoutAnswer(e, said, end);
   const details = { cause: error, native: { responseCode: code, ...(e.command ? { command: e.command } : {}) } };
-  const passes = passing(said, e.code === 'EAUTH');
+  const passes = passing(e.response || said, e.code === 'EAUTH');
   if (e.command === 'STARTTLS' && code >= 500) return noStartTls(end, error);
   const isLogin = e.code === 'EAUTH' || [530, 532, 534, 535, 538].includes(code), isDoor = /^(CONN|EHLO|HELO|STARTTLS)$/.test(e.command ?? '');
   const where = `SMTP at ${end.host}:${end.port}`;
@@ -59,10 +60,15 @@ export async function smtpError(error: unknown, end: Endpoint, address: string):
     const what = isLogin || isDoor ? 'does not let this account in now' : 'cannot take the message now';
     return new MailError(passes?.code ?? 'unavailable', `${where} ${what}: ${said}.`, { ...details, retryAfter: passes?.retryAfter ?? 60 });
   }
-  if (isLogin) return new MailError('unauthorized', `${where} refused the login of ${end.user}: ${said}.`, details);
+  if (isLogin) {
+    // Read as it came: a word that only looks like a secret may be what tells.
+    const { code: meant, advice } = loginAdvice(e.response || said, end);
+    return new MailError(meant, `${where} refused the login of ${end.user}: ${said}.`, { ...details, ...(advice ? { advice } : {}) });
+  }
   if (isDoor) return new MailError('rejected', `${where} refused the connection: ${said}.`, details);
   const whom = e.rejectedErrors?.map(one => one.recipient).filter(Boolean) ?? (e.recipient ? [e.recipient] : []);
-  return new MailError('rejected', `${where} refused ${whom.length ? `${whom.join(', ')}: ` : 'the message: '}${said}.`, details);
+  return new MailError('rejected', `${where} refused ${whom.length ? `${whom.join(', ')}: ` : 'the message: '}${said}.`,
+    { ...details, ...(/to unblock|unusual (sending )?activity/i.test(said) ? { advice: loginAdvice(said, end).advice } : {}) });
 }
 
 /** The same for what the server said nothing about. */
