@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { take, type Message, type Receipt } from '../../shared/index.js';
+import { fileOf, take, type Message, type Receipt } from '../../shared/index.js';
 import { letter } from './mail.js';
 import { follow, withScript } from './with.js';
 
@@ -77,4 +77,27 @@ describe('IMAP transcripts: families of servers', () => {
       assert.deepEqual((await list(client, { subject: 'RÜCK' })).map(one => one.subject), ['Rückfrage']);
       await assert.rejects(list(client, { text: 'Rück' }), { code: 'unsupported' });
     }, { messages: [letter(1), letter(2, { subject: '=?utf-8?Q?R=C3=BCckfrage?=' }), letter(3)] }));
+
+  // RFC 9051 section 7.1: the charsets a server names are those it knows.
+  it('a search is asked in the charset that the server names', () => withScript([
+    'C: UID SEARCH CHARSET UTF-8 …', 'S: $ NO [BADCHARSET (US-ASCII KOI8-R ISO-8859-1)] unknown', 'C: UID SEARCH CHARSET ISO-8859-1 …', 'S: * SEARCH 2', 'S: $ OK done',
+  ].join('\n'), async (client, server) => {
+    assert.deepEqual((await list(client, { text: 'Rück' })).map(one => one.subject), ['m2']);
+    const [, asked] = server.heard('UID SEARCH CHARSET');
+    assert.match(asked!, /^UID SEARCH CHARSET ISO-8859-1 TEXT \{4\}\r\nR\xfcck$/);
+    // No charset of these has both letters.
+    await assert.rejects(list(client, { text: 'ü Ж' }), { code: 'unsupported' });
+  }, { messages: [letter(1), letter(2), letter(3)] }));
+
+  // RFC 4315 section 3: a server may leave them out, as where the target may not be read (NOPERM, UIDNOTSTICKY).
+  it('a copy, a move and an upload without COPYUID and APPENDUID are done, and have no new id', () => withScript('', async client => {
+    const [one, two] = await list(client);
+    for (const [operation, message] of [['message.copy', one!.id], ['message.move', two!.id]] as const) {
+      const { id, native } = await client.call(operation, { message, target: 'Box' }) as Receipt;
+      assert.equal((native.results as { done: boolean; newId?: string }[])[0]!.done, true);
+      assert.equal((native.results as { newId?: string }[])[0]!.newId, undefined);
+      assert.equal(id, undefined);
+    }
+    assert.equal((await client.call('message.append', { file: fileOf('m.eml', 'message/rfc822', Buffer.from('Subject: x\r\n\r\ny')) }) as Receipt).id, undefined);
+  }, { messages: [letter(1), letter(2)], capabilities: 'IMAP4rev1 UIDPLUS MOVE IDLE NAMESPACE ID' }));
 });

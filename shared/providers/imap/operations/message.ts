@@ -14,7 +14,7 @@ import { readGrouped } from '../messages/group.js';
 import { gone, messageId, placeOf, validityOf, type Place } from '../messages/id.js';
 import { linkThreads } from '../messages/threads.js';
 import { readWhole } from '../messages/whole.js';
-import type { FetchMessageObject, ImapFlow } from '../libraries.js';
+import { decodingTools, type FetchMessageObject, type ImapFlow } from '../libraries.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
 import { isMisread, outline } from '../mime/structure.js';
 
@@ -74,13 +74,61 @@ async function search(client: ImapFlow, s: Search): Promise<{ uids: number[]; co
   try {
     return { uids: await uidSearch(client, [{ type: 'ATOM', value: 'CHARSET' }, { type: 'ATOM', value: 'UTF-8' }, ...keys]) };
   } catch (error) {
-    if (!isRefused(error) || !/charset/i.test(`${String((error as { serverResponseCode?: string }).serverResponseCode)} ${wordsOf(error)}`)) throw error;
+    if (!aboutCharset(error)) throw error;
+    const found = await searchIn(client, keys, charsetsIn(error));
+    if (found) return { uids: found };
     const blind = (['text', 'headerValue', 'raw'] as const).find(name => isForeign(s[name] ?? ''));
     if (blind) throw new MailError('unsupported',
       `This server can only look for ASCII letters. Leave "${SEARCH[blind].label}" out, or write it in plain letters.`, { cause: error });
     const plain = Object.fromEntries(Object.entries(s).filter(([, value]) => !isForeign(String(value)))) as Search;
     return { uids: (await search(client, plain)).uids, compares: true };
   }
+}
+
+interface Coded { response?: { attributes?: { section?: ({ value?: unknown } | { value?: unknown }[] | null)[] }[] } }
+/** The response code of a refusal and what stands behind it: the library reads none for commands that are not its own. */
+const codeOf = (error: unknown) => (error as Coded).response?.attributes?.[0]?.section ?? [];
+
+/** True for a refusal of the charset of a search. */
+const aboutCharset = (error: unknown): boolean => isRefused(error)
+  && (/charset/i.test(wordsOf(error)) || /^BADCHARSET$/i.test(String((codeOf(error)[0] as { value?: unknown } | undefined)?.value)));
+
+/** The charsets that a refusal names (RFC 9051 section 7.1, BADCHARSET), besides those that were tried or hold no foreign letter; three at most. */
+function charsetsIn(error: unknown): string[] {
+  const named = codeOf(error)[1];
+  return (Array.isArray(named) ? named : []).map(one => String(one?.value ?? '')).filter(one => one && !/^(utf-?8|us-ascii|ascii)$/i.test(one)).slice(0, 3);
+}
+
+/** Searches in the first of the charsets that can spell the words and that the server takes; undefined where there is none. */
+async function searchIn(client: ImapFlow, keys: readonly Token[], charsets: readonly string[]): Promise<number[] | undefined> {
+  for (const charset of charsets) {
+    const spelled = inCharset(keys, charset);
+    if (!spelled) continue;
+    try {
+      return await uidSearch(client, [{ type: 'ATOM', value: 'CHARSET' }, { type: 'ATOM', value: charset }, ...spelled]);
+    } catch (error) { if (!aboutCharset(error)) throw error; }
+  }
+  return undefined;
+}
+
+/** Search keys with their words in a charset, as literals; undefined where it cannot spell them. */
+function inCharset(keys: readonly Token[], charset: string): Token[] | undefined {
+  const { iconv } = decodingTools();
+  if (!iconv.encodingExists(charset)) return undefined;
+  const out: Token[] = [];
+  for (const key of keys) {
+    if (Array.isArray(key)) {
+      const inner = inCharset(key, charset);
+      if (!inner) return undefined;
+      out.push(inner);
+    } else if (typeof key.value !== 'string' || !isForeign(key.value)) out.push(key);
+    else {
+      const bytes = iconv.encode(key.value, charset);
+      if (iconv.decode(bytes, charset) !== key.value) return undefined;
+      out.push({ type: 'LITERAL', value: bytes });
+    }
+  }
+  return out;
 }
 
 const isForeign = (text: string): boolean => /[^\x20-\x7e]/.test(text);
@@ -95,7 +143,7 @@ function hasWords({ envelope }: FetchMessageObject, s: Search): boolean {
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const day = (at: number) => { const d = new Date(at); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
 
-export type Token = { type: 'ATOM' | 'STRING' | 'SEQUENCE'; value: string } | Token[];
+export type Token = { type: 'ATOM' | 'STRING' | 'SEQUENCE'; value: string } | { type: 'LITERAL'; value: Buffer } | Token[];
 interface Untagged { attributes?: { value?: unknown }[] }
 interface Raw { exec(command: string, attributes: Token[],
   options: { untagged: Record<string, (answer: Untagged) => Promise<void>> }): Promise<{ next(): void }> }
