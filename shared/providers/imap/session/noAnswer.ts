@@ -22,9 +22,10 @@ export function noAnswer(where: string, host: string, { code: told, message = ''
     case NO_WAY.has(code): return `There is no way to ${where} (${code}).`;
     case code === 'GREETING_TIMEOUT' || code === 'ETIMEDOUT' && /greeting/i.test(message):
       return `${where} took the connection, but sent no greeting in time. Check the port and the security.`;
+    // nodemailer's word for a session that nothing came over for long.
+    case code === 'ETIMEOUT' || code === 'ETIMEDOUT' && message === 'Timeout': return `${where} went silent.`;
     case code === 'CONNECT_TIMEOUT' || code === 'ETIMEDOUT': return `${where} took no connection in time.`;
     case code === 'UPGRADE_TIMEOUT': return `${where} did not begin TLS in time. Check the port and the security.`;
-    case code === 'ETIMEOUT': return `${where} went silent.`;
     case GONE.has(code): return `${where} closed the connection${/^E[A-Z]+$/.test(code) ? ` (${code})` : ''}.`;
     default: return `${where} did not answer: ${codeAndWords({ ...(code ? { code } : {}), message }, ', ')}.`;
   }

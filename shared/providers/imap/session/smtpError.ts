@@ -81,6 +81,7 @@ function withoutAnswer(e: SmtpFailure, said: string, end: Endpoint): MailError {
     case 'ESTREAM': return new MailError('invalid_input', `An attachment could not be read: ${said}.`, details);
     case 'ETOOSLOW': return new MailError('unavailable', `${where} was given up: ${said}. The message was broken off before its end, so it was not sent.`,
       details);
+    case 'ENOEND': return new MailError('unavailable', `${where} was given up: ${said}. Nothing was sent.`, details);
     default: return new MailError('unavailable', noAnswer(where, end.host, { code: e.code, message: said }), details);
   }
 }

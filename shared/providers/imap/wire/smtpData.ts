@@ -84,7 +84,7 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
     if (socket.writableLength === 0) meter.reset();
     else if (meter.isTooSlow(socket.bytesWritten - socket.writableLength)) giveUp('ETOOSLOW', `the server took less than ${lowSpeedWords()}`);
     if (replyAt !== undefined && performance.now() - replyAt > limits.reply) {
-      giveUp('ETIMEDOUT', `the server's answer did not end within ${limits.reply / 1000} s`);
+      giveUp('ENOEND', `the server's answer did not end within ${limits.reply / 1000} s`);
     }
   }, Math.min(1_000, limits.lowSpeedTime / 12, limits.reply / 4)).unref();
   if (ended) clearInterval(watch);
