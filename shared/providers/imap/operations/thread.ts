@@ -17,7 +17,10 @@ import { uidSearch, type Token } from './message.js';
 /** A thread with its messages, oldest first, as `message.list` gives them. */
 export interface Thread { id: string; subject?: string; messages: ImapMessage[]; native: Native }
 
-/** How the messages of a thread are known: by the server's own name for it, by its own threading, or by the ids in their headers. */
+/**
+ * How the messages of a thread are known: by the server's own name for it (for Gmail see
+ * https://developers.google.com/workspace/gmail/imap/imap-extensions), by its own threading, or by the ids in their headers.
+ */
 type Method = 'X-GM-THRID' | 'THREADID' | 'THREAD=REFERENCES' | 'References';
 
 /** So many messages of a thread are given, the newest. */
@@ -228,7 +231,7 @@ function made({ start, name, method, found, unread, problems, cut }: Search, giv
 export const threads = {
   'thread.get': operation({
     summary: 'Read a thread: all messages that answer each other, oldest first', effect: 'read',
-    docs: 'RFC 8474 section 5.2, RFC 5256, RFC 5322 section 3.6.4, https://developers.google.com/workspace/gmail/imap/imap-extensions',
+    docs: 'RFC 5256, RFC 8474 section 5.2, RFC 5322 section 3.6.4',
     doubt: 'Where the server names no threads, mail whose headers name no other message of the thread is missing from it. A server that threads by itself '
       + 'may count mail with the same subject to it.',
     input: {
