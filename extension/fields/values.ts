@@ -121,7 +121,8 @@ export const packPlace = ({ account, resource, refs, choices }: Place): string =
 /** Undefined for a text that was not made by `packPlace`. */
 export function unpackPlace(packed: string): Place | undefined {
   const given = new URLSearchParams(packed.replaceAll('+', '%2B')), account = given.get('account'), resource = given.get('resource');
-  if (!account || !resource) return undefined;
+  // What is of the account itself has no resource.
+  if (!account || resource === null) return undefined;
   const under = (prefix: string) => Object.fromEntries([...given]
     .filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
   const choices = under('choice.');

@@ -44,7 +44,7 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
     const find = (id: string) => columns.find(one => one.id === id);
     const titleText = t('{0} of {1}', plural(resource), target.label);
     const model = (): ListsModel => ({
-      title: titleText, subtitle: `${title(target.resource)} · ${account.name}`, columns,
+      title: titleText, subtitle: [...(target.resource ? [title(target.resource)] : []), account.name].join(' · '), columns,
       canCopy: operationOf(provider, `${target.resource}.list`) !== undefined,
       ...(entryField.example ? { example: entryField.example } : {}), ...(entryField.help ? { help: entryField.help } : {}),
     });

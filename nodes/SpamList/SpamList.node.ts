@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { nodeProperties, runItems, searchMethods } from '../lib/index.js';
+import { credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
 
 export class SpamList implements INodeType {
   description: INodeTypeDescription = {
@@ -18,11 +18,13 @@ export class SpamList implements INodeType {
     credentials: [
       { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { '/provider': ['outreach'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
+      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
+      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
     ],
     properties: nodeProperties('spamList'),
   };
 
-  methods = { listSearch: searchMethods('spamList') };
+  methods = { listSearch: searchMethods('spamList'), credentialTest: credentialTests };
 
   async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
     return runItems(this, 'spamList');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { MailError, providers } from '../../shared/index.js';
 import type { createListsEditor } from '../../extension/spamLists/editor.js';
+import type * as Places from '../../extension/fields/values.js';
 import type { EntryResult, ListColumn } from '../../extension/webview/messages.js';
 import { NOTHING_BOUND } from '../../extension/fields/tables.js';
 import { pretended, withVscode } from './host.js';
@@ -55,6 +56,23 @@ describe('the lists editor', () => {
     assert.ok(sent.length < 30 && left.length >= 20);
     assert.match(left.at(-1)!.message!, /because you cancelled/);
     assert.ok(left.every(({ value }) => column().entries.includes(value) || /under way/.test(done.find(one => one.value === value)!.message!)));
+  });
+  it('lists of an account as a whole are opened, and come back with the window', async () => {
+    const host = pretended(), called: [string, unknown][] = [];
+    const { createListsEditor: make } = await withVscode<{ createListsEditor: typeof createListsEditor }>('spamLists/editor.ts', host.vscode);
+    const alone = providers.find(({ operations }) => Object.hasOwn(operations, 'spamList.add') && !Object.hasOwn(operations, 'mailbox.list'))!;
+    const call = (name: string, input: unknown) => { called.push([name, input]); return name.endsWith('.list') ? (async function* () {})() : Promise.resolve({}); };
+    make({ extension: host.extension as never, changed() {}, operator: {} as never, accounts: { open: async () => ({ call }) } as never })(
+      { account: { id: 'one', name: 'One', provider: alone, values: {} }, resource: '', binding: NOTHING_BOUND, label: 'One' }, 'spamList');
+    const panel = host.panels[0]!;
+    await panel.hear({ type: 'ready' });
+    const columns = (panel.posted.find(one => one.type === 'lists')!.lists as { columns: ListColumn[]; subtitle: string });
+    assert.deepEqual(columns.columns.map(({ id }) => id), ['blockedSenders', 'blockedIps', 'allowedSenders']);
+    assert.equal(columns.subtitle, 'One');
+    await host.ask(panel, { do: 'add', column: 'blockedSenders', values: ['bad@one.example'] });
+    assert.deepEqual(called.at(-1), ['spamList.add', { list: 'blockedSenders', value: 'bad@one.example' }]);
+    const { packPlace, unpackPlace } = await withVscode<typeof Places>('fields/values.ts', host.vscode);
+    assert.deepEqual(unpackPlace(packPlace({ account: 'one', resource: '', refs: {} })), { account: 'one', resource: '', refs: {} });
   });
   it('asks before it removes what cannot simply be added again', async () => {
     const resource = Object.entries(provider.operations as Record<string, { effect: string }>).find(([name, { effect }]) => name.endsWith('.remove') && effect === 'destroy'

@@ -21,9 +21,9 @@ export interface SieveOptions {
   check?(text: string): string | undefined;
   /**
    * Asked about each command, its literals in place, before it is carried out: lines to answer with instead; `close` ends the connection before
-   * the command is done, `done` after it; `silence` answers nothing.
+   * the command is done, `done` after it; `silence` answers nothing. `user` is who is logged in.
    */
-  answer?(command: string): readonly string[] | 'close' | 'done' | 'silence' | undefined;
+  answer?(command: string, user?: string): readonly string[] | 'close' | 'done' | 'silence' | undefined;
 }
 
 /** The scripts of one user. */
@@ -133,7 +133,7 @@ function serve(first: Socket, self: SieveServer, certificate: Certificate): void
     if (session.login) return say(authenticated(session, self, Buffer.from(argumentsOf(line)[0] ?? '', 'base64').toString('utf8')));
     const [, verb = ''] = /^(\S+)/.exec(line) ?? [], name = verb.toUpperCase();
     self.log.push(name === 'AUTHENTICATE' ? line.split(' ').slice(0, 2).join(' ') : line);
-    const told = options.answer?.(line);
+    const told = options.answer?.(line, session.user);
     if (told === 'close') { session.socket.destroy(); return; }
     if (told === 'silence') return;
     if (told && told !== 'done') return say(told);

@@ -1,15 +1,19 @@
 import { operation, type Provider } from '../../provider.js';
 import { account } from './account/fields.js';
+import { autoReplies } from './operations/autoReply.js';
 import { changing } from './operations/change.js';
 import { checkAccount } from './account/check.js';
 import { messageReceived } from './feed/messageReceived.js';
 import { drafts } from './operations/draft.js';
 import { folders } from './operations/folder.js';
+import { forwardings } from './operations/forwarding.js';
 import { reading } from './operations/message.js';
 import { quotas } from './operations/quota.js';
 import { replying } from './operations/reply.js';
+import { rules } from './operations/rule.js';
 import { scripts } from './operations/script.js';
 import { sending } from './operations/send.js';
+import { spamLists } from './operations/spamList.js';
 import { threads } from './operations/thread.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
@@ -23,7 +27,8 @@ export const imap = {
       summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
       run: checkAccount,
     }),
-    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...threads, ...scripts,
+    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...threads,
+    ...spamLists, ...autoReplies, ...forwardings, ...rules, ...scripts,
   },
   feeds: { messageReceived },
 } satisfies Provider;

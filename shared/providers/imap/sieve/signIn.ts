@@ -55,6 +55,6 @@ function withPassword({ send }: Asked, way: Method, { user, password }: Endpoint
 /** RFC 7628 section 3.1, and https://developers.google.com/workspace/gmail/imap/xoauth2-protocol; a refusal comes as a challenge first. */
 function withToken({ send }: Asked, mechanism: string, { user }: Endpoint, token: string): Promise<Answer> {
   const bearer = mechanism === 'OAUTHBEARER';
-  const said = bearer ? `n,a=${user.replace(/=/g, '=3D').replace(/,/g, '=2C')},\x01auth=Bearer ${token}\x01\x01` : `user=${user}\x01auth=Bearer ${token}\x01\x01`;
+  const name = bearer ? `n,a=${user.replace(/=/g, '=3D').replace(/,/g, '=2C')},` : `user=${user}`, said = `${name}\x01auth=Bearer ${token}\x01\x01`;
   return send(commandBytes('AUTHENTICATE', [mechanism, base64(said)]), () => bearer ? base64('\x01') : '');
 }

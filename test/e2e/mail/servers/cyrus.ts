@@ -34,7 +34,7 @@ async function startAuthority(path: string, passwords: ReadonlyMap<string, strin
   return server;
 }
 
-const configuration = (at: (...path: string[]) => string) => `
+const configuration = (at: (...path: string[]) => string, outgoing: number | undefined) => `
 configdirectory: ${at('conf')}
 defaultpartition: default
 partition-default: ${at('spool')}
@@ -76,24 +76,24 @@ temp_path: ${at('run')}
 imapidlepoll: 60
 skiplist_unsafe: yes
 sync_log: no
-`;
+${outgoing === undefined ? '' : `smtp_backend: host\nsmtp_host: 127.0.0.1:${outgoing}/noauth\n`}`;
 
 /** Cyrus IMAP with personal folders below "INBOX/", other users' below "user/" and the rest beside them. Needs root. */
-export async function startCyrus({ folder, certificate, users }: Ground): Promise<ImapServer> {
+export async function startCyrus({ folder, certificate, users, outgoing }: Ground): Promise<ImapServer> {
   const at = (...path: string[]) => join(folder, 'cyrus', ...path), tree = at('tree'), programs = at('tree/usr/lib/cyrus/bin');
   const unpackedTree = unpacked('cyrus', ['cyrus-imapd', 'cyrus-common', 'libsasl2-modules']);
-  const [imap, imaps, lmtp] = await freePorts(3) as [number, number, number];
+  const [imap, imaps, lmtp, sieve] = await freePorts(4) as [number, number, number, number];
   for (const path of ['tree', 'conf/socket', 'conf/db', 'conf/log', 'conf/proc', 'spool', 'sieve', 'run/proc', 'run/lock', 'tls']) mkdirSync(at(path), { recursive: true });
   writeFileSync(at('tls/cert.pem'), certificate.cert);
   writeFileSync(at('tls/key.pem'), certificate.key);
-  writeFileSync(at('imapd.conf'), configuration(at));
+  writeFileSync(at('imapd.conf'), configuration(at, outgoing));
   const service = (name: string, program: string, port: number, prefork: number) =>
     `  ${name} cmd="${programs}/${program}" listen="127.0.0.1:${port}" proto="tcp4" prefork=${prefork} maxchild=200 maxforkrate=1000`;
   writeFileSync(at('cyrus.conf'), [
     'START {', `  recover cmd="${programs}/ctl_cyrusdb -C ${at('imapd.conf')} -r"`, '}',
     'DAEMON {', `  idled cmd="${programs}/idled -C ${at('imapd.conf')}"`, '}',
     'SERVICES {', service('imap', `imapd -C ${at('imapd.conf')} -U 30`, imap, 1), service('imaps', `imapd -C ${at('imapd.conf')} -s -U 30`, imaps, 0),
-    service('lmtp', `lmtpd -C ${at('imapd.conf')} -a`, lmtp, 1), '}',
+    service('lmtp', `lmtpd -C ${at('imapd.conf')} -a`, lmtp, 1), service('sieve', `timsieved -C ${at('imapd.conf')}`, sieve, 0), '}',
     'EVENTS {', `  checkpoint cmd="${programs}/ctl_cyrusdb -C ${at('imapd.conf')} -c" period=30`, '}', '',
   ].join('\n'));
   give(at(), MAIL);
@@ -107,12 +107,13 @@ export async function startCyrus({ folder, certificate, users }: Ground): Promis
       { binds: [[unpackedTree, tree], [etc, '/etc']], log: at('cyrus.log'), env: { LD_LIBRARY_PATH: librariesOf(tree), SASL_PATH: saslOf(tree) } });
     await listening(imap, true, at('cyrus.log'));
     await listening(lmtp);
+    await listening(sieve);
   };
   const away = async () => { await running?.end(); running = undefined; await listening(imap, false); };
   await back();
   const delivering = lmtpClient(lmtp);
   return {
-    imapPort: imap, imapTlsPort: imaps, lmtpPort: lmtp, prefix: 'INBOX/', delimiter: '/',
+    imapPort: imap, imapTlsPort: imaps, lmtpPort: lmtp, sievePort: sieve, prefix: 'INBOX/', delimiter: '/',
     deliver: ({ user }, bytes) => delivering.deliver(user, bytes),
     async fill({ user }, count, bytes) { for (let i = 0; i < count; i++) await delivering.deliver(user, bytes(i)); },
     async setPassword({ user }, password) { passwords.set(user, password); },

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 export const root = process.getuid?.() === 0;
 
 /** Debian's packages of the servers that are installed; `apt-get install -y --no-install-recommends` of these is all the preparation there is. */
-export const PACKAGES = ['dovecot-core', 'dovecot-imapd', 'dovecot-lmtpd', 'postfix'];
+export const PACKAGES = ['dovecot-core', 'dovecot-imapd', 'dovecot-lmtpd', 'dovecot-sieve', 'dovecot-managesieved', 'postfix'];
 /** Programs of those packages. */
 export const DOVECOT = '/usr/sbin/dovecot', DOVEADM = '/usr/bin/doveadm', POSTFIX = '/usr/sbin/postfix';
-const LMTPD = '/usr/lib/dovecot/lmtp', IMAPD = '/usr/lib/dovecot/imap';
+const LMTPD = '/usr/lib/dovecot/lmtp', IMAPD = '/usr/lib/dovecot/imap', SIEVED = '/usr/lib/dovecot/managesieve';
 
 const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
 /** Runs apt-get; brings its lists up to date and tries again where that fails, as on a machine that has none. Throws what it said. */
@@ -23,7 +23,7 @@ function aptGet(args: string[], cwd?: string): string {
 
 /** Installs Dovecot and Postfix where they are missing, without starting a system service. Throws what to type where it may not. */
 export function installServers(): void {
-  if ([DOVECOT, POSTFIX, LMTPD, IMAPD].every(existsSync)) return;
+  if ([DOVECOT, POSTFIX, LMTPD, IMAPD, SIEVED].every(existsSync)) return;
   const command = ['install', '-y', '--no-install-recommends', ...PACKAGES];
   if (!root || !existsSync('/usr/bin/apt-get')) throw new Error(`The real mail servers are missing. As root: apt-get ${command.join(' ')}`);
   console.error(`Installing ${PACKAGES.join(', ')} (once) ...`);

@@ -25,12 +25,12 @@ async function startJudge(tokens: ReadonlyMap<string, string>): Promise<{ port: 
 interface Settings {
   at(...path: string[]): string;
   owner: string;
-  ports: { imap: number; imaps: number; lmtp: number; sasl: number };
-  bare: boolean;
+  ports: { imap: number; imaps: number; lmtp: number; sasl: number; sieve: number };
+  bare: boolean; outgoing: number | undefined;
 }
 
 /** The whole of dovecot.conf. */
-function configuration({ at, owner, ports, bare }: Settings): string {
+function configuration({ at, owner, ports, bare, outgoing }: Settings): string {
   const special = ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive']
     .map(name => `  mailbox ${name} {\n    auto = subscribe\n    special_use = \\${name}\n  }\n`).join('');
   const group = spawnSync('id', ['-gn', owner], { encoding: 'utf8' }).stdout.trim();
@@ -44,7 +44,7 @@ default_login_user = ${owner}
 default_client_limit = 3000
 default_process_limit = 300
 listen = 127.0.0.1
-protocols = imap lmtp
+protocols = imap lmtp sieve
 ssl = yes
 ssl_cert = <${at('tls/cert.pem')}
 ssl_key = <${at('tls/key.pem')}
@@ -103,8 +103,18 @@ service auth {
     port = ${ports.sasl}
   }
 }
+service managesieve-login {
+  chroot =
+  inet_listener sieve {
+    port = ${ports.sieve}
+  }
+}
 protocol lmtp {
   postmaster_address = postmaster@test.local
+  mail_plugins = sieve
+}
+${outgoing === undefined ? '' : `submission_host = 127.0.0.1:${outgoing}\n`}plugin {
+  sieve = file:~/sieve;active=~/active.sieve
 }
 `;
 }
@@ -113,14 +123,14 @@ protocol lmtp {
  * Dovecot as packaged, or `bare`: with every optional capability off and personal folders below "INBOX.". Does not need root. Users whose name
  * begins with `single` may hold one connection.
  */
-export async function startDovecot({ folder, certificate, users }: Ground, { bare = false } = {}): Promise<ImapServer> {
+export async function startDovecot({ folder, certificate, users, outgoing }: Ground, { bare = false } = {}): Promise<ImapServer> {
   installServers();
   const own = userInfo();
   // Dovecot refuses to open mail as root; its package, there only now, brings a user that owns nothing else.
   const owner = root ? { name: 'dovenull', uid: idOf('-u', 'dovenull'), gid: idOf('-g', 'dovenull') }
     : { name: own.username, uid: own.uid, gid: own.gid };
   const at = (...path: string[]) => join(folder, 'dovecot', ...path);
-  const [imap, imaps, lmtp, sasl] = await freePorts(4) as [number, number, number, number];
+  const [imap, imaps, lmtp, sasl, sieve] = await freePorts(5) as [number, number, number, number, number];
   for (const path of ['run', 'state', 'mail', 'tls']) mkdirSync(at(path), { recursive: true });
   writeFileSync(at('tls/cert.pem'), certificate.cert);
   writeFileSync(at('tls/key.pem'), certificate.key);
@@ -132,7 +142,7 @@ export async function startDovecot({ folder, certificate, users }: Ground, { bar
     `${user}:{PLAIN}${password}:${owner.uid}:${owner.gid}::${at('mail', user)}::`
     + `${user.startsWith('single') ? 'userdb_mail_max_userip_connections=1' : ''}\n`).join(''));
   writeUsers();
-  writeFileSync(at('dovecot.conf'), configuration({ at, owner: owner.name, ports: { imap, imaps, lmtp, sasl }, bare }));
+  writeFileSync(at('dovecot.conf'), configuration({ at, owner: owner.name, ports: { imap, imaps, lmtp, sasl, sieve }, bare, outgoing }));
   if (root) give(at(), owner);
   const asOwner = root ? { uid: owner.uid, gid: owner.gid } : {};
   let dovecot: ChildProcess | undefined;
@@ -140,6 +150,7 @@ export async function startDovecot({ folder, certificate, users }: Ground, { bar
     dovecot = start(DOVECOT, ['-F', '-c', at('dovecot.conf')], asOwner);
     await listening(imap);
     await listening(lmtp);
+    await listening(sieve);
   };
   const away = async () => {
     if (dovecot && dovecot.exitCode === null) { const ended = once(dovecot, 'exit'); dovecot.kill('SIGTERM'); await ended; }
@@ -149,7 +160,7 @@ export async function startDovecot({ folder, certificate, users }: Ground, { bar
   const delivering = lmtpClient(lmtp), inbox = (user: User) => at('mail', user.user, 'maildir');
   const phone = (user: User) => phoneOf(imap, { user: user.user, password: passwords.get(user.user)! });
   return {
-    imapPort: imap, imapTlsPort: imaps, lmtpPort: lmtp, saslPort: sasl, prefix: bare ? 'INBOX.' : '', delimiter: bare ? '.' : '/',
+    imapPort: imap, imapTlsPort: imaps, lmtpPort: lmtp, saslPort: sasl, sievePort: sieve, prefix: bare ? 'INBOX.' : '', delimiter: bare ? '.' : '/',
     deliver: ({ user }, bytes) => delivering.deliver(user, bytes),
     async fill(user, count, bytes) {
       // The folder exists once it was opened; a maildir takes any file, in the order of the names' times.

@@ -10,6 +10,8 @@ export interface Ground {
   folder: string;
   certificate: Certificate;
   users: readonly User[];
+  /** Where mail goes that the servers' rules send: an SMTP server on this machine. */
+  outgoing?: number;
 }
 
 /** A running IMAP server. What cannot be done to one of its kind is left out; scenarios that need it are then left out too. */
@@ -17,6 +19,8 @@ export interface ImapServer {
   imapPort: number; imapTlsPort: number;
   /** Takes messages for the users (RFC 2033). */
   lmtpPort?: number;
+  /** Where rules are kept (RFC 5804). */
+  sievePort?: number;
   /** Dovecot's own protocol for SMTP servers that ask it about passwords. */
   saslPort?: number;
   /** The folder of a user's INBOX, where an SMTP server delivers to that. */

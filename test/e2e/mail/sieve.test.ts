@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { SMTPServer } from 'smtp-server';
+import type { AddressInfo } from 'node:net';
+import { connect, providerById, take, type MailError } from '../../../shared/index.js';
+import { letter } from '../../sandbox/corpus.js';
+import { selfSigned } from '../../sandbox/imap/certificate.js';
+import { phoneOf, type User } from './lab.js';
+import { startCyrus } from './servers/cyrus.js';
+import { root } from './servers/debian.js';
+import { startDovecot } from './servers/dovecot.js';
+import { removeFolder, temporaryFolder } from './servers/process.js';
+import type { Ground, ImapServer } from './servers/server.js';
+import { wait } from './watch.js';
+
+type Any = any;
+const STARTS: Record<string, (ground: Ground) => Promise<ImapServer>> = { dovecot: startDovecot, ...(root ? { cyrus: startCyrus } : {}) };
+const families = Object.keys(STARTS).filter(name => (process.env.SERVERS ?? 'dovecot,cyrus').split(',').includes(name));
+const refused = (code: string, words: RegExp) => (error: unknown) => {
+  assert.equal((error as MailError).code, code, (error as Error).message);
+  assert.match((error as Error).message, words);
+  return true;
+};
+
+/** What rules send: kept, and shown by the address it goes to. */
+async function outbox() {
+  const sent: { to: string; source: string }[] = [];
+  const server = new SMTPServer({ authOptional: true, disabledCommands: ['AUTH', 'STARTTLS'], onData(stream, session, done) {
+    const parts: Buffer[] = [];
+    stream.on('data', (part: Buffer) => parts.push(part)).on('end', () => {
+      for (const { address } of session.envelope.rcptTo) sent.push({ to: address, source: Buffer.concat(parts).toString('utf8') });
+      done();
+    });
+  } });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.server.address() as AddressInfo).port, sent, close: () => new Promise<void>(resolve => server.close(() => resolve())),
+    async to(address: string, count = 1) {
+      for (const end = Date.now() + 20_000; ; await wait(50)) {
+        const found = sent.filter(one => one.to === address);
+        if (found.length >= count) return found;
+        if (Date.now() > end) throw new Error(`Nothing was sent to ${address}: ${JSON.stringify(sent.map(one => one.to))}`);
+      }
+    },
+  };
+}
+
+for (const family of families) {
+  describe(`Rules on ${family}`, function () {
+    this.timeout(60_000);
+    const folder = temporaryFolder(), certificate = selfSigned();
+    const users: User[] = Array.from({ length: 20 }, (_, i) => ({ user: `m${i}@test.local`, password: `pass${i}` }));
+    let server: ImapServer, out: Awaited<ReturnType<typeof outbox>>, next = 0;
+    before(async () => {
+      out = await outbox();
+      server = await STARTS[family]!({ folder, certificate, users, outgoing: out.port });
+    });
+    after(async () => { await server?.close(); await out?.close(); removeFolder(folder); });
+
+    interface Walk { user: User; client: Any; found(folder?: string): Promise<string[]>; deliver(subject: string, more?: Any): Promise<void> }
+    const script = async (name: string, client: Any): Promise<string> => (await client.call('script.get', { script: name })).text;
+    const all = (client: Any, name: string, input = {}): Promise<Any[]> => take(client.call(name, input), 1_000);
+    const path = (name: string) => `${server.prefix}${name}`;
+    async function walk(more: Record<string, unknown> = {}): Promise<Walk> {
+      const user = users[next++]!;
+      // Cyrus lets nobody keep rules who has no INBOX yet.
+      await server.deliver(user, letter({ to: user.user, subject: 'first' }));
+      const client: Any = connect(providerById('imap'), { user: user.user, password: user.password, imapHost: 'localhost', imapPort: server.imapTlsPort,
+        imapSecurity: 'tls', sievePort: server.sievePort, allowedCertificate: certificate.cert, ...more });
+      return {
+        user, client,
+        deliver: (subject, { bytes, ...parts } = {}) => server.deliver(user, bytes ?? letter({ to: user.user, subject, ...parts })),
+        async found(name = 'INBOX') {
+          const phone = await phoneOf(server.imapPort, user);
+          try {
+            await phone.mailboxOpen(name);
+            const subjects: string[] = [];
+            for await (const one of phone.fetch('1:*', { envelope: true, flags: true })) subjects.push(one.envelope!.subject + (one.flags!.has('\\Seen') ? ' (seen)' : ''));
+            return subjects;
+          } finally { await phone.logout(); }
+        },
+      };
+    }
+
+    it('whole scripts are stored, checked, renamed and deleted', async () => {
+      const { client } = await walk(), text = 'require ["fileinto"];\r\nif header :contains "subject" "test" { fileinto "Junk"; }\r\n';
+      assert.deepEqual(await all(client, 'script.list'), []);
+      await client.call('script.put', { script: 'mein Skript', text, activate: true });
+      assert.equal(await script('mein Skript', client), text);
+      const told = await client.call('script.check', { text: 'require ["nosuch"];\r\nfileinto;\r\n' });
+      assert.equal(told.valid, false);
+      assert.match(told.message, /nosuch/);
+      await assert.rejects(client.call('script.put', { script: 'mein Skript', text: 'nonsense' }), refused('invalid_input', /does not accept the script/));
+      assert.equal(await script('mein Skript', client), text);
+      await client.call('script.rename', { script: 'mein Skript', newName: 'neu' });
+      assert.deepEqual((await all(client, 'script.list')).map(one => [one.id, one.active]), [['neu', true]]);
+      await client.call('script.deactivate', {});
+      await client.call('script.delete', { script: 'neu' });
+      assert.deepEqual(await all(client, 'script.list'), []);
+      await assert.rejects(client.call('script.delete', { script: 'neu' }), refused('not_found', /no script "neu"/));
+    });
+
+    it('a wrong password is refused in words', async () => {
+      const { client } = await walk({ password: 'wrong-secret', imapHost: undefined, sieveHost: 'localhost', smtpHost: 'localhost' });
+      await assert.rejects(all(client, 'script.list'), refused('unauthorized', /Sieve at localhost:\d+ refused the login/));
+    });
+
+    it('a sender, a domain, a pattern and an IP address are blocked, an allowed sender is not, and what is removed arrives again', async () => {
+      const { client, deliver, found } = await walk();
+      for (const [list, value] of [['blockedSenders', 'bad@one.example'], ['blockedSenders', 'two.example'], ['blockedSenders', '@%.three.example'],
+        ['blockedIps', '192.0.2.7'], ['blockedIps', '198.51.100.0/24'], ['allowedSenders', 'good@two.example']]) {
+        await client.call('spamList.add', { list, value });
+      }
+      await deliver('one', { from: 'Bad <BAD@one.example>' });
+      await deliver('fine', { from: 'good@one.example' });
+      await deliver('two', { from: 'x@two.example' });
+      await deliver('allowed', { from: 'good@two.example' });
+      await deliver('three', { from: 'x@a.three.example' });
+      const received = (address: string, subject: string) => Buffer.concat([Buffer.from(`Received: from mx.example (mx.example [${address}])\r\n\tby test.local; Mon, 30 Nov 2026 10:00:00 +0000\r\n`),
+        letter({ from: 'ann@fine.example', subject })]);
+      await deliver('', { bytes: received('192.0.2.7', 'four') });
+      await deliver('', { bytes: received('192.0.2.77', 'near') });
+      await deliver('', { bytes: received('198.51.100.200', 'five') });
+      assert.deepEqual(await found(path('Junk')), ['one', 'two', 'three', 'four', 'five']);
+      assert.deepEqual(await found(), ['first', 'fine', 'allowed', 'near']);
+      assert.deepEqual((await all(client, 'spamList.list', { list: 'blockedSenders' })).map(one => one.value), ['bad@one.example', 'two.example', '@%.three.example']);
+      await assert.rejects(client.call('spamList.add', { list: 'blockedSenders', value: 'Two.Example' }), refused('conflict', /on the list already/));
+      await client.call('spamList.remove', { list: 'blockedSenders', value: 'two.example' });
+      await deliver('two again', { from: 'x@two.example' });
+      assert.deepEqual((await found()).slice(-1), ['two again']);
+    });
+
+    it('a script that was active before is still at work, and unchanged', async () => {
+      const { client, deliver, found } = await walk();
+      const hand = 'require ["fileinto", "imap4flags"];\r\n# von Hand, mit Umlaut: ü\r\nif header :contains "subject" "hand" { setflag "\\\\Seen"; }\r\n';
+      await client.call('script.put', { script: 'von Hand', text: hand, activate: true });
+      const done = await client.call('spamList.add', { list: 'blockedSenders', value: 'bad@one.example' });
+      assert.deepEqual(done.native, { script: 'mailroom', includes: 'von Hand' });
+      await client.call('spamList.add', { list: 'blockedSenders', value: 'worse@one.example' });
+      await deliver('by hand');
+      await deliver('blocked', { from: 'worse@one.example' });
+      assert.deepEqual(await found(), ['first', 'by hand (seen)']);
+      assert.deepEqual(await found(path('Junk')), ['blocked']);
+      assert.equal(await script('von Hand', client), hand);
+      assert.deepEqual((await all(client, 'script.list')).map(one => [one.id, one.active]).sort(), [['mailroom', true], ['mailroom-before', false], ['von Hand', false]]);
+    });
+
+    it('an absence is answered once for each sender, while it lasts', async () => {
+      const { client, deliver, user } = await walk(), hour = 3_600_000, at = (ms: number) => new Date(Date.now() + ms).toISOString();
+      await client.call('autoReply.set', { subject: 'Bin weg', text: 'Grüße,\nich bin "weg" \\ bis Freitag.', html: '<p>Grüße</p>', start: at(-hour), end: at(hour) });
+      const set = await client.call('autoReply.get', {});
+      assert.deepEqual([set.set, set.days, set.addresses, set.text], [true, 7, [user.user], 'Grüße,\nich bin "weg" \\ bis Freitag.']);
+      const from = 'sender@gen.test.local', before = out.sent.length;
+      await deliver('hello', { from });
+      const [answer] = (await out.to(from)).slice(before);
+      await deliver('hello again', { from });
+      await client.call('forwarding.set', { addresses: [`proof-${family}@elsewhere.example`] });
+      await deliver('the last', { from });
+      await out.to(`proof-${family}@elsewhere.example`);
+      assert.equal(out.sent.slice(before).filter(one => one.to === from).length, 1);
+      assert.match(answer!.source, /Subject: Bin weg/i);
+      assert.match(answer!.source, /multipart\/alternative/);
+      assert.ok(answer!.source.includes(Buffer.from('<p>Grüße</p>').toString('base64')));
+      await client.call('autoReply.clear', {});
+      assert.equal((await client.call('autoReply.get', {})).set, false);
+    });
+
+    it('an absence that has not begun, and one that is over, are not answered', async () => {
+      const hour = 3_600_000, at = (ms: number) => new Date(Date.now() + ms).toISOString(), before = out.sent.length;
+      for (const [start, end] of [[hour, 2 * hour], [-2 * hour, -hour]] as const) {
+        const { client, deliver } = await walk(), proof = `late${start}-${family}@elsewhere.example`;
+        await client.call('autoReply.set', { text: 'Away.', start: at(start), end: at(end) });
+        await client.call('forwarding.set', { addresses: [proof] });
+        await deliver('hello');
+        await out.to(proof);
+      }
+      assert.equal(out.sent.slice(before).filter(one => one.to === 'sender@gen.test.local').length, 0);
+    });
+
+    it('forwarding keeps a copy, or none, until it is cleared', async () => {
+      const { client, deliver, found } = await walk(), to = `ben-${family}@elsewhere.example`;
+      await client.call('forwarding.set', { addresses: [to] });
+      await deliver('with a copy');
+      await client.call('forwarding.set', { addresses: [to], keep: false });
+      await deliver('without');
+      await out.to(to, 2);
+      await client.call('forwarding.clear', {});
+      await deliver('no more');
+      assert.deepEqual(await found(), ['first', 'with a copy', 'no more']);
+      assert.equal((await out.to(to)).length, 2);
+      assert.deepEqual((await client.call('forwarding.get', {})).addresses, []);
+    });
+
+    it('rules file, copy, mark, redirect, discard and reject, in their order', async () => {
+      const { client, deliver, found } = await walk();
+      await client.call('rule.create', { name: 'Rechnungen "alle"', subject: ['Invoice', 'Rech*ung'], moveTo: path('Archive'), markRead: true });
+      await client.call('rule.create', { from: ['shop.example'], header: ['X-Bulk: yes'], discard: true });
+      await client.call('rule.create', { match: 'any', listId: ['news.example'], largerThan: 100_000, copyTo: path('Archive'), stop: false });
+      const { id } = await client.call('rule.create', { to: ['orders@'], redirectTo: [`orders-${family}@elsewhere.example`] });
+      const { id: rejecting } = await client.call('rule.create', { from: ['no@way.example'], reject: 'Not here.' });
+      await deliver('Your Invoice 7');
+      await deliver('Rechnung 8');
+      const headers = (fields: string, subject: string) => ({ bytes: Buffer.concat([Buffer.from(fields), letter({ from: 'a@shop.example', subject })]) });
+      await deliver('', headers('X-Bulk: yes\r\n', 'thrown away'));
+      await deliver('', headers('', 'kept'));
+      await deliver('', headers('List-Id: News <news.example>\r\n', 'news'));
+      await deliver('order', { to: 'orders@test.local' });
+      await out.to(`orders-${family}@elsewhere.example`);
+      await deliver('go away', { from: 'no@way.example' });
+      assert.deepEqual(await found(path('Archive')), ['Your Invoice 7 (seen)', 'Rechnung 8 (seen)', 'news']);
+      assert.deepEqual(await found(), ['first', 'kept', 'news', 'order']);
+      await client.call('rule.move', { rule: id, position: 1 });
+      await client.call('rule.update', { rule: id, enabled: false, to: [], subject: ['never'] });
+      await client.call('rule.delete', { rule: rejecting });
+      const listed = await all(client, 'rule.list');
+      assert.deepEqual(listed.map(one => [one.position, one.enabled, one.name]), [[1, false, 'to: orders@'], [2, true, 'Rechnungen "alle"'], [3, true, 'from: shop.example'], [4, true, 'listId: news.example']]);
+      assert.deepEqual([listed[0].to, listed[0].subject, listed[0].redirectTo], [undefined, ['never'], [`orders-${family}@elsewhere.example`]]);
+      await deliver('welcome', { from: 'no@way.example' });
+      assert.deepEqual((await found()).slice(-1), ['welcome']);
+    });
+
+    it('rules that another program made active instead come back with the next change, around that script', async () => {
+      const { client, deliver, found } = await walk();
+      await client.call('spamList.add', { list: 'blockedSenders', value: 'bad@one.example' });
+      await client.call('script.put', { script: 'roundcube', text: 'require "imap4flags";\r\nsetflag "\\\\Seen";\r\n', activate: true });
+      await deliver('not blocked now', { from: 'bad@one.example' });
+      await client.call('spamList.add', { list: 'blockedSenders', value: 'bad@one.example' });
+      await deliver('blocked', { from: 'bad@one.example' });
+      await deliver('fine');
+      assert.deepEqual(await found(), ['first', 'not blocked now (seen)', 'fine (seen)']);
+      assert.deepEqual(await found(path('Junk')), ['blocked']);
+    });
+
+    it('a script changed by hand is shown, and not overwritten', async () => {
+      const { client } = await walk();
+      await client.call('spamList.add', { list: 'blockedSenders', value: 'bad@one.example' });
+      const edited = (await script('mailroom', client)).replace('stop;', 'discard; stop;');
+      await client.call('script.put', { script: 'mailroom', text: edited });
+      await assert.rejects(client.call('spamList.add', { list: 'blockedSenders', value: 'x@one.example' }), refused('conflict', /changed by hand.*line \d+ \("  discard; stop;"\)/));
+      assert.equal(await script('mailroom', client), edited);
+      await client.call('script.rename', { script: 'mailroom', newName: 'mine' });
+      await client.call('spamList.add', { list: 'blockedSenders', value: 'x@one.example' });
+      assert.match(await script('mailroom', client), /include :personal :optional "mine"/);
+    });
+  });
+}

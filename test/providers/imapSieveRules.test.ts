@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { connect, providerById, take, type MailError } from '../../shared/index.js';
+import { readRules, writeRules, type Rules, type StoredRule } from '../../shared/providers/imap/sieve/rules.js';
+import { closeSieve } from '../../shared/providers/imap/sieve/session.js';
+import { startMail, type Mail } from '../sandbox/mail.js';
+import { EXTENSIONS } from '../sandbox/sieve.js';
+import { accountOf } from './imapAccount.js';
+
+type Any = any;
+const refused = (code: string, words: RegExp) => (error: unknown) => {
+  assert.equal((error as MailError).code, code, (error as Error).message);
+  assert.match((error as Error).message, words);
+  return true;
+};
+
+const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 });
+const word = text.filter(one => !/\p{Cc}/u.test(one)), words = fc.array(word, { minLength: 1, maxLength: 4 });
+const address = fc.stringMatching(/^[a-z]{1,8}@[a-z]{1,8}\.example$/), time = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) }).map(one => one.toISOString());
+const optional = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined });
+const record = (model: Record<string, fc.Arbitrary<unknown>>) => fc.record(model, { requiredKeys: [] });
+const rule = fc.record({
+  id: fc.stringMatching(/^[0-9a-f]{8}$/), name: word, enabled: fc.boolean(), match: fc.constantFrom('all', 'any'),
+  if: record({ from: words, to: words, subject: words, listId: words, header: fc.array(fc.stringMatching(/^X-[A-Z]{1,5}(: [a-z*?"\\]{1,9})?$/), { minLength: 1 }), largerThan: fc.nat(), smallerThan: fc.nat() })
+    .filter(one => Object.keys(one).length > 0),
+  then: record({ markRead: fc.constant(true), flag: fc.constant(true), copyTo: word, moveTo: word, redirectTo: fc.array(address), reject: text, discard: fc.constant(true), stop: fc.constant(true) }),
+}) as unknown as fc.Arbitrary<StoredRule>;
+const rules = fc.record({
+  junk: optional(word), blockedSenders: fc.array(fc.oneof(address, word, fc.constant('@%.example'))), blockedIps: fc.array(fc.constantFrom('192.0.2.1', '192.0.2.%', '10.0.0.0/8', '2001:db8::1')),
+  allowedSenders: fc.array(address), include: optional(word), uses: fc.subarray(['envelope', 'mailbox']), rules: fc.array(rule, { maxLength: 4 }),
+  autoReply: optional(fc.record({ text, html: optional(text), subject: optional(word), from: optional(address), days: fc.integer({ min: 1, max: 365 }), addresses: fc.array(address), start: optional(time), end: optional(time) })),
+  forwarding: optional(fc.record({ addresses: fc.array(address), keep: fc.boolean() })),
+}) as unknown as fc.Arbitrary<Rules>;
+const plain = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown;
+
+describe('ManageSieve: the script of rules', () => {
+  it('what is written is read back the same, whatever texts stand in it', () => {
+    fc.assert(fc.property(rules, one => {
+      const read = readRules(writeRules(one).text);
+      assert.ok('rules' in read, JSON.stringify(read));
+      assert.deepEqual(plain(read.rules), plain(one));
+    }), { numRuns: 500 });
+  });
+
+  it('a letter changed, a line taken out or put in anywhere is noticed', () => {
+    fc.assert(fc.property(rules, fc.nat(), fc.constantFrom('change', 'remove', 'insert'), (one, at, how) => {
+      const lines = writeRules(one).text.split('\r\n'), i = at % lines.length;
+      if (how === 'change') lines[i] += 'x'; else if (how === 'insert') lines.splice(i, 0, 'discard;'); else lines.splice(i, 1);
+      const edited = lines.join('\r\n');
+      if (edited === writeRules(one).text) return;
+      assert.ok(!('rules' in readRules(edited)), edited);
+    }), { numRuns: 500 });
+  });
+
+  it('no text can end its string and become a command', () => {
+    const { text: script } = writeRules({ blockedSenders: [], blockedIps: [], allowedSenders: [], uses: [], rules: [{ id: '1', name: 'a\r\ndiscard;\u0085', enabled: true, match: 'all',
+      if: { subject: ['"; discard; \\'] }, then: { moveTo: 'a"\\' } }] });
+    // The first two lines are comments.
+    assert.deepEqual(script.split('\r\n').slice(2), ['require ["fileinto"];', '', '# Rule: a  discard; ', 'if allof (header :contains "subject" "\\"; discard; \\\\") {', '  fileinto "a\\"\\\\";', '}', '']);
+  });
+
+  describe('on the server', () => {
+    let mail: Mail, user = 0;
+    before(async () => { mail = await startMail({ users: 80 }); });
+    afterEach(() => { Object.assign(mail.sieve.options, { answer: undefined, extensions: undefined, maxScripts: undefined, maxBytes: undefined, version: undefined }); });
+    after(async () => { closeSieve(); await mail.close(); });
+    const HAND = 'require "fileinto";\r\n# von Hand: ü\r\nfileinto "Archive";\r\n';
+    /** An account whose owner wrote a script that is active. */
+    function open(hand = true): { client: Any; scripts: ReturnType<Mail['sieve']['of']>; name: string } {
+      const name = `u${++user}@test.local`, scripts = mail.sieve.of(name);
+      if (hand) { scripts.texts.set('main', HAND); scripts.active = 'main'; }
+      return { client: connect(providerById('imap'), accountOf(mail, user)), scripts, name };
+    }
+    const block = (client: Any, value: string) => client.call('spamList.add', { list: 'blockedSenders', value }) as Promise<Any>;
+    const blocked = async (client: Any) => (await take(client.call('spamList.list', { list: 'blockedSenders' }) as AsyncIterable<Any>, 100)).map(one => one.value as string);
+
+    it('the connection is cut at each step: what runs is the old script or the new one, whole, and what others wrote stays', async () => {
+      // The steps of a first change and of a later one, as they are when nothing fails.
+      const { client, scripts } = open(), steps: string[][] = [];
+      for (const value of ['one@bad.example', 'two@bad.example']) {
+        const from = mail.sieve.log.length;
+        await block(client, value);
+        steps.push(mail.sieve.log.slice(from).map(line => line.split(/[ \r]/).slice(0, 2).join(' ').replace(/ \{.*/, '')).filter(line => !/^(STARTTLS|AUTH|CAPA)/.test(line)));
+      }
+      assert.deepEqual(steps, [
+        ['LISTSCRIPTS', 'GETSCRIPT "main"', 'CHECKSCRIPT', 'LISTSCRIPTS', 'PUTSCRIPT "mailroom"', 'SETACTIVE "mailroom"'],
+        ['LISTSCRIPTS', 'GETSCRIPT "mailroom"', 'CHECKSCRIPT', 'PUTSCRIPT "mailroom-before"', 'LISTSCRIPTS', 'GETSCRIPT "mailroom"', 'PUTSCRIPT "mailroom"']]);
+      const last = scripts.texts.get('mailroom')!, first = scripts.texts.get('mailroom-before')!;
+      const cases = [0, 1].flatMap(change => steps[change]!.flatMap((_, step) => (['close', 'done'] as const).map(when => ({ change, step, when }))));
+      const cuts = new Map<string, { step: number; when: 'close' | 'done'; seen: number }>();
+      mail.sieve.options.answer = (line, who = '') => {
+        const cut = cuts.get(who);
+        return cut && !/^(CAPABILITY|LOGOUT)/.test(line) && cut.seen++ === cut.step ? cut.when : undefined;
+      };
+      await Promise.all(cases.map(async ({ change, step, when }) => {
+        const one = open(), { texts } = one.scripts, value = change ? 'two@bad.example' : 'one@bad.example';
+        if (change) { texts.set('mailroom', first); one.scripts.active = 'mailroom'; }
+        cuts.set(one.name, { step, when, seen: 0 });
+        await assert.rejects(block(one.client, value), refused('unavailable', /ended the connection before it answered/));
+        const runs = texts.get(one.scripts.active!), where = `change ${change}, step ${step}, ${when}: ${String(runs)}`;
+        assert.ok(change ? runs === first || runs === last : runs === HAND || runs === first, where);
+        assert.equal(texts.get('main'), HAND, where);
+        // Whoever looks and does it once more gets there.
+        await block(one.client, value).catch(refused('conflict', /on the list already/));
+        assert.deepEqual([texts.get(one.scripts.active!), one.scripts.active], [change ? last : first, 'mailroom'], where);
+      }));
+    });
+
+    it('who writes at the same moment is noticed, and nothing is overwritten', async () => {
+      const { client, scripts } = open();
+      await block(client, 'one@bad.example');
+      const before = scripts.texts.get('mailroom')!;
+      for (const other of [() => { scripts.texts.set('mailroom', before.replace('stop;', 'keep;')); }, () => { scripts.active = 'main'; }]) {
+        mail.sieve.options.answer = line => { if (line.startsWith('CHECKSCRIPT')) other(); return undefined; };
+        await assert.rejects(block(client, 'two@bad.example'), refused('conflict', /changed by hand|at the same moment; nothing was changed/));
+        assert.ok(!scripts.texts.get('mailroom')!.includes('two@bad.example'));
+        mail.sieve.options.answer = undefined;
+        scripts.texts.set('mailroom', before);
+        scripts.active = 'mailroom';
+      }
+    });
+
+    it('twenty changes at once all come to be', async () => {
+      const { client } = open(), values = Array.from({ length: 20 }, (_, i) => `n${i}@bad.example`);
+      await Promise.all(values.map(value => block(client, value)));
+      assert.deepEqual((await blocked(client)).sort(), values.sort());
+    });
+
+    it('a script over the limit, too many scripts, and one the server refuses leave all as it was', async () => {
+      for (const [option, value, code, words] of [['maxBytes', 200, 'rejected', /no room for this script/], ['maxScripts', 1, 'rejected', /no room for this script/],
+        ['check', () => 'line 3: error: no.', 'invalid_input', /line 3: error: no/]] as const) {
+        const { client, scripts } = open();
+        Object.assign(mail.sieve.options, { [option]: value });
+        await assert.rejects(block(client, 'one@bad.example'), refused(code, words));
+        Object.assign(mail.sieve.options, { [option]: undefined });
+        assert.deepEqual([...scripts.texts], [['main', HAND]]);
+        assert.equal(scripts.active, 'main');
+      }
+    });
+
+    it('a server without include is told apart: nothing is changed where a script is active, and all works where none is', async () => {
+      mail.sieve.options.extensions = EXTENSIONS.replace('include ', '');
+      const { client, scripts } = open();
+      await assert.rejects(block(client, 'one@bad.example'), refused('unsupported', /cannot run two scripts together.*"main" is active\. Nothing was changed/));
+      assert.deepEqual([...scripts.texts], [['main', HAND]]);
+      const alone = open(false);
+      await block(alone.client, 'one@bad.example');
+      assert.equal(alone.scripts.active, 'mailroom');
+    });
+
+    it('extensions that a server lacks are named, those it may lack are done without', async () => {
+      mail.sieve.options.extensions = 'include fileinto';
+      const { client, scripts } = open();
+      mail.recreate(`u${user}@test.local`, 'Junk');
+      await block(client, 'one@bad.example');
+      assert.match(scripts.texts.get('mailroom')!, /require \["fileinto", "include"\];/);
+      await assert.rejects(client.call('autoReply.set', { text: 'Away', end: '2027-01-01T00:00:00Z' }), refused('unsupported', /lacks the extensions "date", "relational", "vacation"/));
+      await assert.rejects(client.call('rule.create', { from: ['a'], markRead: true }), refused('unsupported', /lacks the extension "imap4flags"/));
+    });
+
+    it('a server from before RFC 5804, without CHECKSCRIPT, is served as well', async () => {
+      mail.sieve.options.version = false;
+      const { client, scripts } = open();
+      await block(client, 'one@bad.example');
+      assert.equal(scripts.active, 'mailroom');
+      await assert.rejects(client.call('script.rename', { script: 'main', newName: 'x' }), refused('unsupported', /cannot rename scripts/));
+    });
+
+    it('a script of this name that somebody else wrote is not touched', async () => {
+      const { client, scripts } = open();
+      scripts.texts.set('mailroom', 'keep;');
+      await assert.rejects(block(client, 'one@bad.example'), refused('conflict', /was not written by Mailroom/));
+      assert.equal(scripts.texts.get('mailroom'), 'keep;');
+    });
+
+    it('an active script that includes this one stays active, and is not included in turn', async () => {
+      const { client, scripts } = open(), both = 'require "include";\r\ninclude :personal "mailroom";\r\nkeep;\r\n';
+      scripts.texts.set('main', both);
+      await block(client, 'one@bad.example');
+      assert.equal(scripts.active, 'main');
+      assert.ok(!scripts.texts.get('mailroom')!.includes('include :personal'));
+    });
+
+    it('entries that cannot be right are refused before anything is asked', async () => {
+      const { client } = open(), from = mail.sieve.log.length;
+      for (const [list, value, message] of [
+        ['blockedSenders', 'not an address', /neither an e-mail address nor a domain/], ['blockedSenders', '192.0.2.1', /only the list of blocked IP addresses/],
+        ['blockedIps', 'a@b.example', /not an IP address/], ['blockedIps', '192.0.2.0/25', /whole parts of an IPv4 network/], ['blockedIps', '2001:db8::/32', /whole parts/],
+        ['blockedIps', '192.0.2.1-192.0.2.9', /whole parts/], ['allowedIps', '192.0.2.1', /must be one of/]] as const) {
+        await assert.rejects(client.call('spamList.add', { list, value }) as Promise<unknown>, refused('invalid_input', message));
+      }
+      await assert.rejects(client.call('spamList.add', { mailbox: 'other@test.local', list: 'blockedSenders', value: 'a@b.example' }), refused('invalid_input', /is the mailbox u\d+@test\.local, not other@test\.local/));
+      assert.equal(mail.sieve.log.length, from);
+      await client.call('spamList.add', { mailbox: `U${user}@test.local`, list: 'blockedSenders', value: 'a@b.example' });
+    });
+
+    it('rules that can do nothing, or two things that cannot go together, are refused', async () => {
+      const { client } = open();
+      for (const [input, message] of [[{ discard: true }, /at least one condition/], [{ from: ['a'], stop: false }, /at least one action/],
+        [{ from: ['a'], reject: 'x', moveTo: 'y' }, /cannot be filed/], [{ from: ['a'], discard: true, moveTo: 'y' }, /at once/], [{ header: ['no header: x'], discard: true }, /name of a header/]] as const) {
+        await assert.rejects(client.call('rule.create', input) as Promise<unknown>, refused('invalid_input', message));
+      }
+      await assert.rejects(client.call('rule.update', { rule: 'none', enabled: false }) as Promise<unknown>, refused('not_found', /no rule "none"/));
+    });
+  });
+});
