@@ -30,10 +30,13 @@ export interface Message {
  */
 export interface Receipt { id?: string; outcome?: 'done' | 'queued' | 'unknown'; native: Native }
 
+/** What the check of an account found beside that it works, in sentences for a person. */
+export interface AccountNotes { notes: string[] }
+
 interface Op<Target extends string, Result> { target: Target; result: Result }
 /** The common operations: the inputs that say what they act on, and what they give. */
 export interface Vocabulary {
-  'account.check':   Op<never, Promise<void>>;
+  'account.check':   Op<never, Promise<void | AccountNotes>>;
   'mailbox.list':    Op<never, AsyncIterable<Mailbox>>;         'mailbox.get':     Op<'mailbox', Promise<Mailbox>>;
   'mailbox.create':  Op<never, Promise<Mailbox>>;               'mailbox.update':  Op<'mailbox', Promise<Mailbox>>;
   'mailbox.delete':  Op<'mailbox', Promise<Receipt>>;           'mailbox.restore': Op<'mailbox', Promise<Mailbox>>;

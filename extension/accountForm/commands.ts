@@ -54,8 +54,8 @@ async function test(accounts: Accounts, problems: Problems, id: string): Promise
     token.onCancellationRequested(() => stop.abort());
     accounts.askAgain(id);
     try {
-      await (await accounts.open(id, stop.signal)).call('account.check', {});
-      void window.showInformationMessage(t('{0} works.', name));
+      const told = await (await accounts.open(id, stop.signal)).call('account.check', {});
+      void window.showInformationMessage([t('{0} works.', name), ...told?.notes ?? []].join(' '));
     } catch (error) { if (!stop.signal.aborted) problems.tell(t('Testing {0}', name), error, { account: id }); }
   });
 }

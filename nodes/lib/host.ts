@@ -159,8 +159,8 @@ export const credentialTests = {
       const resolve = (host: string) => filter ? filtered(filter, host) : isProtected() ? publicAddress(host) : Promise.resolve(host);
       // A connection of its own: one that is kept would prove nothing about this token.
       const options = { key: randomUUID(), resolve, discreet: true, ...(token ? { token: async () => token } : {}) };
-      await connect(provider, accountOf(providerId, type, data ?? {}), options).call('account.check', {});
-      return { status: 'OK', message: 'The account answers on both sides.' };
+      const told = await connect(provider, accountOf(providerId, type, data ?? {}), options).call('account.check', {});
+      return { status: 'OK', message: ['The account answers on both sides.', ...told?.notes ?? []].join(' ') };
     } catch (error) {
       return { status: 'Error', message: error instanceof Error ? error.message : String(error) };
     }

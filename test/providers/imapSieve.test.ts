@@ -74,6 +74,17 @@ describe('ManageSieve: whole scripts', () => {
     assert.deepEqual(await all(open({ allowedCertificate: new X509Certificate(mail.ca).fingerprint256 })), []);
   });
 
+  it('the check of an account says whether there are rules, and fails for them only where the account names their host', async () => {
+    const check = (more: Record<string, unknown>) => open(more).call('account.check', {}) as Promise<Any>, { port } = mail.sieve;
+    assert.deepEqual((await check({})).notes, [`Rules on the server can be used (ManageSieve at localhost:${port}).`]);
+    assert.deepEqual((await check({ sievePort: 1 })).notes, ['No rules on the server: ManageSieve does not answer at localhost:1.']);
+    await assert.rejects(check({ sieveHost: 'localhost', sievePort: 1 }), refused('unavailable', /^Sieve at localhost:1 did not answer/));
+    mail.sieve.options.sasl = 'SCRAM-SHA-1';
+    assert.deepEqual((await check({})).notes, [`No rules on the server: ManageSieve refused the login at localhost:${port}.`]);
+    mail.sieve.options.sasl = undefined;
+    assert.deepEqual((await check({ imapHost: undefined })).notes, []);
+  });
+
   it('a provider that is known has no Sieve host, and says so', async () => {
     await assert.rejects(all(connect(providerById('imap'), { preset: 'gmail', user: 'a@gmail.com', password: 'x' })), refused('unsupported', /no Sieve host/));
   });

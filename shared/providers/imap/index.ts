@@ -24,7 +24,7 @@ export const imap = {
   pace: { concurrent: 5, perMinute: 6000 },
   operations: {
     'account.check': operation({
-      summary: 'Check both sides of the account', effect: 'read', docs: 'RFC 9051, RFC 5321', input: {},
+      summary: 'Check both sides of the account, and look for rules on the server', effect: 'read', docs: 'RFC 9051, RFC 5321, RFC 5804', input: {},
       run: checkAccount,
     }),
     ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...threads,

@@ -32,11 +32,11 @@ function readLine(bytes: Buffer): Line {
   const tokens: Token[] = [];
   let at = 0, literals = 0;
   const more = (): Line => {
-    if (bytes.length - literals > MOST_LINE) throw notSieve(`a line of more than ${MOST_LINE} bytes`);
+    if (Math.max(at, bytes.length) - literals > MOST_LINE) throw notSieve(`a line of more than ${MOST_LINE} bytes`);
     return { need: bytes.length + 1 };
   };
   for (;;) {
-    if (at >= bytes.length) return more();
+    if (at >= bytes.length || at - literals > MOST_LINE) return more();
     const byte = bytes[at]!;
     if (byte === LF) return { tokens, used: at + 1 };
     if (byte === CR || byte === SPACE || byte === TAB) { at++; continue; }
