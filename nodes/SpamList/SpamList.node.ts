@@ -8,7 +8,7 @@ export class SpamList implements INodeType {
     name: 'spamList',
     icon: { light: 'file:../../icons/spamList.svg', dark: 'file:../../icons/spamList.dark.svg' },
     group: ['transform'],
-    version: 1,
+    version: [1, 1.1],
     subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
     description: 'Block and allow senders: block lists, safe lists and spam settings of a mailbox',
     defaults: { name: 'Spam List' },

@@ -54,13 +54,14 @@ describe('credentials', function () {
       } finally { await vendor.close(); }
     });
     describe('imap', () => {
-      let mail: Mail, data: Record<string, unknown>;
+      let mail: Mail, data: Record<string, unknown>, accepted: { status: string; message: string };
       before(async () => {
         mail = await startMail();
-        data = { user: 'u0@test.local', password: 'pass0', imapHost: 'localhost', imapPort: mail.imap.tlsPort, smtpHost: 'localhost', smtpPort: mail.smtp.tlsPort, allowedCertificate: mail.ca };
+        data = { user: 'u0@test.local', password: 'pass0', imapHost: 'localhost', imapPort: mail.imap.tlsPort, smtpHost: 'localhost', smtpPort: mail.smtp.tlsPort, sievePort: mail.sieve.port, allowedCertificate: mail.ca };
+        accepted = { status: 'OK', message: `The account answers on both sides. Rules on the server can be used (ManageSieve at localhost:${mail.sieve.port}).` };
       });
       after(() => mail.close());
-      it('a good password is accepted on both sides', async () => assert.deepEqual(await test('imapApi', data), { status: 'OK', message: 'The account answers on both sides.' }));
+      it('a good password is accepted on both sides', async () => assert.deepEqual(await test('imapApi', data), accepted));
       it('a wrong one is refused, and it says which side refused', async () => {
         await refused('imapApi', { ...data, password: 'not-this-password' }, /IMAP.*SMTP/s);
         await refused('imapApi', { ...data, smtpUser: 'u0@test.local', smtpPassword: 'not-this-password' }, /^SMTP/);
@@ -69,7 +70,7 @@ describe('credentials', function () {
       it('OAuth 2: a good token, and a wrong one', async () => {
         const { password: _, ...rest } = data;
         const grant = (access_token: string) => ({ ...rest, oauthTokenData: { access_token, refresh_token: 'x', token_type: 'Bearer' } });
-        assert.deepEqual(await test('imapOAuth2Api', grant(mail.token('u0@test.local'))), { status: 'OK', message: 'The account answers on both sides.' });
+        assert.deepEqual(await test('imapOAuth2Api', grant(mail.token('u0@test.local'))), accepted);
         await refused('imapOAuth2Api', grant('not-a-token-of-anybody'), /IMAP/);
         await refused('imapOAuth2Api', rest, /./);
       });

@@ -136,7 +136,7 @@ describe('node descriptions', () => {
   });
 
   it('begin with mail over IMAP; a node made before keeps the provider that n8n did not store', () => {
-    for (const [name, before] of [['mailbox', 'outreach'], ['send', 'sodium'], ['syncTrigger', 'outreach']] as const) {
+    for (const [name, before] of [['mailbox', 'outreach'], ['send', 'sodium'], ['spamList', 'outreach'], ['syncTrigger', 'outreach']] as const) {
       const { description } = nodes.find(n => n.description.name === name)!;
       const begins = (typeVersion: number) => NodeHelpers.getNodeParameters(description.properties, {}, true, false, { typeVersion }, description)!.provider;
       assert.deepEqual([begins(1), begins(1.1)], [before, 'imap'], name);
