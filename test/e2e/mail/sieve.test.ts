@@ -205,7 +205,8 @@ for (const family of families) {
       await deliver('', headers('List-Id: News <news.example>\r\n', 'news'));
       await deliver('order', { to: 'orders@test.local' });
       await out.to(`orders-${family}@elsewhere.example`);
-      await deliver('go away', { from: 'no@way.example' });
+      // Cyrus refuses it to whoever delivers, which tells the sender; Dovecot takes it and writes to the sender itself.
+      await deliver('go away', { from: 'no@way.example' }).catch((error: unknown) => { assert.match((error as Error).message, /550 .*Not here\./); });
       assert.deepEqual(await found(path('Archive')), ['Your Invoice 7 (seen)', 'Rechnung 8 (seen)', 'news']);
       assert.deepEqual(await found(), ['first', 'kept', 'news', 'order']);
       await client.call('rule.move', { rule: id, position: 1 });
