@@ -17,9 +17,12 @@ const plain = (text: string | undefined | false): string => (text || '').replace
 const files = (all: readonly Uint8Array[]): string => all.map(bytes => `${bytes.length}:${createHash('sha1').update(bytes).digest('base64').slice(0, 6)}`).sort().join(' ');
 
 /** A message as Mailroom gives it, with its files fetched. */
-export const viewOf = (message: { subject?: string | undefined; from?: { email: string } | undefined; text?: string | undefined; html?: string | undefined },
+export const viewOf = (message: { subject?: string | undefined; from?: { email: string } | undefined; text?: string | undefined; html?: string | undefined;
+  textFromHtml?: boolean | undefined },
   content: readonly Uint8Array[]): View => ({
-  subject: plain(message.subject), from: (message.from?.email ?? '').toLowerCase(), text: plain(message.text), html: plain(message.html), files: files(content),
+  subject: plain(message.subject), from: (message.from?.email ?? '').toLowerCase(),
+  // The judges make no text of the HTML.
+  text: message.textFromHtml ? '' : plain(message.text), html: plain(message.html), files: files(content),
 });
 
 const address = (one: string | undefined): string => one && one.lastIndexOf('@') > 0 && !/\s/.test(one) ? one.toLowerCase() : '';
