@@ -108,7 +108,9 @@ await json('types/credentials.json', builtCredentials.map(({ type, path }) => ({
 // The VS Code front end: one bundle for the host, with the core outside as for the nodes, and one for each page. What it loads on first use
 // only (the pages' hosts) stays in the bundle, which is small; the heavy parts are the core's own lazy files.
 const coreBeside = { name: 'core beside', setup: b => b.onResolve({ filter: /shared\/index\.js$/ }, () => ({ path: '../shared/index.js', external: true })) };
-await buildVscode({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode'], plugins: [coreBeside], minifyIdentifiers: true });
+// The JSON language service is for those who open an object as JSON, and for them only.
+await buildVscode({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode', './json.js'], plugins: [coreBeside], minifyIdentifiers: true, supported: { 'dynamic-import': false } });
+await buildVscode({ ...common, entryPoints: ['extension/objects/json.ts'], outfile: 'dist/extension/json.js', minifyIdentifiers: true });
 // The bundler copies what a namespace import brings, five hundred names of VS Code's for each module that imports them: ten milliseconds of the
 // start. Names are only read from it, which the object itself serves.
 const host = join(root, 'dist/extension/extension.js');

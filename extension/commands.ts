@@ -6,8 +6,9 @@ import { isMail, isSending } from './fields/tables.js';
 import { createRegister } from './host/commands.js';
 import type { Problems } from './host/problems.js';
 import { registerMailCommands } from './mail/commands.js';
-import { documentOfRow, openObject, registerObjectCommands } from './objects/commands.js';
-import { isDocument, labelOfDocument, type Documents } from './objects/documents.js';
+import { openObject, placeOfRow, registerObjectCommands } from './objects/commands.js';
+import type { Documents } from './objects/documents.js';
+import { isDocument, labelOfDocument } from './objects/places.js';
 import { registerOperationCommands } from './operations/commands.js';
 import type { Operator } from './operations/run.js';
 import { targetOf, type Target } from './operations/target.js';
@@ -44,7 +45,7 @@ export function registerCommands(parts: Parts): void {
   const opens = (target: Target, operation: string, alone: boolean): boolean => {
     const { node } = target;
     if (isSending(operation)) { compose(target, operation); return true; }
-    if (!alone || splitName(operation)[1] !== 'update' || node?.kind !== 'item' || !documentOfRow(node)) return false;
+    if (!alone || splitName(operation)[1] !== 'update' || node?.kind !== 'item' || !placeOfRow(node)) return false;
     void vscode.commands.executeCommand('mailroom.open', node);
     return true;
   };
@@ -65,6 +66,6 @@ export function registerCommands(parts: Parts): void {
     else if (one.kind !== 'item' && one.kind !== 'single') chosen.refuse(one);
     else if (one.kind === 'item' && isEntryList(one.account.provider, one.resource)) {
       await vscode.commands.executeCommand('mailroom.editLists', one.parent?.parent ?? one.parent);
-    } else await openObject(accounts, one);
+    } else await openObject(accounts, documents, one);
   });
 }

@@ -13,8 +13,10 @@ import { t, translateWith } from './host/text.js';
 import { window } from './host/window.js';
 import { createComposer } from './mail/composer.js';
 import { createReader } from './mail/reader.js';
-import { createDocuments, labelOfDocument, SCHEME } from './objects/documents.js';
+import { Documents } from './objects/documents.js';
 import { createEditor } from './objects/editor.js';
+import { registerJsonHelp } from './objects/jsonHelp.js';
+import { createPlaces, labelOfDocument, SCHEME } from './objects/places.js';
 import { settle } from './operations/afterWrite.js';
 import { createOperator } from './operations/run.js';
 import type { Written } from './operations/target.js';
@@ -139,8 +141,9 @@ export function activate(context: vscode.ExtensionContext): void {
   const readOnly = own(createReadOnly());
   const showJson = (label: string, value: unknown) =>
     readOnly.show(`${label}.json`, 'json', async () => `${JSON.stringify(value, (_, one: unknown) => typeof one === 'function' ? undefined : one, 2)}\n`);
-  const documents = own(createDocuments({
-    accounts,
+  const documents = own(new Documents({
+    accounts, places: createPlaces(context.workspaceState),
+    refused: (uri, account, error) => problems.tell(t('Save'), error, { on: labelOfDocument(uri), account, write: true }),
     saved: (place, answer) => {
       reached('saved');
       const node = model.loaded()
@@ -163,6 +166,7 @@ export function activate(context: vscode.ExtensionContext): void {
     },
   }));
   own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
+  own(registerJsonHelp(documents));
   own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
 
   /** Ticks a step of the walkthrough off. */

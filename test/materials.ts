@@ -55,7 +55,7 @@ function packagesOnly({ inputs, outputs }: Metafile): Metafile {
 }
 
 /** Packages that are published without the text of their licence; each names its licence and its author in its manifest (read on 2026-11-29). */
-const WITHOUT_TEXT = /^(@microsoft\/fast-|@nodable\/entities$)/;
+const WITHOUT_TEXT = /^(@microsoft\/fast-|@nodable\/entities$|@vscode\/l10n$)/;
 
 /** The text of the MIT licence (https://spdx.org/licenses/MIT.html) for one holder. */
 const mit = (holder: string) => `MIT License

@@ -62,7 +62,7 @@ export const textOf = (values: Readonly<Values>): string => `${JSON.stringify(va
 /** The values of a document's text. Throws `invalid_input` for anything but one JSON object. */
 export function readText(text: string): Values {
   let parsed: unknown;
-  try { parsed = JSON.parse(text); } catch (error) { throw new MailError('invalid_input', t('The text is not JSON: {0}', (error as Error).message)); }
+  try { parsed = JSON.parse(text); } catch { throw new MailError('invalid_input', t('The text is not valid JSON.')); }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new MailError('invalid_input', t('The text must be one JSON object.'));
   return parsed as Values;
 }

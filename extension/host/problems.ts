@@ -6,7 +6,7 @@ import { window } from './window.js';
 interface ProblemActions {
   /** What it was done on. It is shown, but not logged: it may be the subject of a message. */
   on?: string | undefined;
-  retry?: () => void; account?: string;
+  retry?: () => void; account?: string | undefined;
   /** It may have changed something: whoever does not know whether it did must not do it again without a look. */
   write?: boolean;
 }

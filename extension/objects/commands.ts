@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Accounts } from '../accounts/store.js';
 import { inputFrom, operationOf, VERBS } from '../fields/tables.js';
-import { check, editingOf, secretsOf } from '../fields/values.js';
+import { check, editingOf, secretsOf, type Place } from '../fields/values.js';
 import { inView, type Register } from '../host/commands.js';
 import { t, title } from '../host/text.js';
 import { window } from '../host/window.js';
@@ -9,8 +9,9 @@ import type { Operator } from '../operations/run.js';
 import { targetOf, type Target } from '../operations/target.js';
 import type { Chosen } from '../tree/chosen.js';
 import type { ItemNode, SingleNode } from '../tree/model.js';
-import { documentUri, isDocument, labelOfDocument, openedAs, type Documents } from './documents.js';
+import type { Documents } from './documents.js';
 import { othersOf } from './editor.js';
+import { isDocument, labelOfDocument, openedAs } from './places.js';
 
 interface Parts {
   register: Register; chosen: Chosen; accounts: Accounts; operator: Operator; documents: Documents;
@@ -73,23 +74,19 @@ export function registerObjectCommands(parts: Parts): void {
 }
 
 /** Opens the document of a row in its form, or what the row is as JSON where it cannot be changed. */
-export async function openObject(accounts: Accounts, one: ItemNode | SingleNode): Promise<void> {
-  const uri = documentOfRow(one);
-  if (!uri) { await vscode.commands.executeCommand('mailroom.openJson', one); return; }
+export async function openObject(accounts: Accounts, documents: Documents, one: ItemNode | SingleNode): Promise<void> {
+  const place = placeOfRow(one);
+  if (!place) { await vscode.commands.executeCommand('mailroom.openJson', one); return; }
   // A tab that comes back waits for a click before it asks for a secret; this is one.
   if (!await accounts.ready(one.account.id)) await accounts.open(one.account.id);
-  await vscode.commands.executeCommand('vscode.openWith', openedAs(uri), 'mailroom.form', { preview: true });
+  const label = one.kind === 'single' ? `${one.label} ${one.parent && one.parent.kind === 'item' ? one.parent.label : ''}`.trim() : one.label;
+  await vscode.commands.executeCommand('vscode.openWith', openedAs(documents.uriOf(place, one.account.name, label)), 'mailroom.form', { preview: true });
 }
-/** The document of a row; undefined where the provider cannot change such an object. */
-export const documentOfRow = (node: ItemNode | SingleNode): vscode.Uri | undefined => {
-  const { provider } = node.account;
-  if (!editingOf(provider, node.resource, node.binding) || !operationOf(provider, `${node.resource}.get`)) return undefined;
-  return documentUri(
-    { account: node.account.id, resource: node.resource, refs: { ...node.binding.refs }, choices: { ...node.binding.choices } },
-    node.account.name,
-    node.kind === 'single' ? `${node.label} ${node.parent && node.parent.kind === 'item' ? node.parent.label : ''}`.trim() : node.label,
-  );
-};
+/** Where the object of a row is; undefined where the provider cannot change such an object, so that it has no document. */
+export const placeOfRow = ({ account: { id, provider }, resource, binding }: ItemNode | SingleNode): Place | undefined =>
+  editingOf(provider, resource, binding) && operationOf(provider, `${resource}.get`)
+    ? { account: id, resource, refs: { ...binding.refs }, choices: { ...binding.choices } }
+    : undefined;
 
 /** Does what a button of a document's form stands for. */
 async function documentAction({ accounts, operator, documents, opens }: Parts, uri: vscode.Uri, action: string): Promise<void> {

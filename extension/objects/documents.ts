@@ -3,16 +3,16 @@ import { isMailError, MailError, type Field } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { inputFrom, operationOf, type Binding } from '../fields/tables.js';
 import {
-  afterSave, changesOf, conflicts, editingOf, packPlace, readText, same, segment, textOf, unpackPlace, valuesOf,
-  type Editing, type Place,
+  afterSave, changesOf, conflicts, editingOf, readText, same, textOf, valuesOf, type Editing, type Place,
 } from '../fields/values.js';
 import { explain } from '../host/problems.js';
-import { brief, t, title, withoutMarkup } from '../host/text.js';
+import { brief, t, withoutMarkup } from '../host/text.js';
 import type { Target } from '../operations/target.js';
 import type { FormIssue, Values } from '../webview/messages.js';
+import { firstMistake, marksOf } from './marks.js';
+import { isDocument, tabs, type Places } from './places.js';
+import { keepChanged } from './refused.js';
 
-export const SCHEME = 'mailroom';
-export const isDocument = (uri: vscode.Uri | undefined): uri is vscode.Uri => uri?.scheme === SCHEME;
 /** A document: the editable values of one object, as the vendor was last seen to have them. */
 export interface Loaded {
   uri: vscode.Uri; place: Place; binding: Binding; editing: Editing; item: Values; values: Values; issues: FormIssue[];
@@ -25,20 +25,6 @@ export interface Loaded {
   /** When it was read, in milliseconds. */
   at: number;
 }
-export type Documents = ReturnType<typeof createDocuments>;
-
-/** The address of an object's document: the path is for people (tab and breadcrumbs), the query says what it is. */
-export const documentUri = (place: Place, account: string, label: string): vscode.Uri =>
-  vscode.Uri.from({ scheme: SCHEME, path: `/${segment(account)}/${segment(title(place.resource))}/${segment(label)}.mailroom`, query: packPlace(place) });
-/** What a person calls the object of a document, before it is read. */
-export const labelOfDocument = (uri: vscode.Uri): string => uri.path.split('/').at(-1)!.replace(/\.mailroom$/, '');
-const tabs = (wanted: (uri: vscode.Uri) => boolean): vscode.Tab[] => vscode.window.tabGroups.all.flatMap(group => group.tabs).filter(tab => {
-  const { uri } = (tab.input ?? {}) as { uri?: vscode.Uri };
-  return isDocument(uri) && wanted(uri);
-});
-/** The address under which an object is open already, after a rename perhaps another one: there is one tab for each object. */
-export const openedAs = (uri: vscode.Uri): vscode.Uri =>
-  (tabs(({ query }) => query === uri.query)[0]?.input as { uri: vscode.Uri } | undefined)?.uri ?? uri;
 
 /** A pause in typing after which a text is looked at, in milliseconds. */
 const PAUSE = 200;
@@ -47,12 +33,16 @@ const FRESH = 10_000;
 
 /** A field that was changed here and by somebody else: its label, and both values in words. */
 export interface Conflict { label: string; theirs: string; ours: string }
+/** What became of a text that was looked at, or that a save was refused for. */
+export interface Problem { uri: vscode.Uri; typing: boolean; refused: boolean }
 interface DocumentOptions {
-  accounts: Accounts;
+  accounts: Accounts; places: Places;
   /** Told what a save gave back, so that the tree can show it. */
   saved(place: Place, answer: unknown): void;
   /** Asks whether to save over what somebody else changed meanwhile. */
   overwrite(uri: vscode.Uri, fields: readonly Conflict[]): Promise<boolean>;
+  /** Told why a save was refused, where no form shows it. */
+  refused(uri: vscode.Uri, account: string | undefined, error: unknown): void;
 }
 
 /** A value in words, short enough to be asked about. */
@@ -62,17 +52,75 @@ function shown(field: Field, value: unknown): string {
   if (field.type === 'choice' && typeof value === 'string' && Object.hasOwn(field.choices, value)) return `“${field.choices[value]!}”`;
   return typeof value === 'string' ? `“${brief(value)}”` : brief(Array.isArray(value) ? value.join(', ') : JSON.stringify(value));
 }
+const opened = (uri: vscode.Uri) => vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
+/** An error for VS Code, which shows it in a notification of its own: that reads links as ours do, and puts the name of an error before its words. */
+const forVsCode = (error: unknown): Error => error instanceof vscode.FileSystemError
+  ? error
+  : Object.assign(new Error(withoutMarkup(error instanceof Error ? error.message : String(error))), { name: '' });
+/** A save that its user called off when he was asked about what others had changed: its fields are marked, and he knows. */
+class CalledOff extends Error {}
+/** An object as it was just read. */
+interface Read { item: Values; editing: Editing; binding: Binding; values: Values }
+const tick = (one: Loaded) => { one.mtime = Math.max(one.mtime + 1, Date.now()); };
+const baseOf = (one: Loaded, text: string): Values => ({ ...one.values, ...readText(text) });
 
 /** A file system of one kind of file: reading asks the vendor, writing sends the difference. */
-export function createDocuments({ accounts, saved, overwrite }: DocumentOptions) {
-  const loaded = new Map<string, Loaded>(), loading = new Map<string, Promise<Loaded>>(), failed = new Map<string, { error: unknown; at: number }>();
-  const changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>(), problems = new vscode.EventEmitter<{ uri: vscode.Uri; typing: boolean }>();
-  const renewed = new vscode.EventEmitter<vscode.Uri>();
-  const diagnostics = vscode.languages.createDiagnosticCollection('mailroom');
-  const opened = (uri: vscode.Uri) => vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
+export class Documents {
+  readonly #options: DocumentOptions;
+  readonly #loaded = new Map<string, Loaded>();
+  readonly #loading = new Map<string, Promise<Loaded>>();
+  readonly #failed = new Map<string, { error: unknown; at: number }>();
+  readonly #looking = new Map<string, NodeJS.Timeout>();
+  /** Why the save under way was begun, and the forms that are open, by the address of their document. */
+  readonly #reasons = new Map<string, vscode.TextDocumentSaveReason>();
+  readonly #forms = new Map<string, Set<() => boolean>>();
+  readonly #changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
+  readonly #problems = new vscode.EventEmitter<Problem>();
+  readonly #renewed = new vscode.EventEmitter<vscode.Uri>();
+  readonly #diagnostics = vscode.languages.createDiagnosticCollection('mailroom');
+  readonly #listening: vscode.Disposable[];
+  readonly problems = this.#problems.event;
+  /** Told which object was read again. */
+  readonly renewed = this.#renewed.event;
+  readonly provider: vscode.FileSystemProvider;
 
-  async function read(place: Place): Promise<{ item: Values; editing: Editing; binding: Binding; values: Values }> {
-    const account = accounts.list().find(({ id }) => id === place.account);
+  constructor(options: DocumentOptions) {
+    this.#options = options;
+    this.provider = this.#fileSystem();
+    this.#listening = [
+      vscode.workspace.onDidOpenTextDocument(document => this.#meet(document, false)),
+      vscode.workspace.onWillSaveTextDocument(({ document: { uri }, reason }) => { if (isDocument(uri)) this.#reasons.set(uri.toString(), reason); }),
+      // An event without changes tells that the document became dirty or clean.
+      vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+        this.#meet(document, contentChanges.length === 0 && !document.isDirty);
+        if (isDocument(document.uri) && contentChanges.length > 0) this.#lookSoon(document);
+      }),
+      vscode.workspace.onDidCloseTextDocument(({ uri }) => {
+        if (!isDocument(uri)) return;
+        this.#loaded.delete(uri.toString());
+        this.#failed.delete(uri.toString());
+        this.#diagnostics.delete(uri);
+      }),
+    ];
+  }
+
+  #fileSystem(): vscode.FileSystemProvider {
+    const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Objects are made and deleted in the tree.')); };
+    return {
+      onDidChangeFile: this.#changes.event,
+      watch: () => new vscode.Disposable(() => {}),
+      stat: async uri => {
+        const { text, mtime } = await this.#given(uri);
+        return { type: vscode.FileType.File, ctime: 0, mtime, size: Buffer.byteLength(text) };
+      },
+      readFile: async uri => Buffer.from((await this.#given(uri)).text),
+      writeFile: (uri, content) => this.#write(uri, Buffer.from(content).toString('utf8')),
+      readDirectory: () => [], createDirectory: fail, delete: fail, rename: fail,
+    };
+  }
+
+  async #read(place: Place): Promise<Read> {
+    const { accounts } = this.#options, account = accounts.list().find(({ id }) => id === place.account);
     if (!account) throw new MailError('not_found', t('The account of this object is no longer there.'));
     const binding: Binding = { refs: place.refs, choices: place.choices ?? {} };
     const get = `${place.resource}.get`, editing = editingOf(account.provider, place.resource, binding);
@@ -82,66 +130,67 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
     return { item, editing, binding, values: valuesOf(editing.fields, item) };
   }
   /** What is known of an object. By itself it asks nobody for a secret, and does not try again what failed; with `ask`, somebody wants it now. */
-  async function load(uri: vscode.Uri, ask?: 'ask'): Promise<Loaded> {
-    const key = uri.toString(), there = loaded.get(key), before = failed.get(key);
+  async load(uri: vscode.Uri, ask?: 'ask'): Promise<Loaded> {
+    const key = uri.toString(), there = this.#loaded.get(key), before = this.#failed.get(key);
     const current = (at: number) => opened(uri) !== undefined || Date.now() - at < FRESH;
     if (there && current(there.at)) return there;
     if (!ask && before && current(before.at)) throw before.error;
-    const under = loading.get(`${key} ${ask}`) ?? (async () => {
-      const place = unpackPlace(uri.query);
-      if (!place) throw vscode.FileSystemError.FileNotFound(uri);
-      try {
-        if (!ask && !await accounts.ready(place.account)) {
-          const { name } = accounts.find(place.account);
-          throw new MailError('unauthorized', t('{0} needs its secret before this can be shown again.', name));
-        }
-        const got = await read(place), one: Loaded = { uri, place, ...got, text: textOf(got.values), mtime: 1, issues: [], at: Date.now() };
-        loaded.set(key, one);
-        failed.delete(key);
-        const document = opened(uri);
-        if (document) meet(document, !document.isDirty);
-        return one;
-      } catch (error) { failed.set(key, { error, at: Date.now() }); explain(uri.path, error); throw error; }
-    })().finally(() => loading.delete(`${key} ${ask}`));
-    loading.set(`${key} ${ask}`, under);
+    const under = this.#loading.get(`${key} ${ask}`) ?? this.#loadNow(uri, ask).finally(() => this.#loading.delete(`${key} ${ask}`));
+    this.#loading.set(`${key} ${ask}`, under);
     return under;
   }
+  async #loadNow(uri: vscode.Uri, ask: 'ask' | undefined): Promise<Loaded> {
+    const { accounts, places } = this.#options, key = uri.toString();
+    try {
+      const place = places.placeOf(uri);
+      if (!place) throw new MailError('unavailable', t('This window does not know what this tab showed. Open it again from the tree.'));
+      if (!ask && !await accounts.ready(place.account)) {
+        const { name } = accounts.find(place.account);
+        throw new MailError('unauthorized', t('{0} needs its secret before this can be shown again.', name));
+      }
+      const got = await this.#read(place), one: Loaded = { uri, place, ...got, text: textOf(got.values), mtime: 1, issues: [], at: Date.now() };
+      this.#loaded.set(key, one);
+      this.#failed.delete(key);
+      const document = opened(uri);
+      if (document) this.#meet(document, !document.isDirty);
+      return one;
+    } catch (error) { this.#failed.set(key, { error, at: Date.now() }); explain(uri.path, error); throw error; }
+  }
+  get(uri: vscode.Uri): Loaded | undefined { return this.#loaded.get(uri.toString()); }
+  /** The address of an object's document. */
+  uriOf(...of: Parameters<Places['uriOf']>): vscode.Uri { return this.#options.places.uriOf(...of); }
+  placeOf(uri: vscode.Uri): Place | undefined { return this.#options.places.placeOf(uri); }
   /** Whether the account of a document is no longer there: its tab opens all the same, and says how it comes back. */
-  const accountGone = (uri: vscode.Uri): boolean => {
-    const place = unpackPlace(uri.query);
-    return place !== undefined && !accounts.list().some(({ id }) => id === place.account);
-  };
-  /** What VS Code shows in a notification of its own, which reads links as ours do. */
-  const fileError = (error: unknown): Error => error instanceof vscode.FileSystemError
-    ? error
-    : new vscode.FileSystemError(withoutMarkup(error instanceof Error ? error.message : String(error)));
+  accountGone(uri: vscode.Uri): boolean {
+    const place = this.placeOf(uri);
+    return place !== undefined && !this.#options.accounts.list().some(({ id }) => id === place.account);
+  }
   /** What VS Code is given to read. Where a later try may go better that is a text that says why, so that there is a tab to try it from. */
-  async function given(uri: vscode.Uri): Promise<{ text: string; mtime: number }> {
-    try { return await load(uri); } catch (error) {
-      if (!accountGone(uri) && (!isMailError(error) || error.code === 'not_found' || error.code === 'unsupported')) throw fileError(error);
+  async #given(uri: vscode.Uri): Promise<{ text: string; mtime: number }> {
+    try { return await this.load(uri); } catch (error) {
+      if (!this.accountGone(uri) && (!isMailError(error) || error.code === 'not_found' || error.code === 'unsupported')) throw forVsCode(error);
       return { text: `${JSON.stringify((error as Error).message)}\n`, mtime: 0 };
     }
   }
 
-  function complain(one: Loaded, issues: FormIssue[], text: string, typing?: 'typing'): void {
+  /** Says what is wrong with a text, where that stands and in the forms over it. */
+  async #complain(one: Loaded, issues: FormIssue[], text: string, how?: 'typing' | 'refused'): Promise<void> {
     one.issues = issues;
     if (!issues.length) one.refused = undefined;
-    const lines = text.split('\n');
-    diagnostics.set(one.uri, issues.map(issue => {
-      const at = Math.max(0, issue.field === undefined ? 0 : lines.findIndex(line => line.trimStart().startsWith(`${JSON.stringify(issue.field)}:`)));
-      return new vscode.Diagnostic(new vscode.Range(at, Math.max(0, lines[at]?.search(/\S/) ?? 0), at, lines[at]?.length ?? 1),
-        issue.message, vscode.DiagnosticSeverity.Error);
-    }));
-    problems.fire({ uri: one.uri, typing: typing !== undefined });
+    const marks = issues.length ? await marksOf(one.editing.fields, issues, text) : [];
+    // Something else was said meanwhile.
+    if (one.issues !== issues) return;
+    this.#diagnostics.set(one.uri, marks);
+    this.#problems.fire({ uri: one.uri, typing: how === 'typing', refused: how === 'refused' });
   }
   /** What a save was refused for, as long as nothing was changed about it. */
-  function refuse(one: Loaded, issues: FormIssue[], text: string, edited?: Values): void {
+  async #refuse(one: Loaded, issues: FormIssue[], text: string, edited?: Values): Promise<void> {
     one.refused = issues.map(issue => ({ issue, value: issue.field === undefined ? text : edited?.[issue.field] }));
-    complain(one, issues, text);
+    await this.#complain(one, issues, text, 'refused');
   }
   /** Looks at a text while it is written: what could not be saved is marked where it stands, and no longer once it is right. */
-  function lookAt(document: vscode.TextDocument): void {
-    const one = loaded.get(document.uri.toString()), text = document.getText();
+  async #lookAt(document: vscode.TextDocument): Promise<void> {
+    const one = this.get(document.uri), text = document.getText();
     if (!one || !document.isDirty) return;
     let issues: FormIssue[] = [], edited: Values | undefined;
     try {
@@ -150,67 +199,89 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
     } catch (error) { issues = isMailError(error) ? error.details.issues ?? [{ message: error.message }] : []; }
     const still = (one.refused ?? [])
       .filter(({ issue: { field }, value }) => same(field === undefined ? text : edited?.[field], value)).map(({ issue }) => issue);
-    const all = [...issues, ...still.filter(({ field }) => field === undefined || !issues.some(other => other.field === field))];
-    if (!same(all, one.issues)) complain(one, all, text, 'typing');
+    const all = [...issues, ...still.filter(({ field }) => !issues.some(other => other.field === field))];
+    // Text that is no JSON is marked anew each time: what is wrong with it moves with the text.
+    if (edited === undefined || !same(all, one.issues)) await this.#complain(one, all, text, 'typing');
   }
-  const looking = new Map<string, NodeJS.Timeout>();
-  const lookSoon = (document: vscode.TextDocument): void => {
+  #lookSoon(document: vscode.TextDocument): void {
     const key = document.uri.toString();
-    clearTimeout(looking.get(key));
-    looking.set(key, setTimeout(() => { looking.delete(key); lookAt(document); }, PAUSE).unref());
-  };
-  const tick = (one: Loaded) => { one.mtime = Math.max(one.mtime + 1, Date.now()); };
+    clearTimeout(this.#looking.get(key));
+    this.#looking.set(key, setTimeout(() => {
+      this.#looking.delete(key);
+      this.#lookAt(document).catch(error => explain(document.uri.path, error));
+    }, PAUSE).unref());
+  }
   /** Gives the state of the server to whoever shows it. Text with changes is left alone, and so is the time that VS Code would compare. */
-  function show(one: Loaded): void {
+  #show(one: Loaded): void {
     one.text = textOf(one.values);
     if (opened(one.uri)?.isDirty) return;
     tick(one);
-    changes.fire([{ type: vscode.FileChangeType.Changed, uri: one.uri }]);
+    this.#changes.fire([{ type: vscode.FileChangeType.Changed, uri: one.uri }]);
   }
-  const baseOf = (one: Loaded, text: string): Values => ({ ...one.values, ...readText(text) });
   /** Looks at the text of a document, after a change of it or when it became `clean`: as it was given, it tells what further changes start from. */
-  function meet(document: vscode.TextDocument, clean: boolean): void {
-    const one = loaded.get(document.uri.toString()), text = document.getText();
+  #meet(document: vscode.TextDocument, clean: boolean): void {
+    const one = this.get(document.uri), text = document.getText();
     if (!one) return;
-    if (clean && text !== textOf(one.values)) show(one);
+    if (clean && text !== textOf(one.values)) this.#show(one);
     else if (text === one.text) {
       one.base = baseOf(one, text);
-      if (one.issues.length) complain(one, [], text);
+      if (one.issues.length) void this.#complain(one, [], text);
     }
   }
   /** Takes over what the server was seen to have, for every document of the object. */
-  function settle(place: string, item: Values, values: Values, except?: Loaded): void {
-    for (const one of loaded.values()) {
-      if (one.uri.query !== place) continue;
+  #settle(uri: vscode.Uri, item: Values, values: Values, except?: Loaded): void {
+    for (const one of this.#loaded.values()) {
+      if (one.uri.query !== uri.query) continue;
       Object.assign(one, { item, values });
-      if (one !== except && textOf(values) !== one.text) show(one);
+      if (one !== except && textOf(values) !== one.text) this.#show(one);
     }
   }
 
-  async function write(uri: vscode.Uri, content: Uint8Array): Promise<void> {
-    const one = await load(uri, 'ask').catch(error => { throw fileError(error); }), text = Buffer.from(content).toString('utf8');
-    const { fields, operation, target } = one.editing;
+  /**
+   * Saves a text. VS Code tells a failure in a notification of its own, with the address of the file and a *Retry*; so where somebody saved by
+   * hand it is told that the save went well and that the text was changed meanwhile. Then the text stays unsaved, also when its tab is being
+   * closed, and what is wrong is said in our words, at the field.
+   */
+  async #write(uri: vscode.Uri, text: string): Promise<void> {
+    const key = uri.toString(), byHand = this.#reasons.get(key) === vscode.TextDocumentSaveReason.Manual;
+    this.#reasons.delete(key);
+    try { await this.#save(uri, text); } catch (error) {
+      explain(uri.path, error);
+      const document = opened(uri);
+      if (!byHand || !document || !await keepChanged(document)) throw forVsCode(error);
+      if (error instanceof CalledOff) return;
+      const atField = isMailError(error) && ['invalid_input', 'rejected', 'conflict'].includes(error.code);
+      if (!atField || ![...this.#forms.get(key) ?? []].some(visible => visible())) this.#options.refused(uri, this.placeOf(uri)?.account, error);
+    }
+  }
+  async #save(uri: vscode.Uri, text: string): Promise<void> {
+    const one = await this.load(uri, 'ask'), { fields, operation, target } = one.editing;
     let edited: Values | undefined;
     try {
       edited = readText(text);
       let answer: unknown;
       const sends = Object.keys(changesOf(fields, one.base ?? one.values, edited)).length > 0;
       if (sends) {
-        const { now, input } = await agreed(one, edited, text);
-        answer = await (await accounts.open(one.place.account)).call(operation, { ...target, ...input });
+        const { now, input } = await this.#agreed(one, edited, text);
+        answer = await (await this.#options.accounts.open(one.place.account)).call(operation, { ...target, ...input });
         // What was written is what was accepted; the vendor's own spelling comes with the next reading.
-        settle(uri.query, typeof answer === 'object' && answer !== null ? { ...now.item, ...answer as Values } : now.item,
+        this.#settle(uri, typeof answer === 'object' && answer !== null ? { ...now.item, ...answer as Values } : now.item,
           afterSave(fields, now.values, input, answer), one);
       }
       one.text = text;
       one.base = baseOf(one, text);
       tick(one);
-      complain(one, [], text);
-      if (sends) saved(one.place, answer);
+      await this.#complain(one, [], text);
+      if (sends) this.#options.saved(one.place, answer);
     } catch (error) {
-      if (isMailError(error)) refuse(one, error.details.issues?.length ? error.details.issues : [{ message: error.message }], text, edited);
-      explain(uri.path, error);
-      throw fileError(error);
+      const mistake = edited === undefined ? await firstMistake(fields, text) : undefined;
+      const told = mistake
+        ? new MailError('invalid_input', t('This is not valid JSON. Line {0}: {1}.', mistake.line, mistake.message.replace(/\.$/, '')))
+        : error;
+      if (isMailError(told)) {
+        await this.#refuse(one, told.details.issues?.length ? told.details.issues : [{ message: told.message }], text, edited);
+      }
+      throw told;
     }
   }
 
@@ -218,21 +289,20 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
    * What a save sends, once nothing in it would silently undo what somebody else did. Nobody offers conditional writes, so the object is read just
    * before; for what others changed meanwhile the user is asked, and as he takes his time it is read again after that.
    */
-  async function agreed(one: Loaded, edited: Values, text: string): Promise<{ now: Awaited<ReturnType<typeof read>>; input: Values }> {
+  async #agreed(one: Loaded, edited: Values, text: string): Promise<{ now: Read; input: Values }> {
     const { fields } = one.editing;
     for (;;) {
-      const now = await read(one.place), base = one.base ?? now.values, input = changesOf(fields, base, edited, now.values);
+      const now = await this.#read(one.place), base = one.base ?? now.values, input = changesOf(fields, base, edited, now.values);
       const others = conflicts(one.base, now.values, input);
       if (!others.length) return { now, input };
-      settle(one.uri.query, now.item, now.values);
-      refuse(one, others.map(field => ({
+      this.#settle(one.uri, now.item, now.values);
+      await this.#refuse(one, others.map(field => ({
         field, message: t('Changed on the server meanwhile; it is {0} there now.', shown(fields[field]!, now.values[field])),
       })), text, edited);
       const known = others.map(name => fields[name]!)
         .map((field, i) => ({ label: field.label, theirs: shown(field, now.values[others[i]!]), ours: shown(field, input[others[i]!]) }));
-      if (!await overwrite(one.uri, known)) {
-        throw new vscode.FileSystemError(withoutMarkup(
-          t('Nothing was saved, because somebody else changed {0} on the server.', known.map(({ label }) => label).join(', '))));
+      if (!await this.#options.overwrite(one.uri, known)) {
+        throw new CalledOff(t('Nothing was saved, because somebody else changed {0} on the server.', known.map(({ label }) => label).join(', ')));
       }
       // The user agreed to these values and no others: what changes again is asked for again.
       one.base = { ...base, ...Object.fromEntries(others.map(name => [name, now.values[name]])) };
@@ -240,61 +310,38 @@ export function createDocuments({ accounts, saved, overwrite }: DocumentOptions)
   }
 
   /** Reads an object again; an open editor without changes shows the new state, one with changes keeps them. */
-  async function reload(uri: vscode.Uri): Promise<void> {
-    const one = loaded.get(uri.toString());
+  async reload(uri: vscode.Uri): Promise<void> {
+    const one = this.get(uri);
     if (!one) return;
-    const now = await read(one.place);
-    settle(uri.query, now.item, now.values);
-    complain(one, [], one.text);
-    renewed.fire(uri);
+    const now = await this.#read(one.place);
+    this.#settle(uri, now.item, now.values);
+    await this.#complain(one, [], one.text);
+    this.#renewed.fire(uri);
   }
-
-  const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Objects are made and deleted in the tree.')); };
-  const provider: vscode.FileSystemProvider = {
-    onDidChangeFile: changes.event,
-    watch: () => new vscode.Disposable(() => {}),
-    async stat(uri) { const { text, mtime } = await given(uri); return { type: vscode.FileType.File, ctime: 0, mtime, size: Buffer.byteLength(text) }; },
-    async readFile(uri) { return Buffer.from((await given(uri)).text); },
-    writeFile: write,
-    readDirectory: () => [], createDirectory: fail, delete: fail, rename: fail,
-  };
-  const listening = [
-    vscode.workspace.onDidOpenTextDocument(document => meet(document, false)),
-    // An event without changes tells that the document became dirty or clean.
-    vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
-      meet(document, contentChanges.length === 0 && !document.isDirty);
-      if (isDocument(document.uri) && contentChanges.length > 0) lookSoon(document);
-    }),
-    vscode.workspace.onDidCloseTextDocument(({ uri }) => {
-      if (!isDocument(uri)) return;
-      loaded.delete(uri.toString());
-      failed.delete(uri.toString());
-      diagnostics.delete(uri);
-    }),
-  ];
-
-  return {
-    provider, load, reload, accountGone, problems: problems.event, renewed: renewed.event,
-    get: (uri: vscode.Uri): Loaded | undefined => loaded.get(uri.toString()),
-    /** Told of a write that was no save: the open documents of the object show what became of it, and close where nothing is left of it. */
-    async acted({ account, resource, binding }: Target, gone: boolean): Promise<void> {
-      const about = [...loaded.values()].filter(({ place, uri }) => place.account === account.id && place.resource === resource && opened(uri)
-        && Object.entries(place.refs).every(([name, id]) => (binding.refs[name] ?? id) === id));
-      for (const { uri } of about) {
-        const lost = gone || await reload(uri).then(() => false, error => isMailError(error) && error.code === 'not_found');
-        if (lost) await vscode.window.tabGroups.close(tabs(one => one.toString() === uri.toString()));
-      }
-    },
-    /** The object as the vendor has it now, for the comparison. */
-    async serverText(uri: vscode.Uri): Promise<string> {
-      const place = unpackPlace(uri.query);
-      if (!place) throw vscode.FileSystemError.FileNotFound(uri);
-      return textOf((await read(place)).values);
-    },
-    dispose() {
-      for (const one of looking.values()) clearTimeout(one);
-      for (const one of [...listening, changes, problems, renewed, diagnostics]) one.dispose();
-      loaded.clear();
-    },
-  };
+  /** Told of a write that was no save: the open documents of the object show what became of it, and close where nothing is left of it. */
+  async acted({ account, resource, binding }: Target, gone: boolean): Promise<void> {
+    const about = [...this.#loaded.values()].filter(({ place, uri }) => place.account === account.id && place.resource === resource && opened(uri)
+      && Object.entries(place.refs).every(([name, id]) => (binding.refs[name] ?? id) === id));
+    for (const { uri } of about) {
+      const lost = gone || await this.reload(uri).then(() => false, error => isMailError(error) && error.code === 'not_found');
+      if (lost) await vscode.window.tabGroups.close(tabs(one => one.toString() === uri.toString()));
+    }
+  }
+  /** The object as the vendor has it now, for the comparison. */
+  async serverText(uri: vscode.Uri): Promise<string> {
+    const place = this.placeOf(uri);
+    if (!place) throw vscode.FileSystemError.FileNotFound(uri);
+    return textOf((await this.#read(place)).values);
+  }
+  /** Lets a form say whether it is in sight: what a save was refused for is said there then, and nowhere else. */
+  form(uri: vscode.Uri, visible: () => boolean): vscode.Disposable {
+    const key = uri.toString(), all = this.#forms.get(key) ?? new Set();
+    this.#forms.set(key, all.add(visible));
+    return new vscode.Disposable(() => { all.delete(visible); if (!all.size) this.#forms.delete(key); });
+  }
+  dispose(): void {
+    for (const one of this.#looking.values()) clearTimeout(one);
+    for (const one of [...this.#listening, this.#changes, this.#problems, this.#renewed, this.#diagnostics]) one.dispose();
+    this.#loaded.clear();
+  }
 }

@@ -2,13 +2,14 @@ import * as vscode from 'vscode';
 import { isMailError, splitName, type Provider } from '../../shared/index.js';
 import { isLentId, type Accounts } from '../accounts/store.js';
 import { actionsOn, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
-import { readText, same, secretsOf, textOf, unpackPlace } from '../fields/values.js';
+import { readText, same, secretsOf, textOf } from '../fields/values.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
 import { makesSense, stateLabel, statusOf } from '../tree/model.js';
 import type { Action, FormModel, Values } from '../webview/messages.js';
 import { connectPage } from '../webview/panel.js';
-import { labelOfDocument, type Documents, type Loaded } from './documents.js';
+import type { Documents, Loaded } from './documents.js';
+import { labelOfDocument } from './places.js';
 
 interface EditorOptions {
   extension: vscode.Uri; accounts: Accounts; documents: Documents;
@@ -51,7 +52,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       const connected = connectPage(panel.webview, panel.onDidDispose, {
         page: 'form', extension,
         async ready(again) {
-          const sandbox = isLentId(unpackPlace(uri.query)?.account ?? '');
+          const sandbox = isLentId(documents.placeOf(uri)?.account ?? '');
           if (again && documents.accountGone(uri)) await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount');
           try { fill(await documents.load(uri, again)); } catch (error) {
             connected.post({
@@ -89,14 +90,15 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       };
       const fill = (one: Loaded) => { const model = form(one); connected.post({ type: 'form', form: model }); able(model); };
       const refill = () => { const one = documents.get(uri); if (one) fill(one); };
-      const post = (typing = true) => {
+      const post = (how: { typing?: boolean; refused?: boolean }) => {
         const one = documents.get(uri);
-        if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues, ...(typing ? { typing } : {}) });
+        if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues, ...how });
       };
       const listening = [
-        vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post(); }),
-        vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document) refill(); }),
-        documents.problems(({ uri: changed, typing }) => { if (changed.toString() === uri.toString()) post(typing); }),
+        vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post({ typing: true }); }),
+        vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document && !saved.isDirty) refill(); }),
+        documents.problems(({ uri: changed, ...how }) => { if (changed.toString() === uri.toString()) post(how); }),
+        documents.form(uri, () => panel.visible),
         panel.onDidChangeViewState(() => { const one = documents.get(uri); if (one) able(form(one)); }),
         documents.renewed(changed => { if (changed.query === uri.query) refill(); }),
       ];

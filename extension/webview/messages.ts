@@ -62,8 +62,8 @@ export type ToPage =
   | { type: 'words'; words: Record<string, string>; keep?: Record<string, string> }
   | { type: 'held'; message: string; button?: string; title?: string }
   | { type: 'form'; form: FormModel }
-  /** `typing`: no save was refused; what is still being written is not complained about. */
-  | { type: 'values'; values: Values; base?: Values; issues: FormIssue[]; readonly?: string; typing?: boolean }
+  /** `typing`: what is still being written is not complained about. `refused`: a save was just refused, which is said. */
+  | { type: 'values'; values: Values; base?: Values; issues: FormIssue[]; readonly?: string; typing?: boolean; refused?: boolean }
   | { type: 'reader'; reader: ReaderModel }
   | { type: 'mail'; mail: MailView }
   | { type: 'lists'; lists: ListsModel }

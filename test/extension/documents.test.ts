@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type * as Documents from '../../extension/objects/documents.js';
+import type * as Places from '../../extension/objects/places.js';
 import type * as Editor from '../../extension/objects/editor.js';
 import type * as Operate from '../../extension/operations/run.js';
 import * as core from '../../shared/index.js';
@@ -18,7 +19,9 @@ class Uri {
   static joinPath(base: Uri) { return base; }
   toString() { return `${this.scheme}:${this.path}?${this.query}`; }
 }
-interface Document { uri: Uri; text: string; isDirty: boolean; lineCount: number; getText(): string; save(): Promise<boolean> }
+interface Document {
+  uri: Uri; text: string; version: number; isDirty: boolean; lineCount: number; getText(): string; positionAt(offset: number): number; save(reason?: number): Promise<boolean>;
+}
 type Values = Record<string, unknown>;
 
 const text = (label: string, more: object = {}) => ({ type: 'text', label, ...more }), mailbox = text('Mailbox', { required: true, ref: 'mailbox' });
@@ -35,20 +38,25 @@ const provider = {
 
 /** A workbench of documents: it reads, keeps what is dirty from being read again, saves, and hears of changes, as VS Code does. */
 async function workbench(server: Values, ready = true) {
-  const opened = new Emitter(), changed = new Emitter(), closed = new Emitter(), savedDocument = new Emitter(), textDocuments: Document[] = [];
-  const marks = new Map<string, { message: string }[]>(), sent: Values[] = [], questions: Documents.Conflict[][] = [], closedTabs: string[] = [], context: Values = {};
+  const opened = new Emitter(), changed = new Emitter(), closed = new Emitter(), savedDocument = new Emitter(), saving = new Emitter(), textDocuments: Document[] = [];
+  const marks = new Map<string, { message: string; at?: number[] }[]>(), sent: Values[] = [], questions: Documents.Conflict[][] = [], closedTabs: string[] = [], context: Values = {};
   /** How the next questions about saving over others are answered; no by itself. */
   const answers: (() => boolean | Promise<boolean>)[] = [];
   let reads = 0, down: core.MailError | undefined, refused: core.MailError | undefined, asked = 0;
   const vscode = {
     Uri, EventEmitter: Emitter, FileType: { File: 1 }, FileChangeType: { Changed: 1 }, DiagnosticSeverity: { Error: 0 }, Disposable: class { dispose() {} },
     FileSystemError: class extends Error { static FileNotFound = () => new Error('not found'); static NoPermissions = (said: string) => new Error(said); },
-    Range: class {}, Diagnostic: class { readonly message: string; constructor(_: unknown, message: string) { this.message = message; } },
+    TextDocumentSaveReason: { Manual: 1, AfterDelay: 2 },
+    Range: class { readonly at: unknown[]; constructor(...at: unknown[]) { this.at = at; } },
+    Diagnostic: class { readonly message: string; readonly at: number[]; constructor({ at }: { at: number[] }, message: string) { this.message = message; this.at = at; } },
     CancellationError: class extends Error {}, env: { language: 'en' },
-    WorkspaceEdit: class { made: [Uri, string] | undefined; replace(uri: Uri, _: unknown, to: string) { this.made = [uri, to]; } },
-    languages: { createDiagnosticCollection: () => ({ set: (uri: Uri, all: { message: string }[]) => marks.set(uri.toString(), all), delete: (uri: Uri) => marks.delete(uri.toString()), dispose() {} }) },
+    WorkspaceEdit: class {
+      made: [Uri, string] | undefined;
+      replace(uri: Uri, { at: [from, to] }: { at: number[] }, put: string) { this.made = [uri, from === 0 && to === 1 ? put + find(uri).text.slice(1) : put]; }
+    },
+    languages: { createDiagnosticCollection: () => ({ set: (uri: Uri, all: { message: string; at?: number[] }[]) => marks.set(uri.toString(), all), delete: (uri: Uri) => marks.delete(uri.toString()), dispose() {} }) },
     workspace: {
-      textDocuments, onDidOpenTextDocument: opened.event, onDidChangeTextDocument: changed.event, onDidCloseTextDocument: closed.event, onDidSaveTextDocument: savedDocument.event,
+      textDocuments, onDidOpenTextDocument: opened.event, onDidChangeTextDocument: changed.event, onDidCloseTextDocument: closed.event, onDidSaveTextDocument: savedDocument.event, onWillSaveTextDocument: saving.event,
       // An edit is made of a version; where that is no longer the newest one it is refused.
       applyEdit: async ({ made }: { made: [Uri, string] }) => {
         const document = find(made[0]), version = document.text;
@@ -59,12 +67,15 @@ async function workbench(server: Values, ready = true) {
       },
     },
     commands: { executeCommand: async (name: string, key: string, value: unknown) => { if (name === 'setContext') context[key] = value; } },
-    window: { tabGroups: {
+    window: { visibleTextEditors: [], tabGroups: {
       all: [{ get tabs() { return textDocuments.map(({ uri }) => ({ input: { uri } })); } }],
       close: async (tabs: { input: { uri: Uri } }[]) => { for (const { input } of tabs) { closedTabs.push(input.uri.toString()); close(find(input.uri)); } },
     } },
   };
-  const { createDocuments, documentUri, openedAs } = await withVscode<typeof Documents>('objects/documents.ts', vscode);
+  const { Documents: Made } = await withVscode<typeof Documents>('objects/documents.ts', vscode);
+  const { createPlaces, openedAs } = await withVscode<typeof Places>('objects/places.ts', vscode);
+  const kept = new Map<string, unknown>(), told: Error[] = [];
+  const places = createPlaces({ get: (key: string, usual?: unknown) => kept.get(key) ?? usual, update: async (key: string, value: unknown) => { kept.set(key, value); } } as never);
   const accounts = {
     list: () => [{ id: 'mine', name: 'Mine', provider, values: {} }], find: () => ({ name: 'Mine' }), ready: async () => ready,
     open: async () => {
@@ -80,13 +91,14 @@ async function workbench(server: Values, ready = true) {
       } };
     },
   };
-  const documents = createDocuments({
-    accounts: accounts as never, saved() {}, overwrite: async (_, fields) => { questions.push([...fields]); return await answers.shift()?.() ?? false; },
+  const documents = new Made({
+    accounts: accounts as never, places, saved() {}, refused: (_, __, error) => { told.push(error as Error); }, overwrite: async (_, fields) => { questions.push([...fields]); return await answers.shift()?.() ?? false; },
   }), files = documents.provider;
   const find = (uri: Uri) => textDocuments.find(one => one.uri.toString() === uri.toString())!;
   const tell = (document: Document, contentChanges: unknown[]) => changed.fire({ document, contentChanges });
   function type(document: Document, to: string, dirty = true) {
     document.text = to;
+    document.version++;
     if (document.isDirty !== dirty) { document.isDirty = dirty; tell(document, []); }
     tell(document, [to]);
   }
@@ -96,12 +108,14 @@ async function workbench(server: Values, ready = true) {
   async function open(uri: Uri, restored?: string): Promise<Document> {
     await files.stat(uri as never);
     const document: Document = {
-      uri, text: restored ?? Buffer.from(await files.readFile(uri as never)).toString(), isDirty: false, get lineCount() { return this.text.split('\n').length; },
+      uri, text: restored ?? Buffer.from(await files.readFile(uri as never)).toString(), isDirty: false, version: 1, positionAt: offset => offset, get lineCount() { return this.text.split('\n').length; },
       getText() { return this.text; },
-      async save() {
+      // What was changed while it was being saved stays unsaved.
+      async save(reason = 1) {
+        saving.fire({ document: this, reason });
+        const { version } = this;
         await files.writeFile(uri as never, Buffer.from(this.text), { create: false, overwrite: true });
-        this.isDirty = false;
-        tell(this, []);
+        if (this.version === version) { this.isDirty = false; tell(this, []); }
         savedDocument.fire(this);
         return true;
       },
@@ -112,10 +126,19 @@ async function workbench(server: Values, ready = true) {
     return document;
   }
   const close = (document: Document) => { textDocuments.splice(textDocuments.indexOf(document), 1); closed.fire(document); };
-  const uri = (label = 'one', account = 'Mine') => documentUri({ account: 'mine', resource: 'mailbox', refs: { mailbox: '1' } }, account, label) as unknown as Uri;
+  const uri = (label = 'one', account = 'Mine') => places.uriOf({ account: 'mine', resource: 'mailbox', refs: { mailbox: '1' } }, account, label) as unknown as Uri;
   return {
     vscode, documents, accounts, server, sent, marks, questions, answers, closedTabs, context, open, close, type, uri, openedAs,
     get reads() { return reads; }, get asked() { return asked; },
+    /** Saves by hand, in vain: the text is as it was and unsaved, and whoever has no form in sight is told why. */
+    async refusedSave(document: Document, why?: RegExp) {
+      const { text } = document;
+      told.length = 0;
+      await document.save();
+      assert.deepEqual([document.isDirty, document.text], [true, text]);
+      if (why) assert.match(told.at(-1)?.message ?? '', why); else assert.deepEqual(told, []);
+    },
+    kept, told,
     down(error?: core.MailError) { down = error; },
     /** Only writes fail. */
     refuse(error?: core.MailError) { refused = error; },
@@ -130,13 +153,13 @@ async function form(wb: Awaited<ReturnType<typeof workbench>>, document: Documen
   const { createEditor } = await withVscode<typeof Editor>('objects/editor.ts', wb.vscode), gone = new Emitter(), viewed = new Emitter();
   const posted: { type: string; [key: string]: any }[] = [];
   let hear: (given: unknown) => Promise<void> = async () => {}, asked = 0;
-  const panel = { active: true, onDidChangeViewState: viewed.event, onDidDispose: gone.event, webview: {
+  const panel = { active: true, visible: true, onDidChangeViewState: viewed.event, onDidDispose: gone.event, webview: {
     cspSource: 'x', asWebviewUri: String, postMessage: async (message: never) => posted.push(message), onDidReceiveMessage: (listen: typeof hear) => { hear = listen; return { dispose() {} }; },
   } };
   await createEditor({ extension: wb.uri() as never, accounts: wb.accounts as never, documents: wb.documents, act: async () => {}, pick: async () => undefined })
     .resolveCustomTextEditor(document as never, panel as never, undefined as never);
   await hear({ type: 'ready' });
-  return { posted, viewed, ask: async (ask: object) => { const id = ++asked; await hear({ type: 'ask', id, ask }); return posted.find(one => one.type === 'reply' && one.id === id)!; } };
+  return { posted, viewed, panel, ask: async (ask: object) => { const id = ++asked; await hear({ type: 'ask', id, ask }); return posted.find(one => one.type === 'reply' && one.id === id)!; } };
 }
 
 describe('documents and what others change meanwhile', () => {
@@ -156,7 +179,7 @@ describe('documents and what others change meanwhile', () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
     wb.put(document, { a: 3 });
     wb.server.a = 2;
-    for (const _ of [1, 2, 3]) await assert.rejects(document.save(), /Nothing was saved, because somebody else changed A/);
+    for (const _ of [1, 2, 3]) await wb.refusedSave(document);
     assert.deepEqual([wb.sent, wb.questions.length, wb.values(document).a], [[], 3, 3]);
   });
   it('what changes again while the question is open is asked for again, with the newer value', async () => {
@@ -164,7 +187,7 @@ describe('documents and what others change meanwhile', () => {
     wb.put(document, { a: 3 });
     wb.server.a = 2;
     wb.answers.push(() => { wb.server.a = 5; return true; });
-    await assert.rejects(document.save(), /Nothing was saved/);
+    await wb.refusedSave(document);
     assert.deepEqual([wb.sent, wb.questions.map(([one]) => one!.theirs)], [[], ['2', '5']]);
   });
   it('a save that the vendor refused does not ask again for what was agreed to', async () => {
@@ -172,7 +195,7 @@ describe('documents and what others change meanwhile', () => {
     wb.put(document, { a: 3 });
     wb.server.a = 2;
     wb.answers.push(() => { wb.refuse(new core.MailError('unavailable', 'The server is not reached.')); return true; });
-    await assert.rejects(document.save(), /not reached/);
+    await wb.refusedSave(document, /not reached/);
     wb.refuse();
     await document.save();
     assert.deepEqual([wb.sent, wb.questions.length], [[{ a: 3, level: 'low' }], 1]);
@@ -181,7 +204,20 @@ describe('documents and what others change meanwhile', () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
     wb.put(document, { a: 3 });
     wb.refuse(new core.MailError('rejected', 'No. [Retry](command:workbench.action.terminal.new)'));
-    await assert.rejects(document.save(), (error: Error) => !error.message.includes('](') && error.message.includes('Retry'));
+    await assert.rejects(document.save(2), (error: Error) => !error.message.includes('](') && error.message.includes('Retry'));
+  });
+  it('where nobody saved by hand, VS Code is told, in one sentence without a name of an error', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 'no number' });
+    const saved = await document.save(2).then(() => 'saved', String);
+    assert.match(saved, /^A must be a number[^:]*\.$/);
+    assert.deepEqual(wb.told, []);
+  });
+  it('JSON that is none is refused with its line', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.type(document, '{\n  "a": 2\n  "b": 1\n}');
+    await wb.refusedSave(document, /^This is not valid JSON\. Line 3: Expected comma\.$/);
+    assert.deepEqual(wb.marks.get(document.uri.toString())!.map(({ at }) => at![0]), [2]);
   });
   it('reading again keeps what is not saved, and what was read then is not sent back', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
@@ -200,7 +236,8 @@ describe('documents and what others change meanwhile', () => {
   it('of unsaved text from an earlier session nobody knows what it was made from: everything it would send is shown first', async () => {
     const wb = await workbench({ a: 1, b: 2, level: 'low' });
     const document = await wb.open(wb.uri(), '{ "a": 3, "b": 1, "level": "low" }');
-    await assert.rejects(document.save(), /A, B/);
+    await wb.refusedSave(document);
+    assert.deepEqual(wb.questions.map(all => all.map(({ label }) => label)), [['A', 'B']]);
     assert.deepEqual(wb.sent, []);
     wb.answers.push(() => true);
     await document.save();
@@ -221,7 +258,7 @@ describe('documents and what others change meanwhile', () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), marks = () => wb.marks.get(document.uri.toString())!.length;
     for (const undo of [() => wb.revert(document), () => wb.documents.reload(document.uri as never)]) {
       wb.put(document, { a: 'no number' });
-      await assert.rejects(document.save());
+      await wb.refusedSave(document, /^A /);
       assert.equal(marks(), 1);
       await undo();
       assert.equal(marks(), 0);
@@ -243,14 +280,14 @@ describe('documents and what others change meanwhile', () => {
     const heard = marked();
     wb.type(document, '{ "a": 5, ');
     await heard;
-    assert.match(marks().join(), /not JSON/);
+    assert.deepEqual(wb.marks.get(document.uri.toString())!.map(({ message, at }) => [message, at]), [['Property expected', [0, 8, 0, 9]]]);
     assert.deepEqual(wb.sent, []);
   });
   it('what a save was refused for stays until its value is another one', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), marks = () => wb.marks.get(document.uri.toString())!.length;
     wb.put(document, { a: 2 });
     wb.refuse(new core.MailError('rejected', 'A is taken.', { issues: [{ field: 'a', message: 'A is taken.' }] }));
-    await assert.rejects(document.save(), /taken/);
+    await wb.refusedSave(document, /taken/);
     for (const [values, wanted] of [[{ b: 'no number' }, 2], [{ a: 3, b: 1 }, 0]] as const) {
       const heard = new Promise<void>(resolve => { const once = wb.documents.problems(() => { once.dispose(); resolve(); }); });
       wb.put(document, values);
@@ -269,6 +306,31 @@ describe('documents and what others change meanwhile', () => {
     await wb.open(wb.uri());
     await wb.documents.load(wb.uri() as never);
     assert.equal(wb.reads, 1);
+  });
+});
+
+describe('the address of a document', () => {
+  it('is short and says nothing of account or object but what people call them; a window that comes back knows what it stands for', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), refs = { mailbox: 'https://api.example/mailboxes/4711'.repeat(10), tenant: 'secret-tenant' };
+    const place = { account: '0f5b7c1e-account', resource: 'mailbox', refs, choices: {} }, uri = wb.documents.uriOf(place, 'Mine', 'ann@example.com');
+    assert.match(uri.toString(), /^mailroom:\/Mine\/Mailbox\/ann@example\.com\.mailroom\?[\w-]{12}$/);
+    const { createPlaces } = await withVscode<typeof Places>('objects/places.ts', wb.vscode), again = createPlaces({ get: (key: string) => wb.kept.get(key) } as never);
+    assert.deepEqual(again.placeOf(uri), { account: place.account, resource: 'mailbox', refs });
+  });
+  it('is the same for the same object, another for another one, and so many are known', async () => {
+    const wb = await workbench({}), of = (id: number) => wb.documents.uriOf({ account: 'mine', resource: 'mailbox', refs: { mailbox: String(id) } }, 'Mine', 'one');
+    const first = of(0);
+    assert.equal(first.toString(), of(0).toString());
+    for (let id = 1; id < 600; id++) of(id);
+    assert.equal(new Set(Array.from({ length: 600 }, (_, id) => of(id).query)).size, 600);
+    assert.equal(Object.keys(wb.kept.get('documents') as object).length, 500);
+    assert.deepEqual(wb.documents.placeOf(of(599)), { account: 'mine', resource: 'mailbox', refs: { mailbox: '599' } });
+  });
+  it('that this window does not know opens a tab that says so', async () => {
+    const wb = await workbench({ a: 1 }), uri = wb.uri();
+    wb.kept.clear();
+    assert.match(JSON.parse((await wb.open(uri)).text) as string, /Open it again from the tree/);
+    assert.equal(wb.reads, 0);
   });
 });
 
@@ -293,7 +355,8 @@ describe('documents that cannot be read', () => {
     wb.down();
     await assert.rejects(wb.documents.load(document.uri as never), /not reached/);
     assert.equal(wb.reads, 0);
-    await assert.rejects(document.save(), /must be one JSON object/);
+    document.isDirty = true;
+    await wb.refusedSave(document, /must be one JSON object/);
     assert.deepEqual(wb.sent, []);
   });
   it('open where their account is gone, and say how it comes back', async () => {
@@ -340,6 +403,21 @@ describe('the form over a document', () => {
     const replies = await Promise.all([ask({ do: 'edit', field: 'a', value: 2 }), ask({ do: 'edit', field: 'b', value: 3 })]);
     assert.deepEqual(replies.map(({ ok }) => ok), [true, true]);
     assert.deepEqual(wb.values(document), { a: 2, b: 3, level: 'low' });
+  });
+  it('in sight, it shows at the field why a save was refused, and nothing else says it', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), { posted, panel } = await form(wb, document);
+    wb.put(document, { a: 'no number' });
+    const told = posted.length;
+    await wb.refusedSave(document);
+    assert.equal(posted.slice(told).some(({ type }) => type === 'form'), false, 'it is not drawn anew, which would take the focus');
+    assert.deepEqual(posted.findLast(({ refused }) => refused)!.issues.map(({ field }: { field: string }) => field), ['a']);
+    wb.put(document, { a: 2 });
+    wb.refuse(new core.MailError('unavailable', 'The server is not reached.'));
+    await wb.refusedSave(document, /not reached/);
+    panel.visible = false;
+    wb.refuse();
+    wb.put(document, { a: 'no number' });
+    await wb.refusedSave(document, /^A must/);
   });
   it('offers what the menu of the row offers, all else behind one button, and what destroys last', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), { posted, viewed } = await form(wb, await wb.open(wb.uri()));

@@ -9,7 +9,7 @@ const root = join(__dirname, '../..');
 /** A module of the extension over a pretended VS Code. Each call has modules of its own, so that no test finds the panels of another. */
 export async function withVscode<T>(module: string, vscode: object): Promise<T> {
   const { outputFiles } = await build({
-    entryPoints: [join(root, 'extension', module)], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'node20', external: ['vscode'],
+    entryPoints: [join(root, 'extension', module)], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'node20', external: ['vscode'], mainFields: ['module', 'main'],
     plugins: [{ name: 'core', setup: at => { at.onResolve({ filter: /\/shared\/index\.js$|\/text\.js$/ }, ({ path }) =>
       ({ path: path.endsWith('text.js') ? 'text' : 'core', external: true })); } }],
   });

@@ -212,8 +212,20 @@ function issues(problems: FormIssue[], readonly?: string, typing = false): void 
   const trouble = document.getElementById('trouble')!;
   trouble.textContent = [readonly, ...rest].filter(Boolean).join(' ');
   trouble.hidden = trouble.textContent === '';
-  const first = [...controls].find(([name]) => byField.has(name));
-  if (first && form?.mode === 'ask') { first[1].element.closest('details')?.setAttribute('open', ''); first[1].focus(); }
+  if (form?.mode === 'ask') toFirst(byField);
+}
+/** Goes to the first field that something is wrong with. */
+function toFirst(wrong: { has(name: string): boolean }): void {
+  const first = [...controls].find(([name]) => wrong.has(name));
+  first?.[1].element.closest('details')?.setAttribute('open', '');
+  first?.[1].focus();
+}
+/** A save was refused: what is wrong is read aloud, and the first field it is about gets the focus. */
+function refused(problems: FormIssue[]): void {
+  announce(problems.map(one => one.message).join(' '), true, 'aloud');
+  const fields = new Set(problems.map(one => one.field ?? '')), trouble = document.getElementById('trouble')!;
+  toFirst(fields);
+  if (![...controls.keys()].some(name => fields.has(name))) trouble.scrollIntoView({ block: 'center' });
 }
 
 /** Where the page was before it was hidden and built anew. */
@@ -225,5 +237,8 @@ window.addEventListener('scroll', () => { if (form) remember({ scroll: window.sc
 let shown = false;
 start(message => {
   if (message.type === 'form') { show(message.form); if (!shown) { shown = true; scrollBack(); } }
-  if (message.type === 'values' && form) { if (message.base) base = message.base; fill(message.values, message.issues, message.readonly, message.typing); }
+  if (message.type === 'values' && form) {
+    if (message.base) base = message.base; fill(message.values, message.issues, message.readonly, message.typing);
+    if (message.refused) refused(message.issues);
+  }
 });

@@ -100,15 +100,21 @@ const basic: Journeys = {
     assert.deepEqual((JSON.parse(sent[0]!.body.toString()) as { data: { attributes: unknown } }).data.attributes, { maxEmailsPerDay: 250 });
     await axe('form', 'ann@acme.test');
   },
-  async 'a refusal marks its field and keeps the edit; saving over others is asked for, and by no Retry done'({ wb, page, box, shot }) {
+  async 'a refusal is said at its field, by nobody else, and keeps the tab; saving over others is asked for each time'({ wb, page, box, shot }) {
     const form = await wb.webview('form', 'ann@acme.test');
     const email = form.locator('[data-field=email] input');
     await email.fill('not an address');
     await page.locator('.tab.dirty').waitFor();
     await email.press('Control+s');
     await form.locator('[data-field=email] .complaint:not([hidden])').waitFor();
+    assert.match(await form.locator('[data-field=email] .complaint').innerText(), /must be an e-mail address/);
     await shot('form-refused');
     assert.equal(await email.inputValue(), 'not an address');
+    // Also who closes the tab and chooses Save keeps it.
+    await wb.command('View: Close Editor');
+    await wb.dialog('Save');
+    await until('the field is marked again', async () => await form.locator('[data-field=email] .complaint:not([hidden])').count() === 1);
+    assert.deepEqual([await page.locator('.tab.dirty').count(), await page.locator('.notification-toast').count()], [1, 0]);
     await email.fill('ann@acme.test');
     await email.press('Control+s');
     const field = form.locator('[data-field=maxEmailsPerDay] input');
@@ -122,17 +128,19 @@ const basic: Journeys = {
     await dialog.waitFor();
     await shot('conflict');
     assert.match(await wb.dialog('Cancel'), /: 999 on the server, 300 here/);
-    const failed = page.locator('.notification-toast .notification-list-item', { hasText: 'Nothing was saved' });
-    await failed.getByRole('button', { name: 'Retry' }).click();
+    await form.locator('[data-field=maxEmailsPerDay] .complaint', { hasText: '999 there now' }).waitFor();
+    await shot('conflict-marked');
+    await field.press('Control+s');
     await dialog.waitFor();
     await wb.dialog('Cancel');
     assert.equal(writes(box, 'outreach').length, 0, 'nothing was overwritten');
-    await failed.getByRole('button', { name: 'Retry' }).click();
+    assert.deepEqual([await page.locator('.tab.dirty').count(), await page.locator('.notification-toast').count()], [1, 0]);
+    await field.press('Control+s');
     await wb.dialog('Overwrite');
     await until('it is saved', async () => await page.locator('.tab.dirty').count() === 0);
     const [sent, ...more] = writes(box, 'outreach');
     assert.deepEqual([(JSON.parse(sent!.body.toString()) as { data: { attributes: unknown } }).data.attributes, more.length], [{ maxEmailsPerDay: 300 }, 0]);
-    await until('no notice is left that is no longer true', async () => await failed.count() === 0);
+    assert.equal(await page.locator('.notification-toast').count(), 0, 'no notice is left that is no longer true');
     assert.equal(await form.locator('.complaint:not([hidden])').count(), 0);
   },
   async 'shows the same object as JSON beside the form'({ wb, page, shot }) {
