@@ -47,6 +47,15 @@ const spare = {
     b.onLoad({ filter: /./, namespace: 'spared' }, ({ path }) => ({ contents: spared[path] }));
   },
 };
+// What the HTTP client has beyond requests (fetch, WebSocket, caches, mocks) is more than half of it; nothing here names it.
+const requestsOnly = {
+  name: 'requests only',
+  setup(b) {
+    b.onResolve({ filter: /^\.\/lib\/(?:web|mock|interceptor|cache)\// }, ({ path, importer }) =>
+      /[\\/]undici[\\/]index\.js$/.test(importer) ? { path, namespace: 'left out' } : undefined);
+    b.onLoad({ filter: /./, namespace: 'left out' }, () => ({ contents: 'exports.CacheStorage = class {};' }));
+  },
+};
 // Packages that others bring along as well: each is a file of its own that all of them share, and stays the CommonJS it is for them.
 const shared = ['libmime', 'iconv-lite', '@zone-eu/mailsplit'];
 const share = {
@@ -62,7 +71,7 @@ for (const [name, entry] of lazy) {
   const within = partOf(entry);
   if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
   const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
-  await buildCore({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: shared.includes(entry) ? `module.exports = require(${JSON.stringify(entry)});` : [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare, share] });
+  await buildCore({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: shared.includes(entry) ? `module.exports = require(${JSON.stringify(entry)});` : [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare, share, requestsOnly], minifyIdentifiers: true });
 }
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.
@@ -116,7 +125,10 @@ await buildVscode({ ...common, entryPoints: ['extension/objects/json.ts'], outfi
 const host = join(root, 'dist/extension/extension.js');
 const copying = await readFile(host, 'utf8'), plainly = copying.replace(/[\w$]+\((require\("vscode"\))\)/g, '$1');
 if (plainly === copying) throw new Error('The bundler imports "vscode" in another way now: look at dist/extension/extension.js.');
-await writeFile(host, plainly);
+// The core, three times the size of all else, comes with the first name that is read from it: to register commands and views takes none.
+const theCore = 'require("../shared/index.js")', [strict, ...parts] = plainly.split(theCore);
+if (parts.length < 2 || !strict.startsWith('"use strict";')) throw new Error('The bundler imports the core in another way now: look at dist/extension/extension.js.');
+await writeFile(host, `"use strict";var theCore,core=new Proxy({},{get:(_,name)=>(theCore??=${theCore})[name]});${[strict.slice(13), ...parts].join('core')}`);
 const pageFiles = await all('extension/*/page/*.page.ts');
 if (pageFiles.length) {
   await buildVscode({

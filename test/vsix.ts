@@ -11,6 +11,11 @@ const KEPT = ['version', 'displayName', 'publisher', 'license', 'homepage', 'aut
   'activationEvents', 'extensionKind', 'capabilities', 'contributes'];
 const DESCRIPTION = 'Mailboxes, aliases, spam lists and mail in a tree: administer Outreach, Sodium, Rackspace Email, Scaleway Mailbox, IMAP and Context.IO without leaving the editor';
 
+/** What is of use here and nowhere else: types and the pictures of the README, which pages fetch from the repository. */
+const NOT_SHIPPED = /\.d\.ts$|\.map$|[\\/](?:media[\\/]\w+|dist[\\/]icons[\\/]mailroom)\.png$/;
+/** More than this many bytes is more than this extension needs. */
+export const LARGEST = 2 ** 20;
+
 /** The time of every file in the archive, so that two runs on the same sources give the same bytes: the one npm uses, 26 October 1985. */
 const SOURCE_DATE_EPOCH = '499162500';
 
@@ -27,7 +32,7 @@ export function buildVsix(folder = root): Artefact {
   };
   writeFileSync(join(staging, 'package.json'), `${JSON.stringify(narrow, null, 2)}\n`);
   for (const part of ['LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'l10n', 'dist/extension', 'dist/shared', 'dist/icons', 'extension/media', ...readdirSync(root).filter(file => /^package\.nls.*\.json$/.test(file)), 'icons/mailroom.svg', 'icons/mailroom.png']) {
-    if (existsSync(join(root, part))) cpSync(join(root, part), join(staging, part), { recursive: true, filter: source => !/\.d\.ts$|\.map$/.test(source) });
+    if (existsSync(join(root, part))) cpSync(join(root, part), join(staging, part), { recursive: true, filter: source => !NOT_SHIPPED.test(source) });
   }
   cpSync(join(root, 'extension/README.md'), join(staging, 'README.md'));
   const { text, materials } = billOfMaterials('vscode');
