@@ -31,7 +31,8 @@ export function registerJsonHelp(documents: Documents): vscode.Disposable {
 }
 
 /** An item of the language service as one of VS Code's. Both count kinds in the same order, one of them from 1. */
-function completion({ label, kind, detail, documentation, insertText, textEdit, filterText, sortText, insertTextFormat }: CompletionItem): vscode.CompletionItem {
+function completion(given: CompletionItem): vscode.CompletionItem {
+  const { label, kind, detail, documentation, insertText, textEdit, filterText, sortText, insertTextFormat } = given;
   const item = new vscode.CompletionItem(label, (kind ?? 1) - 1), text = textEdit?.newText ?? insertText ?? label, about = documentation;
   item.insertText = insertTextFormat === 2 ? new vscode.SnippetString(text) : text;
   if (textEdit && 'range' in textEdit) item.range = rangeOf(textEdit.range);

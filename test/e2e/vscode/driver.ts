@@ -77,7 +77,7 @@ export function workbench(page: Loose) {
         if (gone) return;
       }
     },
-    async dialog(button: string): Promise<string> {
+    async dialog(button: string | RegExp): Promise<string> {
       const box = page.locator('.monaco-dialog-box');
       await box.waitFor({ timeout: 15_000 });
       const text = await box.innerText();

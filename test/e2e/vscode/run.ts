@@ -112,7 +112,7 @@ const basic: Journeys = {
     assert.equal(await email.inputValue(), 'not an address');
     // Also who closes the tab and chooses Save keeps it.
     await wb.command('View: Close Editor');
-    await wb.dialog('Save');
+    await wb.dialog(/^Save$/);
     await until('the field is marked again', async () => await form.locator('[data-field=email] .complaint:not([hidden])').count() === 1);
     assert.deepEqual([await page.locator('.tab.dirty').count(), await page.locator('.notification-toast').count()], [1, 0]);
     await email.fill('ann@acme.test');
