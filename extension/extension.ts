@@ -58,18 +58,18 @@ export function activate(context: vscode.ExtensionContext): void {
     observe: (account, seen) => {
       requests.observe(account.name, seen);
       if (seen.wait !== undefined) waits.wait(account.name, seen.wait);
-      else if (seen.status === 429 && seen.method !== 'GET') window.setStatusBarMessage('clock', t('{0} asks for a break.', account.name), 15_000);
+      else if (seen.status === 429 && seen.method !== 'GET') window.setStatusBarMessage('clock', t('The provider asked {0} to slow down.', account.name), 15_000);
     },
     refused: (account, error) => problems.refused(account.id, error),
     stateChanged: id => redraw(id),
     notDeleted: (account, error) => {
       log.error(`${account.name}: the secret was not deleted`, String(error));
       void window.showWarningMessage(
-        t('The secret of {0} could not be deleted and may still be in the secret store. Delete it there, or make it void at the provider.', account.name));
+        t('The secret of {0} could not be deleted and may still be in the secret store. Delete it there, or revoke it at the provider.', account.name));
     },
     storeFailed: error => {
-      log.error(t('The secret store does not answer.'), String(error));
-      void window.showWarningMessage(t('The system’s secret store does not answer, so secrets are kept for this session only.'), t('Learn More'))
+      log.error(t('The secret store is not responding.'), String(error));
+      void window.showWarningMessage(t('The system’s secret store is not responding, so secrets are kept for this session only.'), t('Learn More'))
         .then(picked => picked === undefined ? undefined
           : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
     },
@@ -132,7 +132,7 @@ export function activate(context: vscode.ExtensionContext): void {
       attentionView.message = count ? undefined : t('Nothing needs attention among the mailboxes loaded so far.');
       attention.fire();
       const filtered = [...new Set(model.branches().filter(one => one.filter).map(({ label }) => label))];
-      view.message = filtered.length ? t('A filter is on: {0}', filtered.join(', ')) : undefined;
+      view.message = filtered.length ? t('Filtered: {0}', filtered.join(', ')) : undefined;
       offered();
     }, 100);
   };
@@ -157,7 +157,7 @@ export function activate(context: vscode.ExtensionContext): void {
     overwrite: async (uri, fields) => {
       const compare = t('Compare'), button = t('Overwrite');
       const picked = await window.showWarningMessage(
-        t('Save over what somebody else changed in {0}?', labelOfDocument(uri)),
+        t('Overwrite what someone else changed in {0}?', labelOfDocument(uri)),
         { modal: true, detail: fields.map(({ label, theirs, ours }) => t('{0}: {1} on the server, {2} here.', label, theirs, ours)).join('\n') },
         compare, button,
       );

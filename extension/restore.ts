@@ -30,7 +30,7 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
       if (await accounts.ready(account)) return undefined;
       // The button asks, also soon after the user gave up elsewhere.
       accounts.askAgain(account);
-      return { message: t('{0} needs its secret before this can be shown again.', info(account)?.name ?? ''), button: t('Sign In') };
+      return { message: t('Sign in to {0} to show this again.', info(account)?.name ?? ''), button: t('Sign In') };
     },
   });
   /** A tab whose account or object cannot be named any more. */
@@ -40,8 +40,8 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
       page, extension, answer: () => undefined,
       async ready(again) { if (again) await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount'); },
       hold: async () => keep
-        ? { message: t('What this tab showed belongs to an account that is no longer there. Add it, then open this again from the tree.'), button: sandbox ? t('Add Sandbox Account') : t('Add Account') }
-        : { message: t('This tab was closed before it had noted what it showed. Open it again from the tree.') },
+        ? { message: t('This tab belongs to an account that no longer exists. Add the account, then open this again from the tree.'), button: sandbox ? t('Add Sandbox Account') : t('Add Account') }
+        : { message: t('VS Code closed before this tab was saved. Open it again from the tree.') },
     });
   };
   const target = (keep: Kept | undefined): Target | undefined => {

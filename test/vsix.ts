@@ -14,7 +14,7 @@ const DESCRIPTION = 'Mailboxes, aliases, spam lists and mail in a tree: administ
 /** What is of use here and nowhere else: types and the pictures of the README, which pages fetch from the repository. */
 const NOT_SHIPPED = /\.d\.ts$|\.map$|[\\/](?:media[\\/]\w+|dist[\\/]icons[\\/]mailroom)\.png$/;
 /** More than this many bytes is more than this extension needs. */
-export const LARGEST = 2 ** 20;
+export const LARGEST = 1_100_000;
 
 /** The time of every file in the archive, so that two runs on the same sources give the same bytes: the one npm uses, 26 October 1985. */
 const SOURCE_DATE_EPOCH = '499162500';

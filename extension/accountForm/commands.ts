@@ -68,7 +68,7 @@ async function signInAgain(accounts: Accounts, id: string): Promise<void> {
   const given = browser && known
     ? await signIn(provider, account, known.clientSecret as string | undefined, accounts.sender())
     : await askSecrets(account, accounts.sender());
-  if (!given) { void window.showInformationMessage(t('The sign-in was not finished. {0} is as it was.', account.name)); return; }
+  if (!given) { void window.showInformationMessage(t('The sign-in did not finish. {0} was not changed.', account.name)); return; }
   // It may have been renamed or edited meanwhile, its other secrets too; or it is gone, and stays so.
   await accounts.update(id, {}, { ...await accounts.secretsOf(id), ...given });
   void window.showInformationMessage(t('{0} is signed in.', accounts.find(id).name));
@@ -77,8 +77,8 @@ async function signInAgain(accounts: Accounts, id: string): Promise<void> {
 async function rename(accounts: Accounts, id: string): Promise<void> {
   const account = accounts.find(id);
   const name = await window.showInputBox({
-    title: t('Rename Account'), value: account.name, prompt: t('What stands in the tree'),
-    validateInput: value => value.trim() ? undefined : t('A name is needed.'),
+    title: t('Rename Account'), value: account.name, prompt: t('The name shown in the tree'),
+    validateInput: value => value.trim() ? undefined : t('Enter a name.'),
   });
   if (name?.trim()) await accounts.update(id, { name: name.trim() });
 }

@@ -53,7 +53,7 @@ export const uriHandler: vscode.UriHandler = {
   handleUri(uri) {
     // One harmless path, and only for a sign-in that was started here.
     if (uri.path !== '/oauth' || returns.arrived(uri.query) || warned) return;
-    warned = window.showWarningMessage(t('A sign-in came back that this window did not start, or that is over. Nothing was stored.'))
+    warned = window.showWarningMessage(t('This window did not start that sign-in, or it has ended. Nothing was saved.'))
       .then(() => { warned = undefined; });
   },
 };
@@ -88,19 +88,19 @@ export async function signIn(
   const forget = returns.expect(state, address => end(address));
   try {
     if (!await openInBrowser(url)) {
-      const copy = t('Copy Address');
-      if (await window.showWarningMessage(t('The browser was not opened. Open the address of the sign-in yourself.'), copy) !== copy) return undefined;
+      const copy = t('Copy URL');
+      if (await window.showWarningMessage(t('Your browser did not open. Open the sign-in URL yourself.'), copy) !== copy) return undefined;
       await vscode.env.clipboard.writeText(url);
     }
     const address = await window.withProgress({
-      location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0} …', provider.name), cancellable: true,
+      location: vscode.ProgressLocation.Notification, title: t('Waiting for the sign-in at {0}…', provider.name), cancellable: true,
     }, async (_, token) => {
       const box = window.createInputBox(), timer = setTimeout(() => end(undefined), PATIENCE);
       let over = false;
       token.onCancellationRequested(() => end(undefined));
       box.title = t('Sign in at {0}', provider.name);
-      box.placeholder = t('Address it ended at');
-      box.prompt = t('Go on in the browser. If it does not come back here by itself, paste the address it ended at.');
+      box.placeholder = t('Final URL');
+      box.prompt = t('Continue in your browser. If VS Code doesn’t take over, paste the final URL here.');
       box.ignoreFocusOut = true;
       box.onDidAccept(async () => {
         const address = box.value.trim(), complaint = await notOurs(address, state, { provider, account: account.values });
@@ -109,8 +109,8 @@ export async function signIn(
       // Another box, or Escape, takes this one away; the sign-in goes on, and so does the way to paste.
       box.onDidHide(() => {
         if (over) return;
-        const paste = t('Paste Address…');
-        void window.showInformationMessage(t('The sign-in at {0} still waits for the browser.', provider.name), paste)
+        const paste = t('Paste URL…');
+        void window.showInformationMessage(t('The sign-in at {0} is still waiting for your browser.', provider.name), paste)
           .then(picked => { if (picked && !over) box.show(); });
       });
       box.show();
@@ -129,7 +129,7 @@ export async function signIn(
 }
 /** Why a pasted address does not belong to this sign-in. That consent was refused is an answer like any other. */
 async function notOurs(address: string, state: string, asked: Parameters<typeof readRedirect>[2]): Promise<string | undefined> {
-  if (!URL.canParse(address)) return t('This is no address. Copy all of it from the browser.');
+  if (!URL.canParse(address)) return t('This is not a URL. Copy the whole URL from your browser.');
   try { await readRedirect(address, state, asked); } catch (error) { if (!isMailError(error) || error.code !== 'forbidden') return (error as Error).message; }
   return undefined;
 }
@@ -137,11 +137,11 @@ async function notOurs(address: string, state: string, asked: Parameters<typeof 
 const REMEMBER = (): Fields => ({
   accountName: {
     type: 'text', label: t('Name of the Account'), maxLength: 80, group: t('This Account'),
-    help: t('What stands in the tree. The name of the provider unless given.'),
+    help: t('The name shown in the tree. Leave empty to use the provider’s name.'),
   },
   remember: {
     type: 'choice', label: t('Remember Secrets'), required: true, default: 'keep', group: t('This Account'),
-    choices: { keep: t('Keep in the secret store'), session: t('For this session'), never: t('Never, ask again after ten minutes of rest') },
+    choices: { keep: t('Keep in the secret store'), session: t('For this session'), never: t('Never, and ask again after ten idle minutes') },
     help: t('Secrets are kept in VS Code’s encrypted store only, never in settings or files.'),
   },
 });
@@ -163,8 +163,8 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
     subtitle: before ? provider.name : t('The account is checked before it is added.'),
     ...(provider.notice ? { notice: provider.notice } : provider.auth.oauth2 ? {
       notice: inBrowser()
-        ? t('In a browser each sign-in comes back to an address of its own. Where the vendor wants a fixed one, give it as Redirect Address.')
-        : t('Register this redirect address with the vendor: {0}', ownRedirect()),
+        ? t('In a browser, each sign-in returns to a different URL. If the provider needs a fixed one, enter it as Redirect Address.')
+        : t('Register this redirect URL with the provider: {0}', ownRedirect()),
     } : {}),
     fields, values: { ...shown, accountName: before?.name ?? null, remember: before?.remember ?? 'keep' },
     submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
@@ -187,7 +187,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
       }
       if (grantOf(provider, open) && (!before || !secrets.tokens || signsInAgain(provider, before.values, open))) {
         signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
-        if (!signed) throw new MailError('unauthorized', t('The sign-in was not finished. Nothing was stored.'));
+        if (!signed) throw new MailError('unauthorized', t('The sign-in did not finish. Nothing was saved.'));
         secrets = { ...secrets, ...signed };
       }
       try { secrets = await accounts.check(account, secrets, signed !== undefined); } catch (error) {
@@ -195,7 +195,7 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
         if (isMailError(error) && error.details.issues?.length) throw error;
         const back = t('Back to the Form'), anyway = t('Save Anyway');
         // The first button is the one that Enter presses.
-        const picked = await window.showWarningMessage(t('The check of the account failed.'), { modal: true, detail: (error as Error).message }, back, anyway);
+        const picked = await window.showWarningMessage(t('The account check failed.'), { modal: true, detail: (error as Error).message }, back, anyway);
         if (picked !== anyway) throw error;
       }
       if (!before) await accounts.add(account, secrets);
@@ -232,21 +232,21 @@ export async function addAccount(extension: vscode.Uri, accounts: Accounts, log:
 /** Adds accounts of the sandbox: the pretended providers that come with the extension, or one of `npm run sandbox`. */
 export async function addSandboxAccount(accounts: Accounts): Promise<void> {
   const picked = await window.showQuickPick([
-    { iconPath: new vscode.ThemeIcon('beaker'), label: t('All pretended providers'), detail: t('Inside VS Code, until the window closes. Nothing leaves this machine.'), all: true },
-    { iconPath: new vscode.ThemeIcon('clippy'), label: t('A line of “npm run sandbox”…'), detail: t('For a sandbox of your own, which can be made to fail on purpose.'), all: false },
+    { iconPath: new vscode.ThemeIcon('beaker'), label: t('All sandbox providers'), detail: t('They run inside VS Code until you close the window. Nothing leaves this machine.'), all: true },
+    { iconPath: new vscode.ThemeIcon('clippy'), label: t('A line of “npm run sandbox”…'), detail: t('Your own sandbox, which you can make fail on purpose.'), all: false },
   ], { title: t('Add Sandbox Account'), ignoreFocusOut: true });
   if (!picked) return;
   if (picked.all) {
     const { lines } = await window.withProgress({ location: { viewId: 'mailroom.accounts' } }, startSandbox);
     const added = accounts.lend(lines);
     await vscode.commands.executeCommand('mailroom.accounts.focus');
-    window.setStatusBarMessage('check', added ? t('Added {0} sandbox accounts', added) : t('The sandbox accounts are there already.'), 6000);
+    window.setStatusBarMessage('check', added ? t('Added {0} sandbox accounts', added) : t('You already have the sandbox accounts.'), 6000);
     return;
   }
   const given = await window.showInputBox({
     title: t('Add Sandbox Account'), ignoreFocusOut: true, placeHolder: '{"id":"…","account":{…}}',
     prompt: t('Run “npm run sandbox” in a clone of Mailroom and paste one of the lines it prints. Nothing real is touched.'),
-    validateInput: value => !value || readSandboxLine(value) ? undefined : t('This is no line of the sandbox.'),
+    validateInput: value => !value || readSandboxLine(value) ? undefined : t('This is not a line from “npm run sandbox”.'),
   });
   const read = given ? readSandboxLine(given) : undefined;
   if (!read) return;
@@ -262,7 +262,7 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
   let done = 0, withSecrets = 0;
   for (const { label, account, secrets, refused } of entries) {
     if (!account) { results.push(t('{0}: refused. {1}', label, refused ?? '')); continue; }
-    if (isThere(accounts.all(), account)) { results.push(t('{0}: refused. It is there already.', label)); continue; }
+    if (isThere(accounts.all(), account)) { results.push(t('{0}: refused. It already exists.', label)); continue; }
     const name = freeName(accounts, account.name);
     await accounts.add({ ...account, name }, secrets);
     done++;
@@ -271,8 +271,8 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
   }
   const refused = results.length - done;
   const said = [done === 1 ? t('One account was imported.') : t('{0} accounts were imported.', done), ...(refused ? [t('{0} refused.', refused)] : []),
-    withSecrets ? t('Delete the file: there are secrets in it.')
-      : done && !refused ? t('Secrets are asked for when an account is opened.')
+    withSecrets ? t('Delete the file. It contains secrets.')
+      : done && !refused ? t('You are asked for secrets when you open an account.')
       : '',
   ].filter(Boolean).join(' ');
   const picked = refused ? await window.showWarningMessage(said, t('Show')) : await window.showInformationMessage(said);
@@ -284,14 +284,14 @@ async function trusted(entries: ReturnType<typeof readExport>): Promise<boolean>
     .map(({ label: what, address }) => t('{0}: {1} {2}', label, what, address)));
   if (!named.length) return true;
   const button = t('Import');
-  return await window.showWarningMessage(t('Does your mail belong on these servers?'), {
+  return await window.showWarningMessage(t('Do you trust these servers with your mail?'), {
     modal: true,
-    detail: `${named.join('\n')}\n\n${t('The file says where these accounts sign in. Import it only if you know these addresses: your passwords go there.')}`,
+    detail: `${named.join('\n')}\n\n${t('The file says where these accounts sign in. Import it only if you know these addresses, because your passwords go there.')}`,
   }, button) === button;
 }
 export async function exportAccounts(accounts: Accounts): Promise<void> {
   const own = accounts.all().filter(({ id }) => !accounts.isLent(id));
-  if (!own.length) { void window.showInformationMessage(accounts.all().length ? t('Sandbox accounts end with this window and are not exported.') : t('There is no account to export.')); return; }
+  if (!own.length) { void window.showInformationMessage(accounts.all().length ? t('Sandbox accounts last until you close this window, so they are not exported.') : t('You have no accounts to export.')); return; }
   const where = await vscode.window.showSaveDialog({
     title: t('Export Accounts'), filters: { JSON: ['json'] }, saveLabel: t('Export'), ...defaultFile('mailroom-accounts.json'),
   });

@@ -62,19 +62,19 @@ const WARM_AFTER = 300;
 
 /** The fields of an account beyond those of the provider: the app registration that OAuth 2 needs. */
 export const OAUTH_FIELDS = {
-  clientId: { type: 'text', label: 'Client ID', required: true, group: 'OAuth 2', help: 'Of the app registered with the vendor.' },
-  clientSecret: { type: 'text', label: 'Client Secret', secret: true, group: 'OAuth 2', help: 'Left empty for an app that has none.' },
+  clientId: { type: 'text', label: 'Client ID', required: true, group: 'OAuth 2', help: 'From the app you registered with the provider.' },
+  clientSecret: { type: 'text', label: 'Client Secret', secret: true, group: 'OAuth 2', help: 'Leave empty if the app has none.' },
   redirectUri: {
     type: 'text', label: 'Redirect Address', format: 'uri', group: 'OAuth 2',
-    help: 'Only where the vendor wants an address of your own. The browser ends there, and you paste the address it shows.',
+    help: 'Only if the provider needs a redirect URL of your own. Your browser ends up there, and you paste the URL it shows.',
   },
 } as const satisfies Fields;
 
 /** What mail at any host needs besides, where the host's own sign-in is not known here. */
 const OWN_GRANT = {
-  authorizeUrl: { type: 'text', label: 'Authorization URL', format: 'uri', group: 'OAuth 2', help: 'Only for a host whose sign-in is not known here.' },
-  tokenUrl: { type: 'text', label: 'Token URL', format: 'uri', group: 'OAuth 2', help: 'Only for a host whose sign-in is not known here.' },
-  scope: { type: 'text', label: 'Scope', group: 'OAuth 2', help: 'Only for a host whose sign-in is not known here; several are parted by spaces.' },
+  authorizeUrl: { type: 'text', label: 'Authorization URL', format: 'uri', group: 'OAuth 2', help: 'Only for a provider that is not listed.' },
+  tokenUrl: { type: 'text', label: 'Token URL', format: 'uri', group: 'OAuth 2', help: 'Only for a provider that is not listed.' },
+  scope: { type: 'text', label: 'Scope', group: 'OAuth 2', help: 'Only for a provider that is not listed. Separate several with spaces.' },
 } as const satisfies Fields;
 
 /** Everything an account of a provider is asked for here. */
@@ -140,7 +140,7 @@ export function createAccounts(options: AccountsOptions) {
   const all = (): StoredAccount[] => [...stored(), ...lent.map(({ account }) => account)];
   const find = (id: string): StoredAccount => {
     const found = all().find(one => one.id === id);
-    if (!found) throw new MailError('not_found', t('This account is no longer there.'));
+    if (!found) throw new MailError('not_found', t('This account no longer exists.'));
     return found;
   };
   const providerOf = (account: StoredAccount): Provider | undefined => localizedProviders().find(({ id }) => id === account.provider);

@@ -16,7 +16,7 @@ export function readExport(text: string): Entry[] {
     const provider = providers.find(({ id }) => id === one?.provider);
     const name = typeof one?.name === 'string' && visible(one.name) ? visible(one.name).slice(0, 80) : provider?.name;
     const label = name ?? t('Account {0}', i + 1);
-    if (!provider) return { label, refused: t('It names no provider known here.') };
+    if (!provider) return { label, refused: t('Mailroom does not know its provider.') };
     const fields = fieldsOf(provider), values = typeof one!.values === 'object' && one!.values !== null ? one!.values as Record<string, unknown> : {};
     // Older files say whether PKCE is used; it always is now.
     const { pkce: _, ...given } = values;

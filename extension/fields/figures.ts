@@ -1,4 +1,5 @@
 import type { Operation } from '../../shared/index.js';
+import { inSentence, t, title } from '../host/text.js';
 import type { Values } from '../webview/messages.js';
 
 /**
@@ -18,6 +19,17 @@ export function numberIn(flat: Values, patterns: readonly RegExp[]): number | un
   }
   return undefined;
 }
+
+/** What failed last, and when, in words, where a vendor only gives times (`sendErroredAt`); `date` writes one. */
+export function lastFailure(flat: Values, date: (value: unknown) => string): string | undefined {
+  const [last] = Object.entries(flat)
+    .filter(([key, value]) => ERRORED_AT.test(key) && typeof value === 'string' && !Number.isNaN(Date.parse(value)))
+    .sort(([, a], [, b]) => Date.parse(String(b)) - Date.parse(String(a)));
+  if (!last) return undefined;
+  const what = last[0].replace(ERRORED_AT, '');
+  return what === '' ? t('Last failed on {0}', date(last[1])) : t('Last {0} failed on {1}', inSentence(title(what)), date(last[1]));
+}
+const ERRORED_AT = /_?errored_?at$/i;
 
 /** The figures that a list gives only when they are asked for by name. */
 export const figuresAskedFor = (operation: Operation): Values => {

@@ -81,7 +81,7 @@ export function changesOf(fields: Fields, base: Readonly<Values>, edited: Readon
     if (alike(before, after)) continue;
     if (!emptied(after)) input[name] = after;
     else if (field.clearable) input[name] = field.type === 'list' ? [] : '';
-    else issues.push({ field: name, message: t('{0} cannot be taken away; give another value.', field.label) });
+    else issues.push({ field: name, message: t('{0} cannot be empty. Enter another value.', field.label) });
   }
   if (Object.keys(input).length) {
     for (const [name, field] of Object.entries(fields)) if (field.required && input[name] === undefined && !emptied(now[name])) input[name] = now[name];

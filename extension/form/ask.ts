@@ -57,7 +57,7 @@ export function openForm(options: AskFormOptions): void {
     ready: async () => { await (attaching ??= attach()); made?.connected.post({ type: 'form', form: {
       mode: 'ask', title: options.title, ...(options.subtitle ? { subtitle: options.subtitle } : {}),
       ...(options.notice || lost.length
-        ? { notice: [options.notice, lost.length ? t('No longer there, and taken out of the draft: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') }
+        ? { notice: [options.notice, lost.length ? t('Removed from the draft because they no longer exist: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') }
         : {}),
       groups: options.groups?.(groups) ?? groups, values: { ...now, ...names() }, issues: options.issues ?? [], submit: options.submit,
       actions: [...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []), ...(options.actions ?? []).map(({ id, label }) => ({ id, label }))],

@@ -11,7 +11,7 @@ export function createReadOnly() {
   const texts = new Map<string, string>();
   const registered = [
     vscode.workspace.registerTextDocumentContentProvider(SCHEME, {
-      provideTextDocumentContent: uri => texts.get(uri.query) ?? t('This text was not kept. Open it again where it came from.'),
+      provideTextDocumentContent: uri => texts.get(uri.query) ?? t('This text is no longer available. Open it again from where you opened it.'),
     }),
     vscode.workspace.onDidCloseTextDocument(({ uri }) => { if (uri.scheme === SCHEME) texts.delete(uri.query); }),
   ];

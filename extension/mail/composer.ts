@@ -64,7 +64,7 @@ export function createComposer({ extension, accounts, operator, state, log, sent
         run: async () => {
           const button = t('Discard Draft');
           if (state.get(draftKey) !== undefined && await window.showWarningMessage(
-            t('Discard this draft?'), { modal: true, detail: t('What you wrote is not kept. This cannot be undone.') }, button,
+            t('Discard this draft?'), { modal: true, detail: t('Your text will be lost. This cannot be undone.') }, button,
           ) !== button) return;
           over = true;
           await state.update(draftKey, undefined);
@@ -92,14 +92,14 @@ export function createComposer({ extension, accounts, operator, state, log, sent
         // Whoever has to write it again must not have to write it anew.
         if (answer?.outcome === 'unknown') {
           throw new MailError('unavailable',
-            t('The connection broke while the message was sent. It may or may not have left: look into Sent before you send it again.'));
+            t('The connection broke while the message was being sent. Check Sent before you send it again.'));
         }
         over = true;
         await state.update(draftKey, undefined);
         sent();
         const but = shortcomings(answer?.native);
         if (but.length) void window.showWarningMessage([t('The message was sent.'), ...but].join(' '));
-        else if (answer?.outcome === 'queued') void window.showInformationMessage(t('The message is queued; the provider sends it soon.'));
+        else if (answer?.outcome === 'queued') void window.showInformationMessage(t('The message is queued. The provider will send it soon.'));
         else void window.showInformationMessage(t('The message was sent.'));
         return true;
       },
@@ -116,8 +116,8 @@ function shortcomings(native: Sent['native']): string[] {
   const named = refused.slice(0, NAMED).map(({ address, words }) => `${plain(address)} (${plain(words)})`).join(', ');
   return [
     ...(refused.length ? [more > 0
-      ? t('It did not go to these recipients, whom the server refused: {0}, and {1} more.', named, more)
-      : t('It did not go to these recipients, whom the server refused: {0}.', named)] : []),
+      ? t('The server refused these recipients: {0}, and {1} more.', named, more)
+      : t('The server refused these recipients: {0}.', named)] : []),
     ...(native?.sentError ? [t('No copy was saved in Sent: {0}', plain(native.sentError))] : []),
   ];
 }

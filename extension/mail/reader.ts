@@ -275,7 +275,7 @@ async function sourceText(answer: unknown): Promise<string> {
   const whole = Buffer.concat(parts).subarray(0, LONGEST_SOURCE), text = whole.toString('utf8');
   // Cut in the middle of a letter, the last one is broken.
   return (text.slice(0, -4).includes('\ufffd') ? whole.toString('latin1') : text.replace(size > LONGEST_SOURCE ? /\ufffd+$/ : /(?!)/, ''))
-    + (size > LONGEST_SOURCE ? `\n\n${t('The message goes on: no more than its first {0} MB are shown.', LONGEST_SOURCE / 1_000_000)}` : '');
+    + (size > LONGEST_SOURCE ? `\n\n${t('Only the first {0} MB of the message are shown.', LONGEST_SOURCE / 1_000_000)}` : '');
 }
 
 /** The operation that downloads what a message carries: the one named for attachments, or the one that gives a file's content. */
@@ -291,7 +291,7 @@ async function follow(address: string): Promise<void> {
   let url: URL;
   try { url = new URL(address); } catch { return; }
   if (!['http:', 'https:', 'mailto:'].includes(url.protocol)) {
-    void window.showWarningMessage(t('This link would not open a page of the web, so it is not followed.'));
+    void window.showWarningMessage(t('This link does not lead to a web page, so it was not opened.'));
     return;
   }
   const shown = url.protocol === 'mailto:' ? url.href : `${url.protocol}//${url.host}${url.pathname}${url.search}${url.hash}`;

@@ -98,7 +98,7 @@ async function documentAction({ accounts, operator, documents, opens }: Parts, u
   const name = action === 'more'
     ? (await window.showQuickPick(
       othersOf(account.provider, resource, target.binding).map(one => ({ label: operationOf(account.provider, one)!.summary, description: one, one })),
-      { title: target.label, placeHolder: t('What to do?'), matchOnDescription: true },
+      { title: target.label, placeHolder: t('Choose an action'), matchOnDescription: true },
     ))?.one
     : action;
   if (name === undefined) return;
@@ -115,8 +115,8 @@ async function changePassword(operator: Operator, target: Target): Promise<void>
   const { key, field } = entry;
   const box = (prompt: string, complain: (value: string) => string | undefined) =>
     window.showInputBox({ title: `${field.label} · ${target.label}`, prompt, password: true, ignoreFocusOut: true, validateInput: complain });
-  const first = await box([t('The new value'), field.help].filter(Boolean).join('. '), value => check({ [key]: { ...field, required: true } }, key, value));
+  const first = await box([t('New value'), field.help].filter(Boolean).join('. '), value => check({ [key]: { ...field, required: true } }, key, value));
   if (first === undefined) return;
-  if (await box(t('The same once more'), value => value === first ? undefined : t('The two differ.')) === undefined) return;
+  if (await box(t('Enter it again'), value => value === first ? undefined : t('The two do not match.')) === undefined) return;
   await operator.run(target, `${target.resource}.update`, { [key]: first });
 }

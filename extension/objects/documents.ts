@@ -105,7 +105,7 @@ export class Documents {
   }
 
   #fileSystem(): vscode.FileSystemProvider {
-    const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Objects are made and deleted in the tree.')); };
+    const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Add and delete objects in the Mailroom tree.')); };
     return {
       onDidChangeFile: this.#changes.event,
       watch: () => new vscode.Disposable(() => {}),
@@ -121,7 +121,7 @@ export class Documents {
 
   async #read(place: Place): Promise<Read> {
     const { accounts } = this.#options, account = accounts.list().find(({ id }) => id === place.account);
-    if (!account) throw new MailError('not_found', t('The account of this object is no longer there.'));
+    if (!account) throw new MailError('not_found', t('The account of this object no longer exists.'));
     const binding: Binding = { refs: place.refs, choices: place.choices ?? {} };
     const get = `${place.resource}.get`, editing = editingOf(account.provider, place.resource, binding);
     if (!editing || !operationOf(account.provider, get)) throw new MailError('unsupported', t('{0} cannot change this.', account.provider.name));
@@ -146,7 +146,7 @@ export class Documents {
       if (!place) throw new MailError('unavailable', t('This window does not know what this tab showed. Open it again from the tree.'));
       if (!ask && !await accounts.ready(place.account)) {
         const { name } = accounts.find(place.account);
-        throw new MailError('unauthorized', t('{0} needs its secret before this can be shown again.', name));
+        throw new MailError('unauthorized', t('Sign in to {0} to show this again.', name));
       }
       const got = await this.#read(place), one: Loaded = { uri, place, ...got, text: textOf(got.values), mtime: 1, issues: [], at: Date.now() };
       this.#loaded.set(key, one);
@@ -297,12 +297,12 @@ export class Documents {
       if (!others.length) return { now, input };
       this.#settle(one.uri, now.item, now.values);
       await this.#refuse(one, others.map(field => ({
-        field, message: t('Changed on the server meanwhile; it is {0} there now.', shown(fields[field]!, now.values[field])),
+        field, message: t('Changed on the server in the meantime. The value there is now {0}.', shown(fields[field]!, now.values[field])),
       })), text, edited);
       const known = others.map(name => fields[name]!)
         .map((field, i) => ({ label: field.label, theirs: shown(field, now.values[others[i]!]), ours: shown(field, input[others[i]!]) }));
       if (!await this.#options.overwrite(one.uri, known)) {
-        throw new CalledOff(t('Nothing was saved, because somebody else changed {0} on the server.', known.map(({ label }) => label).join(', ')));
+        throw new CalledOff(t('Not saved, because someone else changed {0} on the server.', known.map(({ label }) => label).join(', ')));
       }
       // The user agreed to these values and no others: what changes again is asked for again.
       one.base = { ...base, ...Object.fromEntries(others.map(name => [name, now.values[name]])) };

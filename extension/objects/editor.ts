@@ -32,7 +32,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         } catch (error) {
           return {
             values: one.values,
-            readonly: t('{0} Correct it in the JSON view; until then the form only shows what was saved.', (error as Error).message),
+            readonly: t('{0} Correct it in the JSON view. Until then, the form shows what was last saved.', (error as Error).message),
           };
         }
       };
@@ -79,7 +79,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
           if (same(now[field], value) || text === document.getText()) return;
           const change = new vscode.WorkspaceEdit();
           change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
-          if (!await vscode.workspace.applyEdit(change)) throw new Error(t('The change could not be put into the document.'));
+          if (!await vscode.workspace.applyEdit(change)) throw new Error(t('The change could not be applied.'));
         });
         edits.set(document, mine.catch(() => {}));
         return mine;

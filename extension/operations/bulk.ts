@@ -40,14 +40,14 @@ export function summarize(
   next?: { label: string; run(): void },
 ): void {
   const cut = [
-    ...unknown.map(label => t('{0}: cancelled while it was under way. Look before you try again.', label)),
-    ...left.map(label => t('{0}: not done, because you cancelled.', label)),
+    ...unknown.map(label => t('{0}: cancelled while it was running. Check before you try again.', label)),
+    ...left.map(label => t('{0}: not started, because you cancelled.', label)),
   ];
   const said = [
     t('{0}: {1} done', what, done),
     ...(failures.length ? [t('{0} failed', failures.length)] : []),
     ...(cut.length ? [t('{0} cancelled', cut.length)] : []),
-    ...(skipped.length ? [t('{0} left out', skipped.length)] : []),
+    ...(skipped.length ? [t('{0} skipped', skipped.length)] : []),
   ].join(', ');
   const details = [...failures, ...cut, ...skipped], show = t('Show');
   const tell = failures.length || cut.length ? window.showWarningMessage : window.showInformationMessage;

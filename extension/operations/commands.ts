@@ -64,7 +64,7 @@ async function chooseAction({ chosen, operator, opens }: Parts, all: readonly No
   const items = names.map(name => ({ label: operationOf(provider, name)!.summary, description: name, name }));
   const picked = await window.showQuickPick(items, {
     title: [target.label, rest.length ? t('and {0} more', rest.length) : ''].filter(Boolean).join(' '),
-    placeHolder: t('What to do?'), matchOnDescription: true,
+    placeHolder: t('Choose an action'), matchOnDescription: true,
   });
   if (!picked || opens(target, picked.name, !rest.length)) return;
   await operator.runMany(all.map(targetOf), picked.name);
@@ -104,7 +104,7 @@ async function exportPlace(accounts: Accounts, account: AccountInfo, place: Item
     .filter(one => one.choice === undefined && one.only === undefined && !isMailbox(one.resource) && !isMail(one.resource));
   const boxes = { label: t('Mailboxes'), picked: true, list: undefined };
   const picked = !others.length ? [boxes] : await window.showQuickPick([boxes, ...others.map(list => ({ label: list.label, picked: false, list }))], {
-    canPickMany: true, title: t('Export {0}', name), placeHolder: t('What goes into the file?'),
+    canPickMany: true, title: t('Export {0}', name), placeHolder: t('What do you want to export?'),
   });
   if (!picked?.length) return;
   const what = picked.every(({ list }) => !list) ? t('Mailboxes of {0}', name) : name;

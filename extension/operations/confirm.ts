@@ -12,7 +12,7 @@ import { operationFor, type Target } from './target.js';
 export async function confirm(targets: readonly Target[], name: string): Promise<boolean> {
   const first = targets[0]!, operation = operationFor(first, name), [resource, verb] = splitName(name), many = targets.length > 1;
   const providers = [...new Set(targets.map(one => one.account.provider))];
-  const undo = operation.input.forever ? t('It goes to the trash; what is in the trash already is lost for good.')
+  const undo = operation.input.forever ? t('It moves to the trash. If it is already there, it is deleted permanently.')
     : !providers.every(one => operationOf(one, `${resource}.restore`)) ? t('This cannot be undone.')
     : many ? t('They can be restored as long as the deletion is only scheduled.')
     : t('It can be restored as long as the deletion is only scheduled.');
@@ -40,7 +40,7 @@ export async function confirm(targets: readonly Target[], name: string): Promise
 /** What goes along with an object that is deleted, in a sentence; empty where there is nothing beside it. */
 function lossOf(resource: string, provider: string): string {
   if (isMailbox(resource)) return t('Mail and settings that {0} keeps for a mailbox are lost with it.', provider);
-  if (/^(domain|tenant)$/.test(resource)) return t('What is below it is lost too: mailboxes with their mail, aliases and settings.');
+  if (/^(domain|tenant)$/.test(resource)) return t('Everything below it is lost too: mailboxes with their mail, aliases and settings.');
   if (resource === 'folder') return t('The messages in a folder are lost with it.');
   if (resource === 'alias') return t('Mail to the address of an alias no longer arrives.');
   if (isConversation(resource)) return t('All messages of a conversation are lost with it.');

@@ -36,11 +36,11 @@ export async function exportList(what: string, rows: (signal: AbortSignal) => As
   const open = t('Open'), show = (picked: string | undefined) => picked ? vscode.commands.executeCommand('vscode.open', where) : undefined;
   if (failed !== undefined) {
     void window.showErrorMessage(
-      t('The export broke off after {0} rows, so the file is not complete. {1}', written, failed),
+      t('The export stopped after {0} rows, so the file is incomplete. {1}', written, failed),
       open,
     ).then(show);
   } else if (cancelled) {
-    void window.showWarningMessage(t('The export was cancelled after {0} rows; the file is not complete.', written), open).then(show);
+    void window.showWarningMessage(t('You cancelled the export after {0} rows, so the file is incomplete.', written), open).then(show);
   } else void window.showInformationMessage(t('{0} rows were exported.', written), open).then(show);
 }
 

@@ -51,8 +51,8 @@ async function mayOpen(name: string, type = ''): Promise<boolean> {
   return await window.showWarningMessage(
     type ? t('Open “{0}” ({1})?', name, type) : t('Open “{0}”?', name),
     { modal: true, detail: harmless
-      ? t('It came with a message. It is saved to a temporary folder, and your system opens it with the program it has for it.')
-      : t('It came with a message, and this kind of file can run programs. Open it only if you expected it from this sender.') },
+      ? t('This file came with a message. It is saved to a temporary folder and opened with your system’s default app.')
+      : t('This file came with a message and can run programs. Open it only if you expected it from this sender.') },
     button,
   ) === button;
 }

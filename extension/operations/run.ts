@@ -117,8 +117,8 @@ export function createOperator({ extension, accounts, problems, showJson, done }
     };
     const alike = asked.length ? able.filter(one => meaning(one) === meaning(first)) : able, others = targets.filter(one => !alike.includes(one));
     const left = others.map(one => able.includes(one)
-      ? t('{0}: left out, because it is asked for other values.', one.label)
-      : t('{0}: left out, because this is for {1}.', one.label, inSentence(plural(resourceOf(first.node!)))));
+      ? t('{0}: skipped, because it needs other values.', one.label)
+      : t('{0}: skipped, because this only works for {1}.', one.label, inSentence(plural(resourceOf(first.node!)))));
     if (asked === 'form') { form(alike, name, input, given => carryOutAll(alike, name, { ...extra, ...given }, left)); return; }
     const steps = await askSteps(accounts, first, operation, asked, input);
     if (steps) await carryOutAll(alike, name, { ...extra, ...steps }, left);
@@ -132,7 +132,7 @@ export function createOperator({ extension, accounts, problems, showJson, done }
       const result = client.call(name, { ...inputFrom(target.account.provider, name, target.binding), ...given });
       const answer = isStream(result) ? await take(result, 1000) : await result;
       written.push({ target, answer });
-      if ((answer as Values | undefined)?.outcome === 'unknown') throw new Error(t('nobody knows whether it was done. Look before you try again.'));
+      if ((answer as Values | undefined)?.outcome === 'unknown') throw new Error(t('it may have been done. Check before you try again.'));
     }, (target, error) => failures.push(`${target.label}: ${error instanceof Error ? error.message : String(error)}`));
     done(name, written);
     for (const { answer } of written) if (isFile(answer)) await saveFile(answer.name, async () => answer);

@@ -1,6 +1,6 @@
-import { numberIn, PER_DAY, SENT, SIZE, USED } from '../fields/figures.js';
+import { lastFailure, numberIn, PER_DAY, SENT, SIZE, USED } from '../fields/figures.js';
 import { labelOf } from '../fields/tables.js';
-import { t, title } from '../host/text.js';
+import { t } from '../host/text.js';
 import { shortDate, stateLabel, statusOf } from '../tree/model.js';
 import type { Bar, OverviewModel, Values } from '../webview/messages.js';
 
@@ -21,7 +21,7 @@ export function createFigures(now = Date.now(), reconnects = false) {
       if (status === 'error' || status === 'deleting' || waits) {
         const why =
           Object.entries(flat).find(([key, value]) => /error.*(reason|message)|(last|send|sync).*error$/i.test(key) && typeof value === 'string' && value)?.[1]
-          ?? failedAt(flat)
+          ?? lastFailure(flat, shortDate)
           ?? Object.entries(flat).find(([key, value]) => /deletion.*at$/i.test(key) && value)?.[1];
         attention.push({
           label: labelOf(resource, item), status: waits ? t('reconnect required') : stateLabel(status), tone: status === 'error' ? 'bad' : 'warn',
@@ -58,12 +58,12 @@ export function createFigures(now = Date.now(), reconnects = false) {
         ['none', t('unused'), 'plain'], ['some', t('under 80 %'), 'good'], ['near', t('80 % and more'), 'warn'], ['full', t('at the limit'), 'bad'],
       ] as const;
       if (sent) {
-        charts.push({ title: t('Sends against limits'), note: t('{0} of {1} mailboxes tell how much they sent.', sent, count), bars: bars(sends, share) });
+        charts.push({ title: t('Sends against limits'), note: t('{0} of {1} mailboxes report how much they sent.', sent, count), bars: bars(sends, share) });
       } else if (limited) {
         const most = [...daily].sort((a, b) => b[1] - a[1]), others = most.slice(4).reduce((sum, [, value]) => sum + value, 0);
         charts.push({
           title: t('Sends against limits'), total: t('{0} a day', together.toLocaleString()),
-          note: t('{0} tells how much the mailboxes may send, but not how much they sent; so these are the limits alone.', provider),
+          note: t('{0} reports sending limits but not how much was sent, so only the limits are shown.', provider),
           bars: [
             ...most.slice(0, 4).map(([limit, value]) => ({ label: t('{0} a day', limit.toLocaleString()), value, tone: 'plain' as const })),
             ...(others ? [{ label: t('other limits'), value: others, tone: 'plain' as const }] : []),
@@ -72,37 +72,30 @@ export function createFigures(now = Date.now(), reconnects = false) {
       } else if (!busy) {
         charts.push({
           title: t('Sends against limits'),
-          note: t('{0} tells neither limits nor counts of sent messages in its list of mailboxes.', provider), bars: [],
+          note: t('{0} reports neither sending limits nor how much was sent in its mailbox list.', provider), bars: [],
         });
       }
       if (!synced && !busy) {
         charts.push({
           title: t('Age of the last synchronization'),
-          note: t('{0} does not tell in its list of mailboxes when they were synchronized.', provider), bars: [],
+          note: t('{0} does not report in its mailbox list when mailboxes were synchronized.', provider), bars: [],
         });
       }
       if (synced) {
         charts.push({
-          title: t('Age of the last synchronization'), note: t('{0} of {1} mailboxes say when they were synchronized.', synced, count),
+          title: t('Age of the last synchronization'), note: t('{0} of {1} mailboxes report when they were synchronized.', synced, count),
           bars: bars(ages, [
             ['hour', t('under an hour'), 'good'], ['day', t('under a day'), 'good'], ['week', t('under a week'), 'warn'], ['older', t('older'), 'bad'],
           ]),
         });
       }
       if (filled) {
-        charts.push({ title: t('Use of the space'), note: t('{0} of {1} mailboxes tell how full they are.', filled, count), bars: bars(space, share) });
+        charts.push({ title: t('Space used'), note: t('{0} of {1} mailboxes report how full they are.', filled, count), bars: bars(space, share) });
       }
       return { title, subtitle, charts, rows: attention.slice(0, 200), busy, ...(more ? { note: t('Only the first {0} mailboxes were read.', count) } : {}) };
     },
     get count() { return count; },
   };
-}
-/** What failed last and when, where a vendor only gives times: `sendErroredAt`. */
-function failedAt(flat: Values): string | undefined {
-  const [last] = Object.entries(flat)
-    .filter(([key, value]) => /errored_?at$/i.test(key) && typeof value === 'string' && !Number.isNaN(Date.parse(value)))
-    .sort(([, a], [, b]) => Date.parse(String(b)) - Date.parse(String(a)));
-  return last && `${title(last[0].replace(/_?at$/i, ''))}, ${shortDate(last[1])}`;
 }
 const flatten = (native: unknown): Values => {
   const top = (native ?? {}) as Values;

@@ -30,7 +30,7 @@ export function openOverview(
     try {
       const looking: Looking = {
         within: place?.within,
-        reading: (label, done) => { at = done ? t('Reading {0} … ({1} before it)', label, done) : t('Reading {0} …', label); now(); },
+        reading: (label, done) => { at = done ? t('Reading {0}… ({1} done)', label, done) : t('Reading {0}…', label); now(); },
       };
       for await (const { resource, item } of mailboxesOf(account, accounts, mine.signal, looking)) {
         tally.add(resource, item);

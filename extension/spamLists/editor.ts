@@ -91,7 +91,7 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       }
       const there = new Set(column.entries), refused = new Map<string, string>(), changedNow = new Set<string>();
       const one = async ({ label: value }: { label: string }, signal?: AbortSignal) => {
-        if (verb === 'add' && there.has(value)) throw new MailError('conflict', t('It is on the list already.'));
+        if (verb === 'add' && there.has(value)) throw new MailError('conflict', t('It is already on the list.'));
         if (verb === 'add') validate({ [valueKey!]: entryField }, { [valueKey!]: value });
         const client = await accounts.open(account.id, signal);
         await client.call(`${resource}.${verb}`, { ...inputFrom(provider, `${resource}.${verb}`, at(id)), [valueKey!]: value });
@@ -103,8 +103,8 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
       else {
         const what = verb === 'add' ? t('Adding to {0}', column.label) : t('Removing from {0}', column.label), outcome = await inBulk(what, things, one, failed);
         operator.summary(what, outcome, [...refused].map(([value, message]) => `${value}: ${message}`));
-        for (const value of outcome.unknown) refused.set(value, t('Cancelled while it was under way. Look before you try again.'));
-        for (const value of outcome.left) refused.set(value, t('Not done, because you cancelled.'));
+        for (const value of outcome.unknown) refused.set(value, t('Cancelled while it was running. Check before you try again.'));
+        for (const value of outcome.left) refused.set(value, t('Not started, because you cancelled.'));
       }
       column.entries = verb === 'add'
         ? [...column.entries, ...wanted.filter(value => changedNow.has(value) && !there.has(value))]
@@ -140,7 +140,7 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
           await own.call(`${resource}.add`, { ...inputFrom(provider, `${resource}.add`, { refs: to, choices: at(id).choices }), [valueKey!]: value });
         } catch (error) { if (!isMailError(error) || error.code !== 'conflict') throw error; there++; }
       }, ({ label }, error) => failures.push(`${label}: ${(error as Error).message}`));
-      operator.summary(there ? t('Copying to {0} ({1} were there already)', name, there) : t('Copying to {0}', name), outcome, failures);
+      operator.summary(there ? t('Copying to {0} ({1} already there)', name, there) : t('Copying to {0}', name), outcome, failures);
       changed(target, resource);
     }
     /** Lets the user choose among those below one place, or ask for another place. */

@@ -70,8 +70,8 @@ async function search(model: Model, branch: BranchNode): Promise<void> {
   const text = await window.showInputBox({
     title: t('Filter {0}', branch.label), value: branch.filter?.text ?? '', placeHolder: server ? operation.input[server]!.label : t('Part of the name'),
     prompt: server
-      ? t('Searched by {0}. Empty shows everything.', branch.account.provider.name)
-      : t('{0} cannot search here, so the list is read and compared. Empty shows everything.', branch.account.provider.name),
+      ? t('{0} does the search. Leave empty to show everything.', branch.account.provider.name)
+      : t('{0} cannot search here, so Mailroom reads the whole list. Leave empty to show everything.', branch.account.provider.name),
   });
   if (text !== undefined) await inView(() => model.filter(branch, text.trim() ? { text: text.trim() } : undefined));
 }
@@ -80,7 +80,7 @@ async function search(model: Model, branch: BranchNode): Promise<void> {
 async function checkAll({ accounts, model, tree, attention, problems, log }: Parts): Promise<void> {
   const all = accounts.list().filter(({ provider }) => listsMailboxes(provider)), failed = new Set<string>();
   const stopped = await window.withProgress({
-    location: vscode.ProgressLocation.Notification, title: t('Looking at all mailboxes'), cancellable: true,
+    location: vscode.ProgressLocation.Notification, title: t('Checking all mailboxes'), cancellable: true,
   }, async (progress, token) => {
     // A page that is waited for may be a minute away, at the pace of its vendor; whoever cancels does not wait for it.
     const cancelled = new Promise<void>(resolve => token.onCancellationRequested(() => resolve()));
@@ -108,6 +108,6 @@ async function checkAll({ accounts, model, tree, attention, problems, log }: Par
   const said = found === 1 ? t('{0} mailboxes are loaded; one needs attention.', boxes) : t('{0} mailboxes are loaded; {1} need attention.', boxes, found);
   if (!failed.size) { void window.showInformationMessage(stopped ? `${said} ${t('You cancelled, so there may be more.')}` : said); return; }
   const logs = t('Show Log');
-  void window.showWarningMessage(`${said} ${t('Not everything could be read: {0}.', [...failed].join(', '))}`, logs)
+  void window.showWarningMessage(`${said} ${t('Some lists could not be read: {0}.', [...failed].join(', '))}`, logs)
     .then(picked => picked === logs ? log.show() : undefined);
 }

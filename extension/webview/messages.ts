@@ -77,29 +77,25 @@ export type ToPage =
 const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json'] as const;
 export type MailAction = typeof MAIL_ACTIONS[number];
 
+export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
+/** What a page may ask of the host, what belongs to each request, and of which kind that is. The check and the types are made of it. */
+export const SHAPES = {
+  edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' },
+  check: { values: 'values', fields: 'strings' }, cancel: {}, action: { action: 'string' },
+  pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
+  read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' },
+  attachment: { message: 'string', attachment: 'string', how: ['save', 'open', 'preview'] },
+  mail: { message: 'string', what: MAIL_ACTIONS },
+  add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' },
+  copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Kind>>>>;
+type Shapes = typeof SHAPES;
+/** The values of a kind. */
+type Of<K> = K extends readonly (infer One)[] ? One : K extends keyof Kinds ? Kinds[K] : never;
+interface Kinds { string: string; 'string?': string; number: number; strings: string[]; values: Values; any: unknown }
+type Given<S> = { [K in keyof S as S[K] extends 'string?' ? never : K]: Of<S[K]> } & { [K in keyof S as S[K] extends 'string?' ? K : never]?: Of<S[K]> };
 /** What a page may ask of the host. */
-export type Ask =
-  | { do: 'edit'; field: string; value: unknown }
-  | { do: 'save' }
-  | { do: 'submit'; values: Values }
-  | { do: 'draft'; values: Values }
-  | { do: 'check'; values: Values; fields: string[] }
-  | { do: 'cancel' }
-  | { do: 'action'; action: string }
-  | { do: 'pick'; field: string; values: Values }
-  | { do: 'files'; field: string }
-  | { do: 'unfile'; field: string; index: number }
-  | { do: 'read'; message: string }
-  | { do: 'images'; message: string }
-  | { do: 'link'; url: string }
-  | { do: 'attachment'; message: string; attachment: string; how: 'save' | 'open' | 'preview' }
-  | { do: 'mail'; message: string; what: MailAction }
-  | { do: 'add'; column: string; values: string[] }
-  | { do: 'remove'; column: string; values: string[] }
-  | { do: 'copy'; column: string; values: string[] }
-  | { do: 'reload'; column?: string }
-  | { do: 'clear' }
-  | { do: 'again' };
+export type Ask = { [D in keyof Shapes]: { do: D } & Given<Shapes[D]> }[keyof Shapes];
 /** What a page is shown from again after a restart: ids and labels, no secret and no mail. */
 export type Kept = Record<string, string>;
 /** What was kept, in the state of a page; undefined unless it has exactly that shape, because it comes back from a page. */
@@ -110,17 +106,6 @@ export function readKept(state: unknown): Kept | undefined {
 /** What a page sends: that it is ready, or a request with its number. */
 export type ToHost = { type: 'ready' } | { type: 'ask'; id: number; ask: Ask };
 
-export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
-/** What belongs to each request, and of which kind it is. */
-export const SHAPES: { readonly [D in Ask['do']]: Readonly<Record<string, Kind>> } = {
-  edit: { field: 'string', value: 'any' }, save: {}, submit: { values: 'values' }, draft: { values: 'values' }, check: { values: 'values', fields: 'strings' }, cancel: {}, action: { action: 'string' },
-  pick: { field: 'string', values: 'values' }, files: { field: 'string' }, unfile: { field: 'string', index: 'number' },
-  read: { message: 'string' }, images: { message: 'string' }, link: { url: 'string' },
-  attachment: { message: 'string', attachment: 'string', how: ['save', 'open', 'preview'] },
-  mail: { message: 'string', what: MAIL_ACTIONS },
-  add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' },
-  copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
-};
 /** All texts of one message together are no longer, in characters; and so many entries in a list, so many values in a form, with so long names. */
 const LONGEST = 2_000_000, ENTRIES = 10_000, FIELDS = 500, NAME = 200;
 
@@ -132,7 +117,7 @@ export function readToHost(given: unknown): ToHost | undefined {
   if (type !== 'ask' || !Number.isSafeInteger(id) || !isObject(ask)) return undefined;
   const what = ownOf(ask, 'do');
   if (typeof what !== 'string' || !Object.hasOwn(SHAPES, what)) return undefined;
-  const shape = SHAPES[what as Ask['do']];
+  const shape: Readonly<Record<string, Kind>> = SHAPES[what as Ask['do']];
   if (Object.keys(ask).some(key => key !== 'do' && !Object.hasOwn(shape, key))) return undefined;
   const size = Object.entries(shape).reduce((sum, [key, kind]) => sum + sizeOf(ownOf(ask, key), kind), 0);
   return size <= LONGEST ? { type, id: id as number, ask: ask as unknown as Ask } : undefined;
@@ -162,18 +147,20 @@ function sizeOf(value: unknown, kind: Kind): number {
 
 /** Every text that pages show by themselves; the host sends them in the user's language. */
 export const PAGE_WORDS = [
-  'Cancel', 'One per line, or parted by commas', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No setting matches',
+  'Cancel', 'One per line, or separated by commas', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No matching settings',
   'Working…', 'Done', 'More',
   'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
   'Headers', 'Link Task…', 'Open as JSON',
   'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments',
-  'This message has no text.', 'This message is too long to be shown whole.', 'Loading…', 'Message text', 'Message from {0}', 'Unread', 'Show message',
+  'This message has no text.', 'This message is too long to show in full.', 'Loading…', 'Message text', 'Message from {0}', 'Unread', 'Show message',
   'Try Again', 'Unlink Task…', 'Open', 'Marked as read', 'Marked as unread', 'Message shown',
   'Add', 'Add to {0}', 'Paste one entry per line', 'Filter', 'Filter entries of {0}', 'Select all', 'Remove Selected', 'Copy To…',
-  'No entries', 'No entry matches', '{0} entries', '{0} of {1} entries', 'Show More',
+  'No entries', 'No matching entries', '{0} entries', '{0} of {1} entries', 'Show More',
   'Only the first {0} entries were read; there are more.', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
   'Reload', 'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
-  'Filter requests', 'No request matches.', 'failed', 'Finished', 'Address', 'Tried again after {0} s', '{0} ms', 'Details of {0}',
+  'Filter requests', 'No matching requests.', 'failed', 'Finished', 'Address', 'Retried after {0} s', '{0} ms', 'Details of {0}',
   'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Requests',
-  'Leave empty to keep the present one', 'changed',
+  'Leave empty to keep the current one', 'changed',
 ] as const;
+/** A text that the host translates. Pages show no other by themselves, which the compiler sees to. */
+export type PageWord = typeof PAGE_WORDS[number];

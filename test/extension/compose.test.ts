@@ -47,13 +47,13 @@ describe('the composer', () => {
     const rejected = [{ address: 'bob@x.example', words: '550 no such user' }];
     const { panel, ask, said } = await composing(() => ({ outcome: 'done', native: { rejected, savedToSent: false, sentError: 'The folder is full.' } }));
     await ask(panel, SEND);
-    assert.deepEqual(said, ['The message was sent. It did not go to these recipients, whom the server refused: bob@x.example (550 no such user). No copy was saved in Sent: The folder is full.']);
+    assert.deepEqual(said, ['The message was sent. The server refused these recipients: bob@x.example (550 no such user). No copy was saved in Sent: The folder is full.']);
   });
   it('keeps text, draft and tab of a message that nobody knows whether it left', async () => {
     const { panel, ask, draft, seen } = await composing(() => ({ outcome: 'unknown', native: {} }));
     await ask(panel, WROTE);
     const reply = await ask(panel, SEND);
-    assert.match(reply!.message!, /may or may not have left: look into Sent/);
+    assert.match(reply!.message!, /Check Sent before you send it again/);
     assert.deepEqual([draft()?.values.text, panel.closed, seen.sent], [LETTER.text, false, 0]);
     assert.equal((await ask(panel, SEND))!.ok, false, 'it can be tried again');
   });

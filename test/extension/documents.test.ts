@@ -337,8 +337,8 @@ describe('the address of a document', () => {
 describe('documents that cannot be read', () => {
   it('say why, ask for no secret by themselves, and are filled when somebody asks', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }, false), document = await wb.open(wb.uri());
-    assert.match(JSON.parse(document.text) as string, /Mine needs its secret/);
-    await assert.rejects(wb.documents.load(document.uri as never), /needs its secret/);
+    assert.match(JSON.parse(document.text) as string, /Sign in to Mine/);
+    await assert.rejects(wb.documents.load(document.uri as never), /Sign in to Mine/);
     assert.deepEqual([wb.asked, wb.reads], [0, 0]);
     await wb.documents.load(document.uri as never, 'ask');
     await wb.settled();
@@ -363,7 +363,7 @@ describe('documents that cannot be read', () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), ran: string[] = [], list = wb.accounts.list;
     wb.accounts.list = () => [];
     const document = await wb.open(wb.uri()), { posted, ask } = await form(wb, document);
-    assert.deepEqual(posted.at(-1), { type: 'held', title: 'one', message: 'The account of this object is no longer there.', button: 'Add Account' });
+    assert.deepEqual(posted.at(-1), { type: 'held', title: 'one', message: 'The account of this object no longer exists.', button: 'Add Account' });
     wb.vscode.commands.executeCommand = async (name: string) => { ran.push(name); wb.accounts.list = list; };
     await ask({ do: 'again' });
     assert.deepEqual([ran[0], posted.some(({ type }) => type === 'form')], ['mailroom.addAccount', true]);
@@ -466,7 +466,7 @@ describe('a test of a mailbox', () => {
   it('that the vendor answers with a failure is a warning with the vendor\'s words, and no tick', async () => {
     const { warned, ticked } = await run({ id: '1', status: 'error', native: { attributes: { sendErroredAt: '2026-11-26T05:00:00Z', sendSuccessAt: '2026-11-01T05:00:00Z', syncErroredAt: null } } });
     assert.deepEqual(ticked, []);
-    assert.deepEqual(warned, ['Does it: Made answers that mailbox “ben@example.com” needs attention. Send Errored At: 2026-11-26T05:00:00Z']);
+    assert.deepEqual(warned, ['Does it: Made reports that mailbox “ben@example.com” needs attention. Last send failed on Nov 26.']);
   });
   it('that succeeds is a tick', async () => {
     const { warned, ticked } = await run({ id: '1', status: 'active', native: {} });

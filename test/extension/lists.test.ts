@@ -55,7 +55,7 @@ describe('the lists editor', () => {
     const values = column().entries.slice(0, 50), done = await change('remove', values), left = done.filter(one => one.message !== undefined);
     assert.ok(sent.length < 30 && left.length >= 20);
     assert.match(left.at(-1)!.message!, /because you cancelled/);
-    assert.ok(left.every(({ value }) => column().entries.includes(value) || /under way/.test(done.find(one => one.value === value)!.message!)));
+    assert.ok(left.every(({ value }) => column().entries.includes(value) || /while it was running/.test(done.find(one => one.value === value)!.message!)));
   });
   it('lists of an account as a whole are opened, and come back with the window', async () => {
     const host = pretended(), called: [string, unknown][] = [];

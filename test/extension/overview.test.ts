@@ -19,7 +19,7 @@ describe('the overview', () => {
     const model = tally.model('T', 'Acme', false, false);
     assert.deepEqual(bars(model.charts[0]), { active: 1, 'needs attention': 1 });
     assert.deepEqual(model.rows.map(row => row.label), ['b@x.example']);
-    assert.match(model.rows[0]!.detail, /^Send Errored, /);
+    assert.match(model.rows[0]!.detail, /^Last send failed on /);
   });
   it('what waits to be signed in is named where it can be connected again', () => {
     const named = (reconnects: boolean) => {
@@ -32,17 +32,17 @@ describe('the overview', () => {
   it('sends stand against their limits where both are told', () => {
     const chart = shown([{ native: { sentToday: 0, maxMailingsPerDay: 100 } }, { native: { sentToday: 90, maxMailingsPerDay: 100 } }, { native: { sentToday: 100, maxMailingsPerDay: 100 } }, { native: {} }])['Sends against limits']!;
     assert.deepEqual(bars(chart), { unused: 1, '80 % and more': 1, 'at the limit': 1 });
-    assert.equal(chart.note, '3 of 4 mailboxes tell how much they sent.');
+    assert.equal(chart.note, '3 of 4 mailboxes report how much they sent.');
   });
   it('without a count the limits are shown and the lack is said', () => {
     const chart = shown([{ native: { attributes: { maxMailingsPerDay: 500, maxEmailsPerDay: 5000 } } }, { native: { attributes: { maxMailingsPerDay: 500 } } }, { native: { attributes: { maxMailingsPerDay: 250 } } }])['Sends against limits']!;
     assert.equal(chart.total, `${(1250).toLocaleString()} a day`);
     assert.deepEqual(bars(chart), { '500 a day': 2, '250 a day': 1 });
-    assert.match(chart.note!, /^Acme tells how much .* but not how much they sent/);
+    assert.match(chart.note!, /^Acme reports sending limits but not how much was sent/);
   });
   it('what a provider does not tell is said in a sentence, not drawn as an empty picture', () => {
     const charts = shown([{ native: {} }]);
-    for (const title of ['Sends against limits', 'Age of the last synchronization']) { assert.deepEqual(charts[title]!.bars, []); assert.match(charts[title]!.note!, /^Acme (tells neither|does not tell)/); }
+    for (const title of ['Sends against limits', 'Age of the last synchronization']) { assert.deepEqual(charts[title]!.bars, []); assert.match(charts[title]!.note!, /^Acme (reports neither|does not report)/); }
     assert.deepEqual(Object.keys(shown([{ native: {} }], true)), ['Mailboxes by state'], 'not while it is still reading');
   });
   it('no mailbox at all is a sentence too', () => assert.match(createFigures(NOW).model('T', 'Acme', false, false).note!, /^Acme shows no mailboxes/));
@@ -51,7 +51,7 @@ describe('the overview', () => {
     assert.deepEqual(bars(chart), { 'under an hour': 1, 'under a week': 1 });
   });
   it('space is measured where it is told, and asked for where a list gives it on demand only', () => {
-    assert.deepEqual(bars(shown([{ native: { size: 100, currentUsage: 85 } }])['Use of the space']), { '80 % and more': 1 });
+    assert.deepEqual(bars(shown([{ native: { size: 100, currentUsage: 85 } }])['Space used']), { '80 % and more': 1 });
     const choices = (...names: string[]) => ({ input: { fields: { type: 'list', label: 'Fields', of: { type: 'choice', label: 'Field', choices: Object.fromEntries(names.map(name => [name, name])) } } } }) as never;
     assert.deepEqual(figuresAskedFor(choices('size', 'currentUsage', 'enabled', 'hasBlackBerry')), { fields: ['size', 'currentUsage', 'enabled'] });
     assert.deepEqual(figuresAskedFor(choices('email', 'maxMailingsPerDay')), {}, 'a choice that leaves things out is left alone');

@@ -71,8 +71,8 @@ describe('tabs that come back', () => {
 
   it('say what is the matter: nothing was noted, or the account is gone', async () => {
     const { back, filled } = await restoring();
-    assert.match(String(await back('mailroom.reader', undefined)), /closed before it had noted what it showed/);
-    assert.match(String(await back('mailroom.reader', { keep: { place: place('two') } })), /belongs to an account that is no longer there/);
+    assert.match(String(await back('mailroom.reader', undefined)), /closed before this tab was saved/);
+    assert.match(String(await back('mailroom.reader', { keep: { place: place('two') } })), /belongs to an account that no longer exists/);
     assert.deepEqual(filled, []);
     await back('mailroom.reader', { keep: { place: place('one') } });
     assert.deepEqual(filled, ['read']);
@@ -85,6 +85,6 @@ describe('tabs that come back', () => {
   it('wait for a click where a secret is missing', async () => {
     const { back, hold } = await restoring(false);
     await back('mailroom.reader', { keep: { place: place('one') } });
-    assert.deepEqual(await hold(), { message: 'One needs its secret before this can be shown again.', button: 'Sign In' });
+    assert.deepEqual(await hold(), { message: 'Sign in to One to show this again.', button: 'Sign In' });
   });
 });

@@ -129,7 +129,7 @@ describe('the reader', () => {
       await ask(panel, { do: 'mail', message: 'c1', what: 'source' });
       await ask(panel, { do: 'mail', message: 'm1', what: 'source' });
       const text = texts[0]!;
-      assert.equal(/no more than its first 5 MB are shown/.test(text), cut);
+      assert.equal(/Only the first 5 MB of the message are shown/.test(text), cut);
       assert.ok(!text.includes('\ufffd') && text.startsWith('xé'), 'no letter is broken by the cut');
       assert.ok(given <= 51, 'what is not shown is not fetched');
     }
@@ -142,7 +142,7 @@ describe('the reader', () => {
       assert.equal(shown().preferHtml, view === 'html');
     }
   });
-  for (const [address, said] of [['javascript:alert(1)', /would not open a page of the web/], ['file:///etc/passwd', /would not open/], ['command:mailroom.delete', /would not open/]] as const) {
+  for (const [address, said] of [['javascript:alert(1)', /does not lead to a web page/], ['file:///etc/passwd', /does not lead to a web page/], ['command:mailroom.delete', /does not lead to a web page/]] as const) {
     it(`does not follow ${address}`, async () => {
       const { panel, ask, said: told, opened } = await reading(() => ({ messages: [] }), { answers: { 'Open this link': 'Open Link' } });
       await ask(panel, { do: 'link', url: address });

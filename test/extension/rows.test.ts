@@ -315,8 +315,8 @@ describe('an operation on several rows', () => {
     const again = await operator({ 'domain.list': () => [{ id: 'd1', name: 'one.example' }, { id: 'd2', name: 'two.example' }], 'mailbox.list': () => many(1) }, { box: 'one.example', toast: 'Show' });
     await again.run([await again.at('Domains', 'one.example'), await again.at('Domains', 'two.example', 'Mailboxes', 'm0@x.example')], 'domain.delete');
     assert.deepEqual(writes(again.calls), [['domain.delete', { domain: 'd1' }]]);
-    assert.equal(again.said[0]!.text, 'Delete a domain: 1 done, 1 left out.');
-    assert.deepEqual(again.shown, [['m0@x.example: left out, because this is for domains.']]);
+    assert.equal(again.said[0]!.text, 'Delete a domain: 1 done, 1 skipped.');
+    assert.deepEqual(again.shown, [['m0@x.example: skipped, because this only works for domains.']]);
     assert.deepEqual([said, shown], [[], []]);
   });
   it('on a row that does not offer it does nothing and says so', async () => {

@@ -117,7 +117,7 @@ function show(model: FormModel): void {
     }
     return h('section', { class: 'group' }, group.title ? h('h2', {}, group.title) : undefined, h('div', { class: 'grid' }, ...made));
   });
-  const nothing = h('p', { class: 'empty', hidden: true }, w('No setting matches'));
+  const nothing = h('p', { class: 'empty', hidden: true }, w('No matching settings'));
   const search = count > 14 ? h('input', {
     type: 'search', class: 'search', placeholder: w('Search settings'), 'aria-label': w('Search settings'),
     on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value) },
@@ -219,6 +219,8 @@ function toFirst(wrong: { has(name: string): boolean }): void {
   const first = [...controls].find(([name]) => wrong.has(name));
   first?.[1].element.closest('details')?.setAttribute('open', '');
   first?.[1].focus();
+  // With its label and with what is wrong, which the control alone is not.
+  first?.[1].element.scrollIntoView({ block: 'nearest' });
 }
 /** A save was refused: what is wrong is read aloud, and the first field it is about gets the focus. */
 function refused(problems: FormIssue[]): void {

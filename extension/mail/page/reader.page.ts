@@ -116,7 +116,7 @@ const bar = (text: string, action: HTMLElement) => h('div', { class: 'blocked' }
 /** Says that there is more of a message than is shown, and leads to the whole of it. */
 function cutBar(mail: MailView): HTMLElement {
   const { source } = model!.can;
-  return bar(w('This message is too long to be shown whole.'),
+  return bar(w('This message is too long to show in full.'),
     button(w(source ? 'Source' : 'Open as JSON'), () => void ask({ do: 'mail', message: mail.id, what: source ? 'source' : 'json' }).catch(tell), { secondary: true }));
 }
 const named = <E extends HTMLElement>(element: E, name: string): E => { element.setAttribute('aria-label', name); return element; };

@@ -43,7 +43,7 @@ function show({ title, subtitle, charts, rows, busy, note }: OverviewModel): voi
       h('div', { class: 'actions' }, refresh)),
     ...(note ? [h('p', { class: 'notice' }, note)] : []), h('div', { class: 'charts' }, ...charts.map(chart)),
     h('h2', {}, w('Needs attention')),
-    rows.length ? h('table', {}, h('thead', {}, h('tr', {}, ...['Mailbox', 'State', 'Details'].map(name => h('th', { scope: 'col' }, w(name))))),
+    rows.length ? h('table', {}, h('thead', {}, h('tr', {}, ...(['Mailbox', 'State', 'Details'] as const).map(name => h('th', { scope: 'col' }, w(name))))),
       h('tbody', {}, ...rows.map(row => h('tr', {},
         h('td', {}, row.label), h('td', { class: row.tone === 'bad' ? 'tone-bad' : '' }, row.status), h('td', {}, row.detail)))))
       : h('p', { class: 'empty' }, busy ? w('Loading…') : w('Nothing needs attention.')),

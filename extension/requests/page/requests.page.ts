@@ -22,7 +22,7 @@ function build(): HTMLElement {
   search.setAttribute('aria-label', w('Filter requests'));
   search.value = remembered<{ filter: string }>().filter ?? '';
   table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': w('Requests') }, h('table', { class: 'requests' },
-    h('thead', {}, h('tr', {}, ...['Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try'].map((name, i) =>
+    h('thead', {}, h('tr', {}, ...(['Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try'] as const).map((name, i) =>
       h('th', { scope: 'col', class: i > 4 ? 'number' : undefined }, w(name))))), body));
   root.replaceChildren(
     h('header', {},
@@ -43,7 +43,7 @@ function paint(): void {
   if (focused !== undefined) body.querySelector<HTMLElement>(`button[data-line="${focused}"]`)?.focus();
   shown.hidden = lines.length === 0;
   empty.hidden = lines.length > 0;
-  empty.textContent = all.length ? w('No request matches.') : w('No requests yet. Expand an account, and they appear here.');
+  empty.textContent = all.length ? w('No matching requests.') : w('No requests yet. Expand an account, and they appear here.');
 }
 
 /** A request, and below it what else is known of it, once it was opened. The host stands where it differs from the row above. */
@@ -71,7 +71,7 @@ function details(line: RequestLine): HTMLElement {
     ...tries.flatMap(one => [
       h('dt', {}, `${w('Try')} ${one.attempt}`),
       h('dd', {}, [`${w('Finished')} ${clock(one.at)}.${String(one.at % 1000).padStart(3, '0')}`, w('{0} ms', one.ms), outcome(one),
-        one.wait === undefined ? '' : w('Tried again after {0} s', one.wait)].filter(Boolean).join(' · ')),
+        one.wait === undefined ? '' : w('Retried after {0} s', one.wait)].filter(Boolean).join(' · ')),
     ]));
 }
 

@@ -77,7 +77,7 @@ function draw(first: ListColumn): HTMLElement {
       }, { class: 'link' })));
     }
     if (!rows.length && !column.problem) {
-      list.append(h('li', { class: 'empty' }, column.loading ? w('Loading…') : filter ? w('No entry matches') : w('No entries')));
+      list.append(h('li', { class: 'empty' }, column.loading ? w('Loading…') : filter ? w('No matching entries') : w('No entries')));
     }
     problem.textContent = column.problem ?? (column.more ? w('Only the first {0} entries were read; there are more.', column.entries.length) : '');
     problem.hidden = problem.textContent === '';

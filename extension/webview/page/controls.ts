@@ -2,7 +2,7 @@ import {
   provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeTextArea, vsCodeTextField, type Button,
   type Checkbox, type TextArea,
 } from '@vscode/webview-ui-toolkit';
-import type { Control } from '../messages.js';
+import type { Control, PageWord } from '../messages.js';
 import { splitAddresses } from './addresses.js';
 
 /**
@@ -17,7 +17,7 @@ export interface Made {
 }
 /** What a control needs of the page around it. */
 interface Around {
-  words(text: string, ...args: (string | number)[]): string;
+  words(text: PageWord, ...args: (string | number)[]): string;
   changed(name: string, value: unknown, done: boolean): void;
   pick(name: string): void; files(name: string): void; unfile(name: string, index: number): void;
   /** Whether an empty password box keeps the present one. */
@@ -42,7 +42,7 @@ export function make(control: Control, around: Around): Made {
   const help = document.createElement('p');
   help.className = 'help';
   help.id = `${id}-help`;
-  help.textContent = [control.help, control.kind === 'secret' && around.keepsSecrets ? `${w('Leave empty to keep the present one')}.` : '']
+  help.textContent = [control.help, control.kind === 'secret' && around.keepsSecrets ? `${w('Leave empty to keep the current one')}.` : '']
     .filter(Boolean).join(' ');
   const complaint = document.createElement('p');
   complaint.className = 'complaint';
@@ -76,7 +76,7 @@ export function make(control: Control, around: Around): Made {
     if (control.kind === 'secret') { element.setAttribute('type', 'password'); element.setAttribute('autocomplete', 'new-password'); }
     if (control.kind === 'number') element.setAttribute('inputmode', 'numeric');
     if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 2 : 6); element.setAttribute('resize', 'vertical'); }
-    const example = control.example ?? (control.addresses ? w('One per line, or parted by commas') : control.kind === 'lines' ? w('One per line') : undefined);
+    const example = control.example ?? (control.addresses ? w('One per line, or separated by commas') : control.kind === 'lines' ? w('One per line') : undefined);
     if (example) element.placeholder = example;
     const read = (): unknown => {
       const value = element.value;

@@ -1,4 +1,4 @@
-import { readToHost, type Ask, type FormIssue, type ToHost, type ToPage } from '../messages.js';
+import { readToHost, type Ask, type FormIssue, type PageWord, type ToHost, type ToPage } from '../messages.js';
 
 declare function acquireVsCodeApi(): { postMessage(message: unknown): void; getState(): unknown; setState(state: unknown): void };
 
@@ -9,7 +9,7 @@ export const remember = (state: object): void => api.setState({ ...remembered(),
 
 let words: Record<string, string> = {};
 /** A text of the page in the user's language; `{0}` stands for the first argument. */
-export const w = (text: string, ...args: (string | number)[]): string =>
+export const w = (text: PageWord, ...args: (string | number)[]): string =>
   (words[text] ?? text).replace(/\{(\d)\}/g, (_, i: string) => String(args[Number(i)] ?? ''));
 
 /** Why the host refused, with the fields to mark. */

@@ -46,7 +46,7 @@ export const accountJourneys: Journeys = {
     await shot('sign-in-stranger');
     await tab.close();
     await wb.toast('Waiting for the sign-in').getByRole('button', { name: 'Cancel' }).click();
-    await form.locator('#trouble', { hasText: 'was not finished. Nothing was stored.' }).waitFor();
+    await form.locator('#trouble', { hasText: 'did not finish. Nothing was saved.' }).waitFor();
     assert.equal(vendor.grants, granted, 'no code was exchanged so far');
 
     tab = await begin();
@@ -100,7 +100,7 @@ export const accountJourneys: Journeys = {
     await wb.toast('One account was imported. 3 refused.').waitFor();
     await shot('imported');
     await wb.toast('3 refused.').getByRole('button', { name: 'Show' }).click();
-    for (const line of ['My own mail: refused. It is there already', 'Wrong: refused. IMAP Port', 'Odd: refused. It names no provider', 'Second mail: imported. Its secrets']) await page.locator('.view-line', { hasText: line }).first().waitFor();
+    for (const line of ['My own mail: refused. It already exists', 'Wrong: refused. IMAP Port', 'Odd: refused. It names no provider', 'Second mail: imported. Its secrets']) await page.locator('.view-line', { hasText: line }).first().waitFor();
     await shot('import-results');
     await wb.closeAll();
 

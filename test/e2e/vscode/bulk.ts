@@ -79,7 +79,7 @@ export const bulkJourneys: Journeys = {
     await wb.file(join(folder, 'tenant.csv'));
     await wb.toast('100 so far').waitFor();
     await wb.toast('Exporting').getByRole('button', { name: 'Cancel' }).click();
-    await wb.toast('The export was cancelled after 120 rows; the file is not complete.').waitFor();
+    await wb.toast('You cancelled the export after 120 rows, so the file is incomplete.').waitFor();
     await shot('export-cancelled');
     box.vendors.rackspace.mend();
     assert.equal(readFileSync(join(folder, 'tenant.csv'), 'utf8').split('\r\n').length, 122);

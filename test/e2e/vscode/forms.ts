@@ -35,9 +35,9 @@ export const formJourneys: Journeys = {
     box.vendors.scaleway.forget();
     await button(form, 'Change Password').click();
     await wb.input('Correct-horse-7-battery');
-    await page.locator('.quick-input-widget', { hasText: 'The same once more' }).waitFor();
+    await page.locator('.quick-input-widget', { hasText: 'Enter it again' }).waitFor();
     await wb.input('Correct-horse-8-battery');
-    await page.locator('.quick-input-widget', { hasText: 'The two differ.' }).waitFor();
+    await page.locator('.quick-input-widget', { hasText: 'The two do not match.' }).waitFor();
     await shot('password');
     assert.deepEqual(writes(box, 'scaleway'), []);
     await wb.input('Correct-horse-7-battery');
@@ -131,13 +131,13 @@ export const formJourneys: Journeys = {
     await open(j, 'Outreach', 'ann@acme.test');
     const { attributes: there } = box.vendors.outreach.rows.mailboxes.get(1);
     there.maxEmailsPerDay = 4321;
-    await wb.command('Mailroom: Compare with the Server');
+    await wb.command('Mailroom: Compare with Server');
     await page.locator('.tab', { hasText: 'Server ↔ Yours' }).waitFor();
     await page.locator('.original .view-line', { hasText: '4321' }).waitFor();
     assert.equal(await page.locator('.modified .view-line', { hasText: '4321' }).count(), 0, 'the form is still there as it was read');
     await shot('compare');
     await wb.command('View: Close Editor');
-    await wb.command('Mailroom: Read Again from the Server');
+    await wb.command('Mailroom: Reload from Server');
     await until('the form shows the server\'s value', async () => await (await wb.webview('form', 'ann@acme.test')).locator('[data-field=maxEmailsPerDay] input').inputValue() === '4321');
     await wb.command('Mailroom: Show JSON Beside');
     await page.locator('.view-line', { hasText: '"maxEmailsPerDay"' }).first().waitFor();
@@ -183,7 +183,7 @@ export const formJourneys: Journeys = {
     await page.locator('.tab.dirty').first().click();
     await wb.save();
     // Nobody knows what the text was made from, so that each difference is asked about.
-    await page.locator('.monaco-dialog-box', { hasText: 'Save over what somebody else changed' }).waitFor();
+    await page.locator('.monaco-dialog-box', { hasText: 'Overwrite what someone else changed' }).waitFor();
     await again.locator('[data-field=maxMailingsPerDay] .complaint:not([hidden])').waitFor();
     await shot('form-returned');
     assert.match(await wb.dialog('Cancel'), /77 on the server/);

@@ -356,7 +356,7 @@ const PAGE: Readonly<Record<string, (reader: Reader) => Promise<void>>> = {
     assert.equal(await page.getByRole('button', { name: 'Load Images' }).count(), 0);
   },
   async 'a message that is cut says so and leads to the whole of it, in both views'({ page, show, asked }) {
-    const said = page.getByText('This message is too long to be shown whole.');
+    const said = page.getByText('This message is too long to show in full.');
     await show({ text: 'x', html: '<p>x' }, { text: 'x', textCut: true }, { html: '<p>x', htmlCut: true }, { html: '<i>x</i>'.repeat(61_000) });
     assert.equal(await said.count(), 3);
     await page.locator('.blocked').first().getByRole('button', { name: 'Source' }).click();

@@ -184,7 +184,7 @@ export const mailJourneys: Journeys = {
     box.vendors.rackspace.forget();
     await column.getByRole('button', { name: 'Remove Selected' }).click();
     await until('one is gone', async () => await column.locator('li', { hasText: 'once2.example' }).count() === 0);
-    await column.getByText('No entry matches').waitFor();
+    await column.getByText('No matching entries').waitFor();
     await column.locator('input[type=search]').fill('');
     assert.deepEqual([writes().length, await column.locator('li', { hasText: 'once1.example' }).locator('input').isChecked()], [1, true]);
     await shot('lists-once');

@@ -24,7 +24,7 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
     await page.getByRole('tab', { name: 'Mailroom' }).click();
     await wb.command('Mailroom: Add Sandbox Accounts');
     await shot('choice');
-    await wb.pick('All pretended providers');
+    await wb.pick('All sandbox providers');
     await wb.row('Outreach').waitFor({ timeout: 60_000 });
     await wb.clearToasts();
 

@@ -74,7 +74,7 @@ export const rowJourneys: Journeys = {
     await form.locator('footer vscode-button', { hasText: 'Apply' }).click();
     await wb.row(/^Mailboxes.*10.*filtered/).waitFor();
     const said = () => page.locator('.pane-body .message').first().innerText({ timeout: 1000 }).catch(() => '') as Promise<string>;
-    await until('the view says that a filter is on', async () => /A filter is on:.*Mailboxes/.test(await said()));
+    await until('the view says that a filter is on', async () => /Filtered:.*Mailboxes/.test(await said()));
     await shot('filtered');
     await wb.menu(/^Mailboxes/, 'Clear Filter');
     await wb.row(/^Mailboxes.*100\+/).waitFor();

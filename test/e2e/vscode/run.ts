@@ -124,11 +124,11 @@ const basic: Journeys = {
     await field.fill('300');
     await page.locator('.tab.dirty').waitFor();
     await field.press('Control+s');
-    const dialog = page.locator('.monaco-dialog-box', { hasText: 'Save over what somebody else changed' });
+    const dialog = page.locator('.monaco-dialog-box', { hasText: 'Overwrite what someone else changed' });
     await dialog.waitFor();
     await shot('conflict');
     assert.match(await wb.dialog('Cancel'), /: 999 on the server, 300 here/);
-    await form.locator('[data-field=maxEmailsPerDay] .complaint', { hasText: '999 there now' }).waitFor();
+    await form.locator('[data-field=maxEmailsPerDay] .complaint', { hasText: 'The value there is now 999' }).waitFor();
     await shot('conflict-marked');
     await field.press('Control+s');
     await dialog.waitFor();

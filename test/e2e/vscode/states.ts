@@ -24,13 +24,13 @@ export const stateJourneys: Journeys = {
     if (await header.getAttribute('aria-expanded') !== 'true') await header.click();
     const rows = async () => Number(await pane.locator('[role=treeitem]').first().getAttribute('aria-setsize'));
     const badge = async () => Number(await page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Mailroom"]') }).locator('.badge-content').innerText({ timeout: 1000 }).catch(() => '0'));
-    await wb.command('Mailroom: Look at All Mailboxes');
+    await wb.command('Mailroom: Check All Mailboxes');
     await pane.locator('[role=treeitem]', { hasText: 'bob@example.com' }).waitFor({ timeout: 60_000 });
     await until('a second account is there', async () => await badge() >= 18, 60_000);
     // One account has over a hundred domains, at the pace that its vendor allows, unless only one of them was searched for before.
     await until('it ends with a summary', async () => {
       if (await wb.toast('need attention.').count()) return true;
-      await wb.toast('Looking at all mailboxes').getByRole('button', { name: 'Cancel' }).click({ timeout: 1000 }).catch(() => {});
+      await wb.toast('Checking all mailboxes').getByRole('button', { name: 'Cancel' }).click({ timeout: 1000 }).catch(() => {});
       return false;
     }, 60_000);
     await until('the badge counts the rows', async () => await rows() >= 2 && await badge() === await rows());

@@ -36,9 +36,9 @@ export const tabJourneys: Journeys = {
   },
   async 'one command brings sandbox accounts, which run inside the extension'({ wb, page, shot }) {
     await wb.command('Mailroom: Add Sandbox Accounts');
-    await wb.pick('All pretended providers');
+    await wb.pick('All sandbox providers');
     // Here the environment lends the same accounts, so that the started ones add nothing; that they started is what counts.
-    await page.locator('.statusbar-item', { hasText: 'The sandbox accounts are there already.' }).waitFor();
+    await page.locator('.statusbar-item', { hasText: 'You already have the sandbox accounts.' }).waitFor();
     await wb.command('Welcome: Open Walkthrough');
     await wb.pick('Get Started with Mailroom');
     await page.locator('.getting-started-step', { hasText: 'Block a sender' }).click();

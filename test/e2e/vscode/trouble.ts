@@ -57,7 +57,7 @@ export const troubleJourneys: Journeys = {
     const form = await wb.webview('form', 'Edit Shop'), address = form.locator('[data-field=baseUrl] input');
     await address.fill('http://127.0.0.1:9');
     await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
-    assert.match(await wb.dialog('Cancel'), /The check of the account failed/);
+    assert.match(await wb.dialog('Cancel'), /The account check failed/);
     await form.locator('#trouble', { hasText: '127.0.0.1:9' }).waitFor();
     await shot('edit-failed');
     await address.fill(String(vendor.account.baseUrl));
@@ -163,7 +163,7 @@ export const troubleJourneys: Journeys = {
     await requests.locator('input[type=search]').fill('503');
     await until('only what failed is shown', async () => await rows.count() === 1);
     await rows.first().getByRole('button').click();
-    await requests.locator('.details', { hasText: 'Tried again after' }).waitFor();
+    await requests.locator('.details', { hasText: 'Retried after' }).waitFor();
     await shot('request-details');
     await axe('requests');
     await requests.locator('input[type=search]').fill('');

@@ -227,7 +227,7 @@ export function suite(): void {
   });
   it('documents are neither made, renamed nor deleted as files are', async () => {
     const uri = documentOf('scaleway', { mailbox: 'x' });
-    await assert.rejects(async () => vscode.workspace.fs.delete(uri), /made and deleted in the tree/);
+    await assert.rejects(async () => vscode.workspace.fs.delete(uri), /in the Mailroom tree/);
     await assert.rejects(async () => vscode.workspace.fs.rename(uri, uri.with({ path: '/other.mailroom' })));
     await assert.rejects(async () => vscode.workspace.fs.createDirectory(uri.with({ path: '/folder' })));
     assert.deepEqual(writes('scaleway'), []);
@@ -239,6 +239,6 @@ export function suite(): void {
   it('a document whose account is gone opens as a text that says so', async () => {
     const query = packPlace({ account: 'gone', resource: 'mailbox', refs: { mailbox: '1' } });
     const document = await vscode.workspace.openTextDocument(documentOf('outreach', { mailbox: '1' }).with({ query }));
-    assert.match(document.getText(), /no longer there/);
+    assert.match(document.getText(), /no longer exists/);
   });
 }
