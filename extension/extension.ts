@@ -53,7 +53,7 @@ export function activate(context: vscode.ExtensionContext): void {
     state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
     changed: (account, named) => {
       drawn = snapshot();
-      if (account === undefined) { tree.fire(undefined); counted(); } else void model.renew(account, !named);
+      if (account === undefined) { tree.fire(undefined); counted(); if (drawn.length) reached('added'); } else void model.renew(account, !named);
     },
     observe: (account, seen) => {
       requests.observe(account.name, seen);
@@ -170,7 +170,7 @@ export function activate(context: vscode.ExtensionContext): void {
   own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
 
   /** Ticks a step of the walkthrough off. */
-  const reached = (step: 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
+  const reached = (step: 'added' | 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
 
   const done = (name: string, written: readonly Written[]) => {
     for (const { target } of written) { log.info(`${target.account.name}: ${name} done`); reader.done(target); }

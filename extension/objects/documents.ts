@@ -74,6 +74,8 @@ export class Documents {
   /** Why the save under way was begun, and the forms that are open, by the address of their document. */
   readonly #reasons = new Map<string, vscode.TextDocumentSaveReason>();
   readonly #forms = new Map<string, Set<() => boolean>>();
+  /** The version in which a document stays unsaved after a save that was refused: the host of extensions takes it for saved then. */
+  readonly #kept = new Map<string, number>();
   readonly #changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
   readonly #problems = new vscode.EventEmitter<Problem>();
   readonly #renewed = new vscode.EventEmitter<vscode.Uri>();
@@ -92,13 +94,14 @@ export class Documents {
       vscode.workspace.onWillSaveTextDocument(({ document: { uri }, reason }) => { if (isDocument(uri)) this.#reasons.set(uri.toString(), reason); }),
       // An event without changes tells that the document became dirty or clean.
       vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
-        this.#meet(document, contentChanges.length === 0 && !document.isDirty);
+        this.#meet(document, contentChanges.length === 0 && !this.unsaved(document));
         if (isDocument(document.uri) && contentChanges.length > 0) this.#lookSoon(document);
       }),
       vscode.workspace.onDidCloseTextDocument(({ uri }) => {
         if (!isDocument(uri)) return;
         this.#loaded.delete(uri.toString());
         this.#failed.delete(uri.toString());
+        this.#kept.delete(uri.toString());
         this.#diagnostics.delete(uri);
       }),
     ];
@@ -152,9 +155,13 @@ export class Documents {
       this.#loaded.set(key, one);
       this.#failed.delete(key);
       const document = opened(uri);
-      if (document) this.#meet(document, !document.isDirty);
+      if (document) this.#meet(document, !this.unsaved(document));
       return one;
     } catch (error) { this.#failed.set(key, { error, at: Date.now() }); explain(uri.path, error); throw error; }
+  }
+  /** Whether there is something to save in a document. */
+  unsaved(document: vscode.TextDocument): boolean {
+    return document.isDirty || this.#kept.get(document.uri.toString()) === document.version;
   }
   get(uri: vscode.Uri): Loaded | undefined { return this.#loaded.get(uri.toString()); }
   /** The address of an object's document. */
@@ -191,7 +198,7 @@ export class Documents {
   /** Looks at a text while it is written: what could not be saved is marked where it stands, and no longer once it is right. */
   async #lookAt(document: vscode.TextDocument): Promise<void> {
     const one = this.get(document.uri), text = document.getText();
-    if (!one || !document.isDirty) return;
+    if (!one || !this.unsaved(document)) return;
     let issues: FormIssue[] = [], edited: Values | undefined;
     try {
       edited = readText(text);
@@ -214,7 +221,8 @@ export class Documents {
   /** Gives the state of the server to whoever shows it. Text with changes is left alone, and so is the time that VS Code would compare. */
   #show(one: Loaded): void {
     one.text = textOf(one.values);
-    if (opened(one.uri)?.isDirty) return;
+    const document = opened(one.uri);
+    if (document && this.unsaved(document)) return;
     tick(one);
     this.#changes.fire([{ type: vscode.FileChangeType.Changed, uri: one.uri }]);
   }
@@ -245,10 +253,11 @@ export class Documents {
   async #write(uri: vscode.Uri, text: string): Promise<void> {
     const key = uri.toString(), byHand = this.#reasons.get(key) === vscode.TextDocumentSaveReason.Manual;
     this.#reasons.delete(key);
-    try { await this.#save(uri, text); } catch (error) {
+    try { await this.#save(uri, text); this.#kept.delete(key); } catch (error) {
       explain(uri.path, error);
       const document = opened(uri);
       if (!byHand || !document || !await keepChanged(document)) throw forVsCode(error);
+      this.#kept.set(key, document.version);
       if (error instanceof CalledOff) return;
       const atField = isMailError(error) && ['invalid_input', 'rejected', 'conflict'].includes(error.code);
       if (!atField || ![...this.#forms.get(key) ?? []].some(visible => visible())) this.#options.refused(uri, this.placeOf(uri)?.account, error);

@@ -96,7 +96,7 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
       };
       const listening = [
         vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post({ typing: true }); }),
-        vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document && !saved.isDirty) refill(); }),
+        vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document && !documents.unsaved(saved)) refill(); }),
         documents.problems(({ uri: changed, ...how }) => { if (changed.toString() === uri.toString()) post(how); }),
         documents.form(uri, () => panel.visible),
         panel.onDidChangeViewState(() => { const one = documents.get(uri); if (one) able(form(one)); }),

@@ -20,7 +20,9 @@ class Uri {
   toString() { return `${this.scheme}:${this.path}?${this.query}`; }
 }
 interface Document {
-  uri: Uri; text: string; version: number; isDirty: boolean; lineCount: number; getText(): string; positionAt(offset: number): number; save(reason?: number): Promise<boolean>;
+  uri: Uri; text: string; version: number; isDirty: boolean;
+  /** Whether the workbench has something to save in it, whatever the host of extensions takes it for. */
+  changed: boolean; lineCount: number; getText(): string; positionAt(offset: number): number; save(reason?: number): Promise<boolean>;
 }
 type Values = Record<string, unknown>;
 
@@ -99,30 +101,34 @@ async function workbench(server: Values, ready = true) {
   function type(document: Document, to: string, dirty = true) {
     document.text = to;
     document.version++;
+    document.changed = dirty;
     if (document.isDirty !== dirty) { document.isDirty = dirty; tell(document, []); }
     tell(document, [to]);
   }
-  const readAgain = async (document: Document) => { const now = Buffer.from(await files.readFile(document.uri as never)).toString(); if (!document.isDirty && now !== document.text) type(document, now, false); };
+  const readAgain = async (document: Document) => { const now = Buffer.from(await files.readFile(document.uri as never)).toString(); if (!document.changed && now !== document.text) type(document, now, false); };
   let reading = Promise.resolve();
-  files.onDidChangeFile(events => { for (const { uri } of events) { const document = find(uri as never); if (document && !document.isDirty) reading = reading.then(() => readAgain(document)); } });
+  files.onDidChangeFile(events => { for (const { uri } of events) { const document = find(uri as never); if (document && !document.changed) reading = reading.then(() => readAgain(document)); } });
   async function open(uri: Uri, restored?: string): Promise<Document> {
     await files.stat(uri as never);
     const document: Document = {
-      uri, text: restored ?? Buffer.from(await files.readFile(uri as never)).toString(), isDirty: false, version: 1, positionAt: offset => offset, get lineCount() { return this.text.split('\n').length; },
+      uri, text: restored ?? Buffer.from(await files.readFile(uri as never)).toString(), isDirty: false, changed: false, version: 1, positionAt: offset => offset, get lineCount() { return this.text.split('\n').length; },
       getText() { return this.text; },
       // What was changed while it was being saved stays unsaved.
       async save(reason = 1) {
         saving.fire({ document: this, reason });
         const { version } = this;
         await files.writeFile(uri as never, Buffer.from(this.text), { create: false, overwrite: true });
-        if (this.version === version) { this.isDirty = false; tell(this, []); }
+        if (this.version === version) this.changed = false;
+        // The host of extensions is told of a save as if nothing could be left to save.
+        this.isDirty = false;
+        tell(this, []);
         savedDocument.fire(this);
         return true;
       },
     };
     textDocuments.push(document);
     opened.fire(document);
-    if (restored !== undefined) { document.isDirty = true; tell(document, []); }
+    if (restored !== undefined) { document.isDirty = document.changed = true; tell(document, []); }
     return document;
   }
   const close = (document: Document) => { textDocuments.splice(textDocuments.indexOf(document), 1); closed.fire(document); };
@@ -135,7 +141,8 @@ async function workbench(server: Values, ready = true) {
       const { text } = document;
       told.length = 0;
       await document.save();
-      assert.deepEqual([document.isDirty, document.text], [true, text]);
+      assert.deepEqual([document.changed, document.text], [true, text]);
+      assert.equal(documents.unsaved(document as never), true);
       if (why) assert.match(told.at(-1)?.message ?? '', why); else assert.deepEqual(told, []);
     },
     kept, told,
@@ -144,7 +151,7 @@ async function workbench(server: Values, ready = true) {
     refuse(error?: core.MailError) { refused = error; },
     async settled() { await new Promise(resolve => setImmediate(resolve)); await reading; },
     put(document: Document, values: Values) { type(document, `${JSON.stringify({ ...JSON.parse(document.text) as Values, ...values }, null, 2)}\n`); },
-    async revert(document: Document) { document.isDirty = false; type(document, Buffer.from(await files.readFile(document.uri as never)).toString(), false); tell(document, []); },
+    async revert(document: Document) { document.isDirty = document.changed = false; type(document, Buffer.from(await files.readFile(document.uri as never)).toString(), false); tell(document, []); },
     values: (document: Document) => JSON.parse(document.text) as Values,
   };
 }
@@ -205,6 +212,16 @@ describe('documents and what others change meanwhile', () => {
     wb.put(document, { a: 3 });
     wb.refuse(new core.MailError('rejected', 'No. [Retry](command:workbench.action.terminal.new)'));
     await assert.rejects(document.save(2), (error: Error) => !error.message.includes('](') && error.message.includes('Retry'));
+  });
+  it('a refused save gives VS Code no other file to compare with: the next save is no conflict of files', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
+    wb.put(document, { a: 'no number' });
+    const before = await wb.documents.provider.stat(document.uri as never);
+    await wb.refusedSave(document, /^A must/);
+    assert.deepEqual(await wb.documents.provider.stat(document.uri as never), before);
+    wb.put(document, { a: 2 });
+    await document.save();
+    assert.deepEqual([wb.sent, document.changed, wb.documents.unsaved(document as never)], [[{ a: 2, level: 'low' }], false, false]);
   });
   it('where nobody saved by hand, VS Code is told, in one sentence without a name of an error', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri());
@@ -355,7 +372,7 @@ describe('documents that cannot be read', () => {
     wb.down();
     await assert.rejects(wb.documents.load(document.uri as never), /not reached/);
     assert.equal(wb.reads, 0);
-    document.isDirty = true;
+    document.isDirty = document.changed = true;
     await wb.refusedSave(document, /must be one JSON object/);
     assert.deepEqual(wb.sent, []);
   });

@@ -82,7 +82,7 @@ const MUSTS: Readonly<Record<string, readonly (readonly [must: string, file: str
 };
 
 const root = join(__dirname, '../..'), read = (file: string) => readFileSync(join(root, file), 'utf8');
-const manifest = JSON.parse(read('package.json')) as { browser?: string; contributes: { views: Record<string, { accessibilityHelpContent?: string }[]>; configuration: { properties: Record<string, { enum?: unknown[]; enumDescriptions?: string[]; default?: unknown; description?: string; order?: number }> } } };
+const manifest = JSON.parse(read('package.json')) as { browser?: string; contributes: { walkthroughs: { steps: { completionEvents: string[] }[] }[]; views: Record<string, { accessibilityHelpContent?: string }[]>; configuration: { properties: Record<string, { enum?: unknown[]; enumDescriptions?: string[]; default?: unknown; description?: string; order?: number }> } } };
 const sources = readdirSync(join(root, 'extension'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts')).map(name => ({ name, text: read(join('extension', name)) }));
 const style = read('extension/webview/page/style.css');
 
@@ -122,6 +122,13 @@ describe('what the extension must do', () => {
   });
   it('nothing is told to anybody but the providers', () => {
     for (const { name, text } of sources) assert.ok(!/createTelemetryLogger|applicationinsights|sendTelemetry/i.test(text), name);
+  });
+  it('a step of the walkthrough is ticked when it is done, not when it is begun', () => {
+    const steps = manifest.contributes.walkthroughs.flatMap(one => one.steps);
+    for (const { completionEvents } of steps) for (const event of completionEvents) {
+      const [, context] = /^onContext:mailroom\.(\w+)$/.exec(event) ?? assert.fail(event);
+      assert.ok(read('extension/extension.ts').includes(`'${context}'`), event);
+    }
   });
   it('both views have a help text', () => {
     for (const view of Object.values(manifest.contributes.views).flat()) assert.ok(view.accessibilityHelpContent);

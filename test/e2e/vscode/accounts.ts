@@ -42,7 +42,7 @@ export const accountJourneys: Journeys = {
     back.searchParams.set('state', 'other');
     back.searchParams.set('code', 'x');
     await tab.goto(back.href);
-    await wb.toast('that this window did not start').waitFor();
+    await wb.toast('This window did not start that sign-in').waitFor();
     await shot('sign-in-stranger');
     await tab.close();
     await wb.toast('Waiting for the sign-in').getByRole('button', { name: 'Cancel' }).click();
@@ -93,7 +93,7 @@ export const accountJourneys: Journeys = {
     await wb.clearToasts();
     await wb.command('Mailroom: Import Accounts');
     await wb.file(join(folder, 'mixed.json'));
-    assert.match(await wb.dialog('Cancel'), /Does your mail belong on these servers\?/);
+    assert.match(await wb.dialog('Cancel'), /Do you trust these servers with your mail\?/);
     await wb.command('Mailroom: Import Accounts');
     await wb.file(join(folder, 'mixed.json'));
     await wb.dialog('Import');
