@@ -13,6 +13,8 @@ const DESCRIPTION = 'Mailboxes, aliases, spam lists and mail in a tree: administ
 
 /** What is of use here and nowhere else: types and the pictures of the README, which pages fetch from the repository. */
 const NOT_SHIPPED = /\.d\.ts$|\.map$|[\\/](?:media[\\/]\w+|dist[\\/]icons[\\/]mailroom)\.png$/;
+/** Whether there is a translation; the bundle of English texts is for translators, and VS Code reads it in no language. */
+const isTranslated = () => readdirSync(join(root, 'l10n')).some(file => file !== 'bundle.l10n.json');
 /** More than this many bytes is more than this extension needs. */
 export const LARGEST = 1_100_000;
 
@@ -26,12 +28,12 @@ export function buildVsix(folder = root): Artefact {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown> & { version: string; engines: { vscode: string } };
   const narrow = {
     name: 'mailroom', description: DESCRIPTION, keywords: ['mailbox', 'email', 'imap', 'smtp', 'alias', 'spam', 'administration'],
-    ...Object.fromEntries(KEPT.filter(key => key in manifest).map(key => [key, manifest[key]])), engines: { vscode: manifest.engines.vscode },
+    ...Object.fromEntries(KEPT.filter(key => key in manifest && (key !== 'l10n' || isTranslated())).map(key => [key, manifest[key]])), engines: { vscode: manifest.engines.vscode },
     // Everything that stands in the staging folder; without a list the packing tool warns, and the licence must be in it.
-    files: ['dist', 'extension', 'icons', 'l10n', 'package.nls*.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md', 'THIRD-PARTY-NOTICES'],
+    files: ['dist', 'extension', 'icons', ...(isTranslated() ? ['l10n'] : []), 'package.nls*.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md', 'THIRD-PARTY-NOTICES'],
   };
   writeFileSync(join(staging, 'package.json'), `${JSON.stringify(narrow, null, 2)}\n`);
-  for (const part of ['LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'l10n', 'dist/extension', 'dist/shared', 'dist/icons', 'extension/media', ...readdirSync(root).filter(file => /^package\.nls.*\.json$/.test(file)), 'icons/mailroom.svg', 'icons/mailroom.png']) {
+  for (const part of ['LICENSE', 'CHANGELOG.md', 'SECURITY.md', ...(isTranslated() ? ['l10n'] : []), 'dist/extension', 'dist/shared', 'dist/icons', 'extension/media', ...readdirSync(root).filter(file => /^package\.nls.*\.json$/.test(file)), 'icons/mailroom.svg', 'icons/mailroom.png']) {
     if (existsSync(join(root, part))) cpSync(join(root, part), join(staging, part), { recursive: true, filter: source => !NOT_SHIPPED.test(source) });
   }
   cpSync(join(root, 'extension/README.md'), join(staging, 'README.md'));

@@ -11,6 +11,9 @@ import { connectPage } from '../webview/panel.js';
 import type { Documents, Loaded } from './documents.js';
 import { labelOfDocument } from './places.js';
 
+/** So often an edit is made that meets another one. */
+const TRIES = 5;
+
 interface EditorOptions {
   extension: vscode.Uri; accounts: Accounts; documents: Documents;
   /** Runs what a button of the form stands for. */
@@ -75,11 +78,15 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
         const mine = (edits.get(document) ?? Promise.resolve()).then(async () => {
           const { editing: { fields } } = await documents.load(uri);
           if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
-          const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
-          if (same(now[field], value) || text === document.getText()) return;
-          const change = new vscode.WorkspaceEdit();
-          change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
-          if (!await vscode.workspace.applyEdit(change)) throw new Error(t('The change could not be applied.'));
+          for (let tries = 1; ; tries++) {
+            const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
+            if (same(now[field], value) || text === document.getText()) return;
+            const change = new vscode.WorkspaceEdit();
+            change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
+            if (await vscode.workspace.applyEdit(change)) return;
+            // It was made of a text that was changed since, by the end of a save or in another editor.
+            if (tries === TRIES) throw new Error(t('The change could not be applied.'));
+          }
         });
         edits.set(document, mine.catch(() => {}));
         return mine;

@@ -421,6 +421,13 @@ describe('the form over a document', () => {
     assert.deepEqual(replies.map(({ ok }) => ok), [true, true]);
     assert.deepEqual(wb.values(document), { a: 2, b: 3, level: 'low' });
   });
+  it('an edit that meets another change of the document is made again', async () => {
+    const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), { ask } = await form(wb, document);
+    const apply = wb.vscode.workspace.applyEdit;
+    wb.vscode.workspace.applyEdit = edit => { const done = apply(edit); wb.vscode.workspace.applyEdit = apply; wb.put(document, { b: 5 }); return done; };
+    assert.equal((await ask({ do: 'edit', field: 'a', value: 2 })).ok, true);
+    assert.deepEqual(wb.values(document), { a: 2, b: 5, level: 'low' });
+  });
   it('in sight, it shows at the field why a save was refused, and nothing else says it', async () => {
     const wb = await workbench({ a: 1, b: 1, level: 'low' }), document = await wb.open(wb.uri()), { posted, panel } = await form(wb, document);
     wb.put(document, { a: 'no number' });

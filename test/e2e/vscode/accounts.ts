@@ -100,7 +100,7 @@ export const accountJourneys: Journeys = {
     await wb.toast('One account was imported. 3 refused.').waitFor();
     await shot('imported');
     await wb.toast('3 refused.').getByRole('button', { name: 'Show' }).click();
-    for (const line of ['My own mail: refused. It already exists', 'Wrong: refused. IMAP Port', 'Odd: refused. It names no provider', 'Second mail: imported. Its secrets']) await page.locator('.view-line', { hasText: line }).first().waitFor();
+    for (const line of ['My own mail: refused. It already exists', 'Wrong: refused. IMAP Port', 'Odd: refused. Mailroom does not know its provider', 'Second mail: imported. Its secrets']) await page.locator('.view-line', { hasText: line }).first().waitFor();
     await shot('import-results');
     await wb.closeAll();
 
