@@ -10,6 +10,10 @@ const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-co
 /** Packages that others of the bundle use as well: their file is the CommonJS module itself, as `require` gives it to those. */
 const SHARED = ['libmime', 'iconv-lite', 'mailsplit'];
 
+/** What undici has beyond requests, which the build leaves out: nothing here names it. */
+const LEFT_OUT = new RegExp('^(?:CloseEvent|ErrorEvent|EventSource|FormData|Headers|MessageEvent|Mock.*|Request|Response|SnapshotAgent|WebSocket.*|ping|parseMIMEType'
+  + '|serializeAMimeType|(?:delete|set|get|getSet|parse)Cookies?|[gs]etGlobalOrigin)$');
+
 describe('the build', () => {
   const files = readdirSync(join(dist, 'lazy')).filter(file => file.endsWith('.js')).map(file => file.slice(0, -3));
   for (const file of SHARED) {
@@ -21,7 +25,7 @@ describe('the build', () => {
     it(`gives all that ${file} exports, its default too`, async () => {
       const own = load(`./lazy/${file}.js`) as Record<string, unknown>, original = await import(NAMES[file] ?? file) as Record<string, unknown>;
       for (const name of Object.keys(original)) {
-        if (name === 'module.exports' || name === '__esModule') continue;
+        if (name === 'module.exports' || name === '__esModule' || file === 'undici' && LEFT_OUT.test(name)) continue;
         assert.equal(typeof own[name], typeof original[name], name);
       }
       // Without the mark, whoever imports the file would get all of it as its default.
