@@ -1,4 +1,4 @@
-import type { MailAction, MailView, ReaderModel } from '../../webview/messages.js';
+import type { MailAction, MailView, PageWord, ReaderModel } from '../../webview/messages.js';
 import {
   announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w,
 } from '../../webview/page/page.js';
@@ -44,7 +44,7 @@ window.addEventListener('scroll', () => { if (back === undefined) remember({ scr
 
 function draw(mail: MailView): HTMLElement {
   const { can } = model!;
-  const tool = (label: string, what: MailAction, primary = false) => button(
+  const tool = (label: PageWord, what: MailAction, primary = false) => button(
     w(label), () => void ask({ do: 'mail', message: mail.id, what }).catch(tell),
     { secondary: !primary, focus: `${mail.id} ${what === 'markUnread' ? 'markRead' : what}` },
   );
