@@ -342,6 +342,7 @@ async function main(): Promise<void> {
   const vsix = buildVsix().file, size = statSync(vsix).size;
   console.log(`${vsix.split('/').at(-1)}: ${(size / 1024).toFixed(0)} kB`);
   let good = size < LARGEST;
+  if (!good) console.log(`  ✘ it is to be smaller than ${(LARGEST / 1024).toFixed(0)} kB`);
   const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[]) => { console.log(`\n${version}, ${theme}`); good = await run(version, vsix, theme, some) && good; };
   if (has('browser') && !only.length) { console.log('\nmail, in the browser alone'); good = await runMail() && good; }
   if (has('inside') && !only.length) for (const version of ['newest', 'oldest'] as const) { console.log(`\n${version}, inside the extension host`); good = await runInside(version, vsix) && good; }
