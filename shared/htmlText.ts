@@ -11,7 +11,7 @@ const LONGEST = 128 * 1024;
 /** Deeper markup than this costs the library time that grows with the square of it, and is no mail that people write. */
 const DEEPEST = 200;
 
-/** Loads what `textOf` needs, once. */
+/** Loads what `wordsOfHtml` needs, once. */
 export async function loadHtmlText(): Promise<void> {
   if (convert) return;
   const { compile } = await import('html-to-text');
