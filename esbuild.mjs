@@ -31,20 +31,33 @@ const splitLazy = {
   },
 };
 // A native import() of a bundled CommonJS library (undici) would see its default export only, so the lazy parts are required.
-await buildCore({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], supported: { 'dynamic-import': false } });
+await buildCore({ ...common, entryPoints: ['shared/index.ts'], outfile: 'dist/shared/index.js', plugins: [splitLazy], minifyIdentifiers: true, supported: { 'dynamic-import': false } });
 // `export *` leaves the default export out, which is all that a CommonJS module made of one class has.
 const whole = entry => `export * from ${JSON.stringify(entry)}; import * as all from ${JSON.stringify(entry)}; export default all.default ?? all;`;
-// What the IMAP client brings along and loads at once, 14 MB of memory, without a call that needs it here: a logger of its own (it is given
-// one), and tables of Japanese charsets, which Node has built in.
+// What libraries bring along without a call that needs it here. A logger (the IMAP client is given one), tables of Japanese charsets, which Node
+// has built in: 14 MB of memory. Proxies by SOCKS, markup made of a parsed page, XML that is written: no call of ours leads there.
+const never = (what, names) => `const never = () => { throw new Error(${JSON.stringify(`${what} is not part of this build.`)}); };\nexport default never;\n`
+  + names.map(name => `export { never as ${name} };\n`).join('');
 const spared = {
   pino: 'export default () => { throw new Error("A logger must be given."); };',
   'encoding-japanese': 'exports.convert = (bytes, { from }) => new TextDecoder(/^euc/i.test(from) ? "euc-jp" : "iso-2022-jp").decode(bytes);',
+  socks: never('SOCKS', ['SocksClient']),
+  'dom-serializer': never('Writing HTML', ['render']),
+  'fast-xml-builder': never('Writing XML', []),
 };
+// The types of files by their names stand in two libraries. The longer list serves both.
+const fileTypes = `import { parse } from 'node:path';
+const types = require('./libmime.js');
+export const detectMimeType = name => { const { ext, name: whole } = parse(name || ''); return types.detectMimeType((ext.slice(1) || whole).split('?')[0].trim()); };
+export const detectExtension = type => types.detectExtension(type);`;
 const spare = {
   name: 'spare',
   setup(b) {
     b.onResolve({ filter: new RegExp(`^(${Object.keys(spared).join('|')})$`) }, ({ path }) => ({ path, namespace: 'spared' }));
     b.onLoad({ filter: /./, namespace: 'spared' }, ({ path }) => ({ contents: spared[path] }));
+    b.onLoad({ filter: /nodemailer[\\/].*[\\/]mime-types\.js$/ }, () => ({ contents: fileTypes }));
+    // The reader of HTTP comes compiled twice. The one for older processors runs on all of them.
+    b.onLoad({ filter: /llhttp_simd-wasm\.js$/ }, () => ({ contents: 'throw new Error("The plain one is used.");' }));
   },
 };
 // What the HTTP client has beyond requests (fetch, WebSocket, caches, mocks) is more than half of it; nothing here names it.
@@ -71,7 +84,7 @@ for (const [name, entry] of lazy) {
   const within = partOf(entry);
   if (within) { await mkdir(join(root, 'dist/shared/lazy'), { recursive: true }); await writeFile(join(root, 'dist/shared/lazy', name), `module.exports={...require("./${basename(within)}.js")[${JSON.stringify(entry)}],__esModule:true};\n`); continue; }
   const parts = [...lazy.values()].filter(other => partOf(other) === entry).map((other, i) => `import * as part${i} from ${JSON.stringify(other)}; export { part${i} as ${JSON.stringify(other)} };`);
-  await buildCore({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: shared.includes(entry) ? `module.exports = require(${JSON.stringify(entry)});` : [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare, share, requestsOnly], minifyIdentifiers: true });
+  await buildCore({ ...common, logOverride: { 'import-is-undefined': 'silent' }, stdin: { contents: shared.includes(entry) ? `module.exports = require(${JSON.stringify(entry)});` : [whole(entry), ...parts].join('\n'), resolveDir: root }, outfile: `dist/shared/lazy/${name}`, plugins: [spare, share, requestsOnly], external: ['./libmime.js'], minifyIdentifiers: true });
 }
 
 // The n8n front end. The compiled tree mirrors the source, so an import of the core keeps its path.
@@ -142,6 +155,10 @@ const cases = (await all('test/providers/*.case.ts')).sort();
 const besideCore = { name: 'beside core', setup: b => {
   // The library's own example key is never used here, and no key belongs into a package.
   b.onLoad({ filter: /smtp-server.*[\\/]tls-options\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, 'utf8')).replace(/-----BEGIN [\s\S]*?-----END [A-Z ]+-----/g, '') }));
+  // Of 2,231 names for letters, the simulated providers read those that mail programs write.
+  b.onLoad({ filter: /postal-mime.*[\\/]html-entities\.js$/ }, () => ({
+    contents: `export const htmlEntities = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&apos;': "'", '&nbsp;': ' ' };`,
+  }));
   b.onResolve({ filter: /./ }, ({ kind, path }) => {
     const name = `${basename(path).replace(/\.[jt]s$/, '')}.js`;
     if (/shared\/index\.js$/.test(path)) return { path: '../shared/index.js', external: true };

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type MailComposer from 'nodemailer/lib/mail-composer/index.js';
+
+const root = join(import.meta.dirname, '..'), load = createRequire(join(root, 'package.json'));
+type Composer = typeof MailComposer;
+/** The types of attached files by the ends of their names, as a composer writes them. */
+const typesOf = (composer: Composer, ends: readonly string[]): string[] =>
+  new composer({ text: 'x', attachments: ends.map(end => ({ filename: `file.${end}`, content: 'x' })) }).compile()
+    .childNodes.slice(1).map(({ getHeader }, i, nodes) => String(getHeader.call(nodes[i], 'Content-Type')).split(';')[0]!);
+
+describe('what is bundled of libraries', () => {
+  it('attached files are of a type that the library gives them, or of one it does not know', () => {
+    const { extensions } = load(join(root, 'node_modules/libmime/dist/cjs/mimetypes.js')) as { extensions: Record<string, string | string[]> };
+    const ends = [...Object.keys(extensions), 'unknown', ''];
+    const own = typesOf((load(join(root, 'dist/shared/lazy/mail-composer.js')) as { default: Composer }).default, ends);
+    const whole = typesOf(load('nodemailer/lib/mail-composer') as Composer, ends);
+    assert.ok(ends.length > 1000);
+    const others = ends.flatMap((end, i) => own[i] === whole[i] || [extensions[end]].flat().includes(own[i]) ? [] : [`${end}: ${own[i]}, not ${whole[i]}`]);
+    assert.deepEqual(others, []);
+    for (const [end, type] of Object.entries({ md: 'text/markdown', heic: 'image/heic', pdf: 'application/pdf', unknown: 'application/octet-stream' })) {
+      assert.equal(own[ends.indexOf(end)], type);
+    }
+  });
+});
