@@ -2,6 +2,7 @@
 // eslint-disable-next-line @typescript-eslint/triple-slash-reference -- an import would ask for a module where there are only types
 /// <reference path="./html-to-text.d.ts" />
 import type { FormatCallback } from 'html-to-text';
+import { wordsOfPlainHtml } from './plainHtml.js';
 
 type Convert = (html: string) => string;
 let convert: Convert | undefined;
@@ -11,15 +12,15 @@ const LONGEST = 128 * 1024;
 /** Deeper markup than this costs the library time that grows with the square of it, and is no mail that people write. */
 const DEEPEST = 200;
 
-/** Loads what `wordsOfHtml` needs, once. */
-export async function loadHtmlText(): Promise<void> {
-  if (convert) return;
+/** Loads the library, once: it is needed only where an HTML text is not plain. */
+async function library(): Promise<Convert> {
+  if (convert) return convert;
   const { compile } = await import('html-to-text');
   // A picture is its description; its address helps nobody who reads words.
   const picture: FormatCallback = (element, _walk, builder) => { if (element.attribs?.alt) builder.addInline(element.attribs.alt); };
   // Cells of one row stand in one line.
   const cell: FormatCallback = (element, walk, builder) => { walk(element.children, builder); builder.addInline(' '); };
-  convert = compile({
+  return convert ??= compile({
     wordwrap: false, formatters: { picture, cell },
     limits: { maxInputLength: LONGEST, maxDepth: DEEPEST, maxChildNodes: 20_000 },
     selectors: [
@@ -31,16 +32,17 @@ export async function loadHtmlText(): Promise<void> {
   });
 }
 
-/**
- * The words of an HTML text, for those who read no HTML; of its first 128 K characters. Links stand behind their words. Throws before
- * `loadHtmlText` was awaited.
- */
-export function wordsOfHtml(html: string): string {
-  if (!convert) throw new Error('The library for HTML texts was not loaded.');
+/** The words of an HTML text, for those who read no HTML; of its first 128 K characters. Links stand behind their words. */
+export async function wordsOfHtml(html: string): Promise<string> {
   const read = html.slice(0, LONGEST);
-  // Quotations within quotations make a text longer than it was.
-  return (isDeep(read) ? bare(read) : convert(read)).slice(0, 2 * LONGEST).trim();
+  return finished(wordsOfPlainHtml(read) ?? await wordsByLibrary(read));
 }
+
+/** What html-to-text makes of an HTML text that is short enough, before it is cut and trimmed. */
+export const wordsByLibrary = async (html: string): Promise<string> => isDeep(html) ? bare(html) : (await library())(html);
+
+/** Quotations within quotations make a text longer than it was. */
+export const finished = (text: string): string => text.slice(0, 2 * LONGEST).trim();
 
 /** True where an HTML text is longer than what is read of it for its words. */
 export const isBeyondWords = (html: string): boolean => html.length > LONGEST;

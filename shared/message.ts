@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { isBeyondWords, loadHtmlText, wordsOfHtml } from './htmlText.js';
+import { isBeyondWords, wordsOfHtml } from './htmlText.js';
 import type { Message } from './vocabulary.js';
 
 /** The order in which people read the keys of a message, at every provider; what else there is stands behind them, the vendor's answer last. */
@@ -23,8 +23,7 @@ const LONG = 16 * 1024;
 export async function withText<M extends Message>(message: M): Promise<M> {
   const { html, text = '' } = message;
   if (text.trim() || !html?.trim()) return inReadingOrder({ ...message, text });
-  await loadHtmlText();
   if (html.length > LONG) await breathe();
   const native = isBeyondWords(html) ? { ...message.native, textCut: true } : message.native;
-  return inReadingOrder({ ...message, text: wordsOfHtml(html), textFromHtml: true as const, native });
+  return inReadingOrder({ ...message, text: await wordsOfHtml(html), textFromHtml: true as const, native });
 }

@@ -1,0 +1,219 @@
+// Words of plain HTML without a tree: most HTML in mail is well nested and uses few elements, and a feed reads a great deal of it.
+// This reads such HTML in one pass and gives exactly what `htmlText.ts` sets html-to-text to give. Whatever is not plain (an element that is
+// not in the table, an element that is left open, an entity of the long list) makes it give up, and the library reads the whole text.
+// A test compares the two.
+
+/** What an element does to the lines around it: line breaks before and after, as html-to-text has them. */
+const BLOCKS: Record<string, readonly [before: number, after: number]> = {
+  p: [2, 2], table: [2, 2], tr: [1, 1], h1: [3, 2], h2: [3, 2], h3: [3, 2], h4: [2, 2], h5: [2, 2], h6: [2, 2],
+  ...Object.fromEntries(['article', 'aside', 'div', 'footer', 'form', 'header', 'main', 'nav', 'section'].map(name => [name, [1, 1] as const])),
+};
+const INLINE = new Set(['a', 'abbr', 'b', 'big', 'center', 'cite', 'code', 'del', 'em', 'font', 'i', 'ins', 's', 'small', 'span', 'strike', 'strong', 'sub', 'sup', 'tt',
+  'u', 'tbody', 'thead', 'tfoot', 'td', 'th']);
+/** Elements of a table stand in these; anywhere else a parser moves or closes something. */
+const PARENTS: Record<string, ReadonlySet<string>> = {
+  tr: new Set(['table', 'tbody', 'thead', 'tfoot']), td: new Set(['tr']), th: new Set(['tr']),
+  tbody: new Set(['table']), thead: new Set(['table']), tfoot: new Set(['table']),
+};
+const KNOWN = new Set([...INLINE, ...Object.keys(BLOCKS)]);
+/** More open elements, and more tags in all (each with a text behind it), are left to the library and its own bounds. */
+const DEEPEST = 100, MOST = 9_000;
+
+const SPACE = '[ \\t\\r\\n\\f]';
+const ATTRIBUTE = `${SPACE}+([a-z][-a-z0-9_:]*)(?:=(?:"([^"<>]*)"|'([^'<>]*)'|([-a-z0-9%#._]+)(?=[ \\t\\r\\n\\f>])))?`;
+const ATTRIBUTES = `(?:${ATTRIBUTE.replace(/\((?!\?)/g, '(?:')})*${SPACE}*`;
+const TAG = new RegExp(`<(/?)([a-z][a-z0-9]*)(${ATTRIBUTES})(/?)>`, 'iy');
+const HEAD = new RegExp(`${SPACE}*(?:<!doctype[^<>]*>${SPACE}*)?(?:(<html${ATTRIBUTES}>)${SPACE}*)?(?:<head${ATTRIBUTES}>`
+  + `(?:${SPACE}|<(?:meta|link)${ATTRIBUTES}/?>|<title>[^<]*</title>|<style${ATTRIBUTES}>[^<]*</style>)*</head>${SPACE}*)?<body${ATTRIBUTES}>`, 'iy');
+const END = [new RegExp(`^</body>${SPACE}*$`, 'i'), new RegExp(`^</body>${SPACE}*</html>${SPACE}*$`, 'i')];
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', nbsp: '\u00a0', apos: "'", copy: '\u00a9', reg: '\u00ae', euro: '\u20ac', ndash: '\u2013',
+  mdash: '\u2014', hellip: '\u2026', bull: '\u2022', middot: '\u00b7', laquo: '\u00ab', raquo: '\u00bb', rsquo: '\u2019', lsquo: '\u2018', ldquo: '\u201c', rdquo: '\u201d',
+  zwnj: '\u200c', shy: '\u00ad', auml: 'ä', ouml: 'ö', uuml: 'ü', Auml: 'Ä', Ouml: 'Ö', Uuml: 'Ü', szlig: 'ß', eacute: 'é', egrave: 'è', agrave: 'à', ccedil: 'ç' };
+
+/** White space as html-to-text has it, all of it and only what is not one plain space; and the mark for a line break until the end. */
+const SPACES = /[ \t\r\n\f\u200b]+/g, RUN = /[\t\r\n\f\u200b][ \t\r\n\f\u200b]*| [ \t\r\n\f\u200b]+/g, BREAK = '\u0000';
+const BREAKS = ['', ...Array.from({ length: 3 }, (_, more) => BREAK.repeat(more + 1))];
+
+/** Thrown inside this file only: the text is not plain. */
+class NotPlain extends Error {}
+const notPlain = new NotPlain();
+
+/** A block that is being filled: what stands in it already, and the line that words are added to. */
+interface Block { done: string; line: string; words: boolean; space: boolean; breaks: number; before: number; after: number }
+const block = (before: number, after: number): Block => ({ done: '', line: '', words: false, space: false, breaks: 0, before, after });
+
+/** The words of plain HTML; undefined where the library has to read it. Works in time that grows with its length. */
+export function wordsOfPlainHtml(html: string): string | undefined {
+  if (html.includes(BREAK)) return undefined;
+  try { return new Reader(html).read(); } catch (error) {
+    if (error instanceof NotPlain) return undefined;
+    throw error;
+  }
+}
+
+class Reader {
+  private at = 0;
+  private nodes = 0;
+  private readonly open: string[] = [];
+  private readonly blocks: Block[] = [];
+  private block = block(1, 1);
+  /** Where the link that is open leads, and its words so far. */
+  private link?: { href: string; words: string };
+
+  constructor(private readonly html: string) {}
+
+  read(): string {
+    const { html } = this, end = this.prologue();
+    while (this.at < html.length) {
+      const next = html.indexOf('<', this.at);
+      if (next !== this.at) this.inline(decoded(html.slice(this.at, next < 0 ? html.length : next)));
+      if (next < 0) break;
+      this.at = next;
+      if (++this.nodes > MOST) throw notPlain;
+      if (html.startsWith('<!--', next)) this.comment();
+      else if (end && html[next + 1] === '/' && end.test(html.slice(next, next + 200)) && html.length - next < 200) break;
+      else this.tag();
+    }
+    if (this.open.length) throw notPlain;
+    return (this.block.done + this.block.line).replace(RUN, ' ').replaceAll(BREAK, '\n');
+  }
+
+  /** Goes past what stands before the body; what ends the text then, or undefined where there is no body. */
+  private prologue(): RegExp | undefined {
+    HEAD.lastIndex = 0;
+    const head = HEAD.exec(this.html);
+    if (!head) return undefined;
+    this.at = HEAD.lastIndex;
+    return END[head[1] ? 1 : 0];
+  }
+
+  private comment(): void {
+    const { html, at } = this, end = html.indexOf('-->', at + 4), said = html.slice(at + 4, end);
+    if (end < 0 || /^-?>|--!/.test(said)) throw notPlain;
+    this.at = end + 3;
+  }
+
+  private tag(): void {
+    const end = this.html.indexOf('>', this.at), ending = this.html[this.at + 1] === '/', bare = this.html.slice(this.at + (ending ? 2 : 1), end);
+    // A tag without attributes needs no regular expression.
+    if (end > 0 && KNOWN.has(bare)) {
+      this.at = end + 1;
+      if (ending) this.close(bare); else this.enter(bare, '');
+      return;
+    }
+    TAG.lastIndex = this.at;
+    const tag = TAG.exec(this.html);
+    if (!tag) throw notPlain;
+    this.at = TAG.lastIndex;
+    const name = tag[2]!.toLowerCase(), given = tag[3]!;
+    if (tag[1] && !tag[4]) this.close(name);
+    else if (name === 'br') { this.block.line += BREAK; this.block.words = false; }
+    else if (name === 'img') { const alt = attribute(given, 'alt'); if (alt) this.inline(alt); }
+    else if (name === 'style') this.style();
+    else this.enter(name, given);
+  }
+
+  private style(): void {
+    const end = this.html.slice(this.at).search(/<\/style/i);
+    if (end < 0 || this.html[this.at + end + 7] !== '>') throw notPlain;
+    this.at += end + 8;
+  }
+
+  private enter(name: string, given: string): void {
+    const { open } = this, parent = open.at(-1) ?? '', breaks = Object.hasOwn(BLOCKS, name) ? BLOCKS[name] : undefined;
+    if (!breaks && !INLINE.has(name)) throw notPlain;
+    if (open.length >= DEEPEST || (Object.hasOwn(PARENTS, name) && !PARENTS[name]!.has(parent))) throw notPlain;
+    // A paragraph ends where a block begins in it.
+    if (breaks && parent === 'p') throw notPlain;
+    if (name === 'a') this.enterLink(given);
+    open.push(name);
+    if (!breaks) return;
+    this.blocks.push(this.block);
+    this.block = block(...breaks);
+  }
+
+  private enterLink(given: string): void {
+    if (this.open.includes('a')) throw notPlain;
+    const href = attribute(given, 'href').replace(/^mailto:/, '');
+    if (href && href[0] !== '#') this.link = { href, words: '' };
+  }
+
+  private close(name: string): void {
+    if (this.open.pop() !== name) throw notPlain;
+    if (name === 'a') this.leaveLink();
+    else if (name === 'td' || name === 'th') this.inline(' ');
+    else if (Object.hasOwn(BLOCKS, name)) this.leaveBlock();
+  }
+
+  private leaveLink(): void {
+    const { link } = this;
+    this.link = undefined;
+    if (link && link.href !== link.words) this.inline(link.words ? ` [${link.href}]` : link.href);
+  }
+
+  /** Adds the words of a block to the block around it. */
+  private leaveBlock(): void {
+    const inner = this.block, outer = this.blocks.pop()!;
+    const before = outer.done + outer.line, breaks = Math.max(outer.breaks, inner.before);
+    outer.line = '';
+    outer.words = false;
+    if (before) outer.done = before + BREAKS[breaks]! + inner.done + inner.line;
+    else { outer.done = inner.done + inner.line; outer.before = breaks; }
+    outer.breaks = Math.max(inner.breaks, inner.after);
+    this.block = outer;
+  }
+
+  /** Adds words to the line. White space within them is made one space at the end, for the whole text at once. */
+  private inline(text: string): void {
+    const into = this.block, { length } = text;
+    let from = 0, to = length;
+    while (from < to && isSpace(text.charCodeAt(from))) from++;
+    while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
+    if (from === to) { if (length) into.space = true; return; }
+    if (into.breaks) { into.line += BREAKS[into.breaks]!; into.words = false; into.breaks = 0; }
+    const words = to - from === length ? text : text.slice(from, to);
+    into.line += into.words && (into.space || from > 0) ? ` ${words}` : words;
+    into.words = true;
+    into.space = to < length;
+    if (this.link) this.link.words += words.replace(SPACES, '');
+  }
+}
+
+/** What html-to-text takes for white space: not the no-break space. */
+const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13 && code !== 11) || code === 0x200b;
+
+const EACH = new RegExp(ATTRIBUTE, 'gi');
+/** An attribute of a tag with its entities read; empty where it has none. */
+function attribute(given: string, wanted: string): string {
+  EACH.lastIndex = 0;
+  for (let each = EACH.exec(given); each; each = EACH.exec(given)) {
+    if (each[1]!.toLowerCase() !== wanted) continue;
+    // Names without a semicolon, as in `?a=1&copy=2`, mean themselves before `=`.
+    return decoded(each[2] ?? each[3] ?? each[4] ?? '', /&(?:(#?[a-z0-9]+);|[a-z0-9]+(?==))?/gi);
+  }
+  return '';
+}
+
+/** A text with its entities read. Gives up at one that is not in the table. */
+function decoded(text: string, entity = /&(?:(#?[a-z0-9]+);|(?=[ \t\r\n\f]))?/gi): string {
+  if (!text.includes('&')) return text;
+  const usual = text.replaceAll('&amp;', BREAK);
+  if (!usual.includes('&')) return usual.replaceAll(BREAK, '&');
+  return text.replace(entity, (all, name: string | undefined, at: number) => {
+    if (name === undefined) {
+      // An ampersand that stands alone, or before `=`; one at the end of a text or before anything else is for the library.
+      if (all.length > 1 || /[ \t\r\n\f]/.test(text[at + 1] ?? '')) return all;
+      throw notPlain;
+    }
+    if (name[0] === '#') return character(name);
+    if (!Object.hasOwn(ENTITIES, name)) throw notPlain;
+    return ENTITIES[name]!;
+  });
+}
+
+function character(name: string): string {
+  const code = /^#x[0-9a-f]{1,6}$/i.test(name) ? parseInt(name.slice(2), 16) : /^#[0-9]{1,7}$/.test(name) ? Number(name.slice(1)) : 0;
+  // Controls, the windows-1252 range, half characters and what is beyond Unicode have rules of their own.
+  if (code < 32 || (code > 126 && code < 160) || (code > 0xd7ff && code < 0xe000) || code > 0x10ffff) throw notPlain;
+  return String.fromCodePoint(code);
+}
