@@ -133,7 +133,8 @@ describe('IMAP: transfer encodings', () => {
     }), { numRuns: 3000 });
   });
   it('by the names programs give them', () => {
-    for (const [said, name] of [['Base64', 'base64'], ['base64;', 'base64'], ['base-64', 'base64'], ['"base64"', 'base64'], ['quoted-printable (x)', 'quoted-printable'], [undefined, '7bit'], ['8BIT', '8bit']] as const) {
+    for (const [said, name] of [['Base64', 'base64'], ['base64;', 'base64'], ['base-64', 'base64'], ['"base64"', 'base64'], ['quoted-printable (x)', 'quoted-printable'], [undefined, '7bit'], ['8BIT', '8bit'],
+      ['x-uuencoded', 'uuencode'], ['quoted printable', 'quoted-printable'], ['Quoted_Printable', 'quoted-printable'], ['base64, base64', 'base64']] as const) {
       assert.equal(encodingName(said), name);
     }
   });
@@ -199,6 +200,10 @@ describe('IMAP: header fields', () => {
     assert.deepEqual(headerFields(header), [{ name: 'Subject', value: 'Grüße' }, { name: 'X-Note', value: 'März €' }, { name: 'To', value: 'a@b.c' }]);
     assert.equal(rawText(Buffer.from([0x8c, 0xea]), 'shift_jis'), '語');
     assert.equal(rawText(Buffer.from('Grüße', 'latin1'), 'utf-8'), 'Grüße', 'what is no UTF-8 is not written in the body\'s');
+    const damaged = Buffer.concat([Buffer.from('Grüße aus Köln '), Buffer.from([0xe2, 0x80]), Buffer.from(' — 日本語 €')]);
+    assert.equal(rawText(damaged), 'Grüße aus Köln \ufffd — 日本語 €', 'a character cut in two is no reason to misread the others');
+    assert.equal(rawText(damaged, 'utf-8'), 'Grüße aus Köln \ufffd — 日本語 €');
+    assert.equal(rawText(Buffer.from('\ufeffGrüße')), 'Grüße', 'a mark of the byte order is no text');
     assert.equal(rawText(Buffer.from('\x1b$B;3ED\x1b(B <a@b.c>')), '山田 <a@b.c>');
     assert.equal(rawText(Buffer.from('\x1b$B is no shift')), '\x1b$B is no shift', 'without its end it is not');
   });
@@ -217,6 +222,10 @@ describe('IMAP: header fields', () => {
       ['Mon Nov  2 10:00:00 2026', '2026-11-02T10:00:00.000Z'], ['2026-11-02 10:00:00', '2026-11-02T10:00:00.000Z'], ['Mon,2 Nov 2026 10:00:00 GMT+0100', '2026-11-02T09:00:00.000Z'],
       ['November 2, 2026 10:00 PM', '2026-11-02T22:00:00.000Z'], ['Mon, 2 Nov 2026 10:00:00 A', '2026-11-02T10:00:00.000Z'],
       ['Mon, 2 Nov 2026 10:00:00 GMT+2', '2026-11-02T08:00:00.000Z'], ['Nov 2, 2026 at 10:00 AM', '2026-11-02T10:00:00.000Z'],
+      // Blanks and comments may stand between all tokens (RFC 5322 section 4.3); offsets of three digits, quotes and slashes are not allowed, and come.
+      ['Mon, 2 Nov 2026 10 : 00 : 00 +0100', '2026-11-02T09:00:00.000Z'], ['Mon (x), 02 (y) Nov (z) 2026 10 (h) :00:00 (w) +0100', '2026-11-02T09:00:00.000Z'],
+      ['Mon, 2 Nov 2026 10:00:00 +100', '2026-11-02T09:00:00.000Z'], ['Mon, 2 Nov 2026 10:00:00 -0330', '2026-11-02T13:30:00.000Z'], ['"Mon, 2 Nov 2026 10:00:00 +0100"', '2026-11-02T09:00:00.000Z'],
+      ['2026/11/02 10:00:00', '2026-11-02T10:00:00.000Z'], ['Mo, 2. November 2026 10:00', '2026-11-02T10:00:00.000Z'],
       ['31 Feb 2026 10:00:00 +0000', undefined], ['Mon, 2 Nov 2026 25:00:00 +0000', undefined], ['Mon, 2 Nov 2026 10:00:00 +9999', undefined], ['tomorrow', undefined], ['', undefined],
     ] as const) assert.equal(dateOf(text)?.toISOString(), right, text);
   });
@@ -305,7 +314,7 @@ describe('IMAP: mail that is nearly right', () => {
   const CASES: Record<string, Case> = {
     ...Object.fromEntries(['multipart/mixed boundary="abc"', 'multipart/mixed; boundary="abc "', "multipart/mixed; boundary*=us-ascii''abc",
       'multipart/mixed; boundary*0="a"; boundary*1="bc"', 'multipart/mixed;\r\n boundary="\r\n abc"', 'multipart/mixed; type="text/html; boundary=abc',
-      'multipart; boundary="abc"', 'multipart/; boundary="abc"', 'Multipart/Mixed, boundary="abc"', 'multipart/mixed (comment); boundary=abc (x)'].map(type =>
+      'multipart; boundary="abc"', 'multipart/; boundary="abc"', '"multipart/mixed"; boundary=abc', "'multipart/mixed'; boundary=abc", 'Multipart/Mixed, boundary="abc"', 'multipart/mixed (comment); boundary=abc (x)'].map(type =>
       [`parts behind ${type.replace(/\s+/g, ' ')}`, { source: Buffer.from(`From: a@b.example\r\n${HEAD}${multipart(type)}`), text: 'the text', files: ['a.pdf'] } as Case])),
     'a short multipart without parts': { source: Buffer.from(`${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\nno parts\r\n`), text: 'no parts', files: [] },
     'words with a name behind a picture': { files: ['p.png'], text: 'words', source: Buffer.from(`${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n`
@@ -316,6 +325,23 @@ describe('IMAP: mail that is nearly right', () => {
     'a quote that is not closed': from('"unclosed <j@d.example>', { name: 'unclosed', email: 'j@d.example' }),
     'an address that is a link': from('J <mailto:j@d.example>', { name: 'J', email: 'j@d.example' }),
     'no address at all': from('john doe', undefined),
+    'separators round an address': from(';j@d.example;', { email: 'j@d.example' }),
+    'a bracket too many': from('John <<j@d.example>>', { name: 'John', email: 'j@d.example' }),
+    'a control character in a name': from('J\0 <j@d.example>', { name: 'J', email: 'j@d.example' }),
+    'a mark of the byte order before all': { source: Buffer.concat([Buffer.from('\ufeffFrom: J <j@d.example>\r\n'), Buffer.from(`${HEAD}\r\nx\r\n`)]),
+      from: { name: 'J', email: 'j@d.example' } },
+    ...Object.fromEntries(['"text/html"', "'text/html'", 'text / html', 'text/html charset=utf-8', 'text/html, charset=utf-8'].map(type =>
+      [`HTML as ${type}`, { source: Buffer.from(`From: a@b.example\r\n${HEAD}Content-Type: ${type}\r\n\r\n<p>the text</p>\r\n`), text: 'the text', files: [] } as Case])),
+    'a multipart with the boundary of the one around it': { text: 'the text', files: ['a.pdf'], source: Buffer.from(`From: a@b.example\r\n${HEAD}Content-Type: multipart/mixed; `
+      + `boundary=abc\r\n\r\n--abc\r\nContent-Type: multipart/alternative; boundary=abc\r\n\r\n--abc\r\n${TEXT}--abc\r\nContent-Type: text/html\r\n\r\n<p>x</p>\r\n--abc--\r\n--abc\r\n${FILE}--abc--\r\n`) },
+    'parts without names': { text: 'the text', source: Buffer.from(`From: a@b.example\r\n${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n${TEXT}${['message/delivery-status',
+      'text/rfc822-headers', 'text/vcard', 'text/calendar', 'application/pkcs7-signature', 'application/pgp-signature', 'application/ms-tnef', 'application/zip', 'audio/mpeg', 'foo/bar']
+      .map(type => `--b\r\nContent-Type: ${type}\r\n\r\nx\r\n`).join('')}--b\r\nContent-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=c\r\n\r\n--c\r\n`
+      + 'Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n--c\r\nContent-Type: application/octet-stream\r\n\r\nx\r\n--c--\r\n--b--\r\n'),
+      files: ['delivery-status.txt', 'headers.txt', 'contact.vcf', 'invite.ics', 'smime.p7s', 'signature.asc', 'winmail.dat', 'part-9.zip', 'part-10.mp3', 'part-11.bin',
+        'version.asc', 'encrypted.asc'] },
+    'names that are none': { files: ['unnamed', 'unnamed', `${'x'.repeat(251)}.pdf`], source: Buffer.from(`From: a@b.example\r\n${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n`
+      + `${['.', '..', `${'x'.repeat(300)}.pdf`].map(name => `--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename="${name}"\r\n\r\nx\r\n`).join('')}--b--\r\n`) },
   };
   for (const quirks of [{}, { placeholders: true, structure: true }]) {
     it(`reads as other programs read it, in list, get and feed${quirks.structure ? ', from a server that reads as Dovecot does' : ''}`, async () => {

@@ -6,6 +6,8 @@ declare module 'libmime' {
     decodeWords(text: string): string;
     decodeHeaders(head: string): Record<string, string[]>;
     parseHeaderValue(text: string): { value: string | false; params: Record<string, string> };
+    /** The usual ending of files of a type, without its dot; `bin` for types that are not known. */
+    detectExtension(type: string): string;
   }
   const libmime: Libmime & { Libmime: typeof Libmime };
   export default libmime;

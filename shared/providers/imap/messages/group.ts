@@ -90,7 +90,7 @@ async function readTogether(client: ImapFlow, places: readonly Place[]): Promise
     await mendRows(client, rows.values());
     const open = new Map<number, { row: FetchMessageObject; shape: Outline; message: ImapMessage }>();
     for (const [uid, row] of rows) {
-      const shape = outline(row.bodyStructure);
+      const shape = outline(row.bodyStructure, row);
       if (shape && byUid.has(uid)) open.set(uid, { row, shape, message: toMessage(row, first!.folder, first!.uidValidity, shape) });
     }
     await fetchParts(client, [...open].map(([uid, { shape }]) => ({ uid, parts: [...shape.texts, ...shape.htmls], header: true })), got => {

@@ -10,11 +10,13 @@ const NO_HOST = /^(?:missing_domain|\.syntax-error\.|\.missing-host-name\.|unspe
 const NO_MAILBOX = /^(?:missing_mailbox|missing_mailbox_terminator|invalid_address|unexpected_data_after_address)$/i;
 
 // Made once: a bundler turns such a pattern into a call that makes it each time.
-const NOT_IN_DOMAIN = /[\s\p{Cc}<>@]/u, NOT_IN_LOCAL = /[\s\p{Cc}<>]/u;
+const NOT_IN_DOMAIN = /[\s\p{Cc}<>@,;()"\\]/u, NOT_IN_LOCAL = /[\s\p{Cc}<>]/u;
+/** What servers leave of separators that stood where none belongs. */
+const BEFORE = /^[\s,;]+/, BEHIND = /(?<![\s,;>])[\s,;>]+$/;
 
 /** The address of these two halves; undefined where one is missing, or stands in the place of one that is. */
 export function addressOf(mailbox: string, host: string): string | undefined {
-  const local = mailbox.trim().replace(/^mailto:/i, ''), domain = host.trim();
+  const local = mailbox.replace(BEFORE, '').trimEnd().replace(/^mailto:/i, ''), domain = host.replace(BEHIND, '').trimStart();
   if (!local || !domain || NO_HOST.test(domain) || NO_MAILBOX.test(local) || NOT_IN_DOMAIN.test(domain) || NOT_IN_LOCAL.test(local)) return undefined;
   return `${local}@${domain}`;
 }
@@ -32,8 +34,14 @@ const LONGEST = 100_000, MOST = 5_000;
 const shielded = (value: string): string => value.replace(/=\?[^?\s]+\?q\?[^?]*\?=/gi, word =>
   word.replace(/[,;:<>@()"\\]/g, c => `=${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`));
 
-/** A name on one line, without what a comment or a separator left behind. */
-const cleanLabel = (name: string): string => name.replace(/[\p{Cc}\s]+/gu, ' ').replace(/[\s;]+$/, '').trimStart();
+/** A name on one line, without what a comment, a bracket or a separator left behind. */
+export function cleanLabel(name: string): string {
+  const text = name.replace(SPACES, ' ').trim(), rest = text.includes('<') ? ' ;' : ' ;>';
+  let end = text.length;
+  while (end && rest.includes(text[end - 1]!)) end--;
+  return text.slice(0, end);
+}
+const SPACES = /[\p{Cc}\s]+/gu;
 
 /** The part of a field that is read. */
 function bounded(value: string): string {

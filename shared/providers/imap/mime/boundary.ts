@@ -5,7 +5,7 @@ import { structured } from './decode.js';
  * kind or to close a quote before. Undefined for what is no multipart, or names no boundary.
  */
 export function multipartOf(contentType: string): { kind: string; boundary: string } | undefined {
-  const found = /^\s*multipart\b\s*\/?\s*([\w.+-]*)[\s,;]*(.*)$/is.exec(contentType.slice(0, LONGEST));
+  const found = /^[\s"']*multipart\b\s*\/?\s*([\w.+-]*)[\s,;"']*(.*)$/is.exec(contentType.slice(0, LONGEST));
   if (!found) return undefined;
   const [, kind, rest] = found as unknown as [string, string, string];
   const said = structured(`multipart/${kind || 'mixed'}; ${rest}`).params.boundary?.trim()

@@ -128,7 +128,7 @@ function utf8(bytes: Uint8Array, cut: boolean, said: boolean): string {
     if (code === 0xfffd) bad++; else if (code > 0x7f) good++;
   }
   // By chance hardly any of the other charsets makes a character of UTF-8: where there are some, what is bad beside them is damage.
-  return (said ? bad > good * 8 : bad * 10 > good) ? windows.decode(bytes) : text;
+  return (said ? bad > good * 8 : bad * 2 > good) ? windows.decode(bytes) : text;
 }
 
 /**
@@ -141,14 +141,16 @@ export function textOf(bytes: Uint8Array, charset: string | undefined, cut = fal
   try { return read(bytes, cut); } catch { return utf8(bytes, cut, false); }
 }
 
-/** Bytes of a header that should be ASCII: UTF-8 where they are that, else the charset of the body, else windows-1252. */
+/**
+ * Bytes of a header that should be ASCII: UTF-8 where they are that, else the charset of the body, else windows-1252. A byte or two that are bad
+ * beside much that is UTF-8 are damage. A mark of the byte order is no text.
+ */
 export function rawText(bytes: Uint8Array, charset?: string): string {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   // Most are, and need no decoder.
   if (isAscii(all)) return all.includes(ESC) && SHIFTS.test(all.toString('latin1')) ? fromShifted(all, 'iso-2022-jp') : all.toString('latin1');
-  if (isUtf8(all)) return all.toString('utf8');
   const name = charsetName(charset);
-  return !name || /^utf-/.test(name) || isShifted(name) ? windows.decode(all) : textOf(all, name);
+  return isUtf8(all) || !name || /^utf-/.test(name) || isShifted(name) ? utf8(all, false, name === 'utf-8') : textOf(all, name);
 }
 const ESC = 0x1b, SHIFTS = /\x1b\$[@AB(][^]*\x1b\([BJ]/;
 

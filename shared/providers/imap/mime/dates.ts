@@ -2,15 +2,16 @@ const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 /** Hours east of UTC (RFC 5322 section 4.3); every other name of a zone counts as UTC there. */
 const ZONES: Readonly<Record<string, number>> = { edt: -4, est: -5, cdt: -5, cst: -6, mdt: -6, mst: -7, pdt: -7, pst: -8, cet: 1, cest: 2, mez: 1, mesz: 2,
   bst: 1, jst: 9 };
-const TIME = String.raw`(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2})(?:[.,]\d+)?)?(?:\s*([ap])\.?m\.?\b)?`, ZONE = String.raw`(?:\s*(?:GMT|UTC?)?\s*([+-]\d{1,2}(?::?\d{2})?|[a-z]+))?`;
+const TIME = String.raw`(\d{1,2})\s?[:.]\s?(\d{1,2})(?:\s?[:.]\s?(\d{1,2})(?:[.,]\d+)?)?(?:\s*([ap])\.?m\.?\b)?`;
+const ZONE = String.raw`(?:\s*(?:GMT|UTC?)?\s*([+-]\d{1,2}(?::?\d{2})?(?!\d)|[+-]\d{3}(?!\d)|[a-z]+))?`;
 /** `Mon, 2 Nov 2026 10:00:00 +0100` with what people leave out or put between. */
-const MAIL = new RegExp(String.raw`^(?:[a-z]+[.,]*\s*)?(\d{1,2})[\s-]+([a-z]{3})[a-z]*\.?,?[\s-]+(\d{2,4}),?(?:\s+${TIME}${ZONE})?`, 'i');
+const MAIL = new RegExp(String.raw`^(?:[a-z]+[.,]*\s*)?(\d{1,2})\.?[\s-]+([a-z]{3})[a-z]*\.?,?[\s-]+(\d{2,4}),?(?:\s+${TIME}${ZONE})?`, 'i');
 /** `Mon Nov  2 10:00:00 2026`, as C writes it; with a zone before the year or behind it. */
 const C = new RegExp(String.raw`^(?:[a-z]+\.?,?\s+)?([a-z]{3})[a-z]*\.?\s+(\d{1,2}),?\s+${TIME}${ZONE}\s+(\d{4})(?:\s+([+-]\d{4}))?`, 'i');
 /** `November 2, 2026 10:00 AM`. */
 const AMERICAN = new RegExp(String.raw`^(?:[a-z]+\.?,\s*)?([a-z]{3})[a-z]*\.?\s+(\d{1,2}),?\s+(\d{4}),?(?:\s+(?:at\s+)?${TIME}${ZONE})?`, 'i');
 /** `2026-11-02T10:00:00Z` (RFC 3339), with or without a zone. */
-const ISO = new RegExp(String.raw`^(\d{4})-(\d{1,2})-(\d{1,2})(?:[t\s]+${TIME}${ZONE})?`, 'i');
+const ISO = new RegExp(String.raw`^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[t\s]+${TIME}${ZONE})?`, 'i');
 
 /** As RFC 5322 writes it and most programs do, on a day that every month has: the engine reads that alike, in a tenth of the time. */
 const PLAIN = new RegExp(String.raw`^[A-Z][a-z]{2}, (?:0?[1-9]|1\d|2[0-8]) (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:19|20)\d\d`
@@ -23,7 +24,7 @@ const PLAIN = new RegExp(String.raw`^[A-Z][a-z]{2}, (?:0?[1-9]|1\d|2[0-8]) (?:Ja
 export function dateOf(value: string): Date | undefined {
   if (PLAIN.test(value)) return new Date(value);
   // Comments stand behind most dates, and say what the zone is called.
-  const text = value.slice(0, 200).replace(/\([^()]*\)/g, ' ').replace(/\s+/g, ' ').trim();
+  const text = value.slice(0, 200).replace(/\([^()]*\)/g, ' ').replace(/[\s"]+/g, ' ').replace(/ (?=,)/g, '').trim();
   const mail = MAIL.exec(text);
   if (mail) return made(yearOf(mail[3]!), monthOf(mail[2]!), mail[1]!, mail.slice(4, 8), mail[8]);
   const c = C.exec(text);
@@ -42,7 +43,7 @@ function yearOf(digits: string): number {
 
 /** Minutes east of UTC; NaN for what no zone can be. */
 function offsetOf(zone: string | undefined): number {
-  const found = /^([+-])(\d{1,2})(?::?(\d{2}))?$/.exec(zone ?? '');
+  const found = /^([+-])(\d{1,2}?)(?::?(\d{2}))?$/.exec(zone ?? '');
   if (!found) return (ZONES[(zone ?? '').toLowerCase()] ?? 0) * 60;
   const [hours, minutes] = [Number(found[2]), Number(found[3] ?? 0)];
   return hours > 23 || minutes > 59 ? NaN : (found[1] === '-' ? -1 : 1) * (hours * 60 + minutes);

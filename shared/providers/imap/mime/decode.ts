@@ -63,7 +63,7 @@ export function headerFields(bytes: Uint8Array, { raw = false, charset }: { raw?
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), fields: Field[] = [];
   // Most headers are ASCII, and a letter a byte.
   const plain = isAscii(all) && !all.includes(ESC) ? all.toString('latin1') : undefined;
-  for (let at = 0; at < all.length && fields.length < MOST_FIELDS;) {
+  for (let at = all.indexOf(BYTE_ORDER) === 0 ? BYTE_ORDER.length : 0; at < all.length && fields.length < MOST_FIELDS;) {
     const from = at, end = plain === undefined ? fieldEnd(all, at) : plainFieldEnd(plain, at);
     at = end;
     const colon = plain === undefined ? all.indexOf(COLON, from) : plain.indexOf(':', from);
@@ -77,6 +77,8 @@ export function headerFields(bytes: Uint8Array, { raw = false, charset }: { raw?
   return fields;
 }
 const COLON = 0x3a, SPACE = 0x20, TAB = 0x09, ESC = 0x1b, NO_NAME = /[^!-9;-~]/;
+/** What some editors put before the first field. */
+const BYTE_ORDER = Buffer.from('\ufeff');
 
 /** One line of what may be folded. */
 function unfolded(value: string): string {

@@ -125,6 +125,6 @@ function structureOf(fields: readonly Field[], path: readonly number[], multipar
 
 /** `text/html` of whatever stands before a missing semicolon; a type that is none is text (RFC 2045 section 5.2). */
 function typeOf(value: string): string {
-  const found = /^\s*([\w!#$&^.+-]+)\s*\/\s*([\w!#$&^.+-]+)/.exec(value);
-  return found ? `${found[1]}/${found[2]}`.toLowerCase() : /^\s*text\b/i.test(value) || !value.trim() ? 'text/plain' : 'application/octet-stream';
+  const found = /^[\s"']*([\w!#$&^.+-]+)\s*\/\s*([\w!#$&^.+-]+)/.exec(value);
+  return found ? `${found[1]}/${found[2]}`.toLowerCase() : /^[\s"']*text\b/i.test(value) || !value.trim() ? 'text/plain' : 'application/octet-stream';
 }

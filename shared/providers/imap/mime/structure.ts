@@ -1,5 +1,6 @@
 import type { MessageStructureObject } from '../libraries.js';
 import type { Attachment } from '../../../vocabulary.js';
+import { decodingTools } from '../libraries.js';
 import { encodingName } from './transfer.js';
 
 /** A part that can be fetched by its number; `size` is in bytes as they are in the message, so before base64 is undone. */
@@ -19,7 +20,10 @@ const FILES = /^text\/(?:calendar|x-vcalendar|csv|tab-separated-values|directory
 const NAMES: Readonly<Record<string, string>> = {
   'application/ms-tnef': 'winmail.dat', 'application/vnd.ms-tnef': 'winmail.dat', 'application/pkcs7-mime': 'smime.p7m', 'application/x-pkcs7-mime': 'smime.p7m',
   'application/pkcs7-signature': 'smime.p7s', 'application/x-pkcs7-signature': 'smime.p7s', 'application/pgp-signature': 'signature.asc',
-  'application/pgp-encrypted': 'version.asc', 'application/pgp-keys': 'key.asc', 'text/calendar': 'invite.ics',
+  'application/pgp-encrypted': 'version.asc', 'application/pgp-keys': 'key.asc', 'text/calendar': 'invite.ics', 'application/ics': 'invite.ics',
+  'text/vcard': 'contact.vcf', 'text/x-vcard': 'contact.vcf', 'text/directory': 'contact.vcf', 'message/delivery-status': 'delivery-status.txt',
+  'message/global-delivery-status': 'delivery-status.txt', 'message/disposition-notification': 'receipt.txt', 'message/feedback-report': 'feedback-report.txt',
+  'message/global-disposition-notification': 'receipt.txt', 'text/rfc822-headers': 'headers.txt', 'message/global-headers': 'headers.txt',
 };
 
 /** The charset of the first text of a message that says one. */
@@ -31,13 +35,19 @@ export function bodyCharset(node: MessageStructureObject | undefined): string | 
   return node?.type.startsWith('text/') ? node.parameters?.charset : undefined;
 }
 
+/** A type as it is meant: some programs put quotes round it, and servers tell them. Undefined for what is none. */
+export function typeNamed(said: string): string | undefined {
+  const type = said.replace(/["'\s]+/g, '').toLowerCase();
+  return /^[^/]+\/[^/]+$/.test(type) ? type : undefined;
+}
+
 /** A leaf as a part. */
 function partOf(node: MessageStructureObject): Part {
   const parameters = node.parameters ?? {}, disposition = node.disposition?.toLowerCase();
   const name = node.dispositionParameters?.filename ?? parameters.name ?? (node.envelope?.subject
     ? `${node.envelope.subject.replace(/[\\/]/g, '_')}.eml` : undefined);
   return {
-    part: node.part ?? '1', type: /^[^/]+\/[^/]+$/.test(node.type) ? node.type : 'application/octet-stream', size: node.size ?? 0,
+    part: node.part ?? '1', type: typeNamed(node.type) ?? 'application/octet-stream', size: node.size ?? 0,
     encoding: encodingName(node.encoding), inline: disposition === 'inline' || (disposition === undefined && !!node.id),
     ...(parameters.charset ? { charset: parameters.charset } : {}),
     ...(parameters.format?.toLowerCase() === 'flowed' ? { flowed: true, delSp: parameters.delsp?.toLowerCase() === 'yes' } : {}),
@@ -54,19 +64,23 @@ export function outline(root: MessageStructureObject | undefined, { size = 0, ou
   if (!root) return undefined;
   const out: Outline = { texts: [], htmls: [], attachments: [] };
   let odd = false, unbounded = false, leaves = 0, bytes = 0;
-  const walk = (node: MessageStructureObject, depth: number, alternative: boolean) => {
+  const walk = (node: MessageStructureObject, depth: number, alternative: boolean, around?: MessageStructureObject) => {
     if (odd && !ours) return;
     if (depth > DEEPEST || leaves > MOST_PARTS) { odd = true; return; }
     if (node.childNodes && !node.type.startsWith('message/')) {
       // A multipart without a single part or without a boundary, or a leaf that has parts, was misread by the server.
-      if (!node.type.startsWith('multipart/') || node.childNodes.length === 0 || (node.parameters && !node.parameters.boundary)) odd = true;
+      const boundary = node.parameters?.boundary;
+      if (!node.type.startsWith('multipart/') || node.childNodes.length === 0 || (node.parameters && !boundary)) odd = true;
+      // Nobody can tell whose end a line is that ends both.
+      if (boundary !== undefined && boundary === around?.parameters?.boundary) odd = true;
       if (!node.parameters) unbounded = true;
-      for (const child of node.childNodes) walk(child, depth + 1, alternative || node.type === 'multipart/alternative');
+      for (const child of node.childNodes) walk(child, depth + 1, alternative || node.type === 'multipart/alternative', node);
       return;
     }
     // Types without a half, as `text/html charset=utf-8` is told.
     if (node.type.startsWith('multipart/') || /^\/|\/$/.test(node.type)) { odd = true; return; }
     const part = partOf(node), first = !out.texts.length && !out.htmls.length;
+    if (around?.type === 'multipart/encrypted' && part.type === 'application/octet-stream') part.name ??= 'encrypted.asc';
     leaves++;
     bytes += part.size;
     const words = part.type.startsWith('text/') && !FILES.test(part.type);
@@ -82,12 +96,15 @@ export function outline(root: MessageStructureObject | undefined, { size = 0, ou
   return odd && !ours ? undefined : out;
 }
 /**
- * True where the header, once it is here, shows that the server's structure is not that of the message: one leaf in place of a multipart, or
- * nothing in a message that goes on behind its header. `size` is that of the message, in bytes.
+ * True where the header, once it is here, shows that the server's structure is not that of the message: one leaf in place of a multipart, another
+ * type in place of HTML, or nothing in a message that goes on behind its header. `size` is that of the message, in bytes.
  */
 export function isMisread(root: MessageStructureObject | undefined, header: Buffer, size: number): boolean {
   if (!root) return true;
-  if (!root.childNodes && /^content-type:\s*multipart\b/im.test(header.toString('latin1', 0, LONGEST_LOOK))) return true;
+  if (!root.childNodes) {
+    const said = /^content-type\s*:[\s"']*(multipart\b|text\s*\/\s*html\b)/im.exec(header.toString('latin1', 0, LONGEST_LOOK))?.[1];
+    if (said && (/^multipart$/i.test(said) || root.type !== 'text/html')) return true;
+  }
   const holds = (node: MessageStructureObject): boolean => node.childNodes && !node.type.startsWith('message/') ? node.childNodes.some(holds) : !!node.size;
   // An empty line, and a line break behind it, are no content.
   return !holds(root) && size > header.length + 4;
@@ -98,15 +115,29 @@ const LONGEST_LOOK = 64 * 1024;
 /** A message of more bytes has more than a header of the usual kind. */
 const EMPTY = 1_000;
 
-/** A file name without directories or control characters; nothing of the sender's is ever used as a path. */
-export const cleanName = (name: string): string => name.replace(/\p{Cc}+/gu, ' ').replace(/^.*[\\/]/, '').trim().slice(0, 255) || 'unnamed';
+/**
+ * A file name without directories or control characters; nothing of the sender's is ever used as a path. A long one keeps its ending, which says
+ * what the file is.
+ */
+export function cleanName(name: string): string {
+  const clean = name.slice(-LONGEST_GIVEN).replace(/\p{Cc}+/gu, ' ').replace(/^.*[\\/]/, '').trim();
+  if (/^\.*$/.test(clean)) return 'unnamed';
+  if (clean.length <= LONGEST_NAME) return clean;
+  const ending = /\.[^.\s]{1,20}$/.exec(clean)?.[0] ?? '';
+  return `${clean.slice(0, LONGEST_NAME - ending.length).replace(/[\ud800-\udbff]$/, '')}${ending}`;
+}
+/** In characters; what is given may be longer. */
+const LONGEST_NAME = 255, LONGEST_GIVEN = 10_000;
 
-const EXTENSIONS: Readonly<Record<string, string>> = {
-  'message/rfc822': 'eml', 'text/calendar': 'ics', 'text/plain': 'txt', 'text/html': 'html', 'application/pdf': 'pdf', 'image/png': 'png',
-    'image/jpeg': 'jpg', 'image/gif': 'gif',
+/** The endings of types that mail is made of; all others are known to the library. */
+const ENDINGS: Readonly<Record<string, string>> = {
+  'message/rfc822': 'eml', 'message/global': 'eml', 'message/partial': 'eml', 'text/plain': 'txt', 'text/html': 'html', 'image/jpg': 'jpg',
+  'image/jpeg': 'jpg', 'image/x-png': 'png', 'text/rtf': 'rtf', 'audio/mpeg': 'mp3',
 };
 /** The name of a part, or one made from its number and type. */
-export const nameOf = (part: { part: string; type: string; name?: string }): string => part.name ?? NAMES[part.type] ?? `part-${part.part}.${EXTENSIONS[part.type] ?? 'bin'}`;
+export function nameOf({ part, type, name }: { part: string; type: string; name?: string }): string {
+  return name ?? NAMES[type] ?? `part-${part}.${ENDINGS[type] ?? decodingTools().Libmime.prototype.detectExtension(type)}`;
+}
 
 /** The bytes of a line of base64, of 76 characters and its end (RFC 2045 section 6.8), and how many it holds. */
 const LINE = 78, HELD = 57;

@@ -57,9 +57,9 @@ const STANDARD: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary', 'quoted
 export function encodingName(said: string | undefined): string {
   const standard = (said ?? '').length < 20 ? (said ?? '').toLowerCase() : '';
   if (STANDARD.has(standard)) return standard;
-  const name = (said ?? '').slice(0, 100).replace(/\(.*\)/g, '').replace(/^[\s"']+/, '').replace(/[;\s"'].*$/s, '').toLowerCase();
-  if (/^(?:x-)?uue?(?:ncode)?$/.test(name)) return 'uuencode';
-  if (/^quoted-?\s?printable$/.test(name)) return 'quoted-printable';
+  const text = (said ?? '').slice(0, 100).replace(/\(.*\)/g, '').replace(/^[\s"']+/, '').toLowerCase(), name = text.replace(/[;,\s"'].*$/s, '');
+  if (/^(?:x-)?uue?(?:ncoded?)?$/.test(name)) return 'uuencode';
+  if (/^quoted[-_\s]?printable(?![\w-])/.test(text)) return 'quoted-printable';
   return /^(?:x-)?base-?64$/.test(name) ? 'base64' : name || '7bit';
 }
 

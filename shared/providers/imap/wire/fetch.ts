@@ -1,4 +1,4 @@
-import { addressesIn, addressOf } from '../mime/address.js';
+import { addressesIn, addressOf, cleanLabel } from '../mime/address.js';
 import { rawText } from '../mime/charset.js';
 import { dateOf } from '../mime/dates.js';
 import { headerFields, words } from '../mime/decode.js';
@@ -313,7 +313,7 @@ function people(list: Value | undefined, doubt: () => void, charset?: string): M
   const out: MessageAddressObject[] = [];
   for (const one of list) {
     if (!Array.isArray(one)) continue;
-    const name = unquoted(words(said(one[0], charset))), mailbox = said(one[2]), host = said(one[3]), address = addressOf(mailbox, host);
+    const name = cleanLabel(unquoted(words(said(one[0], charset)))), mailbox = said(one[2]), host = said(one[3]), address = addressOf(mailbox, host);
     if (address !== undefined) out.push({ name, address });
     // NIL for a host is the beginning of a group, whose name stands in place of the mailbox, or its end.
     else if (one[3] === null) { if (name || mailbox) out.push({ name: name || unquoted(words(mailbox)), address: '' }); }
