@@ -316,7 +316,10 @@ function people(list: Value | undefined, doubt: () => void, charset?: string): M
     const name = cleanLabel(unquoted(words(said(one[0], charset)))), mailbox = said(one[2]), host = said(one[3]), address = addressOf(mailbox, host);
     if (address !== undefined) out.push({ name, address });
     // NIL for a host is the beginning of a group, whose name stands in place of the mailbox, or its end.
-    else if (one[3] === null) { if (name || mailbox) out.push({ name: name || unquoted(words(mailbox)), address: '' }); }
+    else if (one[3] === null) {
+      const group = name || cleanLabel(unquoted(words(mailbox)));
+      if (group) out.push({ name: group, address: '' });
+    }
     else {
       doubt();
       if (name) out.push({ name, address: '' });
