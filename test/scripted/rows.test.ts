@@ -3,7 +3,7 @@ import { take, type Client, type FileValue, type Message, type Receipt } from '.
 import { startImap } from './imap.js';
 import { letter, letterWithFile } from './mail.js';
 import { startSmtp } from './smtp.js';
-import { accountOf, bytesOf, follow, idOf } from './with.js';
+import { accountOf, bytesOf, follow, idOf, withScript } from './with.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 
 /** What servers tell beside the row that was asked for, before and after it. */
@@ -50,6 +50,16 @@ describe('IMAP transcripts: rows', () => {
       } finally { closeConnections(); await server.close(); }
     });
   }
+
+  // RFC 3501 section 7.4.2 lets a server tell of a message in several answers, which name it by its position alone.
+  it('the first look takes what is told by position in halves for one message', () => withScript([
+    'C: FETCH 1:* …', 'S: * 1 FETCH (UID 1 RFC822.SIZE 99)', 'S: * 1 FETCH (INTERNALDATE "28-Nov-2026 10:00:00 +0000" '
+      + 'ENVELOPE (NIL "m1" (("Ann" NIL "ann" "a.test")) NIL NIL NIL NIL NIL NIL "<id1@a.test>"))', 'S: $ OK done',
+  ].join('\n'), async (client, server) => {
+    const { cursor } = await client.since('messageReceived', {});
+    server.messages.push(letter(2));
+    assert.deepEqual((await follow(client, {}, cursor)).items.map(({ item }) => item.subject), ['m2']);
+  }, { uidNext: null }));
 
   // A server may tell of one message in several answers (RFC 3501 section 7.4.2 asks for none): some do when the parts come from different stores.
   it('a row in two halves is one row', async () => {

@@ -1,7 +1,7 @@
 import { compactSet, refuse, type Cursor } from './cursor.js';
 import { bodyStructure, envelope, findPart, type Part } from './mime.js';
 import { vanished } from './folders.js';
-import { flagList, tell, type CommandEntry, type Selected, type Session } from './session.js';
+import { flagList, tell, unasked, type CommandEntry, type Selected, type Session } from './session.js';
 import type { Quirks } from './server.js';
 import { bytesOf, type Message } from './store.js';
 
@@ -21,7 +21,10 @@ const simple: Record<string, Item> = {
   FLAGS: { name: 'FLAGS', value: row => [flagList(row.selected, row.message)] },
   INTERNALDATE: { name: 'INTERNALDATE', value: row => [`INTERNALDATE "${dateTime(row.message.internalDate)}"`] },
   'RFC822.SIZE': { name: 'RFC822.SIZE', value: row => [`RFC822.SIZE ${row.message.size}`] },
-  ENVELOPE: { name: 'ENVELOPE', value: row => [`ENVELOPE ${envelope(row.parsed().part, row.quirks.placeholders)}`] },
+  ENVELOPE: { name: 'ENVELOPE', value: row => {
+    const told = `ENVELOPE ${envelope(row.parsed().part, row.quirks.placeholders)}`;
+    return [row.quirks.literals ? told.replace(/"((?:[^"\\]|\\.)*)"/g, (_, text: string) => asLiteral(text.replace(/\\(.)/g, '$1'))) : told];
+  } },
   BODYSTRUCTURE: { name: 'BODYSTRUCTURE', value: row => { const { part, bytes } = row.parsed(); return [`BODYSTRUCTURE ${bodyStructure(part, bytes, true, row.quirks)}`]; } },
   BODY: { name: 'BODY', value: row => { const { part, bytes } = row.parsed(); return [`BODY ${bodyStructure(part, bytes, false, row.quirks)}`]; } },
   MODSEQ: { name: 'MODSEQ', value: row => [`MODSEQ (${row.message.modseq})`] },
@@ -35,12 +38,13 @@ const macros: Record<string, string[]> = {
   ALL: ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'ENVELOPE'], FAST: ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE'],
   FULL: ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'ENVELOPE', 'BODY'],
 };
+const asLiteral = (text: string) => `{${text.length}}\r\n${text}`;
 const literal = (name: string, bytes: Buffer): (string | Buffer)[] => [`${name} {${bytes.length}}\r\n`, bytes];
 const bare = new Set(['UID', 'FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'MODSEQ', 'EMAILID', 'THREADID']);
 
 function readItem(session: Session, args: Cursor): Item {
   const name = args.run(/[A-Za-z0-9.]/).toUpperCase();
-  if ((name === 'BODY' || name === 'BODY.PEEK') && args.at('[')) return bodySection(args, name === 'BODY.PEEK');
+  if ((name === 'BODY' || name === 'BODY.PEEK') && args.at('[')) return bodySection(session, args, name === 'BODY.PEEK');
   const needs = { MODSEQ: 'CONDSTORE', EMAILID: 'OBJECTID', THREADID: 'OBJECTID' }[name];
   const item = simple[name];
   if (!item || (needs && !session.server.has(needs))) return refuse('BAD', `Unknown FETCH item ${name || args.run(/[^ ]/)}`);
@@ -48,7 +52,7 @@ function readItem(session: Session, args: Cursor): Item {
   return item;
 }
 
-function bodySection(args: Cursor, peek: boolean): Item {
+function bodySection(session: Session, args: Cursor, peek: boolean): Item {
   args.need('[');
   const path: number[] = [];
   let spelled = '', what = '', fields: string[] = [];
@@ -78,12 +82,15 @@ function bodySection(args: Cursor, peek: boolean): Item {
     args.need('>');
     partial = [from, count];
   }
+  const { nil, wholePieces } = session.server.options.quirks ?? {};
+  if (wholePieces) partial = undefined;
   const name = `BODY[${spelled}]${partial ? `<${partial[0]}>` : ''}`;
   return {
     name, marksSeen: !peek,
     value(row) {
       // A section that is not there has no bytes, as Dovecot answers; RFC 3501 does not say.
       const whole = section(row, path, what, fields) ?? Buffer.alloc(0);
+      if (nil && !whole.length) return [`${name} NIL`];
       return literal(name, partial ? whole.subarray(partial[0], partial[0] + partial[1]) : whole);
     },
   };
@@ -158,6 +165,8 @@ export const fetchCommand: CommandEntry = {
     const marks = !selected.readOnly && items.some(i => i.marksSeen), showsFlags = items.some(i => i.name === 'FLAGS');
     const readsContent = items.some(i => !bare.has(i.name));
     let missing = false;
+    const quirks = server.options.quirks ?? {}, word = (name: string) => quirks.lowerCase ? name.toLowerCase() : name;
+    if (quirks.backwards) { chosen.reverse(); items.reverse(); }
     for (const place of chosen) {
       const message = selected.view[place]!;
       if (since !== undefined && message.modseq <= since) continue;
@@ -181,7 +190,7 @@ export const fetchCommand: CommandEntry = {
       let bytes: Buffer | undefined, parsed: ReturnType<Row['parsed']> | undefined;
       const row: Row = {
         selected, message,
-        parsed: () => parsed ??= server.parsed(message), quirks: server.options.quirks ?? {},
+        parsed: () => parsed ??= server.parsed(message), quirks,
         bytes: () => bytes ??= parsed?.bytes ?? (typeof message.source === 'function' ? server.parsed(message).bytes : bytesOf(message)),
       };
       const newlySeen = marks && !message.flags.includes('\\Seen');
@@ -189,9 +198,19 @@ export const fetchCommand: CommandEntry = {
       const shown = newlySeen && !showsFlags ? [simple.FLAGS!, ...items] : items;
       // Flags shown here need not be told again; rows without them leave an extra FETCH row for the end, as RFC 3501 7.4.2 allows.
       if (showsFlags) selected.changed.delete(message);
-      const out: (string | Buffer)[] = [`* ${place + 1} FETCH (`];
-      shown.forEach((item, i) => { if (i > 0) out.push(' '); out.push(...item.value(row)); });
-      out.push(')\r\n');
+      const out: (string | Buffer)[] = [];
+      // Both halves say which message they are about.
+      const cut = quirks.halves ? shown.length >> 1 : 0, parts = cut ? [shown.slice(0, cut), shown.slice(cut)] : [shown];
+      for (const part of parts) {
+        const told = uid && !part.some(item => item.name === 'UID') ? [simple.UID!, ...part] : part;
+        out.push(`* ${place + 1} ${word('FETCH')} (`);
+        told.forEach((item, i) => {
+          const [first, ...rest] = item.value(row) as [string, ...(string | Buffer)[]];
+          out.push(`${i > 0 ? ' ' : ''}${word(item.name)}${first.slice(item.name.length)}`, ...rest);
+        });
+        out.push(')\r\n');
+      }
+      unasked(session);
       if (fault?.cut === 'literal') return await cutLiteral(session, out);
       let text = '';
       for (const part of out) if (typeof part === 'string') text += part; else { wire.write(text); text = ''; wire.write(part); }

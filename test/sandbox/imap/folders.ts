@@ -79,6 +79,9 @@ function tree(mailboxes: Map<string, Mailbox>, separator: string): { name: strin
   return [...names].sort((a, b) => a === 'INBOX' ? -1 : b === 'INBOX' ? 1 : a < b ? -1 : 1).map(name => ({ name, mailbox: mailboxes.get(name) }));
 }
 
+/** Folders whose UIDVALIDITY moves no more. */
+const steady = new WeakSet<Mailbox>();
+
 const select = (readOnly: boolean): CommandEntry => ({
   state: 'in',
   run(session, args) {
@@ -113,6 +116,8 @@ const select = (readOnly: boolean): CommandEntry => ({
     unselect(session);
     if (before && server.has('QRESYNC')) tell(session, 'OK [CLOSED] Previous mailbox closed.');
     const mailbox = mailboxOf(session, name), selected = enter(session, mailbox, readOnly);
+    if (!readOnly) steady.add(mailbox);
+    else if (server.options.quirks?.movingValidity && !steady.has(mailbox)) mailbox.uidValidity++;
     const flags = knownFlags(mailbox);
     selected.toldKeywords = mailbox.keywords.size;
     tell(session, `FLAGS (${flags.join(' ')})`);
@@ -171,7 +176,12 @@ export const folderCommands: Record<string, CommandEntry> = {
   },
   NAMESPACE: {
     state: 'in', needs: 'NAMESPACE',
-    run(session, args) { args.end(); tell(session, `NAMESPACE (("" ${imapString(session.server.store.separator)})) NIL NIL`); return 'OK Namespace completed.'; },
+    run(session, args) {
+      const { prefix, separator } = session.server.store;
+      args.end();
+      tell(session, `NAMESPACE ((${imapString(prefix)} ${imapString(separator)})) NIL NIL`);
+      return 'OK Namespace completed.';
+    },
   },
   // RFC 9208 section 4.1.1; the limit is a guess of a usual one.
   GETQUOTAROOT: {
@@ -211,6 +221,7 @@ export const folderCommands: Record<string, CommandEntry> = {
         if (!uses.includes(use ?? '')) refuse('NO', '[USEATTR] Not a known special use');
       }
       args.end();
+      if (!name.startsWith(session.server.store.prefix) && name !== 'INBOX') refuse('NO', '[CANNOT] Invalid mailbox name: folders stand below the prefix');
       if (name === '' || name.split(separator).includes('')) refuse('NO', '[CANNOT] Invalid mailbox name: empty part');
       const mailbox = session.server.store.create(session.account!, name, use);
       return `OK ${session.server.has('OBJECTID') ? `[MAILBOXID (F${mailbox.uidValidity})] ` : ''}Create completed.`;

@@ -53,6 +53,7 @@ const search: CommandEntry = {
       if (message.modseq > highest) highest = message.modseq;
     });
     const modseq = usesModseq && found.length > 0 ? highest : undefined;
+    if (!found.length && server.options.quirks?.silentSearch) return 'OK Search completed.';
     if (!results) tell(session, `SEARCH${found.map(n => ` ${n}`).join('')}${modseq === undefined ? '' : ` (MODSEQ ${modseq})`}`);
     else {
       const parts = [`ESEARCH (TAG ${JSON.stringify(session.tag)})${uid ? ' UID' : ''}`];

@@ -17,6 +17,26 @@ export interface Quirks {
   placeholders?: boolean;
   /** BODYSTRUCTURE of a malformed Content-Type says little, as Dovecot's does. */
   structure?: boolean;
+  /** Flags, sizes of the folder and words that nobody asked for stand before and behind every row and every tagged answer (RFC 3501 section 7). */
+  unasked?: boolean;
+  /** `<start.length>` of a FETCH is not read: all of the section comes, and its name says so (https://github.com/hmailserver/hmailserver/issues/334). */
+  wholePieces?: boolean;
+  /** A row comes in two. */
+  halves?: boolean;
+  /** Rows and their items come from the last to the first. */
+  backwards?: boolean;
+  /** Names of answers and items are in lower case. */
+  lowerCase?: boolean;
+  /** Strings of ENVELOPE are literals. */
+  literals?: boolean;
+  /** Empty sections are NIL. */
+  nil?: boolean;
+  /** Nothing is told of a search that finds nothing (iCloud, https://github.com/home-assistant/core/issues/132042). */
+  silentSearch?: boolean;
+  /** Refusals have no response code: RFC 5530 is optional. */
+  plainNo?: boolean;
+  /** UIDVALIDITY moves at each EXAMINE until the folder was opened with SELECT, as Courier's and imap4d's do. */
+  movingValidity?: boolean;
 }
 
 export interface ImapOptions extends StoreOptions {

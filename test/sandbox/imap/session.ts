@@ -164,8 +164,22 @@ async function answer(session: Session, commands: Record<string, CommandEntry>, 
   }
   if (fault?.cut === 'answer') { session.over = true; wire.swallow(); wire.socket.destroy(); return; }
   if (base !== 'IDLE' || !server.trouble.deafIdle) sync(session, byUid || !entry?.keepNumbers);
-  wire.write(`${tag} ${result}\r\n`);
+  unasked(session);
+  wire.write(`${tag} ${server.options.quirks?.plainNo ? result.replace(/^NO \[[^\]]*\] /, 'NO ') : result}\r\n`);
   if (session.failures >= 20) await fail(session);
+}
+
+/** What nobody asked for: words at any time, and news of the folder that is open which is none. Numbers of messages are those of now. */
+export function unasked(session: Session): void {
+  const { selected, server } = session;
+  if (!server.options.quirks?.unasked || session.idling) return;
+  tell(session, 'OK Still here');
+  if (!selected || /^(SELECT|EXAMINE|CLOSE|UNSELECT)$/.test(session.command)) return;
+  tell(session, `${selected.view.length} EXISTS`);
+  const last = selected.view.at(-1);
+  if (!last) return;
+  tell(session, `${selected.view.length} FETCH (${flagList(selected, last)})`);
+  tell(session, `${selected.view.length} FETCH (UID ${last.uid} ${flagList(selected, last)})`);
 }
 
 /** Leaves the selected folder. */

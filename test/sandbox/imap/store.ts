@@ -41,9 +41,11 @@ export interface StoreOptions {
   /** Modification sequence every folder starts at; above 2^53 it finds clients that keep it in a JS number. */
   modseq?: bigint;
   separator?: string;
+  /** What the names of all folders but INBOX begin with, such as `INBOX.`. */
+  prefix?: string;
 }
 export interface Store {
-  separator: string;
+  separator: string; prefix: string;
   accounts: Map<string, Account>;
   addAccount(name: string, password: string): Account;
   create(account: Account, name: string, specialUse?: string): Mailbox;
@@ -86,7 +88,7 @@ export const bytesOf = (message: Message): Buffer => typeof message.source === '
 export const properName = (name: string): string => /^inbox(?=$|\/)/i.test(name) ? `INBOX${name.slice(5)}` : name;
 
 /** Accounts, folders and messages in memory. */
-export function createStore({ uidValidity = 1_700_000_000, modseq = 1n, separator = '/' }: StoreOptions = {}): Store {
+export function createStore({ uidValidity = 1_700_000_000, modseq = 1n, separator = '/', prefix = '' }: StoreOptions = {}): Store {
   let nextValidity = uidValidity, nextEmail = 1;
   const put = (mailbox: Mailbox, message: Message) => {
     message.modseq = ++mailbox.highestModseq;
@@ -96,12 +98,12 @@ export function createStore({ uidValidity = 1_700_000_000, modseq = 1n, separato
   };
   const clear = (mailbox: Mailbox, why: string) => { for (const watcher of [...mailbox.watchers]) watcher.gone(why); mailbox.watchers.clear(); };
   const store: Store = {
-    separator, accounts: new Map(),
+    separator, prefix, accounts: new Map(),
     addAccount(name, password) {
       const account: Account = { name, password, tokens: new Map(), mailboxes: new Map() };
       store.accounts.set(name, account);
       store.create(account, 'INBOX').subscribed = true;
-      for (const folder of ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive']) store.create(account, folder, `\\${folder}`).subscribed = true;
+      for (const folder of ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive']) store.create(account, `${prefix}${folder}`, `\\${folder}`).subscribed = true;
       return account;
     },
     create(account, name, specialUse) {

@@ -524,21 +524,23 @@ async function rowCollector(mailbox: MailboxObject, { set, query, each, uid = tr
   const partial = new Map<number, Row>(), over = new Set<number>();
   let failed: unknown;
   const fail = (error: unknown) => { failed ??= error ?? new Error('failed'); };
-  const hand = (row: Row): void | Promise<void> => {
+  const hand = (key: number, row: Row): void | Promise<void> => {
     if (failed !== undefined) return;
-    over.add(row.uid);
+    over.add(key);
     try { return each(row)?.catch(fail); } catch (error) { fail(error); }
   };
   const collect = (row: Row): void | Promise<void> => {
-    if (!(row.uid > 0) || !isAsked(row.uid) || over.has(row.uid) || isMadeUp(row)) return;
-    const known = partial.get(row.uid);
+    // Whoever asks by position may be told the UID in another answer than the rest.
+    const key = uid ? row.uid : row.seq;
+    if (!(key > 0) || !isAsked(key) || over.has(key) || isMadeUp(row)) return;
+    const known = partial.get(key);
     if (known) {
       const bodyParts = known.bodyParts && row.bodyParts ? new Map([...known.bodyParts, ...row.bodyParts]) : row.bodyParts ?? known.bodyParts;
       row = { ...known, ...row, ...(bodyParts ? { bodyParts } : {}) };
     }
-    if (!isComplete(row, query)) { partial.set(row.uid, row); return; }
-    partial.delete(row.uid);
-    return hand(row);
+    if (!(row.uid > 0) || !isComplete(row, query)) { partial.set(key, row); return; }
+    partial.delete(key);
+    return hand(key, row);
   };
   return {
     collect, isAsked,
@@ -548,7 +550,7 @@ async function rowCollector(mailbox: MailboxObject, { set, query, each, uid = tr
       return row instanceof Promise ? row.then(collect) : collect(row);
     },
     async finish(): Promise<void> {
-      for (const row of partial.values()) if (answersAny(row, query)) await hand(row);
+      for (const [key, row] of partial) if (row.uid > 0 && answersAny(row, query)) await hand(key, row);
       if (failed !== undefined) throw failed;
     },
   };
