@@ -5,7 +5,7 @@ import parser from 'imapflow/lib/handler/imap-parser.js';
 import { parseBodystructure, parseEnvelope } from 'imapflow/lib/tools.js';
 import { cleanLabel } from '../../shared/providers/imap/mime/address.js';
 import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
-import { envelopeOf, fetchRow, fetchTogether, quicken, settled } from '../../shared/providers/imap/wire/fetch.js';
+import { drainPipeline, envelopeOf, fastFetch, fetchRow, pipelineFetches } from '../../shared/providers/imap/wire/fetch.js';
 import { plainStructure } from '../../shared/providers/imap/wire/structure.js';
 import type { Value } from '../../shared/providers/imap/wire/value.js';
 
@@ -121,10 +121,10 @@ describe('IMAP: answers to FETCH', () => {
       let sent = '', uid = 1, next = 1;
       const sets = commands.map(all => { const first = next; next += all.length; return all.length ? `${first}:${next - 1}` : '999'; });
       client.write = (text: string) => { sent += `${text}\r\n`; };
-      quicken(client as never);
+      fastFetch(client as never);
       Object.assign(client, { usable: true, mailbox: { path: 'INBOX' } });
       client.streamer.on('readable', () => void client.reader());
-      await fetchTogether(client as never, commands.map((_, i) => ({
+      await pipelineFetches(client as never, commands.map((_, i) => ({
         set: sets[i]!, query: { uid: true, flags: true, bodyParts: [{ key: '1', start: 0, maxLength: 9 }] },
         each(row) { came[i]!.push(row.uid); }, sent(come) { void come.then(() => ended.push(i)); },
       })));
@@ -132,7 +132,7 @@ describe('IMAP: answers to FETCH', () => {
       assert.equal(tags.length, commands.length, sent);
       const bytes = Buffer.from(commands.map((all, i) => `${all.map(one => `* 1 FETCH (UID ${uid++} FLAGS (${one}) BODY[1]<0> {3}\r\n* 1)\r\n`).join('')}${tags[i]} ${end}\r\n`).join(''));
       await feed(client, bytes, cuts);
-      await settled(client as never);
+      await drainPipeline(client as never);
       let from = 1;
       assert.deepEqual(came, commands.map(all => all.map(() => from++)));
       assert.deepEqual(ended, commands.map((_, i) => i));
@@ -149,16 +149,16 @@ describe('IMAP: answers to FETCH', () => {
     await fc.assert(fc.asyncProperty(order, fc.shuffledSubarray([0, 1, 2], { minLength: 3 }), async (rows, ends) => {
       const client = bare(), came: number[][] = questions.map(() => []), ended: number[] = [], sent: string[] = [];
       client.write = (text: string) => { sent.push(text); };
-      quicken(client as never);
+      fastFetch(client as never);
       Object.assign(client, { usable: true, mailbox: { path: 'INBOX' } });
       client.streamer.on('readable', () => void client.reader());
-      await fetchTogether(client as never, questions.map((question, i) => ({
+      await pipelineFetches(client as never, questions.map((question, i) => ({
         ...question, each(row) { came[i]!.push(row.uid); }, sent(come) { void come.then(() => ended.push(i)); },
       })));
       const tags = [...sent.join('').matchAll(/P\d+(?= UID FETCH)/g)].map(([tag]) => tag);
       const lines = [...rows.map(({ uid, says }) => `* ${uid} FETCH (UID ${uid} ${says})`), ...ends.map(i => `${tags[i]} OK Done.`)];
       await feed(client, Buffer.from(`${lines.join('\r\n')}\r\n`), []);
-      await settled(client as never);
+      await drainPipeline(client as never);
       assert.deepEqual(came, questions.map((_, i) => rows.filter(row => row.i === i).map(({ uid }) => uid)));
       assert.deepEqual(ended, ends);
     }), { numRuns: 200 });
@@ -166,17 +166,17 @@ describe('IMAP: answers to FETCH', () => {
   it('are not asked for together while the library waits for one of its own, and end with the connection', async () => {
     const client = bare(), sent: string[] = [], ends: Promise<void>[] = [];
     client.write = (text: string) => { sent.push(text); };
-    quicken(client as never);
+    fastFetch(client as never);
     Object.assign(client, { usable: true, mailbox: { path: 'INBOX' }, currentRequest: { tag: '1' } });
-    const wish = { set: '1', query: { uid: true }, each() {}, sent(come: Promise<void>) { ends.push(come); } };
-    await fetchTogether(client as never, [wish]);
+    const request = { set: '1', query: { uid: true }, each() {}, sent(come: Promise<void>) { ends.push(come); } };
+    await pipelineFetches(client as never, [request]);
     client.currentRequest = false;
-    await fetchTogether(client as never, [wish, wish]);
+    await pipelineFetches(client as never, [request, request]);
     assert.equal(sent.length, 1, 'one packet, when nothing else is under way');
     assert.equal(ends.length, 2);
     (client as unknown as ImapFlow).emit('close');
     for (const end of ends) await assert.rejects(end, /connection ended/);
-    await settled(client as never);
+    await drainPipeline(client as never);
   });
   it('reach this reader: the library still has what it is attached to', () => {
     const client = bare(), { streamer } = client;
@@ -194,7 +194,7 @@ const bare = (): Bare => new ImapFlow({ host: 'localhost', port: 1, auth: { user
 /** What a command under way is told of bytes that come in pieces of these sizes. */
 async function heard(bytes: Buffer, cuts: number[], quick: boolean): Promise<unknown[]> {
   const client = bare(), told: unknown[] = [];
-  if (quick) quicken(client as never);
+  if (quick) fastFetch(client as never);
   const note = async (untagged: unknown) => { told.push(JSON.parse(JSON.stringify(untagged, (key, value: unknown) => key === 'nullBytesRemoved' ? undefined : value))); };
   client.currentRequest = { options: { untagged: { FETCH: note, EXISTS: note, EXPUNGE: note, FLAGS: note, OK: note } } };
   client.streamer.on('readable', () => void client.reader());

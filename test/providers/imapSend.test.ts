@@ -5,7 +5,7 @@ import { closeConnections } from '../../shared/providers/imap/session/imapPool.j
 import fc from 'fast-check';
 import MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import { composed } from '../../shared/providers/imap/mime/compose.js';
-import { stuffing } from '../../shared/providers/imap/wire/smtpData.js';
+import { dotStuffing } from '../../shared/providers/imap/wire/smtpData.js';
 import { closePools } from '../../shared/providers/imap/session/smtpPool.js';
 import { startFaultProxy } from '../sandbox/faultProxy.js';
 import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';
@@ -358,7 +358,7 @@ describe('SMTP', function () {
 
   it('brings every text to the wire with whole line breaks and doubled dots, however it is cut', () => {
     fc.assert(fc.property(fc.array(fc.string({ unit: fc.constantFrom('a', '.', '\r', '\n'), maxLength: 6 })), pieces => {
-      const stuff = stuffing(), wire = pieces.map(piece => stuff(piece)).join('') + stuff();
+      const stuff = dotStuffing(), wire = pieces.map(piece => stuff(piece)).join('') + stuff();
       const lines = wire.split('\r\n');
       assert.deepEqual(lines.slice(-2), ['.', '']);
       const whole = pieces.join('').replace(/\r\n?|\n/g, '\r\n');

@@ -3,8 +3,8 @@ import type { Context } from '../../../provider.js';
 import { fetchParts, fill, LONGEST_TEXT, readParts, uidSet, type Got, type ImapMessage, type Wanted } from '../messages/content.js';
 import { partFile, sourceFile } from '../messages/download.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
-import { fetchRows, fetchTogether, type Wish } from '../wire/fetch.js';
-import { contentsAhead, newAhead, summariesAhead } from './ahead.js';
+import { fetchRows, pipelineFetches, type FetchRequest } from '../wire/fetch.js';
+import { prefetchContents, newPrefetch, prefetchSummaries } from './prefetch.js';
 import { LARGEST_PARSED, takeApart, TOO_LARGE } from '../messages/whole.js';
 import { decoded } from '../mime/transfer.js';
 import { decodedSize, isMisread, nameOf, toAttachment, type Outline, type Part } from '../mime/structure.js';
@@ -31,7 +31,7 @@ export function costOf(values: Input, row: FetchMessageObject, shape: Outline | 
 export type Open = { uid: number; row: FetchMessageObject; shape: Outline | undefined; message: ImapMessage };
 
 /** What is to be asked for beyond the message that is the last of its window. */
-function wishesBeyond(track: Track, last: number, values: Input): Wish[] {
+function prefetchBeyond(track: Track, last: number, values: Input): FetchRequest[] {
   const { ahead, rows, uids = [], depth = 0 } = track;
   if (!ahead) return [];
   const want = (uid: number) => {
@@ -41,16 +41,16 @@ function wishesBeyond(track: Track, last: number, values: Input): Wish[] {
     const parts = read ? [...readParts(shape), ...filesOf(shape, values)] : [];
     return { wanted: { uid, parts, header: !!read }, cost: read ? costOf(values, row, shape) : 0 };
   };
-  const contents = values.fetch === 'raw' ? [] : contentsAhead(ahead, uids.slice(uids.indexOf(last) + 1), depth, want);
-  return [...contents, ...summariesAhead(ahead, rows)];
+  const contents = values.fetch === 'raw' ? [] : prefetchContents(ahead, uids.slice(uids.indexOf(last) + 1), depth, want);
+  return [...contents, ...prefetchSummaries(ahead, rows)];
 }
 
 /** The contents of a window: those that were asked for ahead, and the others. */
-async function windowParts(client: ImapFlow, parts: readonly Wanted[], take: (got: Got) => void, behind: readonly Wish[], track: Track): Promise<void> {
-  const { asked, got } = track.ahead ?? newAhead();
+async function windowParts(client: ImapFlow, parts: readonly Wanted[], take: (got: Got) => void, behind: readonly FetchRequest[], track: Track): Promise<void> {
+  const { asked, got } = track.ahead ?? newPrefetch();
   const early = parts.filter(one => asked.has(one.uid)), now = parts.filter(one => !asked.has(one.uid));
   track.asked = true;
-  if (now.length) await fetchParts(client, now, take, behind); else await fetchTogether(client, behind);
+  if (now.length) await fetchParts(client, now, take, behind); else await pipelineFetches(client, behind);
   for (const one of early) await asked.get(one.uid)!.come;
   for (const { uid } of early) { const one = got.get(uid); if (one) take(one); }
   const missing = early.filter(one => !got.has(one.uid));
@@ -128,9 +128,9 @@ export async function contents(ctx: Context, client: ImapFlow, open: Open[], fol
       track.finished.set(uid, message);
     });
   };
-  const wishes = wishesBeyond(track, asked.at(-1) ?? 0, values);
-  if (!parts.length) await fetchTogether(client, wishes);
-  if (parts.length) await ask(open.filter(one => one.shape), () => windowParts(client, parts, take, wishes, track),
+  const requests = prefetchBeyond(track, asked.at(-1) ?? 0, values);
+  if (!parts.length) await pipelineFetches(client, requests);
+  if (parts.length) await ask(open.filter(one => one.shape), () => windowParts(client, parts, take, requests, track),
     uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
   wholes.push(...misread);
   if (wholes.length) await ask(wholes, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));

@@ -3,7 +3,7 @@ import { isLost, opened, withImap, wordsOf } from '../session/imapPool.js';
 import { uidsOf, type ImapMessage } from '../messages/content.js';
 import { validityOf } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
-import { depthOf, handedOver, leaveUnread, newAhead, type Ahead } from './ahead.js';
+import { depthOf, handedOver, pauseReading, newPrefetch, type Prefetch } from './prefetch.js';
 import { begunAnew } from './anew.js';
 import { done, finish, hashesOf, wanted, type FolderState, type Work } from './cursor.js';
 import { news, postpone } from './gaps.js';
@@ -26,26 +26,26 @@ interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: st
  * What a look found beyond its window, so that the next one need not open the folder and ask again. Good for the very state the look ended
  * with, on the same connection, as long as the folder stays open there; flags may have changed since, hence not for long.
  */
-interface Rest { folder: string; state: string; kind: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number; ahead: Ahead }
-const rests = new WeakMap<ImapFlow, Rest>();
+interface Continuation { folder: string; state: string; kind: string; uids: number[]; rows: Track['rows']; beyond: boolean; at: number; ahead: Prefetch }
+const continuations = new WeakMap<ImapFlow, Continuation>();
 /** In milliseconds. */
-const REST_FOR = 10_000;
+const CONTINUES_FOR = 10_000;
 
-function restOf(client: ImapFlow, folder: string, state: string, kind: string): Rest | undefined {
-  const rest = rests.get(client);
-  rests.delete(client);
+function continuationOf(client: ImapFlow, folder: string, state: string, kind: string): Continuation | undefined {
+  const rest = continuations.get(client);
+  continuations.delete(client);
   const open = client.mailbox && client.mailbox.path === folder && client.mailbox.readOnly;
-  return rest && open && rest.folder === folder && rest.state === state && rest.kind === kind && performance.now() - rest.at < REST_FOR ? rest : undefined;
+  return rest && open && rest.folder === folder && rest.state === state && rest.kind === kind && performance.now() - rest.at < CONTINUES_FOR ? rest : undefined;
 }
 
 export async function look(ctx: Context, folder: string, values: Input, s: FolderState): Promise<Looked> {
   const w: Work = { s, ring: hashesOf(s.ring), seen: new Set(uidsOf(s.seen ?? '')) };
   const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
   const before = JSON.stringify(s);
-  let more = false, keep: { client: ImapFlow; rest: Omit<Rest, 'state'> } | undefined;
+  let more = false, keep: { client: ImapFlow; rest: Omit<Continuation, 'state'> } | undefined;
   await withImap(ctx, async client => {
     // Contents that were asked for ahead are those of this kind.
-    const kind = JSON.stringify([values.fetch, values.attachmentLimit]), rest = restOf(client, folder, before, kind);
+    const kind = JSON.stringify([values.fetch, values.attachmentLimit]), rest = continuationOf(client, folder, before, kind);
     let mailbox = await opened(client, folder, { fresh: !rest });
     // Spurious values have been seen, so the folder is opened once more before anything is made of it.
     if (validityOf(mailbox) !== s.val) mailbox = await opened(client, folder, { fresh: true });
@@ -56,7 +56,7 @@ export async function look(ctx: Context, folder: string, values: Input, s: Folde
     const struck = new Map(s.strikes);
     const bare = values.fetch === 'envelope', most = bare ? MOST_SUMMARIES : MOST;
     const careful = s.careful !== undefined && uids[0]! <= s.careful;
-    const ahead: Ahead = rest?.ahead ?? newAhead(), depth = depthOf(client, bare);
+    const ahead: Prefetch = rest?.ahead ?? newPrefetch(), depth = depthOf(client, bare);
     // What is told of the next ones already is handed over before more is asked for.
     const untold = uids.findIndex(uid => !rows.has(uid) && uid > ahead.until);
     const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, untold > 0 ? Math.min(untold, most) : most);
@@ -85,7 +85,7 @@ export async function look(ctx: Context, folder: string, values: Input, s: Folde
           const dealt = found.cut ? uids.indexOf(found.last) + 1 : part.length;
           for (const uid of uids.slice(0, dealt)) rows.delete(uid);
           handedOver(ahead, uids.slice(0, dealt));
-          leaveUnread(ahead, client);
+          pauseReading(ahead, client);
           keep = { client, rest: { folder, kind, uids: uids.slice(dealt), rows, beyond, at, ahead } };
         }
       } catch (error) {
@@ -116,6 +116,6 @@ export async function look(ctx: Context, folder: string, values: Input, s: Folde
     if (!s.strikes.length) delete s.strikes;
   }, { reads: true, silence: SILENCE, goesOn: true });
   finish(w, notes, folder);
-  if (keep?.rest.uids.length) rests.set(keep.client, { ...keep.rest, state: JSON.stringify(s) });
+  if (keep?.rest.uids.length) continuations.set(keep.client, { ...keep.rest, state: JSON.stringify(s) });
   return { state: s, items, notes, more };
 }

@@ -4,8 +4,8 @@ import { settingsOf } from '../account/fields.js';
 import { BARE, SUMMARY, toMessage, uidSet, type ImapMessage } from '../messages/content.js';
 import { validityOf } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
-import { fetchRows, fetchTogether, mendRows } from '../wire/fetch.js';
-import { summariesAhead } from './ahead.js';
+import { fetchRows, pipelineFetches, mendRows } from '../wire/fetch.js';
+import { prefetchSummaries } from './prefetch.js';
 import type { Outline } from '../mime/structure.js';
 import { contents, costOf, type Open } from './contents.js';
 import { passes, shapeOf } from './filters.js';
@@ -75,7 +75,7 @@ async function summaries(ctx: Context, client: ImapFlow, asked: number[], track:
     await fetchRows(client, uidSet(uids), query, row => { if (row.size !== undefined) track.rows.set(row.uid, row); });
   };
   const { ahead } = track;
-  if (bare && ahead) await fetchTogether(client, summariesAhead(ahead, track.rows));
+  if (bare && ahead) await pipelineFetches(client, prefetchSummaries(ahead, track.rows));
   while (ahead?.coming[0] && ahead.coming[0].first <= asked.at(-1)!) {
     track.asked = true;
     await ahead.coming.shift()!.come;

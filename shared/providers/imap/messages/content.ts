@@ -6,7 +6,7 @@ import { fieldOf, headerFields, readableText } from '../mime/decode.js';
 import { idsOf } from './threads.js';
 import { gone, messageId, RESET, validityOf, type Place } from './id.js';
 import type { FetchMessageObject, FetchQueryObject, ImapFlow } from '../libraries.js';
-import { fetchOne, fetchTogether, fetchRows, LONGEST_HEADER, mendRows, type Row, type Wish } from '../wire/fetch.js';
+import { fetchOne, pipelineFetches, fetchRows, LONGEST_HEADER, mendRows, type Row, type FetchRequest } from '../wire/fetch.js';
 import { outline, toAttachment, type Outline, type Part } from '../mime/structure.js';
 
 /** A message as this provider gives it: where it is, and its files where they were asked for. */
@@ -99,9 +99,9 @@ export const unknownMessage = (place: Place): ImapMessage => ({ id: messageId(pl
 export interface Wanted { uid: number; parts: Part[]; header: boolean }
 export interface Got { uid: number; parts: Map<string, Buffer>; header?: Buffer }
 
-/** Wishes for parts of many messages, one for all that look alike; `sent` is told with those it is for. */
-export function wishesFor(wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>,
-  sent: (come: Promise<void>, group: readonly Wanted[]) => void): (Wish & { group: readonly Wanted[] })[] {
+/** Requests for parts of many messages, one for all that look alike; `sent` is told with those it is for. */
+export function fetchRequestsFor(wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>,
+  sent: (come: Promise<void>, group: readonly Wanted[]) => void): (FetchRequest & { group: readonly Wanted[] })[] {
   const alike = new Map<string, Wanted[]>();
   for (const one of wanted) {
     const shape = `${one.header ? 'h' : ''}${one.parts.map(part => `${part.part}${part.size > LONGEST_TEXT ? '<' : ''}`).join(',')}`;
@@ -131,20 +131,20 @@ export function wishesFor(wanted: readonly Wanted[], each: (got: Got) => void | 
  * asked for in the same breath, after them, and not waited for.
  */
 export async function fetchParts(client: ImapFlow, wanted: readonly Wanted[], each: (got: Got) => void | Promise<void>,
-  behind: readonly Wish[] = []): Promise<void> {
+  behind: readonly FetchRequest[] = []): Promise<void> {
   const came = new Set<number>(), coming: Promise<void>[] = [], asked: Wanted[] = [];
   for (const one of wanted) {
     if (one.parts.length || one.header) asked.push(one); else await each({ uid: one.uid, parts: new Map() });
   }
   const take = (got: Got) => { came.add(got.uid); return each(got); };
-  const wishes = wishesFor(asked, take, come => { coming.push(come); });
+  const requests = fetchRequestsFor(asked, take, come => { coming.push(come); });
   // One alone goes the library's way, where a refusal is heard.
-  if (behind.length || wishes.length > 1) await fetchTogether(client, [...wishes, ...behind]);
+  if (behind.length || requests.length > 1) await pipelineFetches(client, [...requests, ...behind]);
   for (const come of coming) await come;
   // What could not be asked for together, or was refused or left out: singly, so that a refusal is heard.
-  for (const { group } of wishes) {
+  for (const { group } of requests) {
     const left = group.filter(one => !came.has(one.uid));
-    for (const { set, query, each: row } of wishesFor(left, take, () => {})) await fetchRows(client, set, query, row);
+    for (const { set, query, each: row } of fetchRequestsFor(left, take, () => {})) await fetchRows(client, set, query, row);
   }
 }
 

@@ -18,7 +18,7 @@ import { nameAsListed } from './namespaces.js';
 import { observeCommands } from './observe.js';
 import { perhapsDone, watchCommands } from './watchCommands.js';
 import { allowFlights, brokenOff, isOpening, shortenLogin, spareListing, together } from './pipeline.js';
-import { interrupted, quicken, settled, unread } from '../wire/fetch.js';
+import { drainPipeline, fastFetch, lostInFlight, resumeReading } from '../wire/fetch.js';
 
 /** A connection nobody used for this long is closed, in milliseconds. */
 const IDLE_CLOSE = 5_000;
@@ -112,13 +112,13 @@ export async function withImap<T>(ctx: Context, run: (client: ImapFlow) => Promi
       const client = await ready(hub, ctx, end);
       const watch = watchCommands(client, end, use.silence);
       // That says nothing about what the server stands.
-      const destroy = () => { client.close(); interrupted.delete(client); brokenOff.delete(client); };
+      const destroy = () => { client.close(); lostInFlight.delete(client); brokenOff.delete(client); };
       let grace: NodeJS.Timeout | undefined;
       const stop = () => { if (use.reads) grace = setTimeout(destroy, GRACE); else destroy(); };
       ctx.signal?.addEventListener('abort', stop, { once: true });
       try {
         refusals.delete(client);
-        if (!use.goesOn) await settled(client);
+        if (!use.goesOn) await drainPipeline(client);
         return await run(client);
       } catch (error) {
         ctx.signal?.throwIfAborted();
@@ -160,7 +160,7 @@ export async function opened(client: ImapFlow, path: string,
   { write = false, fresh = false }: { write?: boolean; fresh?: boolean } = {}): Promise<MailboxObject> {
   const current = client.mailbox;
   if (current && current.path === path && !!current.readOnly === !write && !fresh) return current;
-  await settled(client);
+  await drainPipeline(client);
   spareListing(client, path);
   const mailbox = openedAs(path, await client.mailboxOpen(path, { readOnly: !write }), write);
   return write ? mailbox : steadied(client, mailbox);
@@ -172,7 +172,7 @@ export async function opened(client: ImapFlow, path: string,
  */
 export async function openedWith<T>(client: ImapFlow, path: string, ask: () => Promise<T>,
   { write = false }: { write?: boolean } = {}): Promise<[MailboxObject, T]> {
-  await settled(client);
+  await drainPipeline(client);
   spareListing(client, path);
   const [mailbox, answer] = await together(client, () => {
     const opening = client.mailboxOpen(path, { readOnly: !write });
@@ -261,7 +261,7 @@ function rest(hub: Hub) {
 
 /** Says goodbye, but waits no longer than two seconds for the answer. */
 async function leave(client: ImapFlow): Promise<void> {
-  unread.get(client)?.();
+  resumeReading.get(client)?.();
   const timer = setTimeout(() => client.close(), 2_000);
   await client.logout().catch(() => {});
   clearTimeout(timer);
@@ -271,11 +271,11 @@ async function leave(client: ImapFlow): Promise<void> {
 async function ready(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
   const kept = hub.client;
   if (kept?.usable) {
-    if (performance.now() - hub.usedAt >= PROBE_AFTER) unread.get(kept)?.();
+    if (performance.now() - hub.usedAt >= PROBE_AFTER) resumeReading.get(kept)?.();
     if (performance.now() - hub.usedAt < PROBE_AFTER || await alive(kept)) return kept;
     kept.close();
   }
-  if (kept && (interrupted.has(kept) || brokenOff.has(kept))) hub.patientUntil = performance.now() + PATIENT_FOR;
+  if (kept && (lostInFlight.has(kept) || brokenOff.has(kept))) hub.patientUntil = performance.now() + PATIENT_FOR;
   hub.client = undefined;
   try {
     return hub.client = await login(hub, ctx, end);
@@ -337,7 +337,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
     // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
-  quicken(client, pipelined);
+  fastFetch(client, pipelined);
   nameAsListed(client);
   if (pipelined) { allowFlights(client); shortenLogin(client, auth); }
   observeCommands(ctx, end, client);

@@ -6,7 +6,7 @@ import { tlsOptions } from '../account/certificate.js';
 import type { Endpoint } from '../account/fields.js';
 import { smtpConnectionLibrary } from '../libraries.js';
 import { unlessAborted } from './abort.js';
-import { abilitiesIn, type Abilities, type SmtpFailure } from '../wire/smtpData.js';
+import { extensionsIn, type ServerExtensions, type SmtpFailure } from '../wire/smtpData.js';
 import { addressOf, tokenOf } from './imapPool.js';
 import { passing } from './refusal.js';
 import { remember, waysOf, type Method } from './signIn.js';
@@ -20,7 +20,8 @@ const CONNECT_DEADLINE = 60_000;
 export interface Login { ctx: Context; end: Endpoint; account: string }
 
 /** A connection that is logged in, and what its server can do. Rejects with the library's error, within a second of an abort. */
-export async function connected(login: Login, signal: AbortSignal | undefined, renewed = false): Promise<{ connection: SMTPConnection; can: Abilities }> {
+export async function connected(login: Login, signal: AbortSignal | undefined,
+  renewed = false): Promise<{ connection: SMTPConnection; can: ServerExtensions }> {
   const { ctx, end } = login;
   const address = await unlessAborted(addressOf(ctx, end), signal);
   const SmtpConnection = await smtpConnectionLibrary();
@@ -55,13 +56,13 @@ export async function connected(login: Login, signal: AbortSignal | undefined, r
 }
 
 /** Connects and logs in, in two ways if the first is refused. */
-async function letIn(login: Login, connection: SMTPConnection, renewed: boolean): Promise<Abilities> {
+async function letIn(login: Login, connection: SMTPConnection, renewed: boolean): Promise<ServerExtensions> {
   const ended = new Promise<never>((_, reject) => connection.once('error', reject).once('end', () => setImmediate(reject, lost())));
   ended.catch(() => {});
   const step = (run: (done: (error?: Error | null) => void) => void) => Promise.race([ended,
     new Promise<void>((resolve, reject) => run(error => { if (error) reject(error); else resolve(); }))]);
   await step(done => connection.connect(done));
-  const can = abilitiesIn(String(connection.lastServerResponse));
+  const can = extensionsIn(String(connection.lastServerResponse));
   if (!connection.allowsAuth) return can;
   if (login.end.oauth2) { await step(done => connection.login(tokenLogin(login, renewed), done)); return can; }
   const { user, password } = login.end;
@@ -81,7 +82,7 @@ async function letIn(login: Login, connection: SMTPConnection, renewed: boolean)
 }
 
 /** Name and password as they are, over TLS, before anything that hides them; undefined leaves the choice to the library. */
-function ways(account: string, { auth }: Abilities): (Method | undefined)[] {
+function ways(account: string, { auth }: ServerExtensions): (Method | undefined)[] {
   const plain = auth.filter((one): one is Method => one === 'PLAIN' || one === 'LOGIN');
   return plain.length ? waysOf(`${account} SMTP`, plain) : [undefined];
 }

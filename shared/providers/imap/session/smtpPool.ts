@@ -8,7 +8,7 @@ import { count, paced } from './commandPace.js';
 import { connected } from './smtpConnection.js';
 import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';
 import { observed } from './observe.js';
-import { sessionOn, type Abilities, type Envelope, type Session, type SmtpFailure, type Taken, type Wire } from '../wire/smtpData.js';
+import { sessionOn, type ServerExtensions, type Envelope, type Session, type SmtpFailure, type Delivery, type DataProgress } from '../wire/smtpData.js';
 
 /** Connections per account and process. Who finds all of them busy waits with nothing in hand, so memory has a bound too. */
 const CONNECTIONS = 5;
@@ -23,7 +23,7 @@ interface Line { session: Session; sent: number; timer?: NodeJS.Timeout }
 interface Waiting { go(line?: Line): void; fail(error: unknown): void }
 interface Pool {
   key: string; ctx: Context; end: Endpoint; limit: number; most: number; closed?: true;
-  lines: Set<Line>; idle: Line[]; opening: number; waiting: Waiting[]; can?: Abilities;
+  lines: Set<Line>; idle: Line[]; opening: number; waiting: Waiting[]; can?: ServerExtensions;
   /** Whether the next message may follow before the one before it was answered. */
   follows: boolean;
 }
@@ -138,7 +138,7 @@ function dismiss(pool: Pool, line: Line): void {
  * Sends once. `load` is asked for the message when a connection is there for it. `wire` tells afterwards how far it came, also when this throws
  * an `SmtpFailure`. Only where a kept connection turns out to have ended, before a byte of the message went out, is a new one used at once.
  */
-export async function deliver(ctx: Context, envelope: () => Envelope, load: () => Promise<Buffer | Readable>, wire: Wire): Promise<Taken> {
+export async function deliver(ctx: Context, envelope: () => Envelope, load: () => Promise<Buffer | Readable>, wire: DataProgress): Promise<Delivery> {
   const pool = poolOf(ctx);
   for (let again = false; ; again = true) {
     await paced(ctx);
@@ -173,7 +173,7 @@ export async function deliver(ctx: Context, envelope: () => Envelope, load: () =
 }
 
 /** After a refusal the connection can be used again; where the outcome is open it can not. */
-function settle(pool: Pool, line: Line, { code, responseCode = 0, command }: SmtpFailure, wire: Wire, signal: AbortSignal | undefined): void {
+function settle(pool: Pool, line: Line, { code, responseCode = 0, command }: SmtpFailure, wire: DataProgress, signal: AbortSignal | undefined): void {
   // A sender put off on a connection that sent already may have had as many messages as this server takes over one.
   const worn = command === 'MAIL FROM' && responseCode < 500 && line.sent > 1;
   if ((code === 'EENVELOPE' || code === 'EMESSAGE') && !worn) give(pool, line);
@@ -197,7 +197,7 @@ export async function checkSmtp(ctx: Context): Promise<void> {
 }
 
 /** What the server can do. */
-export async function abilitiesOf(ctx: Context): Promise<Abilities> {
+export async function abilitiesOf(ctx: Context): Promise<ServerExtensions> {
   const pool = poolOf(ctx);
   if (!pool.can) await checkSmtp(ctx);
   return pool.can!;

@@ -3,7 +3,7 @@ import { isMailError, MailError } from '../../../errors.js';
 import { pause } from '../../../wait.js';
 import type { Context } from '../../../provider.js';
 import { endpoint } from '../account/fields.js';
-import type { Envelope, SmtpFailure, Wire } from '../wire/smtpData.js';
+import type { Envelope, SmtpFailure, DataProgress } from '../wire/smtpData.js';
 import { addressOf } from './imapPool.js';
 import { isTemporary, smtpError, smtpWords } from './smtpError.js';
 import { deliver } from './smtpPool.js';
@@ -29,7 +29,7 @@ export async function offer(ctx: Context, everyone: string[], envelope: (recipie
     ({ address, ...(error.responseCode ? { code: error.responseCode } : {}), words: smtpWords(error) });
   let pending = everyone;
   for (let tries = 1; ; tries++) {
-    const wire: Wire = { begun: false, handed: false };
+    const wire: DataProgress = { begun: false, handed: false };
     const wait = WAITS[tries - 1];
     const last = wait === undefined || performance.now() - begun + wait > LONGEST;
     try {

@@ -137,13 +137,13 @@ interface Inside {
  * Lets a connection take FETCH answers from the bytes as they come, with `answerAt` and `fetchRow`. The library passes each through a stream
  * and half a dozen promises, parses it character by character and then writes it out again for a log that nobody reads, which takes most of
  * the time a long list needs. Everything else, and every answer that is not quite regular or very large, is left to it.
- * `together` lets it have several commands under way as well.
+ * `pipelined` lets it have several commands in flight as well.
  */
-export function quicken(client: ImapFlow, together = true): void {
+export function fastFetch(client: ImapFlow, pipelined = true): void {
   const inside = client as unknown as Inside, { streamer } = inside;
   const slow = streamer?.processInputChunk?.bind(streamer);
   if (!slow || !inside.getUntaggedHandler || !streamer?.lineBuffer || !streamer.inputBuffer) return;
-  const asked = together ? pipe(client, inside) : [], handler = inside.getUntaggedHandler.bind(client);
+  const pipeline = pipelined ? pipe(client, inside) : [], handler = inside.getUntaggedHandler.bind(client);
   // The beginning of an answer, and how many bytes must be there before it is worth another look.
   let kept: Buffer[] = [], have = 0, need = 0;
   streamer.processInputChunk = async chunk => {
@@ -156,7 +156,7 @@ export function quicken(client: ImapFlow, together = true): void {
     let at = 0;
     // Between two answers only: what the library has begun to read, it reads to its end.
     const between = streamer.state === LINE && !streamer.lineBuffer!.length && !streamer.inputBuffer!.length;
-    while (between && !streamer.destroyed && (bytes[at] === STAR ? !(bytes[at + 2]! > NINE) : bytes[at] === OWN && asked.length)) {
+    while (between && !streamer.destroyed && (bytes[at] === STAR ? !(bytes[at + 2]! > NINE) : bytes[at] === OWN && pipeline.length)) {
       const answer = answerAt(bytes, at);
       if (typeof answer === 'number') {
         if (answer > LARGEST) break;
@@ -166,7 +166,7 @@ export function quicken(client: ImapFlow, together = true): void {
         return;
       }
       if (bytes[at] === OWN) {
-        if (!answered(asked, answer.payload)) break;
+        if (!answered(pipeline, answer.payload)) break;
         at = answer.end;
         continue;
       }
@@ -192,27 +192,27 @@ const isMonstrous = (payload: Buffer): boolean => payload.length > MONSTROUS && 
 const MONSTROUS = 512 * 1024;
 
 /**
- * A FETCH under way beside the library's own command. `awaits` says whether a row answers it; `end` hears that it was answered, or why it
+ * A FETCH in flight beside the library's own command. `awaits` says whether a row answers it; `end` hears that it was answered, or why it
  * never will be.
  */
-interface Asked {
+interface Pipelined {
   tag: string; carries: boolean; awaits(told: Told): boolean; row(row: FetchRow): void | Promise<void>;
   end(error?: Error): void; over: Promise<void>;
 }
 /** Those of a connection, in the order they were sent. A connection that is not here cannot have any. */
-const underWay = new WeakMap<ImapFlow, Asked[]>();
-/** Connections that ended while some were under way. */
-export const interrupted = new WeakSet<ImapFlow>();
+const inFlight = new WeakMap<ImapFlow, Pipelined[]>();
+/** Connections that ended with such commands in flight. */
+export const lostInFlight = new WeakSet<ImapFlow>();
 /** Their tags begin so; the library's are hexadecimal numbers. */
 const TAG = 'P', OWN = TAG.charCodeAt(0);
 let tags = 0;
 
 /** Notes that a command was answered, however; false when the line is no answer to one of them. */
-function answered(asked: Asked[], line: Buffer): boolean {
+function answered(pipeline: Pipelined[], line: Buffer): boolean {
   const tag = /^P\d+(?= (?:OK|NO|BAD)\b)/i.exec(line.toString('latin1', 0, 30))?.[0];
-  const at = asked.findIndex(one => one.tag === tag);
+  const at = pipeline.findIndex(one => one.tag === tag);
   if (at < 0) return false;
-  asked.splice(at, 1)[0]!.end();
+  pipeline.splice(at, 1)[0]!.end();
   return true;
 }
 
@@ -220,7 +220,7 @@ function answered(asked: Asked[], line: Buffer): boolean {
 export function isTransferring(client: ImapFlow): boolean {
   const { currentRequest } = client as unknown as { currentRequest?: { command?: string; attributes?: Token[] } | false };
   const carries = (items: readonly Token[]): boolean => items.some(item => Array.isArray(item) ? carries(item) : item.section !== undefined);
-  return (underWay.get(client) ?? []).some(one => one.carries) || (!!currentRequest && isFetch(currentRequest) && carries(currentRequest.attributes ?? []));
+  return (inFlight.get(client) ?? []).some(one => one.carries) || (!!currentRequest && isFetch(currentRequest) && carries(currentRequest.attributes ?? []));
 }
 
 const isFetch = (request: unknown): boolean => /^(?:UID )?FETCH$/.test((request as { command?: string } | undefined)?.command ?? '');
@@ -246,43 +246,43 @@ function awaited(items: Token[], isAsked: (uid: number) => boolean): (told: Told
   return told => isAsked(told.uid) && told.names.some(name => names.has(name));
 }
 
-/** Lets a connection have FETCH commands under way beside the library's, which sends one at a time. */
-function pipe(client: ImapFlow, inside: Inside): Asked[] {
-  const asked: Asked[] = [], theirs = inside.getUntaggedHandler!.bind(client), respond = inside.handleResponse?.bind(client);
-  if (!respond || !inside.write || !inside.requestQueue) return asked;
+/** Lets a connection have FETCH commands in flight beside the library's, which sends one at a time. */
+function pipe(client: ImapFlow, inside: Inside): Pipelined[] {
+  const pipeline: Pipelined[] = [], theirs = inside.getUntaggedHandler!.bind(client), respond = inside.handleResponse?.bind(client);
+  if (!respond || !inside.write || !inside.requestQueue) return pipeline;
   // A server may work on several FETCH commands at once (RFC 9051 section 5.5), and Dovecot does when the network is slower than it is. So a row
   // goes to whoever awaits what it tells of its message, and to the library's own command as well, which may await the same.
   inside.getUntaggedHandler = (command, attributes) => {
     // An answer of one word, such as `* SEARCH` for nothing found, has no attributes at all.
     const name = attributes?.[0];
-    if (!asked.length || !name || Array.isArray(name) || name.value !== 'FETCH') return theirs(command, attributes);
+    if (!pipeline.length || !name || Array.isArray(name) || name.value !== 'FETCH') return theirs(command, attributes);
     return row => {
-      const takers: Asked['row'][] = [], told = toldBy(row);
-      for (const one of asked) if (one.awaits(told)) takers.push(one.row);
-      if (!takers.length || isFetch(inside.currentRequest)) {
+      const receivers: Pipelined['row'][] = [], told = toldBy(row);
+      for (const one of pipeline) if (one.awaits(told)) receivers.push(one.row);
+      if (!receivers.length || isFetch(inside.currentRequest)) {
         const own = theirs(command, attributes);
-        if (own) takers.push(own);
+        if (own) receivers.push(own);
       }
-      return takers.length === 1 ? takers[0]!(row) : Promise.all(takers.map(take => take(row))).then(() => {});
+      return receivers.length === 1 ? receivers[0]!(row) : Promise.all(receivers.map(take => take(row))).then(() => {});
     };
   };
   // An answer behind one that was left to the library goes the same way.
-  inside.handleResponse = async answer => (answer.payload[0] === OWN && answered(asked, answer.payload)) || isMonstrous(answer.payload) || respond(answer);
+  inside.handleResponse = async answer => (answer.payload[0] === OWN && answered(pipeline, answer.payload)) || isMonstrous(answer.payload) || respond(answer);
   client.once('close', () => {
-    if (asked.length) interrupted.add(client);
-    for (const one of asked.splice(0)) one.end(new Error('The connection ended.'));
+    if (pipeline.length) lostInFlight.add(client);
+    for (const one of pipeline.splice(0)) one.end(new Error('The connection ended.'));
   });
-  underWay.set(client, asked);
-  return asked;
+  inFlight.set(client, pipeline);
+  return pipeline;
 }
 
-/** Whoever leaves answers unread on a connection says here how they are let in. */
-export const unread = new WeakMap<ImapFlow, () => void>();
+/** Whoever pauses reading the answers on a connection says here how it goes on. */
+export const resumeReading = new WeakMap<ImapFlow, () => void>();
 
-/** Resolves when nothing is under way beside the library's command any more, however it ended. */
-export async function settled(client: ImapFlow): Promise<void> {
-  unread.get(client)?.();
-  await Promise.allSettled((underWay.get(client) ?? []).map(one => one.over));
+/** Resolves when no FETCH is in flight beside the library's command any more, however each ended. */
+export async function drainPipeline(client: ImapFlow): Promise<void> {
+  resumeReading.get(client)?.();
+  await Promise.allSettled((inFlight.get(client) ?? []).map(one => one.over));
 }
 
 const said = (value: Value | undefined, charset?: string): string => !value || Array.isArray(value) ? ''
@@ -583,34 +583,34 @@ export async function fetchOne(client: ImapFlow, uid: number, query: FetchQueryO
   return found;
 }
 
-/** What `fetchTogether` is to ask for; `sent` is told once it has been, with what rejects when the connection ends before the answer. */
-export interface Wish { set: string; query: FetchQueryObject; each: Each; sent?(come: Promise<void>): void }
+/** One FETCH for `pipelineFetches`; `sent` is told once it is on the wire, with what rejects when the connection ends before the answer. */
+export interface FetchRequest { set: string; query: FetchQueryObject; each: Each; sent?(come: Promise<void>): void }
 /**
- * UID FETCH of several sets at once, in one packet and behind those that are under way already (RFC 9051 section 5.5): the server goes on
+ * UID FETCH of several sets at once, in one packet and behind those that are in flight already (RFC 9051 section 5.5): the server goes on
  * working while what it sent is read. Nothing is sent where that cannot be done, and a refusal is not told: whoever misses something asks for
  * it with `fetchRows`. Resolves once all is sent.
  */
-export async function fetchTogether(client: ImapFlow, wishes: readonly Wish[]): Promise<void> {
-  const { mailbox } = client, inside = client as unknown as Inside, asked = underWay.get(client);
-  if (!mailbox || !asked || !wishes.length) return;
-  const collectors = await Promise.all(wishes.map(wish => rowCollector(mailbox, wish)));
+export async function pipelineFetches(client: ImapFlow, requests: readonly FetchRequest[]): Promise<void> {
+  const { mailbox } = client, inside = client as unknown as Inside, pipeline = inFlight.get(client);
+  if (!mailbox || !pipeline || !requests.length) return;
+  const collectors = await Promise.all(requests.map(request => rowCollector(mailbox, request)));
   // The rows that the library waits for would be taken for these.
   if (!client.usable || inside.currentRequest || inside.requestQueue!.length) return;
-  const under = wishes.map(({ set, query }) => ({ tag: `${TAG}${++tags}`, set, items: itemsOf(client, query) }));
+  const under = requests.map(({ set, query }) => ({ tag: `${TAG}${++tags}`, set, items: itemsOf(client, query) }));
   inside.write!(under.map(({ tag, set, items }) => `${tag} UID FETCH ${set} ${spelled(items)}`).join('\r\n'));
   if (!client.usable) return;
   for (const [i, { tag, items }] of under.entries()) {
     const { take, finish, isAsked } = collectors[i]!;
-    let end: Asked['end'] = () => {};
+    let end: Pipelined['end'] = () => {};
     const over = new Promise<void>((resolve, reject) => {
       end = error => { if (error) reject(error); else finish().then(resolve, reject); };
     });
     // Nobody may be waiting for it.
     over.catch(() => {});
     observeBeside(client, 'UID FETCH', over);
-    const { source, headers, bodyParts } = wishes[i]!.query, carries = !!(source ?? headers ?? bodyParts);
-    asked.push({ tag, carries, awaits: awaited(items, isAsked), row: take, over, end });
-    wishes[i]!.sent?.(over);
+    const { source, headers, bodyParts } = requests[i]!.query, carries = !!(source ?? headers ?? bodyParts);
+    pipeline.push({ tag, carries, awaits: awaited(items, isAsked), row: take, over, end });
+    requests[i]!.sent?.(over);
   }
 }
 

@@ -15,13 +15,13 @@ const ONE_PIECE = 64 * 1024;
 const LONGEST_REPLY = 1024 * 1024;
 
 /** What the answer to EHLO says (RFC 5321 section 4.1.1.1); `size` is the largest message in bytes (RFC 1870). */
-export interface Abilities {
+export interface ServerExtensions {
   pipelining: boolean; smtputf8: boolean; eightBit: boolean; dsn: boolean; sizes: boolean; size?: number;
   /** The ways of logging in, in the order the server has them. */
   auth: string[];
 }
 
-export function abilitiesIn(said: string): Abilities {
+export function extensionsIn(said: string): ServerExtensions {
   // The first line is the server's name, whatever that is.
   const list = said.replace(/^.*\n?/, ''), auth = /^250[ -]AUTH[ =](.*)/im.exec(list)?.[1] ?? '', size = Number(/^250[ -]SIZE (\d+)/im.exec(list)?.[1]);
   const has = (word: string) => new RegExp(`^250[ -]${word}(?: |$)`, 'im').test(list);
@@ -36,7 +36,7 @@ export function abilitiesIn(said: string): Abilities {
 export interface Envelope { from: string; to: readonly string[]; size?: number; utf8?: boolean; eightBit?: boolean; notify?: readonly string[]; id?: string }
 
 /** How far a message came on the wire: `begun` with its first byte, `handed` with its last, whatever came back. */
-export interface Wire { begun: boolean; handed: boolean }
+export interface DataProgress { begun: boolean; handed: boolean }
 
 /** What went wrong, in the library's spelling: `code` says at which step, `responseCode` and `response` what the server said, if it said anything. */
 export interface SmtpFailure {
@@ -44,17 +44,19 @@ export interface SmtpFailure {
 }
 
 /** What the server took: for whom, and its last word. */
-export interface Taken { accepted: string[]; rejectedErrors: SmtpFailure[]; response: string }
+export interface Delivery { accepted: string[]; rejectedErrors: SmtpFailure[]; response: string }
 
 export interface Session {
   readonly ended: boolean;
   /** Something is under way that has no answer yet. */
   readonly waiting: boolean;
   /**
-   * Sends once. `out` is called when the last byte of a message in one piece is out and another may follow before the answer. Rejects with an
+   * Sends once. `onSent` is called when the last byte of a message in one piece is out and another may follow before the answer. Rejects with an
    * `SmtpFailure`, or with the signal's reason; a message that came before is not harmed by that.
    */
-  send(envelope: Envelope, message: Buffer | AsyncIterable<Uint8Array>, wire: Wire, signal?: AbortSignal, out?: () => boolean): Promise<Taken>;
+  send(
+    envelope: Envelope, message: Buffer | AsyncIterable<Uint8Array>, progress: DataProgress, signal?: AbortSignal, onSent?: () => boolean,
+  ): Promise<Delivery>;
   /** Says goodbye, and closes when the server has answered or `ms` milliseconds have passed. */
   quit(ms: number): void;
   close(): void;
@@ -65,26 +67,26 @@ const failure = (code: string, what: string, reply: Reply, command: string): Smt
   Object.assign(new Error(`${what}: ${reply.text}`), { code, responseCode: reply.code, response: reply.text, command });
 
 /** The session goes on where the library's login ended. */
-export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
+export function sessionOn(connection: SMTPConnection, can: ServerExtensions): Session {
   const socket = connection._socket as Socket;
   /** Who waits for an answer, in the order of the commands; no answer means that the session ended. */
-  const awaited: ((reply?: Reply) => void)[] = [];
-  let ended = connection.destroyed, rest = '', lines = '', why: unknown, farewell: Reply | undefined, drained = () => {};
+  const pendingReplies: ((reply?: Reply) => void)[] = [];
+  let ended = connection.destroyed, unreadText = '', replyText = '', failedBy: unknown, goodbye: Reply | undefined, onDrain = () => {};
 
-  const closed = () => farewell ? failure('ECONNECTION', 'the server closed the connection', farewell, 'CONN')
-    : Object.assign(new Error(why ? (why as Error).message : 'the connection was closed'),
-      { code: (why as SmtpFailure | undefined)?.code ?? 'ECONNECTION', cause: why });
-  const giveUp = (code: string, what: string) => { why ??= Object.assign(new Error(what), { code }); connection.close(); };
-  const protocol = (what: string) => giveUp('EPROTOCOL', what);
+  const closed = () => goodbye ? failure('ECONNECTION', 'the server closed the connection', goodbye, 'CONN')
+    : Object.assign(new Error(failedBy ? (failedBy as Error).message : 'the connection was closed'),
+      { code: (failedBy as SmtpFailure | undefined)?.code ?? 'ECONNECTION', cause: failedBy });
+  const closeFor = (code: string, what: string) => { failedBy ??= Object.assign(new Error(what), { code }); connection.close(); };
+  const protocol = (what: string) => closeFor('EPROTOCOL', what);
 
   // The library's time limit is one between two bytes, so a server that trickles would never meet it.
   const meter = new SpeedMeter();
   let replyAt: number | undefined;
   const watch = setInterval(() => {
     if (socket.writableLength === 0) meter.reset();
-    else if (meter.isTooSlow(socket.bytesWritten - socket.writableLength)) giveUp('ETOOSLOW', `the server took less than ${lowSpeedWords()}`);
+    else if (meter.isTooSlow(socket.bytesWritten - socket.writableLength)) closeFor('ETOOSLOW', `the server took less than ${lowSpeedWords()}`);
     if (replyAt !== undefined && performance.now() - replyAt > limits.reply) {
-      giveUp('ENOEND', `the server's answer did not end within ${limits.reply / 1000} s`);
+      closeFor('ENOEND', `the server's answer did not end within ${limits.reply / 1000} s`);
     }
   }, Math.min(1_000, limits.lowSpeedTime / 12, limits.reply / 4)).unref();
   if (ended) clearInterval(watch);
@@ -94,139 +96,141 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
   socket.on('data', (chunk: Buffer) => {
     if (ended) return;
     replyAt ??= performance.now();
-    rest += chunk.toString('latin1');
-    for (let end; !ended && (end = rest.indexOf('\n')) >= 0;) {
-      const line = rest.slice(0, end).replace(/\r$/, '');
-      rest = rest.slice(end + 1);
+    unreadText += chunk.toString('latin1');
+    for (let end; !ended && (end = unreadText.indexOf('\n')) >= 0;) {
+      const line = unreadText.slice(0, end).replace(/\r$/, '');
+      unreadText = unreadText.slice(end + 1);
       if (!/^[2-5]\d\d(?:[ -]|$)/.test(line)) return protocol(`the server said what is no answer: ${line.slice(0, 100)}`);
-      lines += lines ? `\n${line}` : line;
+      replyText += replyText ? `\n${line}` : line;
       if (line[3] === '-') continue;
-      const utf8 = /[^\x00-\x7f]/.test(lines) ? Buffer.from(lines, 'latin1').toString() : lines;
-      const reply = { code: Number(line.slice(0, 3)), text: utf8.includes('\ufffd') ? lines : utf8 };
-      lines = '';
-      replyAt = rest ? performance.now() : undefined;
+      const utf8 = /[^\x00-\x7f]/.test(replyText) ? Buffer.from(replyText, 'latin1').toString() : replyText;
+      const reply = { code: Number(line.slice(0, 3)), text: utf8.includes('\ufffd') ? replyText : utf8 };
+      replyText = '';
+      replyAt = unreadText ? performance.now() : undefined;
       // With 421 the server says that it closes the connection, whatever it answers (RFC 5321 section 3.8).
-      if (reply.code === 421) farewell = reply;
-      const whose = awaited.shift();
-      if (whose) whose(reply); else if (!farewell) return protocol(`the server answered what was not asked: ${reply.text.slice(0, 100)}`);
-      if (farewell) return connection.close();
+      if (reply.code === 421) goodbye = reply;
+      const whose = pendingReplies.shift();
+      if (whose) whose(reply); else if (!goodbye) return protocol(`the server answered what was not asked: ${reply.text.slice(0, 100)}`);
+      if (goodbye) return connection.close();
     }
-    if (rest.length + lines.length > LONGEST_REPLY) protocol('the server\'s answer has no end');
+    if (unreadText.length + replyText.length > LONGEST_REPLY) protocol('the server\'s answer has no end');
   });
-  connection.on('error', error => { why ??= error; });
-  connection.once('end', () => { ended = true; clearInterval(watch); drained(); for (const one of awaited.splice(0)) one(); });
-  socket.on('drain', () => drained());
+  connection.on('error', error => { failedBy ??= error; });
+  connection.once('end', () => { ended = true; clearInterval(watch); onDrain(); for (const one of pendingReplies.splice(0)) one(); });
+  socket.on('drain', () => onDrain());
 
   /** The answers to so many commands, in order. */
-  const answers = (count: number, first?: () => void) => new Promise<Reply[]>((resolve, reject) => {
+  const nextReplies = (count: number, first?: () => void) => new Promise<Reply[]>((resolve, reject) => {
     const got: Reply[] = [];
     if (ended) return reject(closed());
     for (let i = 0; i < count; i++) {
-      awaited.push(reply => {
+      pendingReplies.push(reply => {
         if (!reply) return reject(closed());
         if (!i) first?.();
         if (got.push(reply) === count) resolve(got);
       });
     }
   });
-  const ask = async (command: string) => { if (ended) throw closed(); socket.write(`${command}\r\n`); return (await answers(1))[0]!; };
-  const put = async (bytes: Buffer | string) => {
+  const sendCommand = async (command: string) => { if (ended) throw closed(); socket.write(`${command}\r\n`); return (await nextReplies(1))[0]!; };
+  const writePiece = async (bytes: Buffer | string) => {
     if (ended) throw closed();
-    if (!socket.write(bytes, 'latin1')) await new Promise<void>(resolve => { drained = resolve; });
+    if (!socket.write(bytes, 'latin1')) await new Promise<void>(resolve => { onDrain = resolve; });
     if (ended) throw closed();
   };
 
   const commands = ({ from, to, size, utf8, eightBit, notify, id }: Envelope) => {
-    const about = [...(utf8 && can.smtputf8 ? ['SMTPUTF8'] : []), ...(eightBit && can.eightBit ? ['BODY=8BITMIME'] : []),
+    const parameters = [...(utf8 && can.smtputf8 ? ['SMTPUTF8'] : []), ...(eightBit && can.eightBit ? ['BODY=8BITMIME'] : []),
       ...(size && can.sizes ? [`SIZE=${size}`] : []),
       ...(notify?.length && can.dsn ? ['RET=HDRS', ...(id && xtext(id).length <= 100 ? [`ENVID=${xtext(id)}`] : [])] : [])];
-    const asked = notify?.length && can.dsn ? ` NOTIFY=${notify.join(',').toUpperCase()}` : '';
-    return { mail: `MAIL FROM:<${from}>${about.map(word => ` ${word}`).join('')}`, rcpt: to.map(address => `RCPT TO:<${address}>${asked}`) };
+    const notifyParameter = notify?.length && can.dsn ? ` NOTIFY=${notify.join(',').toUpperCase()}` : '';
+    return { mail: `MAIL FROM:<${from}>${parameters.map(word => ` ${word}`).join('')}`, rcpt: to.map(address => `RCPT TO:<${address}>${notifyParameter}`) };
   };
 
-  async function announced(envelope: Envelope, first: () => void): Promise<Omit<Taken, 'response'>> {
+  async function sendEnvelope(envelope: Envelope, first: () => void): Promise<Omit<Delivery, 'response'>> {
     const { mail, rcpt } = commands(envelope);
     let replies: Reply[];
     if (can.pipelining) {
-      const all = answers(rcpt.length + 2, first);
+      const all = nextReplies(rcpt.length + 2, first);
       socket.write(`${mail}\r\n${rcpt.join('\r\n')}\r\nDATA\r\n`);
       replies = await all;
     } else {
-      replies = [await ask(mail)];
+      replies = [await sendCommand(mail)];
       first();
-      if (isGood(replies[0])) for (const one of rcpt) replies.push(await ask(one));
-      replies.push(replies.slice(1).some(isGood) ? await ask('DATA') : { code: 503, text: '503 not asked' });
+      if (isGood(replies[0])) for (const one of rcpt) replies.push(await sendCommand(one));
+      replies.push(replies.slice(1).some(isGood) ? await sendCommand('DATA') : { code: 503, text: '503 not asked' });
     }
-    const sender = replies[0]!, go = replies.at(-1)!;
-    const told = replies.slice(1, -1).map((reply, i) => ({ reply, recipient: envelope.to[i]! }));
-    const accepted = told.filter(({ reply }) => isGood(reply)).map(({ recipient }) => recipient);
-    const rejectedErrors = told.filter(({ reply }) => !isGood(reply))
+    const sender = replies[0]!, dataReply = replies.at(-1)!;
+    const perRecipient = replies.slice(1, -1).map((reply, i) => ({ reply, recipient: envelope.to[i]! }));
+    const accepted = perRecipient.filter(({ reply }) => isGood(reply)).map(({ recipient }) => recipient);
+    const rejectedErrors = perRecipient.filter(({ reply }) => !isGood(reply))
       .map(({ reply, recipient }) => Object.assign(failure('EENVELOPE', 'recipient refused', reply, 'RCPT TO'), { recipient }));
-    let wrong: SmtpFailure | undefined;
-    if (!isGood(sender)) wrong = failure('EENVELOPE', 'sender refused', sender, 'MAIL FROM');
+    let refusal: SmtpFailure | undefined;
+    if (!isGood(sender)) refusal = failure('EENVELOPE', 'sender refused', sender, 'MAIL FROM');
     else if (!accepted.length) {
       // One who was only put off makes the whole something to try again.
       const { responseCode: code, response: text } = rejectedErrors.find(error => error.responseCode! < 500) ?? rejectedErrors.at(-1)!;
-      wrong = Object.assign(failure('EENVELOPE', 'all recipients were refused', { code: code!, text: text! }, 'RCPT TO'), { rejectedErrors });
-    } else if (go.code !== 354) wrong = failure('EENVELOPE', 'the message was refused', go, 'DATA');
-    if (wrong) {
+      refusal = Object.assign(failure('EENVELOPE', 'all recipients were refused', { code: code!, text: text! }, 'RCPT TO'), { rejectedErrors });
+    } else if (dataReply.code !== 354) refusal = failure('EENVELOPE', 'the message was refused', dataReply, 'DATA');
+    if (refusal) {
       // A server that says go to a message for nobody is left: an empty one must not come out of it.
-      if (go.code === 354) connection.close();
+      if (dataReply.code === 354) connection.close();
       else {
-        const reset = ask('RSET').then(reply => { if (!isGood(reply)) connection.close(); }, () => {});
+        const reset = sendCommand('RSET').then(reply => { if (!isGood(reply)) connection.close(); }, () => {});
         if (!can.pipelining) await reset;
       }
-      throw wrong;
+      throw refusal;
     }
     return { accepted, rejectedErrors };
   }
 
-  async function send(envelope: Envelope, message: Buffer | AsyncIterable<Uint8Array>, wire: Wire, signal?: AbortSignal, out?: () => boolean): Promise<Taken> {
+  async function send(
+    envelope: Envelope, message: Buffer | AsyncIterable<Uint8Array>, progress: DataProgress, signal?: AbortSignal, onSent?: () => boolean,
+  ): Promise<Delivery> {
     signal?.throwIfAborted();
     if (ended) throw closed();
     // While the answer to the message before is out, giving up must not cut it off.
-    let mine = awaited.length === 0, given = false;
-    const run = async (): Promise<Taken> => {
-      const { accepted, rejectedErrors } = await announced(envelope, () => { mine = true; if (given) connection.close(); });
+    let ownTurn = pendingReplies.length === 0, abandoned = false;
+    const run = async (): Promise<Delivery> => {
+      const { accepted, rejectedErrors } = await sendEnvelope(envelope, () => { ownTurn = true; if (abandoned) connection.close(); });
       if (signal?.aborted || ended) throw closed();
-      wire.begun = true;
+      progress.begun = true;
       let last: Promise<Reply[]>;
-      const stuff = stuffing();
+      const dotStuffed = dotStuffing();
       if (Buffer.isBuffer(message) && message.length <= ONE_PIECE) {
-        wire.handed = true;
-        last = answers(1);
+        progress.handed = true;
+        last = nextReplies(1);
         socket.cork();
-        socket.write(Buffer.from(stuff(message.toString('latin1')) + stuff(), 'latin1'));
+        socket.write(Buffer.from(dotStuffed(message.toString('latin1')) + dotStuffed(), 'latin1'));
         // The envelope of the next message comes in this turn of the loop, if there is a next.
-        if (out?.()) setImmediate(() => socket.uncork()); else socket.uncork();
+        if (onSent?.()) setImmediate(() => socket.uncork()); else socket.uncork();
       } else {
         // An answer before the end is a refusal, and the server need not read the rest.
         let early = false;
-        last = answers(1);
-        last.then(() => { early = true; drained(); }, () => {});
+        last = nextReplies(1);
+        last.then(() => { early = true; onDrain(); }, () => {});
         for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) {
           if (early) break;
-          await put(Buffer.from(stuff(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')), 'latin1'));
+          await writePiece(Buffer.from(dotStuffed(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')), 'latin1'));
         }
         if (!early) {
           if (ended) throw closed();
-          wire.handed = true;
-          socket.write(stuff());
+          progress.handed = true;
+          socket.write(dotStuffed());
         }
       }
       const reply = (await last)[0]!;
       if (reply.code >= 400) throw failure('EMESSAGE', 'the message was refused', reply, 'DATA');
       // Whatever else that says, it does not say that the message was refused.
-      if (!isGood(reply) || !wire.handed) { protocol(`the server answered a message with ${reply.text.slice(0, 100)}`); throw closed(); }
+      if (!isGood(reply) || !progress.handed) { protocol(`the server answered a message with ${reply.text.slice(0, 100)}`); throw closed(); }
       return { accepted, rejectedErrors, response: reply.text };
     };
-    const late = setTimeout(() => giveUp('ETOOSLOW', `the message was not taken within ${limits.transfer / 60_000} minutes`), limits.transfer).unref();
+    const late = setTimeout(() => closeFor('ETOOSLOW', `the message was not taken within ${limits.transfer / 60_000} minutes`), limits.transfer).unref();
     const running = run().finally(() => clearTimeout(late));
     if (!signal) return running.catch(broken);
     return new Promise((resolve, reject) => {
       const stop = () => {
-        given = true;
-        if (!wire.handed && mine) connection.close();
+        abandoned = true;
+        if (!progress.handed && ownTurn) connection.close();
         reject(signal.reason as Error);
       };
       signal.addEventListener('abort', stop, { once: true });
@@ -234,20 +238,20 @@ export function sessionOn(connection: SMTPConnection, can: Abilities): Session {
     });
     // Half a message cannot be taken back but by closing.
     function broken(error: unknown): never {
-      if (wire.begun && !wire.handed) connection.close();
+      if (progress.begun && !progress.handed) connection.close();
       throw error;
     }
   }
 
   return {
     get ended() { return ended; },
-    get waiting() { return awaited.length > 0; },
+    get waiting() { return pendingReplies.length > 0; },
     send,
     quit(ms) {
       if (ended) return;
       const timer = setTimeout(() => connection.close(), ms);
       connection.once('end', () => clearTimeout(timer));
-      ask('QUIT').then(() => connection.close(), () => {});
+      sendCommand('QUIT').then(() => connection.close(), () => {});
     },
     close: () => connection.close(),
   };
@@ -269,7 +273,7 @@ function* slices(bytes: Buffer) { for (let at = 0; at < bytes.length; at += ONE_
  * Prepares text, a byte a character, for the wire, piece by piece; without a piece it gives the end of the message. A dot at the beginning of a line
  * is doubled (RFC 5321 section 4.5.2), and every CR and LF becomes CRLF, since servers differ over what a bare one ends (section 2.3.8).
  */
-export function stuffing(): (piece?: string) => string {
+export function dotStuffing(): (piece?: string) => string {
   let cr = '', begins = true;
   return piece => {
     if (piece === undefined) { const broken = cr; cr = ''; return `${broken && '\r\n'}${begins || broken ? '' : '\r\n'}.\r\n`; }

@@ -1,7 +1,7 @@
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
-import { uidSet, wishesFor, SUMMARY, type Got, type Wanted } from '../messages/content.js';
+import { uidSet, fetchRequestsFor, SUMMARY, type Got, type Wanted } from '../messages/content.js';
 import { roundTripOf } from '../session/pipeline.js';
-import { unread, type Wish } from '../wire/fetch.js';
+import { resumeReading, type FetchRequest } from '../wire/fetch.js';
 
 /*
  * What a look asks for beyond its window, so that the server works while the window before is read and handed over, and so that a server far
@@ -27,7 +27,7 @@ export const depthOf = (client: ImapFlow, bare: boolean): { summaries: number; b
 };
 
 /** What is under way beyond the window, and what of it came. */
-export interface Ahead {
+export interface Prefetch {
   /** Summaries are asked for up to this UID, `coming` by their first UIDs; `next` are to be asked for when there is something to send. */
   until: number; coming: { first: number; come: Promise<void> }[]; next: number[];
   /** Contents that were asked for, with the bytes they are about to have, until their window is handed over; and those that came. */
@@ -35,40 +35,40 @@ export interface Ahead {
   /** Between two looks contents stay unread on the connection, where they take none of our memory; this lets them in. */
   letIn?: () => void; closed?: Promise<void>;
 }
-export const newAhead = (): Ahead => ({ until: 0, coming: [], next: [], asked: new Map(), got: new Map() });
+export const newPrefetch = (): Prefetch => ({ until: 0, coming: [], next: [], asked: new Map(), got: new Map() });
 
-/** Leaves contents unread until the next look, or until somebody else needs the connection. */
-export function leaveUnread(ahead: Ahead, client: ImapFlow): void {
+/** Leaves contents unread on the connection until the next look, or until somebody else needs the connection. */
+export function pauseReading(ahead: Prefetch, client: ImapFlow): void {
   if (!ahead.asked.size || ahead.closed) return;
   ahead.closed = new Promise(resolve => { ahead.letIn = () => { ahead.closed = ahead.letIn = undefined; resolve(); }; });
-  unread.set(client, () => ahead.letIn?.());
+  resumeReading.set(client, () => ahead.letIn?.());
 }
 
 /** Forgets what was handed over. */
-export function handedOver({ asked, got }: Ahead, uids: readonly number[]): void {
+export function handedOver({ asked, got }: Prefetch, uids: readonly number[]): void {
   for (const uid of uids) { asked.delete(uid); got.delete(uid); }
 }
 
 /** The next summaries, to be sent at once. */
-export function summariesAhead(ahead: Ahead, rows: Map<number, FetchMessageObject>): Wish[] {
-  const wishes: Wish[] = [], uids = ahead.next.splice(0);
+export function prefetchSummaries(ahead: Prefetch, rows: Map<number, FetchMessageObject>): FetchRequest[] {
+  const requests: FetchRequest[] = [], uids = ahead.next.splice(0);
   for (let i = 0; i < uids.length; i += A_COMMAND) {
     const part = uids.slice(i, i + A_COMMAND);
-    wishes.push({
+    requests.push({
       set: uidSet(part), query: SUMMARY, each: row => { if (row.size !== undefined) rows.set(row.uid, row); },
       sent(come) { ahead.until = part.at(-1)!; ahead.coming.push({ first: part[0]!, come }); },
     });
   }
-  return wishes;
+  return requests;
 }
 
 /**
  * The next contents, to be sent at once: of messages in the order they will be handed over, as far as `bytes` go. `want` says what a message
  * needs and about how many bytes that is; nothing for one that is to be read another way.
  */
-export function contentsAhead(ahead: Ahead, uids: Iterable<number>, bytes: number,
-  want: (uid: number) => { wanted: Wanted; cost: number } | undefined): Wish[] {
-  const wishes: Wish[] = [];
+export function prefetchContents(ahead: Prefetch, uids: Iterable<number>, bytes: number,
+  want: (uid: number) => { wanted: Wanted; cost: number } | undefined): FetchRequest[] {
+  const requests: FetchRequest[] = [];
   let room = bytes - [...ahead.asked.values()].reduce((sum, { cost }) => sum + cost, 0);
   // A few messages are not worth commands of their own.
   if (!bytes || room < bytes / 4) return [];
@@ -76,7 +76,7 @@ export function contentsAhead(ahead: Ahead, uids: Iterable<number>, bytes: numbe
   const batch: Wanted[] = [];
   let size = 0, any = false;
   const send = () => {
-    wishes.push(...wishesFor(batch.splice(0), got => { ahead.got.set(got.uid, got); return ahead.closed; }, (come, group) => {
+    requests.push(...fetchRequestsFor(batch.splice(0), got => { ahead.got.set(got.uid, got); return ahead.closed; }, (come, group) => {
       for (const { uid } of group) ahead.asked.set(uid, { come, cost: costs.get(uid)! });
     }));
     size = 0;
@@ -95,5 +95,5 @@ export function contentsAhead(ahead: Ahead, uids: Iterable<number>, bytes: numbe
     if (room <= 0) break;
   }
   send();
-  return wishes;
+  return requests;
 }
