@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { connect, providerById, take, type MailError } from '../../shared/index.js';
-import { readRules, writeRules, type Rules, type StoredRule } from '../../shared/providers/imap/sieve/rules.js';
+import { partsOf, readBlock, withBlock } from '../../shared/providers/imap/sieve/block.js';
+import { NO_RULES, readRules, writeRules, type Rules, type StoredRule } from '../../shared/providers/imap/sieve/rules.js';
 import { closeSieve } from '../../shared/providers/imap/sieve/session.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 import { EXTENSIONS } from '../sandbox/sieve.js';
@@ -59,6 +60,21 @@ describe('ManageSieve: the script of rules', () => {
     assert.deepEqual(script.split('\r\n').slice(2), ['require ["fileinto"];', '', '# Rule: a  discard; ', 'if allof (header :contains "subject" "\\"; discard; \\\\") {', '  fileinto "a\\"\\\\";', '}', '']);
   });
 
+  it('a block goes behind whatever is required, is found again, and leaves nothing behind when it is taken out', () => {
+    const blank = fc.constantFrom('', ' ', '\r\n', '\n\t', '# a; require "x";\n', '/* require "y"; */', '# é\r\n');
+    const required = fc.tuple(blank, fc.constantFrom('require "fileinto";', 'REQUIRE [ "a" , "b"\n];', 'require["x"] ;')).map(parts => parts.join(''));
+    const rest = fc.constantFrom('', 'keep;', '\r\nif true { require "late"; }', ' fileinto "require \\"x\\";";', 'text:\n.\n', 'require', '/* open', '#');
+    const script = fc.record({ head: fc.array(required, { maxLength: 3 }).map(parts => parts.join('')), between: blank, rest });
+    fc.assert(fc.property(script, rules, ({ head, between, rest: end }, one) => {
+      const text = head + between + end, { include: _, ...own } = one, parts = partsOf(text);
+      assert.equal(parts.before, head, text);
+      const written = withBlock(parts, own).text, again = partsOf(written);
+      assert.deepEqual([again.before, again.behind], written === text ? [parts.before, parts.behind] : [head, between + end]);
+      if (written !== text) { const read = readBlock(again); assert.ok('rules' in read); assert.deepEqual(plain(read.rules), plain(own)); }
+      assert.equal(withBlock(again, NO_RULES).text, text);
+    }), { numRuns: 1000 });
+  });
+
   describe('on the server', () => {
     let mail: Mail, user = 0;
     before(async () => { mail = await startMail({ users: 80 }); });
@@ -83,7 +99,7 @@ describe('ManageSieve: the script of rules', () => {
         steps.push(mail.sieve.log.slice(from).map(line => line.split(/[ \r]/).slice(0, 2).join(' ').replace(/ \{.*/, '')).filter(line => !/^(STARTTLS|AUTH|CAPA)/.test(line)));
       }
       assert.deepEqual(steps, [
-        ['LISTSCRIPTS', 'GETSCRIPT "main"', 'CHECKSCRIPT', 'LISTSCRIPTS', 'PUTSCRIPT "mailroom"', 'SETACTIVE "mailroom"'],
+        ['LISTSCRIPTS', 'GETSCRIPT "main"', 'CHECKSCRIPT', 'LISTSCRIPTS', 'GETSCRIPT "main"', 'PUTSCRIPT "mailroom"', 'SETACTIVE "mailroom"'],
         ['LISTSCRIPTS', 'GETSCRIPT "mailroom"', 'CHECKSCRIPT', 'PUTSCRIPT "mailroom-before"', 'LISTSCRIPTS', 'GETSCRIPT "mailroom"', 'PUTSCRIPT "mailroom"']]);
       const last = scripts.texts.get('mailroom')!, first = scripts.texts.get('mailroom-before')!;
       const cases = [0, 1].flatMap(change => steps[change]!.flatMap((_, step) => (['close', 'done'] as const).map(when => ({ change, step, when }))));
@@ -138,14 +154,94 @@ describe('ManageSieve: the script of rules', () => {
       }
     });
 
-    it('a server without include is told apart: nothing is changed where a script is active, and all works where none is', async () => {
+    it('without include the rules stand in a block of the active script, behind what it requires; the rest stays as it is', async () => {
       mail.sieve.options.extensions = EXTENSIONS.replace('include ', '');
       const { client, scripts } = open();
-      await assert.rejects(block(client, 'one@bad.example'), refused('unsupported', /cannot run two scripts together.*"main" is active\. Nothing was changed/));
-      assert.deepEqual([...scripts.texts], [['main', HAND]]);
+      await block(client, 'one@bad.example');
+      await block(client, 'two@bad.example');
+      const text = scripts.texts.get('main')!;
+      assert.match(text, /^require "fileinto";# Rules of Mailroom[^]*\r\nrequire \["envelope", "fileinto", "mailbox"\];\r\n[^]*# End of the rules of Mailroom\.\r\n\r\n# von Hand: ü\r\nfileinto "Archive";\r\n$/);
+      assert.deepEqual(await blocked(client), ['one@bad.example', 'two@bad.example']);
+      assert.deepEqual([...scripts.texts.keys(), scripts.active], ['main', 'mailroom-before', 'main']);
+      assert.ok(scripts.texts.get('mailroom-before')!.includes('one@bad.example'));
+      // What others write around the block stays too.
+      scripts.texts.set('main', text.replace('fileinto "Archive"', 'keep'));
+      for (const value of ['one@bad.example', 'two@bad.example']) await client.call('spamList.remove', { list: 'blockedSenders', value });
+      assert.equal(scripts.texts.get('main'), HAND.replace('fileinto "Archive"', 'keep'));
       const alone = open(false);
       await block(alone.client, 'one@bad.example');
       assert.equal(alone.scripts.active, 'mailroom');
+    });
+
+    it('a block that somebody edited, or one without its end, is shown and not overwritten', async () => {
+      mail.sieve.options.extensions = EXTENSIONS.replace('include ', '');
+      const { client, scripts } = open();
+      await block(client, 'one@bad.example');
+      const whole = scripts.texts.get('main')!;
+      for (const [from, to, line] of [['  stop;', '  discard; stop;', 8], ['# End of the rules of Mailroom.\r\n', '', 11]] as const) {
+        const edited = whole.replace(from, to);
+        scripts.texts.set('main', edited);
+        await assert.rejects(block(client, 'two@bad.example'), refused('conflict', new RegExp(`rules of Mailroom in the script "main" were changed by hand or by another program, in line ${line} `)));
+        assert.equal(scripts.texts.get('main'), edited);
+      }
+    });
+
+    it('the connection is cut at each step of a change of a block: the active script is the old one or the new one, whole', async () => {
+      mail.sieve.options.extensions = EXTENSIONS.replace('include ', '');
+      const model = open();
+      await block(model.client, 'one@bad.example');
+      const old = model.scripts.texts.get('main')!;
+      await block(model.client, 'two@bad.example');
+      const changed = model.scripts.texts.get('main')!;
+      // LISTSCRIPTS, GETSCRIPT, CHECKSCRIPT, PUTSCRIPT (what it was before), LISTSCRIPTS, GETSCRIPT, PUTSCRIPT.
+      for (const [step, when] of Array.from({ length: 7 }, (_, i) => [[i, 'close'], [i, 'done']] as const).flat()) {
+        const { client, scripts, name } = open();
+        scripts.texts.set('main', old);
+        let seen = 0;
+        mail.sieve.options.answer = (line, who) => who === name && !/^(CAPABILITY|LOGOUT)/.test(line) && seen++ === step ? when : undefined;
+        await assert.rejects(block(client, 'two@bad.example'), refused('unavailable', /ended the connection before it answered/));
+        mail.sieve.options.answer = undefined;
+        assert.equal(scripts.texts.get('main'), step === 6 && when === 'done' ? changed : old, `${step} ${when}`);
+      }
+    });
+
+    it('a block is found again on a server that learned include, and rules of a script of their own move into one', async () => {
+      mail.sieve.options.extensions = EXTENSIONS.replace('include ', '');
+      const { client, scripts } = open(false);
+      await block(client, 'one@bad.example');
+      scripts.texts.set('main', HAND);
+      scripts.active = 'main';
+      await block(client, 'two@bad.example');
+      assert.deepEqual(await blocked(client), ['one@bad.example', 'two@bad.example']);
+      mail.sieve.options.extensions = undefined;
+      await block(client, 'three@bad.example');
+      assert.deepEqual(await blocked(client), ['one@bad.example', 'two@bad.example', 'three@bad.example']);
+      assert.equal(scripts.active, 'main');
+      assert.ok(scripts.texts.get('main')!.includes('three@bad.example'));
+    });
+
+    it('a changed script of Mailroom that was renamed is its owner\'s, and new rules stand before it', async () => {
+      for (const extensions of [undefined, EXTENSIONS.replace('include ', '')]) {
+        mail.sieve.options.extensions = extensions;
+        const { client, scripts } = open(false);
+        await block(client, 'one@bad.example');
+        const edited = scripts.texts.get('mailroom')!.replace('  stop;', '  discard; stop;');
+        scripts.texts.set('mailroom', edited);
+        await assert.rejects(block(client, 'two@bad.example'), refused('conflict', /changed by hand/));
+        await client.call('script.rename', { script: 'mailroom', newName: 'mine' });
+        await block(client, 'two@bad.example');
+        assert.deepEqual(await blocked(client), ['two@bad.example']);
+        if (extensions) assert.equal(partsOf(scripts.texts.get('mine')!).before + partsOf(scripts.texts.get('mine')!).behind, edited);
+        else assert.equal(scripts.texts.get('mine'), edited);
+      }
+    });
+
+    it('who writes into the active script at the same moment is noticed', async () => {
+      mail.sieve.options.extensions = EXTENSIONS.replace('include ', '');
+      const { client, scripts } = open();
+      mail.sieve.options.answer = line => { if (line.startsWith('CHECKSCRIPT')) scripts.texts.set('main', `${HAND}stop;`); return undefined; };
+      await assert.rejects(block(client, 'one@bad.example'), refused('conflict', /at the same moment; nothing was changed/));
+      assert.equal(scripts.texts.get('main'), `${HAND}stop;`);
     });
 
     it('extensions that a server lacks are named, those it may lack are done without', async () => {

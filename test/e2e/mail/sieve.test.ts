@@ -13,8 +13,8 @@ import type { Ground, ImapServer } from './servers/server.js';
 import { wait } from './watch.js';
 
 type Any = any;
-const STARTS: Record<string, (ground: Ground) => Promise<ImapServer>> = { dovecot: startDovecot, ...(root ? { cyrus: startCyrus } : {}) };
-const families = Object.keys(STARTS).filter(name => (process.env.SERVERS ?? 'dovecot,cyrus').split(',').includes(name));
+const STARTS: Record<string, (ground: Ground) => Promise<ImapServer>> = { dovecot: startDovecot, bareDovecot: ground => startDovecot(ground, { bare: true }), ...(root ? { cyrus: startCyrus } : {}) };
+const families = Object.keys(STARTS).filter(name => (process.env.SERVERS ?? 'dovecot,bareDovecot,cyrus').split(',').includes(name));
 const refused = (code: string, words: RegExp) => (error: unknown) => {
   assert.equal((error as MailError).code, code, (error as Error).message);
   assert.match((error as Error).message, words);
@@ -47,6 +47,8 @@ async function outbox() {
 for (const family of families) {
   describe(`Rules on ${family}`, function () {
     this.timeout(60_000);
+    // Without it two scripts do not run together, and the rules stand in the script that is active.
+    const include = family !== 'bareDovecot';
     const folder = temporaryFolder(), certificate = selfSigned();
     const users: User[] = Array.from({ length: 20 }, (_, i) => ({ user: `m${i}@test.local`, password: `pass${i}` }));
     let server: ImapServer, out: Awaited<ReturnType<typeof outbox>>, next = 0;
@@ -134,14 +136,16 @@ for (const family of families) {
       const hand = 'require ["fileinto", "imap4flags"];\r\n# von Hand, mit Umlaut: ü\r\nif header :contains "subject" "hand" { setflag "\\\\Seen"; }\r\n';
       await client.call('script.put', { script: 'von Hand', text: hand, activate: true });
       const done = await client.call('spamList.add', { list: 'blockedSenders', value: 'bad@one.example' });
-      assert.deepEqual(done.native, { script: 'mailroom', includes: 'von Hand' });
+      assert.deepEqual(done.native, include ? { script: 'mailroom', includes: 'von Hand' } : { script: 'von Hand' });
       await client.call('spamList.add', { list: 'blockedSenders', value: 'worse@one.example' });
       await deliver('by hand');
       await deliver('blocked', { from: 'worse@one.example' });
       assert.deepEqual(await found(), ['first', 'by hand (seen)']);
       assert.deepEqual(await found(path('Junk')), ['blocked']);
+      if (!include) for (const value of ['bad', 'worse']) await client.call('spamList.remove', { list: 'blockedSenders', value: `${value}@one.example` });
       assert.equal(await script('von Hand', client), hand);
-      assert.deepEqual((await all(client, 'script.list')).map(one => [one.id, one.active]).sort(), [['mailroom', true], ['mailroom-before', false], ['von Hand', false]]);
+      assert.deepEqual((await all(client, 'script.list')).map(one => [one.id, one.active]).sort(),
+        include ? [['mailroom', true], ['mailroom-before', false], ['von Hand', false]] : [['mailroom-before', false], ['von Hand', true]]);
     });
 
     it('an absence is answered once for each sender, while it lasts', async () => {
@@ -240,7 +244,8 @@ for (const family of families) {
       assert.equal(await script('mailroom', client), edited);
       await client.call('script.rename', { script: 'mailroom', newName: 'mine' });
       await client.call('spamList.add', { list: 'blockedSenders', value: 'x@one.example' });
-      assert.match(await script('mailroom', client), /include :personal :optional "mine"/);
+      if (include) assert.match(await script('mailroom', client), /include :personal :optional "mine"/);
+      else assert.match(await script('mine', client), /# End of the rules of Mailroom/);
     });
   });
 }

@@ -2,30 +2,49 @@ import { MailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
 import type { Native } from '../../../vocabulary.js';
 import type { Sieve } from './connection.js';
-import { demand, NO_RULES, readRules, usable, writeRules, type Rules } from './rules.js';
+import { partsOf, readBlock, withBlock, type Parts } from './block.js';
+import { demand, NO_RULES, readRules, usable, writeRules, type Read, type Rules } from './rules.js';
 import { checkScript, listScripts, putScript, readScript } from './scripts.js';
 import { withSieve } from './session.js';
 
 /**
  * The script that holds Mailroom's rules, and the one that keeps what it was before the latest change. What was active before is included by the
- * first (RFC 6609), and stays as it is.
+ * first (RFC 6609), and stays as it is. Where the server lacks "include", the rules stand in a marked block of the active script (`block.ts`).
  */
 export const OWN = 'mailroom', BEFORE = 'mailroom-before';
 
-/** What is on the server now. */
-interface Found { text: string | undefined; rules: Rules; active: string | undefined; names: string[] }
+/** What is on the server now: `script` holds the rules, or will hold them, and `text` is all that stands in it now. */
+interface Found { script: string; text: string | undefined; parts?: Parts; rules: Rules; active: string | undefined; names: string[]; includesOwn?: boolean }
 
-/** Reads Mailroom's script. Throws `conflict` where somebody else wrote or changed it. */
+/** Reads Mailroom's rules. Throws `conflict` where somebody else wrote or changed them. */
 async function look(sieve: Sieve): Promise<Found> {
   const listed = await listScripts(sieve), names = listed.map(({ name }) => name), active = listed.find(one => one.active)?.name;
-  if (!names.includes(OWN)) return { text: undefined, rules: NO_RULES, active, names };
-  const text = await readScript(sieve, OWN), read = readRules(text);
-  if ('rules' in read) return { text, rules: read.rules, active, names };
-  const advice = `Read it with Get of Script. Rename it to keep it as a script of your own, and Mailroom begins a new one.`;
-  if ('foreign' in read) throw new MailError('conflict', `The script "${OWN}" was not written by Mailroom, so it is not touched.`, { advice });
-  throw new MailError('conflict', `The script "${OWN}" was changed by hand or by another program, in line ${read.edited.line} `
-    + `(${JSON.stringify(read.edited.text.slice(0, 200))}), so it is neither used nor overwritten.`, { advice });
+  if (active !== undefined && active !== OWN) {
+    const text = await readScript(sieve, active), parts = partsOf(text), found = { script: active, text, parts, active, names };
+    if (parts.block) return { ...found, rules: rulesIn(active, readBlock(parts)) };
+    // Two scripts cannot run together there, so the rules go into a block of this one.
+    if (!extensionsOf(sieve).has('include')) return { ...found, rules: (await own(sieve, names)).rules };
+    return { script: OWN, ...await own(sieve, names), active, names, includesOwn: includesOwn(text) };
+  }
+  return { script: OWN, ...await own(sieve, names), active, names };
 }
+
+/** The script of Mailroom's own, where there is one. */
+async function own(sieve: Sieve, names: readonly string[]): Promise<{ text: string | undefined; rules: Rules }> {
+  if (!names.includes(OWN)) return { text: undefined, rules: NO_RULES };
+  const text = await readScript(sieve, OWN);
+  return { text, rules: rulesIn(OWN, readRules(text)) };
+}
+
+function rulesIn(script: string, read: Read): Rules {
+  if ('rules' in read) return read.rules;
+  if ('foreign' in read) throw new MailError('conflict', `The script "${script}" was not written by Mailroom, so it is not touched.`, { advice: ADVICE });
+  const { line, text } = read.edited, part = script === OWN ? `The script "${script}" was` : `The rules of Mailroom in the script "${script}" were`;
+  throw new MailError('conflict', `${part} changed by hand or by another program, in line ${line} (${JSON.stringify(text.slice(0, 200))}), so `
+    + `${script === OWN ? 'it is' : 'they are'} neither used nor overwritten.`, { advice: script === OWN ? ADVICE : BLOCK_ADVICE });
+}
+const ADVICE = 'Read it with Get of Script. Rename it to keep it as a script of your own, and Mailroom begins a new one.';
+const BLOCK_ADVICE = 'Read the script with Get of Script. Take out the comments at both ends of these rules to keep them as your own, and Mailroom begins anew.';
 
 /** The rules as they stand. */
 export const rulesOf = (ctx: Context): Promise<Rules> => withSieve(ctx, async sieve => (await look(sieve)).rules);
@@ -36,23 +55,18 @@ const includesOwn = (text: string): boolean => new RegExp(`^[^#"]*\\binclude\\b[
 /** What runs when mail arrives, now and once Mailroom's script is stored. */
 interface Plan { include?: string; activate: boolean }
 
-async function planOf(sieve: Sieve, { active, names, rules }: Found): Promise<Plan> {
+function planOf({ script, parts, active, names, rules, includesOwn: included }: Found): Plan {
+  if (script !== OWN) return { activate: !parts!.block };
   // A script that is gone is not asked for any more.
   if (active === OWN) return { ...(rules.include !== undefined && names.includes(rules.include) ? { include: rules.include } : {}), activate: false };
-  if (active === undefined) return { activate: true };
-  if (includesOwn(await readScript(sieve, active))) return { activate: false };
-  return { include: active, activate: true };
+  if (included) return { activate: false };
+  return { ...(active === undefined ? {} : { include: active }), activate: true };
 }
 
 const extensionsOf = (sieve: Sieve): Set<string> => new Set((sieve.capabilities.get('SIEVE') ?? '').split(/\s+/));
 
 function demandAll(sieve: Sieve, needs: readonly string[], rules: Rules): void {
-  const extensions = extensionsOf(sieve);
-  if (rules.include !== undefined && !extensions.has('include')) {
-    throw new MailError('unsupported', `This server cannot run two scripts together (it lacks the extension "include"), and "${rules.include}" is active. `
-      + 'Nothing was changed.', { advice: `Write the rule into "${rules.include}" with Put of Script, or switch that script off.` });
-  }
-  demand(needs, extensions);
+  demand(needs, extensionsOf(sieve));
   const most = Number(sieve.capabilities.get('MAXREDIRECTS') ?? NaN), wanted = rules.forwarding?.addresses.length ?? 0;
   if (wanted > most) throw new MailError('rejected', `This server forwards a message to ${most} addresses at most, and here are ${wanted}.`);
 }
@@ -66,10 +80,10 @@ export interface At { extensions: ReadonlySet<string>; inForce: boolean }
  */
 export async function changeRules(ctx: Context, change: (rules: Rules, at: At) => Rules | Promise<Rules>): Promise<Native> {
   return withSieve(ctx, async sieve => {
-    const found = await look(sieve), plan = await planOf(sieve, found), extensions = extensionsOf(sieve);
+    const found = await look(sieve), plan = planOf(found), extensions = extensionsOf(sieve), { script } = found;
     const { include: _, ...changed } = await change(found.rules, { extensions, inForce: !plan.activate });
     const next: Rules = { ...changed, ...(plan.include === undefined ? {} : { include: plan.include }), uses: usable(extensions) };
-    const { text, needs } = writeRules(next);
+    const { text, needs } = found.parts ? withBlock(found.parts, next) : writeRules(next);
     demandAll(sieve, needs, next);
     if (text !== found.text) {
       await checkScript(sieve, text);
@@ -78,9 +92,9 @@ export async function changeRules(ctx: Context, change: (rules: Rules, at: At) =
       if (now.text !== found.text || now.active !== found.active) {
         throw new MailError('conflict', 'Another program changed the scripts at the same moment; nothing was changed here.');
       }
-      await putScript(sieve, OWN, text);
+      await putScript(sieve, script, text);
     }
-    if (plan.activate) await sieve.command('SETACTIVE', OWN);
-    return { script: OWN, ...(next.include === undefined ? {} : { includes: next.include }) };
+    if (plan.activate && !found.parts) await sieve.command('SETACTIVE', OWN);
+    return { script, ...(next.include === undefined ? {} : { includes: next.include }) };
   });
 }

@@ -36,7 +36,8 @@ export interface Rules {
 }
 export const NO_RULES: Rules = { blockedSenders: [], blockedIps: [], allowedSenders: [], rules: [], uses: [] };
 
-const HEAD = '# Rules of Mailroom, version 1. Change them with Mailroom: what is changed here by hand is shown, and not overwritten.';
+/** The first line of what Mailroom writes. */
+export const HEAD = '# Rules of Mailroom, version 1. Change them with Mailroom: what is changed here by hand is shown, and not overwritten.';
 const DATA = '# mailroom: ';
 /** Extensions that make a rule better and are no condition for it. */
 const OPTIONAL = ['envelope', 'mailbox'];

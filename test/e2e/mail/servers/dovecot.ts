@@ -115,12 +115,13 @@ protocol lmtp {
 }
 ${outgoing === undefined ? '' : `submission_host = 127.0.0.1:${outgoing}\n`}plugin {
   sieve = file:~/sieve;active=~/active.sieve
-}
+${bare ? '  sieve_extensions = -include\n' : ''}}
 `;
 }
 
 /**
- * Dovecot as packaged, or `bare`: with every optional capability off and personal folders below "INBOX.". Does not need root. Users whose name
+ * Dovecot as packaged, or `bare`: with every optional capability off, personal folders below "INBOX." and no "include" in
+ * Sieve. Does not need root. Users whose name
  * begins with `single` may hold one connection.
  */
 export async function startDovecot({ folder, certificate, users, outgoing }: Ground, { bare = false } = {}): Promise<ImapServer> {
