@@ -28,7 +28,7 @@ export const accountFields = (provider: Provider): Fields => ({
   ...(provider.auth.fields.baseUrl ? { plainHttp: PLAIN_HTTP } : {}),
   concurrent: number('Requests at a Time', {
     min: 1, max: 50, default: provider.pace.concurrent, group: 'Pace',
-    help: 'How many requests of this account may be under way at once.',
+    help: 'How many requests of this account may run at once.',
   }),
   perMinute: number('Requests per Minute', {
     min: 1, max: 60_000, default: provider.pace.perMinute, group: 'Pace',

@@ -25,9 +25,9 @@ export function reference(provider: Provider): string {
     '## Feeds', '',
     ...(feeds.length ? feeds.flatMap(([name, feed]) => [
       `### ${name}`, '',
-      `${sentence(feed.summary)} ${feed.watch ? 'The vendor pushes; between pushes and after a break it is asked.' : 'The vendor is asked on a schedule.'}`
+      `${sentence(feed.summary)} ${feed.watch ? 'The provider pushes; between pushes and after a break it is asked.' : 'The provider is asked on a schedule.'}`
         + `${feed.from ? ' Can begin at a time.' : ''}`, '', ...fieldTable(feed.input), '',
-    ]) : ['None: the vendor gives no way to notice news.', '']),
+    ]) : ['None: the provider gives no way to notice news.', '']),
   ].join('\n').replace(/\n{3,}/g, '\n\n').trimEnd() + '\n';
 }
 
@@ -102,7 +102,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 /** The vendor's page, or RFCs with their sections. */
 const source = (docs: string) => docs.startsWith('https:')
-  ? `[Vendor's page](${docs})`
+  ? `[Provider's page](${docs})`
   : `Follows ${docs.replace(/RFC (\d+)/g, '[RFC $1](https://www.rfc-editor.org/rfc/rfc$1)')}.`;
 const anchor = (name: string) => name.toLowerCase().replace(/[^a-z0-9_-]/g, '');
 const sentence = (text: string) => /[.!?]$/.test(text) ? text : `${text}.`;

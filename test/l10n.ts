@@ -26,7 +26,7 @@ const ofField = (field: Field): string[] => [
   field.label, field.help, field.group, ...(field.type === 'choice' ? Object.values(field.choices) : []), ...(field.type === 'list' ? ofField(field.of) : []),
 ].filter((text): text is string => typeof text === 'string' && text !== '');
 /** What the tables of the providers say: fields, choices, sentences of operations, names of resources and verbs. */
-const inTables = (): string[] => providers.flatMap(provider => [
+export const inTables = (): string[] => providers.flatMap(provider => [
   ...(provider.notice ? [provider.notice] : []), ...Object.values(fieldsOf(provider)).flatMap(ofField),
   ...Object.entries(provider.operations as Record<string, Operation>).flatMap(([name, { summary, input }]) => {
     const [resource, verb] = splitName(name);

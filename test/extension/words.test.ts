@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inExtension } from '../l10n.js';
+import { inExtension, inTables } from '../l10n.js';
 
 const root = join(__dirname, '../..');
 const titles = JSON.parse(readFileSync(join(root, 'package.nls.json'), 'utf8')) as Record<string, string>;
@@ -16,6 +16,14 @@ const BANNED: readonly [RegExp, string][] = [
   [/\bdoes not answer\b/i, '“is not responding”'], [/\bsuccessfully\b|\bplease\b|\boops\b|\bsorry\b/i, 'nothing'], [/\be-mails?\b(?! address)/i, '“email”'], [/\binvalid\b/i, 'what is wrong with it'],
   [/\S …|\.\.\./, '“…” right after the word'], [/ {2}/, 'one space'], [/['"]/, '’ “ ”'], [/!/, '“.”'], [/\berror occurred\b|\bsomething went wrong\b/i, 'what failed'],
 ];
+/** What the tables of the providers say: help of fields, sentences of operations, choices. */
+const told = [...new Set(inTables())];
+/** Their help says what a value means, not how the provider's interface is built. A content ID is written as HTML has it. */
+const BANNED_IN_TABLES: readonly [RegExp, string][] = [
+  ...BANNED.filter(([what]) => !['/[\'"]/', '/\\binvalid\\b/i'].includes(String(what))),
+  [/;/, 'two sentences'], [/\bids?\b/, '“ID”'], [/"(?!cid:NAME"|,)/, '“ ”'],
+  [/\bunless given\b|\bthe answer\b/, '“Left empty, …” or “the result”'], [/version of the API/, 'what that means'],
+];
 /** Words that stay small inside a title. */
 const SMALL = /^(?:a|an|and|as|at|by|for|from|in|of|on|or|the|to|with|without)$/;
 
@@ -23,6 +31,11 @@ describe('the words of the extension', () => {
   it('are those that people use', () => {
     assert.ok(sentences.length > 350, 'they are all there');
     const found = sentences.flatMap(text => BANNED.filter(([what]) => what.test(text.replace(/\]\([^)]*\)/g, ']'))).map(([what, instead]) => `${text} (${String(what)}: say ${instead})`));
+    assert.deepEqual(found, []);
+  });
+  it('are those that people use, also in the fields and actions of the providers', () => {
+    assert.ok(told.length > 1300, 'they are all there');
+    const found = told.flatMap(text => BANNED_IN_TABLES.filter(([what]) => what.test(text)).map(([what, instead]) => `${text} (${String(what)}: say ${instead})`));
     assert.deepEqual(found, []);
   });
   it('are sentences that end, wherever there are two of them', () => {

@@ -17,7 +17,7 @@ const toAlias = (native: Native, account: string): Alias => {
 export const aliases = {
   'alias.list': operation({
     summary: 'List the addresses of an account, or of all accounts', effect: 'read', docs: DOCS,
-    input: { mailbox: { ...mailbox, required: undefined, help: 'The id of the account; all accounts unless given, then without the vendor\'s details.' } },
+    input: { mailbox: { ...mailbox, required: undefined, help: 'The ID of the account. Left empty, all accounts are listed, with fewer details.' } },
     async *run(ctx, input) {
       if (input.mailbox === undefined) {
         for await (const account of api(ctx).pages('/accounts', {}, one => idOf(one))) {

@@ -8,17 +8,17 @@ export const commas = { wire: (items: string[]) => items.join(',') };
 /** Unix seconds as ISO 8601; undefined for what is no time, 0 included. */
 export const iso = (unix: unknown): string | undefined => Number(unix) > 0 && Number(unix) < 1e11 ? new Date(Number(unix) * 1000).toISOString() : undefined;
 
-export const mailbox = text('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The id of the account, 24 hexadecimal digits.' });
+export const mailbox = text('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The ID of the account, 24 hexadecimal digits.' });
 export const source = text('Source', { required: true, ref: 'source', knownBy: 'path', help: 'The label of the source, or 0 for the first one of the account.' });
 export const folder = text('Folder', { required: true, ref: 'folder', knownBy: 'path', help: 'The full name of the folder.', example: 'INBOX' });
 export const message = text('Message', {
-  required: true, ref: 'message', help: 'The id of the message, its Message-ID header in angle brackets, or gm- and the Gmail message id.',
+  required: true, ref: 'message', help: 'The ID of the message, its Message-ID header in angle brackets, or gm- and the Gmail message ID.',
 });
 
 /** A comma would part one value into two on the vendor's side. */
 const oneValue = { pattern: '^[^,]+$' };
 const people = <const L extends string>(label: L) => list(label, text('Address', { ...oneValue, example: 'ann@example.com' }), {
-  ...commas, help: 'Addresses, or domains where the server knows the later documents. One of several is enough.',
+  ...commas, help: 'Addresses. Later servers take domains too. One of several is enough.',
 });
 export const peopleFilters = { email: people('Any Address'), to: people('To'), from: people('From'), cc: people('Cc'), bcc: people('Bcc') };
 export const fileFilters = {

@@ -8,7 +8,7 @@ import { api } from './api.js';
 import { dateFilters, fileFilters, indexFilters, iso, mailbox, peopleFilters, sortOrder, source } from './fields.js';
 
 const DOCS = 'https://context.io/docs/2.0/accounts/files';
-const file = text('File', { required: true, ref: 'file', help: 'The id of the file.' });
+const file = text('File', { required: true, ref: 'file', help: 'The ID of the file.' });
 
 /** An attachment as the index knows it; `message` is the message it came with, `size` in bytes. */
 export interface FileEntry {

@@ -19,13 +19,13 @@ const DOCS = 'https://context.io/docs/2.0';
 /** Context.IO 2.0: accounts and the mail that the vendor reads from their IMAP sources. */
 export const contextIo = {
   id: 'contextIo', name: 'Context.IO', docs: DOCS,
-  notice: 'The vendor ended this service in 2018; only servers that are compatible with its 2.0 interface answer.',
+  notice: 'Context.IO ended in 2018. Use the address of a server that is compatible with its 2.0 interface.',
   auth: auth({
     fields: {
       baseUrl: text('Base URL', { required: true, format: 'uri', example: 'https://contextio.example.com',
-        help: 'The address of a compatible server, without /2.0; the vendor\'s own answers no more.' }),
+        help: 'The address of a compatible server, without /2.0. Context.IO\'s own server was shut down.' }),
       consumerKey: text('Consumer Key', { required: true, help: 'The public half of the OAuth key, for two-legged use.' }),
-      consumerSecret: text('Consumer Secret', { required: true, secret: true, help: 'The secret half of the OAuth key; it also signs the webhooks.' }),
+      consumerSecret: text('Consumer Secret', { required: true, secret: true, help: 'The secret half of the OAuth key. It also signs the webhooks.' }),
     },
     sign: signOAuth1,
   }),

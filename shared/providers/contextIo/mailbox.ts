@@ -71,7 +71,7 @@ export const mailboxes = {
   }),
   'mailbox.update': operation({
     summary: 'Change the names of an account', effect: 'write', docs: DOCS, orders: ['POST accounts/{id} (modify)'],
-    doubt: 'Some catalogues list this as PUT; every client of the vendor uses POST.',
+    doubt: 'Some catalogues list this as PUT; every client of the provider uses POST.',
     input: { mailbox, ...names },
     async run(ctx, { mailbox: id, ...changes }) {
       someOf(changes, names);

@@ -111,7 +111,7 @@ const whole = {
 };
 const destination = {
   dst_folder: text('Destination Folder', { required: true, ref: 'folder', knownBy: 'path', example: 'Archive', help: 'The full name of the folder it goes to.' }),
-  dst_source: text('Destination Source', { ref: 'source', knownBy: 'path', help: 'The label of the source it goes to; the one it is in unless given.' }),
+  dst_source: text('Destination Source', { ref: 'source', knownBy: 'path', help: 'The label of the source it goes to. Left empty, the one it is in.' }),
   ...flagFields,
 };
 const place = async (ctx: Context, { mailbox: account, message: id, ...rest }: { mailbox: string; message: string }, move: boolean) => ({

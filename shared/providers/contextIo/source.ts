@@ -35,9 +35,9 @@ export const statusFilters = {
 };
 
 const credentials = {
-  password: text('Password', { secret: true, help: 'The password of the mailbox; ignored by the vendor when a provider token is given.' }),
+  password: text('Password', { secret: true, help: 'The password of the mailbox. Not used when a provider token is given.' }),
   provider_refresh_token: text('Provider Refresh Token', { secret: true, help: 'OAuth 2 refresh token of the mailbox, with the provider consumer key.' }),
-  provider_consumer_key: text('Provider Consumer Key', { help: 'The key of an OAuth provider registered with the vendor.' }),
+  provider_consumer_key: text('Provider Consumer Key', { help: 'The key of an OAuth provider that is registered with Context.IO.' }),
   provider_token: text('Provider Token', { secret: true, help: 'Early servers: OAuth 1 token of the mailbox.' }),
   provider_token_secret: text('Provider Token Secret', { secret: true, help: 'Early servers: the secret of the OAuth 1 token.' }),
 };
@@ -48,10 +48,10 @@ const callbacks = {
 const syncing = {
   sync_all_folders: flag('Sync All Folders', { ...bit, help: 'Whether folders such as spam and trash are read as well.' }),
   expunge_on_deleted_flag: flag('Expunge on Deleted Flag', { ...bit, help: 'Whether messages flagged as deleted leave the index at once.' }),
-  sync_flags: flag('Sync Flags', { ...bit, help: 'Whether the vendor keeps flags in its index.' }),
+  sync_flags: flag('Sync Flags', { ...bit, help: 'Whether Context.IO keeps the flags of messages in its index.' }),
   raw_file_list: flag('Raw File List', { ...bit, help: 'Whether embedded images and signatures are listed as files too.' }),
   sync_folders: list('Sync Folders', text('Folder', { pattern: '^[^,]+$' }),
-    { ...commas, example: 'All,Trash', help: 'The folders to read; all but spam and trash unless given.' }),
+    { ...commas, example: 'All,Trash', help: 'The folders to read. Left empty, all but spam and trash.' }),
 };
 const server = {
   server: text('Server', { required: true, format: 'host', example: 'imap.example.com', help: 'The name of the IMAP server.' }),
@@ -68,7 +68,7 @@ export const firstSource = {
   username: { ...server.username, required: undefined, group: 'Source' },
   use_ssl: { ...server.use_ssl, required: undefined, group: 'Source' },
   port: { ...server.port, required: undefined, group: 'Source' },
-  type: choice('Type', { IMAP: 'IMAP' }, { group: 'Source', help: 'The kind of mail server; the vendor knows only one.' }),
+  type: choice('Type', { IMAP: 'IMAP' }, { group: 'Source', help: 'The kind of mail server. There is only one.' }),
   ...optional,
 };
 
@@ -96,7 +96,7 @@ const changes = {
   ...credentials, sync_all_folders: syncing.sync_all_folders, expunge_on_deleted_flag: syncing.expunge_on_deleted_flag,
   status_callback_url: callbacks.status_callback_url,
 };
-const delim = text('Delimiter', { maxLength: 1, example: '/', help: 'What parts the levels of the name; a slash unless given.' });
+const delim = text('Delimiter', { maxLength: 1, example: '/', help: 'What separates the levels of the name. Left empty, a slash.' });
 const at = { mailbox, source, folder, delim };
 const folderOptions = {
   include_extended_counts: flag('Include Extended Counts', { ...bit, help: 'Whether to count unread messages, which asks the mail server.' }),
@@ -122,7 +122,7 @@ export const sources = {
     doubt: 'The words of a refusal (feedback_code) are not documented; they are shown as they come.',
     input: {
       mailbox, email: text('Email', { required: true, format: 'email', help: 'The address of the mailbox.' }), ...server,
-      type: choice('Type', { IMAP: 'IMAP' }, { default: 'IMAP', help: 'The kind of mail server; the vendor knows only one.' }), ...optional,
+      type: choice('Type', { IMAP: 'IMAP' }, { default: 'IMAP', help: 'The kind of mail server. There is only one.' }), ...optional,
     },
     async run(ctx, { mailbox: account, email, ...rest }) {
       const native = await api(ctx).write('POST', path`/accounts/${account}/sources`, { form: { email, ...sourceForm(rest) } });

@@ -6,7 +6,7 @@ import { api } from './api.js';
 import { iso, mailbox, source } from './fields.js';
 
 const DOCS = 'https://context.io/docs/2.0/accounts/sync';
-const input = { mailbox, source: { ...source, required: undefined, help: 'The label of the source; all sources of the account unless given.' } };
+const input = { mailbox, source: { ...source, required: undefined, help: 'The label of the source. Left empty, all sources of the account.' } };
 const address = ({ mailbox: account, source: label }: { mailbox: string; source?: string }) =>
   label === undefined ? path`/accounts/${account}/sync` : path`/accounts/${account}/sources/${label}/sync`;
 

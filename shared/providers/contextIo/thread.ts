@@ -9,7 +9,7 @@ import { folder, includes, indexFilters, mailbox, peopleFilters, seconds, subjec
 import { wholeThread } from './message.js';
 
 const DOCS = 'https://context.io/docs/2.0/accounts/threads';
-const thread = text('Thread', { required: true, ref: 'thread', help: 'The id of the thread: gm- and the Gmail thread id.' });
+const thread = text('Thread', { required: true, ref: 'thread', help: 'The ID of the thread: gm- and the Gmail thread ID.' });
 
 /** The vendor lists threads as addresses; the id is the last part (contract section 10). */
 export function threadOf(entry: unknown, account: string): { id: string; mailbox: string; native: Native } {

@@ -9,7 +9,7 @@ const TOKENS = 'https://context.io/docs/2.0/connect_tokens', DISCOVERY = 'https:
 const PROVIDERS = 'https://context.io/docs/2.0/oauth_providers', APP = 'https://context.io/docs/2.0/app/status_callback_url';
 
 const connectToken = text('Connect Token', { required: true, ref: 'connectToken', help: 'The token itself.' });
-const scope = { mailbox: { ...mailbox, required: undefined, help: 'The id of the account that gets another source; a new account is made unless given.' } };
+const scope = { mailbox: { ...mailbox, required: undefined, help: 'The ID of the account that gets another source. Left empty, a new account is made.' } };
 const folder = (account: string | undefined) => account === undefined ? '/connect_tokens' : path`/accounts/${account}/connect_tokens`;
 
 /** An invitation to connect a mailbox; `id` is the token, `account` the account that was made, `url` where the owner's browser has to go. */
@@ -29,7 +29,7 @@ const creation = {
   first_name: text('First Name'), last_name: text('Last Name'),
   source_callback_url: text('Source Callback URL', { format: 'uri', help: 'Called when the first synchronization has ended.' }),
   source_sync_all_folders: flag('Sync All Folders', { ...bit, help: 'Whether folders such as spam and trash are read as well.' }),
-  source_sync_flags: flag('Sync Flags', { ...bit, help: 'Whether the vendor keeps flags in its index.' }),
+  source_sync_flags: flag('Sync Flags', { ...bit, help: 'Whether Context.IO keeps the flags of messages in its index.' }),
   source_raw_file_list: flag('Raw File List', { ...bit, help: 'Whether embedded images and signatures are listed as files too.' }),
   status_callback_url: text('Status Callback URL', { format: 'uri', help: 'Called when the connection status of the source changes.' }),
 };
@@ -40,7 +40,7 @@ const toProvider = (native: Native) => ({ id: idOf(native, 'provider_consumer_ke
 const provider = {
   type: choice('Type', { GMAIL_OAUTH2: 'Gmail', MSLIVECONNECT: 'Microsoft' },
     { required: true, open: true, help: 'The word that the server has for the kind of provider.' }),
-  provider_consumer_key: text('Provider Consumer Key', { required: true, help: 'The client id that the mail provider gave you.' }),
+  provider_consumer_key: text('Provider Consumer Key', { required: true, help: 'The client ID that the mail provider gave you.' }),
   provider_consumer_secret: text('Provider Consumer Secret', { required: true, secret: true, help: 'The client secret that the mail provider gave you.' }),
 };
 

@@ -6,8 +6,8 @@ import { api, named, someOf } from './api.js';
 import { bit, commas, mailbox } from './fields.js';
 
 const DOCS = 'https://context.io/docs/2.0/accounts/webhooks';
-const webhook = text('Webhook', { required: true, ref: 'webhook', help: 'The id of the webhook.' });
-const scope = { mailbox: { ...mailbox, required: undefined, help: 'The id of the account; the webhooks for all accounts of the key unless given.' } };
+const webhook = text('Webhook', { required: true, ref: 'webhook', help: 'The ID of the webhook.' });
+const scope = { mailbox: { ...mailbox, required: undefined, help: 'The ID of the account. Left empty, the webhooks are for all accounts of the key.' } };
 const folder = (account: string | undefined) => account === undefined ? '/webhooks' : path`/accounts/${account}/webhooks`;
 
 /** A call that the vendor makes for each matching message; `active` is off after a failure until it is switched on again. */
@@ -22,27 +22,27 @@ const truth = (value: unknown) => value === true || value === 1 || value === '1'
 
 const people = (label: string, help: string) => list(label, text('Name or Address', { pattern: '^[^,]+$' }), { ...commas, help });
 const filters = {
-  filter_to: people('To', 'Names or addresses of receivers; several need a late server.'),
-    filter_from: people('From', 'Names or addresses of senders; several need a late server.'),
-  filter_cc: people('Cc', 'Names or addresses of copied receivers; several need a late server.'),
+  filter_to: people('To', 'Names or addresses of receivers. Only later servers take more than one.'),
+    filter_from: people('From', 'Names or addresses of senders. Only later servers take more than one.'),
+  filter_cc: people('Cc', 'Names or addresses of copied receivers. Only later servers take more than one.'),
   filter_to_domain: text('To Domain', { format: 'host', help: 'Late servers: the domain of a receiver.' }),
   filter_from_domain: text('From Domain', { format: 'host', help: 'Late servers: the domain of the sender.' }),
   filter_subject: text('Subject', { help: 'Text that the subject contains, or a regular expression between slashes.' }),
-  filter_thread: text('Thread', { help: 'A Gmail thread id, or the id of a message of the thread.' }),
+  filter_thread: text('Thread', { help: 'A Gmail thread ID, or the ID of a message of the thread.' }),
   filter_new_important: flag('New Important', { ...bit, help: 'Whether only messages that Gmail finds important match.' }),
   filter_file_name: text('File Name', { example: '*.pdf', help: 'A name with wildcards, or a regular expression between slashes.' }),
   filter_folder_added: text('Folder Added', { help: 'The full name of a folder that a message is put into.' }),
   filter_folder_removed: text('Folder Removed', { help: 'The full name of a folder that a message is taken from.' }),
 };
 const contents = {
-  include_body: flag('Include Body', { ...bit, help: 'Whether the call brings the bodies; late servers only.' }),
+  include_body: flag('Include Body', { ...bit, help: 'Whether the call contains the bodies. Only on later servers.' }),
   body_type: text('Body Type', { example: 'text/plain', help: 'The MIME type of the bodies to bring.' }),
   include_header: choice('Include Header', { 1: 'Parsed', raw: 'Raw' }, { help: 'Late servers only.' }),
 };
 const more = {
-  receive_historical: flag('Receive Historical', { ...bit, help: 'Whether mail from before the webhook is told too; late servers, for all accounts only.' }),
-  receive_all_changes: flag('Receive All Changes', { ...bit, help: 'Whether changes of known messages are told too; late servers, for all accounts only.' }),
-  receive_drafts: flag('Receive Drafts', { ...bit, help: 'Whether drafts are told too; late servers, for all accounts only.' }),
+  receive_historical: flag('Receive Historical', { ...bit, help: 'Whether mail from before the webhook is included. Only on later servers, and for all accounts.' }),
+  receive_all_changes: flag('Receive All Changes', { ...bit, help: 'Whether changes of known messages are included. Only on later servers, and for all accounts.' }),
+  receive_drafts: flag('Receive Drafts', { ...bit, help: 'Whether drafts are included. Only on later servers, and for all accounts.' }),
   sync_period: text('Sync Period', { example: 'immediate', help: 'Early servers: the longest delay, such as immediate or 1d.' }),
 };
 const urls = {
@@ -51,7 +51,7 @@ const urls = {
 };
 const creation = { ...urls, ...filters, ...contents, ...more };
 const changes = {
-  active: flag('Active', { ...bit, suggest: true, help: 'Whether the webhook works; switch it on again after a failure.' }),
+  active: flag('Active', { ...bit, suggest: true, help: 'Whether the webhook works. Turn it on again after a failure.' }),
   callback_url: { ...urls.callback_url, required: undefined }, failure_notif_url: { ...urls.failure_notif_url, required: undefined }, ...filters, ...contents,
 };
 

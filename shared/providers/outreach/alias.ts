@@ -21,13 +21,13 @@ const listed = collection({
 export const aliases = {
   'alias.list': operation({
     summary: 'List aliases', effect: 'read', docs: DOCS,
-    doubt: 'Which scope reading needs is known from the vendor\'s own list of scopes (mailAliases.read), not from this page.',
+    doubt: 'Which scope reading needs is known from the provider\'s own list of scopes (mailAliases.read), not from this page.',
     input: listed.input,
     run: (ctx, input) => map(api(ctx).pages('/mailAliases', listed.parameters(input)), toAlias),
   }),
   'alias.get': operation({
     summary: 'Get an alias', effect: 'read', docs: DOCS,
-    input: { alias: id('Alias', { required: true, ref: 'alias', knownBy: 'email', help: 'The id of the alias.' }), ...listed.one },
+    input: { alias: id('Alias', { required: true, ref: 'alias', knownBy: 'email', help: 'The ID of the alias.' }), ...listed.one },
     run: async (ctx, input) => toAlias(await api(ctx).get(path`/mailAliases/${input.alias}`, listed.shape(input))),
   }),
 } satisfies Operations;

@@ -21,19 +21,19 @@ const port = { min: 1, max: 65_535 } as const, whole = { min: 0 } as const;
 export const attributes = {
   email: rw(text('Email', { ...IDENTITY, format: 'email', maxLength: 255, help: 'The address of the mailbox.' })),
   username: rw(text('Username', {
-    ...IDENTITY, maxLength: 255, ...emptied, help: 'Usually the address itself; most providers that do not use OAuth need it.',
+    ...IDENTITY, maxLength: 255, ...emptied, help: 'Usually the address itself. Most providers that do not use OAuth need it.',
   })),
-  password: wo(text('Password', { ...IDENTITY, secret: true, maxLength: 65_535, help: 'The password of the mailbox; it is never shown again.' })),
+  password: wo(text('Password', { ...IDENTITY, secret: true, maxLength: 65_535, help: 'The password of the mailbox. It is never shown again.' })),
   emailProvider: rw(choice('Email Provider', {
     exchange_online: 'Exchange Online', exchange_server: 'Exchange Server', gmail: 'Gmail', gmail_api: 'Gmail API', google_oauth2: 'Google OAuth 2',
     intermedia: 'Intermedia', office365_oauth2: 'Office 365 OAuth 2', microsoft_hma_oauth2: 'Microsoft HMA OAuth 2',
     office_365: 'Office 365', rackspace: 'Rackspace',
-  }, { ...IDENTITY, open: true, ...emptied, help: 'Other values pass too; without one, sending and syncing are guessed from the EWS, IMAP and SMTP values.' })),
+  }, { ...IDENTITY, open: true, ...emptied, help: 'You can enter another value. Left empty, sending and syncing are guessed from the EWS, IMAP and SMTP values.' })),
   authId: rw(number('Auth ID', {
-    ...IDENTITY, ...whole, help: 'The id of the authorization behind the mailbox. Outreach sets it itself; change it only when its support says so.',
+    ...IDENTITY, ...whole, help: 'The ID of the authorization behind the mailbox. Outreach sets it itself. Change it only when its support says so.',
   })),
   emailHash: rw(text('Email Hash', {
-    ...IDENTITY, maxLength: 255, help: 'The hash of the address. Outreach sets it itself; change it only when its support says so.',
+    ...IDENTITY, maxLength: 255, help: 'The hash of the address. Outreach sets it itself. Change it only when its support says so.',
   })),
 
   imapHost: rw(text('IMAP Host', { ...IMAP, format: 'host', maxLength: 255, example: 'imap.gmail.com', ...emptied, help: 'The server for syncing.' })),
@@ -43,9 +43,9 @@ export const attributes = {
   smtpHost: rw(text('SMTP Host', { ...SMTP, format: 'host', maxLength: 255, example: 'smtp.gmail.com', ...emptied, help: 'The server for sending.' })),
   smtpPort: rw(number('SMTP Port', { ...SMTP, ...port, example: '587' })),
   smtpSsl: rw(flag('SMTP SSL', { ...SMTP, suggest: true, help: 'Whether the SMTP connection uses TLS.' })),
-  smtpUsername: rw(text('SMTP Username', { ...SMTP, maxLength: 255, ...emptied, help: 'Only for a separate SMTP account; leave it empty otherwise.' })),
+  smtpUsername: rw(text('SMTP Username', { ...SMTP, maxLength: 255, ...emptied, help: 'Only for a separate SMTP account. Otherwise leave it empty.' })),
   smtpPassword: wo(text('SMTP Password', {
-    ...SMTP, secret: true, maxLength: 65_535, help: 'Only for a separate SMTP account; it is never shown again.',
+    ...SMTP, secret: true, maxLength: 65_535, help: 'Only for a separate SMTP account. It is never shown again.',
   })),
 
   ewsEndpoint: rw(text('EWS Endpoint', {
@@ -59,20 +59,20 @@ export const attributes = {
     'Exchange2007', 'Exchange2007_SP1', 'Exchange2010', 'Exchange2010_SP1', 'Exchange2010_SP2', 'Exchange2013', 'Exchange2013_SP1'), EXCHANGE)),
 
   sendgridApiKey: wo(text('SendGrid API Key', {
-    ...SENDGRID, secret: true, maxLength: 65_535, help: 'The key of the SendGrid account used for sending; it is never shown again.',
+    ...SENDGRID, secret: true, maxLength: 65_535, help: 'The key of the SendGrid account used for sending. It is never shown again.',
   })),
   sendgridWebhookUrl: ro(text('SendGrid Webhook URL', {
     ...SENDGRID, help: 'Enter it in the settings of the SendGrid account, so that bounces and spam reports are counted.',
   })),
 
-  sendThreshold: rw(number('Send Threshold', { ...LIMITS, ...whole, example: '2', help: 'How many messages may be sent per Send Period; 2 is recommended.' })),
-  sendPeriod: rw(number('Send Period', { ...LIMITS, ...whole, example: '60', help: 'In seconds, for Send Threshold; 60 is recommended.' })),
+  sendThreshold: rw(number('Send Threshold', { ...LIMITS, ...whole, example: '2', help: 'How many messages may be sent per Send Period. 2 is recommended.' })),
+  sendPeriod: rw(number('Send Period', { ...LIMITS, ...whole, example: '60', help: 'In seconds, for Send Threshold. 60 is recommended.' })),
   sendMaxRetries: rw(number('Send Max Retries', { ...LIMITS, ...whole, help: 'How often a failed delivery is tried again.' })),
   maxMailingsPerDay: rw(number('Max Mailings per Day', {
-    ...LIMITS, ...whole, example: '500', help: 'How many messages Outreach may send in a day; 500 is recommended.',
+    ...LIMITS, ...whole, example: '500', help: 'How many messages Outreach may send in a day. 500 is recommended.',
   })),
   maxMailingsPerWeek: rw(number('Max Mailings per Week', {
-    ...LIMITS, ...whole, example: '5000', help: 'How many messages Outreach may send in a week; 5000 is recommended.',
+    ...LIMITS, ...whole, example: '5000', help: 'How many messages Outreach may send in a week. 5000 is recommended.',
   })),
   maxEmailsPerDay: rw(number('Max Emails per Day', { ...LIMITS, ...whole, help: 'How many messages may come in and go out in a day.' })),
 
@@ -84,7 +84,7 @@ export const attributes = {
   syncActiveFrequency: rw(number('Sync Active Frequency', { ...SYNC, ...whole, help: 'Seconds between syncs while the user is at work in Outreach.' })),
   syncPassiveFrequency: rw(number('Sync Passive Frequency', { ...SYNC, ...whole, help: 'Seconds between syncs while the user is away.' })),
   syncOutreachFolder: rw(flag('Sync Outreach Folder', {
-    ...SYNC, help: 'Whether the folder "Outreach" is synced instead of the inbox, which only Exchange2007_SP1 allows.',
+    ...SYNC, help: 'Whether the folder “Outreach” is synced instead of the inbox. Only Exchange2007_SP1 allows it.',
   })),
   prospectEmailExclusions: rw(text('Prospect Email Exclusions', {
     ...SYNC, lines: 6, maxLength: 65_535, example: '*@example.com', ...emptied, help: 'Patterns of addresses that are kept out of syncing, one a line.',
@@ -99,10 +99,10 @@ export const attributes = {
     ...SIGNATURE, lines: 3, maxLength: 512, ...emptied, help: 'What the page says that a reader sees after the unsubscribe link.',
   })),
   optOutSignature: rw(text('Opt-Out Signature', {
-    ...SIGNATURE, format: 'html', lines: 3, maxLength: 512, ...emptied, help: 'The HTML below the signature; %unsubscribe_url% stands for the link.',
+    ...SIGNATURE, format: 'html', lines: 3, maxLength: 512, ...emptied, help: 'The HTML below the signature. %unsubscribe_url% stands for the link.',
   })),
 
-  userId: ro(number('User ID', { ...STATUS, help: 'The id of the owner, who is changed through User.' })),
+  userId: ro(number('User ID', { ...STATUS, help: 'The ID of the owner, who is changed through User.' })),
   editable: ro(flag('Editable', { ...STATUS, help: 'Whether this account may change the mailbox.' })),
   providerId: ro(number('Provider ID', STATUS)),
   providerType: ro(text('Provider Type', { ...STATUS, maxLength: 255 })),

@@ -33,18 +33,18 @@ export function collection<const F extends Fields>({ type, filters, times, sorts
       : [[name, `${label}, Ascending`], [`-${name}`, `${label}, Descending`]]));
   const sparse = {
     fields: list('Fields', choice('Field', readable, open ? { open } : {}), {
-      group: 'Answer', help: 'Only these attributes are returned; all of them when none is chosen.',
+      group: 'Answer', help: 'Only these fields are read. Left empty, all are.',
     }),
     ...(authorization ? { provideAuthorizationMeta: authorizationMeta } : {}),
   };
   const filtering = {
     ...(Object.fromEntries(Object.entries(filters).map(([name, field]) => [name, { group: 'Filters', ...field }])) as unknown as F),
     ids: list('IDs', id('ID'), {
-      group: 'Filters', maxItems: 200, help: 'Only those with one of these ids.', wire: (ids: string[]) => ids.join(','), as: '[id]',
+      group: 'Filters', maxItems: 200, help: 'Only those with one of these IDs.', wire: (ids: string[]) => ids.join(','), as: '[id]',
     }),
     ...ranges,
   };
-  const sorted = { sort: choice('Sort', orders, { group: 'Answer', help: 'The vendor chooses the order when this is left out.' }) };
+  const sorted = { sort: choice('Sort', orders, { group: 'Answer', help: 'Left empty, the provider chooses the order.' }) };
   /** The part of the query that says what each object in the answer holds; a single object takes it too. */
   const shape = (input: Readonly<Record<string, unknown>>): Record<string, unknown> => ({
     ...(Array.isArray(input.fields) && input.fields.length ? { [`fields[${type}]`]: input.fields.join(',') } : {}),
@@ -68,7 +68,7 @@ export function collection<const F extends Fields>({ type, filters, times, sorts
 
 /** Asks the vendor to say what the caller may do. */
 const authorizationMeta = flag('Provide Authorization Meta', {
-  group: 'Answer', help: 'Whether to say for each object if this account may change it (canWrite) and, for mailboxes, delete it (canDelete).',
+  group: 'Answer', help: 'Whether to tell if this account may change each of them (canWrite) and delete mailboxes (canDelete).',
 });
 
 function range(from: string | undefined, to: string | undefined, label: string, field: string): string | undefined {

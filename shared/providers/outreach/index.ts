@@ -23,7 +23,7 @@ export const outreach = {
   auth: auth({
     fields: {
       baseUrl: text('Base URL', {
-        default: 'https://api.outreach.io', format: 'uri', help: 'Change it only for a test server; tokens are asked for there too.',
+        default: 'https://api.outreach.io', format: 'uri', help: 'Change it only for a test server. Sign-in uses this address too.',
       }),
     },
     oauth2: {

@@ -10,7 +10,7 @@ import { readable, writable } from './attributes.js';
 import { collection } from './collection.js';
 
 const DOCS = `${REFERENCE}Mailbox`;
-const mailbox = id('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox.' });
+const mailbox = id('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The ID of the mailbox.' });
 const user = id('User', { ref: 'user', knownBy: 'email', help: 'The user who owns the mailbox.' });
 
 /** The common mailbox, the ids behind its relationships, and what the caller may do where that was asked for. */
@@ -62,7 +62,7 @@ const link = async (ctx: Context, of: string, action: 'linkEwsMasterAccount' | '
   await api(ctx).act(path`/mailboxes/${of}/actions/${action}`);
   return receipt(of);
 };
-const LINKING = 'What must be so before, and the vendor\'s words when it is not, are not published; '
+const LINKING = 'What must be so before, and the provider\'s words when it is not, are not published; '
   + 'the action is thought to need the scope mailboxes.write.';
 
 export const mailboxes = {
@@ -74,7 +74,7 @@ export const mailboxes = {
   }),
   'mailbox.count': operation({
     summary: 'Count mailboxes', effect: 'read', docs: 'https://developers.outreach.io/api/making-requests',
-    doubt: 'Under load the vendor may answer 0 and say that the count was cut short; `truncated` is true then.',
+    doubt: 'Under load the provider may answer 0 and say that the count was cut short; `truncated` is true then.',
     input: mailboxCollection.filters,
     async run(ctx, input) {
       const { meta } = await api(ctx).head('/mailboxes', { ...mailboxCollection.parameters(input), count: true });
@@ -89,14 +89,14 @@ export const mailboxes = {
   }),
   'mailbox.create': operation({
     summary: 'Create a mailbox', effect: 'write', docs: DOCS, orders: ['Create a New Mailbox'],
-    doubt: 'Which attributes are required, and who may create mailboxes, is not published; a user may have two mailboxes by the vendor\'s policy.',
+    doubt: 'Which attributes are required, and who may create mailboxes, is not published; a user may have two mailboxes by the provider\'s policy.',
     input: { ...writable, email: { ...writable.email, required: true }, user },
     run: async (ctx, { user: owner, ...values }) =>
       toMailbox(await api(ctx).create('/mailboxes', 'mailbox', { attributes: onWire(writable, values), ...relationships(owner) })),
   }),
   'mailbox.update': operation({
     summary: 'Change a mailbox', effect: 'write', docs: DOCS, orders: ['Update a Mailbox'],
-    doubt: 'The vendor has no conditional writes: the last one wins. That null takes a text away is the general rule, not said of each attribute; '
+    doubt: 'The provider has no conditional writes: the last one wins. That null takes a text away is the general rule, not said of each attribute; '
       + 'numbers and flags cannot be taken away.',
     input: { mailbox, ...writable, user },
     async run(ctx, { mailbox: of, user: owner, ...values }) {
@@ -109,20 +109,20 @@ export const mailboxes = {
   }),
   'mailbox.delete': operation({
     summary: 'Delete a mailbox', effect: 'destroy', docs: DOCS, orders: ['Delete an Existing Mailbox by ID'],
-    doubt: 'The vendor\'s help says that drafted and scheduled mailings vanish and that sequences through the mailbox stop; '
+    doubt: 'The provider\'s help says that drafted and scheduled mailings vanish and that sequences through the mailbox stop; '
       + 'whether it refuses while in use is not published.',
     input: { mailbox },
     run: async (ctx, input) => { await api(ctx).delete(path`/mailboxes/${input.mailbox}`); return receipt(input.mailbox); },
   }),
   'mailbox.testSend': operation({
     summary: 'Test whether a mailbox can send', effect: 'write', docs: DOCS, orders: ['Test Send'],
-    doubt: 'Whether the vendor tests before it answers is not published; compare sendSuccessAt and sendErroredAt of the answer.',
+    doubt: 'Whether the provider tests before it answers is not published; compare sendSuccessAt and sendErroredAt of the answer.',
     input: { mailbox },
     run: (ctx, input) => act(ctx, input.mailbox, 'testSend'),
   }),
   'mailbox.testSync': operation({
     summary: 'Test whether a mailbox can sync', effect: 'write', docs: DOCS, orders: ['Test Sync'],
-    doubt: 'Whether the vendor tests before it answers is not published; compare syncSuccessAt and syncErroredAt of the answer.',
+    doubt: 'Whether the provider tests before it answers is not published; compare syncSuccessAt and syncErroredAt of the answer.',
     input: { mailbox },
     run: (ctx, input) => act(ctx, input.mailbox, 'testSync'),
   }),

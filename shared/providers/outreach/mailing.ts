@@ -57,7 +57,7 @@ const listed = collection({
     notifyThreadStatus: choice('Notify Thread Status', { pending: 'Pending', sent: 'Sent', skipped: 'Skipped' }),
     messageId: text('Message ID', {
       maxLength: 998, pattern: '^[^,]*$', example: '<1@example.com>',
-      help: 'Only the mailing with this Message-ID; the filter takes a comma for "or", so it may hold none.',
+      help: 'Only the mailing with this Message-ID, which may not contain a comma.',
     }),
   },
 });
@@ -65,14 +65,14 @@ const listed = collection({
 export const mailings = {
   'mailing.list': operation({
     summary: 'List mailings', effect: 'read', docs: DOCS,
-    doubt: 'Large pages are reported to fail at the vendor\'s gateway because each mailing holds its HTML; the page is halved then, '
+    doubt: 'Large pages are reported to fail at the provider\'s gateway because each mailing holds its HTML; the page is halved then, '
       + 'and Fields makes it small from the start.',
     input: listed.input,
     run: (ctx, input) => map(api(ctx).pages('/mailings', listed.parameters(input)), toMailing),
   }),
   'mailing.get': operation({
     summary: 'Get a mailing', effect: 'read', docs: DOCS,
-    input: { mailing: id('Mailing', { required: true, ref: 'mailing', help: 'The id of the mailing.' }), ...listed.one },
+    input: { mailing: id('Mailing', { required: true, ref: 'mailing', help: 'The ID of the mailing.' }), ...listed.one },
     run: async (ctx, input) => toMailing(await api(ctx).get(path`/mailings/${input.mailing}`, listed.shape(input))),
   }),
 } satisfies Operations;

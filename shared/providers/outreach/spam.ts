@@ -8,9 +8,9 @@ import { api, DOCS as REFERENCE, id } from './api.js';
 
 const DOCS = `${REFERENCE}Mailbox`;
 const LONGEST = 65_535;
-const DOUBT = 'The vendor has no conditional writes. A change made by others between our last look and our write, usually some milliseconds, '
+const DOUBT = 'The provider has no conditional writes. A change made by others between our last look and our write, usually some milliseconds, '
   + 'is overwritten unseen.';
-const mailbox = id('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox.' });
+const mailbox = id('Mailbox', { required: true, ref: 'mailbox', knownBy: 'email', help: 'The ID of the mailbox.' });
 const pattern = text('Pattern', {
   required: true, maxLength: 320, pattern: '^[^\\s,;]+$', example: '*@example.com', help: 'An address, or a pattern with * for any part of it.',
 });
@@ -76,7 +76,7 @@ function removed(exclusions: string, wanted: string): string {
 export const spamPatterns = {
   'spamPattern.list': operation({
     summary: 'List the address patterns a mailbox keeps out of syncing', effect: 'read', plain: true, docs: DOCS,
-    doubt: 'Patterns are parted by line breaks in the vendor\'s words and by a space in its example; both are read.',
+    doubt: 'Patterns are parted by line breaks in the provider\'s words and by a space in its example; both are read.',
     input: { mailbox },
     async *run(ctx, input): AsyncGenerator<SpamPattern> {
       for (const one of patternsOf((await read(ctx, input.mailbox)).exclusions)) yield { mailbox: input.mailbox, pattern: one };

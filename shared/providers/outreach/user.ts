@@ -42,7 +42,7 @@ export const users = {
   }),
   'user.get': operation({
     summary: 'Get a user', effect: 'read', docs: DOCS,
-    input: { user: id('User', { required: true, ref: 'user', knownBy: 'email', help: 'The id of the user.' }), ...listed.one },
+    input: { user: id('User', { required: true, ref: 'user', knownBy: 'email', help: 'The ID of the user.' }), ...listed.one },
     run: async (ctx, input) => toUser(await api(ctx).get(path`/users/${input.user}`, listed.shape(input))),
   }),
 } satisfies Operations;

@@ -26,13 +26,13 @@ const eventResource = choice('Event Resource', {
   '*': 'All', account: 'Account', call: 'Call', emailAddress: 'Email Address', import: 'Import', kaiaRecording: 'Kaia Recording', mailing: 'Mailing',
   opportunity: 'Opportunity', opportunityProspectRole: 'Opportunity Prospect Role', prospect: 'Prospect', sequence: 'Sequence', sequenceState: 'Sequence State',
   task: 'Task', user: 'User',
-}, { open: true, as: 'resource', help: 'What is watched; the vendor has no events for mailboxes and aliases.' });
+}, { open: true, as: 'resource', help: 'What is watched. Outreach has no events for mailboxes and aliases.' });
 const eventAction = choice('Event Action', {
   '*': 'All', advanced: 'Advanced', bounced: 'Bounced', completed: 'Completed', created: 'Created', delivered: 'Delivered',
   destroyed: 'Destroyed', finished: 'Finished',
   opened: 'Opened', replied: 'Replied', updated: 'Updated',
-}, { open: true, as: 'action', help: 'Not every resource has every action; the vendor\'s guide lists them.' });
-const webhook = id('Webhook', { required: true, ref: 'webhook', help: 'The id of the webhook.' });
+}, { open: true, as: 'action', help: 'Not every resource has every action. Outreach\'s guide lists them.' });
+const webhook = id('Webhook', { required: true, ref: 'webhook', help: 'The ID of the webhook.' });
 const settings = {
   eventResource, eventAction,
   url: text('URL', {
@@ -40,7 +40,7 @@ const settings = {
     format: 'uri', maxLength: 1024, pattern: '^(?:https://|http://(?:127\\.0\\.0\\.1|localhost)(?:[:/]|$))', example: 'https://example.com/hook',
     help: 'Where events are delivered. Any HTTP status counts as received, so the receiver must not fail.',
   }),
-  secret: text('Secret', { secret: true, maxLength: 255, help: 'The key that signs deliveries; without one they are not signed.' }),
+  secret: text('Secret', { secret: true, maxLength: 255, help: 'The key that signs deliveries. Left empty, they are not signed.' }),
   active: flag('Active', { suggest: true, help: 'Whether events are delivered.' }),
   payloadVersion: choice('Payload Version', { '1': 'Version 1', '2': 'Version 2, with Values Before the Change' }, { wire: Number }),
 };
@@ -82,13 +82,13 @@ export const webhooks = {
   }),
   'webhook.create': operation({
     summary: 'Create a webhook', effect: 'write', docs: DOCS,
-    doubt: 'Resources and actions beyond those listed pass unchecked; the vendor tells mailboxes and aliases through no webhook.',
+    doubt: 'Resources and actions beyond those listed pass unchecked; the provider tells mailboxes and aliases through no webhook.',
     input: { ...settings, url: { ...settings.url, required: true } },
     run: async (ctx, input) => toWebhook(await api(ctx).create('/webhooks', 'webhook', { attributes: onWire(settings, input) })),
   }),
   'webhook.update': operation({
     summary: 'Change a webhook', effect: 'write', docs: DOCS,
-    doubt: 'Any change also wakes a webhook that the vendor had put to sleep after failed deliveries.',
+    doubt: 'Any change also wakes a webhook that the provider had put to sleep after failed deliveries.',
     input: { webhook, ...settings },
     async run(ctx, { webhook: of, ...values }) {
       const changes = onWire(settings, values);

@@ -66,12 +66,12 @@ export const aliases = {
     async run(ctx, input) { await api(ctx).write('DELETE', aliasPath(input.alias)); return { id: input.alias, native: {} }; },
   }),
   'alias.addMember': operation({
-    summary: 'Add a member to an alias', effect: 'write', docs: DOCS, doubt: 'Known from clients, not from the vendor\'s documents.',
+    summary: 'Add a member to an alias', effect: 'write', docs: DOCS, doubt: 'Known from clients, not from the provider\'s documents.',
     input: { alias, email },
     async run(ctx, input) { await api(ctx).write('POST', aliasPath(input.alias) + path`/${input.email}`); return { id: input.email, native: {} }; },
   }),
   'alias.removeMember': operation({
-    summary: 'Remove a member from an alias', effect: 'destroy', docs: DOCS, doubt: 'Known from clients, not from the vendor\'s documents.',
+    summary: 'Remove a member from an alias', effect: 'destroy', docs: DOCS, doubt: 'Known from clients, not from the provider\'s documents.',
     input: { alias, email },
     async run(ctx, input) { await api(ctx).write('DELETE', aliasPath(input.alias) + path`/${input.email}`); return { id: input.email, native: {} }; },
   }),

@@ -157,7 +157,7 @@ const explain = (xml: XmlReader | undefined, sent: readonly string[]): Explain =
   };
 };
 
-const SILENT = 'The vendor refused the request without saying why (403): the keys may be wrong, the account may lack the right, or it may be too fast.';
+const SILENT = 'The provider refused the request without saying why (403): the keys may be wrong, the account may lack the right, or it may be too fast.';
 
 /** One status, several meanings: the vendor never answers 401, 409 or 429, so the words decide (wiki, Errors and Main Page). */
 function codeOf(status: number, words: string): ErrorCode | undefined {

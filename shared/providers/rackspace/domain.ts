@@ -25,7 +25,7 @@ const filters = {
 export const domains = {
   'domain.list': operation({
     summary: 'List domains', effect: 'read', docs: DOCS,
-    input: { ...filters, allCustomers: flag('All Customers', { help: 'Whether to list the domains of sub-accounts too; for resellers.' }) },
+    input: { ...filters, allCustomers: flag('All Customers', { help: 'Whether to list the domains of sub-accounts too, for resellers.' }) },
     run(ctx, { allCustomers, ...input }) {
       oneFilter(input);
       const whose = allCustomers ? { customer: '/customers/all' } : {};
@@ -45,7 +45,7 @@ export const domains = {
   }),
   'customer.get': operation({
     summary: 'Get a customer of a reseller, by account number or reference number', effect: 'read', docs: wiki('Customer'),
-    doubt: 'The vendor\'s page shows a customer by its reference number; the path by account number follows those of its domains.',
+    doubt: 'The provider\'s page shows a customer by its reference number; the path by account number follows those of its domains.',
     input: {
       customer: text('Customer', { ref: 'customer', pattern: '^(?:\\d+|me)$', example: '12345678', help: 'The account number. Not together with Reference Number.' }),
       referenceNumber: text('Reference Number', { help: 'The number the reseller gave to the customer. Not together with Customer.' }),

@@ -24,7 +24,7 @@ export const rackspace = {
     fields: {
       baseUrl: text('Base URL', { default: 'https://api.emailsrvr.com', format: 'uri' }),
       version: choice('Version', { v0: 'v0', v1: 'v1', v2: 'v2' }, {
-        default: 'v1', help: 'The vendor documents v1; v0 was called discontinued in 2015, v2 is known from clients only.' }),
+        default: 'v1', help: 'Use v1, which is documented. v0 was discontinued in 2015, and v2 is only known from other programs.' }),
       customer: text('Customer', {
         default: 'me', pattern: '^(?:\\d+|me)$', example: '12345678', help: 'The account number, or me for the account the keys belong to.' }),
       userKey: text('User Key', { required: true, pattern: '^[^\\s:]+$', help: 'The public half of the API key made in the control panel.' }),

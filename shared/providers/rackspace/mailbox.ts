@@ -34,9 +34,9 @@ const details = (clearable: boolean) => ({
   enabled: flag('Enabled', { suggest: true, help: 'Whether the mailbox can be used.' }),
   isHidden: flag('Hidden', { help: 'Whether the mailbox is left out of the Global Address List.' }),
   isPublicFolderAdmin: flag('Public Folder Administrator', { help: 'Whether the account administers public folders.' }),
-  emailForwardingAddress: text('Forwarding Address', { format: 'email', clearable, help: 'Mail is forwarded to this address; empty switches forwarding off.' }),
+  emailForwardingAddress: text('Forwarding Address', { format: 'email', clearable, help: 'Mail is forwarded to this address. Left empty, forwarding is off.' }),
   visibleInRackspaceEmailCompanyDirectory: flag('Visible in Rackspace Email Directory', {
-    help: 'Whether the Rackspace Email company directory shows the mailbox. Newer than the first version of the API.' }),
+    help: 'Whether the Rackspace Email company directory shows the mailbox.' }),
   firstName: text('First Name', { clearable, group: 'Contact' }), lastName: text('Last Name', { clearable, group: 'Contact' }),
   company: text('Company', { clearable, group: 'Contact' }), department: text('Department', { clearable, group: 'Contact' }),
   jobTitle: text('Job Title', { clearable, group: 'Contact' }), addressLine1: text('Street Address', { clearable, group: 'Contact' }),
@@ -45,9 +45,9 @@ const details = (clearable: boolean) => ({
   businessnumber: text('Business Phone', { clearable, group: 'Contact' }), homenumber: text('Home Phone', { clearable, group: 'Contact' }),
   mobilenumber: text('Mobile Phone', { clearable, group: 'Contact' }), faxnumber: text('Fax', { clearable, group: 'Contact' }),
   pagernumber: text('Pager', { clearable, group: 'Contact' }), notes: text('Notes', { clearable, lines: 4, group: 'Contact' }),
-  customID: text('Custom ID', { clearable, group: 'Contact', help: 'A name of your own for the mailbox. Newer than the first version of the API.' }),
+  customID: text('Custom ID', { clearable, group: 'Contact', help: 'A name of your own for the mailbox.' }),
 });
-const password = text('Password', { secret: true, minLength: 8, help: 'The vendor never shows it again.' });
+const password = text('Password', { secret: true, minLength: 8, help: 'It is never shown again.' });
 const size = number('Size', { min: 1, example: '2048', help: 'In megabytes.' });
 const displayName = text('Display Name', { example: 'Alex Smith' });
 const creation = {
@@ -78,7 +78,7 @@ export const mailboxes = {
   }),
   'mailbox.create': operation({
     summary: 'Create an Exchange mailbox', effect: 'write', docs: DOCS, orders: ['Add'],
-    doubt: 'Which names, display names and passwords the vendor refuses, beyond a password of fewer than eight characters, is not documented.',
+    doubt: 'Which names, display names and passwords the provider refuses, beyond a password of fewer than eight characters, is not documented.',
     input: { mailbox: { ...mailbox, ref: undefined, help: 'The address of the new mailbox.' }, ...creation },
     async run(ctx, { mailbox: address, ...input }) {
       await api(ctx).write('POST', mailboxPath(address), onWire(creation, input));
@@ -87,7 +87,7 @@ export const mailboxes = {
   }),
   'mailbox.update': operation({
     summary: 'Change an Exchange mailbox', effect: 'write', docs: DOCS, orders: ['Edit'],
-    doubt: 'The vendor says that forwarding ends when its field "is not assigned", which may mean left out; so the present address is read and sent again.',
+    doubt: 'The provider says that forwarding ends when its field "is not assigned", which may mean left out; so the present address is read and sent again.',
     input: { mailbox, ...changes },
     async run(ctx, { mailbox: address, ...input }) {
       something(input);
@@ -116,7 +116,7 @@ export const mailboxes = {
   }),
   'emailAddress.add': operation({
     summary: 'Add an address to an Exchange mailbox', effect: 'write', docs: DOCS, orders: ['Add Email Address'],
-    doubt: 'What the vendor answers for an address that is taken or malformed is not documented.',
+    doubt: 'What the provider answers for an address that is taken or malformed is not documented.',
     input: { mailbox, address },
     async run(ctx, input) {
       await api(ctx).write('POST', mailboxPath(input.mailbox) + path`/emailaddresses/${input.address}`);
@@ -125,7 +125,7 @@ export const mailboxes = {
   }),
   'emailAddress.remove': operation({
     summary: 'Remove an address from an Exchange mailbox', effect: 'destroy', docs: DOCS, orders: ['Delete Email Address'],
-    doubt: 'The vendor says that it fails for an address that is not there, but not how; whether the reply address can be removed is not documented.',
+    doubt: 'The provider says that it fails for an address that is not there, but not how; whether the reply address can be removed is not documented.',
     input: { mailbox, address },
     async run(ctx, input) {
       await api(ctx).write('DELETE', mailboxPath(input.mailbox) + path`/emailaddresses/${input.address}`);

@@ -5,7 +5,7 @@ import { api, needed } from './api.js';
 import { domain, mailbox, mailboxPath, oneFilter, search, servicePath, wiki } from './target.js';
 
 const DOCS = wiki('Exchange_Mailbox');
-const NO_SAMPLE = 'The vendor prints no sample of this list; entries are read as the names and display names of the other lists.';
+const NO_SAMPLE = 'The provider prints no sample of this list; entries are read as the names and display names of the other lists.';
 const filters = search('name or display name');
 
 /** The index hangs on the domain and is plural; adding and deleting hang on the mailbox and are singular. */
@@ -35,7 +35,7 @@ export const mobile = {
   }),
   'blackBerry.delete': operation({
     summary: 'Detach the BlackBerry service from a mailbox', effect: 'destroy', docs: DOCS, orders: ['BlackBerry Delete'],
-    doubt: 'What the vendor answers where no service is attached is not documented.',
+    doubt: 'What the provider answers where no service is attached is not documented.',
     input: { mailbox },
     run: (ctx, input) => change(ctx, 'DELETE', 'blackberry', input.mailbox),
   }),
@@ -47,14 +47,14 @@ export const mobile = {
   // The wiki's example for this one is that of BlackBerry, activation password included; its URL line is taken, and no field is sent.
   'activeSync.add': operation({
     summary: 'Attach the ActiveSync service to a mailbox', effect: 'write', docs: DOCS, orders: ['ActiveSync Add'],
-    doubt: 'The vendor\'s example shows the BlackBerry path and field; its URL is followed.',
+    doubt: 'The provider\'s example shows the BlackBerry path and field; its URL is followed.',
     input: { mailbox },
     run: (ctx, input) => change(ctx, 'POST', 'activesync', input.mailbox),
   }),
   // As printed, with `blackberrymobileservice`, this would detach BlackBerry.
   'activeSync.delete': operation({
     summary: 'Detach the ActiveSync service from a mailbox', effect: 'destroy', docs: DOCS, orders: ['ActiveSync Delete'],
-    doubt: 'The vendor prints the BlackBerry path here, which would detach the wrong service; the path of Add is used.',
+    doubt: 'The provider prints the BlackBerry path here, which would detach the wrong service; the path of Add is used.',
     input: { mailbox },
     run: (ctx, input) => change(ctx, 'DELETE', 'activesync', input.mailbox),
   }),

@@ -24,7 +24,7 @@ const details = (clearable: boolean) => ({
   vacationMessage: text('Vacation Message', { clearable, lines: 6 }),
   enableVacationMessage: flag('Vacation Message On', { help: 'Whether the vacation message is sent.' }),
   emailForwardingAddresses: list('Forwarding Addresses', text('Address', { format: 'email' }), {
-    clearable, wire: (addresses: string[]) => addresses.join(','), help: 'Mail is forwarded to these addresses; an empty list switches forwarding off.' }),
+    clearable, wire: (addresses: string[]) => addresses.join(','), help: 'Mail is forwarded to these addresses. An empty list turns forwarding off.' }),
   saveForwardedEmail: flag('Keep Forwarded Mail', { suggest: true, help: 'Whether forwarded mail also stays in the mailbox.' }),
   visibleInRackspaceEmailCompanyDirectory: flag('Visible in Company Directory', { help: 'Whether the Rackspace Email company directory shows the mailbox.' }),
   visibleInExchangeGAL: flag('Visible in Exchange Address List', { help: 'Whether the Exchange Global Address List shows the mailbox.' }),
@@ -41,7 +41,7 @@ const details = (clearable: boolean) => ({
   faxNumber: contact('Fax', clearable), homeFaxNumber: contact('Home Fax', clearable), pagerNumber: contact('Pager', clearable),
   notes: text('Notes', { clearable, lines: 4, group: 'Contact' }),
 });
-const password = text('Password', { secret: true, minLength: 8, help: 'The vendor never shows it again.' });
+const password = text('Password', { secret: true, minLength: 8, help: 'It is never shown again.' });
 const size = number('Size', { min: 1, example: '2048', help: 'In megabytes.' });
 const creation = {
   password: { ...password, required: true as const }, size: { ...size, required: true as const },
@@ -49,7 +49,7 @@ const creation = {
   ...details(false),
 };
 const changes = {
-  name: text('New Name', { maxLength: 64, example: 'alex.jones', help: 'Renames the mailbox; what stands before the @. The old address stops working.' }),
+  name: text('New Name', { maxLength: 64, example: 'alex.jones', help: 'The part before the @. A change renames the mailbox, and the old address stops working.' }),
   password, size, ...details(true),
 };
 

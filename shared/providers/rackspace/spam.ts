@@ -14,7 +14,7 @@ const which = choice('List', {
   blockedSenders: 'Blocked Senders', blockedIps: 'Blocked IP Addresses', allowedSenders: 'Allowed Senders', allowedIps: 'Allowed IP Addresses',
 }, { required: true });
 const service = choice('Service', { exchange: 'Exchange', rackspace: 'Rackspace Email' }, {
-  default: 'exchange', help: 'Which of the vendor\'s two mail services the mailbox belongs to.' });
+  default: 'exchange', help: 'Which of Rackspace\'s two mail services the mailbox belongs to.' });
 /** A mailbox of either service, which the field `service` tells apart. */
 const mailbox = { ...exchangeMailbox, also: { rsMailbox: { service: 'rackspace' } } } as const;
 const value = text('Value', {
@@ -82,13 +82,13 @@ async function editMany(ctx: Context, at: string, list: SpamList, input: { addLi
 }
 
 const LEVELS = { on: 'On', off: 'Off', exclusive: 'Exclusive: Only from the Safelists' };
-const LEVEL_HELP = 'Exclusive lets only senders and IP addresses of the safelists through; all other mail is treated as spam.';
+const LEVEL_HELP = 'Exclusive lets only senders and IP addresses of the safelists through. All other mail is treated as spam.';
 const settings = {
   filterlevel: choice('Filter Level', LEVELS, { required: true, help: LEVEL_HELP }),
   sendtodomainquarantine: flag('Send to Domain Quarantine', {
     help: 'Whether spam goes to the quarantine of the domain. Left out, it goes to the quarantine of the mailbox.' }),
   quarantineowner: text('Quarantine Owner', { format: 'email', help: 'The address that is told about the quarantine.' }),
-  removeQuarantineOwner: flag('Remove Quarantine Owner', { help: 'Whether to clear the quarantine owner. Newer than the first version of the API.' }),
+  removeQuarantineOwner: flag('Remove Quarantine Owner', { help: 'Whether to clear the quarantine owner.' }),
 };
 
 const filterLevel = choice('Filter Level', LEVELS, { required: true, help: LEVEL_HELP });
@@ -96,9 +96,9 @@ const filterLevel = choice('Filter Level', LEVELS, { required: true, help: LEVEL
 const handling = {
   spamHandling: choice('Spam Handling', { toFolder: 'To Folder', delete: 'Delete', labelSubject: 'Label Subject', toAddress: 'To Address' }, {
     as: 'rsEmail.spamHandling' }),
-  hasFolderCleaner: flag('Clean Folder', { as: 'rsEmail.hasFolderCleaner', help: 'Whether old spam is removed; with To Folder only.' }),
-  spamFolderAgeLimit: number('Folder Age Limit', { as: 'rsEmail.spamFolderAgeLimit', min: 0, help: 'In days, 0 for no limit; with To Folder only.' }),
-  spamFolderNumLimit: number('Folder Number Limit', { as: 'rsEmail.spamFolderNumLimit', min: 0, help: 'In messages, 0 for no limit; with To Folder only.' }),
+  hasFolderCleaner: flag('Clean Folder', { as: 'rsEmail.hasFolderCleaner', help: 'Whether old spam is removed. Only with To Folder.' }),
+  spamFolderAgeLimit: number('Folder Age Limit', { as: 'rsEmail.spamFolderAgeLimit', min: 0, help: 'In days, 0 for no limit. Only with To Folder.' }),
+  spamFolderNumLimit: number('Folder Number Limit', { as: 'rsEmail.spamFolderNumLimit', min: 0, help: 'In messages, 0 for no limit. Only with To Folder.' }),
   spamForwardingAddress: text('Spam Forwarding Address', { as: 'rsEmail.spamForwardingAddress', format: 'email', help: 'With To Address only.' }),
 };
 const exchange = {
@@ -154,7 +154,7 @@ async function put(ctx: Context, id: string, at: string, form: Native): Promise<
 const INDEXES = ['Index Blacklist', 'Index IP Blacklist', 'Index Safelist', 'Index IP Safelist'];
 const ADDS = ['Add Blacklist', 'Add IP Blacklist', 'Add Safelist', 'Add IP Safelist'];
 const DELETES = ['Delete Blacklist', 'Delete IP Blacklist', 'Delete Safelist', 'Delete IP Safelist'];
-const RENAMED = 'The vendor renamed blacklist to blocklist in 2020; whether the old name still answers is not documented, and the account can choose.';
+const RENAMED = 'The provider renamed blacklist to blocklist in 2020; whether the old name still answers is not documented, and the account can choose.';
 
 /** Spam lists and spam settings of mailboxes and domains. */
 export const spam = {
@@ -176,7 +176,7 @@ export const spam = {
   }),
   'spamList.edit': operation({
     summary: 'Add and remove several entries of a spam list of a mailbox in one call', effect: 'destroy', docs: DOCS,
-    doubt: 'Whether the vendor takes all entries or none when one is refused is not documented.',
+    doubt: 'Whether the provider takes all entries or none when one is refused is not documented.',
     input: { mailbox, list: which, ...edits, service },
     run: async (ctx, { mailbox: address, list: name, service: of, ...input }) =>
       ({ id: address, ...await editMany(ctx, mailboxPath(address, of), name, input) }),
@@ -198,7 +198,7 @@ export const spam = {
   }),
   'domainSpamList.edit': operation({
     summary: 'Add and remove several entries of a spam list of a domain in one call', effect: 'destroy', docs: DOMAIN_DOCS,
-    doubt: 'Whether the vendor takes all entries or none when one is refused is not documented.',
+    doubt: 'Whether the provider takes all entries or none when one is refused is not documented.',
     input: { domain, list: which, ...edits },
     run: async (ctx, { domain: place, list: name, ...input }) => ({ id: place, ...await editMany(ctx, domainPath(place), name, input) }),
   }),
@@ -209,7 +209,7 @@ export const spam = {
   }),
   'spamSettings.update': operation({
     summary: 'Change the spam settings of an Exchange mailbox', effect: 'write', docs: DOCS, orders: ['Edit Spam Setting'],
-    doubt: 'Left out, Send to Domain Quarantine seems to fall back to the quarantine of the mailbox; the vendor says so of On and Exclusive.',
+    doubt: 'Left out, Send to Domain Quarantine seems to fall back to the quarantine of the mailbox; the provider says so of On and Exclusive.',
     input: { mailbox: exchangeMailbox, ...settings },
     async run(ctx, { mailbox: address, ...input }) {
       if (input.filterlevel === 'off' && input.sendtodomainquarantine) {

@@ -13,7 +13,7 @@ export const alias = text('Alias', { required: true, format: 'email', ref: 'alia
 
 /** Filters of every index; what they look at differs and stands in `help`. */
 export const search = (lookedAt: string) => ({
-  startswith: text('Starts With', { help: `Only those whose ${lookedAt} begins with this; 0-9 means any digit. Not together with Contains.` }),
+  startswith: text('Starts With', { help: `Only those whose ${lookedAt} begins with this. 0-9 means any digit. Not together with Contains.` }),
   contains: text('Contains', { help: `Only those whose ${lookedAt} contains this. Not together with Starts With.` }),
 });
 
@@ -23,7 +23,7 @@ export function oneFilter(filters: { startswith?: string; contains?: string }): 
 }
 
 export const columns = <const C extends Record<string, string>>(choices: C) =>
-  list('Fields', choice('Field', choices), { help: 'Values to add to each entry; the names are always there.', wire: (names: string[]) => names.join(',') });
+  list('Fields', choice('Field', choices), { help: 'Values to add to each entry. The names are always there.', wire: (names: string[]) => names.join(',') });
 
 /** The parts of an address; the fields' format has made sure there are two. */
 export function parts(address: string): { name: string; domain: string } {

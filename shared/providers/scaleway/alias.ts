@@ -6,8 +6,8 @@ import { idOf, type Alias, type Native } from '../../vocabulary.js';
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/aliases';
-const alias = text('Alias', { required: true, format: 'uuid', ref: 'alias', knownBy: 'email', help: 'The id of the alias.' });
-const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox that receives the mail.' });
+const alias = text('Alias', { required: true, format: 'uuid', ref: 'alias', knownBy: 'email', help: 'The ID of the alias.' });
+const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', knownBy: 'email', help: 'The ID of the mailbox that receives the mail.' });
 const description = text('Description', { maxLength: 128, clearable: true });
 const toAlias = (native: Native): Alias => ({
   id: idOf(native), email: idOf(native, 'email'), mailbox: idOf(native, 'mailbox_id'),
@@ -41,7 +41,7 @@ export const aliases = {
     input: {
       mailbox,
       local_part: text('Local Part', { required: true, maxLength: 64, example: 'contact',
-        help: 'What stands before the @; the domain is that of the mailbox.',
+        help: 'The part before the @. The domain is that of the mailbox.',
       }),
       description,
     },

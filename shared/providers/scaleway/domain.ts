@@ -6,7 +6,7 @@ import { idOf, type Native } from '../../vocabulary.js';
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/domains';
-const domain = text('Domain', { required: true, format: 'uuid', ref: 'domain', knownBy: 'name', help: 'The id of the domain.' });
+const domain = text('Domain', { required: true, format: 'uuid', ref: 'domain', knownBy: 'name', help: 'The ID of the domain.' });
 /** A mail domain; `id` is what the other operations take. */
 export interface Domain { id: string; name: string; status: string; native: Native }
 const toDomain = (native: Native): Domain => ({ id: idOf(native), name: idOf(native, 'name'), status: String(native.status), native });
@@ -45,7 +45,7 @@ export const domains = {
   }),
   'domain.delete': operation({
     summary: 'Delete a domain', effect: 'destroy', docs: DOCS,
-    doubt: 'Mailboxes still scheduled for deletion block it; the error the vendor then gives is not documented.',
+    doubt: 'Mailboxes still scheduled for deletion block it; the error the provider then gives is not documented.',
     input: { domain },
     run: async (ctx, input) => { const native = await api(ctx).delete(path`/domains/${input.domain}`); return { id: idOf(native), native }; },
   }),
@@ -55,7 +55,7 @@ export const domains = {
     run: (ctx, input) => api(ctx).get(path`/domains/${input.domain}/records`),
   }),
   'domain.validate': operation({
-    summary: 'Ask the vendor to check the DNS records of a domain', effect: 'write', docs: DOCS,
+    summary: 'Check the DNS records of a domain', effect: 'write', docs: DOCS,
     input: { domain },
     run: async (ctx, input) => ({ id: input.domain, outcome: 'queued' as const, native: await api(ctx).post(path`/domains/${input.domain}/validate-records`) }),
   }),

@@ -7,7 +7,7 @@ import { idOf, type Mailbox, type MailboxStatus, type Native } from '../../vocab
 import { api } from './api.js';
 
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/mailboxes';
-const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', knownBy: 'email', help: 'The id of the mailbox.' });
+const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', knownBy: 'email', help: 'The ID of the mailbox.' });
 
 /** Contract section 5.2. The vendor may add states; unknown ones are shown as such, never guessed. */
 const STATUS: Record<string, MailboxStatus> = {
@@ -28,7 +28,7 @@ export const toMailbox = (native: Native): Mailbox => ({
 const filters = {
   domain_id: text('Domain', { format: 'uuid', ref: 'domain', knownBy: 'name' }),
   statuses: list('Statuses', choice('Status', STATES)),
-  search: text('Search', { help: 'Matches name and local part; a whole address works too.' }),
+  search: text('Search', { help: 'Matches the name and the part before the @. A whole address works too.' }),
   project_id: text('Project ID', { format: 'uuid' }),
   order_by: choice('Order By', {
     created_at_desc: 'Created, Newest First', created_at_asc: 'Created, Oldest First', updated_at_desc: 'Updated, Newest First',
@@ -38,7 +38,7 @@ const filters = {
 const creation = {
   domain_id: text('Domain', { required: true, format: 'uuid', ref: 'domain', knownBy: 'name' }),
   local_part: text('Local Part', { required: true, maxLength: 64, example: 'ann.example', help: 'What stands before the @.' }),
-  password: text('Password', { required: true, secret: true, minLength: 12, maxLength: 128, help: 'The vendor never shows it again.' }),
+  password: text('Password', { required: true, secret: true, minLength: 12, maxLength: 128, help: 'It is never shown again.' }),
   subscription_period: choice('Subscription Period', { monthly: 'Monthly', yearly: 'Yearly' }, { required: true }),
 };
 
@@ -65,7 +65,7 @@ export const mailboxes = {
   }),
   'mailbox.createMany': operation({
     summary: 'Create several mailboxes in one call: all or none', effect: 'write', docs: DOCS, orders: ['Create one or more mailboxes'],
-    doubt: 'That the vendor creates all or none, and keeps the order, is not documented.',
+    doubt: 'That the provider creates all or none, and keeps the order, is not documented.',
     input: {
       ...without(creation, 'local_part', 'password'),
       local_parts: list('Local Parts', text('Local Part', { maxLength: 64 }), { required: true }),
@@ -84,12 +84,12 @@ export const mailboxes = {
   'mailbox.update': operation({
     summary: 'Change the subscription or the password of a mailbox', effect: 'write', docs: DOCS,
     orders: ['Update a mailbox subscription period or password with its ID'],
-    doubt: 'That canceled may be sent is not verified: the vendor lists it among the periods, its own Terraform provider refuses to send it, and its pages '
+    doubt: 'That canceled may be sent is not verified: the provider lists it among the periods, its own Terraform provider refuses to send it, and its pages '
       + 'describe canceling in the console only.',
     input: {
       mailbox,
       subscription_period: choice('Subscription Period', { monthly: 'Monthly', yearly: 'Yearly', canceled: 'Canceled (Unverified)' }, {
-        help: 'Takes effect at the next renewal; see next_subscription_period. Canceled ends the subscription then; thirty days later the mailbox goes for good.',
+        help: 'Takes effect at the next renewal. Canceled ends the subscription then, and the mailbox is deleted for good thirty days later.',
       }),
       new_password: text('New Password', { secret: true, minLength: 12, maxLength: 128 }),
     },
@@ -97,7 +97,7 @@ export const mailboxes = {
   }),
   'mailbox.delete': operation({
     summary: 'Schedule a mailbox for deletion', effect: 'destroy', docs: DOCS, orders: ['Delete a mailbox by its ID'],
-    doubt: 'The mailbox goes for good about ten minutes later; the vendor does not document the time.',
+    doubt: 'The mailbox goes for good about ten minutes later; the provider does not document the time.',
     input: { mailbox },
     run: async (ctx, input) => { const native = await api(ctx).delete(path`/mailboxes/${input.mailbox}`); return { id: idOf(native), native }; },
   }),

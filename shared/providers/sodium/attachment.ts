@@ -12,7 +12,7 @@ export const attachments = {
     docs: `${PAGES}/getmailboxmessageattachment.html`, orders: ['Get Attachment'],
     doubt: 'The download is not documented to carry the file\'s name, so name and type come from the message, which is read first.',
     input: { tenant, mailbox, message,
-      attachment: text('Attachment', { required: true, ref: 'attachment', help: 'The id of the attachment, as the message lists it.' }) },
+      attachment: text('Attachment', { required: true, ref: 'attachment', help: 'The ID of the attachment, as the message lists it.' }) },
     async run(ctx, input): Promise<FileValue> {
       const url = base(ctx.account) + inMailbox(ctx, input) + path`/messages/${input.message}/attachments/${input.attachment}`;
       const known = (await details(ctx, input)).attachments?.find(one => one.id === input.attachment);

@@ -37,7 +37,7 @@ export const toFolder = (native: Native): Folder => {
   };
 };
 
-const conversation = text('Conversation', { required: true, ref: 'conversation', help: 'The id of the conversation, as lists and messages give it.' });
+const conversation = text('Conversation', { required: true, ref: 'conversation', help: 'The ID of the conversation, as lists and messages give it.' });
 const task = text('Task', { required: true, ref: 'task', knownBy: 'name', help: 'The code of the task.' });
 const filters = {
   ...asked, ...own,

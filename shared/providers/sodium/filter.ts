@@ -8,14 +8,14 @@ export const asked = {
   mailbox: list('Mailboxes', text('Mailbox', { ref: 'mailbox' }),
     { as: 'configCode', help: 'Only these email configurations. Left empty, all that may be read are searched.' }),
   direction: choice('Direction', { Inbound: 'Received', Outbound: 'Sent' },
-    { help: 'Servers that sort mail into folders no longer know a direction and are refused here; filter by Folder there.' }),
+    { help: 'Servers that sort mail into folders know no direction. Filter by Folder there.' }),
   search: text('Search', { help: 'Matches the subject and the sender\'s name and address.' }),
   participantEmail: list('Participant Emails', text('Participant Email', { format: 'email' }), { help: 'From, To or Cc is one of these addresses.' }),
   participantDomain: list('Participant Domains', text('Participant Domain', { format: 'host' }), { help: 'From, To or Cc is in one of these domains.' }),
 };
 /** The filters for which no parameter of the vendor is known: applied here, to the rows as they come. */
 export const own = {
-  folder: text('Folder', { ref: 'folder', help: 'The id or path of a folder. Compared here, row by row; servers that do not say folders are refused.' }),
+  folder: text('Folder', { ref: 'folder', help: 'The ID or path of a folder. Not possible with servers that do not tell the folders of messages.' }),
   after: time('After', { help: 'Only mail of this time or later. Compared here: with the newest first, reading stops at the first older one.' }),
   before: time('Before', { help: 'Only mail before this time. Compared here, row by row.' }),
 };

@@ -16,7 +16,7 @@ export const sodium = {
   auth: auth({
     fields: {
       baseUrl: text('Base URL', { default: 'https://api.sodiumhq.com', format: 'uri',
-        help: 'The vendor\'s guides also show it with /api at the end; use what works for your account.' }),
+        help: 'Sodium\'s guides also show it with /api at the end. Use the one that works for your account.' }),
       apiKey: text('API Key', { required: true, secret: true, pattern: '^[!-~]+$',
         help: 'Made by an administrator of the account. It sees what its user sees: own and shared mailboxes.' }),
       tenant: text('Tenant', { help: 'The code of the tenant used where an operation names none.' }),

@@ -26,16 +26,16 @@ const smtp = {
   host: text('Host', { format: 'host', group: 'SMTP', example: 'smtp.example.com' }),
   port: number('Port', { min: 1, max: 65535, group: 'SMTP', example: '587' }),
   encryption: choice('Encryption', { None: 'None', StartTls: 'STARTTLS', SslTls: 'SSL/TLS' },
-    { open: true, group: 'SMTP', help: 'The vendor does not publish the values; others than those offered are passed on as they are.' }),
+    { open: true, group: 'SMTP', help: 'The possible values are not documented. You can enter one that is not offered.' }),
   requiresAuthentication: flag('Requires Authentication', { group: 'SMTP', suggest: true, help: 'Whether the server asks for a user name and password.' }),
   username: text('User Name', { group: 'SMTP', clearable: true }),
-  password: text('Password', { secret: true, group: 'SMTP', help: 'The vendor never shows it again.' }),
+  password: text('Password', { secret: true, group: 'SMTP', help: 'It is never shown again.' }),
 };
 const oauth = {
   returnUrl: text('Return URL', { format: 'uri', group: 'OAuth', help: 'Where the browser goes after the mailbox has been authorised.' }),
-  allowSend: flag('Allow Send', { group: 'OAuth', suggest: true, help: 'Whether mail may be sent. The vendor takes it as true where it is not given.' }),
+  allowSend: flag('Allow Send', { group: 'OAuth', suggest: true, help: 'Whether mail may be sent. Left out, it may.' }),
   allowRead: flag('Allow Read',
-    { group: 'OAuth', suggest: true, help: 'Whether mail may be read. The vendor takes it as false where it is not given, and then nothing can be listed.' }),
+    { group: 'OAuth', suggest: true, help: 'Whether mail may be read. Left out, it may not, and no messages can be listed.' }),
 };
 const common = {
   fromName: text('From Name', { clearable: true }),
@@ -60,7 +60,7 @@ export const mailboxes = {
     run: async (ctx, input) => toMailbox(await api(ctx).get(inMailbox(ctx, input))),
   }),
   'mailbox.create': operation({
-    summary: 'Create an email configuration; with OAuth, open authorisationUrl of the answer to connect it', effect: 'write', docs: PAGES,
+    summary: 'Create an email configuration, connected by its authorisationUrl if it uses OAuth', effect: 'write', docs: PAGES,
     doubt: 'The values of Encryption and the name of the password member are not documented; password is assumed. '
       + 'What SendGrid needs is not documented either.',
     input: {
@@ -110,7 +110,7 @@ export const mailboxes = {
   }),
   'mailbox.delete': operation({
     summary: 'Delete an email configuration', effect: 'destroy', docs: PAGES,
-    doubt: 'The page was not available; the vendor refuses to delete the tenant\'s default while there are others.',
+    doubt: 'The page was not available; the provider refuses to delete the tenant\'s default while there are others.',
     input: { tenant, mailbox },
     run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, native: await api(ctx).act('DELETE', inMailbox(ctx, input)) }),
   }),
@@ -121,7 +121,7 @@ export const mailboxes = {
       tenant, mailbox,
       recipientEmail: text('Recipient Email', { required: true, format: 'email' }),
       recipientName: text('Recipient Name'),
-      subject: text('Subject', { help: 'Left empty, the vendor writes "Test Email - Configuration Verification".' }),
+      subject: text('Subject', { help: 'Left empty, the subject is “Test Email - Configuration Verification”.' }),
       htmlBody: text('HTML Body', { format: 'html', lines: 6 }),
       plainTextBody: text('Plain Text Body', { lines: 6 }),
     },
@@ -131,7 +131,7 @@ export const mailboxes = {
     },
   }),
   'mailbox.reconnect': operation({
-    summary: 'Start the authorisation of an OAuth email configuration again; open authorisationUrl of the answer', effect: 'write', docs: PAGES,
+    summary: 'Authorize an OAuth email configuration again, by its authorisationUrl', effect: 'write', docs: PAGES,
     doubt: 'Whether the answer is the whole configuration or only its OAuth status is not documented; both are read.',
     input: { tenant, mailbox, returnUrl: { ...oauth.returnUrl, group: undefined, required: true } },
     run: async (ctx, { returnUrl, ...input }): Promise<{ id: string; authorisationUrl: string; native: Native }> => {
@@ -143,7 +143,7 @@ export const mailboxes = {
     },
   }),
   'sync.start': operation({
-    summary: 'Queue a synchronisation of a mailbox; new mail shows some seconds later', effect: 'write',
+    summary: 'Synchronize a mailbox, so that new mail shows some seconds later', effect: 'write',
     docs: `${DOCS}/operations/email-mailbox/triggermailboxsync.html`, orders: ['Trigger Mailbox Sync'],
     input: { tenant, mailbox },
     run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, outcome: 'queued',

@@ -9,7 +9,7 @@ import { api, connected, DOCS, inMailbox, inTenant, mailbox, moment, objects, on
 import { asked, chosen, own, queryOf, sortDesc } from './filter.js';
 
 export const PAGES = `${DOCS}/operations/email-mailbox`;
-export const message = text('Message', { required: true, format: 'uuid', ref: 'message', help: 'The id of the message, uniqueId in the vendor\'s words.' });
+export const message = text('Message', { required: true, format: 'uuid', ref: 'message', help: 'The ID of the message, which Sodium calls uniqueId.' });
 
 const addressOf = (email: unknown, name: unknown): Address | undefined =>
   words(email) ? { email: email as string, ...(words(name) ? { name: name as string } : {}) } : undefined;
@@ -45,15 +45,15 @@ export const details = async (ctx: Context, input: { tenant?: string; mailbox: s
 
 const recipient = text('Address', { format: 'address' });
 const recipients = (addresses: readonly string[] | undefined): Address[] | undefined => addresses?.map(one => parseAddress(one)!);
-const attachments = list('Attachments', file('File'), { help: 'Files to send along. Inline images are not possible: no member for a content id is known.' });
+const attachments = list('Attachments', file('File'), { help: 'Files to send along. Inline images are not possible.' });
 
 const content = {
   to: list('To', recipient, { required: true, help: 'Each address alone or as Ann Example <ann@example.com>.' }),
   subject: text('Subject', { required: true }),
   cc: list('Cc', recipient),
   bcc: list('Bcc', recipient),
-  htmlBody: text('HTML Body', { format: 'html', lines: 10, help: 'One of the two bodies is required.' }),
-  plainTextBody: text('Plain Text Body', { lines: 10, help: 'One of the two bodies is required; beside HTML it is what plain readers show.' }),
+  htmlBody: text('HTML Body', { format: 'html', lines: 10, help: 'Text or HTML is required.' }),
+  plainTextBody: text('Plain Text Body', { lines: 10, help: 'Text or HTML is required. With both, programs without HTML show this one.' }),
   attachments,
 };
 type Content = { to: string[]; subject: string; cc?: string[]; bcc?: string[]; htmlBody?: string; plainTextBody?: string; attachments?: FileValue[] };
@@ -118,8 +118,8 @@ export const messages = {
     effect: 'write', docs: `${PAGES}/sendemail.html`, orders: ['Send Email'], doubt: `${GUESSED} The success body is not documented either.`,
     input: {
       tenant, ...content,
-      mailbox: { ...mailbox, required: undefined, help: 'The code of the email configuration to send from. Left empty, the tenant\'s default sends; '
-        + 'a tenant without any mailbox sends from Sodium\'s own address.' },
+      mailbox: { ...mailbox, required: undefined, help: 'The code of the email configuration to send from. Left empty, the tenant\'s default sends. '
+        + 'A tenant without any mailbox sends from Sodium\'s own address.' },
     },
     async run(ctx, input): Promise<Receipt> {
       const address = `${inTenant(ctx, input)}/mailbox/send${input.mailbox === undefined ? '' : `?configCode=${encodeURIComponent(input.mailbox)}`}`;
@@ -143,8 +143,8 @@ export const messages = {
       htmlBody: text('HTML Body', { required: true, format: 'html', lines: 10 }),
       plainTextBody: text('Plain Text Body', { lines: 10 }),
       replyAll: flag('Reply All', { help: 'Whether everyone who got the message gets the reply. Otherwise only its sender does.' }),
-      toRecipients: list('To Recipients', recipient, { help: 'Instead of those whom the mail provider would choose; overrides Reply All.' }),
-      ccRecipients: list('Cc Recipients', recipient, { help: 'Instead of those whom the mail provider would choose; overrides Reply All.' }),
+      toRecipients: list('To Recipients', recipient, { help: 'Instead of the receivers that the mail provider would choose. Overrides Reply All.' }),
+      ccRecipients: list('Cc Recipients', recipient, { help: 'Instead of the receivers that the mail provider would choose. Overrides Reply All.' }),
       bccRecipients: list('Bcc Recipients', recipient),
       attachments,
     },
@@ -163,7 +163,7 @@ export const messages = {
     input: {
       tenant, mailbox,
       message: list('Messages', text('Message', { format: 'uuid', ref: 'message' }),
-        { required: true, help: 'The ids of messages of this mailbox, one or many.' }),
+        { required: true, help: 'The IDs of messages of this mailbox, one or many.' }),
       read: flag('Read', { required: true, suggest: true, help: 'Whether the messages count as read.' }),
     },
     run: async (ctx, input): Promise<Receipt> => {

@@ -27,7 +27,7 @@ export const messageReceived = feed({
     tenant,
     mailbox: list('Mailboxes', text('Mailbox', { ref: 'mailbox' }), { help: 'Only these email configurations. Left empty, all that may be read are watched.' }),
     syncFirst: flag('Sync First',
-      { help: 'Whether to ask the vendor to synchronise the mailboxes before each look; what that brings is seen at the next one.' }),
+      { help: 'Whether to ask the provider to synchronise the mailboxes before each look; what that brings is seen at the next one.' }),
   },
   /**
    * Each configuration has a watermark of its own: while one is cut off (an expired authorisation is common) the others go on, and what it

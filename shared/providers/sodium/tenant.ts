@@ -47,24 +47,24 @@ export const tenants = {
     run: (ctx, { clientCode, ...input }) => map(api(ctx).list(`${inTenant(ctx, input)}/tasks`, { clientCode }, row => idOf(row, 'code')), toNamed),
   }),
   'key.list': operation({
-    summary: 'List the API keys of the key\'s user', effect: 'read', docs: KEYS,
+    summary: 'List the API keys of the user', effect: 'read', docs: KEYS,
     doubt: 'The members of a key are not documented.',
     input: {},
     run: ctx => map(api(ctx).whole('/account/keys'), toKey),
   }),
   'key.create': operation({
-    summary: 'Create an API key; its secret is shown this once', effect: 'write', docs: KEYS,
+    summary: 'Create an API key, whose secret is shown only once', effect: 'write', docs: KEYS,
     doubt: 'The members name and expiryDate are assumed: the documents only say that a key has a name and an expiry date.',
     input: {
       name: text('Name', { required: true, example: 'Mailroom' }),
-      expiryDate: time('Expiry Date', { help: 'When the key stops working. Left empty, the vendor decides.' }),
+      expiryDate: time('Expiry Date', { help: 'When the key stops working. Left empty, Sodium decides.' }),
     },
     run: async (ctx, input) => toKey(await once('A key may or may not have been made: look at List Keys before you run this again.',
       () => api(ctx).write('POST', '/account/keys', input))),
   }),
   'key.delete': operation({
-    summary: 'Delete an API key; what uses it is locked out', effect: 'destroy', docs: KEYS,
-    input: { key: text('Key', { required: true, format: 'uuid', ref: 'key', knownBy: 'name', help: 'The id of the key, not its secret.' }) },
+    summary: 'Delete an API key, which locks out whatever uses it', effect: 'destroy', docs: KEYS,
+    input: { key: text('Key', { required: true, format: 'uuid', ref: 'key', knownBy: 'name', help: 'The ID of the key, not its secret.' }) },
     run: async (ctx, input): Promise<Receipt> => ({ id: input.key, native: await api(ctx).act('DELETE', path`/account/keys/${input.key}`) }),
   }),
 } satisfies Operations;

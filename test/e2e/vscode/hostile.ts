@@ -116,7 +116,8 @@ export async function runMail(): Promise<boolean> {
   let good = true;
   async function run(name: string, what: (context: Loose) => Promise<string | void>): Promise<void> {
     const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
-    try { const more = await what(context); console.log(`  ✔ ${name}${more ? ` (${more})` : ''}`); } catch (error) {
+    const hangs = new Promise<never>((_, reject) => { setTimeout(() => reject(new Error('The page hangs')), 2 * HANGS).unref(); });
+    try { const more = await Promise.race([what(context), hangs]); console.log(`  ✔ ${name}${more ? ` (${more})` : ''}`); } catch (error) {
       good = false;
       console.log(`  ✘ ${name}\n    ${String((error as Error).message).split('\n').slice(0, 12).join('\n    ')}`);
     }

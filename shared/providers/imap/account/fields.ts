@@ -56,7 +56,7 @@ export const account = auth({
     sieveSecurity: choice('Sieve Security', SECURITY, { group: 'Sieve', help: 'Usually STARTTLS.' }),
     ownAddresses: list('Own Addresses', text('Address', { maxLength: 320, pattern: '^[^\\s@]*@[^\\s@]+$' }), {
       maxItems: 500, group: 'Addresses', example: 'support@example.com, @example.net',
-      help: 'Other addresses that bring mail to this account, such as aliases; @example.net stands for a whole domain. Answers never go to them.',
+      help: 'Other addresses that bring mail to this account, such as aliases. @example.net stands for a whole domain. Replies never go to them.',
     }),
     allowedCertificate: text('Allowed Certificate', {
       lines: 6, maxLength: 20_000, group: 'Security',

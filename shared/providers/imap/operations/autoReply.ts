@@ -34,7 +34,7 @@ export const autoReplies = {
       addresses: list('Addresses', text('Address', { format: 'email' }), { maxItems: 200,
         help: 'Addresses that the mail may be written to, beside those of the account. Mail to none of them gets no answer.' }),
       html: text('HTML', { format: 'html', lines: 6, maxLength: 50_000, help: 'The same with formatting, for programs that show it.' }),
-      from: text('From', { format: 'address', maxLength: 500, help: 'The sender of the answer. Left empty, the server chooses.' }),
+      from: text('From', { format: 'address', maxLength: 500, help: 'The sender of the reply. Left empty, the server chooses.' }),
     },
     run: async (ctx, { text: words, subject, start, end, days, addresses, html, from }): Promise<Receipt> => {
       if (start !== undefined && end !== undefined && end <= start) throw refused('end', 'End must be later than Start.');

@@ -227,7 +227,7 @@ export const changing = {
     input: {
       ...folderField, createFolder, file: file('Message File', { required: true, help: 'A message with headers and body (RFC 5322), at most 64 MB.' }),
       flags: list('Flags', text('Flag', { maxLength: 100, pattern: '^\\\\?[!#-&+-Z^-z|}~]+$' }), { maxItems: 50 }),
-      received: time('Received At', { help: 'What the folder shows as the time of arrival; now unless given.' }),
+      received: time('Received At', { help: 'What the folder shows as the time of arrival. Left empty, now.' }),
     },
     run: async (ctx, { folder, createFolder, file, flags = [], received }): Promise<Receipt> => {
       const names = flags.map(flagName);

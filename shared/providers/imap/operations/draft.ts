@@ -150,8 +150,8 @@ export const drafts = {
         help: 'The message that is answered or forwarded.' }),
       quote: flag('Quote', { default: true, help: 'Whether the text of an answered message is quoted below.' }),
       to: addresses('To'), cc: sendInput.cc, bcc: sendInput.bcc, subject: text('Subject', { maxLength: 2000, pattern: '^\\P{Cc}*$',
-        help: 'That of the message with Re or Fwd before it unless given.' }), ...BODY, ...draftEnvelope,
-      folder: text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path', help: 'The folder for drafts unless given.' }),
+        help: 'Left empty, that of the message with Re or Fwd before it.' }), ...BODY, ...draftEnvelope,
+      folder: text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path', help: 'Left empty, the folder for drafts.' }),
     },
     run: async (ctx, { kind, message, quote, folder, ...mail }): Promise<Receipt> => {
       if (kind === 'new') return create(ctx, { mail, more: {} }, undefined, folder);

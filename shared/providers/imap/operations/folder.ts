@@ -138,7 +138,7 @@ export const folders = {
   }),
   'folder.delete': operation({
     summary: 'Delete a folder and everything in it', effect: 'destroy', docs: 'RFC 9051 section 6.3.5',
-    input: { folder: path('Folder', { help: 'Its messages go with it; they are not moved to the trash.' }) },
+    input: { folder: path('Folder', { help: 'Its messages are deleted too. They do not go to the trash.' }) },
     run: async (ctx, { folder }): Promise<Receipt> => {
       keepInbox(folder, 'deleted');
       const done = await withImap(ctx, client => needing(client, folder, () => client.mailboxDelete(folder)));

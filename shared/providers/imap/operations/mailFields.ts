@@ -9,15 +9,15 @@ export const BODY = {
   html: text('HTML', { format: 'html', lines: 10, maxLength: 10_000_000 }),
   attachments: list('Attachments', file('Attachment'), { maxItems: 1000 }),
   inlineImages: list('Inline Images', file('Inline Image'),
-    { maxItems: 200, help: 'Shown in the HTML by src="cid:NAME", where NAME is the content id or the file name.' }),
+    { maxItems: 200, help: 'Shown in the HTML by src="cid:NAME", where NAME is the content ID or the file name.' }),
 };
 export const ENVELOPE = {
-  from: address('From', { help: 'The account\'s own address unless given.' }),
+  from: address('From', { help: 'Left empty, the account\'s own address.' }),
   replyTo: address('Reply To'),
   headers: list('Headers', text('Header', { maxLength: 2000 }), { maxItems: 100, help: 'More header fields, one an entry, as Name: value.' }),
   priority: choice('Priority', { high: 'High', normal: 'Normal', low: 'Low' }),
   unsubscribeUrl: text('Unsubscribe URL', { format: 'uri', maxLength: 2000,
-    help: 'Put into List-Unsubscribe; with https also offered as one click (RFC 8058).' }),
+    help: 'Written to List-Unsubscribe. An https address is also offered as one click (RFC 8058).' }),
   unsubscribeEmail: text('Unsubscribe Address', { format: 'email', help: 'Put into List-Unsubscribe.' }),
   notify: list('Delivery Notifications', choice('Notification', { success: 'On Success', failure: 'On Failure', delay: 'On Delay', never: 'Never' }),
     { maxItems: 3, help: 'What the recipients\' servers report back (RFC 3461).' }),
@@ -26,7 +26,7 @@ export const ENVELOPE = {
   saveToSent: choice('Save to Sent', { automatic: 'Automatic', yes: 'Yes', no: 'No' },
     { default: 'automatic', help: 'Automatic saves a copy unless the server is known to do it by itself.' }),
   messageId: text('Message-ID', { maxLength: 250, pattern: '^<?[!-;=?A-~]+@[!-;=?A-~]+>?$', example: 'order-4711@example.com',
-    help: 'Chosen by you so that a repeated attempt can be recognised; random unless given.' }),
+    help: 'Chosen by you, so that a repeated attempt is recognized. Left empty, it is random.' }),
 };
 const SUBJECT = { maxLength: 2000, pattern: '^\\P{Cc}*$' } as const;
 export const sendInput = {

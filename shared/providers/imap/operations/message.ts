@@ -22,13 +22,13 @@ import { isMisread, outline } from '../mime/structure.js';
 const WINDOW = 250;
 export const messageField = { message: text('Message',
   { required: true, maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
-    help: 'The id of the message as message.list gives it.' }) };
+    help: 'The ID of the message as message.list gives it.' }) };
 
 const words = (label: string) => text(label, { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search' });
 const SEARCH = {
   from: words('From'), to: words('To'), cc: words('Cc'), subject: words('Subject'),
   text: text('Text', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search',
-    help: 'Words anywhere in the message; may be slow on servers without an index.' }),
+    help: 'Words anywhere in the message. Slow on servers without an index.' }),
   since: time('Since', { group: 'Search', help: 'When the server received the message, at the earliest.' }),
   before: time('Before', { group: 'Search', help: 'When the server received the message, before this moment.' }),
   seen: flag('Seen', { group: 'Search', help: 'Whether the message is marked as read.' }),
@@ -38,7 +38,7 @@ const SEARCH = {
   smaller: number('Smaller Than', { min: 0, max: 4294967295, unit: 'bytes', group: 'Search', help: 'In bytes.' }),
   header: text('Header Name', { maxLength: 100, pattern: '^[!-9;-~]+$', group: 'Search', example: 'List-Id' }),
   headerValue: text('Header Value', { maxLength: 500, pattern: '^\\P{Cc}*$', group: 'Search',
-    help: 'What the header contains; empty finds every message that has it.' }),
+    help: 'What the header contains. Left empty, every message that has it is found.' }),
   raw: text('Search Keys', { maxLength: 2000, pattern: '^\\P{Cc}*$', group: 'Search', example: 'OR FLAGGED KEYWORD urgent',
     help: 'Search keys as the protocol spells them, added to the others.' }),
 };
@@ -321,7 +321,7 @@ export const reading = {
     summary: 'Download an attachment', effect: 'read', plain: true, docs: 'RFC 9051 section 6.4.5',
     input: { ...messageField, attachment: text('Attachment',
       { required: true, maxLength: 100, pattern: '^[m0-9][0-9.]*$', ref: 'attachment', example: '2',
-        help: 'The id of the attachment as message.get gives it.' }) },
+        help: 'The ID of the attachment as message.get gives it.' }) },
     run: (ctx, { message, attachment: id }) => attachment(ctx, placeOf(message), id),
   }),
 } satisfies Operations;
@@ -330,6 +330,6 @@ export const reading = {
 export const messagesField = {
   ...messageField,
   message: text('Message', { maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
-    help: 'The id of the message as message.list gives it.' }),
-  messages: list('Messages', text('Message', { maxLength: 2000, ref: 'message' }), { maxItems: 10_000, help: 'Several ids; each gets its own outcome.' }),
+    help: 'The ID of the message as message.list gives it.' }),
+  messages: list('Messages', text('Message', { maxLength: 2000, ref: 'message' }), { maxItems: 10_000, help: 'Several IDs, each with its own result.' }),
 };

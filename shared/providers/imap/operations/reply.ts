@@ -83,10 +83,10 @@ export const replying = {
   'message.reply': operation({
     summary: 'Answer a message in its thread', effect: 'write', docs: 'RFC 5322 section 3.6.4, RFC 3834',
     input: {
-      ...messageField, replyAll: flag('Reply to All', { default: false, help: 'Whether everyone who got the message gets the answer too.' }),
-      quote: flag('Quote', { default: false, help: 'Whether the text of the message is quoted below the answer.' }),
+      ...messageField, replyAll: flag('Reply to All', { default: false, help: 'Whether everyone who got the message gets the reply too.' }),
+      quote: flag('Quote', { default: false, help: 'Whether the text of the message is quoted below the reply.' }),
       automatic: flag('Automatic Answer', { default: false,
-        help: 'Whether the answer says that it was made by a program; automatic and list mail is then not answered.' }),
+        help: 'Whether the reply says that a program made it. Automatic and list mail is then not answered.' }),
       cc: addresses('Cc'), bcc: addresses('Bcc'), ...BODY, ...ENVELOPE,
     },
     run: async (ctx, { message, replyAll, quote, automatic, ...mail }): Promise<Sent> => {

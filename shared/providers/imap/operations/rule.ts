@@ -17,7 +17,7 @@ const refused = (field: string, message: string) => new MailError('invalid_input
 const texts = (label: string, help: string, example: string) => list(label, text('Text', { maxLength: 500, pattern: '^\\P{Cc}+$' }),
   { group: 'Conditions', maxItems: 200, help, example });
 const folder = (label: string, help: string) => text(label, { group: 'Actions', maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', example: 'Customers', help });
-const ANY = 'Any of these is enough; * stands for anything.';
+const ANY = 'Any of these is enough. * stands for anything.';
 const conditions = {
   from: texts('From Contains', `Parts of the sender. ${ANY}`, 'shop.example'),
   to: texts('To or Cc Contains', `Parts of the recipients. ${ANY}`, 'orders@'),
@@ -29,7 +29,7 @@ const conditions = {
 };
 const actions = {
   moveTo: folder('Move to Folder', 'Where the message is filed.'),
-  copyTo: folder('Copy to Folder', 'Where a copy is filed; the message itself goes on.'),
+  copyTo: folder('Copy to Folder', 'Where a copy is filed. Later rules still apply to the message.'),
   markRead: flag('Mark as Read', { group: 'Actions', help: 'Whether the message is marked as read.' }),
   flag: flag('Flag', { group: 'Actions', help: 'Whether the message is flagged.' }),
   redirectTo: list('Redirect To', text('Address', { format: 'email' }), { group: 'Actions', maxItems: 20, help: 'Addresses that get the message as it is.' }),
@@ -46,7 +46,7 @@ const common = {
 const begins = {
   ...common, enabled: { ...common.enabled, default: true }, match: { ...common.match, default: 'all' }, stop: { ...common.stop, default: true },
 } as const;
-const target = text('Rule', { required: true, maxLength: 64, ref: 'rule', example: '1f0c2a9b', help: 'The id of the rule.' });
+const target = text('Rule', { required: true, maxLength: 64, ref: 'rule', example: '1f0c2a9b', help: 'The ID of the rule.' });
 
 type Input = Values<typeof common> & Values<typeof conditions> & Values<typeof actions>;
 
@@ -143,7 +143,7 @@ export const rules = {
   'rule.create': operation({
     summary: 'Create a rule for mail that arrives', effect: 'write', docs: DOCS,
     doubt: 'Forwarding and the automatic answer come before the rules, and the script that was active before behind them.',
-    input: { ...begins, ...conditions, ...actions, position: number('Position', { min: 1, max: MOST, help: 'Its place among the rules; left empty, the last.' }) },
+    input: { ...begins, ...conditions, ...actions, position: number('Position', { min: 1, max: MOST, help: 'Its place among the rules. Left empty, it is the last.' }) },
     run: (ctx, input): Promise<Receipt> => create(ctx, input),
   }),
   'rule.update': operation({

@@ -75,7 +75,7 @@ export const scripts = {
     summary: 'Store a Sieve script, once the server has checked it', effect: 'write', docs: 'RFC 5804 section 2.6',
     doubt: 'ManageSieve knows no condition for storing: a change by somebody else in the moment between the look and the write is not noticed.',
     input: {
-      script: name('Script', 'The name; a script of this name is replaced, and what it was stands in the answer.'), text: source,
+      script: name('Script', 'The name. A script of this name is replaced, and the result contains the old one.'), text: source,
       before: text('Text Before', { lines: 6, maxLength: 1_000_000, clearable: true,
         help: 'What the script was when you read it. Given, a script that is another by now is not overwritten.' }),
       activate: flag('Activate', { default: false, help: 'Whether it becomes the script that runs when mail arrives. The one before stays stored.' }),
@@ -93,7 +93,7 @@ export const scripts = {
     }),
   }),
   'script.deactivate': operation({
-    summary: 'Let no Sieve script run; all of them stay stored', effect: 'write', docs: 'RFC 5804 section 2.8', input: {},
+    summary: 'Turn off all Sieve scripts, which stay stored', effect: 'write', docs: 'RFC 5804 section 2.8', input: {},
     run: (ctx): Promise<Receipt> => withSieve(ctx, async sieve => {
       const before = (await listScripts(sieve)).find(({ active }) => active);
       if (before) await sieve.command('SETACTIVE', '');

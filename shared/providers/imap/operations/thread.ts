@@ -236,7 +236,7 @@ export const threads = {
       + 'may count mail with the same subject to it.',
     input: {
       message: text('Message', { maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
-        help: 'The id of one message of the thread. Required unless Thread is given.' }),
+        help: 'The ID of one message of the thread. Required unless Thread is given.' }),
       thread: text('Thread', { maxLength: 1000, pattern: '^\\P{Cc}+$', help: 'The thread as a message names it, instead of a message.' }),
       folders: list('Folders', text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path' }), { maxItems: 20,
         help: 'Where to look besides the folder of the message. Unless given: the folder for all mail, or else INBOX, Sent and Archive.' }),
