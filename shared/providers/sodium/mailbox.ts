@@ -32,7 +32,7 @@ const smtp = {
   password: text('Password', { secret: true, group: 'SMTP', help: 'It is never shown again.' }),
 };
 const oauth = {
-  returnUrl: text('Return URL', { format: 'uri', group: 'OAuth', help: 'Where the browser goes after the mailbox has been authorised.' }),
+  returnUrl: text('Return URL', { format: 'uri', group: 'OAuth', help: 'Where the browser goes after the mailbox was authorized. To start, open authorisationUrl of the result.' }),
   allowSend: flag('Allow Send', { group: 'OAuth', suggest: true, help: 'Whether mail may be sent. Left out, it may.' }),
   allowRead: flag('Allow Read',
     { group: 'OAuth', suggest: true, help: 'Whether mail may be read. Left out, it may not, and no messages can be listed.' }),
@@ -60,7 +60,7 @@ export const mailboxes = {
     run: async (ctx, input) => toMailbox(await api(ctx).get(inMailbox(ctx, input))),
   }),
   'mailbox.create': operation({
-    summary: 'Create an email configuration, connected by its authorisationUrl if it uses OAuth', effect: 'write', docs: PAGES,
+    summary: 'Create an email configuration', effect: 'write', docs: PAGES,
     doubt: 'The values of Encryption and the name of the password member are not documented; password is assumed. '
       + 'What SendGrid needs is not documented either.',
     input: {
@@ -131,7 +131,7 @@ export const mailboxes = {
     },
   }),
   'mailbox.reconnect': operation({
-    summary: 'Authorize an OAuth email configuration again, by its authorisationUrl', effect: 'write', docs: PAGES,
+    summary: 'Authorize an OAuth email configuration again', effect: 'write', docs: PAGES,
     doubt: 'Whether the answer is the whole configuration or only its OAuth status is not documented; both are read.',
     input: { tenant, mailbox, returnUrl: { ...oauth.returnUrl, group: undefined, required: true } },
     run: async (ctx, { returnUrl, ...input }): Promise<{ id: string; authorisationUrl: string; native: Native }> => {
@@ -143,7 +143,7 @@ export const mailboxes = {
     },
   }),
   'sync.start': operation({
-    summary: 'Synchronize a mailbox, so that new mail shows some seconds later', effect: 'write',
+    summary: 'Synchronize a mailbox now', effect: 'write',
     docs: `${DOCS}/operations/email-mailbox/triggermailboxsync.html`, orders: ['Trigger Mailbox Sync'],
     input: { tenant, mailbox },
     run: async (ctx, input): Promise<Receipt> => ({ id: input.mailbox, outcome: 'queued',

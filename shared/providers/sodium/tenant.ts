@@ -53,17 +53,17 @@ export const tenants = {
     run: ctx => map(api(ctx).whole('/account/keys'), toKey),
   }),
   'key.create': operation({
-    summary: 'Create an API key, whose secret is shown only once', effect: 'write', docs: KEYS,
+    summary: 'Create an API key', effect: 'write', docs: KEYS,
     doubt: 'The members name and expiryDate are assumed: the documents only say that a key has a name and an expiry date.',
     input: {
-      name: text('Name', { required: true, example: 'Mailroom' }),
+      name: text('Name', { required: true, example: 'Mailroom', help: 'The result shows the secret of the key. It is never shown again.' }),
       expiryDate: time('Expiry Date', { help: 'When the key stops working. Left empty, Sodium decides.' }),
     },
     run: async (ctx, input) => toKey(await once('A key may or may not have been made: look at List Keys before you run this again.',
       () => api(ctx).write('POST', '/account/keys', input))),
   }),
   'key.delete': operation({
-    summary: 'Delete an API key, which locks out whatever uses it', effect: 'destroy', docs: KEYS,
+    summary: 'Delete an API key', effect: 'destroy', docs: KEYS,
     input: { key: text('Key', { required: true, format: 'uuid', ref: 'key', knownBy: 'name', help: 'The ID of the key, not its secret.' }) },
     run: async (ctx, input): Promise<Receipt> => ({ id: input.key, native: await api(ctx).act('DELETE', path`/account/keys/${input.key}`) }),
   }),

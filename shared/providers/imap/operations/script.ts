@@ -93,7 +93,7 @@ export const scripts = {
     }),
   }),
   'script.deactivate': operation({
-    summary: 'Turn off all Sieve scripts, which stay stored', effect: 'write', docs: 'RFC 5804 section 2.8', input: {},
+    summary: 'Turn off all Sieve scripts', effect: 'write', docs: 'RFC 5804 section 2.8', input: {},
     run: (ctx): Promise<Receipt> => withSieve(ctx, async sieve => {
       const before = (await listScripts(sieve)).find(({ active }) => active);
       if (before) await sieve.command('SETACTIVE', '');
