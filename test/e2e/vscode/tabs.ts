@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { stored, until, writes, type Journey, type Journeys } from './journey.js';
+import type { Loose } from './workbench.js';
 
 const DRAFT = 'Not sent before the restart.';
 /** What the store names of each kind of tab; the lists, opened last, also by what they note of themselves. */
@@ -42,7 +43,11 @@ export const tabJourneys: Journeys = {
     await wb.command('Welcome: Open Walkthrough');
     await wb.pick('Get Started with Mailroom');
     await page.locator('.getting-started-step', { hasText: 'Block a sender' }).click();
-    await page.waitForFunction('[...document.querySelectorAll(".getting-started-media img")].some(one => one.complete && one.naturalWidth > 0)');
+    // The workbench shows a picture in the theme's colours on a page of its own.
+    const drawn = 'document.visibilityState === "visible" && (document.querySelector("svg")?.getBoundingClientRect().width ?? 0) > 100 '
+      + '&& getComputedStyle(document.querySelector("svg rect")).fill !== "rgb(0, 0, 0)"';
+    await until('the picture is drawn', async () => (await Promise.all((page.frames() as Loose[])
+      .filter(frame => frame !== page.mainFrame()).map(frame => frame.evaluate(drawn).catch(() => false)))).some(Boolean));
     await shot('walkthrough');
     await wb.closeAll();
   },
