@@ -12,12 +12,18 @@ import { operationFor, type Target } from './target.js';
 export async function confirm(targets: readonly Target[], name: string): Promise<boolean> {
   const first = targets[0]!, operation = operationFor(first, name), [resource, verb] = splitName(name), many = targets.length > 1;
   const providers = [...new Set(targets.map(one => one.account.provider))];
-  const undo = operation.input.forever ? t('It moves to the trash. If it is already there, it is deleted permanently.')
+  // What was taken off a list or unlinked is no object that is gone: what undoes it stands beside it.
+  const own = verb === 'delete', back = verb.replace(/^remove/, 'add').replace(/^unlink/, 'link');
+  const undo = back !== verb && providers.every(one => operationOf(one, `${resource}.${back}`))
+    ? back.startsWith('add') ? t('You can add it again.') : t('You can link it again.')
+    : operation.input.forever ? t('It moves to the trash. If it is already there, it is deleted permanently.')
     : !providers.every(one => operationOf(one, `${resource}.restore`)) ? t('This cannot be undone.')
     : many ? t('They can be restored as long as the deletion is only scheduled.')
     : t('It can be restored as long as the deletion is only scheduled.');
   const outlook = [verb === 'delete' ? lossOf(resource, providers.map(one => one.name).join(', ')) : '', undo].filter(Boolean).join(' ');
-  const button = many ? t('{0} {1} {2}', title(verb), targets.length, inSentence(plural(resource))) : t('{0} {1}', title(verb), inSentence(title(resource)));
+  const button = !own ? title(verb)
+    : many ? t('{0} {1} {2}', title(verb), targets.length, inSentence(plural(resource)))
+    : t('{0} {1}', title(verb), inSentence(title(resource)));
   const names = [...targets.slice(0, 10).map(one => one.label), ...(targets.length > 10 ? [t('and {0} more', targets.length - 10)] : [])];
   const byTyping = verb === 'delete' && /(mailbox|domain|tenant)$/i.test(resource)
     && vscode.workspace.getConfiguration('mailroom').get<string>('confirmDelete', 'type') === 'type';
@@ -32,8 +38,8 @@ export async function confirm(targets: readonly Target[], name: string): Promise
     });
     return typed === wanted;
   }
-  const question = many ? `${button}?` : t('{0} “{1}”?', button, first.label);
-  const detail = `${many ? `${names.join('\n')}\n\n` : ''}${operation.summary}. ${outlook}`;
+  const question = !own ? t('{0}?', operation.summary) : many ? `${button}?` : t('{0} “{1}”?', button, first.label);
+  const detail = `${many || !own ? `${names.join('\n')}\n\n` : ''}${own ? `${operation.summary}. ` : ''}${outlook}`;
   return await window.showWarningMessage(question, { modal: true, detail }, button) === button;
 }
 

@@ -73,6 +73,21 @@ export const accountJourneys: Journeys = {
     await there.close();
   },
 
+  async 'accounts of the sandbox are renamed and edited as others are'({ wb, page }) {
+    await wb.collapse();
+    await wb.row('Sodium Sandbox').click();
+    await page.keyboard.press('F2');
+    await wb.input('Sodium by another name');
+    await wb.row('Sodium by another name').waitFor();
+    await wb.menu('Sodium by another name', 'Edit Account');
+    const form = await wb.webview('form', 'Edit Sodium by another name'), name = form.locator('[data-field=accountName] input');
+    await name.fill('Sodium Sandbox');
+    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    await wb.row('Sodium Sandbox').waitFor();
+    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    await wb.collapse();
+  },
+
   async 'imports accounts from a file, each with its result; renames, exports without secrets, removes'({ wb, page, box, folder, shot }) {
     const { scaleway, rackspace } = box.vendors, imap = JSON.parse(box.lines.split('\n').find(line => line.includes('"imap"'))!).account;
     const { password, ...open } = imap;

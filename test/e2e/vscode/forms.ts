@@ -30,6 +30,23 @@ export const formJourneys: Journeys = {
     assert.deepEqual(writes(box, 'outreach').map(attributes), [{ maxEmailsPerDay: 345, sendRequiresSync: true }]);
     await wb.closeAll();
   },
+  async 'a field that is neither on nor off says so, and can be left so again'(j) {
+    const { wb, page, box, shot } = j, { attributes: there } = box.vendors.outreach.rows.mailboxes.get(3), before = there.sendRequiresSync;
+    there.sendRequiresSync = null;
+    const form = await open(j, 'Outreach', 'cho@acme.test'), field = form.locator('[data-field=sendRequiresSync]'), one = field.locator('vscode-checkbox');
+    await field.getByText('not set').waitFor();
+    const told = async () => [await one.getAttribute('aria-checked'), await one.getAttribute('aria-description')] as [string, string | null];
+    await until('a screen reader hears it', async () => { const [state, words] = await told(); return state === 'mixed' && /^not set/.test(words ?? ''); });
+    await shot('not-set');
+    await one.click();
+    await page.locator('.tab.dirty').waitFor();
+    await until('it is on', async () => (await told())[0] === 'true');
+    await field.getByRole('button', { name: 'Clear' }).click();
+    await until('nothing is left to save', async () => await page.locator('.tab.dirty').count() === 0);
+    await until('it is as it was', async () => (await told())[0] === 'mixed');
+    there.sendRequiresSync = before;
+    await wb.closeAll();
+  },
   async 'a form changes a password in boxes: typed twice, sent once, nowhere else'(j) {
     const { wb, page, box, shot } = j, form = await open(j, 'Scaleway', 'user021@');
     box.vendors.scaleway.forget();

@@ -131,6 +131,7 @@ export const mailJourneys: Journeys = {
       box.vendors.sodium.forget();
       await reader.getByRole('button', { name: new RegExp(`^${button}`) }).last().click();
       await wb.pick(pick);
+      if (button === 'Unlink Task') await wb.dialog('Unlink Task');
       await until(`${button} was sent`, () => (box.vendors.sodium.seen as { method: string }[]).some(({ method }) => method !== 'GET'));
     }
     await reader.getByRole('button', { name: 'Reload' }).click();
@@ -183,6 +184,7 @@ export const mailJourneys: Journeys = {
     await column.locator('li', { hasText: 'once2.example' }).locator('input').check();
     box.vendors.rackspace.forget();
     await column.getByRole('button', { name: 'Remove Selected' }).click();
+    await wb.dialog('Remove');
     await until('one is gone', async () => await column.locator('li', { hasText: 'once2.example' }).count() === 0);
     await column.getByText('No matching entries').waitFor();
     await column.locator('input[type=search]').fill('');
