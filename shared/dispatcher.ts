@@ -1,7 +1,8 @@
 import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { Dispatcher, buildConnector } from 'undici';
+import { certificateTrouble, isCertificateCode } from './certificate.js';
 import { codeAndWords, NotSent } from './notSent.js';
 import { proxyFor, tunnel, type Proxies, type Target } from './proxy.js';
 import { undici, type HttpDispatcher } from './undici.js';
@@ -74,46 +75,32 @@ function connector(direct: Connect, proxies: Proxies | undefined, ms: number): C
 interface Way { target: Target; proxy: URL | undefined; ms: number }
 
 function open(direct: Connect, options: buildConnector.Options, way: Way, done: buildConnector.Callback): void {
-  let validTo: string | undefined;
-  const socket = direct(options, (...[error, made]) => error
-    ? done(new NotSent(whyNot(error, way, validTo), { cause: error, ...adviceFor(error) }), null) : done(null, made!)) as unknown as TLSSocket | undefined;
-  // Before the library looks at the certificate: afterwards it is gone, and with it the day on which it ended.
-  socket?.prependOnceListener('secure', () => { validTo = socket.getPeerCertificate().valid_to; });
+  let shown: DetailedPeerCertificate | undefined;
+  const socket = direct(options, (...[error, made]) => {
+    if (!error) return done(null, made!);
+    const { words, advice } = whyNot(error, way, shown);
+    done(new NotSent(words, { cause: error, ...(advice ? { advice } : {}) }), null);
+  }) as unknown as TLSSocket | undefined;
+  // Before the library looks at the certificate: afterwards it is gone, and with it what was wrong with it.
+  socket?.prependOnceListener('secure', () => { shown = socket.getPeerCertificate(true); });
 }
 
-const EXPIRED = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
-const UNTRUSTED = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CERT_UNTRUSTED', 'CERT_REVOKED', 'INVALID_CA', 'CERT_SIGNATURE_FAILURE', 'HOSTNAME_MISMATCH',
-]);
-
-/** One sentence on why there is no connection. */
-type Failed = Error & { code?: string; cert?: { subjectaltname?: string } };
-function whyNot(error: Failed, { target: { hostname, port }, proxy, ms }: Way, validTo?: string): string {
-  const { code = '', message } = error, where = isIP(hostname) ? `${hostname} port ${port}` : hostname;
+/** One sentence on why there is no connection, and what to do where that is known. */
+function whyNot(error: Error & { code?: string }, { target, proxy, ms }: Way, shown?: DetailedPeerCertificate): { words: string; advice?: string } {
+  const { code = '', message } = error, { hostname, port } = target, where = isIP(hostname) ? `${hostname} port ${port}` : hostname;
   const through = proxy ? ` through the proxy ${proxy.protocol}//${proxy.host}` : '';
-  const day = (text?: string) => text && !Number.isNaN(Date.parse(text)) ? new Date(text).toISOString().slice(0, 10) : 'an earlier day';
+  if (isCertificateCode(code)) return certificateTrouble(code, where, shown);
   switch (true) {
-    case code === 'CERT_HAS_EXPIRED': return `The certificate of ${where} expired on ${day(validTo)}.`;
-    case code === 'CERT_NOT_YET_VALID': return `The certificate of ${where} is not valid yet.`;
-    case code === 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `The certificate that ${where} shows was issued for ${error.cert?.subjectaltname?.replace(/DNS:|IP Address:/g, '').slice(0, 200) || 'another name'}.`;
-    case UNTRUSTED.has(code): return `The certificate of ${where} is not trusted (${code}).`;
-    case code === 'ENOTFOUND' || code === 'EAI_AGAIN': return `The name ${hostname} was not found (${code}).`;
-    case code === 'UND_ERR_CONNECT_TIMEOUT': return `${where} took no connection${through} within ${ms / 1000} s.`;
-    case /^(?:ERR_SSL|EPROTO)/.test(code): return `${where} speaks no TLS that could be understood${through} (${code}).`;
-    case code === 'ECONNREFUSED': return `${hostname} port ${port} refuses connections${through} (${code}).`;
-    default: return `There is no connection to ${where}${through}: ${codeAndWords({ code, message })}.`;
+    case code === 'ENOTFOUND' || code === 'EAI_AGAIN': return {
+      words: `The name ${hostname} was not found (${code}).`,
+      ...(code === 'ENOTFOUND' ? { advice: 'Check the base address of the account for a misspelt name, and whether this machine has a network.' } : {}) };
+    case code === 'UND_ERR_CONNECT_TIMEOUT': return { words: `${where} took no connection${through} within ${ms / 1000} s.` };
+    case /^(?:ERR_SSL|EPROTO)/.test(code): return {
+      words: `${where} speaks no TLS that could be understood${through} (${code}).`,
+      advice: 'Check the port of the base address, and whether the server there wants https:// or http://.' };
+    case code === 'ECONNREFUSED': return {
+      words: `${hostname} port ${port} refuses connections${through} (${code}).`,
+      advice: 'Check host and port of the base address, and whether the server there runs.' };
+    default: return { words: `There is no connection to ${where}${through}: ${codeAndWords({ code, message })}.` };
   }
-}
-
-function adviceFor({ code = '' }: Error & { code?: string }): { advice?: string } {
-  if (EXPIRED.has(code)) return { advice: 'Tell whoever runs the server, and check the clock of this machine; trying again does not help.' };
-  if (UNTRUSTED.has(code)) {
-    return { advice: 'Check the address. Where a company or a proxy signs certificates itself, give its certificate to Node.js (NODE_EXTRA_CA_CERTS).' };
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return { advice: 'Check the address of the account: the server answers for another name.' };
-  if (code === 'ECONNREFUSED') return { advice: 'Check host and port of the base address, and whether the server there runs.' };
-  if (code === 'ENOTFOUND') return { advice: 'Check the base address of the account for a misspelt name, and whether this machine has a network.' };
-  return {};
 }

@@ -1,6 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { certificateTrouble, isCertificateCode } from './certificate.js';
 import { NotSent } from './notSent.js';
 
 /** Proxies as a person sets them. `url` serves every address but those of `except` (host, `.domain` or `host:port`) and this machine itself. */
@@ -50,10 +52,10 @@ const signIn = ({ username, password }: URL) => username || password
 export function tunnel(proxy: URL, { authorization = signIn(proxy), strict = true }: Proxies, { hostname, port }: Target, ms: number): Promise<Socket> {
   const to = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`, secure = proxy.protocol === 'https:';
   return new Promise((resolve, reject) => {
-    const fail = (what: string, rest: Partial<ConstructorParameters<typeof NotSent>[1]> = {}) => {
+    const fail = (what: string, rest: Partial<ConstructorParameters<typeof NotSent>[1]> = {}, words = `The proxy ${shown(proxy)} ${what}.`) => {
       clearTimeout(timer);
       asked.destroy();
-      reject(new NotSent(`The proxy ${shown(proxy)} ${what}.`, { advice: 'Check the proxy, or whether it is the right one for this address.', ...rest }));
+      reject(new NotSent(words, { advice: 'Check the proxy, or whether it is the right one for this address.', ...rest }));
     };
     const asked = (secure ? httpsRequest : httpRequest)({
       method: 'CONNECT', path: to, agent: false, host: proxy.hostname.replace(/^\[|\]$/g, ''), port: proxy.port || (secure ? 443 : 80),
@@ -66,7 +68,13 @@ export function tunnel(proxy: URL, { authorization = signIn(proxy), strict = tru
       if (head.length) socket.unshift(head);
       resolve(socket);
     });
-    asked.on('error', (cause: NodeJS.ErrnoException) => fail(troubleWith(cause, to), { cause }));
+    let certificate: DetailedPeerCertificate | undefined;
+    if (secure) asked.on('socket', socket => socket.prependOnceListener('secure', () => { certificate = (socket as TLSSocket).getPeerCertificate(true); }));
+    asked.on('error', (cause: NodeJS.ErrnoException) => {
+      if (!isCertificateCode(cause.code)) return fail(troubleWith(cause, to), { cause });
+      const { words, advice } = certificateTrouble(cause.code, `the proxy ${shown(proxy)}`, certificate);
+      fail('', { cause, advice }, words);
+    });
     asked.end();
   });
 }

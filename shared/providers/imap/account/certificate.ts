@@ -1,5 +1,6 @@
 import { connect, isIP, type Socket } from 'node:net';
 import * as tls from 'node:tls';
+import { certificateTrouble, isCertificateCode } from '../../../certificate.js';
 import { MailError } from '../../../errors.js';
 import type { Endpoint } from './fields.js';
 
@@ -14,7 +15,7 @@ export async function tlsOptions(endpoint: Endpoint, address: string): Promise<t
   let pem = allowed.pem;
   if (!pem) {
     // Node checks nothing by fingerprint, so the certificate is read first; the connection proper then trusts exactly this one.
-    const shown = await peerCertificate(endpoint, address);
+    const { certificate: shown } = await peerCertificate(endpoint, address);
     if (hex(shown.fingerprint256) !== allowed.fingerprint) return name;
     pem = `-----BEGIN CERTIFICATE-----\n${shown.raw.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
   }
@@ -47,16 +48,16 @@ function contextFor(pem: string): tls.SecureContext {
 
 const hex = (fingerprint: string | undefined) => (fingerprint ?? '').replace(/:/g, '').toLowerCase();
 
-/** The certificate a server shows, unchecked. Nothing secret is sent. */
-async function peerCertificate(endpoint: Endpoint, address: string): Promise<tls.PeerCertificate> {
+/** The certificate a server shows, unchecked, and the code with which it would be refused. Nothing secret is sent. */
+async function peerCertificate(endpoint: Endpoint, address: string): Promise<{ certificate: tls.DetailedPeerCertificate; refused: unknown }> {
   let socket: Socket | undefined;
   const timer = setTimeout(() => socket?.destroy(new Error('no answer in time')), DEADLINE);
   try {
     socket = connect({ host: address, port: endpoint.port });
     if (endpoint.security === 'starttls') await upgrade(socket, endpoint.side);
-    const secure = tls.connect({ socket, ...(isIP(endpoint.host) ? {} : { servername: endpoint.host }), rejectUnauthorized: false });
+    const secure = tls.connect({ socket, host: endpoint.host, ...(isIP(endpoint.host) ? {} : { servername: endpoint.host }), rejectUnauthorized: false });
     await new Promise<void>((resolve, reject) => secure.once('secureConnect', resolve).once('error', reject).once('close', () => reject(new Error('closed'))));
-    return secure.getPeerCertificate(true);
+    return { certificate: secure.getPeerCertificate(true), refused: secure.authorizationError };
   } finally {
     clearTimeout(timer);
     socket?.destroy();
@@ -98,16 +99,17 @@ async function upgrade(socket: Socket, side: Endpoint['side']): Promise<void> {
 }
 
 /** True for a failure of Node's own check of a certificate. */
-export const isCertificateError = (error: unknown): boolean => {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' && /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH)/.test(code);
-};
+export const isCertificateError = (error: unknown): boolean => isCertificateCode((error as { code?: unknown } | undefined)?.code);
 
-/** The refusal of a certificate, with the fingerprint a user may vouch for. */
+/** The refusal of a certificate: what is wrong with it and, where a user may vouch for it, its fingerprint. */
 export async function certificateRefused(endpoint: Endpoint, address: string, error: unknown): Promise<MailError> {
-  const shown = await peerCertificate(endpoint, address).catch(() => undefined);
-  const words = (error as Error).message.replace(/; if the root CA.*$/s, '').replace(/\.$/, '');
-  return new MailError('unavailable',
-    `The certificate of ${endpoint.side} at ${endpoint.host}:${endpoint.port} is not trusted: ${words}.`
-    + (shown?.fingerprint256 ? ` If it is yours, put its SHA-256 fingerprint ${shown.fingerprint256} into Allowed Certificate.` : ''), { cause: error });
+  const { certificate, refused } = await peerCertificate(endpoint, address).catch(() => ({ certificate: undefined, refused: undefined }));
+  // Libraries put codes of their own over that of the check; then what the second look found counts.
+  const { code } = error as { code?: unknown }, meant = isCertificateCode(code) ? code : isCertificateCode(refused) ? refused : '';
+  const { fault, words, advice } = certificateTrouble(meant, `${endpoint.side} at ${endpoint.host}:${endpoint.port}`, certificate);
+  const vouched = certificate?.fingerprint256 && (fault === 'untrusted' || fault === 'name');
+  return new MailError('unavailable', vouched ? `${words} Its SHA-256 fingerprint is ${certificate.fingerprint256}.` : words, {
+    cause: error,
+    advice: vouched ? 'Check host and port. If you know that this certificate is the server\'s own, put its fingerprint into Allowed Certificate.' : advice,
+  });
 }
