@@ -237,11 +237,33 @@ function shows(value: object, hide: Hide): boolean {
   return texts.some(text => hide(text) !== text);
 }
 
-/** What is only letters and underscores is the name of an error, not a key. */
-const isName = (run: string) => /^[A-Z]+(?:_[A-Z]+)+$/.test(run);
+/** Words that follow "password", "token" and the like where a sentence is said about them: "password must be longer", "token: expired". */
+const ABOUT = /^(?:must|should|shall|may|can|cannot|can't|is|isn't|are|was|were|has|had|have|does|doesn't|do|did|needs|not|too|at|and|or|of|for|in|to|with|the|a|an|no|required|missing|invalid|expired|unknown|wrong|rejected|refused|denied|revoked|incorrect|empty|null|undefined|true|false|none)$/i;
+/** Words that follow the name of a way to sign in where no credentials do: "Basic authentication", "Bearer token", `Bearer realm=`. */
+const WAY = /^(?:auth|authentication|authorization|authorisation|access|tokens?|credentials?|scheme|schema|header|login|logins|sign|realm|error|challenge|users?|plans?|mode|type|format|settings|functionality)\b/i;
 
-/** Hides what looks like a key, password or token in a text that came from outside. Secrets that are known are hidden before. */
+/** A name, code or path made of words: each part is letters as people write them, or a short number. What is drawn by lot has other letters in between. */
+const isName = (run: string) => run.split(/[+/_-]/).every(part => /^(?:[A-Z]{0,20}|[A-Z]?[a-z]{0,20}|\d{0,4}|v\d{1,2})$/.test(part) || isCamel(part));
+/** Words joined by their capitals, such as `InvalidMailboxConfigurationException`; five letters a word on the average, three at the least. */
+const isCamel = (part: string) => {
+  const words = part.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g) ?? [];
+  return /^[A-Za-z]+$/.test(part) && part.length >= 5 * words.length && words.every(word => word.length > 2 && word.length <= 20);
+};
+/** The form of an ID, which vendors say in their errors so that one can ask them. Keys of that form are known and hidden whole before. */
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+/** What stands before the ID of a request, or of a message. */
+const NUMBERED = /(?:(?:request|trace|correlation|incident|event|ray|activity|message)[-_ ]?id["']?\s*[:=]?\s*["'(<]?|<)$/i;
+const isCode = (run: string, at: number, text: string) => UUID.test(run) || isName(run)
+  || (NUMBERED.test(text.slice(Math.max(0, at - 40), at)) && (text[at - 1] !== '<' || text[at + run.length] === '@'));
+
+/**
+ * Hides what looks like a key, password or token in a text that came from outside. Secrets that are known are hidden before, whatever they
+ * look like; IDs, codes and sentences about passwords stay.
+ */
 export const redact = (text: string): string => text
-  .replace(/((?:pass(?:word|wd)?|secret|token|key|signature|authorization)["']?\s*[:=]\s*["']?)[^"'\s,&<}]+/gi, '$1***')
-  .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 ***')
-  .replace(/[A-Za-z0-9+/_-]{32,}={0,2}/g, run => isName(run) ? run : '***');
+  .replace(/\b([a-z][a-z\d+.-]{1,20}:\/\/[^\s/:@]{0,200}:)[^\s/@]{1,2000}@/gi, '$1***@')
+  .replace(/(?<![\w-])eyJ[\w-]{8,}(?:\.[\w-]+)+/g, '***')
+  .replace(/\b(Bearer|Basic)(\s+)([\w.~+/=-]+)/gi, (all, way: string, gap: string, word: string) => WAY.test(word) || ABOUT.test(word) ? all : `${way}${gap}***`)
+  .replace(/(pass(?:word|wd)?|secret|token|key|signature|authorization)(["']?\s*[:=]\s*["']?)([^"'\s,&<}]+)/gi, (all, what: string, sign: string, value: string) =>
+    ABOUT.test(value) || (!/^(?:pass|secret)/i.test(what) && /^[a-z]{2,20}(?:[_-][a-z]{1,20})+$/i.test(value)) ? all : `${what}${sign}***`)
+  .replace(/[A-Za-z0-9+/_-]{32,}={0,2}/g, (run, at: number, whole: string) => isCode(run, at, whole) ? run : '***');

@@ -74,9 +74,23 @@ describe('secrets', () => {
     hiding(['\\\\\\a', '&&&&&b', 'aaaaaaaaaaab'])(`${'\\'.repeat(20_000)}${'&amp;'.repeat(5000)}${'a'.repeat(50_000)}`);
     assert.ok(performance.now() - started < 20_000);
   }).timeout(30_000);
-  it('names of errors are no secrets', () => {
-    assert.equal(redact('UNABLE_TO_GET_ISSUER_CERT_LOCALLY'), 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY');
-    assert.equal(redact(`x ${'a1'.repeat(20)}`), 'x ***');
+  for (const said of [
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'MAILBOX_NOT_FOUND_IN_TENANT_CONFIGURATION', 'InvalidMailboxConfigurationForTenantException', 'mailbox-configuration-could-not-be-saved',
+    'domain 11111111-2222-4333-8444-555555555555 was not found', 'no such path /v1/customers/me/domains/example/mailboxes/settings',
+    'Basic authentication is switched off', 'Basic auth is not supported', 'Bearer realm="mail", error="invalid_token"', 'a Bearer token is required', 'the token: expired', 'key: mailbox_already_exists',
+    '{"password":"must be longer"}', 'Password: too short', 'request id: 0af7651916cd43dd8448eb211c80319c', 'Message-ID <0af7651916cd43dd8448eb211c80319c@mail.example>',
+  ]) it(`codes, IDs and sentences are no secrets: ${said}`, () => assert.equal(redact(said), said));
+  for (const [said, shown] of [
+    [`x ${'a1'.repeat(20)}`, 'x ***'], ['d41d8cd98f00b204e9800998ecf8427e', '***'], ['Authorization: Basic YW5uOnNlc2FtZQ==', 'Authorization: *** ***'], ['a Bearer abcdefgh', 'a Bearer ***'],
+    ['basic dXNlcjpwYXNz', 'basic ***'], ['proxy http://ann:sesame@proxy:80/', 'proxy http://ann:***@proxy:80/'], ['password: hunter-two', 'password: ***'], ['secret=some_word_here', 'secret=***'],
+    ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVm', '***'], ['key: abcdef', 'key: ***'], ['<0af7651916cd43dd8448eb211c80319c>', '<***>'],
+  ] as const) it(`what looks like one is hidden: ${said}`, () => assert.equal(redact(said), shown));
+  it('what is drawn by lot is hidden, in each alphabet that keys have', () => {
+    const drawn = (letters: string) => fc.array(fc.constantFrom(...letters), { minLength: 32, maxLength: 64 }).map(list => list.join(''));
+    const upper = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', lower = upper.toLowerCase();
+    for (const alphabet of ['0123456789abcdef', `${upper}234567`, `${upper}${lower}0123456789`, `${upper}${lower}0123456789-_`, `${lower}0123456789`, `${upper}${lower}`]) {
+      fc.assert(fc.property(drawn(alphabet), key => { assert.ok(!redact(`it is ${key}.`).includes(key.slice(0, 32))); }), { numRuns: 500 });
+    }
   });
 
   it('leave an error and all that can be reached from it', () => {
