@@ -6,7 +6,7 @@ import { LONGEST_REST } from './pace.js';
 import type { Context } from './provider.js';
 import { redact, type Hide } from './secrets.js';
 import { originOf, shownAddress } from './url.js';
-import { pause, retryAfter } from './wait.js';
+import { pause, restAfter, retryAfter } from './wait.js';
 
 /** The address is final: query included and encoded, so signer and sender see the same bytes. */
 export interface HttpRequest {
@@ -16,9 +16,12 @@ export interface HttpRequest {
 export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> }
 /** `write` says that it answers a request that may have changed something. */
 export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array; write?: boolean }
-/** Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. */
+/**
+ * Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. `attempt` counts tries of the
+ * same request, from 1, and `waited` says how long ago the first of them began, in milliseconds.
+ */
 export interface Send {
-  (request: HttpRequest, signal?: AbortSignal, attempt?: number): Promise<HttpStream>;
+  (request: HttpRequest, signal?: AbortSignal, attempt?: number, waited?: number): Promise<HttpStream>;
   /**
    * Lets the whole account rest for so many milliseconds, for all who use it in this process. Says for how long, in milliseconds, the vendor
    * has let nothing through until now.
@@ -49,8 +52,8 @@ const THROTTLED = 100;
  * section 9.2.2.
  */
 export async function exchange(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpResponse> {
-  return attempt(ctx, request, async tried => {
-    const answer = await whole(await ctx.send(request, ctx.signal, tried), ctx);
+  return attempt(ctx, request, async (tried, waited) => {
+    const answer = await whole(await ctx.send(request, ctx.signal, tried, waited), ctx, request);
     if (answer.status >= 300) throw failure(ctx, hidden(ctx, answer), explain);
     if (request.method !== 'GET') answer.write = true;
     return answer;
@@ -59,18 +62,19 @@ export async function exchange(ctx: Context, request: HttpRequest, explain?: Exp
 
 /** The same for large content: the body of a good answer is handed on as it comes. */
 export async function exchangeStream(ctx: Context, request: HttpRequest, explain?: Explain): Promise<HttpStream> {
-  return attempt(ctx, request, async tried => {
-    const answer = await ctx.send(request, ctx.signal, tried);
-    if (answer.status >= 300) throw failure(ctx, hidden(ctx, await whole(answer, ctx)), explain);
+  return attempt(ctx, request, async (tried, waited) => {
+    const answer = await ctx.send(request, ctx.signal, tried, waited);
+    if (answer.status >= 300) throw failure(ctx, hidden(ctx, await whole(answer, ctx, request)), explain);
     return decoded(answer);
   });
 }
 
-async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: number) => Promise<T>): Promise<T> {
+async function attempt<T>(ctx: Context, request: HttpRequest, once: (tried: number, waited: number) => Promise<T>): Promise<T> {
+  const began = performance.now();
   let failed = 0, throttled = 0, rested = 0;
   for (;;) {
     try {
-      const answer = await once(failed + throttled + 1);
+      const answer = await once(failed + throttled + 1, performance.now() - began);
       ctx.send.eased?.();
       return answer;
     } catch (error) {
@@ -124,7 +128,7 @@ export function doubtful(error: MailError): MailError {
   return told;
 }
 
-async function whole(coded: HttpStream, ctx: Context): Promise<HttpResponse> {
+async function whole(coded: HttpStream, ctx: Context, { url }: HttpRequest): Promise<HttpResponse> {
   const answer = decoded(coded), parts: Uint8Array[] = [];
   let size = 0;
   try {
@@ -138,8 +142,10 @@ async function whole(coded: HttpStream, ctx: Context): Promise<HttpResponse> {
     }
   } catch (error) {
     ctx.signal?.throwIfAborted();
+    const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };
     // What the head of a refusal says stays true when its body breaks off.
-    if (answer.status < 300 || isMailError(error)) throw error;
+    if (isMailError(error)) throw error.details.status === undefined ? new MailError(error.code, error.message, { ...where, ...error.details }) : error;
+    if (answer.status < 300) throw new MailError('unavailable', `The answer from ${originOf(url)} broke off: ${reason(error, ctx.hide)}.`, { ...where, cause: error });
   }
   return { status: answer.status, headers: answer.headers, body: parts.length === 1 ? parts[0]! : Buffer.concat(parts, size) };
 }
@@ -165,7 +171,7 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
   const said = explain?.(answer) ?? {};
   const code = said.code ?? codeOfStatus(answer.status);
   const message = line(said.message ?? '') || `${ctx.provider} answered with status ${answer.status}${excerpt(answer) ? `: ${excerpt(answer)}` : ''}.`;
-  const wait = said.retryAfter ?? (code === 'rate_limited' || code === 'unavailable' ? retryAfter(answer.headers) : undefined);
+  const wait = said.retryAfter ?? (code === 'rate_limited' ? restAfter(answer.headers) : code === 'unavailable' ? retryAfter(answer.headers) : undefined);
   const error = new MailError(code, message, {
     ...where,
     ...(said.issues?.length ? { issues: said.issues } : {}), ...(wait === undefined ? {} : { retryAfter: wait }),

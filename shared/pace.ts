@@ -6,9 +6,9 @@ import { pause } from './wait.js';
 export interface Pacer {
   /**
    * Waits for a turn; call what it gives when the turn is over. Rejects with the signal's reason when that aborts while waiting, and with a
-   * `NotSent` when the account rests and will not go on within `patience` milliseconds.
+   * `NotSent` when the account rests and will not go on within `patience` milliseconds, of which a request that is sent again has `waited` some.
    */
-  turn(signal?: AbortSignal, patience?: number): Promise<() => void>;
+  turn(signal?: AbortSignal, patience?: number, waited?: number): Promise<() => void>;
   /** Runs a task when its turn has come. */
   <T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /**
@@ -50,9 +50,9 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     running++;
   };
   const done = () => { running--; freed?.(); };
-  const turn = async (signal?: AbortSignal, patience = Infinity) => {
+  const turn = async (signal?: AbortSignal, patience = Infinity, waited = 0) => {
     signal?.throwIfAborted();
-    const came = clock(), mine = line.then(() => next(came, patience, signal));
+    const came = clock() - waited, mine = line.then(() => next(came, patience, signal));
     line = mine.catch(() => {});
     try {
       await (signal ? unlessAborted(mine, signal) : mine);

@@ -40,10 +40,10 @@ const defaultDispatcher = () => shared ??= createDispatcher({});
  */
 export function createSend(options: SendOptions = {}): Send {
   const { refresh, allow, pacer, timeoutMs = 30_000 } = options;
-  const once = async (unsigned: HttpRequest, attempt: number, signal?: AbortSignal): Promise<{ request: HttpRequest; answer: HttpStream }> => {
+  const once = async (unsigned: HttpRequest, attempt: number, waited: number, signal?: AbortSignal): Promise<{ request: HttpRequest; answer: HttpStream }> => {
     const address = new URL(unsigned.url), late = (what: string) => () => outlasted(what, timeoutMs * 2);
     if (allow) await within(Promise.resolve(allow(address)), signal, timeoutMs * 2, late('The host\'s network rules did not answer'));
-    const done = await pacer?.turn(signal, options.patienceMs);
+    const done = await pacer?.turn(signal, options.patienceMs, waited);
     try {
       const signed = Promise.resolve(options.sign ? options.sign(unsigned) : unsigned);
       const request = await within(signed, signal, timeoutMs * 4, late('The request could not be signed'));
@@ -56,14 +56,14 @@ export function createSend(options: SendOptions = {}): Send {
       throw error;
     }
   };
-  const send: Send = async (request, signal, attempt = 1) => {
+  const send: Send = async (request, signal, attempt = 1, waited = 0) => {
     if (!/^https?:/.test(request.url)) throw new MailError('invalid_input', 'The base address of the account must begin with http:// or https://.');
     signal?.throwIfAborted();
-    const { answer, request: signed } = await once(request, attempt, signal);
+    const { answer, request: signed } = await once(request, attempt, waited, signal);
     if (answer.status !== 401 || !refresh) return answer;
     for await (const _ of answer.body) { /* so that the connection is kept */ }
     await within(refresh(signed), signal, timeoutMs * 4, () => outlasted('No new token came', timeoutMs * 4));
-    return (await once(request, attempt, signal)).answer;
+    return (await once(request, attempt, waited, signal)).answer;
   };
   return pacer ? Object.assign(send, { rest: pacer.rest, eased: pacer.eased }) : send;
 }

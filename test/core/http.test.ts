@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import {
-  base, exchange, exchangeStream, excerpt, nextStep, NotSent, isMailError, MailError, path, pause, query, redact, retryAfter, textOf, type HttpRequest, type HttpStream, type MailError as Failure,
+  base, exchange, exchangeStream, excerpt, nextStep, NotSent, isMailError, MailError, path, pause, query, redact, restAfter, retryAfter, textOf, type HttpRequest, type HttpStream, type MailError as Failure,
 } from '../../shared/index.js';
 import type { Context } from '../../shared/index.js';
 
@@ -82,6 +82,12 @@ describe('exchange', () => {
       assert.ok(rests.length === 2 && rests[0]! > 0 && rests[1]! >= 1000, String(rests));
     });
   }
+  it('a request that is sent again says how long ago it was first sent', async () => {
+    const ctx = { ...context(answer(429, '', soon), answer(200, 'ok')), patience: 60 }, { send } = ctx, waits: number[] = [];
+    ctx.send = (request, signal, tried, waited) => { waits.push(waited!); return send(request, signal, tried, waited); };
+    await exchange(ctx, { ...get, method: 'POST' });
+    assert.ok(waits.length === 2 && waits[0]! < 100 && waits[1]! >= 190, String(waits));
+  });
   it('without patience a write that is throttled is told at once', async () => {
     const ctx = context(answer(429, '', soon));
     assert.equal((await failing(exchange(ctx, { ...get, method: 'POST' }))).code, 'rate_limited');
@@ -106,6 +112,14 @@ describe('exchange', () => {
     const broken = { ...answer(404), body: (async function* () { yield Buffer.from('{"half'); throw new Error('broke off'); })() };
     const error = await failing(exchange(context(broken), get));
     assert.deepEqual([error.code, error.details.status], ['not_found', 404]);
+  });
+  it('a good answer that breaks off keeps its status; of a write it is in doubt, and a read is tried again', async () => {
+    const broken = () => ({ ...answer(201), body: (async function* () { yield Buffer.from('{"half'); throw new Error('other side closed'); })() });
+    const error = await failing(exchange(context(broken()), { ...get, method: 'POST' }));
+    assert.equal(error.message, 'The answer from https://api.example.com broke off: other side closed. Whether it was done is not known.');
+    assert.deepEqual([error.code, error.details.status, error.details.provider], ['unavailable', 201, 'Acme']);
+    assert.match(nextStep(error), /^Look at the provider/);
+    assert.equal((await exchange(context(broken(), answer(200, 'ok')), get)).status, 200);
   });
   for (const [packing, pack] of [['gzip', gzipSync], ['br', brotliCompressSync], ['deflate', deflateSync], ['deflate', deflateRawSync], ['gzip, br', (body: Buffer) => brotliCompressSync(gzipSync(body))], ['identity', (body: Buffer) => body]] as const) {
     it(`an answer packed with ${packing} (${pack.name}) is read, refusals too`, async () => {
@@ -213,6 +227,21 @@ describe('query, base, retryAfter, pause', () => {
     assert.deepEqual([read('7'), read('0.5'), read('Sat, 21 Nov 2026 09:00:10 GMT'), read('2026-11-21T09:00:20Z'), read('2026-11-21T09:00:30'), read('Sat, 21 Nov 2026 08:00:00 GMT')], [7, 0.5, 10, 20, 30, 0]);
     assert.deepEqual([read(), read(''), read('later')], [undefined, undefined, undefined]);
     assert.deepEqual([read('0'), read('-5'), read('5, 10'), read(String(now / 1000 + 9)), read(String(now + 9000))], [0, 0, 10, 9, 9]);
+  });
+  it('a vendor that throttles says when it may be asked again in many ways, Retry-After before all', () => {
+    const now = 1_795_907_000_000;
+    for (const [headers, wait] of [
+      [{ 'retry-after': '3', 'x-ratelimit-reset': '60' }, 3], [{ 'retry-after': 'soon', 'x-ratelimit-reset': '60' }, 60],
+      // https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api: a time in seconds.
+      [{ 'x-ratelimit-reset': String(now / 1000 + 7) }, 7],
+      // https://discord.com/developers/docs/topics/rate-limits
+      [{ 'x-ratelimit-reset-after': '1.5' }, 1.5],
+      // Milliseconds: https://learn.microsoft.com/rest/api/cosmos-db/common-cosmosdb-rest-response-headers
+      [{ 'retry-after-ms': '1500' }, 1.5], [{ 'x-ms-retry-after-ms': '250' }, 0.25],
+      // https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers, its older and its newer form.
+      [{ 'ratelimit-reset': '9' }, 9], [{ ratelimit: 'limit=100;remaining=0;reset=5' }, 5], [{ ratelimit: '"burst";r=0;t=4, "day";r=90;t=9000' }, 4],
+      [{ ratelimit: '"day";r=90;t=9000' }, undefined], [{ 'x-ratelimit-remaining': '0' }, undefined], [{}, undefined],
+    ] as const) assert.equal(restAfter(headers as unknown as Record<string, string>, now), wait, JSON.stringify(headers));
   });
   it('a pause ends when its signal aborts, also one that has', async () => {
     const stop = new AbortController();

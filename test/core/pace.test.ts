@@ -81,6 +81,19 @@ describe('pace', () => {
     await tick();
     assert.equal(listeners.size, 0);
   });
+  it('who is sent back into the line has the patience that is left, while nothing is let through', async () => {
+    let now = 0;
+    const pacer = createPacer({ concurrent: 5, perMinute: 1000 }, () => now), stop = new AbortController();
+    pacer.rest(3000);
+    now = 2000;
+    await assert.rejects(pacer.turn(undefined, 2000, 2000), /asked for a rest of 1 s/);
+    const waits = [[2000, 1999], [2000, 0], [3000, 2000]].map(([patience, waited]) => pacer.turn(stop.signal, patience, waited));
+    await Promise.all([...waits.map(one => assert.rejects(one, /enough/)), tick().then(() => stop.abort(new Error('enough')))]);
+    pacer.eased();
+    pacer.rest(3000);
+    const later = new AbortController(), waiting = pacer.turn(later.signal, 2000, 9000);
+    await Promise.all([assert.rejects(waiting, /enough/), tick().then(() => later.abort(new Error('enough')))]);
+  });
   it('one account has one pacer, until its pace changes', () => {
     const one = pacerFor('test-account', { concurrent: 1, perMinute: 10 });
     assert.equal(pacerFor('test-account', { concurrent: 1, perMinute: 10 }), one);

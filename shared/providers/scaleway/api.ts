@@ -54,7 +54,7 @@ export function api(ctx: Context) {
 }
 
 /** The platform's error envelope: branch on `type`, then on the status (contract section 6). */
-const explain: Explain = ({ status, headers, body }) => {
+const explain: Explain = ({ status, body }) => {
   let said: null | {
     type?: string; message?: string; help_message?: string; details?: Native[]; resource?: string; current_state?: string; reset_seconds?: number;
   };
@@ -62,7 +62,7 @@ const explain: Explain = ({ status, headers, body }) => {
   if (typeof said !== 'object' || said === null) said = {};
   const details = Array.isArray(said.details) ? said.details : [];
   const words = [said.message, said.help_message].filter(Boolean).join(': ');
-  const wait = Number(said.reset_seconds ?? headers['x-ratelimit-reset']);
+  const wait = said.reset_seconds;
   const code = status === 412 ? 'conflict' : said.type && Object.hasOwn(CODES, said.type) ? CODES[said.type] : undefined;
   const issues: Issue[] = said.type === 'invalid_arguments'
     ? details.map(d => ({ field: String(d.argument_name), message: String(d.help_message || d.reason) })) : [];
@@ -72,7 +72,7 @@ const explain: Explain = ({ status, headers, body }) => {
     ...(words ? { message: `${words}${where}${issues.length ? `: ${issues.map(i => `${i.field}: ${i.message}`).join('; ')}` : ''}` } : {}),
     issues,
     ...(said.type && Object.hasOwn(ADVICE, said.type) ? { advice: ADVICE[said.type]! } : {}),
-    ...(status === 429 && Number.isFinite(wait) ? { retryAfter: wait } : {}),
+    ...(status === 429 && typeof wait === 'number' ? { retryAfter: wait } : {}),
   };
 };
 
