@@ -33,7 +33,7 @@ export async function createDispatcher({ lookup = systemLookup as Lookup, proxie
   const library = await undici();
   const direct = library.buildConnector({ lookup: lookup as LookupFunction, timeout: connectMs });
   const connect = connector(direct, proxies === 'environment' ? {} : proxies, connectMs);
-  const make = () => new library.Agent({ keepAliveTimeout: KEEP_ALIVE, connections: 32, connect });
+  const make = () => new library.Agent({ keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE, connections: 32, connect });
   let agent = make();
   /** One pool for its users, whatever happens to the one below. */
   class Pool extends library.Dispatcher {
