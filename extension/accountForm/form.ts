@@ -8,7 +8,7 @@ import {
   fieldsOf, grantOf, OAUTH_FIELDS, parted, readSandboxLine, signsInAgain, type Accounts, type Remember, type Secrets,
   type StoredAccount,
 } from '../accounts/store.js';
-import { isThere, readExport, serversOf, writeExport } from '../accounts/transfer.js';
+import { isThere, readExport, trustedBy, writeExport } from '../accounts/transfer.js';
 import { localizedProviders } from '../fields/localized.js';
 import { check, firstValues, isSecretField } from '../fields/values.js';
 import { openForm } from '../form/ask.js';
@@ -278,15 +278,15 @@ export async function importAccounts(accounts: Accounts, show: (results: string[
   const picked = refused ? await window.showWarningMessage(said, t('Show')) : await window.showInformationMessage(said);
   if (picked) await show(results);
 }
-/** Asks about servers that a file names, before anybody types a secret for them. */
+/** Asks about servers that a file names, and what it lets pass on the way to them, before anybody types a secret for them. */
 async function trusted(entries: ReturnType<typeof readExport>): Promise<boolean> {
-  const named = entries.flatMap(({ label, account }) => (account ? serversOf(account) : [])
-    .map(({ label: what, address }) => t('{0}: {1} {2}', label, what, address)));
+  const named = entries.flatMap(({ label, account }) => (account ? trustedBy(account) : [])
+    .map(({ label: what, value }) => t('{0}: {1} {2}', label, what, value)));
   if (!named.length) return true;
   const button = t('Import');
-  return await window.showWarningMessage(t('Do you trust these servers with your mail?'), {
+  return await window.showWarningMessage(t('Do you trust these servers and settings with your mail?'), {
     modal: true,
-    detail: `${named.join('\n')}\n\n${t('The file says where these accounts sign in. Import it only if you know these addresses, because your passwords go there.')}`,
+    detail: `${named.join('\n')}\n\n${t('The file says where these accounts sign in and how their connections are protected. Import it only if you know all of this, because your passwords go there.')}`,
   }, button) === button;
 }
 export async function exportAccounts(accounts: Accounts): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { MailError, providers, validate } from '../../shared/index.js';
+import { accountFields, MailError, providers, validate } from '../../shared/index.js';
 import { isSecretField } from '../fields/values.js';
 import { t } from '../host/text.js';
 import { fieldsOf, parted, type Secrets, type StoredAccount } from './store.js';
@@ -34,15 +34,26 @@ export function readExport(text: string): Entry[] {
 }
 /** A name without letters that nobody sees or that turn others around: with them one account could look like another. */
 const visible = (name: string): string => name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').trim();
-/** The addresses in an account that are not the provider's own, with what they are for: there its secrets would go. */
-export function serversOf(account: StoredAccount): { label: string; address: string }[] {
+/**
+ * What an account says of where its secrets go and how they are kept on the way, other than the provider does itself: servers, certificates that
+ * are accepted beside the trusted ones, and connections that anybody can read. Each with the words of its field.
+ */
+export function trustedBy(account: StoredAccount): { label: string; value: string }[] {
   const provider = providers.find(({ id }) => id === account.provider);
-  return Object.entries(provider ? fieldsOf(provider) : {}).flatMap(([name, field]) => {
-    const address = account.values[name];
-    return field.type === 'text' && (field.format === 'host' || field.format === 'uri') && typeof address === 'string' && address !== field.default
-      ? [{ label: field.label, address }] : [];
+  if (!provider) return [];
+  // Groups of the fields that are shown are in the language of the person.
+  const groups = accountFields(provider);
+  return Object.entries(fieldsOf(provider)).flatMap(([name, field]) => {
+    const value = account.values[name];
+    if (value === undefined || value === '' || value === field.default) return [];
+    if (field.type === 'text' && (field.format === 'host' || field.format === 'uri')) return [{ label: field.label, value: String(value) }];
+    if (field.type === 'choice' && value === 'none') return [{ label: field.label, value: field.choices[value] ?? value }];
+    if (groups[name]?.group !== 'Security' || value === false) return [];
+    return [{ label: field.label, value: value === true ? t('Yes') : short(String(value)) }];
   });
 }
+/** A certificate may be a page of text. */
+const short = (text: string): string => { const line = text.replace(/\s+/g, ' ').trim(); return line.length > 100 ? `${line.slice(0, 100)}…` : line; };
 /** Whether an account of a file is there already: the same provider and name, and open values that mean the same. */
 export function isThere(all: readonly StoredAccount[], one: StoredAccount): boolean {
   const provider = providers.find(({ id }) => id === one.provider), known = provider ? fieldsOf(provider) : {};

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { providers, type Field } from '../../shared/index.js';
 import { createAccounts, fieldsOf, grantOf, parted, readSandboxLine, signsInAgain, type Secrets, type StoredAccount } from '../../extension/accounts/store.js';
-import { isThere, readExport, writeExport, serversOf } from '../../extension/accounts/transfer.js';
+import { isThere, readExport, writeExport, trustedBy } from '../../extension/accounts/transfer.js';
 
 interface Options { failing?: boolean; keeps?: boolean; answer?: Secrets | undefined; sandbox?: string; proxies?: () => object; asked?: (account: StoredAccount) => Promise<Secrets | undefined> }
 function harness(options: Options = {}) {
@@ -151,9 +151,24 @@ describe('accounts', () => {
       { name: 'Ours', provider: 'scaleway', values: { baseUrl: 'https://api.scaleway.com' } }, { name: 'Other', provider: 'scaleway', values: { baseUrl: 'https://evil.example' } },
     ] }));
     assert.equal(mail!.account!.name, 'Ann');
-    assert.deepEqual(serversOf(mail!.account!).map(({ address }) => address), ['imap.evil.example', 'smtp.evil.example']);
-    assert.deepEqual(ours!.account && serversOf(ours!.account), []);
-    assert.deepEqual(other!.account && serversOf(other!.account), [{ label: 'Base URL', address: 'https://evil.example' }]);
+    assert.deepEqual(trustedBy(mail!.account!).map(({ value }) => value), ['imap.evil.example', 'smtp.evil.example']);
+    assert.deepEqual(ours!.account && trustedBy(ours!.account), []);
+    assert.deepEqual(other!.account && trustedBy(other!.account), [{ label: 'Base URL', value: 'https://evil.example' }]);
+  });
+  it('what a file lets pass on the way is known too: certificates, plain HTTP, connections without encryption, other token addresses', () => {
+    const said = (provider: string, values: object) => trustedBy(readExport(JSON.stringify({ accounts: [{ name: 'One', provider, values }] }))[0]!.account!).map(({ label, value }) => `${label}: ${value}`);
+    const mail = { user: 'ann@gmail.com', preset: 'gmail' };
+    assert.deepEqual(said('imap', mail), []);
+    assert.deepEqual(said('imap', { ...mail, imapSecurity: 'tls', smtpSecurity: 'starttls' }), []);
+    assert.deepEqual(said('imap', { ...mail, imapSecurity: 'none', smtpSecurity: 'none', sieveSecurity: 'none' }),
+      ['IMAP', 'SMTP', 'Sieve'].map(side => `${side} Security: None (This Machine Only)`));
+    const print = 'ab'.repeat(32), pem = `-----BEGIN CERTIFICATE-----\n${'QUJD'.repeat(200)}\n-----END CERTIFICATE-----`;
+    assert.deepEqual(said('imap', { ...mail, allowedCertificate: print }), [`Allowed Certificate: ${print}`]);
+    assert.match(said('imap', { ...mail, allowedCertificate: pem })[0]!, /^Allowed Certificate: -----BEGIN CERTIFICATE----- QUJD.*…$/);
+    assert.deepEqual(said('scaleway', { plainHttp: true }), ['Allow Plain HTTP: Yes']);
+    assert.deepEqual(said('scaleway', { plainHttp: false }), []);
+    assert.deepEqual(said('imap', { user: 'ann@x.example', authentication: 'oauth2', clientId: 'x', imapHost: 'outlook.office365.com', authorizeUrl: 'https://login.example/a', tokenUrl: 'https://evil.example/token', scope: 'a' })
+      .map(one => one.replace(/^.*: /, '')), ['outlook.office365.com', 'https://login.example/a', 'https://evil.example/token']);
   });
   it('a file that is none is refused with its reason', () => { for (const bad of ['', '{}', 'null', '{"accounts":{}}']) assert.throws(() => readExport(bad), { code: 'invalid_input' }); });
   it('each account of a file stands for itself: a wrong one is refused with its reason, the others come in', () => {

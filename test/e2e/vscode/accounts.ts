@@ -108,7 +108,7 @@ export const accountJourneys: Journeys = {
     await wb.clearToasts();
     await wb.command('Mailroom: Import Accounts');
     await wb.file(join(folder, 'mixed.json'));
-    assert.match(await wb.dialog('Cancel'), /Do you trust these servers with your mail\?/);
+    assert.match(await wb.dialog('Cancel'), /Do you trust these servers and settings with your mail\?/);
     await wb.command('Mailroom: Import Accounts');
     await wb.file(join(folder, 'mixed.json'));
     await wb.dialog('Import');

@@ -8,7 +8,7 @@ async function bring({ wb, folder }: Journey, account: object): Promise<void> {
   writeFileSync(join(folder, 'one.json'), JSON.stringify({ accounts: [account] }));
   await wb.command('Mailroom: Import Accounts');
   await wb.file(join(folder, 'one.json'));
-  assert.match(await wb.dialog('Import'), /Do you trust these servers with your mail\?/);
+  assert.match(await wb.dialog('Import'), /Do you trust these servers and settings with your mail\?/);
   await wb.toast('One account was imported.').waitFor();
   await wb.clearToasts();
 }
