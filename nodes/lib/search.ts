@@ -21,9 +21,6 @@ function searcher(resource: string) {
     try {
       const provider = providerById(this.getCurrentNodeParameter('provider') as string);
       const account = await openAccount(this, provider.id), { client, key } = account;
-      const until = resting.get(key);
-      if (until && until > Date.now()) throw new Error(`${provider.name} asked for fewer requests; `
-        + `this list waits another ${Math.ceil((until - Date.now()) / 1000)} s.`);
       const wanted = servedBy(this, provider, resource), list = `${wanted}.list`;
       const operation = (provider.operations as Readonly<Record<string, Operation>>)[list]!;
       const { input, open } = await siblings(this, account, operation);
@@ -31,17 +28,27 @@ function searcher(resource: string) {
       // Within a domain providers search names, not whole addresses.
       const words = open ? filter?.split('@')[0] : filter;
       if (searched && words) input[searched] = words;
-      try {
-        const begin = () => open ? everywhere(client, list, input, open, filter) : client.call(list, input) as AsyncIterable<unknown>;
-        return await page(begin, searched && words === filter ? undefined : filter, `${key} ${wanted} ${JSON.stringify(input)} ${filter ?? ''}`, token, this.getTimezone());
-      } catch (error) {
-        if (isMailError(error) && error.code === 'rate_limited') resting.set(key, Date.now() + Math.max(REST, (error.details.retryAfter ?? 0) * 1000));
-        throw asNodeError(this.getNode(), error);
-      }
+      const begin = () => open ? everywhere(client, list, input, open, filter) : client.call(list, input) as AsyncIterable<unknown>;
+      return await unlessResting(account, () => page(
+        begin, searched && words === filter ? undefined : filter, `${key} ${wanted} ${JSON.stringify(input)} ${filter ?? ''}`, token, this.getTimezone()));
     } catch (error) {
       throw asNodeError(this.getNode(), error);
     }
   };
+}
+
+/**
+ * Fills a list, unless the provider asked this account for fewer requests a moment ago: an editor asks again whenever somebody looks at the
+ * field. Throws then, with how long it waits still.
+ */
+export async function unlessResting<T>({ client, key }: { client: Client; key: string }, fill: () => Promise<T>): Promise<T> {
+  const left = (resting.get(key) ?? 0) - Date.now();
+  if (left > 0) throw new Error(`${client.provider.name} asked for fewer requests; this list waits another ${Math.ceil(left / 1000)} s.`);
+  const filling = fill();
+  filling.catch((error: unknown) => {
+    if (isMailError(error) && error.code === 'rate_limited') resting.set(key, Date.now() + Math.max(REST, (error.details.retryAfter ?? 0) * 1000));
+  });
+  return filling;
 }
 
 /** The names under which the providers' lists take a search text. */

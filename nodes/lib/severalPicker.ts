@@ -2,7 +2,7 @@ import type { ILoadOptionsFunctions, INodeProperties, INodePropertyOptions } fro
 import { providerById, providers, type Feed, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { asNodeError, openAccount } from './host.js';
 import { parameter } from './parameters.js';
-import { entryOf } from './search.js';
+import { entryOf, unlessResting } from './search.js';
 import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 import { describe } from './words.js';
 
@@ -47,16 +47,18 @@ function choices(resource: string) {
   return async function (this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {
     try {
       const provider = providerById(this.getCurrentNodeParameter('provider') as string);
-      const { client } = await openAccount(this, provider.id);
-      const found: INodePropertyOptions[] = [];
-      for await (const one of client.call(`${resource}.list`, {}) as AsyncIterable<Record<string, unknown>>) {
-        // A folder that only holds others has no messages.
-        if ((one.native as { selectable?: boolean } | undefined)?.selectable === false) continue;
-        const entry = entryOf(one);
-        // Folders of the same name stand in different places.
-        if (found.push(resource === 'folder' ? { name: entry.value, value: entry.value } : entry) === MOST) break;
-      }
-      return found;
+      const account = await openAccount(this, provider.id);
+      return await unlessResting(account, async () => {
+        const found: INodePropertyOptions[] = [];
+        for await (const one of account.client.call(`${resource}.list`, {}) as AsyncIterable<Record<string, unknown>>) {
+          // A folder that only holds others has no messages.
+          if ((one.native as { selectable?: boolean } | undefined)?.selectable === false) continue;
+          const entry = entryOf(one);
+          // Folders of the same name stand in different places.
+          if (found.push(resource === 'folder' ? { name: entry.value, value: entry.value } : entry) === MOST) break;
+        }
+        return found;
+      });
     } catch (error) {
       throw asNodeError(this.getNode(), error);
     }

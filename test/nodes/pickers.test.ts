@@ -137,6 +137,15 @@ describe('pickers', function () {
       await assert.rejects(pick(scaleway, 'domain', { id }), /waits another/);
       assert.equal(scaleway.seen.length, asked);
     });
+    it('is left alone by pickers of several too, whichever of them was refused', async () => {
+      const id = 'throttled too', several = () => pick(scaleway, 'mailboxChoices', { node: 'syncTrigger', id });
+      scaleway.fail({ throttle: true, times: 3 });
+      await assert.rejects(several(), (error: Error) => error.constructor.name === 'NodeApiError');
+      const asked = scaleway.seen.length;
+      await assert.rejects(several(), /asked for fewer requests; this list waits another (30|29|28) s/);
+      await assert.rejects(pick(scaleway, 'mailbox', { id }), /waits another/);
+      assert.equal(scaleway.seen.length, asked);
+    });
     it('another account is not kept waiting', async () => assert.equal((await pick(scaleway, 'mailbox')).results.length, 50));
   });
 
