@@ -6,11 +6,12 @@ import { realLab } from '../e2e/mail/real.js';
 import type { Figure } from './extension.js';
 import { arrival, backlog, haveDovecot, steps } from './far.js';
 import { lists } from './lists.js';
+import { requests } from './requests.js';
 import { contender, each, inTurns, mb, memory, perMessage, rate, server, table, verdict, type Figures } from './harness.js';
 
 /**
  * `npm run bench`: figures side by side with what users run today, each contender in a process of its own on the same server in one run.
- * `npm run bench -- steps backlog arrival lists read many large latency send extension` chooses parts: the first four behind a delay of 50 ms and
+ * `npm run bench -- steps backlog arrival lists requests read many large latency send extension` chooses parts: the first four behind a delay of 50 ms and
  * with round trips counted. Dovecot and Postfix take part where they are installed and this runs as root. `--messages 2000` makes the backlogs
  * smaller.
  */
@@ -136,6 +137,7 @@ async function main() {
   if (wanted('backlog')) await backlog(option('messages', 3000));
   if (wanted('arrival')) await arrival();
   if (wanted('lists')) await lists();
+  if (wanted('requests')) await requests();
   if (wanted('read')) await read();
   if (wanted('many')) await many();
   if (wanted('large')) await large();

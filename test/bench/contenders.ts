@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { connect as tlsConnect, setDefaultCACertificates, type TLSSocket } from 'node:tls';
 import type { Client, FileValue } from '../../shared/index.js';
 import type * as Follow from '../../nodes/lib/follow.js';
-import { PAGES, type Listing } from './listings.js';
+import { ONE, PAGES, type Listing } from './listings.js';
 import { imapflowWalker, mailroomWalker, n8nWalker, plainImap, rawWalker, walk, type N8nBox, type Nodemailer } from './steps.js';
 
 /** What is used of `@n8n/imap`. Its own types are there only where the bench is installed, and types are checked without it. */
 interface N8nImap extends N8nBox { onArrival(told: () => Promise<void>): void }
 
 /** One contender a process: reads its settings, does its work, prints its figures. */
-interface Settings { port: number; smtpPort: number; user: string; other: string; password: string; ca: string; messages: number; fetch?: string; count?: number; control?: number; listing?: Listing }
+interface Settings { port: number; smtpPort: number; user: string; other: string; password: string; ca: string; messages: number; fetch?: string; count?: number; control?: number; listing?: Listing; scheme?: string; atOnce?: number }
 const [name, json] = process.argv.slice(2) as [string, string];
 const settings = JSON.parse(json) as Settings;
 // The bundle stands in .cache; what is measured is loaded from where it is installed.
@@ -31,6 +31,21 @@ const now = () => performance.timeOrigin + performance.now();
 
 /** Processor time since a mark, in milliseconds. */
 const spent = (mark: NodeJS.CpuUsage) => { const { user, system } = process.cpuUsage(mark); return { cpuMs: (user + system) / 1000 }; };
+
+/** The same request so often, so many at a time, after a few that do not count. */
+async function repeated(ask: () => Promise<{ id: string }>): Promise<{ count: number; ms: number; cpuMs: number }> {
+  setDefaultCACertificates([settings.ca]);
+  let left = 0, count = 0;
+  const round = (many: number) => {
+    left = many;
+    return Promise.all(Array.from({ length: settings.atOnce! }, async () => { while (left-- > 0) if ((await ask()).id === ONE) count++; }));
+  };
+  await round(100);
+  count = 0;
+  const began = performance.now(), cpu = process.cpuUsage();
+  await round(settings.messages);
+  return { count, ms: performance.now() - began, ...spent(cpu) };
+}
 
 function spread(times: number[]) {
   const sorted = [...times].sort((a, b) => a - b);
@@ -168,6 +183,19 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     const began = performance.now(), cpu = process.cpuUsage(), seen = new Set<string>();
     for await (const { id } of client.call('mailbox.list', input) as AsyncIterable<{ id: string }>) seen.add(id);
     return { count: seen.size, ms: performance.now() - began, ...spent(cpu) };
+  },
+  async plainRequests() {
+    const { Agent, request } = createRequire(join(process.cwd(), 'package.json'))('undici') as typeof import('undici');
+    const dispatcher = new Agent({ connections: settings.atOnce! }), url = `${settings.scheme}://localhost:${settings.port}/mailbox/v1alpha1/mailboxes/${ONE}`;
+    const headers = { accept: 'application/json', 'x-auth-token': '7c0f1e9a-4b1d-4a57-9d5e-2f6f3a9c1b20' };
+    return repeated(async () => (await (await request(url, { headers, dispatcher })).body.json()) as { id: string });
+  },
+  async mailroomRequests() {
+    const { connect, providerById } = load('../../dist/shared/index.js') as typeof import('../../shared/index.js');
+    const client = connect(providerById('scaleway'), {
+      baseUrl: `${settings.scheme}://localhost:${settings.port}`, secretKey: '7c0f1e9a-4b1d-4a57-9d5e-2f6f3a9c1b20', perMinute: 60_000, concurrent: settings.atOnce!,
+    });
+    return repeated(() => client.call('mailbox.get', { mailbox: ONE }) as Promise<{ id: string }>);
   },
   async rawIdle() {
     const c = await rawImap(), times: number[] = [];

@@ -9,3 +9,6 @@ export const LISTS: readonly Listing[] = [
     page: '/v1/customers/1/domains/example.com/ex/mailboxes?size=100&offset={offset}' },
   { provider: 'contextIo', account: { consumerKey: 'key', consumerSecret: 'secret' }, input: {}, page: '/2.0/accounts?limit=100&offset={offset}' },
 ];
+
+/** The mailbox that single requests ask for. */
+export const ONE = '11111111-2222-4333-8444-555555555555';
