@@ -45,6 +45,10 @@ const LAYOUTS: Record<string, Layout> = {
   'names in modified UTF-7': { folders: ['() "/" INBOX', '() "/" "Gr&APw-&AN8-e"'], ids: ['Grüße', 'INBOX'], wire: 'Gr&APwA3w-e' },
   'an ampersand': { folders: ['() "/" INBOX', '() "/" "A &- B"'], ids: ['A & B', 'INBOX'], wire: 'A &- B' },
   'a name as a literal': { folders: ['() "/" INBOX', '() "/" {5}\r\na "b"'], ids: ['INBOX', 'a "b"'], wire: 'a \\"b\\"' },
+  // https://github.com/s1t5/mail-archiver/issues/426
+  'a name that begins with the separator': { folders: ['() "." INBOX', '() "." ".Private"', '() "." Private'], ids: ['.Private', 'INBOX', 'Private'], wire: '.Private' },
+  // UW imapd: https://git.eckner.net/Erich/alpine/tree/imap/docs/naming.txt
+  'a name that is a path of the machine': { folders: ['() "/" INBOX', '() "/" "/var/mail/ann"', '() "/" {9}\r\n/var/mail'], ids: ['/var/mail', '/var/mail/ann', 'INBOX'], wire: '/var/mail' },
   'inbox in lower case': { folders: ['() "/" inbox', '() "/" Sent'], ids: ['INBOX', 'Sent'], wire: 'Sent' },
 };
 

@@ -56,9 +56,6 @@ const MIXED = Buffer.concat([
 
 const NO_SMTP_PASSWORDS = { cyrus: 'its SMTP server knows no passwords' };
 
-/** Told rather than hidden: the server is right, and Mailroom is not yet. */
-const NOT_YET = 'a known gap: it fails there, and is not mended yet';
-
 /** All operations, each against a server that nobody here wrote. Every step stands on those before it. */
 export const STEPS: Record<string, Step> = {
   'account.check': { async run({ client }) { await client.call('account.check', {}); } },
@@ -107,29 +104,29 @@ export const STEPS: Record<string, Step> = {
     assert.deepEqual(await list(walk.client, { folder: name }), []);
     await put(walk, 'abroad', { folder: name });
     assert.deepEqual(await listed(walk, name), ['abroad']);
-  }, leftOut: { courier: NOT_YET } },
+  } },
   'folder.rename': { async run(walk) {
     assert.equal(((await walk.client.call('folder.rename', { folder: path(walk, 'Grüße & Co 項目'), newName: path(walk, 'Renamed') })) as Any).id, path(walk, 'Renamed'));
     assert.deepEqual(await listed(walk, path(walk, 'Renamed')), ['abroad']);
-  }, leftOut: { cyrus: NOT_YET, courier: NOT_YET } },
+  } },
   'folder.rename to what exists is a conflict': { async run(walk) {
     await assert.rejects(walk.client.call('folder.rename', { folder: path(walk, 'Renamed'), newName: path(walk, 'Made') }) as Promise<Any>, refused('conflict'));
-  }, leftOut: { cyrus: NOT_YET, courier: NOT_YET } },
+  } },
   'folder.rename of what is missing is not_found': { async run(walk) {
     await assert.rejects(walk.client.call('folder.rename', { folder: path(walk, 'Nowhere'), newName: path(walk, 'Else') }) as Promise<Any>, refused('not_found'));
-  }, leftOut: { courier: NOT_YET } },
+  } },
   'folder.rename of INBOX is refused': { async run(walk) {
     await assert.rejects(walk.client.call('folder.rename', { folder: 'INBOX', newName: path(walk, 'Else') }) as Promise<Any>, refused('invalid_input'));
   } },
   'folder.delete of what is missing is not_found': { async run(walk) {
     await assert.rejects(walk.client.call('folder.delete', { folder: path(walk, 'Nowhere') }) as Promise<Any>, refused('not_found'));
-  }, leftOut: { courier: NOT_YET } },
-  'opening what is missing is not_found': { async run(walk) { await assert.rejects(list(walk.client, { folder: path(walk, 'Nowhere') }), refused('not_found')); }, leftOut: { bareDovecot: NOT_YET } },
+  } },
+  'opening what is missing is not_found': { async run(walk) { await assert.rejects(list(walk.client, { folder: path(walk, 'Nowhere') }), refused('not_found')); } },
   'folder.delete': { async run(walk) {
     await walk.client.call('folder.delete', { folder: path(walk, 'Renamed') });
     assert.ok(!(await folders(walk.client)).some(one => one.id === path(walk, 'Renamed')));
     await assert.rejects(list(walk.client, { folder: path(walk, 'Renamed') }), refused('not_found'));
-  }, leftOut: { cyrus: NOT_YET, courier: NOT_YET } },
+  } },
   'message.append': { async run(walk) {
     const id = await put(walk, 'first', { flags: ['Flagged', 'Seen'], received: '2026-03-01T10:00:00Z' });
     const [one] = await list(walk.client);

@@ -128,11 +128,16 @@ export const folders = {
     input: { folder: path('Folder'), newName: text('New Name', { required: true, maxLength: 1000, pattern: '^\\P{Cc}+$', help: 'The whole new path.' }) },
     run: async (ctx, { folder, newName }): Promise<Receipt> => {
       keepInbox(folder, 'renamed');
-      const done = await withImap(ctx, client => needing(client, folder, () => client.mailboxRename(folder, newName)).catch(async error => {
-        // Some say no more than NO; what is in the way is the name that is taken.
-        if (isRefused(error) && client.usable && await exists(client, newName)) throw new MailError('conflict', `There is a folder "${newName}" already.`);
-        throw error;
-      }));
+      const done = await withImap(ctx, async client => {
+        const renamed = await needing(client, folder, () => client.mailboxRename(folder, newName)).catch(async error => {
+          // Some say no more than NO; what is in the way is the name that is taken.
+          if (isRefused(error) && client.usable && await exists(client, newName)) throw new MailError('conflict', `There is a folder "${newName}" already.`);
+          throw error;
+        });
+        // Courier says OK whether there was one or not.
+        if (!await exists(client, renamed.newPath)) throw new MailError('not_found', `There is no folder "${folder}".`);
+        return renamed;
+      });
       return { id: done.newPath, native: { ...done } };
     },
   }),

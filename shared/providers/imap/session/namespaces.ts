@@ -10,12 +10,13 @@ import { spareListing } from './pipeline.js';
 type Value = { value?: unknown } | null | Value[];
 interface Told { personal: string[]; all: string[]; delimiter: string | null }
 interface Listed { path: string; flags: Set<string> }
+interface Answer { attributes?: Value[] }
+interface Options { untagged?: Record<string, (answer: Answer) => Promise<void>> | false }
 
 /** What is used of the library besides its documented calls. A version without it names folders its own way. */
 interface Inside {
   run?(command: string, ...args: unknown[]): Promise<unknown>;
-  exec?(command: string, attributes: unknown, options: { untagged: Record<string, (answer: { attributes?: Value[] }) => Promise<void>> }):
-    Promise<{ next(): void }>;
+  exec?(command: string, attributes: unknown, options: Options): Promise<{ next(): void }>;
   namespace?: { prefix: string; delimiter: string | null };
 }
 
@@ -32,6 +33,7 @@ const REMEMBERED = 1000;
 export function nameAsListed(client: ImapFlow): void {
   const inside = client as unknown as Inside, run = inside.run?.bind(client);
   if (!run || !inside.exec) return;
+  listWholeNames(inside);
   let told: Told = { personal: [], all: [], delimiter: null };
   const known = new Map<string, string>();
   const isListed = async (name: string): Promise<boolean> => {
@@ -67,6 +69,27 @@ export function nameAsListed(client: ImapFlow): void {
     if (CHANGING.has(command)) known.clear();
     return run(command, ...args);
   };
+}
+
+/**
+ * The library takes the separator off a name that begins with it, and such a folder could not be opened by the name that is left. A second
+ * one is put before it here, which is then the one that is taken off.
+ */
+function listWholeNames(inside: Inside): void {
+  const exec = inside.exec?.bind(inside);
+  if (!exec) return;
+  inside.exec = (command, attributes, options) => {
+    const take = options?.untagged && options.untagged[command];
+    // The answer to `LIST "" ""` is about the separator, and names no folder.
+    if (!take || !/^X?LIST$|^LSUB$/.test(command) || (attributes as unknown[])[1] === '') return exec(command, attributes, options);
+    return exec(command, attributes, { ...options, untagged: { ...options.untagged, [command]: answer => take(doubled(answer)) } });
+  };
+}
+
+function doubled({ attributes = [], ...answer }: Answer): Answer {
+  const [flags = null, separator = null, name, ...more] = attributes as ({ value?: unknown } | null)[];
+  const mark = String(separator?.value ?? ''), path = String(name?.value ?? '');
+  return { ...answer, attributes: mark && path.startsWith(mark) ? [flags, separator, { ...name, value: mark + path }, ...more] : attributes };
 }
 
 const isWhole = (name: string, { all }: Told): boolean => name.toUpperCase() === 'INBOX' || all.some(prefix => prefix && name.startsWith(prefix));
