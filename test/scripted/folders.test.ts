@@ -103,6 +103,11 @@ describe('IMAP transcripts: folders', () => {
   it('a NAMESPACE that is refused does not keep the folders from being listed', () => withScript('C: NAMESPACE\nS: $ BAD unknown command', async client => {
     assert.deepEqual((await folders(client)).map(one => one.id), ['INBOX']);
   }));
+  // Seen on Courier 5.1: a RENAME of what is not there is OK.
+  it('a folder that is missing cannot be renamed, although the server says that it was', () => withScript([
+    'C: RENAME …', 'S: $ OK RENAME successful.', 'C: STATUS …', 'S: $ NO Unable to open this mailbox.', 'C: LIST …', 'S: $ OK LIST completed.',
+  ].join('\n'), client => assert.rejects(client.call('folder.rename', { folder: 'Nowhere', newName: 'Else' }) as Promise<Any>,
+    (error: MailError) => error.code === 'not_found' && /no folder "Nowhere"/.test(error.message))));
   it('a folder that is missing is not_found, whatever the words', async () => {
     // Dovecot, Cyrus, Courier and GNU imap4d.
     for (const words of ['[NONEXISTENT] Mailbox doesn\'t exist: Nowhere', 'Mailbox does not exist', 'Unable to open this mailbox.', 'EXAMINE Couldn\'t open mailbox']) {
