@@ -39,6 +39,7 @@ describe('IMAP transcripts: families of servers', () => {
       assert.equal(server.heard('SELECT').length, 1);
     }, { capabilities: COURIER, messages: [letter(1), letter(2)] }));
 
+  // Xeams leaves it out: https://github.com/nextcloud/mail/issues/10199; others tell 0: https://github.com/modern-email/defects/issues/52
   for (const uidValidity of [null, 0]) {
     it(`a UIDVALIDITY that is ${uidValidity ?? 'missing'} makes ids that work`, () => withScript('', async (client, server) => {
       const [first] = await list(client);
@@ -89,7 +90,8 @@ describe('IMAP transcripts: families of servers', () => {
     await assert.rejects(list(client, { text: 'ü Ж' }), { code: 'unsupported' });
   }, { messages: [letter(1), letter(2), letter(3)] }));
 
-  // RFC 4315 section 3: a server may leave them out, as where the target may not be read (NOPERM, UIDNOTSTICKY).
+  // RFC 4315 section 3: a server may leave them out, as where the target may not be read (NOPERM, UIDNOTSTICKY). Proton's
+  // bridge does: https://github.com/ProtonMail/proton-bridge/issues/170
   it('a copy, a move and an upload without COPYUID and APPENDUID are done, and have no new id', () => withScript('', async client => {
     const [one, two] = await list(client);
     for (const [operation, message] of [['message.copy', one!.id], ['message.move', two!.id]] as const) {

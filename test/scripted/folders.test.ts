@@ -64,6 +64,7 @@ describe('IMAP transcripts: folders', () => {
   }
 
   const beside = { namespace: '(("Mail/" "/")("#mh/" "/")) NIL NIL', folders: ['() "/" INBOX', '() "/" "Mail/Sent"', '() "/" "Mail/Shelf"', '() "/" Shelf', '() "/" "#mh/Old"'] };
+  // RFC 2342 section 5
   it('a name without the prefix is the folder of that name, else the one below a prefix, else a new one below the first', () => withScript('', async (client, server) => {
     for (const folder of ['Sent', 'Shelf', 'Old', 'Sent']) await take(client.call('message.list', { folder }) as AsyncIterable<Any>);
     assert.deepEqual([...new Set(server.heard('EXAMINE'))].map(line => line.replace(/"/g, '')), ['EXAMINE Mail/Sent', 'EXAMINE Shelf', 'EXAMINE #mh/Old']);
@@ -84,18 +85,21 @@ describe('IMAP transcripts: folders', () => {
     assert.deepEqual(server.heard('CREATE').map(line => line.replace(/"/g, '')), ['CREATE Mail/New', 'CREATE Shelf/New', 'CREATE Mail/Newer']);
   }, { ...beside, capabilities: 'IMAP4rev1 IDLE UIDPLUS NAMESPACE ID MOVE CONDSTORE' }));
 
+  // Gmail: https://github.com/nextcloud/mail/pull/402
   it('a folder that cannot be selected says so, and is not opened', () => withScript('', async (client, server) => {
     const [shelf] = (await folders(client)).filter(one => one.id === 'Shelf');
     assert.equal(shelf.native.selectable, false);
     assert.deepEqual([...server.heard('EXAMINE'), ...server.heard('SELECT'), ...server.heard('STATUS').filter(line => /^STATUS "?Shelf"? /.test(line))], []);
   }, { folders: ['() "/" INBOX', '(\\Noselect \\HasChildren) "/" Shelf', '() "/" "Shelf/Box"'] }));
-  // Cyrus 3.6 writes them so (RFC 6154 section 2 leaves the case open).
+  // Cyrus: https://github.com/cyrusimap/cyrus-imapd/issues/5121
   it('what folders are for is told in lower case', () => withScript('', async client => {
     assert.deepEqual((await folders(client)).map(one => one.role).sort(), ['inbox', 'sent', 'trash']);
   }, { capabilities: 'IMAP4rev1 SPECIAL-USE', folders: ['() "/" INBOX', '(\\sent) "/" Gesendet', '(\\trash) "/" Papier'] }));
+  // RFC 6154 section 2
   it('what the server says of a folder counts before its name', () => withScript('', async client => {
     assert.deepEqual((await folders(client)).map(one => [one.id, one.role]).sort(), [['INBOX', 'inbox'], ['Outgoing', 'sent'], ['Sent', undefined]]);
   }, { capabilities: 'IMAP4rev1 SPECIAL-USE', folders: ['() "/" INBOX', '() "/" Sent', '(\\sent) "/" Outgoing'] }));
+  // https://github.com/imapsync/imapsync/issues/167
   it('a STATUS that is refused leaves the folder in the list, without counts', () => withScript('C: STATUS …\nS: $ NO Mailbox does not exist', async client => {
     assert.deepEqual((await folders(client)).map(one => [one.id, one.messages]), [['INBOX', undefined]]);
   }));
@@ -131,6 +135,7 @@ describe('IMAP transcripts: writing', () => {
     await client.call('message.append', { folder: 'Sent', file: mail, flags: ['Seen', 'urgent'] });
     assert.match(server.heard('APPEND')[0]!, /^APPEND "?Sent"? \(\\Seen urgent\) \{/);
   }));
+  // RFC 3501 section 7.1: PERMANENTFLAGS without \* keeps no others.
   it('flags that the folder cannot keep are refused in words, and nothing is sent', () => withScript('C: SELECT …\nS: * 1 EXISTS\nS: * OK [PERMANENTFLAGS (\\Seen)] some\nS: * OK [UIDVALIDITY 7] ok\nS: $ OK [READ-WRITE] open', async (client, server) => {
     await assert.rejects(client.call('message.append', { file: mail, flags: ['urgent'] }) as Promise<Any>, (error: MailError) => error.code === 'unsupported' && /urgent/.test(error.message));
     assert.deepEqual(server.heard('APPEND'), []);
@@ -138,25 +143,34 @@ describe('IMAP transcripts: writing', () => {
   it('APPENDUID names the new message (RFC 4315)', () => withScript('C: APPEND …\nS: $ OK [APPENDUID 7 42] done', async client => {
     assert.equal(((await client.call('message.append', { file: mail })) as Any).id, idOf(42));
   }));
+  // Proton's bridge: https://github.com/ProtonMail/proton-bridge/issues/170
   it('without it the message has no id yet', () => withScript('', async client => {
     assert.equal(((await client.call('message.append', { file: mail })) as Any).id, undefined);
   }));
+  // RFC 5530 section 3: OVERQUOTA
   it('a refused APPEND is an error in the words of the server', () => withScript('C: APPEND …\nS: $ NO [OVERQUOTA] Quota exceeded (mailbox for user is full)', client =>
     assert.rejects(client.call('message.append', { file: mail }) as Promise<Any>, /Quota exceeded/)));
+  // DavMail tells the two numbers the other way round: https://github.com/mguessan/davmail/issues/315
+  it('an APPENDUID of another folder than the one that is open names no message', () => withScript('C: APPEND …\nS: $ OK [APPENDUID 42 7] done', async client => {
+    assert.equal(((await client.call('message.append', { file: mail })) as Any).id, undefined);
+  }));
   it('COPYUID names the copy (RFC 4315)', () => withScript('C: UID COPY …\nS: $ OK [COPYUID 9 1 17] done', async client => {
     assert.equal(((await client.call('message.copy', { message: idOf(1), target: 'Box' })) as Any).id, 'Box;UIDVALIDITY=9;UID=17');
   }));
-  // Before the tagged answer, as RFC 6851 section 4.3 wants it.
+  // Before the tagged answer, as RFC 6851 section 4.3 wants it: https://github.com/cyrusimap/cyrus-imapd/issues/2114
   it('COPYUID of a MOVE comes in an untagged OK', () => withScript('C: UID MOVE …\nS: * OK [COPYUID 9 1 17] moved\nS: <expunge 1>\nS: $ OK done', async client => {
     assert.equal(((await client.call('message.move', { message: idOf(1), target: 'Box' })) as Any).id, 'Box;UIDVALIDITY=9;UID=17');
   }));
+  // RFC 3501 section 6.4.7: TRYCREATE
   it('a MOVE that is refused is an error, and the message stays', () => withScript('C: UID MOVE …\nS: $ NO [TRYCREATE] no such mailbox', async (client, server) => {
     await assert.rejects(client.call('message.move', { message: idOf(1), target: 'Box' }) as Promise<Any>);
     assert.deepEqual(server.messages.map(one => one.uid), [1, 2]);
     assert.deepEqual([...server.heard('UID COPY'), ...server.heard('UID STORE')], []);
   }, { messages: [letter(1), letter(2)] }));
+  // RFC 5530 section 3: NOPERM
   it('a STORE that is refused is an error', () => withScript('C: UID STORE …\nS: $ NO [NOPERM] not allowed', client =>
     assert.rejects(client.call('message.mark', { message: idOf(1) }) as Promise<Any>, /not allowed/)));
+  // RFC 3501 section 6.3.1: SELECT may open a folder READ-ONLY.
   it('a folder that opens for reading only refuses a mark', () => withScript('C: SELECT …\nS: * 1 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: $ OK [READ-ONLY] shared', client =>
     assert.rejects(client.call('message.mark', { message: idOf(1) }) as Promise<Any>, (error: MailError) => error.code === 'forbidden')));
   // RFC 6851 section 3.3: EXPUNGE would take what others marked.

@@ -14,6 +14,9 @@ const sourceOf = (name: string, size: number, chunk = 65_536): FileValue => ({
   name, type: 'application/octet-stream', size, async *open() { for (let at = 0; at < size; at += chunk) yield Buffer.alloc(Math.min(chunk, size - at), 'x'); },
 });
 
+/*
+ * These scripts are our own: they try the bounds on time and speed that Mailroom sets itself, and no report stands behind them.
+ */
 describe('slow servers', function () {
   this.timeout(60_000);
   // A minute is a second here.

@@ -49,9 +49,11 @@ describe('SMTP transcripts: submission', () => {
     await done(sent, BOTH);
     assert.equal(server.mails.length, 2);
   }));
+  // https://github.com/getconversio/email-deep-validator/issues/9
   it('a refusal in several lines is told whole', () => send('C: MAIL …\nS: 550-5.7.1 Your message looks like spam\nS: 550 5.7.1 see http://x.test/why', async sent => {
     await assert.rejects(sent, refused('rejected', /looks like spam.*see http:\/\/x\.test\/why/s));
   }));
+  // GMX: https://github.com/OpenSMTPD/OpenSMTPD/issues/446
   it('a greeting in several lines is one greeting', () => send('S: 220-mail.x.test ESMTP\nS: 220-no spam here\nS: 220 welcome', sent => done(sent, BOTH)));
   // RFC 5321 section 4.2: the text may be missing, and so may the blank before it.
   it('replies without text', () => send('C: MAIL …\nS: 250\nC: RCPT …\nS: 250 ', sent => done(sent, BOTH)));
@@ -65,11 +67,14 @@ describe('SMTP transcripts: submission', () => {
     await assert.rejects(sent, refused('rejected', /exceeds fixed limit/));
     assert.equal(server.mails.length, 0);
   }, { ehlo: ['AUTH PLAIN LOGIN', 'SIZE 10'] }));
+  // https://github.com/NethServer/dev/issues/5811
   it('a refusal after the whole message is an error, and it is not sent again', () => send('C: .\nS: 554 5.7.1 virus found', async (sent, server) => {
     await assert.rejects(sent, refused('rejected', /virus found/));
     assert.equal(server.log.filter(line => line === 'C: DATA').length, 1);
   }));
+  // https://github.com/poolpOrg/filter-rspamd/pull/5
   it('a refusal of DATA is an error', () => send('C: DATA\nS: 554 5.5.1 no valid recipients', async sent => { await assert.rejects(sent, refused('rejected', /no valid recipients/)); }));
+  // Postfix: https://www.postfix.org/postconf.5.html#reject_sender_login_mismatch
   it('a sender that is not allowed is an error that says so', () => send('C: MAIL …\nS: 553 5.7.1 Sender address rejected: not owned by user', async sent => {
     await assert.rejects(sent, refused('rejected', /not owned by user/));
   }));
@@ -79,5 +84,6 @@ describe('SMTP transcripts: submission', () => {
     assert.equal(outcome, 'unknown');
     assert.equal(server.log.filter(line => line === 'C: DATA').length, 1);
   }));
+  // RFC 5321 section 3.8
   it('a server that says goodbye right behind its answer has the message', () => send('C: .\nS: 250 2.0.0 queued\nS: 221 closing', sent => done(sent, BOTH)));
 });

@@ -28,6 +28,8 @@ const QUIRKS: Record<string, Quirk> = {
   'no date (Yahoo, https://github.com/MailCore/mailcore2/issues/734)': { message: { envelope: envelope({ date: 'NIL' }) } },
   'no Message-ID': { message: { envelope: envelope({ id: 'NIL' }) } },
   'an empty Message-ID': { message: { envelope: envelope({ id: '""' }) } },
+  // Letters of UTF-8 as they are: https://github.com/kisli/vmime/issues/317
+  'a name in raw letters (online.no)': { message: { envelope: envelope({ from: '(("F\xc3\xa5 Ann" NIL "ann" "a.test"))' }) } },
   // RFC 3501 section 7.4.2: a group is told by rows without a host.
   'a group of recipients': { message: { envelope: envelope({ to: '((NIL NIL "friends" NIL)(NIL NIL "u0" "test.local")(NIL NIL NIL NIL))' }) } },
   'undisclosed recipients': { message: { envelope: envelope({ to: '((NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL))' }) } },
@@ -44,6 +46,16 @@ const QUIRKS: Record<string, Quirk> = {
   'multiparts without parts (Gmail)': { message: { structure: `(${text}("RELATED" NIL ("ATTACHMENT" NIL) NIL) "MIXED" ("BOUNDARY" "b") NIL NIL)` }, files: undefined, text: false },
   // A disposition that is a word: https://github.com/jstedfast/MailKit/issues/919
   'a disposition that is a word (Exchange)': { message: { structure: '("TEXT" "PLAIN" ("CHARSET" "utf-8") NIL NIL "7BIT" 8 1 NIL "inline" NIL NIL)' } },
+  // Mail.ru: https://github.com/kisli/vmime/issues/213
+  'empty parameters and a disposition with NIL (Mail.ru)': { message: {
+    structure: `((${text.slice(1, -1).replace('NIL NIL NIL NIL', 'NIL ("inline" NIL) NIL NIL')})("IMAGE" "GIF" () "<a.gif>" NIL "BASE64" 8 NIL ("inline" NIL) NIL NIL) `
+      + '"RELATED" ("BOUNDARY" NIL))' }, files: undefined, text: false },
+  // GMX: https://github.com/jstedfast/MailKit/issues/878
+  'a multipart told as a leaf (GMX)': { message: {
+    structure: `(("multipart" "related" ("boundary" "x") NIL NIL "7BIT" 400 ("boundary" "x") NIL NIL NIL)${text} "MIXED" ("BOUNDARY" "b") NIL NIL NIL)` },
+  files: undefined, text: false },
+  // Yandex: https://github.com/jstedfast/MailKit/issues/1861
+  'a text without any number (Yandex)': { message: { structure: '("TEXT" "PLAIN" ("CHARSET" "utf-8") NIL NIL "7BIT")' }, files: undefined, text: false },
   'a text without the number of lines': { message: { structure: '("TEXT" "PLAIN" ("CHARSET" "utf-8") NIL NIL "7BIT" 8)' } },
   'lower case': { message: { structure: '("text" "plain" ("charset" "utf-8") nil nil "7bit" 8 1 nil nil nil nil)' } },
   'a size in quotes': { message: { structure: '("TEXT" "PLAIN" ("CHARSET" "utf-8") NIL NIL "7BIT" "8" "1" NIL NIL NIL NIL)' } },

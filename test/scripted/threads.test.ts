@@ -57,6 +57,7 @@ describe('IMAP transcripts: threads', () => {
     assert.deepEqual([thread.id, thread.native.method, subjects(thread)], ['<id1@a.test>', 'THREAD=REFERENCES', ['m1', 'm2', 'm4']]);
     assert.deepEqual(subjects(await threadOf(client, { message: idOf(6) })), ['m5', 'm6', 'm7']);
   }, { messages: mails(), capabilities: `${PLAIN} THREAD=ORDEREDSUBJECT THREAD=REFERENCES` }));
+  // Gmail: https://github.com/pimalaya/himalaya/issues/544; Stalwart: https://github.com/stalwartlabs/stalwart/issues/1865
   it('a THREAD that is refused, or nested beyond reason, leaves the ids', async () => {
     for (const answered of ['S: $ NO [CANNOT] not now', 'S: $ BAD unknown command', `S: * THREAD ${'('.repeat(60)}1${')'.repeat(60)}\nS: $ OK done`]) {
       await withScript(`C: UID THREAD …\n${answered}\nC: UID SEARCH OR …\nS: * SEARCH 1 2 4\nS: $ OK done`, async client => {
@@ -66,12 +67,14 @@ describe('IMAP transcripts: threads', () => {
     }
   });
 
+  // RFC 5322 section 3.6.4: an answer need not name more than its parent.
   it('ids that answers bring are looked for in their turn', () => withScript([
     'C: UID SEARCH OR …id7@a.test…', 'S: * SEARCH 6 7', 'S: $ OK done', 'C: UID SEARCH OR …id5@a.test…', 'S: * SEARCH 5 6', 'S: $ OK done', 'C: UID SEARCH OR …', 'S: * SEARCH', 'S: $ OK done',
   ].join('\n'), async client => {
     const thread = await threadOf(client, { message: idOf(7) });
     assert.deepEqual([thread.id, subjects(thread)], ['<id5@a.test>', ['m5', 'm6', 'm7']]);
   }, { messages: mails(), capabilities: PLAIN }));
+  // RFC 3501 section 6.4.4: HEADER finds a string anywhere in the field.
   it('what a server finds by words alone is left out', () => withScript('C: UID SEARCH OR …\nS: * SEARCH 1 2 3 4 5\nS: $ OK done', async client => {
     assert.deepEqual(subjects(await threadOf(client, { message: idOf(1) })), ['m1', 'm2', 'm4']);
   }, { messages: mails(), capabilities: PLAIN }));
@@ -79,6 +82,7 @@ describe('IMAP transcripts: threads', () => {
     const thread = await threadOf(client, { message: idOf(1), folders: ['Sent'] });
     assert.deepEqual(thread.messages.map((one: Any) => [one.id, one.native.copies]), [[idOf(1), ['Sent;UIDVALIDITY=7;UID=1']], [idOf(2), ['Sent;UIDVALIDITY=7;UID=2']]]);
   }, { messages: mails(), capabilities: PLAIN }));
+  // RFC 5530 section 3: NOPERM
   it('a folder that cannot be read is told, and holds up no other', () => withScript('C: EXAMINE Sent…\nS: $ NO [NOPERM] not for you\nC: UID SEARCH OR …\nS: * SEARCH 1 2\nS: $ OK done', async client => {
     const thread = await threadOf(client, { message: idOf(1), folders: ['Sent'] });
     assert.deepEqual([subjects(thread), thread.native.problems.map((one: Any) => one.folder)], [['m1', 'm2'], ['Sent']]);

@@ -257,14 +257,17 @@ export async function append(ctx: Context, folder: string, bytes: Buffer, flags:
   { received, createFolder = false }: { received?: string; createFolder?: boolean } = {}): Promise<{ folder: string; id?: string }> {
   return withImap(ctx, async client => {
     if (createFolder) await ensure(client, folder);
-    await opened(client, folder, { write: true }).catch((error: unknown) => {
+    const mailbox = await opened(client, folder, { write: true }).catch((error: unknown) => {
       // A folder that may only be read may still take messages (RFC 4314 section 2.1, the right to insert); the server decides.
       if (!isMailError(error) || error.code !== 'forbidden') throw error;
+      return undefined;
     });
     keepable(client, flags);
     const put = await needing(client, folder,
       () => granted(client, client.append(folder, bytes, [...flags], received ? new Date(received) : undefined)));
-    return { folder: put.destination, ...(put.uid && put.uidValidity
+    // A server that names another life of the folder than the one that is open has put the numbers in the wrong order.
+    const isThisOne = !mailbox || mailbox.path !== put.destination || validityOf(mailbox) === validityOf(put);
+    return { folder: put.destination, ...(put.uid && put.uidValidity && isThisOne
       ? { id: messageId({ folder: put.destination, uidValidity: validityOf(put), uid: put.uid }) } : {}) };
   });
 }
