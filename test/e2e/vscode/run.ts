@@ -338,8 +338,10 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
   const shot = async (name: string) => { await page.waitForTimeout(250); await page.screenshot({ path: join(pictures, `${version}-${theme}-${name}.png`) }); };
   const check = async (kind: string, has?: string) => {
     const frame = await wb.webview(kind, has);
-    assert.deepEqual(await findings(frame), [], `the accessibility engine on "${kind}"`);
-    assert.deepEqual(await unseenFocus(page, frame), [], `controls of "${kind}" whose focus is not seen`);
+    const found = await findings(frame);
+    assert.equal(found.length, 0, ['the accessibility engine finds nothing', kind, ...found].join('\n'));
+    const unseen = await unseenFocus(page, frame);
+    assert.equal(unseen.length, 0, ['every control shows its focus', kind, ...unseen].join('\n'));
   };
   try {
     await wb.open();
