@@ -4,7 +4,7 @@ import { fileOf, type Fields, type FileValue } from '../../shared/index.js';
 import { check, isSecretField } from '../fields/values.js';
 import { userFolder } from '../host/fileNames.js';
 import { t } from '../host/text.js';
-import type { FormIssue, Group, Kept, Values } from '../webview/messages.js';
+import type { FormIssue, Group, Kept, Picked, Values } from '../webview/messages.js';
 import { closePanel, openPanel, type Back } from '../webview/panel.js';
 import { render } from './render.js';
 
@@ -14,7 +14,7 @@ interface AskFormOptions {
   /** Arranges the groups differently from the table. */
   groups?(groups: Group[]): Group[];
   pickable?(ref: string): boolean;
-  pick?(field: string, values: Values): Promise<string | undefined>;
+  pick?(field: string, values: Values): Promise<Picked | undefined>;
   /** Password boxes that stay empty keep what is there. */
   keepsSecrets?: boolean;
   /** Told while the user writes, secrets never; files by their addresses, for each field. */
@@ -37,7 +37,7 @@ let lastFolder: vscode.Uri | undefined;
 export function openForm(options: AskFormOptions): void {
   const files = new Map<string, Chosen[]>();
   // A hidden page is thrown away and built anew: what was typed is kept here, but for secrets, which go one way only.
-  const lost: string[] = [];
+  const lost: string[] = [], picked: Picked[] = [];
   let now: Values = { ...options.values }, attaching: Promise<void> | undefined, submitting: Promise<void> | undefined;
   const attach = async (): Promise<void> => {
     for (const [field, list] of Object.entries(options.attached ?? {})) {
@@ -59,7 +59,8 @@ export function openForm(options: AskFormOptions): void {
       ...(options.notice || lost.length
         ? { notice: [options.notice, lost.length ? t('Removed from the draft because they no longer exist: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') }
         : {}),
-      groups: options.groups?.(groups) ?? groups, values: { ...now, ...names() }, issues: options.issues ?? [], submit: options.submit,
+      groups: options.groups?.(groups) ?? groups, values: { ...now, ...names() }, issues: options.issues ?? [], picked,
+      submit: options.submit,
       actions: [...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []), ...(options.actions ?? []).map(({ id, label }) => ({ id, label }))],
     } }); },
     async answer(ask) {
@@ -72,14 +73,18 @@ export function openForm(options: AskFormOptions): void {
           return message === undefined ? [] : [{ field, message }];
         });
         case 'draft': now = { ...now, ...open(ask.values) }; drafted(); return undefined;
-        case 'pick': return options.pick?.(ask.field, ask.values);
+        case 'pick': {
+          const one = await options.pick?.(ask.field, ask.values);
+          if (one) picked.push(one);
+          return one;
+        }
         case 'action': await options.actions?.find(({ id }) => id === ask.action)?.run({}); return undefined;
         case 'files': {
           const field = fileField(ask.field), many = field?.type === 'list';
           if (!field) return undefined;
-          const picked = await vscode.window.showOpenDialog({ canSelectMany: many, title: field.label, openLabel: t('Attach'), defaultUri: lastFolder ?? userFolder() });
-          if (picked?.[0]) lastFolder = vscode.Uri.joinPath(picked[0], '..');
-          const chosen = await Promise.all((picked ?? []).map(chosenAt));
+          const selected = await vscode.window.showOpenDialog({ canSelectMany: many, title: field.label, openLabel: t('Attach'), defaultUri: lastFolder ?? userFolder() });
+          if (selected?.[0]) lastFolder = vscode.Uri.joinPath(selected[0], '..');
+          const chosen = await Promise.all((selected ?? []).map(chosenAt));
           files.set(ask.field, many ? [...files.get(ask.field) ?? [], ...chosen] : chosen.length ? chosen : files.get(ask.field) ?? []);
           drafted();
           return names()[ask.field] ?? [];

@@ -6,7 +6,7 @@ import { readText, same, secretsOf, textOf } from '../fields/values.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
 import { makesSense, stateLabel, statusOf } from '../tree/model.js';
-import type { Action, FormModel, Values } from '../webview/messages.js';
+import type { Action, FormModel, Picked, Values } from '../webview/messages.js';
 import { connectPage } from '../webview/panel.js';
 import type { Documents, Loaded } from './documents.js';
 import { labelOfDocument } from './places.js';
@@ -19,7 +19,7 @@ interface EditorOptions {
   /** Runs what a button of the form stands for. */
   act(uri: vscode.Uri, action: string): Promise<void>;
   /** Lets the user pick an object for a field. */
-  pick(one: Loaded, field: string, values: Values): Promise<string | undefined>;
+  pick(one: Loaded, field: string, values: Values): Promise<Picked | undefined>;
 }
 
 /** The form over an object's document. The document is the truth: every change is an edit of it, so undo, the dirty mark and hot exit are VS Code's. */

@@ -48,7 +48,7 @@ async function askOne(
     });
   }
   const ref = refOf(field);
-  if (ref !== undefined && isListed(target, ref)) return pickFor(accounts, target, field, known, heading);
+  if (ref !== undefined && isListed(target, ref)) return (await pickFor(accounts, target, field, known, heading))?.id;
   return new Promise(resolve => {
     const box = window.createInputBox();
     box.title = heading;

@@ -4,11 +4,13 @@ import type { AccountInfo, Accounts } from '../accounts/store.js';
 import { idOfItem, inputFrom, labelOf, missing, operationOf, refOf, searchField } from '../fields/tables.js';
 import { t } from '../host/text.js';
 import { window } from '../host/window.js';
-import type { Values } from '../webview/messages.js';
+import type { Picked, Values } from '../webview/messages.js';
 import type { Target } from './target.js';
 
 /** Lets the user pick an object from the list of the resource a field names, or give an id. */
-export async function pickFor(accounts: Accounts, target: Target, field: Field, known: Values, heading = field.label): Promise<string | undefined> {
+export async function pickFor(
+  accounts: Accounts, target: Target, field: Field, known: Values, heading = field.label,
+): Promise<Picked | undefined> {
   const ref = refOf(field)!, list = `${ref}.list`, { provider } = target.account;
   const refs = { ...target.binding.refs };
   const operation = operationOf(provider, list)!;
@@ -25,7 +27,9 @@ export function isListed({ account: { provider }, binding: { refs } }: Target, r
 }
 
 /** A quick pick over a list of the server: searched there where it can be, else among the first 500. */
-function pickObject(accounts: Accounts, account: AccountInfo, list: string, resource: string, input: Values, heading: string): Promise<string | undefined> {
+function pickObject(
+  accounts: Accounts, account: AccountInfo, list: string, resource: string, input: Values, heading: string,
+): Promise<Picked | undefined> {
   const search = searchField(operationOf(account.provider, list)!);
   return new Promise(resolve => {
     const box = window.createQuickPick<vscode.QuickPickItem & { id?: string }>();
@@ -33,7 +37,7 @@ function pickObject(accounts: Accounts, account: AccountInfo, list: string, reso
     box.placeholder = t('Type to filter, or enter an id');
     box.matchOnDescription = true;
     box.ignoreFocusOut = true;
-    let generation = 0, timer: NodeJS.Timeout | undefined, picked: string | undefined, stop = new AbortController();
+    let generation = 0, timer: NodeJS.Timeout | undefined, picked: Picked | undefined, stop = new AbortController();
     const load = async (text: string) => {
       const mine = ++generation;
       stop.abort();
@@ -62,7 +66,12 @@ function pickObject(accounts: Accounts, account: AccountInfo, list: string, reso
       if (search) timer = setTimeout(() => void load(text), 300);
       else box.items = [...box.items.filter(item => !item.alwaysShow), ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : [])];
     });
-    box.onDidAccept(() => { const [one] = box.selectedItems; if (one?.id !== undefined) { picked = one.id; box.hide(); } });
+    box.onDidAccept(() => {
+      const [one] = box.selectedItems;
+      if (one?.id === undefined) return;
+      picked = { id: one.id, label: one.alwaysShow ? one.id : one.label };
+      box.hide();
+    });
     box.onDidHide(() => { generation++; stop.abort(); clearTimeout(timer); box.dispose(); resolve(picked); });
     box.show();
     void load('');

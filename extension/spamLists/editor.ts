@@ -125,7 +125,7 @@ export function createListsEditor({ extension, accounts, operator, changed }: Li
         if (!first && above) {
           const chosen = await operator.pickFor(target, above, {}, heading);
           if (chosen === undefined) return;
-          refs = { ...binding.refs, [refOf(above)!]: chosen };
+          refs = { ...binding.refs, [refOf(above)!]: chosen.id };
         }
         picked = await owners(listing, refs, heading, above && refOf(above));
       }

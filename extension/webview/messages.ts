@@ -12,10 +12,14 @@ export interface Group { title?: string; controls: Control[]; folded?: boolean }
 export type Values = Record<string, unknown>;
 export interface FormIssue { field?: string; message: string }
 export interface Action { id: string; label: string; primary?: boolean }
+/** An object that was chosen for a field, with the name that people know it by. */
+export interface Picked { id: string; label: string }
 /** A form as the page shows it. `document`: every change is an edit of a document; `ask`: everything goes at once, with a button. */
 export interface FormModel {
   mode: 'document' | 'ask'; title: string; subtitle?: string; notice?: string; groups: Group[]; values: Values; issues: FormIssue[]; actions: Action[];
   submit?: string; readonly?: string;
+  /** What was chosen before this page was built, so that it is shown by its name. */
+  picked?: readonly Picked[];
   /** What was read, in documents: values that differ are marked. */
   base?: Values;
 }

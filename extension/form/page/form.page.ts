@@ -1,10 +1,12 @@
-import type { FormIssue, FormModel, Values } from '../../webview/messages.js';
+import type { FormIssue, FormModel, Picked, Values } from '../../webview/messages.js';
 import { make, toolkitButton, type Made } from '../../webview/page/controls.js';
 import { announce, ask, errorText, h, main, Refusal, remember, remembered, start, w } from '../../webview/page/page.js';
 
 const root = main('form');
 let form: FormModel | undefined, base: Values = {};
 let controls = new Map<string, Made>();
+/** The names of objects that were chosen, by their ids. */
+const names = new Map<string, string>();
 const pending = new Map<string, { value: unknown; timer: number }>();
 /** A pause in typing that makes one step of undo, in milliseconds. */
 const PAUSE = 250;
@@ -92,10 +94,16 @@ function show(model: FormModel): void {
   base = model.base ?? {};
   controls = new Map();
   left.clear();
+  for (const { id, label } of model.picked ?? []) names.set(id, label);
   const around = {
     words: w, changed, keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
+    nameOf: (value: string) => names.get(value),
     pick: (name: string) => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => {
-      if (value !== undefined && value !== null) { controls.get(name)?.set(value); changed(name, controls.get(name)?.get(), true); }
+      if (value === undefined || value === null) return;
+      const { id, label } = value as Picked;
+      names.set(id, label);
+      controls.get(name)?.set(id);
+      changed(name, controls.get(name)?.get(), true);
     }).catch(error => announce(errorText(error), true)),
     files: (name: string) => void ask({ do: 'files', field: name })
       .then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(error => announce(errorText(error), true)),

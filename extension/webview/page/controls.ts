@@ -19,6 +19,8 @@ export interface Made {
 interface Around {
   words(text: PageWord, ...args: (string | number)[]): string;
   changed(name: string, value: unknown, done: boolean): void;
+  /** The name of an object that was chosen, by its id. */
+  nameOf(value: string): string | undefined;
   pick(name: string): void; files(name: string): void; unfile(name: string, index: number): void;
   /** Whether an empty password box keeps the present one. */
   keepsSecrets: boolean;
@@ -84,9 +86,12 @@ function text(given: Given): Inner {
   if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 2 : 6); element.setAttribute('resize', 'vertical'); }
   const example = control.example ?? (control.addresses ? w('One per line, or separated by commas') : control.kind === 'lines' ? w('One per line') : undefined);
   if (example) element.placeholder = example;
+  // What was chosen is shown by its name; its id is what is meant.
+  let chosen: { id: string; label: string } | undefined;
   const read = (): unknown => {
     const value = element.value;
     if (value === '') return null;
+    if (value === chosen?.label) return chosen.id;
     if (control.kind === 'number') return Number.isFinite(Number(value)) && value.trim() !== '' ? Number(value) : value;
     if (control.addresses) return splitAddresses(value);
     if (control.kind === 'lines') return value.split('\n').map(line => line.trim()).filter(line => line !== '');
@@ -108,7 +113,10 @@ function text(given: Given): Inner {
   return {
     parts, get: read,
     set(value) {
+      const label = control.pick && control.kind === 'text' && typeof value === 'string' ? around.nameOf(value) : undefined;
+      chosen = label === undefined ? undefined : { id: value as string, label };
       const shown = value === null || value === undefined ? ''
+        : label !== undefined ? label
         : control.kind === 'lines' && Array.isArray(value) ? value.join('\n')
         : control.kind === 'json' && typeof value === 'object' ? JSON.stringify(value, null, 2)
         : String(value);

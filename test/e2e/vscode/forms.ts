@@ -30,6 +30,24 @@ export const formJourneys: Journeys = {
     assert.deepEqual(writes(box, 'outreach').map(attributes), [{ maxEmailsPerDay: 345, sendRequiresSync: true }]);
     await wb.closeAll();
   },
+  async 'what is wrong with a field is said once it was left, and goes as soon as it is right'({ wb, shot }) {
+    await wb.command('Mailroom: Add Account');
+    await wb.pick('IMAP');
+    const form = await wb.webview('form', 'Add IMAP'), port = form.locator('[data-field=imapPort]'), input = port.locator('input');
+    const complaint = port.locator('.complaint:not([hidden])');
+    await input.fill('many');
+    assert.equal(await complaint.count(), 0, 'who is still writing is left alone');
+    await form.locator('[data-field=imapHost] input').focus();
+    await complaint.waitFor();
+    await shot('field-wrong');
+    await input.fill('99');
+    await until('it is gone while typing', async () => await complaint.count() === 0);
+    await input.fill('99999999');
+    await complaint.waitFor();
+    await input.fill('993');
+    await until('it is gone again', async () => await complaint.count() === 0);
+    await wb.closeAll();
+  },
   async 'a field that is neither on nor off says so, and can be left so again'(j) {
     const { wb, page, box, shot } = j, { attributes: there } = box.vendors.outreach.rows.mailboxes.get(3), before = there.sendRequiresSync;
     there.sendRequiresSync = null;

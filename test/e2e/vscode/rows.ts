@@ -63,6 +63,26 @@ export const rowJourneys: Journeys = {
     await wb.row('aaa-new@acme.test').waitFor();
   },
 
+  async 'what was chosen for a field is shown by its name, and sent by its ID'({ wb, page, box, shot, axe }) {
+    await wb.collapse();
+    await wb.expand('Scaleway', /^Mailboxes/);
+    await wb.menu(/^Mailboxes/, 'Add…');
+    const form = await wb.webview('form', 'Create a mailbox'), domain = form.locator('[data-field=domain_id]');
+    await domain.getByRole('button', { name: /^Choose/ }).click();
+    await page.locator('.quick-input-widget input[type=text]').first().fill('mail.example.com');
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: /^\s*mail\.example\.com/ }).first().click();
+    await until('its name is shown', async () => await domain.locator('input').inputValue() === 'mail.example.com');
+    await form.locator('[data-field=local_part] input').fill('chosen.by.name');
+    await form.locator('[data-field=password] input').fill('Correct-horse-9-battery');
+    await form.locator('[data-field=subscription_period] select').selectOption('monthly');
+    await shot('chosen');
+    await axe('form', 'Create a mailbox');
+    box.vendors.scaleway.forget();
+    await form.locator('footer vscode-button', { hasText: 'Create' }).click();
+    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    assert.match((JSON.parse(writes(box, 'scaleway')[0]!.body.toString()) as { domain_id: string }).domain_id, /^[\da-f]{8}-[\da-f-]{27}$/);
+  },
+
   async 'loads all of a long list, filters it by fields, clears the filter'({ wb, page, shot }) {
     await wb.collapse();
     await wb.expand('Scaleway', /^Mailboxes/);
