@@ -2,11 +2,14 @@ import { parseAddress } from '../../../address.js';
 import { withText } from '../../../message.js';
 import type { Context } from '../../../provider.js';
 import type { Address } from '../../../vocabulary.js';
+import type { ImapFlow } from '../libraries.js';
 import { headerFields } from '../mime/decode.js';
-import { outline, type Outline } from '../mime/structure.js';
-import { mendRows } from '../wire/fetch.js';
-import { fetchParts, fill, inPlace, readParts, rowOf, SUMMARY, toMessage } from './content.js';
+import { bodyCharset, isMisread, outline, type Outline } from '../mime/structure.js';
+import { isRefused } from '../session/imapPool.js';
+import { LONGEST_HEADER, mendEnvelope, mendRows, type Row } from '../wire/fetch.js';
+import { addresses, BARE, fetchParts, fill, inPlace, readParts, rowOf, SUMMARY, toMessage, type ImapMessage } from './content.js';
 import { gone, messageId, type Place } from './id.js';
+import { readWhole } from './whole.js';
 
 /** What a reply or forward must know of the message it belongs to. */
 export interface Parent {
@@ -23,32 +26,48 @@ const ASKED = ['references', 'in-reply-to', 'auto-submitted', 'precedence', 'ret
   'list-id', 'list-unsubscribe', 'list-post', 'list-help', 'list-subscribe', 'list-owner', 'list-archive',
   'received', 'delivered-to', 'x-original-to', 'envelope-to'];
 
+/** What is known of the message, and whether its structure or its texts could not be had from the server. */
+interface Read { row: Row; shape: Outline | undefined; message: ImapMessage; broken: boolean }
+
 /** Reads it; with `texts` what it says, too. Throws `not_found`. */
 export async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Parent> {
-  return inPlace(ctx, place, async client => {
-    const row = await rowOf(client, place, { ...SUMMARY, headers: ASKED });
-    if (!row) throw gone(messageId(place));
-    await mendRows(client, [row]);
-    const shape = outline(row.bodyStructure, row);
-    const message = toMessage(row, place.folder, place.uidValidity, shape);
-    if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: false }],
-      got => fill(message, shape, got));
-    const { text } = texts && shape ? await withText(message) : message;
-    const fields = headerFields(row.headers ?? Buffer.alloc(0)).map(({ name, value }) => ({ name: name.toLowerCase(), value }));
-    const header = (name: string) => fields.find(field => field.name === name)?.value;
-    // Ids that are none would make a header of ours that is none.
-    const ids = (header('references') ?? header('in-reply-to') ?? '').match(MESSAGE_ID) ?? [];
-    const id = row.envelope?.messageId?.match(MESSAGE_ID)?.[0];
-    const replyTo = (row.envelope?.replyTo ?? []).flatMap(({ name, address }) => address ? [{ email: address, ...(name ? { name } : {}) }] : []);
-    return {
-      replyTo, size: row.size, to: message.to, cc: message.cc ?? [], subject: message.subject ?? '', references: chain(ids, id), ...(id ? { id } : {}),
-        ...(message.from ? { from: message.from } : {}),
-      automatic: isAutomatic(fields, message.from, row.bodyStructure?.type), delivered: deliveredFor(fields),
-      ...(message.date ? { date: message.date } : {}),
-        ...(text === undefined ? {} : { text }),
-          ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
-    };
-  });
+  const { row, shape, message, broken } = await inPlace(ctx, place, client => read(client, place, texts));
+  // What the server cannot tell is in the message itself.
+  if (texts && broken) await readWhole(ctx, place, message);
+  const { text } = texts && !message.error ? await withText(message) : message;
+  const fields = headerFields(row.headers ?? Buffer.alloc(0), { charset: bodyCharset(row.bodyStructure) })
+    .map(({ name, value }) => ({ name: name.toLowerCase(), value }));
+  const header = (name: string) => fields.find(field => field.name === name)?.value;
+  // Ids that are none would make a header of ours that is none.
+  const ids = (header('references') ?? header('in-reply-to') ?? '').match(MESSAGE_ID) ?? [];
+  const id = (row.envelope?.messageId ?? header('message-id'))?.match(MESSAGE_ID)?.[0];
+  return {
+    replyTo: addresses(row.envelope?.replyTo), size: row.size, to: message.to, cc: message.cc ?? [], subject: message.subject ?? header('subject') ?? '',
+    references: chain(ids, id), ...(id ? { id } : {}), ...(message.from ? { from: message.from } : {}),
+    automatic: isAutomatic(fields, message.from, row.bodyStructure?.type), delivered: deliveredFor(fields),
+    ...(message.date ? { date: message.date } : {}), ...(text === undefined ? {} : { text }),
+    ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
+  };
+}
+
+/**
+ * Whom an answer goes to is read from the header wherever that came whole: servers put names of hosts, of their own or invented ones, where an
+ * ENVELOPE wants an address and there is none. A structure that the header contradicts is none.
+ */
+async function read(client: ImapFlow, place: Place, texts: boolean): Promise<Read> {
+  const row = await rowOf(client, place, { ...SUMMARY, headers: ASKED }).catch((error: unknown) => {
+    // A server may stumble over the structure of a message it can still send.
+    if (!isRefused(error)) throw error;
+    return rowOf(client, place, { ...BARE, headers: ASKED });
+  }) ?? await rowOf(client, place, { ...BARE, headers: ASKED });
+  if (!row) throw gone(messageId(place));
+  const header = row.headers ?? Buffer.alloc(0);
+  if (header.length > 2 && header.length < LONGEST_HEADER) mendEnvelope(row.envelope ??= {}, header, bodyCharset(row.bodyStructure));
+  else await mendRows(client, [row]);
+  const told = outline(row.bodyStructure, row), shape = told && isMisread(row.bodyStructure, header, row.size ?? 0) ? undefined : told;
+  const message = toMessage(row, place.folder, place.uidValidity, shape);
+  if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: false }], got => fill(message, shape, got));
+  return { row, shape, message, broken: !shape };
 }
 
 interface Header { name: string; value: string }
