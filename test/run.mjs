@@ -97,6 +97,7 @@ async function commands(name) {
     case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
     case 'chaos': return (await buildIfStale()) || script('test/chaos/run.ts', ...rest);
     case 'guards': return script('test/guards/run.ts', ...rest);
+    case 'mutation': install('test/mutation', 'what changes the checks'); return script('test/mutation/run.ts', ...rest);
     case 'corpus': return (await buildIfStale()) || script('test/corpus.ts', ...rest);
     case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
     case 'package': install('test/e2e/vscode', 'what packs the extension'); return (await buildIfStale()) || (await script('test/package.ts', ...rest)) || script('test/vsix.ts', ...rest);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { billOfMaterials, notices } from './materials.js';
 import type { Artefact } from './package.js';
@@ -45,6 +46,15 @@ export function buildVsix(folder = root): Artefact {
   });
   writeFileSync(`${out}.cdx.json`, text);
   return { file: out, materials: `${out}.cdx.json` };
+}
+
+/** Whether a second build of the same sources gives the same bytes, of the bill of materials too. */
+export function isReproducible(first: Artefact): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'mailroom-vsix-'));
+  try {
+    const again = buildVsix(folder);
+    return readFileSync(first.file).equals(readFileSync(again.file)) && readFileSync(first.materials).equals(readFileSync(again.materials));
+  } finally { rmSync(folder, { recursive: true, force: true }); }
 }
 
 if (process.argv[1]?.endsWith('vsix.ts')) {

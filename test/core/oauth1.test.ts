@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
+import { headerAuth } from '../../shared/auth/header.js';
 import { baseString, percentEncode, requestPairs, signOAuth1 } from '../../shared/auth/oauth1.js';
 import type { HttpRequest } from '../../shared/http.js';
 
@@ -56,6 +57,9 @@ describe('OAuth 1 signing', () => {
       assert.deepEqual(requestPairs({ url, headers: { 'content-type': type }, body: 'a=b' }), []);
     }
     assert.deepEqual(requestPairs({ url, headers: { 'Content-Type': `${form}; charset=UTF-8` }, body: Buffer.from('a=%C3%A9') }), [['a', 'é']]);
+    assert.deepEqual(requestPairs({ url, headers: { accept: form, 'content-type': `text/plain, ${form}` }, body: 'a=b' }), []);
+    assert.deepEqual(requestPairs({ url, headers: { 'content-type': form } }), []);
+    assert.deepEqual(requestPairs({ url, headers: {}, body: 'a=b' }), []);
   });
 
   it('encodes any text so that only unreserved characters stay and decoding gives it back', () => {
@@ -72,6 +76,12 @@ describe('OAuth 1 signing', () => {
       assert.equal(baseString('GET', 'http://a/', pairs), baseString('GET', 'http://a/', turned));
     }));
     assert.match(baseString('GET', 'http://a/', [['b', '2'], ['a ', ''], ['a', 'z'], ['a', 'A'], ['B', '']]), /&B%3D%26a%3DA%26a%3Dz%26a%2520%3D%26b%3D2$/);
+  });
+
+  it('a key in a header stands beside the headers that are there, and changes no request of its caller', () => {
+    const request: HttpRequest = { method: 'GET', url: 'http://example.com/x', headers: { accept: 'application/json' } };
+    assert.deepEqual(headerAuth('x-api-key', 'apiKey')(request, { apiKey: 'k1' }), { ...request, headers: { accept: 'application/json', 'x-api-key': 'k1' } });
+    assert.deepEqual(request.headers, { accept: 'application/json' });
   });
 
   it('takes the time now and another nonce each time when no clock is given, and signs with both', () => {
