@@ -32,44 +32,45 @@ const continuations = new WeakMap<ImapFlow, Continuation>();
 const CONTINUES_FOR = 10_000;
 
 function continuationOf(client: ImapFlow, folder: string, state: string, kind: string): Continuation | undefined {
-  const rest = continuations.get(client);
+  const found = continuations.get(client);
   continuations.delete(client);
   const open = client.mailbox && client.mailbox.path === folder && client.mailbox.readOnly;
-  return rest && open && rest.folder === folder && rest.state === state && rest.kind === kind && performance.now() - rest.at < CONTINUES_FOR ? rest : undefined;
+  const same = found && open && found.folder === folder && found.state === state && found.kind === kind;
+  return same && performance.now() - found.at < CONTINUES_FOR ? found : undefined;
 }
 
 export async function look(ctx: Context, folder: string, values: Input, s: FolderState): Promise<Looked> {
   const w: Work = { s, ring: hashesOf(s.ring), seen: new Set(uidsOf(s.seen ?? '')) };
   const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
   const before = JSON.stringify(s);
-  let more = false, keep: { client: ImapFlow; rest: Omit<Continuation, 'state'> } | undefined;
+  let more = false, keep: { client: ImapFlow; continuation: Omit<Continuation, 'state'> } | undefined;
   await withImap(ctx, async client => {
     // Contents that were asked for ahead are those of this kind.
-    const kind = JSON.stringify([values.fetch, values.attachmentLimit]), rest = continuationOf(client, folder, before, kind);
-    let mailbox = await opened(client, folder, { fresh: !rest });
+    const kind = JSON.stringify([values.fetch, values.attachmentLimit]), continuation = continuationOf(client, folder, before, kind);
+    let mailbox = await opened(client, folder, { fresh: !continuation });
     // Spurious values have been seen, so the folder is opened once more before anything is made of it.
     if (validityOf(mailbox) !== s.val) mailbox = await opened(client, folder, { fresh: true });
     if (validityOf(mailbox) !== s.val) notes.push(await begunAnew(client, mailbox, folder, w));
-    const { uids, beyond } = rest ?? await news(client, mailbox, w, notes, folder);
+    const { uids, beyond } = continuation ?? await news(client, mailbox, w, notes, folder);
     if (!uids.length) { more = beyond; return; }
-    const rows = rest?.rows ?? new Map<number, FetchMessageObject>(), at = rest?.at ?? performance.now();
+    const rows = continuation?.rows ?? new Map<number, FetchMessageObject>(), at = continuation?.at ?? performance.now();
     const struck = new Map(s.strikes);
     const bare = values.fetch === 'envelope', most = bare ? MOST_SUMMARIES : MOST;
     const careful = s.careful !== undefined && uids[0]! <= s.careful;
-    const ahead: Prefetch = rest?.ahead ?? newPrefetch(), depth = depthOf(client, bare);
+    const ahead: Prefetch = continuation?.ahead ?? newPrefetch(), depth = depthOf(client, bare);
     // What is told of the next ones already is handed over before more is asked for.
     const untold = uids.findIndex(uid => !rows.has(uid) && uid > ahead.until);
     const window = (careful ? uids.filter(uid => uid <= s.careful!) : uids).slice(0, untold > 0 ? Math.min(untold, most) : most);
     // Only for a reader who goes on undisturbed: one whom another always interrupts would have everything asked for over and over. Without
     // contents the window itself goes the same way; and less than half a window waits until it is worth a command.
-    const next = rest && !careful ? uids.slice(bare ? 0 : window.length, window.length + depth.summaries)
+    const next = continuation && !careful ? uids.slice(bare ? 0 : window.length, window.length + depth.summaries)
       .filter(uid => uid > ahead.until && !rows.has(uid)) : [];
     ahead.next = next.length >= most / 2 ? next : [];
     ahead.letIn?.();
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
       const track = newTrack(careful ? undefined : rows, s.gaps);
-      if (!careful) Object.assign(track, { ahead, uids: rest ? uids : [], depth: depth.bytes });
+      if (!careful) Object.assign(track, { ahead, uids: continuation ? uids : [], depth: depth.bytes });
       const handOver = (uid: number, message: ImapMessage | undefined) => {
         const row = track.rows.get(uid);
         done(w, uid, row);
@@ -86,7 +87,7 @@ export async function look(ctx: Context, folder: string, values: Input, s: Folde
           for (const uid of uids.slice(0, dealt)) rows.delete(uid);
           handedOver(ahead, uids.slice(0, dealt));
           pauseReading(ahead, client);
-          keep = { client, rest: { folder, kind, uids: uids.slice(dealt), rows, beyond, at, ahead } };
+          keep = { client, continuation: { folder, kind, uids: uids.slice(dealt), rows, beyond, at, ahead } };
         }
       } catch (error) {
         ctx.signal?.throwIfAborted();
@@ -110,12 +111,12 @@ export async function look(ctx: Context, folder: string, values: Input, s: Folde
       }
     }
     // What was told earlier may not be all by now: the last word has a look that asked.
-    more = beyond || asked < uids.length || !!rest;
+    more = beyond || asked < uids.length || !!continuation;
     if (s.careful !== undefined && s.last >= s.careful) delete s.careful;
     s.strikes = [...struck];
     if (!s.strikes.length) delete s.strikes;
   }, { reads: true, silence: SILENCE, goesOn: true });
   finish(w, notes, folder);
-  if (keep?.rest.uids.length) continuations.set(keep.client, { ...keep.rest, state: JSON.stringify(s) });
+  if (keep?.continuation.uids.length) continuations.set(keep.client, { ...keep.continuation, state: JSON.stringify(s) });
   return { state: s, items, notes, more };
 }

@@ -240,12 +240,12 @@ async function inTurn<T>(hub: Hub, signal: AbortSignal | undefined, task: () => 
   } finally {
     if (stop) signal?.removeEventListener('abort', stop);
     void before.then(free);
-    if (--hub.waiting === 0) rest(hub);
+    if (--hub.waiting === 0) closeWhenIdle(hub);
   }
 }
 
 /** Closes the connection after a while, and forgets the account once nothing of it is left. */
-function rest(hub: Hub) {
+function closeWhenIdle(hub: Hub) {
   clearTimeout(hub.closing);
   hub.closing = setTimeout(() => {
     if (hub.waiting) return;
@@ -255,7 +255,7 @@ function rest(hub: Hub) {
     if (hub.watchers.size) return;
     // While its logins must still be counted, the account is remembered.
     if (performance.now() > hub.nextLogin + (LOGINS_AT_ONCE - 1) * LOGIN_EVERY) hubs.delete(hub.key);
-    else { rest(hub); hub.closing?.unref(); }
+    else { closeWhenIdle(hub); hub.closing?.unref(); }
   }, hub.watchers.size ? WATCHED_CLOSE : IDLE_CLOSE);
 }
 
@@ -496,7 +496,7 @@ export async function watchFolders(ctx: Context, folders: readonly string[], cha
         hub.watchers.delete(watcher);
         if (!hub.watchers.size) hub.idle?.close();
         hub.wake?.();
-        if (!hub.waiting) rest(hub);
+        if (!hub.waiting) closeWhenIdle(hub);
       };
       if (!hub.loop) startLoop(hub, end);
       else { inform(hub, watcher); hub.wake?.(); }
