@@ -54,6 +54,8 @@ export const account = auth({
     }),
     sievePort: number('Sieve Port', { min: 1, max: 65535, group: 'Sieve', help: 'Usually 4190.' }),
     sieveSecurity: choice('Sieve Security', SECURITY, { group: 'Sieve', help: 'Usually STARTTLS.' }),
+    // No protocol of such an account tells its other addresses: not IMAP, SMTP or ManageSieve, and the access tokens are for mail alone. What the
+    // server delivered a message for is read from the message, besides (messages/parent.ts).
     ownAddresses: list('Own Addresses', text('Address', { maxLength: 320, pattern: '^[^\\s@]*@[^\\s@]+$' }), {
       maxItems: 500, group: 'Addresses', example: 'support@example.com, @example.net',
       help: 'Other addresses that bring mail to this account, such as aliases. @example.net stands for a whole domain. Replies never go to them.',
