@@ -170,45 +170,54 @@ export function openAccountForm(extension: vscode.Uri, accounts: Accounts, provi
     submit: before ? t('Check and Save') : provider.auth.oauth2 ? t('Sign In and Add') : t('Check and Add'),
     general: t('Access'), keepsSecrets: before !== undefined,
     groups: groups => groups.map(group => group.title === t('Pace') || (group.title === t('OAuth 2') && !provider.auth.oauth2) ? { ...group, folded: true } : group),
-    run: async given => {
-      const { accountName, remember, ...values } = given;
-      const known = before ? await accounts.secretsOf(before.id) ?? {} : {};
-      const { open, secret } = parted(own, values);
-      validate(own, { ...without(known, 'tokens', 'signedInAt'), ...open, ...secret });
-      const account: StoredAccount = {
-        id: before?.id ?? accounts.newId(),
-        name: typeof accountName === 'string' && accountName.trim() ? accountName.trim() : freeName(accounts, provider.name, before?.id), provider: provider.id,
-        values: open, remember: remember as Remember,
-      };
-      let secrets: Secrets = { ...known, ...secret }, signed: Awaited<ReturnType<typeof signIn>>;
-      if (grantOf(provider, open) && !open.clientId) {
-        throw new MailError('invalid_input', t('Client ID is required for OAuth 2.'),
-          { issues: [{ field: 'clientId', message: t('Client ID is required for OAuth 2.') }] });
-      }
-      if (grantOf(provider, open) && (!before || !secrets.tokens || signsInAgain(provider, before.values, open))) {
-        signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
-        if (!signed) throw new MailError('unauthorized', t('The sign-in did not finish. Nothing was saved.'));
-        secrets = { ...secrets, ...signed };
-      }
-      try { secrets = await accounts.check(account, secrets, signed !== undefined); } catch (error) {
-        log?.warn(`${account.name}: ${(error as Error).message}`);
-        if (isMailError(error) && error.details.issues?.length) throw error;
-        const back = t('Back to the Form'), anyway = t('Save Anyway');
-        // The first button is the one that Enter presses.
-        const picked = await window.showWarningMessage(t('The account check failed.'), { modal: true, detail: (error as Error).message }, back, anyway);
-        if (picked !== anyway) throw error;
-      }
-      if (!before) await accounts.add(account, secrets);
-      else {
-        // Tokens may have been renewed since they were read here, and the older ones are dead then.
-        const { tokens, signedInAt } = signed ?? await accounts.secretsOf(before.id) ?? {};
-        const { name, values, remember } = account;
-        await accounts.update(before.id, { name, values, remember }, { ...secrets, ...(tokens ? { tokens } : {}), ...(signedInAt ? { signedInAt } : {}) });
-      }
-      window.setStatusBarMessage('check', t('{0} is saved', account.name), 5000);
-      return true;
-    },
+    run: given => save({ accounts, provider, before, log }, given),
   });
+}
+
+/** Where an account of the form goes to, and what it was before. */
+interface Saving { accounts: Accounts; provider: Provider; before: StoredAccount | undefined; log: vscode.LogOutputChannel | undefined }
+/** Signs in where that is needed, checks the account at its provider, and stores it. */
+async function save({ accounts, provider, before, log }: Saving, given: Values): Promise<boolean> {
+  const own = fieldsOf(provider), { accountName, remember, ...values } = given;
+  const known = before ? await accounts.secretsOf(before.id) ?? {} : {};
+  const { open, secret } = parted(own, values);
+  validate(own, { ...without(known, 'tokens', 'signedInAt'), ...open, ...secret });
+  const wanted = typeof accountName === 'string' ? accountName.trim() : '';
+  const account: StoredAccount = {
+    id: before?.id ?? accounts.newId(), name: wanted || freeName(accounts, provider.name, before?.id), provider: provider.id,
+    values: open, remember: remember as Remember,
+  };
+  let secrets: Secrets = { ...known, ...secret }, signed: Awaited<ReturnType<typeof signIn>>;
+  if (grantOf(provider, open)) {
+    if (!open.clientId) {
+      const message = t('Client ID is required for OAuth 2.');
+      throw new MailError('invalid_input', message, { issues: [{ field: 'clientId', message }] });
+    }
+    if (!before || !secrets.tokens || signsInAgain(provider, before.values, open)) {
+      signed = await signIn(provider, account, secrets.clientSecret as string | undefined, accounts.sender());
+      if (!signed) throw new MailError('unauthorized', t('The sign-in did not finish. Nothing was saved.'));
+      secrets = { ...secrets, ...signed };
+    }
+  }
+  try { secrets = await accounts.check(account, secrets, signed !== undefined); } catch (error) {
+    log?.warn(`${account.name}: ${(error as Error).message}`);
+    if (isMailError(error) && error.details.issues?.length) throw error;
+    if (!await savesAnyway(error as Error)) throw error;
+  }
+  if (!before) await accounts.add(account, secrets);
+  else {
+    // Tokens may have been renewed since they were read here, and the older ones are dead then.
+    const { tokens, signedInAt } = signed ?? await accounts.secretsOf(before.id) ?? {};
+    const fresh = { ...(tokens ? { tokens } : {}), ...(signedInAt ? { signedInAt } : {}) };
+    await accounts.update(before.id, { name: account.name, values: open, remember: account.remember }, { ...secrets, ...fresh });
+  }
+  window.setStatusBarMessage('check', t('{0} is saved', account.name), 5000);
+  return true;
+}
+async function savesAnyway(error: Error): Promise<boolean> {
+  const back = t('Back to the Form'), anyway = t('Save Anyway');
+  // The first button is the one that Enter presses.
+  return await window.showWarningMessage(t('The account check failed.'), { modal: true, detail: error.message }, back, anyway) === anyway;
 }
 const without = (values: Values, ...names: string[]): Values => Object.fromEntries(Object.entries(values).filter(([key]) => !names.includes(key)));
 /** A name that no other account has. */

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { MailError, validate, type Field } from '../../shared/index.js';
+import { MailError, validate, type Field, type Fields } from '../../shared/index.js';
 import { draftsOf, type Accounts } from '../accounts/store.js';
 import { inputFrom, operationOf } from '../fields/tables.js';
 import { firstValues, packPlace, same } from '../fields/values.js';
@@ -24,25 +24,18 @@ const RANK = [/^to/i, /^cc/i, /^bcc/i, /^subject$/i, /^(text|body|plainText|mess
 const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)); return at < 0 ? RANK.length : at; };
 
 /** The composer: a form over the fields of the sending operation, arranged as people write. A draft is kept until the message has left. */
-export function createComposer({ extension, accounts, operator, state, log, sent }: ComposerOptions) {
+export function createComposer(options: ComposerOptions) {
+  const { extension, accounts, operator, state } = options;
   return (target: Target, name: string, back?: Back & { to?: string }): void => {
     const { provider } = target.account, operation = operationOf(provider, name)!, known = inputFrom(provider, name, target.binding);
     const body = bodyFields(operation.input), replying = /reply|forward/i.test(name);
-    const fields: Record<string, Field> = {};
-    const entries = Object.entries(operation.input).filter(([key]) => known[key] === undefined).sort(([a], [b]) => rank(a) - rank(b));
-    for (const [key, field] of entries) {
-      // Where HTML is wanted it is made from what was written: one box for one text.
-      if (key === body.html && body.made && body.text !== undefined) continue;
-      fields[key] = key === body.text || (key === body.html && body.made)
-        ? { ...field, label: t('Message'), group: '', required: true, lines: 14, format: undefined } as Field
-        // An answer begins with what is to be said; who else gets it can be opened.
-        : { ...field, group: rank(key) < RANK.length && key !== body.html && !(replying && /^b?cc$/i.test(key)) ? '' : t('More') };
-    }
+    const fields = fieldsToWrite(operation.input, known, body, replying);
     const draftKey = `${draftsOf(target.account.id)}${name} ${JSON.stringify(known)}`;
     const draft = state.get<{ values?: Values; files?: Record<string, string[]> }>(draftKey);
     const first = firstValues(fields, true);
     /** What was sent or discarded, or belongs to an account that is gone, leaves no draft. */
     let over = false;
+    const end = async () => { over = true; await state.update(draftKey, undefined); };
     const to = replying ? back?.to ?? replyTo(target) : '';
     openForm({
       extension, identity: draftKey, icon: 'mail',
@@ -56,18 +49,15 @@ export function createComposer({ extension, accounts, operator, state, log, sent
       draft: (values, files) => {
         if (over || !accounts.list().some(({ id }) => id === target.account.id)) return;
         const written = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== ''));
-        const any = Object.entries(written).some(([key, value]) => !same(value, first[key])) || Object.values(files).some(list => list.length);
+        const any = Object.entries(written).some(([key, value]) => !same(value, first[key]))
+          || Object.values(files).some(list => list.length);
         void state.update(draftKey, any ? { values: written, files } : undefined);
       },
       actions: [{
         id: 'discard', label: t('Discard Draft'),
         run: async () => {
-          const button = t('Discard Draft');
-          if (state.get(draftKey) !== undefined && await window.showWarningMessage(
-            t('Discard this draft?'), { modal: true, detail: t('Your text will be lost. This cannot be undone.') }, button,
-          ) !== button) return;
-          over = true;
-          await state.update(draftKey, undefined);
+          if (state.get(draftKey) !== undefined && !await discards()) return;
+          await end();
           closePanel(draftKey);
         },
       }],
@@ -81,30 +71,50 @@ export function createComposer({ extension, accounts, operator, state, log, sent
       run: async given => {
         validate(fields, given);
         const input: Values = { ...known, ...given };
-        if (body.made && body.html !== undefined) {
-          const text = String(given[body.text ?? body.html] ?? '');
-          input[body.html] = htmlOf(text);
-        }
+        if (body.made && body.html !== undefined) input[body.html] = htmlOf(String(given[body.text ?? body.html] ?? ''));
         validate(operation.input, input);
-        const answer = await window.withProgress({ location: { viewId: 'mailroom.accounts' } },
-          async () => (await accounts.open(target.account.id)).call(name, input)) as Sent | undefined;
-        log.info(`${target.account.name}: ${name} ${answer?.outcome ?? 'done'}`);
-        // Whoever has to write it again must not have to write it anew.
-        if (answer?.outcome === 'unknown') {
-          throw new MailError('unavailable',
-            t('The connection broke while the message was being sent. Check Sent before you send it again.'));
-        }
-        over = true;
-        await state.update(draftKey, undefined);
-        sent();
-        const but = shortcomings(answer?.native);
-        if (but.length) void window.showWarningMessage([t('The message was sent.'), ...but].join(' '));
-        else if (answer?.outcome === 'queued') void window.showInformationMessage(t('The message is queued. The provider will send it soon.'));
-        else void window.showInformationMessage(t('The message was sent.'));
+        const answer = await send(options, target, name, input);
+        await end();
+        options.sent();
+        tellSent(answer);
         return true;
       },
     });
   };
+}
+/** The fields that are left to write, as people write them: one box for one text, and what is seldom needed under More. */
+function fieldsToWrite(input: Fields, known: Values, body: ReturnType<typeof bodyFields>, replying: boolean): Fields {
+  const fields: Record<string, Field> = {};
+  const entries = Object.entries(input).filter(([key]) => known[key] === undefined).sort(([a], [b]) => rank(a) - rank(b));
+  for (const [key, field] of entries) {
+    // Where HTML is wanted it is made from what was written.
+    if (key === body.html && body.made && body.text !== undefined) continue;
+    fields[key] = key === body.text || (key === body.html && body.made)
+      ? { ...field, label: t('Message'), group: '', required: true, lines: 14, format: undefined } as Field
+      // A reply begins with what is to be said; who else gets it can be opened.
+      : { ...field, group: rank(key) < RANK.length && key !== body.html && !(replying && /^b?cc$/i.test(key)) ? '' : t('More') };
+  }
+  return fields;
+}
+async function discards(): Promise<boolean> {
+  const button = t('Discard Draft'), detail = t('Your text will be lost. This cannot be undone.');
+  return await window.showWarningMessage(t('Discard this draft?'), { modal: true, detail }, button) === button;
+}
+async function send({ accounts, log }: ComposerOptions, target: Target, name: string, input: Values): Promise<Sent | undefined> {
+  const answer = await window.withProgress({ location: { viewId: 'mailroom.accounts' } },
+    async () => (await accounts.open(target.account.id)).call(name, input)) as Sent | undefined;
+  log.info(`${target.account.name}: ${name} ${answer?.outcome ?? 'done'}`);
+  // The draft stays: whoever has to send it again must not have to write it again.
+  if (answer?.outcome === 'unknown') {
+    throw new MailError('unavailable', t('The connection broke while the message was being sent. Check Sent before you send it again.'));
+  }
+  return answer;
+}
+function tellSent(answer: Sent | undefined): void {
+  const but = shortcomings(answer?.native);
+  if (but.length) void window.showWarningMessage([t('The message was sent.'), ...but].join(' '));
+  else if (answer?.outcome === 'queued') void window.showInformationMessage(t('The message is queued. The provider will send it soon.'));
+  else void window.showInformationMessage(t('The message was sent.'));
 }
 /** What a provider answers to a message that it took. */
 interface Sent { outcome?: string; native?: { rejected?: { address: string; words: string }[]; sentError?: string } }
