@@ -156,11 +156,12 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
     outage(event) {
       if (event.kind === 'over') { node.logger.info(`${settings.provider.name} answers again; nothing was skipped.`); return; }
       const error = asNodeError(node.getNode(), event.error);
-      fail(node, new NodeOperationError(node.getNode(), event.kind === 'credentials'
+      const unusable = isMailError(event.error) && event.error.code === 'invalid_input';
+      fail(node, new NodeOperationError(node.getNode(), unusable ? `These settings cannot be followed: ${error.message}` : event.kind === 'credentials'
         ? `${settings.provider.name} refuses the account: ${error.message}`
         : isMailError(event.error) && event.error.code === 'not_found' ? `There is nothing to follow: ${error.message}`
           : `${settings.provider.name} has not answered since ${event.since.toISOString()}: ${error.message}`, {
-        description: event.kind === 'credentials' ? 'Correct the credential; the trigger tries again every five minutes and skips nothing.'
+        description: unusable ? 'Correct the node and publish the workflow again.' : event.kind === 'credentials' ? 'Correct the credential; the trigger tries again every five minutes and skips nothing.'
           : 'The trigger goes on trying and will catch up. This is said once.' }));
     },
     notes: ([first, ...more]) => fail(node, new NodeOperationError(node.getNode(), first!, {
@@ -391,6 +392,8 @@ async function execute(node: ITriggerFunctions, settings: Settings, data: INodeE
 /** Marks or moves one message with the provider's own operation; the targets come from the item and the feed's input. */
 async function acknowledge(client: Client, settings: Settings, { item }: FeedItem): Promise<void> {
   const { operation, input } = settings.after!;
+  // Nothing is there to be marked or moved.
+  if ((item as { change?: unknown }).change === 'deleted') return;
   const message = item as IDataObject, fields = (settings.provider.operations as Readonly<Record<string, Operation>>)[operation]!.input;
   const given: Record<string, unknown> = { ...input };
   for (const key of Object.keys(fields)) {

@@ -64,6 +64,28 @@ describe('IMAP feed', function () {
     await assert.rejects(latest({ folders: ['Nowhere'] }), { code: 'not_found' });
   });
 
+  it('chooses by recipient and text, and leaves out what is excluded', async () => {
+    await start();
+    const cursor = await first();
+    deliver('one', { from: 'Ann <ann@shop.example>', to: 'billing@test.local', text: 'Please pay the invoice.' });
+    deliver('two', { from: 'noreply@shop.example', to: 'billing@test.local', text: 'Please pay.' });
+    deliver('three', { from: 'bob@home.example', to: 'bob@home.example', html: '<p>Nothing to <b>pay</b></p>', text: '' });
+    const by = async (input: object) => subjects((await follow(client, input as Record<string, unknown>, cursor)).items);
+    assert.deepEqual(await by({ to: 'Billing' }), ['one', 'two']);
+    assert.deepEqual(await by({ notFrom: ['noreply@', 'bob@'] }), ['one']);
+    assert.deepEqual(await by({ notTo: 'billing' }), ['three']);
+    assert.deepEqual(await by({ notSubject: ['T'] }), ['one']);
+    for (const fetch of ['text', 'full', 'envelope']) {
+      assert.deepEqual(await by({ contains: 'PAY', notContains: ['invoice'], fetch }), ['two', 'three']);
+      assert.deepEqual(await by({ contains: 'nothing to pay', fetch }), ['three'], 'a text that is made from the HTML counts too');
+    }
+    await assert.rejects(by({ contains: 'pay', fetch: 'raw' }), { code: 'invalid_input' });
+    const latest = async (input: object, most: number) => subjects((await client.latest('messageReceived', input as Record<string, unknown>, most)).items as Any);
+    assert.deepEqual(await latest({ contains: 'please' }, 1), ['two']);
+    assert.deepEqual(await latest({ contains: 'pay' }, 2), ['two', 'three']);
+    assert.deepEqual(await latest({ notContains: ['nothing'], to: 'billing' }, 5), ['one', 'two']);
+  });
+
   it('shows the latest few first, and only news from then on', async () => {
     await start();
     for (let i = 0; i < 8; i++) deliver(`old${i}`);

@@ -3,6 +3,7 @@ import { account } from './account/fields.js';
 import { autoReplies } from './operations/autoReply.js';
 import { changing } from './operations/change.js';
 import { checkAccount } from './account/check.js';
+import { messageChanged } from './feed/messageChanged.js';
 import { messageReceived } from './feed/messageReceived.js';
 import { drafts } from './operations/draft.js';
 import { folders } from './operations/folder.js';
@@ -30,5 +31,5 @@ export const imap = {
     ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...threads,
     ...spamLists, ...autoReplies, ...forwardings, ...rules, ...scripts,
   },
-  feeds: { messageReceived },
+  feeds: { messageReceived, messageChanged },
 } satisfies Provider;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { letter, random } from '../../sandbox/corpus.js';
 import type { StoredExecution } from '../../engine/engine.js';
-import type { Lab } from './lab.js';
+import type { ImapFlow } from 'imapflow';
+import type { Lab, User } from './lab.js';
 import { runTrigger, type Running } from './process.js';
 import { accountData, wait, workflowOf } from './watch.js';
 
@@ -14,17 +15,48 @@ export interface KillPlan {
   over: number; patience: number;
   seed?: number;
   parameters?: object;
+  /** Instead of arriving, the messages are there, and another client stars, moves or deletes each. */
+  changes?: boolean;
+}
+
+/** What happens to a message in turn, and how its execution is known. */
+const DEEDS = ['starred', 'moved', 'deleted'] as const;
+const named = ({ change, subject, id }: { change?: string; subject?: string; id?: string }) =>
+  change === undefined ? subject! : `${change} ${change === 'deleted' ? /UID=(\d+)$/.exec(id!)![1] : subject}`;
+
+/** Another client of the account, which comes back when the server does. */
+function otherClient(lab: Lab, user: User) {
+  let phone: ImapFlow | undefined;
+  return {
+    async make(uid: string, deed: typeof DEEDS[number], folder: string) {
+      try {
+        phone ??= await lab.phone(user);
+        await phone.mailboxOpen('INBOX');
+        const done = deed === 'starred' ? await phone.messageFlagsAdd(uid, ['\\Flagged'], { uid: true })
+          : deed === 'moved' ? await phone.messageMove(uid, folder, { uid: true }) : await phone.messageDelete(uid, { uid: true });
+        if (!phone.usable) throw new Error(`The connection ended (${String(done)}).`);
+      } catch (error) { phone?.close(); phone = undefined; throw error; }
+    },
+    close: () => phone?.close(),
+  };
 }
 
 /**
- * Messages arrive while the process that runs the trigger is killed again and again and the server goes away and comes back, all at random
+ * Messages arrive, or are changed, while the process that runs the trigger is killed again and again and the server goes away and comes back, all at random
  * moments. In the end every message must stand in exactly one execution on the engine's books.
  */
-export async function killTest(lab: Lab, packageDir: string, { messages, kills, restarts, over, patience, seed = Date.now() % 1_000_000, parameters = {} }: KillPlan): Promise<void> {
+export async function killTest(lab: Lab, packageDir: string, { messages, kills, restarts, over, patience, seed = Date.now() % 1_000_000, parameters = {}, changes = false }: KillPlan): Promise<void> {
   const next = random(seed), user = lab.user();
   const stateDir = mkdtempSync(join(tmpdir(), 'mailroom-kill-'));
   console.log(`      seed ${seed}`);
   const start = () => runTrigger({ packageDir, stateDir, credentials: { account: { type: 'imapApi', data: accountData(lab, user) } }, workflow: workflowOf('killed', 'account', parameters) });
+  const folder = `${lab.prefix}Elsewhere`, client = otherClient(lab, user);
+  if (changes) {
+    await lab.fill(user, messages, i => letter({ subject: `m${i}`, text: 'word '.repeat(Math.floor(next() * 2_000)) }));
+    const phone = await lab.phone(user);
+    await phone.mailboxCreate(folder);
+    await phone.logout();
+  }
   let running: Running = start();
   const problems: string[] = [];
   try {
@@ -37,7 +69,11 @@ export async function killTest(lab: Lab, packageDir: string, { messages, kills, 
         await moment(share);
         // A server that is away takes no mail; whoever delivers tries again, as mail servers do.
         for (let tried = 1; ; tried++) {
-          try { await lab.deliver(user, letter({ subject: `m${i}`, text: 'word '.repeat(Math.floor(next() * 2_000)) })); break; } catch (error) { if (tried > 300) throw error; await wait(100); }
+          try {
+            if (changes) await client.make(String(i + 1), DEEDS[i % DEEDS.length]!, folder);
+            else await lab.deliver(user, letter({ subject: `m${i}`, text: 'word '.repeat(Math.floor(next() * 2_000)) }));
+            break;
+          } catch (error) { if (tried > 300) throw error; await wait(100); }
         }
       }
     })();
@@ -62,8 +98,9 @@ export async function killTest(lab: Lab, packageDir: string, { messages, kills, 
     await Promise.all([arriving, killing, restarting]);
     await running.ready;
     const books = () => readFileSync(join(stateDir, 'executions.jsonl'), 'utf8').split('\n').slice(0, -1).map(line => JSON.parse(line) as StoredExecution);
-    const subjects = () => books().flatMap(({ items }) => (items as { subject?: string }[] | undefined ?? []).map(item => item.subject!));
-    const wanted = Array.from({ length: messages }, (_, i) => `m${i}`);
+    const subjects = () => books().flatMap(({ items }) => (items as { subject?: string }[] | undefined ?? []).map(named));
+    const deedOf = (i: number) => DEEDS[i % DEEDS.length]!;
+    const wanted = Array.from({ length: messages }, (_, i) => changes ? named({ change: deedOf(i), subject: `m${i}`, id: `UID=${i + 1}` }) : `m${i}`);
     const missing = () => { const got = new Set(subjects()); return wanted.filter(one => !got.has(one)); };
     for (const end = performance.now() + patience; missing().length && performance.now() < end;) await wait(200);
     await wait(500);
@@ -77,6 +114,7 @@ export async function killTest(lab: Lab, packageDir: string, { messages, kills, 
     assert.deepEqual({ lost: missing(), repeated, problems, foreign: [...times.keys()].filter(one => !wanted.includes(one)) }, { lost: [], repeated: [], problems: [], foreign: [] }, `seed ${seed}`);
     assert.ok(ms < 5_000);
   } finally {
+    client.close();
     await running.kill();
     rmSync(stateDir, { recursive: true, force: true });
   }

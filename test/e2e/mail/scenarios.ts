@@ -80,6 +80,35 @@ export const scenarios: Record<string, Scenario> = {
     await wait(1_000);
     await w.finish();
   },
+  'messages marked, moved and deleted by another client, with connections that break': async (engine, lab) => {
+    const w = await watch(engine, lab, 'changes', {
+      parameters: { event: 'messageChanged', changes: ['starred', 'unstarred', 'read', 'moved', 'deleted'], options: { interval: 10 } },
+      before: w => w.send('a', 'b', 'c', 'd'),
+    });
+    const told = () => w.active.executions.flatMap(run => run.items('Mail')).map(({ json }) => `${String(json.change)} ${String(json.subject ?? json.id)}`);
+    const phone = await lab.phone(w.user), folder = `${lab.prefix}Changed`;
+    await phone.mailboxCreate(folder);
+    await phone.mailboxOpen('INBOX');
+    const happens = async (what: () => Promise<unknown>, ...wanted: RegExp[]) => {
+      await what();
+      await w.until(() => wanted.every(one => told().some(text => one.test(text))), 40_000, wanted.join());
+    };
+    await happens(() => phone.messageFlagsAdd('1', ['\\Flagged', '\\Seen'], { uid: true }), /^starred a$/, /^read a$/);
+    w.proxy.reset();
+    await happens(() => phone.messageFlagsRemove('1', ['\\Flagged'], { uid: true }), /^unstarred a$/);
+    await happens(() => phone.messageMove('2', folder, { uid: true }), /^moved b$/);
+    w.proxy.refuse();
+    await phone.messageFlagsAdd('4', ['\\Flagged'], { uid: true });
+    await phone.messageDelete('3', { uid: true });
+    w.proxy.pass();
+    await happens(async () => {}, /^starred d$/, /^deleted .*UID=3$/);
+    await happens(() => phone.messageFlagsAdd('1', ['\\Flagged'], { uid: true }), /^starred a$/);
+    await w.until(() => told().filter(text => text === 'starred a').length === 2, 40_000, 'the second star');
+    await wait(300);
+    assert.equal(told().length, 7, told().join());
+    await phone.logout();
+    await w.finish();
+  },
   'flapping': async (engine, lab) => {
     const w = await watch(engine, lab, 'flap');
     await ready(w);

@@ -1,16 +1,13 @@
 import type { FetchMessageObject } from '../libraries.js';
 import { outline, type Outline } from '../mime/structure.js';
 import type { Input } from './input.js';
+import { passesEnvelope } from './words.js';
 
 export function passes(values: Input, row: FetchMessageObject, shape: Outline | undefined): boolean {
-  const has = (text: string | undefined, part: string) => (text ?? '').toLowerCase().includes(part.toLowerCase());
   if (values.unseen && row.flags?.has('\\Seen')) return false;
   if (values.largerThan !== undefined && !((row.size ?? 0) > values.largerThan)) return false;
   if (values.smallerThan !== undefined && !((row.size ?? 0) < values.smallerThan)) return false;
-  if (row.envelope) {
-    if (values.from && !row.envelope.from?.some(one => has(`${one.name ?? ''} <${one.address ?? ''}>`, values.from!))) return false;
-    if (values.subject && !has(row.envelope.subject, values.subject)) return false;
-  }
+  if (!passesEnvelope(values, row.envelope)) return false;
   return values.hasAttachment === undefined || !shape || shape.attachments.length > 0 === values.hasAttachment;
 }
 

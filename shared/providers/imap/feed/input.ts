@@ -1,10 +1,11 @@
+import { MailError } from '../../../errors.js';
 import { choice, flag, list, number, text, type Values } from '../../../fields.js';
+import { asksForText, wordFields } from './words.js';
 
 export const input = {
   folders: list('Folders', text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder' }),
     { maxItems: 20, default: ['INBOX'], help: 'News of the first one arrives at once, of the others within a minute.' }),
-  from: text('From', { maxLength: 500, group: 'Filters', help: 'Only messages whose sender contains this.' }),
-  subject: text('Subject', { maxLength: 500, group: 'Filters', help: 'Only messages whose subject contains this.' }),
+  ...wordFields,
   unseen: flag('Unread Only', { group: 'Filters', help: 'Whether messages that were read elsewhere meanwhile are left out.' }),
   hasAttachment: flag('Has Attachment', { group: 'Filters', help: 'Whether only messages with an attachment come, or only those without.' }),
   largerThan: number('Larger Than', { min: 0, unit: 'bytes', group: 'Filters', help: 'In bytes.' }),
@@ -14,3 +15,11 @@ export const input = {
     help: 'Attachments larger than this, in bytes, are described but not fetched.' }),
 };
 export type Input = Values<typeof input>;
+
+/** A filter on the text has it read, whatever else is wanted. Throws `invalid_input` for a raw message, which is not taken apart here. */
+export function withTexts(values: Input): Input {
+  if (!asksForText(values) || values.fetch === 'text' || values.fetch === 'full') return values;
+  if (values.fetch === 'envelope') return { ...values, fetch: 'text' };
+  const message = 'Filters on the text need the text to be fetched: choose Text and HTML, or take the filter away.';
+  throw new MailError('invalid_input', message, { issues: [{ field: 'fetch', message }] });
+}

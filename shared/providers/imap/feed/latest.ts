@@ -7,6 +7,7 @@ import { fetchRows } from '../wire/fetch.js';
 import { foldersOf, OF_ONE } from './folders.js';
 import type { Input } from './input.js';
 import { itemOf } from './items.js';
+import { asksForText } from './words.js';
 import { newTrack, SILENCE } from './track.js';
 import { collect, type Collected } from './window.js';
 
@@ -44,13 +45,14 @@ async function latestIn(ctx: Context, folder: string, values: Input, most: numbe
       if (!uids.length) break;
       const all = (wanted: readonly number[], fetch: Input['fetch']) => collectAll(wanted, one =>
         collect(ctx, client, mailbox, folder, one, { ...values, fetch }, newTrack()));
-      const passing = (await all(uids.sort((a, b) => a - b), 'envelope')).map(({ uid }) => uid).slice(found.length - most);
+      const described = (await all(uids.sort((a, b) => a - b), 'envelope')).map(({ uid }) => uid);
+      const passing = asksForText(values) ? described : described.slice(found.length - most);
       const whole: typeof found = [];
       for (const { uid, message } of await all(passing, values.fetch)) {
         if (message.unreadable) notes.push(`A message in "${folder}" cannot be read: ${message.error || 'the server does not deliver it.'}`);
         else whole.push({ item: itemOf(folder, uidValidity, uid, message), at: arrived.get(uid) || 0 });
       }
-      found.unshift(...whole);
+      found.unshift(...whole.slice(found.length - most));
     }
     return found;
   }, { fresh: true, reads: true, silence: SILENCE });

@@ -5,7 +5,7 @@ import type { ImapMessage } from '../messages/content.js';
 import { readCursor, type Cursor, type FolderState } from './cursor.js';
 import { baseline } from './firstLook.js';
 import { foldersOf, OF_ONE } from './folders.js';
-import { input, type Input } from './input.js';
+import { input, withTexts, type Input } from './input.js';
 import { latest } from './latest.js';
 import { look } from './look.js';
 
@@ -13,8 +13,8 @@ import { look } from './look.js';
 export const messageReceived = feed({
   summary: 'A message arrived in a folder',
   input,
-  since: (ctx, values, cursor) => since(ctx, values, cursor),
-  latest: (ctx, values, most) => latest(ctx, values, most),
+  since: (ctx, values, cursor) => since(ctx, withTexts(values), cursor),
+  latest: (ctx, values, most) => latest(ctx, withTexts(values), most),
   from: (ctx, values, at) => beginAt(ctx, values, Date.parse(at)),
   watch: (ctx, values, changed) => watchFolders(ctx, foldersOf(values), changed),
 });

@@ -13,6 +13,7 @@ import type { Input } from './input.js';
 import { unreadable } from './items.js';
 import { alone, onlyRefusal } from './refusals.js';
 import type { Track } from './track.js';
+import { passesText } from './words.js';
 
 /** So many bytes of messages are handed over at once; see look.ts. */
 const WINDOW_BYTES = 384 * 1024;
@@ -62,7 +63,8 @@ export async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxOb
     if (uid > end || gone.has(uid)) continue;
     // The filter could not tell before the message was taken apart.
     const late = message && !shape && values.hasAttachment !== undefined && !message.error && !!message.attachments?.length !== values.hasAttachment;
-    done.push({ uid, message: !message || late ? undefined : isRead && !message.error ? await withText(message) : inReadingOrder(message) });
+    const read = !message || late ? undefined : isRead && !message.error ? await withText(message) : inReadingOrder(message);
+    done.push({ uid, message: read && isRead && !passesText(values, read) ? undefined : read });
   }
   return { done, missing: missing.filter(uid => uid <= end), cut: end < Infinity, last: end };
 }

@@ -58,7 +58,11 @@ interface Hub extends Logins {
   /** The folder whose news the server tells by itself. */
   pushed?: string;
 }
-interface Watcher { ctx: Context; folders: readonly string[]; changed(pushed: boolean): void; fail(error: unknown): void }
+interface Watcher {
+  ctx: Context; folders: readonly string[]; changed(pushed: boolean): void; fail(error: unknown): void;
+  /** News is also what happens to messages that are there already. */
+  changes?: boolean;
+}
 
 const hubs = new Map<string, Hub>();
 
@@ -476,18 +480,20 @@ const ANSWER_DEADLINE = 30_000;
 const PROBE_EVERY = 30_000, OTHERS_EVERY = 60_000, POLL_EVERY = 15_000;
 
 /**
- * Calls `changed` when one of the folders may hold something new, until `ctx.signal` aborts. All watchers of an account share one
+ * Calls `changed` when one of the folders may hold something new, until `ctx.signal` aborts; with `changes` also when a message of the folder
+ * waited on was marked or went. All watchers of an account share one
  * connection, which idles on the first folder of the first (RFC 2177); the other folders are asked for by STATUS. Rejects when that
  * connection dies, so that the caller decides when to come back.
  */
-export async function watchFolders(ctx: Context, folders: readonly string[], changed: Watcher['changed']): Promise<void> {
+export async function watchFolders(ctx: Context, folders: readonly string[], changed: Watcher['changed'],
+  { changes = false }: Pick<Watcher, 'changes'> = {}): Promise<void> {
   const end = endpoint(ctx, 'imap');
   const hub = hubOf(ctx);
   if (ctx.signal?.aborted) return;
   let leaveHub: () => void = () => {};
   try {
     await new Promise<void>((resolve, reject) => {
-      const watcher: Watcher = { ctx, folders, changed, fail: reject };
+      const watcher: Watcher = { ctx, folders, changed, fail: reject, changes };
       hub.watchers.add(watcher);
       const stop = () => resolve();
       ctx.signal?.addEventListener('abort', stop, { once: true });
@@ -532,9 +538,11 @@ export function remind(ctx: Context, folder: string, ms: number): void {
   setTimeout(() => tell(hub, folder), ms).unref();
 }
 
-/** Calls the watchers of a folder; all of them where none is named. */
-const tell = (hub: Hub, folder?: string) => {
-  for (const watcher of [...hub.watchers]) if (folder === undefined || watcher.folders.includes(folder)) inform(hub, watcher);
+/** Calls the watchers of a folder; all of them where none is named. `changes`: only those that want to hear of messages they know. */
+const tell = (hub: Hub, folder?: string, changes = false) => {
+  for (const watcher of [...hub.watchers]) {
+    if ((folder === undefined || watcher.folders.includes(folder)) && (!changes || watcher.changes)) inform(hub, watcher);
+  }
 };
 const inform = (hub: Hub, watcher: Watcher) => watcher.changed(hub.pushed !== undefined && watcher.folders[0] === hub.pushed);
 
@@ -558,6 +566,7 @@ async function follow(hub: Hub, end: Endpoint): Promise<void> {
   };
   let main = '';
   client.on('exists', () => tell(hub, main));
+  for (const event of ['flags', 'expunge'] as const) client.on(event, () => tell(hub, main, true));
   const seen = new Map<string, string>();
   let idles = client.capabilities.has('IDLE') || client.capabilities.has('IMAP4rev2');
   let othersAt = 0, timer: NodeJS.Timeout | undefined;
