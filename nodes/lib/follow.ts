@@ -13,6 +13,8 @@ export interface TriggerState {
   /** The batch under way, so that after a crash the very same one is offered again, and its name, which stays even if some of it is gone by then. */
   batch?: string[];
   batchName?: string;
+  /** Messages whose executions have succeeded and which are still to be marked or moved, with the plain values that name them. */
+  owed?: FeedItem[];
   /** How things stood when this was last stored: for people, also in another process or after the end of this one. */
   seen?: Stored;
 }
@@ -96,7 +98,7 @@ export function follow(options: FollowOptions): Follower {
   let failures = 0, down: { since: number; told: boolean } | undefined, refused = 0, refusalTold = false;
   const progress = () => { failures = 0; };
   const strikes = new Map<string, number>();
-  const owed: FeedItem[] = [];
+  const acknowledging = new Set<Promise<unknown>>();
   const warned = new Set<string>(), untold: string[] = [];
   let toldAt = -Infinity;
 
@@ -289,23 +291,36 @@ export function follow(options: FollowOptions): Follower {
     for (const item of items) strikes.delete(item.id);
     progress();
     status.executed += how === 'known' ? 0 : 1;
-    if (how === 'success' && options.acknowledge) for (const item of items) await acknowledge(source, item);
+    if (how === 'success' && options.acknowledge) for (const item of items) if (!await acknowledge(source, item)) owe(item);
     return how;
   }
 
-  async function acknowledge(source: Source, item: FeedItem) {
-    try { await options.acknowledge!(source, item); } catch (error) {
-      const away = isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited') && owed.length < MOST;
-      if (away) owed.push({ id: item.id, item: bare(item.item) });
+  /** False where it has to be tried again, because the vendor was away, or this trigger was closed in the middle of it. */
+  async function acknowledge(source: Source, item: FeedItem): Promise<boolean> {
+    const asked = options.acknowledge!(source, item);
+    acknowledging.add(asked);
+    try { await asked; } catch (error) {
+      const away = stop.signal.aborted || (isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited'));
       const what = `The execution succeeded, but marking, moving or deleting the message ${item.id} `
         + `${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`;
       if (away) options.log(what); else options.warn?.(what);
-    }
+      return !away;
+    } finally { acknowledging.delete(asked); }
+    return true;
   }
 
-  /** What could not be acknowledged while the vendor was away. */
+  /** Keeps it with the state, so that the next start knows of it. */
+  function owe({ id, item }: FeedItem) {
+    state.owed = [...state.owed ?? [], { id, item: bare(item) }].slice(-MOST);
+  }
+
+  /** What could not be acknowledged before. */
   async function settle(source: Source) {
-    for (const item of owed.splice(0)) await raced(acknowledge(source, item), stop.signal);
+    for (const item of options.acknowledge ? state.owed ?? [] : []) {
+      if (!await raced(acknowledge(source, item), stop.signal)) continue;
+      state.owed = state.owed!.filter(({ id }) => id !== item.id);
+      if (!state.owed.length) delete state.owed;
+    }
   }
 
   return {
@@ -313,7 +328,9 @@ export function follow(options: FollowOptions): Follower {
     async close() {
       stop.abort();
       const over = new AbortController();
-      await Promise.race([loop.finally(() => over.abort()), sleep(CLOSING, over.signal)]);
+      // What becomes of the marks under way is to stand in the state before it is stored.
+      const ended = loop.then(() => Promise.allSettled(acknowledging)).then(() => new Promise(resolve => { setImmediate(resolve); }));
+      await Promise.race([ended.finally(() => over.abort()), sleep(CLOSING, over.signal)]);
     },
   };
 }

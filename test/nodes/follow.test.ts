@@ -232,6 +232,29 @@ describe('follow', () => {
     assert.equal(it_.executed.length, 3);
   });
 
+  it('acknowledges at its next start what it was closed in the middle of', async () => {
+    const box = mailbox(), marked: string[] = [];
+    let begun = false, broken: (error: Error) => void = () => {};
+    const it_ = host(box, { acknowledge: async (_, item) => {
+      if (!begun) { begun = true; await new Promise((_resolve, reject) => { broken = reject; }); }
+      marked.push(item.id);
+    } });
+    const state: TriggerState = { cursor: '0' };
+    const trigger = it_.start(state);
+    box.arrive('a');
+    await turn(() => begun);
+    const closing = trigger.close();
+    broken(new Error('The connection was closed.'));
+    await closing;
+    const stored = JSON.parse(JSON.stringify(state)) as TriggerState;
+    assert.deepEqual(stored.owed, [{ id: 'a', item: { id: 'a' } }]);
+    const again = it_.start(stored);
+    await turn(() => marked.length === 1);
+    await turn(() => stored.owed === undefined);
+    await again.close();
+    assert.deepEqual([marked, it_.executed], [['a'], [['a']]]);
+  });
+
   it('sets aside a message whose files the vendor refuses, after some tries, in singles and in batches', async () => {
     for (const batchSize of [undefined, 3]) {
       const box = mailbox();

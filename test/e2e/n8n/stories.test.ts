@@ -188,7 +188,7 @@ describe('an IMAP account in n8n', function () {
     const found = await triggered(id, 2);
     assert.deepEqual(found.flatMap(one => one.outputs('News').map(({ json }) => json.subject)).sort(), ['Mark 1', 'Mark 2']);
     const seen = () => mail.folder(ANN).messages.filter(one => one.flags.includes('\\Seen')).map(one => /^Subject: (.*)\r$/m.exec(String(bytesOf(one)))?.[1]).sort();
-    await eventually('both to be marked', () => seen().length === 2, 30_000);
+    await eventually('both to be marked', () => { if (seen().length !== 2) throw new Error(`Marked are: ${seen().join(', ')}`); return true; }, 30_000);
     assert.deepEqual(seen(), ['Mark 1', 'Mark 2']);
     await deactivate(host, id);
   });
