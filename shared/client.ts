@@ -40,6 +40,8 @@ export interface Client<P extends Provider = Provider> {
   supports(name: string): boolean;
   /** Streams (`*.list`) are returned at once and fetch when read; everything else is a promise. Rejects with a `MailError`. */
   call: string extends keyof P['operations'] ? CallByName : Call<P>;
+  /** What an operation would do, as far as only its provider can say; undefined where that says nothing. Reads, and changes nothing. */
+  preview(name: string, input: Record<string, unknown>): Promise<Readonly<Record<string, unknown>> | undefined>;
   /** The next batch of a feed; see `Feed.since`. */
   since<N extends FeedName<P>>(feed: N, input: FeedInput<P, N>, cursor?: string): Promise<Batch<ItemOf<P['feeds'][N]>>>;
   /** The latest few of a feed, oldest first, and nothing to go on from; `most` is 1 to 100. See `Feed.latest`. */
@@ -99,6 +101,14 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
         const failed = leaving(error, name, input);
         // A list is refused when it is read, everything else as a rejected promise: callers need only one way to catch.
         return (name.endsWith('.list') ? refusedStream(failed) : Promise.reject(failed)) as never;
+      }
+    },
+    async preview(name, input) {
+      try {
+        const operation = find(provider.operations as Readonly<Record<string, Operation>>, name, 'operation');
+        return await operation.preview?.(context(name, input), validate(operation.input, input) as never);
+      } catch (error) {
+        throw leaving(error, name, input);
       }
     },
     since: (name, input, cursor) => onFeed(name, input, (feed, ctx, values) => feed.since(ctx, values as never, cursor)),

@@ -49,6 +49,8 @@ export interface Operation<I extends Fields = Fields, R = unknown> {
   /** The operations of the customer's order that this fulfils, in the order's own words. */
   orders?: readonly string[];
   run(ctx: Context, input: Values<I>): R;
+  /** For a dry run: what is only found out by reading, such as whom an answer would go to. Rejects where `run` would. */
+  preview?(ctx: Context, input: Values<I>): Promise<Readonly<Record<string, unknown>>>;
 }
 /** Infers the input type of an operation from its fields. */
 export const operation = <const I extends Fields, R>(op: Operation<I, R>) => op;

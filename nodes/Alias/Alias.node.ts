@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { nodeProperties, runItems, searchMethods } from '../lib/index.js';
+import { CHOSEN_PROVIDER, nodeProperties, runItems, searchMethods } from '../lib/index.js';
 
 export class Alias implements INodeType {
   description: INodeTypeDescription = {
@@ -9,7 +9,7 @@ export class Alias implements INodeType {
     icon: { light: 'file:../../icons/alias.svg', dark: 'file:../../icons/alias.dark.svg' },
     group: ['transform'],
     version: 1,
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
+    subtitle: `={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + ${CHOSEN_PROVIDER} }}`,
     description: 'Administer the further addresses of mailboxes',
     defaults: { name: 'Alias' },
     usableAsTool: true,

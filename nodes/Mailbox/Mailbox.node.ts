@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
+import { CHOSEN_PROVIDER, credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
 
 export class Mailbox implements INodeType {
   description: INodeTypeDescription = {
@@ -10,7 +10,7 @@ export class Mailbox implements INodeType {
     group: ['transform'],
     // New nodes begin with IMAP since 1.1.
     version: [1, 1.1],
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
+    subtitle: `={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + ${CHOSEN_PROVIDER} }}`,
     description: 'Read, search, move and delete mail, and administer mailboxes and what belongs to them',
     defaults: { name: 'Mailbox' },
     usableAsTool: true,

@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { credentialTests, nodeProperties, runItems, searchMethods, sendAndWaitWebhook, sendAndWaitWebhooks } from '../lib/index.js';
+import { CHOSEN_PROVIDER, credentialTests, nodeProperties, runItems, searchMethods, sendAndWaitWebhook, sendAndWaitWebhooks } from '../lib/index.js';
 
 export class Send implements INodeType {
   description: INodeTypeDescription = {
@@ -10,7 +10,7 @@ export class Send implements INodeType {
     group: ['output'],
     // New nodes begin with IMAP since 1.1.
     version: [1, 1.1],
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
+    subtitle: `={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + ${CHOSEN_PROVIDER} }}`,
     description: 'Send, reply to and forward mail, and wait for a response',
     defaults: { name: 'Send' },
     usableAsTool: true,

@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
+import { CHOSEN_PROVIDER, credentialTests, nodeProperties, runItems, searchMethods } from '../lib/index.js';
 
 export class SpamList implements INodeType {
   description: INodeTypeDescription = {
@@ -9,7 +9,7 @@ export class SpamList implements INodeType {
     icon: { light: 'file:../../icons/spamList.svg', dark: 'file:../../icons/spamList.dark.svg' },
     group: ['transform'],
     version: [1, 1.1],
-    subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + $parameter["provider"] }}',
+    subtitle: `={{ $parameter["operation"] + ": " + $parameter["resource"] + " at " + ${CHOSEN_PROVIDER} }}`,
     description: 'Block and allow senders: block lists, safe lists and spam settings of a mailbox',
     defaults: { name: 'Spam List' },
     usableAsTool: true,

@@ -1,6 +1,6 @@
 import type { INodeType, INodeTypeDescription, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { credentialTests, searchMethods, severalMethods, startTrigger, triggerProperties } from '../lib/index.js';
+import { CHOSEN_PROVIDER, credentialTests, searchMethods, severalMethods, startTrigger, triggerProperties } from '../lib/index.js';
 
 export class SyncTrigger implements INodeType {
   description: INodeTypeDescription = {
@@ -10,7 +10,7 @@ export class SyncTrigger implements INodeType {
     group: ['trigger'],
     // Since 1.1 folders are picked, and new nodes begin with IMAP; nodes of version 1 keep their typed names.
     version: [1, 1.1],
-    subtitle: '={{ $parameter["provider"] + ": " + $parameter["event"].replace(/([A-Z])/g, " $1").toLowerCase() }}',
+    subtitle: `={{ ${CHOSEN_PROVIDER} + ": " + $parameter["event"].replace(/([A-Z])/g, " $1").toLowerCase() }}`,
     description: 'Starts the workflow once for each new email, or for each change of a mailbox, without loss or repetition',
     eventTriggerDescription: 'Waiting for news from the provider',
     activationMessage: 'The mailbox is being watched. Each new message or change starts one execution; after an interruption the trigger catches up.',

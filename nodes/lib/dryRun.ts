@@ -5,11 +5,12 @@ type Values = Record<string, unknown>;
 type Table = Readonly<Record<string, Operation | undefined>>;
 
 /**
- * What an operation would do, found out without doing it. `changes` names only what differs where the object could be read; `related` holds what else
+ * What an operation would do, found out without doing it. For a mail `from`, `to`, `cc` and `bcc` say whose it would be and whom it would reach. `changes` names only what differs where the object could be read; `related` holds what else
  * it names, such as the folder a message goes to; `entry` is what the list holds of what would be added or removed.
  */
 interface Preview {
   dryRun: true; note: string; changes?: { field: string; from: unknown; to: unknown }[]; current?: unknown; entry?: unknown; related?: Values; from?: string;
+  to?: unknown; cc?: unknown; bcc?: unknown; subject?: unknown;
   operation: string; effect: string; input: Values;
 }
 
@@ -31,13 +32,14 @@ export async function dryRun(client: Client, name: string, operation: Operation,
   if (entry?.found === false && REMOVES.test(verb)) throw located(new MailError('not_found', `${entry.what} is not on the list.`), provider.name, name);
   const changes = current && verb === 'update' ? differences(operation, values, current, Object.keys(reading![1].input)) : undefined;
   const unchanged = changes?.length === 0 || (entry?.found === true && verb === 'add');
+  const preview = await client.preview(name, input);
   const sender = values.from ?? (related.mailbox as Values | undefined)?.email ?? ('from' in operation.input ? own : undefined);
   return {
     dryRun: true, note: unchanged ? 'Everything is like this already.'
       : [`Would run: ${operation.summary.replace(/\.$/, '')}.`, ...contents(operation, current), 'Nothing was sent but what reads.'].join(' '),
     ...(changes ? { changes } : {}), ...(current ? { current: brief(current) } : {}), ...(entry?.item ? { entry: simple(entry.item) } : {}),
     ...(Object.keys(related).length ? { related: Object.fromEntries(Object.entries(related).map(([key, one]) => [key, brief(one as Values)])) } : {}),
-    ...(typeof sender === 'string' ? { from: sender } : {}), operation: name, effect: operation.effect,
+    ...(typeof sender === 'string' ? { from: sender } : {}), ...preview, operation: name, effect: operation.effect,
     input: Object.fromEntries(Object.entries(values).map(([key, value]) => [key, showable(operation.input[key]!, value)])),
   };
 }

@@ -12,6 +12,9 @@ import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf
 export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields',
   'authentication', 'credentials', 'options', 'consequence', 'allowDestructive', 'attachmentsFrom'] as const;
 
+/** For subtitles, inside an expression: the chosen provider as people call it. */
+export const CHOSEN_PROVIDER = `(${JSON.stringify(Object.fromEntries(providers.map(({ id, name }) => [id, name])))})[$parameter["provider"]]`;
+
 /** The operations a node offers at a provider, as [name, operation]. */
 export const offered = (node: NodeName, provider: Provider): [string, Operation][] =>
   (Object.entries(provider.operations) as [string, Operation][]).filter(([name]) => ownerOf(name) === node);

@@ -251,8 +251,20 @@ describe('mail from the nodes', function () {
     });
     it('says from whom to whom a mail would go', async () => {
       const before = mail.smtp.seen.messages.length, said = await dry('send', 'message.send', { to: 'u1@test.local', subject: 's', text: 't' });
-      assert.deepEqual([said.from, (said.input as Values).to], ['u0@test.local', ['u1@test.local']]);
+      assert.deepEqual([said.from, said.to, said.subject], ['u0@test.local', ['u1@test.local'], 's']);
+      const { uid } = mail.deliver('u0@test.local', ['From: Ann <ann@x.test>', 'Reply-To: desk@x.test', 'To: u0@test.local, Bob <bob@x.test>', 'Subject: asked', '', 'long text']
+        .join('\r\n'));
+      const message = byId(`INBOX;UIDVALIDITY=${mail.folder('u0@test.local').uidValidity};UID=${uid}`);
+      const answer = await dry('send', 'message.reply', { message, text: 't', additionalFields: { replyAll: true } });
+      assert.deepEqual([answer.from, answer.to, answer.cc, answer.subject], ['u0@test.local', ['desk@x.test'], ['"Bob" <bob@x.test>'], 'Re: asked']);
+      const passed = await dry('send', 'message.forward', { message, to: 'u2@test.local', text: 't' });
+      assert.deepEqual([passed.from, passed.to, passed.subject], ['u0@test.local', ['u2@test.local'], 'Fwd: asked']);
+      const draft = await one('mailbox', 'imap', 'draft.create', { additionalFields: { to: 'u3@test.local', subject: 'later', text: 't' } });
+      const sent = await dry('mailbox', 'draft.send', { message: byId(String(draft.id)) });
+      assert.deepEqual([sent.from, sent.to], ['u0@test.local', ['u3@test.local']]);
+      await assert.rejects(dry('mailbox', 'draft.send', { message }), /is no draft/);
       assert.equal(mail.smtp.seen.messages.length, before);
+      assert.ok(!mail.folder('u0@test.local').messages.find(one => one.uid === uid)!.flags.includes('\\Answered'));
     });
   });
 });

@@ -143,7 +143,7 @@ const { saveToSent, notify: _notify, ...draftEnvelope } = ENVELOPE;
 /** The operations on drafts. */
 export const drafts = {
   'draft.create': operation({
-    summary: 'Put a draft into the drafts folder: a new mail, an answer or a forward', effect: 'write', docs: 'RFC 9051 section 2.3.2, RFC 6154',
+    summary: 'Create a draft: a new mail, an answer or a forward', effect: 'write', docs: 'RFC 9051 section 2.3.2, RFC 6154',
     input: {
       kind: choice('Kind', { new: 'New Mail', reply: 'Reply', replyAll: 'Reply to All', forward: 'Forward' }, { default: 'new' }),
       message: text('Message', { maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
@@ -163,9 +163,16 @@ export const drafts = {
     },
   }),
   'draft.send': operation({
-    summary: 'Send a draft and take it out of the drafts folder', effect: 'write', docs: 'RFC 6409, RFC 5322 section 3.6.1',
+    summary: 'Send a draft; it leaves the drafts folder then', effect: 'write', docs: 'RFC 6409, RFC 5322 section 3.6.1',
     doubt: 'Where the server does not say whether it has the message, the draft stays and the outcome is unknown.',
     input: { ...messageField, saveToSent },
     run: (ctx, { message, saveToSent }): Promise<Sent> => sendDraft(ctx, message, saveToSent),
+    preview: async (ctx, { message }) => {
+      const place = placeOf(message);
+      endpoint(ctx, 'smtp');
+      await checkDraft(ctx, place);
+      const { from, everyone } = prepared(await sourceOf(ctx, place), settingsOf(ctx).address);
+      return { from, to: everyone };
+    },
   }),
 } satisfies Operations;

@@ -11,7 +11,7 @@ import { parentOf, type Parent } from '../messages/parent.js';
 import { granted, withFolder } from '../session/imapPool.js';
 import { addresses, BODY, ENVELOPE, type Mail, type More } from './mailFields.js';
 import { messageField } from './message.js';
-import { send, type Sent } from './send.js';
+import { addressing, send, type Sent } from './send.js';
 
 /** Sets a flag on the message that was answered or forwarded. Where that fails the mail is sent all the same. */
 export async function flagged(ctx: Context, place: Place, name: string): Promise<boolean> {
@@ -97,6 +97,10 @@ export const replying = {
       if (receipt.outcome === 'done') return marked(receipt, 'markedAnswered', await flagged(ctx, place, '\\Answered'));
       return receipt;
     },
+    preview: async (ctx, { message, replyAll, quote, automatic, ...mail }) => {
+      const made = await answerOf(ctx, placeOf(message), { replyAll, quote, automatic }, mail);
+      return addressing(ctx, made.mail, made.more);
+    },
   }),
   'message.forward': operation({
     summary: 'Forward a message', effect: 'write', docs: 'RFC 5322 section 3.6.4',
@@ -113,6 +117,10 @@ export const replying = {
       const receipt = await send(ctx, forward, more);
       if (receipt.outcome === 'done') return marked(receipt, 'markedForwarded', await flagged(ctx, place, '$Forwarded'));
       return receipt;
+    },
+    preview: async (ctx, { message, as, ...mail }) => {
+      const made = await forwardOf(ctx, placeOf(message), as, mail);
+      return addressing(ctx, made.mail, made.more);
     },
   }),
 } satisfies Operations;

@@ -34,6 +34,15 @@ export async function send(ctx: Context, mail: Mail, more: More = {}): Promise<S
   return sentAs({ id: `<${out.id}>`, from: out.from.email }, result, saved);
 }
 
+/** Who a mail would be from, and whom it would go to; with the checks that come before it is sent. */
+export async function addressing(ctx: Context, mail: Mail, more: More = {}) {
+  endpoint(ctx, 'smtp');
+  const out = outgoing(mail, settingsOf(ctx).address, more);
+  await checkAbilities(ctx, out, mail.notify);
+  return { from: out.from.email, to: mail.to ?? [], ...(mail.cc?.length ? { cc: mail.cc } : {}), ...(mail.bcc?.length ? { bcc: mail.bcc } : {}),
+    ...(mail.subject === undefined ? {} : { subject: mail.subject }) };
+}
+
 /** A receipt whose plain words stand beside the whole answer. */
 export function sentAs({ id, from }: { id: string; from: string }, result: Offered, saved: Saved = { savedToSent: false }): Sent {
   const { accepted, rejected, tries, response, why, outcome } = result;
@@ -88,5 +97,6 @@ export const sending = {
     doubt: 'A server may take a message and still not deliver it; what comes back later is a message of its own.',
     input: sendInput,
     run: (ctx, input): Promise<Sent> => send(ctx, input),
+    preview: (ctx, input) => addressing(ctx, input),
   }),
 } satisfies Operations;
