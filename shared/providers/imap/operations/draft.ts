@@ -163,7 +163,7 @@ export const drafts = {
     },
   }),
   'draft.send': operation({
-    summary: 'Send a draft; it leaves the drafts folder then', effect: 'write', docs: 'RFC 6409, RFC 5322 section 3.6.1',
+    summary: 'Send a draft', effect: 'write', docs: 'RFC 6409, RFC 5322 section 3.6.1',
     doubt: 'Where the server does not say whether it has the message, the draft stays and the outcome is unknown.',
     input: { ...messageField, saveToSent },
     run: (ctx, { message, saveToSent }): Promise<Sent> => sendDraft(ctx, message, saveToSent),
