@@ -329,7 +329,12 @@ export function follow(options: FollowOptions): Follower {
       stop.abort();
       const over = new AbortController();
       // What becomes of the marks under way is to stand in the state before it is stored.
-      const ended = loop.then(() => Promise.allSettled(acknowledging)).then(() => new Promise(resolve => { setImmediate(resolve); }));
+      const ended = (async () => {
+        await loop;
+        if (!acknowledging.size) return;
+        await Promise.allSettled(acknowledging);
+        await new Promise(resolve => { setImmediate(resolve); });
+      })();
       await Promise.race([ended.finally(() => over.abort()), sleep(CLOSING, over.signal)]);
     },
   };
