@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import {
-  base, exchange, exchangeStream, excerpt, nextStep, NotSent, isMailError, MailError, path, pause, query, redact, restAfter, retryAfter, textOf, type HttpRequest, type HttpStream, type MailError as Failure,
+  base, exchange, exchangeStream, excerpt, nextStep, NotSent, isMailError, MailError, originOf, path, pause, query, redact, restAfter, retryAfter, textOf, type HttpRequest, type HttpStream, type MailError as Failure,
 } from '../../shared/index.js';
 import type { Context } from '../../shared/index.js';
 
@@ -200,7 +200,15 @@ describe('path', () => {
       assert.equal(url.pathname.split('/').length, 4);
     }), { numRuns: 1000, examples: [['../x'], ['a/b'], ['%2e%2e'], ['a?b#c'], [';'], ['\\'], ['@'], ["'!*()"], ['.'], ['..'], ['\ud800']] });
   });
-  it('refuses empty parts', () => assert.throws(() => path`/x/${''}`, /must not be empty/));
+  it('refuses empty parts and dot segments, by name', () => {
+    assert.throws(() => path`/x/${''}`, /^MailError: An id or name must not be empty\.$/);
+    for (const part of ['.', '..']) assert.throws(() => path`/x/${part}`, new RegExp(`must not be "${part.replaceAll('.', '\\.')}"\\.$`));
+    assert.equal(path`/x/${"a'()*!"}`, '/x/a%27%28%29%2A%21');
+  });
+  it('says where an address points and nothing more', () => {
+    assert.equal(originOf('https://ann:pass@api.example.com:8443/secret?token=1'), 'https://api.example.com:8443');
+    assert.equal(originOf('/relative'), 'another address');
+  });
 });
 
 describe('textOf', () => {

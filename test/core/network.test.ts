@@ -143,10 +143,10 @@ describe('the network', function () {
     assert.doesNotMatch(lost.message, /Nothing was sent/);
   });
   it('keys go over plain HTTP to this machine only, unless the account says otherwise', () => {
-    for (const address of ['http://api.example.com', 'http://10.0.0.1:8080', 'HTTP://localhost.example.com', 'http://127.0.0.1.example.com', 'http://[::2]']) {
+    for (const address of ['http://api.example.com', 'http://10.0.0.1:8080', 'HTTP://localhost.example.com', 'http://127.0.0.1.example.com', 'http://[::2]', 'http://evillocalhost', 'http://localhost.', 'http://128.0.0.1', 'http://[::1:1]']) {
       assert.throws(() => scaleway(address), error => isMailError(error) && error.code === 'invalid_input' && error.details.issues?.[0]?.field === 'baseUrl' && /https:\/\//.test(error.message), address);
       connect(providerById('scaleway'), { baseUrl: address, secretKey: ID, plainHttp: true });
     }
-    for (const address of ['http://localhost:1', 'http://127.8.8.8', 'http://[::1]:80', 'https://api.example.com']) scaleway(address);
+    for (const address of ['http://localhost:1', 'http://mail.localhost', 'http://127.8.8.8', 'http://127.100.20.255', 'http://[::1]:80', 'https://api.example.com']) scaleway(address);
   });
 });
