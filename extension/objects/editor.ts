@@ -29,44 +29,27 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
   return {
     resolveCustomTextEditor(document, panel) {
       const { uri } = document;
-      const values = (one: Loaded): { values: Values; readonly?: string } => {
-        try {
-          return { values: readText(document.getText()) };
-        } catch (error) {
-          return {
-            values: one.values,
-            readonly: t('{0} Correct it in the JSON view. Until then, the form shows what was last saved.', (error as Error).message),
-          };
-        }
-      };
-      const form = (one: Loaded): FormModel => {
-        const now = values(one);
-        const account = accounts.list().find(({ id }) => id === one.place.account), provider = account?.provider;
-        return {
-          mode: 'document', title: labelOf(one.place.resource, one.item),
-          subtitle: [title(one.place.resource), statusOf(one.item) && stateLabel(statusOf(one.item)!), account?.name].filter(Boolean).join(' · '),
-          groups: render(one.editing.fields, {
-            pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General'),
-          }),
-          values: now.values, base: one.base ?? one.values, issues: one.issues,
-          actions: provider ? actions(one, provider) : [], ...(now.readonly ? { readonly: now.readonly } : {}),
-        };
-      };
       const connected = connectPage(panel.webview, panel.onDidDispose, {
         page: 'form', extension,
         async ready(again) {
           const sandbox = isLentId(documents.placeOf(uri)?.account ?? '');
-          if (again && documents.accountGone(uri)) await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount');
+          if (again && documents.accountGone(uri)) {
+            await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount');
+          }
           try { fill(await documents.load(uri, again)); } catch (error) {
-            connected.post({
-              type: 'held', title: labelOfDocument(uri), message: (error as Error).message, button: documents.accountGone(uri) ? sandbox ? t('Add Sandbox Account') : t('Add Account')
-                : isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry'),
-            });
+            const button = documents.accountGone(uri) ? sandbox ? t('Add Sandbox Account') : t('Add Account')
+              : isMailError(error) && error.code === 'unauthorized' ? t('Sign In') : t('Retry');
+            connected.post({ type: 'held', title: labelOfDocument(uri), message: (error as Error).message, button });
           }
         },
         async answer(ask) {
           switch (ask.do) {
-            case 'edit': await edit(ask.field, ask.value); return undefined;
+            case 'edit': {
+              const mine = (edits.get(document) ?? Promise.resolve()).then(() => edit(documents, document, ask.field, ask.value));
+              edits.set(document, mine.catch(() => {}));
+              await mine;
+              return undefined;
+            }
             case 'save': await document.save(); return undefined;
             case 'action': await act(uri, ask.action); return undefined;
             case 'pick': return pick(await documents.load(uri), ask.field, ask.values);
@@ -74,44 +57,67 @@ export function createEditor({ extension, accounts, documents, act, pick }: Edit
           }
         },
       });
-      function edit(field: string, value: unknown): Promise<void> {
-        const mine = (edits.get(document) ?? Promise.resolve()).then(async () => {
-          const { editing: { fields } } = await documents.load(uri);
-          if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
-          for (let tries = 1; ; tries++) {
-            const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
-            if (same(now[field], value) || text === document.getText()) return;
-            const change = new vscode.WorkspaceEdit();
-            change.replace(uri, new vscode.Range(0, 0, document.lineCount, 0), text);
-            if (await vscode.workspace.applyEdit(change)) return;
-            // It was made of a text that was changed since, by the end of a save or in another editor.
-            if (tries === TRIES) throw new Error(t('The change could not be applied.'));
-          }
-        });
-        edits.set(document, mine.catch(() => {}));
-        return mine;
-      }
       /** Tells the menu in the title what the form in sight can do. */
       const able = (model: FormModel) => {
-        if (panel.active) void vscode.commands.executeCommand('setContext', 'mailroom.formCan', model.actions.map(({ id }) => id).join(';'));
+        const can = model.actions.map(({ id }) => id).join(';');
+        if (panel.active) void vscode.commands.executeCommand('setContext', 'mailroom.formCan', can);
       };
-      const fill = (one: Loaded) => { const model = form(one); connected.post({ type: 'form', form: model }); able(model); };
+      const fill = (one: Loaded) => { const model = formOf(accounts, document, one); connected.post({ type: 'form', form: model }); able(model); };
       const refill = () => { const one = documents.get(uri); if (one) fill(one); };
       const post = (how: { typing?: boolean; refused?: boolean }) => {
         const one = documents.get(uri);
-        if (one) connected.post({ type: 'values', ...values(one), base: one.base ?? one.values, issues: one.issues, ...how });
+        if (one) connected.post({ type: 'values', ...valuesOf(document, one), base: one.base ?? one.values, issues: one.issues, ...how });
       };
       const listening = [
         vscode.workspace.onDidChangeTextDocument(event => { if (event.document === document) post({ typing: true }); }),
         vscode.workspace.onDidSaveTextDocument(saved => { if (saved === document && !documents.unsaved(saved)) refill(); }),
         documents.problems(({ uri: changed, ...how }) => { if (changed.toString() === uri.toString()) post(how); }),
         documents.form(uri, () => panel.visible),
-        panel.onDidChangeViewState(() => { const one = documents.get(uri); if (one) able(form(one)); }),
+        panel.onDidChangeViewState(() => { const one = documents.get(uri); if (one) able(formOf(accounts, document, one)); }),
         documents.renewed(changed => { if (changed.query === uri.query) refill(); }),
       ];
       panel.onDidDispose(() => { for (const one of listening) one.dispose(); });
     },
   };
+}
+
+/** The values that a document's text holds; while it is broken, those that were saved last. */
+function valuesOf(document: vscode.TextDocument, one: Loaded): { values: Values; readonly?: string } {
+  try {
+    return { values: readText(document.getText()) };
+  } catch (error) {
+    return {
+      values: one.values,
+      readonly: t('{0} Correct it in the JSON view. Until then, the form shows what was last saved.', (error as Error).message),
+    };
+  }
+}
+function formOf(accounts: Accounts, document: vscode.TextDocument, one: Loaded): FormModel {
+  const { values, readonly } = valuesOf(document, one), { resource } = one.place;
+  const account = accounts.list().find(({ id }) => id === one.place.account), provider = account?.provider, status = statusOf(one.item);
+  return {
+    mode: 'document', title: labelOf(resource, one.item),
+    subtitle: [title(resource), status && stateLabel(status), account?.name].filter(Boolean).join(' · '),
+    groups: render(one.editing.fields, {
+      pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General'),
+    }),
+    values, base: one.base ?? one.values, issues: one.issues,
+    actions: provider ? actions(one, provider) : [], ...(readonly ? { readonly } : {}),
+  };
+}
+/** Writes the value of a field into a document. */
+async function edit(documents: Documents, document: vscode.TextDocument, field: string, value: unknown): Promise<void> {
+  const { editing: { fields } } = await documents.load(document.uri);
+  if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
+  for (let tries = 1; ; tries++) {
+    const now = readText(document.getText()), text = textOf({ ...now, [field]: value ?? null });
+    if (same(now[field], value) || text === document.getText()) return;
+    const change = new vscode.WorkspaceEdit();
+    change.replace(document.uri, new vscode.Range(0, 0, document.lineCount, 0), text);
+    if (await vscode.workspace.applyEdit(change)) return;
+    // It was made of a text that was changed since, by the end of a save or in another editor.
+    if (tries === TRIES) throw new Error(t('The change could not be applied.'));
+  }
 }
 
 /** What can be done with the object of a form, beyond what the form does itself. */

@@ -60,8 +60,11 @@ export const formJourneys: Journeys = {
     await page.locator('.tab.dirty').waitFor();
     await until('it is on', async () => (await told())[0] === 'true');
     await field.getByRole('button', { name: 'Clear' }).click();
-    await until('nothing is left to save', async () => await page.locator('.tab.dirty').count() === 0);
     await until('it is as it was', async () => (await told())[0] === 'mixed');
+    box.vendors.outreach.forget();
+    await wb.save();
+    await until('it is saved', async () => await page.locator('.tab.dirty').count() === 0);
+    assert.deepEqual(writes(box, 'outreach'), [], 'there was nothing to send');
     there.sendRequiresSync = before;
     await wb.closeAll();
   },
