@@ -328,18 +328,35 @@ async function findings(frame: Loose): Promise<string[]> {
     .map(one => `${one.id} (${one.impact}): ${one.nodes.slice(0, 3).map(node => `${node.target.join(' ')} ${node.failureSummary.replace(/\s+/g, ' ').slice(0, 160)}`).join(' | ')}`);
 }
 
-async function run(version: Version, vsix: string, theme: keyof typeof THEMES, only?: readonly string[]): Promise<boolean> {
+/** A window as it is tried with, in CSS pixels; `zoomed` is what 200 % leave of it. */
+const USUAL = { width: 1400, height: 900 };
+const SIZES = { zoomed: { width: 700, height: 450 }, wide: { width: 2200, height: 1000 } };
+
+/** `sized`: each picture is taken in other sizes as well, and pages are looked at for what does not fit. */
+async function run(version: Version, vsix: string, theme: keyof typeof THEMES, only?: readonly string[], sized = false): Promise<boolean> {
   const spy = await startSpy(), box = await startSandboxes(spy.url);
   const server = await startServer({ version, vsix, env: { MAILROOM_SANDBOX: box.lines }, settings: { 'workbench.colorTheme': version === 'oldest' ? THEMES[theme].replace(' 2026', ' Modern') : THEMES[theme] } });
   const { page, close } = await openBrowser(server);
   const wb = workbench(page);
   let good = true, policy: string[] = [];
   page.on('console', (message: Loose) => { const text = String(message.text()); if (/Content Security Policy/.test(text) && /vscode-cdn|nonce-/.test(text)) policy.push(text.slice(0, 200)); });
-  const shot = async (name: string) => { await page.waitForTimeout(250); await page.screenshot({ path: join(pictures, `${version}-${theme}-${name}.png`) }); };
+  const picture = async (name: string) => {
+    await page.waitForTimeout(250);
+    await page.screenshot({ path: join(pictures, `${version}-${theme}-${name}.png`) });
+  };
+  const inSizes = async (what: (size: string) => Promise<void>) => {
+    for (const [size, pixels] of sized ? Object.entries(SIZES) : []) { await page.setViewportSize(pixels); await what(size); }
+    if (sized) await page.setViewportSize(USUAL);
+  };
+  const shot = async (name: string) => { await picture(name); await inSizes(size => picture(`${name}-${size}`)); };
   const check = async (kind: string, has?: string) => {
     const frame = await wb.webview(kind, has);
     const found = await findings(frame);
     assert.equal(found.length, 0, ['the accessibility engine finds nothing', kind, ...found].join('\n'));
+    await inSizes(async size => {
+      const [needs, has] = await frame.evaluate('[document.documentElement.scrollWidth, document.documentElement.clientWidth]') as [number, number];
+      assert.ok(needs <= has + 1, `${kind}, ${size}: the page needs ${needs} pixels and has ${has}`);
+    });
     const unseen = await unseenFocus(page, frame);
     assert.equal(unseen.length, 0, ['every control shows its focus', kind, ...unseen].join('\n'));
   };
@@ -390,13 +407,16 @@ async function main(): Promise<void> {
   let good = size < LARGEST;
   if (!good) console.log(`  ✘ it is to be smaller than ${(LARGEST / 1024).toFixed(0)} kB`);
   if (!wanted.length && !isReproducible(built)) { good = false; console.log('  ✘ a second build gives other bytes'); }
-  const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[]) => { console.log(`\n${version}, ${theme}`); good = await run(version, vsix, theme, some) && good; };
+  const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[], sized = false) => {
+    console.log(`\n${version}, ${theme}`);
+    good = await run(version, vsix, theme, some, sized) && good;
+  };
   if (has('browser') && !only.length) { console.log('\nmail, in the browser alone'); good = await runMail() && good; }
   if (has('inside') && !only.length) for (const version of ['newest', 'oldest'] as const) { console.log(`\n${version}, inside the extension host`); good = await runInside(version, vsix) && good; }
   if (has('newcomer') && (words.includes('newcomer') || !only.length)) { console.log('\nnewest, a newcomer'); good = await runNewcomer('newest', vsix, pictures) && good; }
   if (has('newest')) await each('newest', 'dark', only.length ? only : undefined);
   if (has('oldest')) await each('oldest', 'light', only.length ? only : undefined);
-  if (has('themes')) for (const theme of ['light', 'hc-dark', 'hc-light'] as const) await each('newest', theme, only.length ? only : ['adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers', 'reads a conv', 'shows overview', 'copies entries', 'signs in']);
+  if (has('themes')) for (const theme of ['light', 'hc-dark', 'hc-light'] as const) await each('newest', theme, only.length ? only : ['adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers', 'reads a conv', 'shows overview', 'copies entries', 'signs in'], true);
   process.exit(good ? 0 : 1);
 }
 void main().catch((error: unknown) => { console.error(error); process.exit(1); });
