@@ -70,6 +70,7 @@ export const rowJourneys: Journeys = {
     const form = await wb.webview('form', 'Create a mailbox'), domain = form.locator('[data-field=domain_id]');
     await domain.getByRole('button', { name: /^Choose/ }).click();
     await page.locator('.quick-input-widget input[type=text]').first().fill('mail.example.com');
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Use “mail.example.com”' }).waitFor();
     await page.locator('.quick-input-list .monaco-list-row', { hasText: /^\s*mail\.example\.com/ }).first().click();
     await until('its name is shown', async () => await domain.locator('input').inputValue() === 'mail.example.com');
     await form.locator('[data-field=local_part] input').fill('chosen.by.name');
