@@ -52,7 +52,7 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
     }
     case 'number': {
       const n = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-      if (typeof n !== 'number' || !Number.isFinite(n)) return complain(`must be a number, not ${named(value)}.`);
+      if (typeof n !== 'number' || !Number.isFinite(n)) return complain(`must be a number${unlike(value)}.`);
       if (!field.fraction && !Number.isInteger(n)) return complain('must be a whole number.');
       const { min = -Infinity, max = Infinity } = field;
       if (n < min || n > max) {
@@ -65,7 +65,7 @@ function checked(field: Field, value: unknown, complain: (message: string) => vo
     case 'flag':
       if (value === true || value === 'true') return true;
       if (value === false || value === 'false') return false;
-      return complain(`must be true or false, not ${named(value)}.`);
+      return complain(`must be true or false${unlike(value)}.`);
     case 'time': {
       // A text without a year, such as "5", would be taken for some day of 2001.
       const at = value instanceof Date ? value
@@ -115,6 +115,8 @@ function misformed(format: TextFormat, text: string): string | undefined {
   }
 }
 
+/** What was given instead, where that tells more than the value itself: a text is what people type. */
+const unlike = (value: unknown): string => typeof value === 'string' ? '' : `, not ${named(value)}`;
 const named = (value: unknown) => Array.isArray(value) ? 'a list' : value === null ? 'nothing' : typeof value === 'object' ? 'an object' : typeof value;
 /** Luxon's DateTime, as n8n expressions give it. */
 const isMoment = (value: unknown): value is { toMillis(): number } => typeof (value as { toMillis?: unknown } | null)?.toMillis === 'function';

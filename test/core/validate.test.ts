@@ -68,6 +68,8 @@ describe('validate', () => {
     });
   }
   it('number: whole unless told otherwise, in its range, from text too', () => {
+    refuses(number('It'), 'many', /^It must be a number\.$/);
+    refuses(number('It'), ['a'], /^It must be a number, not a list\.$/);
     assert.equal(accepts(number('It'), '42'), 42);
     assert.equal(accepts(number('It', { fraction: true }), 1.5), 1.5);
     refuses(number('It'), 1.5, /whole number/);

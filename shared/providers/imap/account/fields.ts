@@ -42,10 +42,12 @@ export const account = auth({
     password: text('Password', { secret: true, maxLength: 1000, help: 'For Gmail, Yahoo and iCloud this is an app password.' }),
     imapHost: text('IMAP Host', { format: 'host', group: 'IMAP', example: 'imap.example.com', help: 'Leave it empty for an account that only sends.' }),
     imapPort: number('IMAP Port', { min: 1, max: 65535, group: 'IMAP', help: 'Usually 993 with TLS and 143 with STARTTLS.' }),
-    imapSecurity: choice('IMAP Security', SECURITY, { group: 'IMAP' }),
+    imapSecurity: choice('IMAP Security', SECURITY, {
+      group: 'IMAP', help: 'Left empty, STARTTLS on port 143 and TLS on other ports, unless the provider uses another.' }),
     smtpHost: text('SMTP Host', { format: 'host', group: 'SMTP', example: 'smtp.example.com', help: 'Leave it empty for an account that only reads.' }),
     smtpPort: number('SMTP Port', { min: 1, max: 65535, group: 'SMTP', help: 'Usually 465 with TLS and 587 with STARTTLS.' }),
-    smtpSecurity: choice('SMTP Security', SECURITY, { group: 'SMTP' }),
+    smtpSecurity: choice('SMTP Security', SECURITY, {
+      group: 'SMTP', help: 'Left empty, STARTTLS on ports 587 and 25 and TLS on other ports, unless the provider uses another.' }),
     smtpUser: text('SMTP User', { maxLength: 320, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
     smtpPassword: text('SMTP Password', { secret: true, maxLength: 1000, group: 'SMTP', help: 'Only where sending needs another login than reading.' }),
     sieveHost: text('Sieve Host', {
