@@ -102,6 +102,30 @@ describe('IMAP feed of changes', function () {
         assert.deepEqual((await follow({ changes: ['moved', 'deleted'] }, after)).items, []);
       });
 
+      it('takes a message that is copied, marked as deleted and expunged later for moved, also when it looks in between', async () => {
+        await start(options);
+        fill(4);
+        const input = { changes: ['moved', 'deleted'] };
+        let cursor = await begin(input);
+        const told: string[] = [], look = async () => {
+          const found = await follow(input, cursor);
+          cursor = found.cursor;
+          told.push(...found.items.map(({ item }) => `${item.change} ${item.subject ?? item.native.uid}`));
+        };
+        await elsewhere(async phone => { await phone.mailboxOpen('INBOX'); await phone.messageCopy('2', 'Archive', { uid: true }); });
+        await look();
+        mail.flag(USER, 2, ['\\Deleted']);
+        mail.flag(USER, 3, ['\\Deleted']);
+        await look();
+        assert.deepEqual(told, ['moved m1', 'deleted 3']);
+        mail.expunge(USER, [2, 3]);
+        await look();
+        mail.flag(USER, 4, ['\\Deleted']);
+        mail.flag(USER, 4, []);
+        await look();
+        assert.deepEqual(told, ['moved m1', 'deleted 3']);
+      });
+
       it('goes on in windows through many changes, each once', async () => {
         await start(options);
         fill(300);

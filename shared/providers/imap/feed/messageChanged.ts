@@ -39,7 +39,14 @@ const input = {
   hasAttachment: flag('Has Attachment', { group: 'Filters', help: 'Whether only messages with an attachment come, or only those without.' }),
 };
 type Input = Values<typeof input>;
-interface Cursor { v: 1; changes: Record<string, FolderState>; ends?: Ends }
+/** Where the folders ended: a while ago, which is what is used to find what was moved, and since; `at` is when the younger ones were asked for. */
+interface Marks { old: Ends; young: Ends; at: number }
+interface Cursor { v: 1; changes: Record<string, FolderState>; marks?: Marks }
+/**
+ * So long the ends of the folders hold, in milliseconds. Programs that know no MOVE copy a message first and delete it then, so that the copy
+ * may be there at a look that still finds the message.
+ */
+const MARKS_FOR = 60_000;
 
 /** A message, what happened to it, and the folder it left. */
 export interface ChangedMessage extends ImapMessage { change: Change; movedFrom?: string }
@@ -89,23 +96,30 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
   const states: Record<string, FolderState> = {}, items: FeedItem<ChangedMessage>[] = [], notes: string[] = [];
   for (const folder of foldersOf(values)) if (before?.changes[folder]) states[folder] = before.changes[folder];
   // Before the folders are looked at: whatever leaves one after that has a place beyond these ends.
-  const ends = tellsGone(values) ? await endsOf(ctx) : undefined;
+  const marks = tellsGone(values) ? await marksOf(ctx, before?.marks) : undefined;
   let more = false;
   const whole = await eachFolder(values, notes, async folder => {
     const known = states[folder];
     const looked = await look(ctx, folder, values, known);
     if (!known && before) notes.push(`The folder "${folder}" is new here; what happens to its messages counts from now on.`);
     notes.push(...looked.notes);
-    items.push(...await itemsOf(ctx, values, { folder, uidValidity: looked.state.val }, looked.happened, before?.ends ?? {}, notes));
+    items.push(...await itemsOf(ctx, values, { folder, uidValidity: looked.state.val }, looked.happened, before?.marks?.old ?? {}, notes));
     states[folder] = looked.state;
     more = looked.more;
     // One window at a time, so that what is in memory stays small.
     return !more;
   });
   // Where not all that left was looked for, it must be found from where it was looked for last.
-  const kept = whole ? ends : before?.ends ?? ends;
-  return { items, cursor: JSON.stringify({ v: 1, changes: states, ...(ends && kept ? { ends: kept } : {}) } satisfies Cursor), more,
+  const kept = whole ? marks : before?.marks ?? marks;
+  return { items, cursor: JSON.stringify({ v: 1, changes: states, ...(marks && kept ? { marks: kept } : {}) } satisfies Cursor), more,
     ...(notes.length ? { notes } : {}) };
+}
+
+/** The ends for the next look; the server is asked once in a while only. */
+async function marksOf(ctx: Context, before: Marks | undefined): Promise<Marks> {
+  if (before && Math.abs(Date.now() - before.at) < MARKS_FOR) return before;
+  const ends = await endsOf(ctx);
+  return { old: before?.young ?? ends, young: ends, at: Date.now() };
 }
 
 interface Looked { state: FolderState; happened: Happening[]; notes: string[]; more: boolean }
@@ -119,15 +133,20 @@ const standOf = (client: ImapFlow, mailbox: MailboxObject) => ({
 /** What was read of a folder: its newest messages, and the flags of those that may have changed. */
 interface Seen { stand: ReturnType<typeof standOf>; present: number[]; flags: Map<number, Set<Flag>>; at: number }
 
-/** Reads what may have changed. Only what did, where the server counts changes (RFC 7162 section 3.1.4); else all flags, to be compared. */
+/**
+ * Reads what may have changed. Only what did, where the server counts changes (RFC 7162 section 3.1.4); else all flags, to be compared. What is
+ * marked as deleted is gone for people, although it may stand there until somebody expunges it.
+ */
 async function see(ctx: Context, folder: string, s: FolderState | undefined, followed: readonly Flag[]): Promise<Seen | undefined> {
   const at = Date.now(), fresh = !s || followed.some(one => s.flags[one] === undefined);
   return withFolder(ctx, folder, async (client, mailbox) => {
     const stand = standOf(client, mailbox), same = s?.val === stand.val;
     const still = same && s.exists === stand.exists && s.next === stand.next, uncounted = !stand.mod || !s?.mod || !same || fresh;
     if (still && !uncounted && s.mod === stand.mod) return undefined;
-    const flags = new Map<number, Set<Flag>>(), take = (row: FetchMessageObject) => {
-      if (row.flags) flags.set(row.uid, new Set(ALL_FLAGS.filter(one => row.flags!.has(FLAGS[one]))));
+    const flags = new Map<number, Set<Flag>>(), deleted = new Set<number>(), take = (row: FetchMessageObject) => {
+      if (!row.flags) return;
+      if (row.flags.has('\\Deleted')) deleted.add(row.uid);
+      else flags.set(row.uid, new Set(ALL_FLAGS.filter(one => row.flags!.has(FLAGS[one]))));
     };
     const range = `${Math.max(1, stand.exists - FOLLOWED + 1)}:*`, query = { uid: true, flags: true } as const;
     if (!stand.exists) return { stand, present: [], flags, at };
@@ -136,11 +155,14 @@ async function see(ctx: Context, folder: string, s: FolderState | undefined, fol
       return { stand, present: [...flags.keys()].sort((a, b) => a - b), flags, at };
     }
     const known = unpack(s);
-    const present = still ? [...known.keys()] : await uidSearch(client, [{ type: 'SEQUENCE', value: range }]);
+    const there = still ? [...known.keys()] : await uidSearch(client, [{ type: 'SEQUENCE', value: range }]);
     if (s.mod !== stand.mod) for await (const row of client.fetch('1:*', query, { uid: true, changedSince: BigInt(s.mod!) })) take(row);
     // New ones, and those that others who went made room for.
-    const untold = present.filter(uid => !known.has(uid) && !flags.has(uid));
+    const untold = there.filter(uid => !known.has(uid) && !flags.has(uid) && !deleted.has(uid));
     if (untold.length) await fetchRows(client, uidSet(untold), query, take);
+    // Older ones than those that are followed may have changed too.
+    const back = [...flags.keys()].filter(uid => uid >= (there[0] ?? 0));
+    const present = [...new Set([...there, ...back])].filter(uid => !deleted.has(uid)).sort((a, b) => a - b);
     return { stand, present, flags, at };
   }, { fresh: true, reads: true });
 }
@@ -266,7 +288,7 @@ async function latest(ctx: Context, values: Input, most: number): Promise<Latest
     const uidValidity = await withFolder(ctx, folder, async (client, mailbox) => {
       const { exists } = mailbox;
       if (exists) await fetchRows(client, `${Math.max(1, exists - LOOK_BACK + 1)}:*`, { uid: true, flags: true },
-        row => { if (row.flags) flags.set(row.uid, row.flags); }, false);
+        row => { if (row.flags && !row.flags.has('\\Deleted')) flags.set(row.uid, row.flags); }, false);
       return validityOf(mailbox);
     }, { fresh: true, reads: true });
     let shown = 0;
