@@ -12,8 +12,11 @@ export interface Alias { id: string; email: string; mailbox?: string; descriptio
 export type SpamList = 'blockedSenders' | 'blockedIps' | 'allowedSenders' | 'allowedIps';
 export interface SpamEntry { list: SpamList; value: string }
 export interface Address { email: string; name?: string }
-/** `size` is in bytes of the file itself; `sizeEstimated` where it was worked out from something else. `contentId` stands without brackets. */
-export interface Attachment { id: string; name: string; type: string; size?: number; sizeEstimated?: true; inline?: true; contentId?: string }
+/**
+ * `size` is in bytes of the file itself; `sizeEstimated` where it was worked out from something else. `contentId` stands without brackets. `note`
+ * is a sentence for people about a file that holds more than its name says, such as `winmail.dat`.
+ */
+export interface Attachment { id: string; name: string; type: string; size?: number; sizeEstimated?: true; inline?: true; contentId?: string; note?: string }
 /**
  * The same keys for the same things at every provider, in the order people read (`inReadingOrder`). `text` is there whenever the content was
  * read, and `textFromHtml` says that it was made from the HTML. `flags` are those of IMAP (RFC 9051 section 2.3.2). `messageId` and `inReplyTo`

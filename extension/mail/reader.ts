@@ -89,9 +89,9 @@ export function createReader({ extension, accounts, operator, showJson, showText
       const attachments = (Array.isArray(item.attachments) ? item.attachments : []) as Attachment[];
       return {
         id: String(item.id), to: people(item.to), cc: people(item.cc), loaded: false, inline: {}, images: false,
-        attachments: attachments.map(({ id, name, type, size, inline }) => ({
+        attachments: attachments.map(({ id, name, type, size, inline, note }) => ({
           id: String(id), name: brief(safeName(plain(name || t('attachment')))), type: type || '',
-          ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}),
+          ...(size === undefined ? {} : { size }), ...(inline ? { inline } : {}), ...(note ? { note } : {}),
         })),
         ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: brief(item.subject) } : {}),
         ...(item.date ? { date: fullDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),

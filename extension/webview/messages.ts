@@ -24,7 +24,7 @@ export interface FormModel {
   base?: Values;
 }
 
-interface MailPart { id: string; name: string; type: string; size?: number; inline?: boolean }
+interface MailPart { id: string; name: string; type: string; size?: number; inline?: boolean; note?: string }
 /** A message as the reader shows it; without `loaded` only its head is known. */
 export interface MailView {
   id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; loaded: boolean; text?: string; html?: string;

@@ -73,11 +73,12 @@ describe('the reader', () => {
     const { panel, shown } = await reading((name, input) => {
       if (name === 'attachment.get') { fetched.push(input.attachment); return { name: 'p.png', type: 'image/png', open: async function* () { yield Buffer.from('png'); } }; }
       return name === 'message.get' ? letter('m1', { text: 'made', textFromHtml: true, html: '<img src="cid:a%40b.c"><img src=cid:d@e.f>',
-        attachments: [picture('1', 'a@b.c'), picture('2', '<d@e.f>'), picture('3', 'not@shown'), picture('4')] }) : { messages: [letter('m1', { text: undefined })] };
+        attachments: [{ ...picture('1', 'a@b.c'), note: 'Something is packed into it.' }, picture('2', '<d@e.f>'), picture('3', 'not@shown'), picture('4')] }) : { messages: [letter('m1', { text: undefined })] };
     });
     await panel.hear({ type: 'ready' });
     const [mail] = shown().messages;
     assert.deepEqual([fetched, Object.keys(mail!.inline), mail!.textFromHtml], [['1', '2'], ['a@b.c', 'd@e.f'], true]);
+    assert.deepEqual(mail!.attachments.map(one => (one as { note?: string }).note), ['Something is packed into it.', undefined, undefined, undefined]);
   });
   it('heads alone go to the page until a message is opened; dates have their time and zone', async () => {
     const { panel, shown } = await reading(name => name === 'message.get' ? letter('m2') : { messages: [letter('m1'), letter('m2')] });

@@ -309,7 +309,7 @@ describe('IMAP: mail that is nearly right', () => {
   const latin = (text: string, charset: string, bytes: string) => Buffer.from(`From: ${text} <a@b.example>\r\nSubject: ${text}\r\n${HEAD}Content-Type: multipart/mixed; `
     + `boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=${charset}\r\n\r\n${bytes}\r\n--b--\r\n`, 'latin1');
   const RUSSIAN = '\xf0\xd2\xc9\xd7\xc5\xd4', CHINESE = '\xd6\xd0\xce\xc4';
-  interface Case { source: Buffer; text?: string; files?: string[]; from?: object; subject?: string }
+  interface Case { source: Buffer; text?: string; files?: string[]; notes?: RegExp; from?: object; subject?: string }
   const from = (value: string, right: object | undefined): Case => ({ source: Buffer.from(`From: ${value}\r\n${HEAD}\r\nx\r\n`), from: right as object });
   const CASES: Record<string, Case> = {
     ...Object.fromEntries(['multipart/mixed boundary="abc"', 'multipart/mixed; boundary="abc "', "multipart/mixed; boundary*=us-ascii''abc",
@@ -339,7 +339,9 @@ describe('IMAP: mail that is nearly right', () => {
       .map(type => `--b\r\nContent-Type: ${type}\r\n\r\nx\r\n`).join('')}--b\r\nContent-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=c\r\n\r\n--c\r\n`
       + 'Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n--c\r\nContent-Type: application/octet-stream\r\n\r\nx\r\n--c--\r\n--b--\r\n'),
       files: ['delivery-status.txt', 'headers.txt', 'contact.vcf', 'invite.ics', 'smime.p7s', 'signature.asc', 'winmail.dat', 'part-9.zip', 'part-10.mp3', 'part-11.bin',
-        'version.asc', 'encrypted.asc'] },
+        'version.asc', 'encrypted.asc'], notes: /^Outlook packed .*TNEF files\.\nThe message itself .* OpenPGP\..*key\.$/ },
+    'a message that is encrypted': { text: '', files: ['smime.p7m'], notes: /S\/MIME/, source: Buffer.from(`From: a@b.example\r\n${HEAD}Content-Type: application/pkcs7-mime; `
+      + 'smime-type=enveloped-data\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n') },
     'names that are none': { files: ['unnamed', 'unnamed', `${'x'.repeat(251)}.pdf`], source: Buffer.from(`From: a@b.example\r\n${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n`
       + `${['.', '..', `${'x'.repeat(300)}.pdf`].map(name => `--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename="${name}"\r\n\r\nx\r\n`).join('')}--b--\r\n`) },
   };
@@ -360,6 +362,7 @@ describe('IMAP: mail that is nearly right', () => {
           for (const one of [got, fed[i]]) {
             if (right.text !== undefined) assert.equal(one.text.trim(), right.text, name);
             if (right.files) assert.deepEqual(one.attachments.map((file: Any) => file.name), right.files, name);
+            if (right.notes) assert.match(one.attachments.flatMap((file: Any) => file.note ?? []).join('\n'), right.notes, name);
           }
           for (const one of [listed[i], got, fed[i]]) {
             if ('from' in right) assert.deepEqual(one.from, right.from, name);

@@ -80,7 +80,8 @@ function draw(mail: MailView): HTMLElement {
   if (files.length) {
     const preview = h('div', {});
     article.append(h('div', { class: 'attachments' }, h('h2', {}, w('Attachments')), h('ul', {}, ...files.map(file => h('li', {},
-      h('span', {}, file.name, ' ', h('span', { class: 'muted' }, size(file.size))),
+      h('span', {}, file.name, ' ', h('span', { class: 'muted' }, size(file.size)),
+        file.note === undefined ? undefined : h('small', { class: 'note' }, file.note)),
       can.attachments ? named(
         button(w('Save As…'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'save' }).catch(tell), { class: 'link' }),
         `${w('Save As…')} ${file.name}`,

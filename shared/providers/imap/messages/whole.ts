@@ -4,7 +4,7 @@ import { mendEnvelope } from '../wire/fetch.js';
 import { dateOf } from '../mime/dates.js';
 import { fieldOf, headerFields } from '../mime/decode.js';
 import { takenApart, Unreasonable, type TakenApart } from '../mime/parse.js';
-import { nameOf, type Part } from '../mime/structure.js';
+import { nameOf, noteOf, type Part } from '../mime/structure.js';
 import { decodeStream } from '../mime/transfer.js';
 import { addresses, charsetOf, fill, LONGEST_TEXT, readParts, type ImapMessage } from './content.js';
 import { bytesOf } from './download.js';
@@ -61,7 +61,7 @@ async function filled(taken: TakenApart, message: ImapMessage): Promise<void> {
   for (const [i, part] of shape.attachments.entries()) {
     const id = `m${i + 1}`, file = await fileIn(taken, part, id);
     message.attachments.push({ id, name: file.name, type: file.type, size: file.size!, ...(part.inline ? { inline: true } : {}),
-      ...(part.contentId ? { contentId: part.contentId } : {}), content: file });
+      ...(part.contentId ? { contentId: part.contentId } : {}), ...noteOf(part), content: file });
   }
 }
 

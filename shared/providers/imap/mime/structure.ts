@@ -139,6 +139,19 @@ export function nameOf({ part, type, name }: { part: string; type: string; name?
   return name ?? NAMES[type] ?? `part-${part}.${ENDINGS[type] ?? decodingTools().Libmime.prototype.detectExtension(type)}`;
 }
 
+/** Files in which something else is packed that people look for, by their type or name, and what to say of them. */
+const PACKED: readonly [type: RegExp, name: RegExp, note: string][] = [
+  [/^application\/(?:vnd\.)?ms-tnef$/, /^winmail\.dat$/i,
+    'Outlook packed files and the formatted text of the message into this file. Mailroom does not unpack it: save it and open it with a program for TNEF files.'],
+  [/^application\/(?:x-)?pkcs7-mime$/, /\.p7m$/i, 'The message itself is in this file, encrypted or signed with S/MIME. Open it in a mail program that has the key.'],
+  [/^(?!)/, /^encrypted\.asc$/i, 'The message itself is in this file, encrypted with OpenPGP. Open it in a program that has the key.'],
+];
+/** The sentence about such a file. */
+export function noteOf(part: Pick<Part, 'type' | 'name'>): { note?: string } {
+  const found = PACKED.find(([type, name]) => type.test(part.type) || name.test(part.name ?? ''));
+  return found ? { note: found[2] } : {};
+}
+
 /** The bytes of a line of base64, of 76 characters and its end (RFC 2045 section 6.8), and how many it holds. */
 const LINE = 78, HELD = 57;
 /** What an encoded part holds, worked out from its size: for base64 in lines of the usual length right but for two bytes. */
@@ -149,5 +162,5 @@ const isEncoded = (part: Part): boolean => part.encoding === 'base64' || part.en
 /** An attachment as users see it. The size is an estimate where the part is encoded: only its bytes tell. */
 export const toAttachment = (part: Part): Attachment => ({
   id: part.part, name: nameOf(part), type: part.type, size: decodedSize(part), ...(isEncoded(part) ? { sizeEstimated: true } : {}),
-  ...(part.inline ? { inline: true } : {}), ...(part.contentId ? { contentId: part.contentId } : {}),
+  ...(part.inline ? { inline: true } : {}), ...(part.contentId ? { contentId: part.contentId } : {}), ...noteOf(part),
 });
