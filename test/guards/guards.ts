@@ -1,3 +1,5 @@
+import { MAIL } from './mail.js';
+
 /** A check that people rely on: where it stands, what stands there when it is taken out, and the tests that must notice. */
 export interface Guard { name: string; file: string; guard: string; without: string; tests: readonly string[] }
 
@@ -45,4 +47,5 @@ export const GUARDS: readonly Guard[] = [
   { name: 'dot segments in paths', file: 'shared/url.ts', tests: http, guard: "part === '' || part === '.' || part === '..'", without: "part === ''" },
   { name: 'half characters in paths', file: 'shared/url.ts', tests: http, guard: 'if (/\\p{Surrogate}/u.test(part))', without: 'if (false)' },
   { name: 'secrets before patterns', file: 'shared/http.ts', tests: secrets, guard: 'const text = textOf({ ...answer, body: answer.body.subarray(0, LARGEST_REFUSAL) });', without: 'const text = redact(textOf({ ...answer, body: answer.body.subarray(0, LARGEST_REFUSAL) }));' },
+  ...MAIL,
 ];
