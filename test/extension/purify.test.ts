@@ -31,6 +31,8 @@ describe('the cleaner of messages', () => {
     assert.equal(clean(html), html);
     assert.equal(clean('<img src="https://a.example/p.png" width="9" alt="x">'), '<img src="https://a.example/p.png" width="9" alt="x">');
     assert.equal(clean('<img src="data:image/png;base64,AA" alt="x">'), '<img src="data:image/png;base64,AA" alt="x">');
+    const old = '<img src="https://a.example/p.png" hspace="6" vspace="2" align="left" alt=""><br clear="all"><hr noshade=""><table frame="box" rules="rows"></table>';
+    assert.equal(clean(old), old);
     assert.equal(clean('<td-x>Text stays</td-x>'), 'Text stays');
   });
   it('takes out what runs, loads or sends, with all it holds', () => {

@@ -10,6 +10,7 @@ import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { rawText, textOf } from '../../shared/providers/imap/mime/charset.js';
 import { dateOf } from '../../shared/providers/imap/mime/dates.js';
 import { headerFields, readableText, structured, words } from '../../shared/providers/imap/mime/decode.js';
+import { outline } from '../../shared/providers/imap/mime/structure.js';
 import { takenApart } from '../../shared/providers/imap/mime/parse.js';
 import { decoded, decodeStream, encodingName, unquote } from '../../shared/providers/imap/mime/transfer.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
@@ -19,6 +20,24 @@ import { accountOf } from './imapAccount.js';
 type Any = any;
 const USER = 'u0@test.local', FOLDER = join(__dirname, 'mail');
 const part = (more: object) => ({ part: '1', type: 'text/plain', size: 0, encoding: '7bit', inline: false, ...more });
+
+describe('IMAP: what is read of one message', () => {
+  before(decodingLibraries);
+
+  it('is so many header fields, encoded words in so many characters, and parts of some depth and number', () => {
+    assert.equal(headerFields(Buffer.from('A: b\r\n'.repeat(6000))).length, 5000);
+    const word = '=?utf-8?q?=C3=BC?=', long = `${word} ${'a '.repeat(50_000)}`;
+    assert.equal(words(`${long}${word} ${word}`), `ü ${'a '.repeat(50_000)}${word} ${word}`);
+    let boundaries = 0;
+    const leaf = { type: 'text/plain', size: 1 }, multipart = (childNodes: object[]) => ({ type: 'multipart/mixed', parameters: { boundary: `b${boundaries++}` }, childNodes });
+    const deep = (depth: number) => { let node: object = leaf; for (let i = 0; i < depth; i++) node = multipart([node]); return node; };
+    assert.equal(outline(deep(50) as never)?.texts.length, 1);
+    assert.equal(outline(deep(51) as never), undefined);
+    assert.equal(outline(multipart(Array.from({ length: 1000 }, () => leaf)) as never)?.texts.length, 1000);
+    assert.equal(outline(multipart(Array.from({ length: 1002 }, () => leaf)) as never), undefined);
+    assert.equal(outline(multipart([leaf, multipart([])]) as never), undefined, 'a multipart without parts was misread');
+  });
+});
 
 describe('IMAP: messages that are taken apart here', () => {
   before(decodingLibraries);

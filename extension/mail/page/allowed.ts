@@ -11,7 +11,7 @@ export const DROPPED: ReadonlySet<string> = new Set([
   'math', 'audio', 'video', 'source', 'track', 'canvas',
   'dialog', 'portal', 'param', 'title']);
 export const ATTRIBUTES: ReadonlySet<string> = new Set([
-  'align', 'alt', 'bgcolor', 'border', 'cellpadding', 'cellspacing', 'class', 'color',
+  'align', 'alt', 'bgcolor', 'border', 'cellpadding', 'cellspacing', 'class', 'clear', 'color', 'frame', 'hspace', 'noshade', 'rules', 'vspace',
   'cols', 'colspan', 'coords', 'dir', 'face', 'headers', 'height', 'id', 'lang', 'name', 'nowrap', 'rowspan', 'scope', 'shape', 'size', 'span',
   'start', 'style', 'summary', 'title', 'type', 'usemap', 'valign', 'value', 'width', 'href', 'src', 'open']);
 
