@@ -10,7 +10,7 @@ import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { rawText, textOf } from '../../shared/providers/imap/mime/charset.js';
 import { dateOf } from '../../shared/providers/imap/mime/dates.js';
 import { headerFields, readableText, structured, words } from '../../shared/providers/imap/mime/decode.js';
-import { outline } from '../../shared/providers/imap/mime/structure.js';
+import { cleanName, outline } from '../../shared/providers/imap/mime/structure.js';
 import { takenApart } from '../../shared/providers/imap/mime/parse.js';
 import { decoded, decodeStream, encodingName, unquote } from '../../shared/providers/imap/mime/transfer.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
@@ -24,6 +24,18 @@ const part = (more: object) => ({ part: '1', type: 'text/plain', size: 0, encodi
 describe('IMAP: what is read of one message', () => {
   before(decodingLibraries);
 
+  it('is no structure with half a type in it, or with nothing in a message that has more than a header', () => {
+    for (const type of ['/', 'text/', '/plain']) assert.equal(outline({ type, size: 1 } as never), undefined, type);
+    const empty = { type: 'text/plain', size: 0 } as never;
+    assert.equal(outline(empty, { size: 500 })?.texts.length, 1);
+    assert.equal(outline(empty, { size: 5000 }), undefined);
+    assert.equal(outline({ type: 'multipart/mixed', childNodes: [empty] } as never, { size: 500 }), undefined, 'it does not even tell its boundary');
+  });
+  it('names files by their last part, and by nothing that leads out of a folder', () => {
+    for (const [given, name] of [['../../etc/passwd', 'passwd'], ['C:\\dir\\a.pdf', 'a.pdf'], ['/etc/', 'unnamed'], ['..', 'unnamed'], ['a/..', 'unnamed'], ['a\0b.pdf', 'a b.pdf'],
+      ['', 'unnamed'], ['.profile', '.profile']] as const) assert.equal(cleanName(given), name, given);
+    assert.equal(cleanName(`${'x'.repeat(400)}.pdf`), `${'x'.repeat(251)}.pdf`);
+  });
   it('is so many header fields, encoded words in so many characters, and parts of some depth and number', () => {
     assert.equal(headerFields(Buffer.from('A: b\r\n'.repeat(6000))).length, 5000);
     const word = '=?utf-8?q?=C3=BC?=', long = `${word} ${'a '.repeat(50_000)}`;
