@@ -32,6 +32,8 @@ export function workbench(page: Loose) {
       }
     },
     async command(title: string): Promise<void> {
+      // Where the mouse rests on the box, its hint lies over the commands.
+      await page.mouse.move(1, 1);
       // A workbench that is just starting, or still closing the last box, does not hear every key.
       for (let i = 1; ; i++) {
         await page.keyboard.press('F1');
