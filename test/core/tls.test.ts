@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer as createPlain, type AddressInfo, type Server } from 'node:net';
 import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { connect, createDispatcher, isMailError, nextStep, providerById, type MailError } from '../../shared/index.js';
+import { certificateTrouble, isCertificateCode } from '../../shared/certificate.js';
 import { selfSigned, type Certificate } from '../sandbox/imap/certificate.js';
 
 const ID = '11111111-2222-4333-8444-555555555555', day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
@@ -79,5 +80,43 @@ describe('TLS that fails is told in one sentence, with the step that helps', fun
     const error = await write(`https://localhost:${port}`)();
     assert.match(error.message, /localhost speaks no TLS that could be understood \(E\w+\)\. Nothing was sent\.$/);
     assert.match(nextStep(error), /^Check the port of the base address, and whether the server there wants https:\/\/ or http:\/\/\./);
+  });
+});
+
+describe('what is wrong with a certificate', () => {
+  type Shown = Parameters<typeof certificateTrouble>[2];
+  const shown = (more: object = {}) => ({ valid_from: 'Jan  1 00:00:00 2020 GMT', valid_to: 'Jan  1 00:00:00 2099 GMT', subject: { CN: 'mail.example' }, issuer: { CN: 'Acme' }, ...more }) as unknown as Shown;
+  const words = (code: string, one?: Shown) => certificateTrouble(code, 'mail.example', one).words;
+  it('is said where the server shows no certificate any more', () => {
+    assert.equal(words('CERT_HAS_EXPIRED'), 'The certificate of mail.example expired.');
+    assert.equal(words('CERT_NOT_YET_VALID'), 'The certificate of mail.example is not valid yet.');
+    for (const code of ['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH']) assert.equal(words(code), 'The certificate of mail.example was issued for another name.');
+    assert.equal(words('SELF_SIGNED_CERT_IN_CHAIN'), 'The certificate of mail.example is not trusted: the check failed (SELF_SIGNED_CERT_IN_CHAIN).');
+    assert.equal(words('UNABLE_TO_VERIFY_LEAF_SIGNATURE'),
+      'The certificate of mail.example is not trusted: the server does not show the certificate of who signed it, and this machine does not know it (UNABLE_TO_VERIFY_LEAF_SIGNATURE).');
+  });
+  it('one that was revoked gets no password, and nobody may vouch for it', () => {
+    const { fault, words: said, advice } = certificateTrouble('CERT_REVOKED', 'mail.example', shown());
+    assert.deepEqual([fault, said, advice], ['revoked', 'The certificate of mail.example was revoked.', 'Tell whoever runs the server. Do not give it a password meanwhile.']);
+  });
+  it('names are those of the certificate, without what could look like more than a name', () => {
+    assert.equal(words('HOSTNAME_MISMATCH', shown({ subjectaltname: 'DNS:a.example, IP Address:192.0.2.1' })), 'The certificate of mail.example was issued for a.example, 192.0.2.1.');
+    assert.equal(words('HOSTNAME_MISMATCH', shown({ subject: { CN: ['a.example', 'b\u202e.example\n'] } })), 'The certificate of mail.example was issued for a.example, b .example.');
+    assert.equal(words('SELF_SIGNED_CERT_IN_CHAIN', shown({ issuer: { O: 'Acme Inc' } })),
+      'The certificate of mail.example is not trusted: it was signed by Acme Inc, whom this machine does not know (SELF_SIGNED_CERT_IN_CHAIN).');
+    assert.equal(words('INVALID_PURPOSE', shown()), 'The certificate of mail.example is not trusted: the check failed (INVALID_PURPOSE).');
+    assert.ok(words('HOSTNAME_MISMATCH', shown({ subjectaltname: `DNS:${'a'.repeat(5000)}` })).length < 300);
+  });
+  it('an authority without a name is told too, and a chain that leads to itself ends', () => {
+    const old = shown({ valid_to: 'Jan  1 00:00:00 2021 GMT', subject: { O: 'Old Inc' } })!, leaf = shown({ issuerCertificate: old });
+    old.issuerCertificate = old;
+    assert.equal(words('CERT_HAS_EXPIRED', leaf), 'The certificate of mail.example was signed by Old Inc, whose certificate expired on 2021-01-01.');
+    (old as { subject: object }).subject = {};
+    assert.match(words('CERT_HAS_EXPIRED', leaf), /signed by an authority without a name, whose/);
+  });
+  it('is known by the codes of the check, and by those alone', () => {
+    for (const code of ['CERT_HAS_EXPIRED', 'CRL_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'ERR_TLS_CERT_ALTNAME_INVALID',
+      'ERROR_IN_CERT_NOT_AFTER_FIELD', 'HOSTNAME_MISMATCH', 'INVALID_CA', 'INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED']) assert.ok(isCertificateCode(code), code);
+    for (const code of ['ECONNREFUSED', 'ERR_SSL_WRONG_VERSION_NUMBER', 'INVALID_INPUT', 'NO_CERT_HAS_EXPIRED', '', undefined, 5]) assert.ok(!isCertificateCode(code), String(code));
   });
 });
