@@ -22,6 +22,8 @@ export interface Context {
    * name any address.
    */
   discreet?: boolean;
+  /** Nothing may be changed: the operation looks, checks, and gives what it would change. Only those with `previews` are run so. */
+  preview?: true;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
   /** Tells sign-ins apart that look the same from here; what one of them opened is not lent to another. */
@@ -44,6 +46,8 @@ export interface Operation<I extends Fields = Fields, R = unknown> {
   docs: string;
   /** Its answer is the same with and without the vendor's part: it has none beside its own names, or nothing else. */
   plain?: true;
+  /** Its run keeps to `Context.preview`, and gives the `difference` in the answer's `native`. */
+  previews?: true;
   /** What is not certain about the vendor here, in a sentence for the reference page. */
   doubt?: string;
   /** The operations of the customer's order that this fulfils, in the order's own words. */

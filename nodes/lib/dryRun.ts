@@ -32,7 +32,7 @@ export async function dryRun(client: Client, name: string, operation: Operation,
   if (entry?.found === false && REMOVES.test(verb)) throw located(new MailError('not_found', `${entry.what} is not on the list.`), provider.name, name);
   const changes = current && verb === 'update' ? differences(operation, values, current, Object.keys(reading![1].input)) : undefined;
   const unchanged = changes?.length === 0 || (entry?.found === true && verb === 'add');
-  const preview = await client.preview(name, input);
+  const preview = unchanged ? undefined : await client.preview(name, input);
   const sender = values.from ?? (related.mailbox as Values | undefined)?.email ?? ('from' in operation.input ? own : undefined);
   return {
     dryRun: true, note: unchanged ? 'Everything is like this already.'

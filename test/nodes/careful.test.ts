@@ -5,6 +5,10 @@ import { providers, type Operation } from '../../shared/index.js';
 import { seededId, startScaleway } from '../sandbox/scaleway.js';
 import { startRackspace } from '../sandbox/rackspace.js';
 import type { Vendor } from '../sandbox/vendor.js';
+import { accountOf } from '../providers/imapAccount.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { closeSieve } from '../../shared/providers/imap/sieve/session.js';
+import { startMail } from '../sandbox/mail.js';
 import { credentialOf } from './workbench.js';
 
 type Values = Record<string, unknown>;
@@ -30,6 +34,15 @@ describe('care before something is changed', function () {
   }
 
   describe('a dry run', () => {
+    it('of a rule on the mail server shows the lines of the script that would change, and stores none', async () => {
+      const mail = await startMail();
+      try {
+        const account = accountOf(mail, 0), scripts = mail.sieve.of(String(account.user)), server = { id: 'imap', account } as unknown as Vendor;
+        const { json } = await run(server, 'spamList.add', { list: 'blockedSenders', value: 'bad@one.example', options: { dryRun: true } }, { node: 'spamList' });
+        assert.ok((json.difference as string[]).includes('+ if anyof (address :all :is ["from", "sender"] "bad@one.example", envelope :all :is "from" "bad@one.example") {'), JSON.stringify(json));
+        assert.deepEqual([...scripts.texts], []);
+      } finally { closeSieve(); await closeConnections(); await mail.close(); }
+    });
     it('of a change names what differs and sends no write', async () => {
       const { json } = await run(rackspace, 'mailbox.update', { mailbox: 'alex.smith@example.com', updateFields: { displayName: 'Alexandra Smith', size: '2048' }, options: { dryRun: true } });
       assert.deepEqual(json.changes, [{ field: 'displayName', from: 'Alex Smith', to: 'Alexandra Smith' }]);

@@ -236,6 +236,39 @@ describe('ManageSieve: the script of rules', () => {
       }
     });
 
+    it('a preview of every change that offers one writes nothing, and shows the lines that would change', async () => {
+      const offered = Object.entries(providerById('imap').operations as Record<string, { previews?: true }>).filter(([, one]) => one.previews).map(([name]) => name);
+      const inputs: Record<string, Record<string, unknown>> = {
+        'spamList.add': { list: 'blockedSenders', value: 'two@bad.example' }, 'spamList.remove': { list: 'blockedSenders', value: 'one@bad.example' },
+        'autoReply.set': { text: 'Away' }, 'autoReply.clear': {}, 'forwarding.set': { addresses: ['x@y.example'] }, 'forwarding.clear': {},
+        'rule.create': { from: ['shop'], moveTo: 'Shop' }, 'rule.update': { name: 'New name' }, 'rule.move': { position: 2 }, 'rule.delete': {},
+        'script.put': { script: 'main', text: `${HAND}stop;\r\n`, activate: true },
+      };
+      assert.deepEqual(offered.sort(), Object.keys(inputs).sort());
+      for (const extensions of [undefined, EXTENSIONS.replace('include ', '')]) {
+        mail.sieve.options.extensions = extensions;
+        const { client, scripts } = open();
+        await block(client, 'one@bad.example');
+        await client.call('autoReply.set', { text: 'Weg' });
+        await client.call('forwarding.set', { addresses: ['a@b.example'] });
+        const { id } = await client.call('rule.create', { from: ['other'], discard: true });
+        await client.call('rule.create', { from: ['more'], discard: true });
+        const before = [...scripts.texts], { active } = scripts, from = mail.sieve.log.length;
+        for (const [name, input] of Object.entries(inputs)) {
+          const told = await client.preview(name, /^rule\.(?!create)/.test(name) ? { rule: id, ...input } : input);
+          assert.ok(told.difference.length > 0, name);
+          assert.ok(told.difference.every((line: string) => /^[-+] /.test(line)), name);
+        }
+        assert.deepEqual([...scripts.texts], before);
+        assert.equal(scripts.active, active);
+        assert.deepEqual(mail.sieve.log.slice(from).filter(line => /^(PUTSCRIPT|SETACTIVE|DELETESCRIPT|RENAMESCRIPT)/.test(line)), []);
+        const { difference } = await client.preview('forwarding.set', { addresses: ['x@y.example'] });
+        assert.deepEqual(difference, ['- redirect :copy "a@b.example";', '+ redirect :copy "x@y.example";']);
+        await assert.rejects(client.preview('spamList.remove', { list: 'blockedSenders', value: 'no@bad.example' }), refused('not_found', /not on the list/));
+        assert.equal(await client.preview('message.list', {}), undefined);
+      }
+    });
+
     it('who writes into the active script at the same moment is noticed', async () => {
       mail.sieve.options.extensions = EXTENSIONS.replace('include ', '');
       const { client, scripts } = open();

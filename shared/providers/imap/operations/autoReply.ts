@@ -23,7 +23,7 @@ export const autoReplies = {
     },
   }),
   'autoReply.set': operation({
-    summary: 'Set the automatic answer, such as for an absence', effect: 'write', docs: DOCS,
+    summary: 'Set the automatic answer, such as for an absence', effect: 'write', previews: true, docs: DOCS,
     doubt: 'The server remembers whom it answered; with another text or subject it answers them once more. Blocked mail is not answered, nor are lists and other machines.',
     input: {
       text: text('Text', { required: true, lines: 6, maxLength: 50_000, example: 'I am away until Monday.' }),
@@ -45,7 +45,7 @@ export const autoReplies = {
     },
   }),
   'autoReply.clear': operation({
-    summary: 'Stop the automatic answer', effect: 'write', docs: DOCS, input: {},
+    summary: 'Stop the automatic answer', effect: 'write', previews: true, docs: DOCS, input: {},
     run: async (ctx): Promise<Receipt> => ({ native: await changeRules(ctx, ({ autoReply: _, ...rules }) => rules) }),
   }),
 } satisfies Operations;

@@ -19,7 +19,7 @@ export const forwardings = {
     },
   }),
   'forwarding.set': operation({
-    summary: 'Forward mail that arrives to other addresses', effect: 'write', docs: DOCS,
+    summary: 'Forward mail that arrives to other addresses', effect: 'write', previews: true, docs: DOCS,
     doubt: 'Blocked mail is not forwarded. Without a copy mail is still kept where a rule or another script files it. A server may allow few addresses.',
     input: {
       addresses: list('Addresses', text('Address', { format: 'email' }), { required: true, minItems: 1, maxItems: 50, example: 'ben@example.com' }),
@@ -30,7 +30,7 @@ export const forwardings = {
     }),
   }),
   'forwarding.clear': operation({
-    summary: 'Stop forwarding', effect: 'write', docs: DOCS, input: {},
+    summary: 'Stop forwarding', effect: 'write', previews: true, docs: DOCS, input: {},
     run: async (ctx): Promise<Receipt> => ({ native: await changeRules(ctx, ({ forwarding: _, ...rules }) => rules) }),
   }),
 } satisfies Operations;

@@ -141,18 +141,18 @@ export const rules = {
     run: ctx => listed(ctx),
   }),
   'rule.create': operation({
-    summary: 'Create a rule for mail that arrives', effect: 'write', docs: DOCS,
+    summary: 'Create a rule for mail that arrives', effect: 'write', previews: true, docs: DOCS,
     doubt: 'Forwarding and the automatic answer come before the rules, and the script that was active before behind them.',
     input: { ...begins, ...conditions, ...actions, position: number('Position', { min: 1, max: MOST, help: 'Its place among the rules. Left empty, it is the last.' }) },
     run: (ctx, input): Promise<Receipt> => create(ctx, input),
   }),
   'rule.update': operation({
-    summary: 'Change a rule', effect: 'write', docs: DOCS,
+    summary: 'Change a rule', effect: 'write', previews: true, docs: DOCS,
     input: { rule: target, ...common, ...clearable(conditions), ...clearable(actions) },
     run: (ctx, { rule, ...input }): Promise<Receipt> => update(ctx, rule, input),
   }),
   'rule.move': operation({
-    summary: 'Move a rule to another place in the order', effect: 'write', docs: DOCS,
+    summary: 'Move a rule to another place in the order', effect: 'write', previews: true, docs: DOCS,
     input: { rule: target, position: number('Position', { required: true, min: 1, max: MOST, help: 'Where it stands afterwards, counted from 1.' }) },
     run: async (ctx, { rule, position }): Promise<Receipt> => ({
       id: rule,
@@ -163,7 +163,7 @@ export const rules = {
     }),
   }),
   'rule.delete': operation({
-    summary: 'Delete a rule', effect: 'destroy', docs: DOCS,
+    summary: 'Delete a rule', effect: 'destroy', previews: true, docs: DOCS,
     input: { rule: target },
     run: async (ctx, { rule }): Promise<Receipt> => ({
       id: rule, native: await changeRules(ctx, stored => ({ ...stored, rules: stored.rules.toSpliced(placeOf(stored.rules, rule), 1) })),

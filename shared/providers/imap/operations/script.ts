@@ -3,6 +3,7 @@ import { flag, text } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Native, Receipt } from '../../../vocabulary.js';
 import type { Sieve } from '../sieve/connection.js';
+import { difference } from '../sieve/difference.js';
 import { checkScript, listScripts, putScript, readScript, type Listed } from '../sieve/scripts.js';
 import { withSieve } from '../sieve/session.js';
 
@@ -28,7 +29,7 @@ async function* list(ctx: Context): AsyncGenerator<Script> {
   for (const one of await withSieve(ctx, listScripts)) yield toScript(one);
 }
 
-async function put(sieve: Sieve, input: { script: string; text: string; before?: string; activate: boolean }): Promise<Receipt> {
+async function put(sieve: Sieve, ctx: Context, input: { script: string; text: string; before?: string; activate: boolean }): Promise<Receipt> {
   const { script: id, text: after } = input, all = await listScripts(sieve), there = all.find(one => one.name === id);
   const previous = there ? await readScript(sieve, id) : undefined;
   if (input.before !== undefined && previous !== input.before) {
@@ -37,9 +38,10 @@ async function put(sieve: Sieve, input: { script: string; text: string; before?:
   }
   if (previous !== after) {
     await checkScript(sieve, after);
+    if (ctx.preview) return { id, native: { difference: difference(previous ?? '', after) } };
     await putScript(sieve, id, after);
   }
-  if (input.activate && !there?.active) await sieve.command('SETACTIVE', id);
+  if (input.activate && !there?.active && !ctx.preview) await sieve.command('SETACTIVE', id);
   return { id, native: { active: input.activate || there?.active === true, ...(previous === undefined || previous === after ? {} : { previous }) } };
 }
 
@@ -72,7 +74,7 @@ export const scripts = {
     }),
   }),
   'script.put': operation({
-    summary: 'Store a Sieve script, once the server has checked it', effect: 'write', docs: 'RFC 5804 section 2.6',
+    summary: 'Store a Sieve script, once the server has checked it', effect: 'write', previews: true, docs: 'RFC 5804 section 2.6',
     doubt: 'ManageSieve knows no condition for storing: a change by somebody else in the moment between the look and the write is not noticed.',
     input: {
       script: name('Script', 'The name. A script of this name is replaced, and the result contains the old one.'), text: source,
@@ -80,7 +82,7 @@ export const scripts = {
         help: 'What the script was when you read it. Given, a script that is another by now is not overwritten.' }),
       activate: flag('Activate', { default: false, help: 'Whether it becomes the script that runs when mail arrives. The one before stays stored.' }),
     },
-    run: (ctx, input): Promise<Receipt> => withSieve(ctx, sieve => put(sieve, input)),
+    run: (ctx, input): Promise<Receipt> => withSieve(ctx, sieve => put(sieve, ctx, input)),
   }),
   'script.activate': operation({
     summary: 'Make a Sieve script the one that runs', effect: 'write', docs: 'RFC 5804 section 2.8',

@@ -95,12 +95,12 @@ export const spamLists = {
     run: (ctx, input) => { checkMailbox(ctx, input.mailbox); return entries(ctx, input.list); },
   }),
   'spamList.add': operation({
-    summary: 'Add an entry to a spam list of a mailbox', effect: 'write', docs: 'RFC 5228 section 5.1, RFC 5228 section 4.1', doubt: HEADERS,
+    summary: 'Add an entry to a spam list of a mailbox', effect: 'write', previews: true, docs: 'RFC 5228 section 5.1, RFC 5228 section 4.1', doubt: HEADERS,
     input: { mailbox, list: which, value },
     run: async (ctx, input): Promise<Receipt> => { checkMailbox(ctx, input.mailbox); return add(ctx, input.list, input.value); },
   }),
   'spamList.remove': operation({
-    summary: 'Remove an entry from a spam list of a mailbox', effect: 'destroy', docs: 'RFC 5228 section 5.1',
+    summary: 'Remove an entry from a spam list of a mailbox', effect: 'destroy', previews: true, docs: 'RFC 5228 section 5.1',
     input: { mailbox, list: which, value: gone },
     run: async (ctx, input): Promise<Receipt> => { checkMailbox(ctx, input.mailbox); return remove(ctx, input.list, input.value); },
   }),

@@ -2,6 +2,7 @@ import { MailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
 import type { Native } from '../../../vocabulary.js';
 import type { Sieve } from './connection.js';
+import { difference } from './difference.js';
 import { partsOf, readBlock, withBlock, type Parts } from './block.js';
 import { demand, NO_RULES, readRules, usable, writeRules, type Read, type Rules } from './rules.js';
 import { checkScript, listScripts, putScript, readScript } from './scripts.js';
@@ -77,6 +78,7 @@ export interface At { extensions: ReadonlySet<string>; inForce: boolean }
 /**
  * Changes Mailroom's rules. The new script is checked before anything is written, the old one kept beside it, and the two looked at once more
  * right before the write; what runs is the old script or the new one at every moment. `change` gives the rules it wants, and throws what it refuses.
+ * In a preview nothing is written, and the answer holds the difference.
  */
 export async function changeRules(ctx: Context, change: (rules: Rules, at: At) => Rules | Promise<Rules>): Promise<Native> {
   return withSieve(ctx, async sieve => {
@@ -85,8 +87,10 @@ export async function changeRules(ctx: Context, change: (rules: Rules, at: At) =
     const next: Rules = { ...changed, ...(plan.include === undefined ? {} : { include: plan.include }), uses: usable(extensions) };
     const { text, needs } = found.parts ? withBlock(found.parts, next) : writeRules(next);
     demandAll(sieve, needs, next);
+    const told = { script, ...(next.include === undefined ? {} : { includes: next.include }) };
     if (text !== found.text) {
       await checkScript(sieve, text);
+      if (ctx.preview) return { ...told, difference: difference(found.text ?? '', text) };
       if (found.text !== undefined) await putScript(sieve, BEFORE, found.text);
       const now = await look(sieve);
       if (now.text !== found.text || now.active !== found.active) {
@@ -94,7 +98,7 @@ export async function changeRules(ctx: Context, change: (rules: Rules, at: At) =
       }
       await putScript(sieve, script, text);
     }
-    if (plan.activate && !found.parts) await sieve.command('SETACTIVE', OWN);
-    return { script, ...(next.include === undefined ? {} : { includes: next.include }) };
+    if (plan.activate && !found.parts && !ctx.preview) await sieve.command('SETACTIVE', OWN);
+    return told;
   });
 }

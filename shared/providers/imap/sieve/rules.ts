@@ -38,7 +38,8 @@ export const NO_RULES: Rules = { blockedSenders: [], blockedIps: [], allowedSend
 
 /** The first line of what Mailroom writes. */
 export const HEAD = '# Rules of Mailroom, version 1. Change them with Mailroom: what is changed here by hand is shown, and not overwritten.';
-const DATA = '# mailroom: ';
+/** Before the rules as data, in a line of their own. */
+export const DATA = '# mailroom: ';
 /** Extensions that make a rule better and are no condition for it. */
 const OPTIONAL = ['envelope', 'mailbox'];
 
