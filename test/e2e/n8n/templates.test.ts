@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { accountOf as imapAccountOf } from '../../providers/imapAccount.js';
+import { startMail } from '../../sandbox/mail.js';
 import { startContextIo } from '../../sandbox/contextIo.js';
 import { startOutreach } from '../../sandbox/outreach.js';
 import { startRackspace } from '../../sandbox/rackspace.js';
@@ -37,7 +41,7 @@ describe('the templates', function () {
   }
   const json = (execution: Execution, node: string) => execution.outputs(node).map(item => item.json);
 
-  it('are six', () => assert.equal(readdirSync(folder).filter(name => name.endsWith('.json')).length, 6));
+  it('are seven', () => assert.equal(readdirSync(folder).filter(name => name.endsWith('.json')).length, 7));
 
   it('onboarding: a mailbox, an alias, a welcome mail', async () => {
     const execution = await play('1-onboarding.json');
@@ -94,5 +98,32 @@ describe('the templates', function () {
     const topics = json(execution, 'Same Name').map(({ topic }) => topic as string);
     linked.forEach((one, i) => assert.ok((one.tasks as { name: string }[]).some(({ name }) => name === topics[i]), topics[i]));
     assert.equal(execution.outputs('Mark as Read').length, linked.length);
+  });
+
+  it('out of office: the next absence of a calendar is the automatic reply on the mail server, and without one it is cleared', async () => {
+    const mail = await startMail(), time = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:]|\.\d+/g, '');
+    const event = (summary: string, from: number, to: number) => ['BEGIN:VEVENT', `SUMMARY:${summary}`, `DTSTART:${time(from)}`, `DTEND:${time(to)}`, 'END:VEVENT'];
+    let events = [event('Vacation last year', -400, -380), event('Lunch', 1, 2), event('Winter vaca\r\n tion\\, at last', 3, 9), event('Vacation', 30, 40)];
+    const server = createServer((_, response) => { response.end(['BEGIN:VCALENDAR', ...events.flat(), 'END:VCALENDAR', ''].join('\r\n')); });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const account = imapAccountOf(mail, 0), saved = await saveCredential(host, 'imap', 'IMAP for templates', account);
+      const workflow = JSON.parse(readFileSync(join(folder, '7-out-of-office.json'), 'utf8')) as WorkflowJson;
+      const settings = workflow.nodes.find(({ name }) => name === 'Settings')!.parameters.assignments.assignments as { name: string; value: string }[];
+      settings.find(({ name }) => name === 'calendarUrl')!.value = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      const { id } = await saveWorkflow(host, workflow, { imap: saved });
+      const play = async () => {
+        const execution = await runWorkflow(host, home, id, 'When clicking ‘Execute workflow’', 150_000);
+        assert.equal(execution.status, 'success', execution.error);
+        return execution;
+      };
+      const script = () => mail.sieve.of(String(account.user)).texts.get('mailroom')!;
+      assert.equal(json(await play(), 'Next Absence')[0]!.summary, 'Winter vacation, at last');
+      assert.match(script(), /vacation :days 7 :subject "Out of office"/);
+      assert.ok(script().includes(`"${new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10)}`), script());
+      events = [event('Lunch', 1, 2)];
+      assert.deepEqual((await play()).outputs('Clear It').length, 1);
+      assert.doesNotMatch(script(), /vacation :days/);
+    } finally { server.close(); await mail.close(); }
   });
 });
