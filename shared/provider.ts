@@ -46,6 +46,8 @@ export interface Operation<I extends Fields = Fields, R = unknown> {
   docs: string;
   /** Its answer is the same with and without the vendor's part: it has none beside its own names, or nothing else. */
   plain?: true;
+  /** What must be known before it runs although it destroys nothing: it replaces something, or shows something only once. A sentence. */
+  consequence?: string;
   /** Its run keeps to `Context.preview`, and gives the `difference` in the answer's `native`. */
   previews?: true;
   /** What is not certain about the vendor here, in a sentence for the reference page. */

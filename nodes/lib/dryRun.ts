@@ -5,11 +5,13 @@ type Values = Record<string, unknown>;
 type Table = Readonly<Record<string, Operation | undefined>>;
 
 /**
- * What an operation would do, found out without doing it. For a mail `from`, `to`, `cc` and `bcc` say whose it would be and whom it would reach. `changes` names only what differs where the object could be read; `related` holds what else
- * it names, such as the folder a message goes to; `entry` is what the list holds of what would be added or removed.
+ * What an operation would do, found out without doing it. For a mail `from`, `to`, `cc` and `bcc` say whose it would be and whom it would reach.
+ * `changes` names only what differs where the object could be read; `difference` the lines of a script that would change; `related` what else it
+ * names, such as the folder a message goes to; `entry` what the list holds of what would be added or removed.
  */
 interface Preview {
-  dryRun: true; note: string; changes?: { field: string; from: unknown; to: unknown }[]; current?: unknown; entry?: unknown; related?: Values; from?: string;
+  dryRun: true; note: string; changes?: { field: string; from: unknown; to: unknown }[]; difference?: unknown; current?: unknown; entry?: unknown;
+  related?: Values; from?: string;
   to?: unknown; cc?: unknown; bcc?: unknown; subject?: unknown;
   operation: string; effect: string; input: Values;
 }

@@ -102,10 +102,9 @@ function menuOf(node: NodeName, provider: Provider, resource: string, forList = 
 const pairOf = (provider: Provider, resource: string) => `${provider.id}/${resource}`;
 const resourcesOf = (node: NodeName, provider: Provider) => [...new Set(offered(node, provider).map(([name]) => splitName(name)[0]))];
 
-/** What must be known before an operation runs: that it destroys, replaces, or shows something only once. Its summary says so; nothing where it is harmless. */
-export const consequenceOf = ({ effect, summary }: Operation): string | undefined =>
-  effect === 'destroy' || (effect === 'write' && /\b(replace|exactly these|this once|schedule|for good|in one call)\b/i.test(summary))
-    ? `${summary.replace(/\.$/, '')}.` : undefined;
+/** What must be known before an operation runs, in a sentence: that it destroys, replaces, or shows something only once. Nothing where it is harmless. */
+export const consequenceOf = ({ effect, summary, consequence }: Operation): string | undefined =>
+  consequence ?? (effect === 'destroy' ? `${summary.replace(/\.$/, '')}.` : undefined);
 
 /** Send and Wait for Response is made of the provider's own way to send; it needs n8n and so stands in no table. */
 const asksIn = (node: NodeName, provider: Provider, resource: string) => node === 'send' && resource === 'message' && canAsk(provider);

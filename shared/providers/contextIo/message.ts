@@ -200,7 +200,7 @@ export const messages = {
     },
   }),
   'message.setFolders': operation({
-    summary: 'Set the folders of a message to exactly these', effect: 'write', docs: `${DOCS}/folders`,
+    summary: 'Set the folders of a message to exactly these', effect: 'write', consequence: 'Takes the message out of all other folders.', docs: `${DOCS}/folders`,
     doubt: 'The entries of the list that is sent are those that the same address answers with: name or symbolic_name.',
     input: { ...target, folders: list('Folders', text('Folder'), { required: true, help: 'Full names, or symbolic ones such as \\Starred.' }) },
     run: async (ctx, { mailbox: account, message: id, folders }) => ({

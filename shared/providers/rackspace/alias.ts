@@ -53,7 +53,7 @@ export const aliases = {
     },
   }),
   'alias.update': operation({
-    summary: 'Replace the members of an alias', effect: 'write', docs: DOCS,
+    summary: 'Replace the members of an alias', effect: 'write', consequence: 'Replaces all members of the alias.', docs: DOCS,
     input: { alias, ...members },
     async run(ctx, { alias: address, ...input }) {
       await api(ctx).write('PUT', aliasPath(address), onWire(members, input));

@@ -64,7 +64,7 @@ export const mailboxes = {
     },
   }),
   'mailbox.createMany': operation({
-    summary: 'Create several mailboxes in one call: all or none', effect: 'write', docs: DOCS, orders: ['Create one or more mailboxes'],
+    summary: 'Create several mailboxes in one call: all or none', effect: 'write', consequence: 'Creates all of the mailboxes or none.', docs: DOCS, orders: ['Create one or more mailboxes'],
     doubt: 'That the provider creates all or none, and keeps the order, is not documented.',
     input: {
       ...without(creation, 'local_part', 'password'),

@@ -54,6 +54,7 @@ export const tenants = {
   }),
   'key.create': operation({
     summary: 'Create an API key', effect: 'write', docs: KEYS,
+    consequence: 'The result shows the secret of the key. It is never shown again.',
     doubt: 'The members name and expiryDate are assumed: the documents only say that a key has a name and an expiry date.',
     input: {
       name: text('Name', { required: true, example: 'Mailroom', help: 'The result shows the secret of the key. It is never shown again.' }),
