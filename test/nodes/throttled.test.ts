@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { MAIN_DOMAIN, startScaleway } from '../sandbox/scaleway.js';
 import type { Vendor } from '../sandbox/vendor.js';
-import { createRows, type Outcome, type Task } from './throttledWorker.js';
+import { createRows, WORKER, type Outcome, type Task } from './throttledWorker.js';
 import { credentialOf } from './workbench.js';
 
 const ROWS = 500, WORKERS = 4;
@@ -34,7 +34,7 @@ describe('a vendor that throttles, and a node with many rows', function () {
   });
 
   it('so they do in four processes that share the account and know nothing of each other', async () => {
-    const share = ROWS / WORKERS, workers = Array.from({ length: WORKERS }, () => fork(join(__dirname, 'throttledWorker.ts'), { execArgv: ['--import', 'tsx'] }));
+    const share = ROWS / WORKERS, workers = Array.from({ length: WORKERS }, () => fork(join(__dirname, 'throttledWorker.ts'), [WORKER], { execArgv: ['--import', 'tsx'] }));
     try {
       const outcomes = await Promise.all(workers.map(async (worker, i) => {
         const ended = once(worker, 'exit').then(([code]) => { throw new Error(`A worker ended with ${code}.`); });

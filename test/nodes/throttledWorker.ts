@@ -3,6 +3,8 @@ import { openEngine, type SavedCredential } from '../engine/engine.js';
 import { MAIN_DOMAIN, seededId } from '../sandbox/scaleway.js';
 import { line, packageDir } from './workbench.js';
 
+/** The argument of a process that is a worker. */
+export const WORKER = 'rows';
 /** What a worker has to do: the rows from one number to another, each a mailbox, with an account of its own. */
 export interface Task { account: SavedCredential; from: number; to: number }
 /** What became of each row: the address that was made, or the error. */
@@ -23,8 +25,8 @@ export async function createRows({ account, from, to }: Task): Promise<Outcome> 
   return result.items('Node').map(({ json }) => ({ email: json.email, error: json.error }));
 }
 
-// As a process of its own it gets its task from the one that started it.
-if (process.send) {
+// As a process of its own it gets its task from the one that started it. The argument tells it apart: mocha's own processes have messages too.
+if (process.argv[2] === WORKER) {
   process.once('message', (task: Task) => {
     createRows(task).then(outcome => process.send!(outcome, () => process.exit(0)), (error: unknown) => { console.error(error); process.exit(1); });
   });
