@@ -251,7 +251,7 @@ export const changing = {
 
 /**
  * Uploads a message; `id` is there where the server tells it (UIDPLUS). The folder is opened for writing first: while one is open for reading, Courier
- * refuses every APPEND, and the library leaves out the flags that the open folder cannot keep, whichever that is. Throws `not_found`.
+ * refuses every APPEND, and only an open folder tells which flags it can keep. Throws `not_found`.
  */
 export async function append(ctx: Context, folder: string, bytes: Buffer, flags: readonly string[],
   { received, createFolder = false }: { received?: string; createFolder?: boolean } = {}): Promise<{ folder: string; id?: string }> {

@@ -144,7 +144,8 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const day = (at: number) => { const d = new Date(at); return `${d.getUTCDate()}-${MONTHS[d.getUTCMonth()]}-${d.getUTCFullYear()}`; };
 
 export type Token = { type: 'ATOM' | 'STRING' | 'SEQUENCE'; value: string } | { type: 'LITERAL'; value: Buffer } | Token[];
-interface Untagged { attributes?: { value?: unknown }[] }
+/** `numbers` where a SEARCH answer holds nothing else; `attributes` for whatever else it may hold. */
+interface Untagged { attributes?: ({ value?: unknown } | null)[]; numbers?: unknown[] }
 interface Raw { exec(command: string, attributes: Token[],
   options: { untagged: Record<string, (answer: Untagged) => Promise<void>> }): Promise<{ next(): void }> }
 
@@ -156,7 +157,9 @@ export async function uidSearch(client: ImapFlow, keys: Token[]): Promise<number
   const answer = await (client as unknown as Raw).exec('UID SEARCH',
     [...(compact ? [{ type: 'ATOM', value: 'RETURN' }, [{ type: 'ATOM', value: 'ALL' }]] as Token[] : []), ...keys], {
     untagged: {
-      SEARCH: async ({ attributes = [] }) => { for (const { value } of attributes) if (/^[1-9]\d{0,9}$/.test(String(value))) found.add(Number(value)); },
+      SEARCH: async ({ attributes = [], numbers = attributes.map(attribute => attribute?.value) }) => {
+        for (const value of numbers) if (/^[1-9]\d{0,9}$/.test(String(value))) found.add(Number(value));
+      },
       ESEARCH: async ({ attributes = [] }) => {
         const at = attributes.findIndex(attribute => String(attribute?.value).toUpperCase() === 'ALL');
         const set = at < 0 ? undefined : attributes[at + 1]?.value;

@@ -338,7 +338,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
     disableAutoIdle: true, disableCompression: true, clientInfo: { name: 'Mailroom', vendor: false, version: false, 'support-url': false },
     connectionTimeout: 30_000, greetingTimeout: 20_000, socketTimeout: 10 * 60_000,
     maxLiteralSize: 256 * 1024 * 1024,
-    // Levels that are absent are not written out by later versions of the library, which halves the cost of a row.
+    // What goes to a level that is absent is not even written out, which halves the cost of a row.
     logger: { error: quiet, fatal: quiet, warn: (entry: { err?: unknown }) => { if (entry.err) refusals.set(client, entry.err); } } as unknown as Logger,
   });
   fastFetch(client, pipelined);

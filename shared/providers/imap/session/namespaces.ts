@@ -7,7 +7,8 @@ import { spareListing } from './pipeline.js';
  * finds the folder below the prefix, so that "Sent" is `INBOX.Sent`.
  */
 
-type Value = { value?: unknown } | null | Value[];
+interface Namespace { prefix: string; delimiter: string | null }
+type Value = { value?: unknown } | null;
 interface Told { personal: string[]; all: string[]; delimiter: string | null }
 interface Listed { path: string; flags: Set<string> }
 interface Answer { attributes?: Value[] }
@@ -16,8 +17,10 @@ interface Options { untagged?: Record<string, (answer: Answer) => Promise<void>>
 /** What is used of the library besides its documented calls. A version without it names folders its own way. */
 interface Inside {
   run?(command: string, ...args: unknown[]): Promise<unknown>;
-  exec?(command: string, attributes: unknown, options: Options): Promise<{ next(): void }>;
-  namespace?: { prefix: string; delimiter: string | null };
+  exec?(command: string, attributes: unknown, options: Options): Promise<unknown>;
+  namespace?: Namespace;
+  /** False where the server tells of none in a group. */
+  namespaces?: { personal: Namespace[]; other: Namespace[] | false; shared: Namespace[] | false } | false;
 }
 
 /** Which arguments of the library's commands name folders. */
@@ -32,7 +35,7 @@ const REMEMBERED = 1000;
 /** Lets a connection name folders as the server lists them. To be called before it connects. */
 export function nameAsListed(client: ImapFlow): void {
   const inside = client as unknown as Inside, run = inside.run?.bind(client);
-  if (!run || !inside.exec) return;
+  if (!run) return;
   listWholeNames(inside);
   let told: Told = { personal: [], all: [], delimiter: null };
   const known = new Map<string, string>();
@@ -87,7 +90,7 @@ function listWholeNames(inside: Inside): void {
 }
 
 function doubled({ attributes = [], ...answer }: Answer): Answer {
-  const [flags = null, separator = null, name, ...more] = attributes as ({ value?: unknown } | null)[];
+  const [flags = null, separator = null, name, ...more] = attributes;
   const mark = String(separator?.value ?? ''), path = String(name?.value ?? '');
   return { ...answer, attributes: mark && path.startsWith(mark) ? [flags, separator, { ...name, value: mark + path }, ...more] : attributes };
 }
@@ -103,39 +106,12 @@ async function resolved(name: string, { personal, delimiter }: Told,
   return { path: beside ? name : personal[0]! + name, listed: false };
 }
 
-/** Asks for the namespaces. The library's own call stumbles over a server that has no personal one. */
+/** Asks for the namespaces by the library's own call, which then names folders without a prefix. */
 async function askNamespaces(client: ImapFlow, inside: Inside, run: NonNullable<Inside['run']>): Promise<{ told: Told; result: unknown }> {
-  let groups: Value[] = [];
-  if (client.capabilities.has('NAMESPACE')) {
-    try {
-      const answer = await inside.exec!('NAMESPACE', false, { untagged: { NAMESPACE: async ({ attributes = [] }) => { groups = attributes; } } });
-      answer.next();
-    } catch (error) {
-      const { responseStatus, responseText } = error as { responseStatus?: string; responseText?: string };
-      return { told: { personal: [], all: [], delimiter: null }, result: { error: true, status: responseStatus, text: responseText } };
-    }
-  } else {
-    await run('NAMESPACE');
-    const { prefix = '', delimiter = null } = inside.namespace ?? {};
-    groups = [[[{ value: prefix }, delimiter ? { value: delimiter } : null]]];
-  }
+  const result = await run('NAMESPACE');
   const { decodePath } = await imapToolsLibrary();
-  const [personal = [], ...others] = groups.map(group => pairsOf(group).map(({ prefix, delimiter }) => ({ prefix: decodePath(client, prefix), delimiter })));
-  const delimiter = personal[0]?.delimiter ?? null;
+  const { personal = [], other, shared } = inside.namespaces || {}, delimiter = personal[0]?.delimiter || null;
+  const prefixes = (group: readonly Namespace[]) => group.map(({ prefix }) => decodePath(client, prefix));
   inside.namespace = { prefix: '', delimiter };
-  return {
-    told: { personal: personal.map(({ prefix }) => prefix), all: [personal, ...others].flat().map(({ prefix }) => prefix), delimiter },
-    result: inside.namespace,
-  };
-}
-
-/** The namespaces of one group; none where the server says NIL. A prefix ends with its separator, though some leave that out. */
-function pairsOf(group: Value | undefined): { prefix: string; delimiter: string | null }[] {
-  if (!Array.isArray(group)) return [];
-  return group.flatMap(pair => {
-    if (!Array.isArray(pair) || pair.length < 2) return [];
-    const [prefix, delimiter] = pair.map(one => one && !Array.isArray(one) && one.value !== undefined ? String(one.value) : null);
-    if (prefix === null || prefix === undefined) return [];
-    return [{ prefix: delimiter && prefix && !prefix.endsWith(delimiter) ? prefix + delimiter : prefix, delimiter: delimiter || null }];
-  });
+  return { told: { personal: prefixes(personal), all: prefixes([...personal, ...other || [], ...shared || []]), delimiter }, result };
 }

@@ -7,7 +7,7 @@ const GONE = new Set(['ECONNRESET', 'EPIPE', 'ECONNECTION', 'NoConnection', 'ECo
 const NO_WAY = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL']);
 /** What the libraries call a server that does not follow the protocol. */
 const NOT_IMAP = new Set([
-  'LiteralTooLarge', 'LineTooLarge', 'ResponseTooLarge', 'ParserError', 'ParserErrorExchange', 'ResponseProcessingFailed', 'InvalidResponse', 'UnexpectedTag',
+  'LiteralTooLarge', 'LineTooLarge', 'ResponseTooLarge', 'TooManyTokens', 'TooManyResponses', 'ParserError', 'ParserErrorExchange', 'ParserErrorInternal', 'ResponseProcessingFailed', 'InvalidResponse', 'UnexpectedTag',
   'MAX_IMAP_NESTING_REACHED', 'STARTTLS_INJECTION', 'COMPRESS_TRAILING_DATA',
 ]);
 export const isNotImap = (code: string | undefined): boolean => code !== undefined && NOT_IMAP.has(code);
