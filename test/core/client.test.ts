@@ -142,8 +142,8 @@ describe('reference', () => {
     const page = reference({ ...acme, notice: 'Closes in May.', operations: { ...acme.operations, ...rfc } });
     for (const part of [
       '# Acme\n', '> Closes in May.', '| `key` | Key |  | text, secret | yes |  |', '| `perMinute` | Requests per Minute | Pace | whole number, 1 to 60000 | no |', '[`mailbox.get`](#mailboxget)',
-      '**Not certain:** Nobody knows.', 'Fulfils: Rotate.', "[Vendor's page](https://acme.example/docs#op)", 'New \\| one.', '| `size` | Size | whole number, 1 to 9 | no | Default: `3`. |', 'one of `a`', 'Can be picked from `mailbox.list`.',
-      'It reads and gives a stream.', '### news', 'Follows [RFC 9051](https://www.rfc-editor.org/rfc/rfc9051) section 6.4.7, [RFC 4315](https://www.rfc-editor.org/rfc/rfc4315).', 'Something | happened. The vendor is asked on a schedule.',
+      '**Not certain:** Nobody knows.', 'Fulfils: Rotate.', "[Provider's page](https://acme.example/docs#op)", 'New \\| one.', '| `size` | Size | whole number, 1 to 9 | no | Default: `3`. |', 'one of `a`', 'Can be picked from `mailbox.list`.',
+      'It reads and gives a stream.', '### news', 'Follows [RFC 9051](https://www.rfc-editor.org/rfc/rfc9051) section 6.4.7, [RFC 4315](https://www.rfc-editor.org/rfc/rfc4315).', 'Something | happened. The provider is asked on a schedule.',
     ]) assert.ok(page.includes(part), `${part}\n---\n${page}`);
     for (const line of page.split('\n').filter(row => row.startsWith('|'))) assert.ok(line.endsWith('|'), line);
     assert.doesNotMatch(page, /undefined|\[object|\n\n\n/);
