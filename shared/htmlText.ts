@@ -1,6 +1,7 @@
 // The declarations for scripts are made from what is reachable from shared/index.ts, and nothing else leads there.
 // eslint-disable-next-line @typescript-eslint/triple-slash-reference -- an import would ask for a module where there are only types
 /// <reference path="./html-to-text.d.ts" />
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { FormatCallback } from 'html-to-text';
 import { wordsOfPlainHtml } from './plainHtml.js';
 
@@ -9,6 +10,8 @@ let convert: Convert | undefined;
 
 /** More of an HTML text is not read for its words; in characters. */
 const LONGEST = 128 * 1024;
+/** Before the library reads a longer text, others have their turn; in characters. */
+const LONG = 16 * 1024;
 /** Deeper markup than this costs the library time that grows with the square of it, and is no mail that people write. */
 const DEEPEST = 200;
 
@@ -35,7 +38,10 @@ async function library(): Promise<Convert> {
 /** The words of an HTML text, for those who read no HTML; of its first 128 K characters. Links stand behind their words. */
 export async function wordsOfHtml(html: string): Promise<string> {
   const read = html.slice(0, LONGEST);
-  return finished(wordsOfPlainHtml(read) ?? await wordsByLibrary(read));
+  const plain = wordsOfPlainHtml(read);
+  if (plain !== undefined) return finished(plain);
+  if (read.length > LONG) await breathe();
+  return finished(await wordsByLibrary(read));
 }
 
 /** What html-to-text makes of an HTML text that is short enough, before it is cut and trimmed. */

@@ -1,4 +1,3 @@
-import { setImmediate as breathe } from 'node:timers/promises';
 import { isBeyondWords, wordsOfHtml } from './htmlText.js';
 import type { Message } from './vocabulary.js';
 
@@ -13,9 +12,6 @@ export function inReadingOrder<M extends Message>(message: M): M {
   return { ...out, native } as M;
 }
 
-/** Longer HTML lets others have their turn first, in characters. */
-const LONG = 16 * 1024;
-
 /**
  * A message whose content was read, with a `text`, and its keys in order: where the sender sent none, the text is made from the HTML and
  * `textFromHtml` says so. The message itself is not changed.
@@ -23,7 +19,6 @@ const LONG = 16 * 1024;
 export async function withText<M extends Message>(message: M): Promise<M> {
   const { html, text = '' } = message;
   if (text.trim() || !html?.trim()) return inReadingOrder({ ...message, text });
-  if (html.length > LONG) await breathe();
   const native = isBeyondWords(html) ? { ...message.native, textCut: true } : message.native;
   return inReadingOrder({ ...message, text: await wordsOfHtml(html), textFromHtml: true as const, native });
 }
