@@ -106,7 +106,7 @@ class Reader {
     if (!tag) throw notPlain;
     this.at = TAG.lastIndex;
     const name = tag[2]!.toLowerCase(), given = tag[3]!;
-    if (tag[1] && !tag[4]) this.close(name);
+    if (tag[1]) { if (tag[4]) throw notPlain; this.close(name); }
     else if (name === 'br') { this.block.line += BREAK; this.block.words = false; }
     else if (name === 'img') { const alt = attribute(given, 'alt'); if (alt) this.inline(alt); }
     else if (name === 'style') this.style();

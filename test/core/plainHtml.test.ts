@@ -46,14 +46,14 @@ describe('Words of plain HTML', () => {
       const here = at % (one.length + 1);
       return one.slice(0, here) + letter + one.slice(here + (letter ? 0 : 1));
     });
-    await fc.assert(fc.asyncProperty(change, async one => { await agrees(one); }), { numRuns: 3000 });
+    await fc.assert(fc.asyncProperty(change, async one => { await agrees(one); }), { numRuns: 2000 });
   });
 
   it('are those of html-to-text, or left to it, where markup is odd', async () => {
     for (const one of [
       '<table><tr><td>x</td><td>y</td><th>z</th></tr></table>', '<a href="Hello">Hello</a>', '<a href="https://a.example">x</a>', '<p>x</p> <b>y</b>', '<p>x</p>\n<br>y', 'x <br> y', '<p> </p>x',
       '<div>a</div> <div>b</div>', 'a<!-- x --!>b<!-- -->c', '<!-->a-->b', '<!--->a-->b', '<style>x</style x>y', '<style/>x</style>y', '<style>x</style', '<STYLE>x</Style>y', '<style>x</styles>y</style>z', 'a<p>b', 'a<div>b<b>c', '<b>x</b y>z',
-      '<b/>x</b>', '<div/>x', '<div>x</div/>y', '<div/>x</div/>y', '<p>x</p/>y', '<body>x', '<html><p>x</p></html>', '<body>x</body>y', '<p>a</p>b<p>c</p>', '<div><p>a</p></div><p>b</p>',
+      '<b/>x</b>', '<div/>x', '<div>x</div/>y', '<div/>x</div/>y', '<p>x</p/>y', 'x</br/>y', 'x</img/>y', '<body>x', '<html><p>x</p></html>', '<body>x</body>y', '<p>a</p>b<p>c</p>', '<div><p>a</p></div><p>b</p>',
       '<div><p>a</p></div>b', '<h1>a</h1><div>b</div><h4>c</h4>d', 'x<a href="#">y</a> z', '<a href="x"><img alt="x"></a>', '<a href="x"></a>', '<b>a</b><b>b</b>', '<b>a </b><b> b</b>',
       // Beyond the library's own bounds.
       'x<br>'.repeat(11_000), '<b>x</b>'.repeat(21_000), `${'<div>'.repeat(150)}x${'</div>'.repeat(150)}`, `${'<b>'.repeat(210)}x${'</b>'.repeat(210)}`,
