@@ -20,7 +20,7 @@ const KNOWN = new Set([...INLINE, ...Object.keys(BLOCKS)]);
 const DEEPEST = 100, MOST = 9_000;
 
 const SPACE = '[ \\t\\r\\n\\f]';
-const ATTRIBUTE = `${SPACE}+([a-z][-a-z0-9_:]*)(?:=(?:"([^"<>]*)"|'([^'<>]*)'|([-a-z0-9%#._]+)(?=[ \\t\\r\\n\\f>])))?`;
+const ATTRIBUTE = `${SPACE}+([a-z][-a-z0-9_:]*)(?:=(?:"([^"<>]*)"|'([^'<>]*)'|([-a-z0-9%#._]+)(?=[ \\t\\r\\n\\f>]|$)))?`;
 const ATTRIBUTES = `(?:${ATTRIBUTE.replace(/\((?!\?)/g, '(?:')})*${SPACE}*`;
 const TAG = new RegExp(`<(/?)([a-z][a-z0-9]*)(${ATTRIBUTES})(/?)>`, 'iy');
 const HEAD = new RegExp(`${SPACE}*(?:<!doctype[^<>]*>${SPACE}*)?(?:(<html${ATTRIBUTES}>)${SPACE}*)?(?:<head${ATTRIBUTES}>`

@@ -15,7 +15,7 @@ const word = fc.constantFrom('Hello', 'a', 'Grüße', '日本語', '&amp;', '&nb
 const text = fc.array(fc.tuple(space, word, space), { maxLength: 4 }).map(parts => parts.flat().join(''));
 const address = fc.constantFrom('https://a.example/?a=1&amp;b=2', 'https://a.example/?a=1&b=2', '#top', '', 'mailto:ann@a.example', ' https://a.example/ x', 'Hello', 'a', '&copy=1', '&euro;x', '&lt');
 const attributes = fc.oneof(fc.constantFrom('', '', ' class="x y"', " style='color:red'", ' width=100%', ' nowrap', '\n bgcolor="#fff" ', ' HREF="b" href="a"', ' title="x>y"', ' alt=x/'),
-  address.map(href => ` href="${href}"`), address.map(href => ` title=" href=x" href='${href}'`), text.map(alt => ` alt="${alt.replaceAll('"', '')}"`));
+  address.map(href => ` href="${href}"`), address.map(href => ` href=${href}`), text.map(alt => ` alt=${alt}`), fc.constantFrom(' alt=x', ' width=1 href=x', ' HREF=x', ' href'), address.map(href => ` title=" href=x" href='${href}'`), text.map(alt => ` alt="${alt.replaceAll('"', '')}"`));
 const CONTAINERS = ['p', 'div', 'span', 'b', 'A', 'a', 'h1', 'H4', 'center', 'table', 'tr', 'td', 'section', 'font', 'ul', 'li', 'blockquote', 'pre', 'article', 'form', 'address'];
 const { html } = fc.letrec<{ html: string }>(tie => {
   const inner = fc.array(tie('html'), { maxLength: 4 }).map(parts => parts.join(''));
@@ -53,7 +53,7 @@ describe('Words of plain HTML', () => {
     for (const one of [
       '<table><tr><td>x</td><td>y</td><th>z</th></tr></table>', '<a href="Hello">Hello</a>', '<a href="https://a.example">x</a>', '<p>x</p> <b>y</b>', '<p>x</p>\n<br>y', 'x <br> y', '<p> </p>x',
       '<div>a</div> <div>b</div>', 'a<!-- x --!>b<!-- -->c', '<!-->a-->b', '<!--->a-->b', '<style>x</style x>y', '<style/>x</style>y', '<style>x</style', '<STYLE>x</Style>y', '<style>x</styles>y</style>z', 'a<p>b', 'a<div>b<b>c', '<b>x</b y>z',
-      '<b/>x</b>', '<div/>x', '<div>x</div/>y', '<div/>x</div/>y', '<p>x</p/>y', 'x</br/>y', 'x</img/>y', '<body>x', '<html><p>x</p></html>', '<body>x</body>y', '<p>a</p>b<p>c</p>', '<div><p>a</p></div><p>b</p>',
+      '<b/>x</b>', '<div/>x', '<div>x</div/>y', '<div/>x</div/>y', '<p>x</p/>y', 'x</br/>y', '<a href=x>y</a>', '<img alt=x>', 'x</img/>y', '<body>x', '<html><p>x</p></html>', '<body>x</body>y', '<p>a</p>b<p>c</p>', '<div><p>a</p></div><p>b</p>',
       '<div><p>a</p></div>b', '<h1>a</h1><div>b</div><h4>c</h4>d', 'x<a href="#">y</a> z', '<a href="x"><img alt="x"></a>', '<a href="x"></a>', '<b>a</b><b>b</b>', '<b>a </b><b> b</b>',
       // Beyond the library's own bounds.
       'x<br>'.repeat(11_000), '<b>x</b>'.repeat(21_000), `${'<div>'.repeat(150)}x${'</div>'.repeat(150)}`, `${'<b>'.repeat(210)}x${'</b>'.repeat(210)}`,
