@@ -309,9 +309,13 @@ export function follow(options: FollowOptions): Follower {
     return true;
   }
 
-  /** Keeps it with the state, so that the next start knows of it. */
+  /** Keeps it with the state, so that the next start knows of it. The oldest of too many are given up, and that is told. */
   function owe({ id, item }: FeedItem) {
-    state.owed = [...state.owed ?? [], { id, item: bare(item) }].slice(-MOST);
+    const owed = [...state.owed ?? [], { id, item: bare(item) }];
+    for (const lost of owed.splice(0, owed.length - MOST)) {
+      options.warn?.(`More than ${MOST} messages wait to be marked, moved or deleted, so this is given up for the message ${lost.id}, whose execution succeeded.`);
+    }
+    state.owed = owed;
   }
 
   /** What could not be acknowledged before. */

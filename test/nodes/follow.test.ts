@@ -232,6 +232,19 @@ describe('follow', () => {
     assert.equal(it_.executed.length, 3);
   });
 
+  it('keeps the newest 500 of what is to be acknowledged, and tells of each that is given up', async () => {
+    const box = mailbox(), warned: string[] = [], state: TriggerState = { cursor: '0' };
+    const it_ = host(box, { acknowledge: async () => { throw new MailError('unavailable', 'away'); }, warn: message => { warned.push(message); } });
+    const owed = Array.from({ length: 500 }, (_, i) => ({ id: `old${i}`, item: {} }));
+    const trigger = it_.start(Object.assign(state, { owed }));
+    box.arrive('a');
+    await it_.until(() => it_.executed.length === 1);
+    await turn(() => warned.length === 1);
+    await trigger.close();
+    assert.match(warned[0]!, /More than 500 messages wait .* for the message old0, whose execution succeeded/);
+    assert.deepEqual([state.owed!.length, state.owed![0]!.id, state.owed!.at(-1)!.id], [500, 'old1', 'a']);
+  });
+
   it('acknowledges at its next start what it was closed in the middle of', async () => {
     const box = mailbox(), marked: string[] = [];
     let begun = false, broken: (error: Error) => void = () => {};
