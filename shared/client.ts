@@ -106,10 +106,7 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
     async preview(name, input) {
       try {
         const operation = find(provider.operations as Readonly<Record<string, Operation>>, name, 'operation');
-        const values = validate(operation.input, input) as never;
-        if (!operation.previews) return await operation.preview?.(context(name, input), values);
-        const { native } = await operation.run({ ...context(name, input), preview: true }, values) as { native: { difference?: unknown } };
-        return { difference: native.difference };
+        return await operation.preview?.(context(name, input), validate(operation.input, input) as never);
       } catch (error) {
         throw leaving(error, name, input);
       }

@@ -22,7 +22,7 @@ export interface Context {
    * name any address.
    */
   discreet?: boolean;
-  /** Nothing may be changed: the operation looks, checks, and gives what it would change. Only those with `previews` are run so. */
+  /** Nothing may be changed: `run` looks, checks, and gives what it would change. Set by an operation's own `preview` alone. */
   preview?: true;
   /** Who and what is running, for error messages. */
   provider: string; operation: string;
@@ -48,8 +48,6 @@ export interface Operation<I extends Fields = Fields, R = unknown> {
   plain?: true;
   /** What must be known before it runs although it destroys nothing: it replaces something, or shows something only once. A sentence. */
   consequence?: string;
-  /** Its run keeps to `Context.preview`, and gives the `difference` in the answer's `native`. */
-  previews?: true;
   /** What is not certain about the vendor here, in a sentence for the reference page. */
   doubt?: string;
   /** The operations of the customer's order that this fulfils, in the order's own words. */

@@ -237,7 +237,8 @@ describe('ManageSieve: the script of rules', () => {
     });
 
     it('a preview of every change that offers one writes nothing, and shows the lines that would change', async () => {
-      const offered = Object.entries(providerById('imap').operations as Record<string, { previews?: true }>).filter(([, one]) => one.previews).map(([name]) => name);
+      const offered = Object.entries(providerById('imap').operations as Record<string, { preview?: unknown }>)
+        .filter(([name, one]) => /^(?:spamList|autoReply|forwarding|rule|script)\./.test(name) && one.preview).map(([name]) => name);
       const inputs: Record<string, Record<string, unknown>> = {
         'spamList.add': { list: 'blockedSenders', value: 'two@bad.example' }, 'spamList.remove': { list: 'blockedSenders', value: 'one@bad.example' },
         'autoReply.set': { text: 'Away' }, 'autoReply.clear': {}, 'forwarding.set': { addresses: ['x@y.example'] }, 'forwarding.clear': {},

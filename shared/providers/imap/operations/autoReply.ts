@@ -3,6 +3,7 @@ import { list, number, text, time } from '../../../fields.js';
 import { operation, type Operations } from '../../../provider.js';
 import type { Native, Receipt } from '../../../vocabulary.js';
 import { settingsOf } from '../account/fields.js';
+import { previewing } from '../sieve/difference.js';
 import { changeRules, rulesOf } from '../sieve/own.js';
 import type { StoredReply } from '../sieve/rules.js';
 
@@ -13,7 +14,7 @@ const DOCS = 'RFC 5230';
 const refused = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
 
 /** The automatic answer to mail that arrives. */
-export const autoReplies = {
+export const autoReplies = previewing({
   'autoReply.get': operation({
     summary: 'Read the automatic answer', effect: 'read', docs: DOCS, input: {},
     doubt: 'Only the answer that Mailroom set is known; another script may give one of its own.',
@@ -23,7 +24,7 @@ export const autoReplies = {
     },
   }),
   'autoReply.set': operation({
-    summary: 'Set the automatic answer, such as for an absence', effect: 'write', previews: true, docs: DOCS,
+    summary: 'Set the automatic answer, such as for an absence', effect: 'write', docs: DOCS,
     doubt: 'The server remembers whom it answered; with another text or subject it answers them once more. Blocked mail is not answered, nor are lists and other machines.',
     input: {
       text: text('Text', { required: true, lines: 6, maxLength: 50_000, example: 'I am away until Monday.' }),
@@ -45,7 +46,7 @@ export const autoReplies = {
     },
   }),
   'autoReply.clear': operation({
-    summary: 'Stop the automatic answer', effect: 'write', previews: true, docs: DOCS, input: {},
+    summary: 'Stop the automatic answer', effect: 'write', docs: DOCS, input: {},
     run: async (ctx): Promise<Receipt> => ({ native: await changeRules(ctx, ({ autoReply: _, ...rules }) => rules) }),
   }),
-} satisfies Operations;
+} satisfies Operations);

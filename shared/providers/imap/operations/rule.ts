@@ -3,6 +3,7 @@ import { MailError } from '../../../errors.js';
 import { choice, flag, list, number, text, type Values } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Native, Receipt } from '../../../vocabulary.js';
+import { previewing } from '../sieve/difference.js';
 import { changeRules, rulesOf } from '../sieve/own.js';
 import type { Actions, Conditions, StoredRule } from '../sieve/rules.js';
 
@@ -134,25 +135,25 @@ const clearable = <F extends object>(fields: F): F =>
     field.type === 'list' || (field.type === 'text' && name !== 'name') ? { ...field, clearable: true } : field])) as F;
 
 /** Rules for mail that arrives, which the server carries out. */
-export const rules = {
+export const rules = previewing({
   'rule.list': operation({
     summary: 'List the rules for mail that arrives, in their order', effect: 'read', docs: DOCS, input: {},
     doubt: 'Only rules that Mailroom made are listed; what other programs wrote stands in scripts of its own.',
     run: ctx => listed(ctx),
   }),
   'rule.create': operation({
-    summary: 'Create a rule for mail that arrives', effect: 'write', previews: true, docs: DOCS,
+    summary: 'Create a rule for mail that arrives', effect: 'write', docs: DOCS,
     doubt: 'Forwarding and the automatic answer come before the rules, and the script that was active before behind them.',
     input: { ...begins, ...conditions, ...actions, position: number('Position', { min: 1, max: MOST, help: 'Its place among the rules. Left empty, it is the last.' }) },
     run: (ctx, input): Promise<Receipt> => create(ctx, input),
   }),
   'rule.update': operation({
-    summary: 'Change a rule', effect: 'write', previews: true, docs: DOCS,
+    summary: 'Change a rule', effect: 'write', docs: DOCS,
     input: { rule: target, ...common, ...clearable(conditions), ...clearable(actions) },
     run: (ctx, { rule, ...input }): Promise<Receipt> => update(ctx, rule, input),
   }),
   'rule.move': operation({
-    summary: 'Move a rule to another place in the order', effect: 'write', previews: true, docs: DOCS,
+    summary: 'Move a rule to another place in the order', effect: 'write', docs: DOCS,
     input: { rule: target, position: number('Position', { required: true, min: 1, max: MOST, help: 'Where it stands afterwards, counted from 1.' }) },
     run: async (ctx, { rule, position }): Promise<Receipt> => ({
       id: rule,
@@ -163,10 +164,10 @@ export const rules = {
     }),
   }),
   'rule.delete': operation({
-    summary: 'Delete a rule', effect: 'destroy', previews: true, docs: DOCS,
+    summary: 'Delete a rule', effect: 'destroy', docs: DOCS,
     input: { rule: target },
     run: async (ctx, { rule }): Promise<Receipt> => ({
       id: rule, native: await changeRules(ctx, stored => ({ ...stored, rules: stored.rules.toSpliced(placeOf(stored.rules, rule), 1) })),
     }),
   }),
-} satisfies Operations;
+} satisfies Operations);

@@ -74,7 +74,7 @@ export const scripts = {
     }),
   }),
   'script.put': operation({
-    summary: 'Store a Sieve script, once the server has checked it', effect: 'write', previews: true, docs: 'RFC 5804 section 2.6',
+    summary: 'Store a Sieve script, once the server has checked it', effect: 'write', docs: 'RFC 5804 section 2.6',
     doubt: 'ManageSieve knows no condition for storing: a change by somebody else in the moment between the look and the write is not noticed.',
     input: {
       script: name('Script', 'The name. A script of this name is replaced, and the result contains the old one.'), text: source,
@@ -83,6 +83,7 @@ export const scripts = {
       activate: flag('Activate', { default: false, help: 'Whether it becomes the script that runs when mail arrives. The one before stays stored.' }),
     },
     run: (ctx, input): Promise<Receipt> => withSieve(ctx, sieve => put(sieve, ctx, input)),
+    preview: async (ctx, input) => ({ difference: (await withSieve(ctx, sieve => put(sieve, { ...ctx, preview: true }, input))).native.difference }),
   }),
   'script.activate': operation({
     summary: 'Make a Sieve script the one that runs', effect: 'write', docs: 'RFC 5804 section 2.8',

@@ -6,6 +6,7 @@ import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Receipt, SpamEntry } from '../../../vocabulary.js';
 import { settingsOf } from '../account/fields.js';
 import { withImap } from '../session/imapPool.js';
+import { previewing } from '../sieve/difference.js';
 import { changeRules, rulesOf, type At } from '../sieve/own.js';
 import { networkPart, type Rules } from '../sieve/rules.js';
 import { folderFor } from './folder.js';
@@ -87,7 +88,7 @@ const HEADERS = 'Senders are known by what a message says of itself, and by its 
   + 'Received line, because the server does not tell rules who delivered. There is no list of allowed IP addresses: a sender could write such a line.';
 
 /** The spam lists, kept as rules on the server. */
-export const spamLists = {
+export const spamLists = previewing({
   'spamList.list': operation({
     summary: 'List the entries of a spam list of a mailbox', effect: 'read', plain: true, docs: 'RFC 5804 section 2.9',
     doubt: 'Entries are told as they were stored, also while another script was made active and they do not run.',
@@ -95,13 +96,13 @@ export const spamLists = {
     run: (ctx, input) => { checkMailbox(ctx, input.mailbox); return entries(ctx, input.list); },
   }),
   'spamList.add': operation({
-    summary: 'Add an entry to a spam list of a mailbox', effect: 'write', previews: true, docs: 'RFC 5228 section 5.1, RFC 5228 section 4.1', doubt: HEADERS,
+    summary: 'Add an entry to a spam list of a mailbox', effect: 'write', docs: 'RFC 5228 section 5.1, RFC 5228 section 4.1', doubt: HEADERS,
     input: { mailbox, list: which, value },
     run: async (ctx, input): Promise<Receipt> => { checkMailbox(ctx, input.mailbox); return add(ctx, input.list, input.value); },
   }),
   'spamList.remove': operation({
-    summary: 'Remove an entry from a spam list of a mailbox', effect: 'destroy', previews: true, docs: 'RFC 5228 section 5.1',
+    summary: 'Remove an entry from a spam list of a mailbox', effect: 'destroy', docs: 'RFC 5228 section 5.1',
     input: { mailbox, list: which, value: gone },
     run: async (ctx, input): Promise<Receipt> => { checkMailbox(ctx, input.mailbox); return remove(ctx, input.list, input.value); },
   }),
-} satisfies Operations;
+} satisfies Operations);

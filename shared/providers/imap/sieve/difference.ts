@@ -1,4 +1,14 @@
+import type { Operation, Operations } from '../../../provider.js';
+import type { Receipt } from '../../../vocabulary.js';
 import { DATA } from './rules.js';
+
+/** The same table, whose changes can be previewed: their `run` keeps to `Context.preview` and gives the `difference` in the answer's `native`. */
+export function previewing<T extends Operations>(table: T): T {
+  return Object.fromEntries(Object.entries(table).map(([name, one]: [string, Operation<any, unknown>]) => [name, one.effect === 'read' ? one : {
+    ...one,
+    preview: async (ctx, input) => ({ difference: (await one.run({ ...ctx, preview: true }, input) as Receipt).native.difference }),
+  } satisfies Operation<any, unknown>])) as T;
+}
 
 /** More lines than this on either side are told as taken out and put in, without looking for what they share. */
 const MOST = 400;
