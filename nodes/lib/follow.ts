@@ -62,8 +62,11 @@ export interface Source {
   /** Resolves at once where nothing is pushed; else calls `changed` as soon as it listens and rejects when the connection is lost. */
   watch(changed: (pushed?: boolean) => void): Promise<void>;
 }
-/** A running trigger. `close` returns within five seconds, whatever the server does. */
-export interface Follower { close(): Promise<void>; readonly seen: Status }
+/**
+ * A running trigger. `close` returns within five seconds, whatever the server does. Until then it waits for executions that are to be followed
+ * by a mark, unless another follower of this process takes their place and learns how they end.
+ */
+export interface Follower { close(how?: { replaced?: boolean }): Promise<void>; readonly seen: Status }
 /** For people: what the trigger is doing. Times are ISO 8601; `lastSeen` is the last look that succeeded, `pushed` says that news is told at once. */
 export interface Status {
   connectedSince?: string; lastSeen?: string; lastError?: string; lastErrorAt?: string; pushed?: boolean; executed: number; attempts: number;
@@ -98,7 +101,7 @@ export function follow(options: FollowOptions): Follower {
   let failures = 0, down: { since: number; told: boolean } | undefined, refused = 0, refusalTold = false;
   const progress = () => { failures = 0; };
   const strikes = new Map<string, number>();
-  const acknowledging = new Set<Promise<unknown>>();
+  const executing = new Set<Promise<unknown>>(), acknowledging = new Set<Promise<unknown>>();
   const warned = new Set<string>(), untold: string[] = [];
   let toldAt = -Infinity;
 
@@ -287,25 +290,32 @@ export function follow(options: FollowOptions): Follower {
 
   async function run(source: Source, items: FeedItem[], name: string, ready: unknown[]): Promise<Ended> {
     noteStatus();
-    const how = await options.execute(items, createHash('sha256').update(`${options.keyPrefix}\n${name}`).digest('base64url'), ready);
+    const key = createHash('sha256').update(`${options.keyPrefix}\n${name}`).digest('base64url');
+    const how = await listed(executing, options.execute(items, key, ready));
     for (const item of items) strikes.delete(item.id);
     progress();
     status.executed += how === 'known' ? 0 : 1;
-    if (how === 'success' && options.acknowledge) for (const item of items) if (!await acknowledge(source, item)) owe(item);
+    if (how !== 'success' || !options.acknowledge) return how;
+    // The connection of a trigger that was closed meanwhile is gone, so its next start does it.
+    for (const item of items) if (stop.signal.aborted || !await acknowledge(source, item)) owe(item);
     return how;
+  }
+
+  /** Has `close` know of it until it has ended. */
+  function listed<T>(list: Set<Promise<unknown>>, promise: Promise<T>): Promise<T> {
+    list.add(promise);
+    return promise.finally(() => list.delete(promise));
   }
 
   /** False where it has to be tried again, because the vendor was away, or this trigger was closed in the middle of it. */
   async function acknowledge(source: Source, item: FeedItem): Promise<boolean> {
-    const asked = options.acknowledge!(source, item);
-    acknowledging.add(asked);
-    try { await asked; } catch (error) {
+    try { await listed(acknowledging, options.acknowledge!(source, item)); } catch (error) {
       const away = stop.signal.aborted || (isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited'));
       const what = `The execution succeeded, but marking, moving or deleting the message ${item.id} `
         + `${away ? 'has to wait' : 'failed'}: ${error instanceof Error ? error.message : String(error)}`;
       if (away) options.log(what); else options.warn?.(what);
       return !away;
-    } finally { acknowledging.delete(asked); }
+    }
     return true;
   }
 
@@ -329,14 +339,15 @@ export function follow(options: FollowOptions): Follower {
 
   return {
     seen: status,
-    async close() {
+    async close({ replaced = false } = {}) {
       stop.abort();
       const over = new AbortController();
-      // What becomes of the marks under way is to stand in the state before it is stored.
+      // What becomes of the marks under way is to stand in the state before it is stored, and so is the success of an execution that owes one.
       const ended = (async () => {
         await loop;
-        if (!acknowledging.size) return;
-        await Promise.allSettled(acknowledging);
+        const underWay = [...acknowledging, ...options.acknowledge && !replaced ? executing : []];
+        if (!underWay.length) return;
+        await Promise.allSettled(underWay);
         await new Promise(resolve => { setImmediate(resolve); });
       })();
       await Promise.race([ended.finally(() => over.abort()), sleep(CLOSING, over.signal)]);

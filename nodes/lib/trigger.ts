@@ -124,7 +124,7 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
   }
   const place: Place = { settings }, before = running().get(id);
   running().set(id, place);
-  await before?.follower?.close();
+  await before?.follower?.close({ replaced: true });
   const state = place.state = node.getWorkflowStaticData('node') as TriggerState;
   // The one replaced knows more than what n8n has stored of it.
   if (before?.state?.scope === settings.scope) {
@@ -171,6 +171,8 @@ export async function startTrigger(node: ITriggerFunctions): Promise<ITriggerRes
   });
   return {
     closeFunction: async () => {
+      // Whoever replaced it has closed it.
+      if (running().get(id) !== place) return;
       await follower.close();
       if (running().get(id) !== place) return;
       running().delete(id);
@@ -365,23 +367,37 @@ function stateOf(node: ITriggerFunctions, tested: Settings, place: Place | undef
 }
 
 /**
- * The executions of this process that have not ended, by name. A start that replaces another waits for what that one began instead of offering
- * it again: n8n takes a name a second time while its execution still waits for its turn, and says nothing of how a known one ends.
+ * The executions of this process by name: those that have not ended, and how the latest others ended. A start that replaces another waits for
+ * what that one began instead of offering it again: n8n takes a name a second time while its execution still waits for its turn, and says
+ * nothing of how a known one ends. Without that, a message whose execution ended between two starts would never be marked.
  */
-const UNDER_WAY = Symbol.for('n8n-nodes-mailroom.executions');
-const underWay = () => (globalThis as { [UNDER_WAY]?: Map<string, Promise<Ended>> })[UNDER_WAY] ??= new Map<string, Promise<Ended>>();
+interface Executions { underWay: Map<string, Promise<Ended>>; ended: Map<string, Ended> }
+const EXECUTIONS = Symbol.for('n8n-nodes-mailroom.executions');
+const executions = () => (globalThis as { [EXECUTIONS]?: Executions })[EXECUTIONS] ??= { underWay: new Map(), ended: new Map() };
+/** How many ended executions are remembered. */
+const MOST_ENDED = 1000;
+
+/** Starts an execution. Resolves when it has ended, and rejects when it could not be started. */
+async function started(node: ITriggerFunctions, data: INodeExecutionData[], key: string): Promise<Ended> {
+  const { underWay, ended } = executions();
+  const done = node.helpers.createDeferredPromise<IRun | undefined>();
+  node.emit([data], undefined, done as never, key);
+  try {
+    const run = await done.promise;
+    if (run === undefined) return 'known';
+    const how = run.status === 'success' ? 'success' : 'error';
+    ended.set(key, how);
+    if (ended.size > MOST_ENDED) ended.delete(ended.keys().next().value!);
+    return how;
+  } finally { underWay.delete(key); }
+}
 
 /** One execution, to its end. */
 async function execute(node: ITriggerFunctions, settings: Settings, data: INodeExecutionData[], key: string): Promise<Ended> {
-  let ending = underWay().get(key);
-  if (!ending) {
-    const ended = node.helpers.createDeferredPromise<IRun | undefined>();
-    node.emit([data], undefined, ended as never, key);
-    ending = ended.promise.then(run => run === undefined ? 'known' : run.status === 'success' ? 'success' : 'error');
-    underWay().set(key, ending);
-    const forget = () => { underWay().delete(key); };
-    ending.then(forget, forget);
-  }
+  const { underWay, ended } = executions(), before = ended.get(key);
+  if (before) return before;
+  const ending = underWay.get(key) ?? started(node, data, key);
+  underWay.set(key, ending);
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<Ended>(resolve => { timer = setTimeout(() => resolve('error'), settings.longestMs); });
   // An hour's patience is no reason for a process to stay.

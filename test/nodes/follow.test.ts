@@ -268,6 +268,28 @@ describe('follow', () => {
     assert.deepEqual([marked, it_.executed], [['a'], [['a']]]);
   });
 
+  it('acknowledges at its next start what succeeded while it was closed, singly and in batches', async () => {
+    for (const batchSize of [undefined, 2]) {
+      const box = mailbox(), marked: string[] = [];
+      const it_ = host(box, { ...(batchSize ? { batchSize } : {}), acknowledge: async (_, item) => { marked.push(item.id); } });
+      let end: (how: Ended) => void = () => {};
+      it_.run = () => new Promise(resolve => { end = resolve; });
+      const state: TriggerState = { cursor: '0' };
+      const trigger = it_.start(state);
+      box.arrive('a');
+      await turn(() => it_.executed.length === 1);
+      const closing = trigger.close();
+      end('success');
+      await closing;
+      assert.deepEqual(marked, [], 'its connection is closed');
+      const stored = JSON.parse(JSON.stringify(state)) as TriggerState;
+      const again = it_.start(stored);
+      await turn(() => marked.length === 1);
+      await again.close();
+      assert.deepEqual([marked, it_.executed], [['a'], [['a']]]);
+    }
+  });
+
   it('sets aside a message whose files the vendor refuses, after some tries, in singles and in batches', async () => {
     for (const batchSize of [undefined, 3]) {
       const box = mailbox();

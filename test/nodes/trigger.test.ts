@@ -75,6 +75,19 @@ describe('Sync Trigger', function () {
     await host.until(() => seen(uid));
   });
 
+  it('marks, after a second start, a message whose execution ended when nothing followed any more', async () => {
+    const host = n8n(mail);
+    // This one marks nothing, so its end does not wait for the execution.
+    const first = await up(host.start());
+    const { uid } = mail.deliver(USER, { subject: 'a' });
+    await host.until(() => host.emitted.length === 1);
+    await first.closeFunction!();
+    host.emitted[0]!.end();
+    await up(host.start({ afterSuccess: 'markRead' }));
+    await host.until(() => seen(uid));
+    assert.equal(host.emitted.length, 1);
+  });
+
   it('goes on, after a second start, from where the first was and not from what was stored of it', async () => {
     const host = n8n(mail);
     const early = host.start();
