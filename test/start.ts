@@ -54,9 +54,9 @@ async function main() {
     stopping.push(() => host.stop());
     await host.start();
     await host.login();
-    const first = await load(host, vendors);
+    const workflows = await load(host, vendors);
     say(`\n  Open      ${host.url}\n  log in    ${OWNER.email}\n  password  ${OWNER.password}\n`);
-    say(first ? '  Nine workflows to open and run are there, and credentials for the pretend providers.' : '  What you built before is there; the pretend providers begin anew.');
+    say(workflows ? `  ${workflows} workflows to open and run are there, and credentials for the pretend providers.` : '  What you built before is there; the pretend providers begin anew.');
     say('  The README says what to try first. Ctrl-C stops everything.\n');
     say('  The pretend providers, for programs of your own:');
     for (const [id, { account }] of Object.entries(vendors)) {
@@ -97,8 +97,8 @@ async function renewTokens(host: Host, vendors: Record<string, Started>): Promis
 
 interface Loaded { credentials: Record<string, { id: string; name: string }>; workflows: boolean }
 
-/** Credentials for the vendors of this start (their ports change), and the workflows the first time. Resolves with whether it was the first. */
-async function load(host: Host, vendors: Record<string, Started>): Promise<boolean> {
+/** Credentials for the vendors of this start (their ports change), and the workflows the first time. Resolves with how many of these were saved. */
+async function load(host: Host, vendors: Record<string, Started>): Promise<number> {
   const record = join(folder, 'loaded.json');
   const known: Loaded = existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) as Loaded : { credentials: {}, workflows: false };
   const accounts = Object.entries(vendors).flatMap(([id, { account, accounts: several }]) => several
@@ -109,8 +109,8 @@ async function load(host: Host, vendors: Record<string, Started>): Promise<boole
     if (old) await host.rest('PATCH', `/credentials/${old.id}`, { name: old.name, type: credentialType(id), data });
     else known.credentials[key] = await saveCredential(host, id, name, data);
   }
-  const first = !known.workflows;
-  if (first) {
+  let saved = 0;
+  if (!known.workflows) {
     const byProvider = { ...known.credentials, ...Object.fromEntries(accounts.map(({ id, key }) => [id, known.credentials[key]!]).reverse()) };
     // The list shows what was saved last first.
     for (const place of ['templates', 'demo']) {
@@ -118,12 +118,13 @@ async function load(host: Host, vendors: Record<string, Started>): Promise<boole
       for (const file of readdirSync(join(__dirname, place)).filter(name => name.endsWith('.json')).sort().reverse()) {
         const { id } = await saveWorkflow(host, JSON.parse(readFileSync(join(__dirname, place, file), 'utf8')) as WorkflowJson, byProvider);
         await host.rest('PATCH', `/workflows/${id}`, { tags: [tag.id] });
+        saved++;
       }
     }
     known.workflows = true;
   } else await restart(host);
   writeFileSync(record, JSON.stringify(known, null, 2));
-  return first;
+  return saved;
 }
 const person = (key: string) => { const name = key.split('-').at(-1)!; return `${name[0]!.toUpperCase()}${name.slice(1)}`; };
 
