@@ -3,6 +3,7 @@ import { letter, type Letter } from './corpus.js';
 import { selfSigned, type Certificate } from './imap/certificate.js';
 import { startImap, type ImapOptions, type ImapServer } from './imap/server.js';
 import { createStore, type Mailbox, type Message, type Source, type Store, type StoreOptions } from './imap/store.js';
+import { deliveries, type Arrival, type Envelope, type Sent } from './sieve/deliver.js';
 import { startSieve, type SieveOptions, type SieveServer } from './sieve.js';
 import { startSmtp, type SmtpOptions, type SmtpServer } from './smtp.js';
 
@@ -30,6 +31,10 @@ export interface Mail {
   ca: string;
   /** Puts a message into a user's folder at once, as LMTP would: when it returns, the message is there and its UID known. */
   deliver(to: string, content: Content, where?: Where): Message;
+  /** A message arrives at a user, whose active script decides what becomes of it. Mail by SMTP arrives so too. */
+  arrive(to: string, content: Buffer, envelope?: Partial<Envelope>): Arrival;
+  /** What rules sent to others, in order. Whoever is a user here has got it. */
+  sent: Sent[];
   /** Shows messages delivered with `hidden`. */
   reveal(user: string, folder?: string): void;
   /** A folder of a user, for looking into it; throws where there is none. */
@@ -43,7 +48,7 @@ export interface Mail {
   close(): Promise<void>;
 }
 
-/** Starts IMAP, SMTP and ManageSieve on free loopback ports; mail sent to a local user by SMTP arrives in that user's INBOX. */
+/** Starts IMAP, SMTP and ManageSieve on free loopback ports; mail sent to a local user by SMTP goes through that user's rules. */
 export async function startMail(options: MailOptions = {}): Promise<Mail> {
   const users = Array.isArray(options.users) ? options.users
     : Array.from({ length: options.users ?? 10 }, (_, i) => ({ user: `u${i}@test.local`, password: `pass${i}` }));
@@ -69,13 +74,32 @@ export async function startMail(options: MailOptions = {}): Promise<Mail> {
     return store.append(folder(account, name), { ...made, ...when, flags, ...(hidden ? { hidden } : {}) });
   };
   const imap = await startImap({ ...options.imap, store, certificate });
+  const sent: Sent[] = [];
+  const arrived = deliveries({
+    scriptsOf: account => sieve.of(account), extensions: () => sieve.options.extensions,
+    hasFolder: (account, name) => imap.folder(account, name) !== undefined,
+    create: (account, name) => { store.create(store.accounts.get(account)!, name); },
+    store: (account, source, name, flags) => { store.append(folder(account, name), { source, flags }); },
+    send(message, depth) {
+      sent.push(message);
+      const account = accountOf(message.to);
+      if (account !== undefined) arrived(account, message.source, message, depth);
+    },
+  });
+  const arrive: Mail['arrive'] = (to, content, { from = 'sender@gen.test.local', to: written = to } = {}) => {
+    const account = accountOf(to);
+    if (account === undefined) throw new Error(`No user ${to}`);
+    return arrived(account, content, { from, to: written });
+  };
   const smtp = await startSmtp({
     store, accountOf, isLocal: address => domains.has(address.slice(address.lastIndexOf('@') + 1).toLowerCase()),
-    deliver(account, bytes, into) { deliver(account, bytes, into ? { folder: into.name, flags: into.flags } : {}); },
+    deliver(account, bytes, how) {
+      if ('folder' in how) deliver(account, bytes, { folder: how.folder.name, flags: how.folder.flags }); else arrived(account, bytes, how);
+    },
   }, { ...options.smtp, certificate });
   const sieve = await startSieve({ ...options.sieve, accounts: store.accounts, certificate });
   return {
-    imap, smtp, sieve, store, users, ca: certificate.cert, deliver, folder,
+    imap, smtp, sieve, store, users, ca: certificate.cert, deliver, arrive, sent, folder,
     reveal: (user, name) => store.reveal(folder(user, name)),
     flag(user, uid, flags, name) {
       const mailbox = folder(user, name), message = mailbox.messages.find(m => m.uid === uid);

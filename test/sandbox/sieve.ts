@@ -1,6 +1,9 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { selfSigned, type Certificate } from './imap/certificate.js';
+import { EXTENSIONS, faultOf } from './sieve/language.js';
+
+export { EXTENSIONS };
 
 /** What the server asks about logins: the accounts of a mail store fit. */
 export type SieveAccounts = ReadonlyMap<string, { password: string; tokens: ReadonlyMap<string, number> }>;
@@ -17,7 +20,7 @@ export interface SieveOptions {
   version?: boolean;
   /** Largest script in bytes, and how many scripts an account may have. */
   maxBytes?: number; maxScripts?: number;
-  /** What is wrong with a script, in words; undefined for nothing. Unless given, extensions that the server has not are refused. */
+  /** What is wrong with a script, in words; undefined for nothing. Unless given, whatever the server cannot run is refused. */
   check?(text: string): string | undefined;
   /**
    * Asked about each command, its literals in place, before it is carried out: lines to answer with instead; `close` ends the connection before
@@ -43,9 +46,6 @@ export interface SieveServer {
   cut(): void;
   close(): Promise<void>;
 }
-
-export const EXTENSIONS = 'fileinto reject envelope encoded-character vacation vacation-seconds subaddress comparator-i;ascii-numeric relational imap4flags copy include variables '
-  + 'body mailbox date index';
 
 interface Session { socket: Socket; user?: string; login?: string[]; token?: true }
 type Reply = readonly string[];
@@ -191,13 +191,6 @@ function begun(session: Session, self: SieveServer, [method = '', initial]: read
   return authenticated(session, self, Buffer.from(initial ?? '', 'base64').toString('utf8'));
 }
 
-/** What is wrong with a script as far as this server looks: extensions that it has not. */
-function unknownExtensions(text: string, extensions: string): string | undefined {
-  const asked = [...text.matchAll(/^\s*require\s*(\[[^\]]*\]|"[^"]*")/gm)].flatMap(([, names]) => [...names!.matchAll(/"([^"]*)"/g)].map(([, one]) => one!));
-  const missing = asked.filter(one => !extensions.split(' ').includes(one));
-  return missing.length ? `line 1: error: require command: unknown Sieve capability \`${missing[0]}'.` : undefined;
-}
-
 function carryOut(name: string, args: readonly string[], session: Session, self: SieveServer): Reply {
   const { options } = self, refuse = (words: string, code?: string): Reply => [`NO ${code ? `(${code}) ` : ''}${words.includes('\n') ? literal(words) : quoted(words)}`];
   if (name === 'AUTHENTICATE') return begun(session, self, args);
@@ -207,7 +200,7 @@ function carryOut(name: string, args: readonly string[], session: Session, self:
   const scripts = self.of(session.user), { texts } = scripts, [first = '', second = ''] = args;
   const wrong = (text: string): Reply | undefined => {
     if (Buffer.byteLength(text) > (options.maxBytes ?? 1024 * 1024)) return refuse(`Script is too large (max ${options.maxBytes ?? 1024 * 1024} bytes).`, 'QUOTA/MAXSIZE');
-    const words = (options.check ?? (one => unknownExtensions(one, options.extensions ?? EXTENSIONS)))(text);
+    const words = (options.check ?? (one => faultOf(one, options.extensions)))(text);
     return words === undefined ? undefined : refuse(words);
   };
   const missing = () => refuse(`Sieve script \`${first}' not found`, 'NONEXISTENT');

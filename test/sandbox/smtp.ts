@@ -88,7 +88,7 @@ export interface Delivery {
   /** The account an address belongs to, plus-tag and case aside. */
   accountOf(address: string): string | undefined;
   isLocal(address: string): boolean;
-  deliver(account: string, bytes: Buffer, folder?: { name: string; flags: string[] }): void;
+  deliver(account: string, bytes: Buffer, how: { folder: { name: string; flags: string[] } } | { from: string; to: string }): void;
 }
 
 // smtp-server asks a TLS socket for its protocol after a connection was torn down in the middle of the handshake, and Node 24 crashes on
@@ -220,9 +220,9 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
       const trace = Buffer.from(`Return-Path: <${from}>\r\nReceived: ${received}\r\n\t${new Date().toUTCString().replace('GMT', '+0000')}\r\n`);
       for (const { address } of rcptTo) {
         const account = delivery.accountOf(address);
-        if (account !== undefined) delivery.deliver(account, Buffer.concat([trace, content]));
+        if (account !== undefined) delivery.deliver(account, Buffer.concat([trace, content]), { from, to: address });
       }
-      if (options.saveSent && user !== undefined) delivery.deliver(user, content, { name: 'Sent', flags: ['\\Seen'] });
+      if (options.saveSent && user !== undefined) delivery.deliver(user, content, { folder: { name: 'Sent', flags: ['\\Seen'] } });
     }
     return await play(fault, session) ? undefined : `2.0.0 Ok: queued as ${id}`;
   }

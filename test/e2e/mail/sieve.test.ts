@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
-import { SMTPServer } from 'smtp-server';
-import type { AddressInfo } from 'node:net';
 import { connect, providerById, take, type MailError } from '../../../shared/index.js';
 import { letter } from '../../sandbox/corpus.js';
 import { selfSigned } from '../../sandbox/imap/certificate.js';
 import { phoneOf, type User } from './lab.js';
+import { outbox, type Outbox } from './outbox.js';
 import { startCyrus } from './servers/cyrus.js';
 import { root } from './servers/debian.js';
 import { startDovecot } from './servers/dovecot.js';
 import { removeFolder, temporaryFolder } from './servers/process.js';
 import type { Ground, ImapServer } from './servers/server.js';
-import { wait } from './watch.js';
 
 type Any = any;
 const STARTS: Record<string, (ground: Ground) => Promise<ImapServer>> = { dovecot: startDovecot, bareDovecot: ground => startDovecot(ground, { bare: true }), ...(root ? { cyrus: startCyrus } : {}) };
@@ -21,29 +19,6 @@ const refused = (code: string, words: RegExp) => (error: unknown) => {
   return true;
 };
 
-/** What rules send: kept, and shown by the address it goes to. */
-async function outbox() {
-  const sent: { to: string; source: string }[] = [];
-  const server = new SMTPServer({ authOptional: true, disabledCommands: ['AUTH', 'STARTTLS'], onData(stream, session, done) {
-    const parts: Buffer[] = [];
-    stream.on('data', (part: Buffer) => parts.push(part)).on('end', () => {
-      for (const { address } of session.envelope.rcptTo) sent.push({ to: address, source: Buffer.concat(parts).toString('utf8') });
-      done();
-    });
-  } });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.server.address() as AddressInfo).port, sent, close: () => new Promise<void>(resolve => server.close(() => resolve())),
-    async to(address: string, count = 1) {
-      for (const end = Date.now() + 20_000; ; await wait(50)) {
-        const found = sent.filter(one => one.to === address);
-        if (found.length >= count) return found;
-        if (Date.now() > end) throw new Error(`Nothing was sent to ${address}: ${JSON.stringify(sent.map(one => one.to))}`);
-      }
-    },
-  };
-}
-
 for (const family of families) {
   describe(`Rules on ${family}`, function () {
     this.timeout(60_000);
@@ -51,7 +26,7 @@ for (const family of families) {
     const include = family !== 'bareDovecot';
     const folder = temporaryFolder(), certificate = selfSigned();
     const users: User[] = Array.from({ length: 20 }, (_, i) => ({ user: `m${i}@test.local`, password: `pass${i}` }));
-    let server: ImapServer, out: Awaited<ReturnType<typeof outbox>>, next = 0;
+    let server: ImapServer, out: Outbox, next = 0;
     before(async () => {
       out = await outbox();
       server = await STARTS[family]!({ folder, certificate, users, outgoing: out.port });
