@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { connect, providerById, take, type MailError } from '../../shared/index.js';
 import { partsOf, readBlock, withBlock } from '../../shared/providers/imap/sieve/block.js';
 import { NO_RULES, readRules, writeRules, type Rules, type StoredRule } from '../../shared/providers/imap/sieve/rules.js';
+import { parseSieve, SieveSyntaxError } from '../../shared/providers/imap/sieve/syntax.js';
+import { NotUnderstood, understood } from '../../shared/providers/imap/sieve/understand.js';
 import { closeSieve } from '../../shared/providers/imap/sieve/session.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 import { EXTENSIONS } from '../sandbox/sieve.js';
@@ -51,6 +53,48 @@ describe('ManageSieve: the script of rules', () => {
       if (edited === writeRules(one).text) return;
       assert.ok(!('rules' in readRules(edited)), edited);
     }), { numRuns: 500 });
+  });
+
+  it('what a script does is read back by what it says alone: written again, the rules found are the same commands', () => {
+    const program = (script: string) => JSON.stringify(parseSieve(script).map(function plain({ name, args, tests, block }): unknown { return [name, args, tests.map(plain), block?.map(plain)]; }));
+    const entry = fc.oneof(address, fc.constantFrom('@%.example', 'two.example', 'a%@b.example', 'grüße@straße.example', 'bücher.example', 'xn--bcher-kva.example'));
+    const writable = rules.chain(one => fc.record({ blockedSenders: fc.array(entry), allowedSenders: fc.array(entry) }).map(lists => ({ ...one, ...lists })))
+      // Fields of an operation ask for one at least.
+      .filter(({ forwarding }) => !forwarding || forwarding.addresses.length > 0);
+    fc.assert(fc.property(writable, one => {
+      // The comments are taken out, the rules as data with them.
+      const { text: script } = writeRules(one), bare = script.split('\r\n').filter(line => !/^ *# /.test(line)).join('\r\n');
+      const read = understood(bare);
+      assert.equal(program(writeRules(read).text), program(script));
+      assert.deepEqual(plain([read.rules.length, read.include, read.forwarding]), plain([one.rules.filter(({ enabled }) => enabled).length, one.include, one.forwarding]));
+    }), { numRuns: 300 });
+  });
+
+  it('whatever stands in a script, it is read or refused with a line, in the time that its length takes', () => {
+    const piece = fc.oneof(fc.constantFrom('require', 'if', 'allof', 'anyof', 'not', 'header', ':contains', ':matches', '"subject"', '"a*b"', '[', ']', ',', '(', ')', '{', '}', ';', '100K', '99999999999', 'text:\n.\n', 'text:', '# x\n', '/*', '*/', '"', '\\', ':create',
+      'fileinto', 'stop;', 'vacation', 'redirect', 'currentdate', 'include', 'address', 'envelope', '\u0000', 'é'), fc.string({ maxLength: 5 }));
+    const line = fc.integer({ min: 1, max: 10_000 });
+    fc.assert(fc.property(fc.array(piece, { maxLength: 60 }).map(all => all.join(' ')), rules, line, (noise, one, at) => {
+      const { text: script } = writeRules(one), cut = at % script.length;
+      for (const given of [noise, script.slice(0, cut) + noise, script.slice(0, cut) + noise + script.slice(cut)]) {
+        try { understood(given); } catch (error) { assert.ok(error instanceof NotUnderstood && error.line >= 1, String((error as Error).stack)); }
+      }
+    }), { numRuns: 300 });
+    for (const [long, words] of [['('.repeat(500_000), /expected/], ['not '.repeat(200_000), /more than 50 deep/], ['if true { '.repeat(200_000), /more than 50 deep/], [`"${'\\"'.repeat(300_000)}`, /string/],
+      [`keep ${'[ "a", '.repeat(100_000)}`, /expected a string/], [`keep ["${'", "'.repeat(300_000)}`, /does not end/], ['/* '.repeat(500_000), /comment/], ['text:\n..'.repeat(200_000), /text/]] as const) {
+      const from = process.cpuUsage();
+      assert.throws(() => parseSieve(long), (error: unknown) => error instanceof SieveSyntaxError && words.test(error.message), long.slice(0, 20));
+      assert.ok(process.cpuUsage(from).user < 2_000_000, long.slice(0, 20));
+    }
+  });
+
+  it('an answer and forwarding are never given together with a refusal, on whatever way a message goes', () => {
+    const reply = { text: 'Weg', days: 7, addresses: [] }, base = { ...NO_RULES, autoReply: reply, forwarding: { addresses: ['a@b.example'], keep: true } };
+    const one = (id: string, then: StoredRule['then']): StoredRule => ({ id, name: id, enabled: true, match: 'all', if: { subject: [id] }, then });
+    const { text: script } = writeRules({ ...base, rules: [one('first', { moveTo: 'x', stop: true }), one('second', { reject: 'No.' }), one('third', { discard: true })] });
+    assert.deepEqual(script.split('\r\n').slice(4), ['# Rule: first', 'if allof (header :contains "subject" "first") {', '  fileinto "x";', '  # Automatic answer', '  vacation :days 7 "Weg";', '  # Forwarding', '  redirect :copy "a@b.example";', '  stop;', '}', '',
+      '# Rule: second', 'if allof (header :contains "subject" "second") {', '  reject "No.";', '  stop;', '}', '', '# Automatic answer', 'vacation :days 7 "Weg";', '', '# Forwarding', 'redirect :copy "a@b.example";', '',
+      '# Rule: third', 'if allof (header :contains "subject" "third") {', '  discard;', '}', '']);
   });
 
   it('no text can end its string and become a command', () => {
@@ -171,6 +215,28 @@ describe('ManageSieve: the script of rules', () => {
       const alone = open(false);
       await block(alone.client, 'one@bad.example');
       assert.equal(alone.scripts.active, 'mailroom');
+    });
+
+    it('rules changed by hand are shown as they run now, with their IDs, and still not overwritten; what is not understood is refused with its line', async () => {
+      for (const extensions of [undefined, EXTENSIONS.replace('include ', '')]) {
+        mail.sieve.options.extensions = extensions;
+        const { client, scripts } = open(), script = extensions ? 'main' : 'mailroom';
+        await block(client, 'one@bad.example');
+        await client.call('autoReply.set', { text: 'Weg', addresses: ['a@b.example'] });
+        const { id } = await client.call('rule.create', { name: 'Shop', from: ['shop'], moveTo: 'Shop' });
+        await client.call('rule.create', { name: 'Off', enabled: false, from: ['x'], discard: true });
+        const text = scripts.texts.get(script)!, listed = async () => (await take(client.call('rule.list', {}) as AsyncIterable<Any>, 100));
+        scripts.texts.set(script, text.replace('"Shop";', '"Other"; # mine').replace('"sender"] "one@bad.example"', '"sender"] ["one@bad.example",\r\n"two@bad.example"]').replace('envelope :all :is "from" "one@bad.example"', 'envelope :all :is "from" ["one@bad.example", "two@bad.example"]').replace('"Weg";', '"Fort";'));
+        assert.deepEqual((await listed()).map(one => [one.id === id, one.name, one.enabled, one.moveTo]), [[true, 'Shop', true, 'Other'], [false, 'Off', false, undefined]]);
+        assert.deepEqual(await blocked(client), ['one@bad.example', 'two@bad.example']);
+        assert.equal((await client.call('autoReply.get', {})).text, 'Fort');
+        await assert.rejects(client.call('rule.delete', { rule: id }), refused('conflict', /changed by hand/));
+        const at = text.split('\r\n').findIndex(line => line.includes('"Shop";')) + 1;
+        scripts.texts.set(script, text.replace('"Shop";', '"Shop"; keep;'));
+        await assert.rejects(listed(), refused('conflict', new RegExp(`line ${at} .*does not understand line ${at}: "keep" cannot stand here`)));
+        scripts.texts.set(script, text.replace('"Shop";', '"Shop'));
+        await assert.rejects(listed(), refused('conflict', /does not understand line \d+: a string that does not end/));
+      }
     });
 
     it('a block that somebody edited, or one without its end, is shown and not overwritten', async () => {

@@ -19,7 +19,7 @@ export function partsOf(text: string): Parts {
 /** What a block says, as `readRules` has it; the lines are counted in the whole script. */
 export function readBlock({ before, block }: Parts): Read {
   const read = readRules(block.endsWith(END) ? block.slice(0, -END.length) : block), above = before.split('\n').length - 1;
-  return 'edited' in read ? { edited: { ...read.edited, line: read.edited.line + above } } : read;
+  return 'edited' in read ? { edited: { ...read.edited, line: read.edited.line + above, above } } : read;
 }
 
 /** The script with these rules in its block; without a block where there are none. */

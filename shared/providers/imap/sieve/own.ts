@@ -7,6 +7,7 @@ import { partsOf, readBlock, withBlock, type Parts } from './block.js';
 import { demand, NO_RULES, readRules, usable, writeRules, type Read, type Rules } from './rules.js';
 import { checkScript, listScripts, putScript, readScript } from './scripts.js';
 import { withSieve } from './session.js';
+import { NotUnderstood, understood, withStored } from './understand.js';
 
 /**
  * The script that holds Mailroom's rules, and the one that keeps what it was before the latest change. What was active before is included by the
@@ -17,38 +18,58 @@ export const OWN = 'mailroom', BEFORE = 'mailroom-before';
 /** What is on the server now: `script` holds the rules, or will hold them, and `text` is all that stands in it now. */
 interface Found { script: string; text: string | undefined; parts?: Parts; rules: Rules; active: string | undefined; names: string[]; includesOwn?: boolean }
 
-/** Reads Mailroom's rules. Throws `conflict` where somebody else wrote or changed them. */
-async function look(sieve: Sieve): Promise<Found> {
+/** What is made of rules that stand in a script. */
+type Judge = (script: string, text: string, read: Read) => Rules;
+
+/** Reads Mailroom's rules; what `judge` throws where somebody else wrote or changed them. */
+async function look(sieve: Sieve, judge: Judge): Promise<Found> {
   const listed = await listScripts(sieve), names = listed.map(({ name }) => name), active = listed.find(one => one.active)?.name;
   if (active !== undefined && active !== OWN) {
     const text = await readScript(sieve, active), parts = partsOf(text), found = { script: active, text, parts, active, names };
-    if (parts.block) return { ...found, rules: rulesIn(active, readBlock(parts)) };
+    if (parts.block) return { ...found, rules: judge(active, parts.block, readBlock(parts)) };
     // Two scripts cannot run together there, so the rules go into a block of this one.
-    if (!extensionsOf(sieve).has('include')) return { ...found, rules: (await own(sieve, names)).rules };
-    return { script: OWN, ...await own(sieve, names), active, names, includesOwn: includesOwn(text) };
+    if (!extensionsOf(sieve).has('include')) return { ...found, rules: (await own(sieve, names, judge)).rules };
+    return { script: OWN, ...await own(sieve, names, judge), active, names, includesOwn: includesOwn(text) };
   }
-  return { script: OWN, ...await own(sieve, names), active, names };
+  return { script: OWN, ...await own(sieve, names, judge), active, names };
 }
 
 /** The script of Mailroom's own, where there is one. */
-async function own(sieve: Sieve, names: readonly string[]): Promise<{ text: string | undefined; rules: Rules }> {
+async function own(sieve: Sieve, names: readonly string[], judge: Judge): Promise<{ text: string | undefined; rules: Rules }> {
   if (!names.includes(OWN)) return { text: undefined, rules: NO_RULES };
   const text = await readScript(sieve, OWN);
-  return { text, rules: rulesIn(OWN, readRules(text)) };
+  return { text, rules: judge(OWN, text, readRules(text)) };
 }
 
-function rulesIn(script: string, read: Read): Rules {
+/** For a change: only rules that are as Mailroom wrote them. Throws `conflict`. */
+const untouched: Judge = (script, _, read) => {
   if ('rules' in read) return read.rules;
-  if ('foreign' in read) throw new MailError('conflict', `The script "${script}" was not written by Mailroom, so it is not touched.`, { advice: ADVICE });
-  const { line, text } = read.edited, part = script === OWN ? `The script "${script}" was` : `The rules of Mailroom in the script "${script}" were`;
-  throw new MailError('conflict', `${part} changed by hand or by another program, in line ${line} (${JSON.stringify(text.slice(0, 200))}), so `
-    + `${script === OWN ? 'it is' : 'they are'} neither used nor overwritten.`, { advice: script === OWN ? ADVICE : BLOCK_ADVICE });
+  throw 'foreign' in read ? foreign(script) : edited(script, read.edited);
+};
+
+/** For a look: also those that were changed by hand, if what they do now is understood. Throws `conflict`. */
+const asTheyRun: Judge = (script, text, read) => {
+  if ('rules' in read) return read.rules;
+  if ('foreign' in read) throw foreign(script);
+  try {
+    return withStored(understood(text), read.edited.stored);
+  } catch (error) {
+    if (!(error instanceof NotUnderstood)) throw error;
+    throw edited(script, read.edited, ` Mailroom does not understand line ${error.line + (read.edited.above ?? 0)}: ${error.message}.`);
+  }
+};
+
+const foreign = (script: string) => new MailError('conflict', `The script "${script}" was not written by Mailroom, so it is not touched.`, { advice: ADVICE });
+function edited(script: string, { line, text }: { line: number; text: string }, more = ''): MailError {
+  const part = script === OWN ? `The script "${script}" was` : `The rules of Mailroom in the script "${script}" were`;
+  return new MailError('conflict', `${part} changed by hand or by another program, in line ${line} (${JSON.stringify(text.slice(0, 200))}), so `
+    + `${script === OWN ? 'it is' : 'they are'} neither used nor overwritten.${more}`, { advice: script === OWN ? ADVICE : BLOCK_ADVICE });
 }
 const ADVICE = 'Read it with Get of Script. Rename it to keep it as a script of your own, and Mailroom begins a new one.';
 const BLOCK_ADVICE = 'Read the script with Get of Script. Take out the comments at both ends of these rules to keep them as your own, and Mailroom begins anew.';
 
-/** The rules as they stand. */
-export const rulesOf = (ctx: Context): Promise<Rules> => withSieve(ctx, async sieve => (await look(sieve)).rules);
+/** The rules as they stand, also where somebody changed them by hand. Throws `conflict` for what is not understood. */
+export const rulesOf = (ctx: Context): Promise<Rules> => withSieve(ctx, async sieve => (await look(sieve, asTheyRun)).rules);
 
 /** Whether a script includes Mailroom's own: whoever wrote that wants both, in an order of their own. */
 const includesOwn = (text: string): boolean => new RegExp(`^[^#"]*\\binclude\\b[^;"]*"${OWN}"`, 'im').test(text);
@@ -82,7 +103,7 @@ export interface At { extensions: ReadonlySet<string>; inForce: boolean }
  */
 export async function changeRules(ctx: Context, change: (rules: Rules, at: At) => Rules | Promise<Rules>): Promise<Native> {
   return withSieve(ctx, async sieve => {
-    const found = await look(sieve), plan = planOf(found), extensions = extensionsOf(sieve), { script } = found;
+    const found = await look(sieve, untouched), plan = planOf(found), extensions = extensionsOf(sieve), { script } = found;
     const { include: _, ...changed } = await change(found.rules, { extensions, inForce: !plan.activate });
     const next: Rules = { ...changed, ...(plan.include === undefined ? {} : { include: plan.include }), uses: usable(extensions) };
     const { text, needs } = found.parts ? withBlock(found.parts, next) : writeRules(next);
@@ -92,7 +113,7 @@ export async function changeRules(ctx: Context, change: (rules: Rules, at: At) =
       await checkScript(sieve, text);
       if (ctx.preview) return { ...told, difference: difference(found.text ?? '', text) };
       if (found.text !== undefined) await putScript(sieve, BEFORE, found.text);
-      const now = await look(sieve);
+      const now = await look(sieve, untouched);
       if (now.text !== found.text || now.active !== found.active) {
         throw new MailError('conflict', 'Another program changed the scripts at the same moment; nothing was changed here.');
       }

@@ -56,9 +56,10 @@ interface Code { lines: string[]; needs: Set<string> }
 export function writeRules(rules: Rules): { text: string; needs: string[] } {
   const code: Code = { lines: [], needs: new Set() };
   writeLists(rules, code);
-  if (rules.autoReply) writeReply(rules.autoReply, code);
-  if (rules.forwarding) writeForwarding(rules.forwarding, code);
-  for (const rule of rules.rules) if (rule.enabled) writeRule(rule, rules, code);
+  const answers = answersOf(rules, code.needs), enabled = rules.rules.filter(one => one.enabled), behind = enabled.findLastIndex(({ then }) => then.reject !== undefined);
+  for (const rule of enabled.slice(0, behind + 1)) writeRule(rule, rules, code, answers.flat());
+  for (const [comment, ...commands] of answers) code.lines.push('', comment!, ...commands);
+  for (const rule of enabled.slice(behind + 1)) writeRule(rule, rules, code);
   if (rules.include !== undefined) {
     code.needs.add('include');
     code.lines.push('', '# What was active before goes on here.', `include :personal :optional ${quoted(rules.include)};`);
@@ -74,8 +75,11 @@ const ordered = ({ junk, blockedSenders, blockedIps, allowedSenders, autoReply, 
   ...(forwarding ? { forwarding } : {}), rules, ...(include === undefined ? {} : { include }), uses,
 });
 
-/** What a script says, or why it is not one that Mailroom wrote: `line` is the first that differs, counted from 1. */
-export type Read = { rules: Rules } | { foreign: true } | { edited: { line: number; text: string } };
+/**
+ * What a script says, or why it is not one that Mailroom wrote: `line` is the first that differs, counted from 1 in the whole
+ * script, which has `above` lines before a block; `stored` are the rules as they were before somebody changed it, as far as those can be read.
+ */
+export type Read = { rules: Rules } | { foreign: true } | { edited: { line: number; text: string; above?: number; stored?: Rules } };
 
 /** Reads a script of Mailroom's back. */
 export function readRules(text: string): Read {
@@ -87,7 +91,7 @@ export function readRules(text: string): Read {
     written = writeRules(rules).text.split('\r\n');
   } catch { return { edited: { line: 2, text: lines[1] ?? '' } }; }
   const at = Array.from({ length: Math.max(lines.length, written.length) }, (_, i) => i).find(i => lines[i] !== written[i]);
-  return at === undefined ? { rules } : { edited: { line: at + 1, text: lines[at] ?? '' } };
+  return at === undefined ? { rules } : { edited: { line: at + 1, text: lines[at] ?? '', stored: rules } };
 }
 
 /** Domains in the letters users write and in those that stand in headers (RFC 5890). */
@@ -144,8 +148,15 @@ function fileinto(folder: string, uses: readonly string[], needs: Set<string>, c
   return `fileinto ${copy ? ':copy ' : ''}${create ? ':create ' : ''}${quoted(folder)};`;
 }
 
-/** The extensions that must be there for an automatic answer with these settings. */
-function writeReply(reply: StoredReply, { lines, needs }: Code): void {
+/**
+ * The automatic answer and forwarding, each a comment and its commands. What a rule rejects must not be answered or forwarded as well: Pigeonhole gives a
+ * script up that does both. So they stand behind the last rule that rejects, and in a rule before that one ahead of its `stop`.
+ */
+function answersOf({ autoReply, forwarding }: Rules, needs: Set<string>): string[][] {
+  return [...(autoReply ? [['# Automatic answer', ...replyCommands(autoReply, needs)]] : []), ...(forwarding ? [['# Forwarding', ...forwardCommands(forwarding, needs)]] : [])];
+}
+
+function replyCommands(reply: StoredReply, needs: Set<string>): string[] {
   needs.add('vacation');
   const { start, end } = reply, tests = [...(start ? [timeTest('ge', start)] : []), ...(end ? [timeTest('lt', end)] : [])];
   if (tests.length) { needs.add('date'); needs.add('relational'); }
@@ -153,7 +164,7 @@ function writeReply(reply: StoredReply, { lines, needs }: Code): void {
     ...(reply.from === undefined ? [] : [`:from ${quoted(reply.from)}`]), ...(reply.addresses.length ? [`:addresses ${quotedList(reply.addresses)}`] : []),
     reply.html === undefined ? quoted(reply.text) : `:mime ${quoted(alternative(reply.text, reply.html))}`];
   const command = `${words.join(' ')};`;
-  lines.push('', '# Automatic answer', ...(tests.length ? [`if allof (${tests.join(', ')}) {`, `  ${command}`, '}'] : [command]));
+  return tests.length ? [`if allof (${tests.join(', ')}) {`, `  ${command}`, '}'] : [command];
 }
 /** The part is `2026-11-30T09:00:00+00:00` on the servers (RFC 5260 section 4.2); what it begins with decides. */
 const timeTest = (relation: string, at: string) => `currentdate :zone "+0000" :value "${relation}" "iso8601" ${quoted(at.slice(0, 19))}`;
@@ -166,9 +177,9 @@ function alternative(text: string, html: string): string {
     part('text/html', html), '--mailroom-answer--', ''].join('\n');
 }
 
-function writeForwarding({ addresses, keep }: StoredForwarding, { lines, needs }: Code): void {
+function forwardCommands({ addresses, keep }: StoredForwarding, needs: Set<string>): string[] {
   if (keep) needs.add('copy');
-  lines.push('', '# Forwarding', ...addresses.map(address => `redirect ${keep ? ':copy ' : ''}${quoted(address)};`));
+  return addresses.map(address => `redirect ${keep ? ':copy ' : ''}${quoted(address)};`);
 }
 
 /** A test on headers: texts are looked for as parts, and `*` in them stands for anything. */
@@ -191,7 +202,8 @@ function conditionTests({ from, to, subject, listId, header, largerThan, smaller
   ];
 }
 
-function writeRule({ name, match, if: conditions, then }: StoredRule, { uses }: Rules, { lines, needs }: Code): void {
+/** `answers` are commands that a rule which ends all has to give first. Nothing can be done with a message that is rejected, so that ends all too. */
+function writeRule({ name, match, if: conditions, then }: StoredRule, { uses }: Rules, { lines, needs }: Code, answers: readonly string[] = []): void {
   const flags = [...(then.markRead ? ['\\Seen'] : []), ...(then.flag ? ['\\Flagged'] : [])], commands: string[] = [];
   if (flags.length) { needs.add('imap4flags'); commands.push(`addflag ${quotedList(flags)};`); }
   if (then.copyTo !== undefined) commands.push(fileinto(then.copyTo, uses, needs, true));
@@ -199,7 +211,7 @@ function writeRule({ name, match, if: conditions, then }: StoredRule, { uses }: 
   if (then.moveTo !== undefined) commands.push(fileinto(then.moveTo, uses, needs));
   if (then.reject !== undefined) { needs.add('reject'); commands.push(`reject ${quoted(then.reject)};`); }
   if (then.discard) commands.push('discard;');
-  if (then.stop) commands.push('stop;');
+  if (then.stop || then.reject !== undefined) commands.push(...(then.reject === undefined ? answers : []), 'stop;');
   lines.push('', `# Rule: ${name.replace(/\p{Cc}/gu, ' ')}`, `if ${match === 'all' ? 'allof' : 'anyof'} (${conditionTests(conditions).join(', ')}) {`, ...commands.map(one => `  ${one}`), '}');
 }
 
