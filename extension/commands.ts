@@ -13,6 +13,7 @@ import { registerOperationCommands } from './operations/commands.js';
 import type { Operator } from './operations/run.js';
 import { targetOf, type Target } from './operations/target.js';
 import { registerOverviewCommands } from './overview/commands.js';
+import { isScriptRow, openScript, registerScriptCommands } from './scripts/commands.js';
 import { registerListCommands } from './spamLists/commands.js';
 import { createChosen, isNode } from './tree/chosen.js';
 import { registerTreeCommands } from './tree/commands.js';
@@ -56,6 +57,7 @@ export function registerCommands(parts: Parts): void {
   registerMailCommands({ register, chosen, accounts, compose });
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });
+  registerScriptCommands({ register });
   register('showLog', () => log.show());
   register('showRequests', () => showRequests());
   // A click on a row: each kind of object has its own page.
@@ -63,6 +65,7 @@ export function registerCommands(parts: Parts): void {
     const one = chosen.row(node);
     if (!one) return;
     if (one.kind === 'item' && isMail(one.resource)) await read(targetOf(one));
+    else if (one.kind === 'item' && isScriptRow(one)) await openScript(accounts, (...of) => documents.uriOf(...of), one);
     else if (one.kind !== 'item' && one.kind !== 'single') chosen.refuse(one);
     else if (one.kind === 'item' && isEntryList(one.account.provider, one.resource)) {
       await vscode.commands.executeCommand('mailroom.editLists', one.parent?.parent ?? one.parent);

@@ -18,6 +18,7 @@ import { createEditor } from './objects/editor.js';
 import { registerJsonHelp } from './objects/jsonHelp.js';
 import { createPlaces, labelOfDocument, SCHEME } from './objects/places.js';
 import { settle } from './operations/afterWrite.js';
+import { createDrag } from './operations/order.js';
 import { createOperator } from './operations/run.js';
 import type { Written } from './operations/target.js';
 import { openOverview } from './overview/panel.js';
@@ -25,6 +26,7 @@ import { openRequests } from './requests/inspector.js';
 import { createRequestLog } from './requests/log.js';
 import { createRetryStatus } from './requests/retryStatus.js';
 import { restoreTabs } from './restore.js';
+import { createScripts, ON_SERVER, SCRIPTS } from './scripts/files.js';
 import { createListsEditor } from './spamLists/editor.js';
 import { contextOf, createModel, type Node } from './tree/model.js';
 import { createAttention, createTree, stateDecorations } from './tree/rows.js';
@@ -96,7 +98,9 @@ export function activate(context: vscode.ExtensionContext): void {
   });
   const tree = own(createTree({ model, icon, stateOf: id => accounts.stateOf(id), shown: () => { drawn = snapshot(); accounts.warm(); } }));
   const attention = own(createAttention(model));
-  const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', { treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true }));
+  const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', {
+    treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true, dragAndDropController: createDrag(() => operator),
+  }));
   const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
   let selection: readonly Node[] = [];
   /** The palette offers what the selected row's menu does. */
@@ -166,6 +170,12 @@ export function activate(context: vscode.ExtensionContext): void {
     },
   }));
   own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
+  const scripts = own(createScripts({
+    accounts, placeOf: uri => documents.placeOf(uri),
+    saved: ({ account, resource }) => { for (const one of model.branches()) if (one.rows && one.account.id === account && one.branch.resource === resource) void model.refresh(one); },
+  }));
+  own(vscode.workspace.registerFileSystemProvider(SCRIPTS, scripts.provider, { isCaseSensitive: true }));
+  own(vscode.workspace.registerTextDocumentContentProvider(ON_SERVER, { provideTextDocumentContent: uri => scripts.serverText(uri) }));
   own(registerJsonHelp(documents));
   own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
 
@@ -176,6 +186,7 @@ export function activate(context: vscode.ExtensionContext): void {
     for (const { target } of written) { log.info(`${target.account.name}: ${name} done`); reader.done(target); }
     const changed = written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read');
     for (const { target } of changed) void documents.acted(target, splitName(name)[0] === target.resource && removes(target.account.provider, name));
+    for (const id of new Set(changed.map(({ target }) => target.account.id))) void scripts.renew(id);
     void settle(model, name, changed);
   };
   const operator = createOperator({ extension, accounts, problems, showJson, done });

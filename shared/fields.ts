@@ -15,7 +15,8 @@ export type Field = {
   as?: string;                      // the vendor's name, where it cannot be a key here (`rsEmail.spamHandling`)
   wire?: (value: any) => unknown;   // the vendor's spelling: Unix time, "true"/"false", newline lists
 } & (
-  | { type: 'text'; format?: TextFormat; minLength?: number; maxLength?: number; pattern?: string; lines?: number; secret?: boolean }
+  | { type: 'text'; format?: TextFormat; minLength?: number; maxLength?: number; pattern?: string; lines?: number; secret?: boolean;
+    language?: string }                // what such a text is written in, by its name in editors
   | { type: 'number'; min?: number; max?: number; fraction?: boolean; unit?: 'bytes' }
   | { type: 'flag'; suggest?: true }   // what a form begins with; unlike a default it is never filled in for a caller
   | { type: 'time' } | { type: 'file' } | { type: 'json' }

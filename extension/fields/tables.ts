@@ -170,6 +170,21 @@ export function singlesAt(provider: Provider, resource: string | undefined, bind
   });
 }
 
+/** Whether a place has one such object at most: it is read by itself, set as a whole, and never listed. */
+export const isSingle = (provider: Provider, resource: string): boolean =>
+  operationOf(provider, `${resource}.get`) !== undefined && operationOf(provider, `${resource}.list`) === undefined;
+
+/** Objects that are texts in a language, such as scripts: which field of the operation that stores them holds the text. Undefined for others. */
+export function sourceOf(provider: Provider, resource: string): { field: string; language: string } | undefined {
+  const found = operationOf(provider, `${resource}.get`) && Object.entries(operationOf(provider, `${resource}.put`)?.input ?? {})
+    .find(([, field]) => field.type === 'text' && field.language !== undefined);
+  return found && { field: found[0], language: (found[1] as { language: string }).language };
+}
+
+/** The field for a place among others where the order of a list counts. Undefined where it does not. */
+export const placeField = (provider: Provider, resource: string): string | undefined =>
+  operationOf(provider, `${resource}.move`)?.input.position?.type === 'number' ? 'position' : undefined;
+
 /** What can be done with an object, beyond listing and reading it: names of operations, in the table's order. */
 export function actionsOn(provider: Provider, resource: string, binding: Binding): string[] {
   return Object.entries(tableOf(provider)).flatMap(([name, operation]) => {
@@ -177,7 +192,8 @@ export function actionsOn(provider: Provider, resource: string, binding: Binding
     if (verb === 'list' || (of === resource && ['get', 'create', 'createMany'].includes(verb))) return [];
     if (verb === 'get') return [];
     const fields = Object.entries(operation.input);
-    const own = of === resource && (fields.some(([key, field]) => refOf(field) === resource && isPlace(key, field)) || ['remove', 'delete'].includes(verb));
+    const own = of === resource && (fields.some(([key, field]) => refOf(field) === resource && isPlace(key, field)) || ['remove', 'delete'].includes(verb)
+      || (isSingle(provider, resource) && !['set', 'update'].includes(verb)));
     const about = fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource));
     // Another resource's objects must be reachable from here: an action on one of them is offered there.
     const elsewhere = of !== resource && operationOf(provider, `${of}.list`) !== undefined
@@ -189,7 +205,7 @@ export function actionsOn(provider: Provider, resource: string, binding: Binding
 /** What stands on which command: the verbs of operations that have a place in menus. */
 export const VERBS: Readonly<Record<string, readonly string[]>> = {
   restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'],
-  link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'],
+  link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'], activate: ['activate'], clear: ['clear'],
 };
 
 /** What can be done at a branch: making an object of it, and whatever else of its resource needs none. */

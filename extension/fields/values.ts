@@ -6,15 +6,19 @@ import type { Values } from '../webview/messages.js';
 import { inputFrom, isPlace, operationOf, refOf, type Binding } from './tables.js';
 
 /** The operation that changes an object, what its form edits, and what says which object it is. */
-export interface Editing { operation: string; fields: Fields; target: Values }
+export interface Editing {
+  operation: string; fields: Fields; target: Values;
+  /** Whether the operation sets the object as a whole, so that what is not sent is taken away. */
+  whole: boolean;
+}
 /** Undefined where the provider cannot change such an object. Secrets are no part of it: they are changed by a command of their own. */
 export function editingOf(provider: Provider, resource: string, binding: Binding): Editing | undefined {
-  const operation = `${resource}.update`, found = operationOf(provider, operation);
-  if (!found) return undefined;
+  const [operation] = [`${resource}.update`, `${resource}.set`].filter(name => operationOf(provider, name)), found = operation && operationOf(provider, operation);
+  if (!operation || !found) return undefined;
   const target = inputFrom(provider, operation, binding);
   const fields = Object.fromEntries(Object.entries(found.input).filter(([name, field]) =>
     target[name] === undefined && !isSecret(field) && field.type !== 'file' && !(field.required && refOf(field) !== undefined && isPlace(name, field))));
-  return { operation, fields, target };
+  return { operation, fields, target, whole: operation.endsWith('.set') };
 }
 /** Whether a field of this name is a text that nobody may read. */
 export const isSecretField = (fields: Fields, name: string): boolean => { const field = fields[name]; return field?.type === 'text' && field.secret === true; };
@@ -68,6 +72,17 @@ export function readText(text: string): Values {
 }
 
 export const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+
+/** What a save sends of an object that is set as a whole: all that it has by then. Nothing where nothing was changed. Throws as `changesOf` does. */
+export function wholeOf(fields: Fields, base: Readonly<Values>, edited: Readonly<Values>): Values {
+  const clearable = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.required ? field : { ...field, clearable: true }])) as Fields;
+  const changes = changesOf(clearable, base, edited);
+  if (!Object.keys(changes).length) return {};
+  return validate(fields, Object.fromEntries(Object.keys(fields).flatMap(name => {
+    const value = name in edited ? edited[name] : base[name];
+    return emptied(value) ? [] : [[name, value]];
+  }))) as Values;
+}
 
 /**
  * What a save must send: only what differs from what the text was made from, and the required fields besides, as they are `now`. Throws

@@ -3,7 +3,7 @@ import { isMailError, MailError, type Field } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { inputFrom, operationOf, type Binding } from '../fields/tables.js';
 import {
-  afterSave, changesOf, conflicts, editingOf, readText, same, textOf, valuesOf, type Editing, type Place,
+  afterSave, changesOf, conflicts, editingOf, readText, same, textOf, valuesOf, wholeOf, type Editing, type Place,
 } from '../fields/values.js';
 import { explain } from '../host/problems.js';
 import { brief, t, withoutMarkup } from '../host/text.js';
@@ -61,6 +61,9 @@ const forVsCode = (error: unknown): Error => error instanceof vscode.FileSystemE
 class CalledOff extends Error {}
 /** An object as it was just read. */
 interface Read { item: Values; editing: Editing; binding: Binding; values: Values }
+/** What a save sends. `now` is what the object is by then. */
+const inputOf = ({ fields, whole }: Editing, base: Values, edited: Values, now = base): Values =>
+  whole ? wholeOf(fields, base, edited) : changesOf(fields, base, edited, now);
 const tick = (one: Loaded) => { one.mtime = Math.max(one.mtime + 1, Date.now()); };
 const baseOf = (one: Loaded, text: string): Values => ({ ...one.values, ...readText(text) });
 
@@ -202,7 +205,7 @@ export class Documents {
     let issues: FormIssue[] = [], edited: Values | undefined;
     try {
       edited = readText(text);
-      changesOf(one.editing.fields, one.base ?? one.values, edited);
+      inputOf(one.editing, one.base ?? one.values, edited);
     } catch (error) { issues = isMailError(error) ? error.details.issues ?? [{ message: error.message }] : []; }
     const still = (one.refused ?? [])
       .filter(({ issue: { field }, value }) => same(field === undefined ? text : edited?.[field], value)).map(({ issue }) => issue);
@@ -269,13 +272,13 @@ export class Documents {
     try {
       edited = readText(text);
       let answer: unknown;
-      const sends = Object.keys(changesOf(fields, one.base ?? one.values, edited)).length > 0;
+      const sends = Object.keys(inputOf(one.editing, one.base ?? one.values, edited)).length > 0;
       if (sends) {
         const { now, input } = await this.#agreed(one, edited, text);
         answer = await (await this.#options.accounts.open(one.place.account)).call(operation, { ...target, ...input });
         // What was written is what was accepted; the vendor's own spelling comes with the next reading.
         this.#settle(uri, typeof answer === 'object' && answer !== null ? { ...now.item, ...answer as Values } : now.item,
-          afterSave(fields, now.values, input, answer), one);
+          afterSave(fields, one.editing.whole ? {} : now.values, input, answer), one);
       }
       one.text = text;
       one.base = baseOf(one, text);
@@ -301,7 +304,7 @@ export class Documents {
   async #agreed(one: Loaded, edited: Values, text: string): Promise<{ now: Read; input: Values }> {
     const { fields } = one.editing;
     for (;;) {
-      const now = await this.#read(one.place), base = one.base ?? now.values, input = changesOf(fields, base, edited, now.values);
+      const now = await this.#read(one.place), base = one.base ?? now.values, input = inputOf(one.editing, base, edited, now.values);
       const others = conflicts(one.base, now.values, input);
       if (!others.length) return { now, input };
       this.#settle(one.uri, now.item, now.values);

@@ -13,6 +13,7 @@ import {
 import type { Values } from '../webview/messages.js';
 import { exportList } from './export.js';
 import { mailboxesOf } from './mailboxes.js';
+import { isOrdered, moveBy } from './order.js';
 import type { Operator } from './run.js';
 import { targetOf, type Target } from './target.js';
 
@@ -53,6 +54,12 @@ export function registerOperationCommands(parts: Parts): void {
   for (const [command, read] of [['markRead', true], ['markUnread', false]] as const) {
     register(command, (node: unknown, nodes: unknown) => onRows(node, nodes, () => ['message.mark'], { read }));
   }
+  const move = async (node: unknown, steps: number) => {
+    const one = chosen.row(node);
+    if (isOrdered(one)) await moveBy(operator, one, steps); else if (one) chosen.refuse(one);
+  };
+  register('moveUp', (node: unknown) => move(node, -1));
+  register('moveDown', (node: unknown) => move(node, 1));
   register('export', (node: unknown) => exportRows(parts, node));
 }
 

@@ -2,7 +2,7 @@ import { isMailError, MailError, splitName, type Client, type Provider } from '.
 import type { AccountInfo } from '../accounts/store.js';
 import {
   actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, labelOf, NOTHING_BOUND,
-  operationOf, searchField, singlesAt, type Binding, type Branch,
+  operationOf, placeField, searchField, singlesAt, type Binding, type Branch,
 } from '../fields/tables.js';
 import { secretsOf } from '../fields/values.js';
 import { brief, t, title } from '../host/text.js';
@@ -362,10 +362,15 @@ export function contextOf(node: Node): string {
         ...(actions.some(name => !own.includes(name) && name === 'sync.start') ? ['can.syncNow'] : []),
         ...(actions.length ? ['has.actions'] : []), 'can.copyNode',
         ...(Object.keys(secretsOf(provider, node.resource)).length ? ['can.password'] : []),
+        ...(placeField(provider, node.resource) ? ['can.order'] : []),
         ...(node.resource === 'mailbox' && operationOf(provider, 'message.sendFrom') ? ['can.compose'] : []),
         ...(isEntryOwner(provider, node) ? ['can.editEntries'] : []), ...(holdsMailboxes(node) ? ['can.overview', 'can.export'] : [])].join(';');
     });
-    case 'single': return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : [])].join(';');
+    case 'single': {
+      const actions = actionsOf(node);
+      return ['single', node.resource, ...(operationOf(provider, `${node.resource}.update`) ? ['can.update'] : []), ...can(actions.filter(name => splitName(name)[0] === node.resource)),
+        ...(actions.length ? ['has.actions'] : [])].join(';');
+    }
     case 'note': return `note.${node.note}`;
   }
 }
@@ -402,7 +407,8 @@ export function describe(node: Node): string {
   }
   const name = typeof item.name === 'string' && item.name !== node.label ? item.name : typeof item.description === 'string' ? item.description : undefined;
   const counts = typeof item.unread === 'number' && item.unread > 0 ? t('{0} unread', item.unread) : undefined;
-  return [stateOf(node), counts, name && brief(name)].filter(Boolean).join(' · ');
+  const runs = item.active === true ? t('active') : item.enabled === false ? t('disabled') : undefined;
+  return [stateOf(node), runs, counts, name && brief(name)].filter(Boolean).join(' · ');
 }
 
 export const statusOf = (item: Readonly<Record<string, unknown>>): string | undefined => typeof item.status === 'string' ? item.status : undefined;

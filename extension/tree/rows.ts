@@ -91,7 +91,7 @@ const ICONS: Readonly<Record<string, string>> = {
   mailbox: 'inbox', alias: 'mention', message: 'mail', conversation: 'comment-discussion', thread: 'comment-discussion', folder: 'folder',
   tenant: 'organization', domain: 'globe',
   user: 'person', customer: 'organization', contact: 'person', webhook: 'broadcast', key: 'key', connectToken: 'key', task: 'tasklist',
-  file: 'file', attachment: 'file', mailing: 'send', source: 'server',
+  file: 'file', attachment: 'file', mailing: 'send', source: 'server', script: 'file-code', rule: 'list-ordered',
 };
 const iconOf = (resource: string, node?: Node): string => ICONS[resource]
   ?? (/spam/i.test(resource) ? node?.kind === 'branch' && /allow/i.test(node.branch.label) ? 'pass' : 'shield'

@@ -50,7 +50,7 @@ describe('the extension\'s manifest', () => {
       }
     }
   });
-  it('activates for nothing that VS Code infers, and for no start', () => { for (const event of manifest.activationEvents) assert.match(event, /^on(Uri|FileSystem:mailroom|WebviewPanel:.*)$/); });
+  it('activates for nothing that VS Code infers, and for no start', () => { for (const event of manifest.activationEvents) assert.match(event, /^on(Uri|FileSystem:mailroom(-script)?|WebviewPanel:.*)$/); });
   it('is compiled against the oldest version that it runs in', () => assert.equal(manifest.engines.vscode.replace('^', ''), manifest.devDependencies['@types/vscode']));
   it('settings that could steer where secrets go are not for workspaces', () => {
     for (const [name, setting] of Object.entries(manifest.contributes.configuration.properties as Record<string, { scope?: string }>)) assert.equal(setting.scope, 'application', name);

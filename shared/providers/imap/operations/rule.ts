@@ -141,6 +141,10 @@ export const rules = previewing({
     doubt: 'Only rules that Mailroom made are listed; what other programs wrote stands in scripts of its own.',
     run: ctx => listed(ctx),
   }),
+  'rule.get': operation({
+    summary: 'Read a rule', effect: 'read', docs: DOCS, input: { rule: target },
+    run: async (ctx, { rule }): Promise<Rule> => { const stored = (await rulesOf(ctx)).rules, at = placeOf(stored, rule); return toRule(stored[at]!, at); },
+  }),
   'rule.create': operation({
     summary: 'Create a rule for mail that arrives', effect: 'write', docs: DOCS,
     doubt: 'Forwarding and the automatic answer come before the rules, and the script that was active before behind them.',

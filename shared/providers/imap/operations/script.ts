@@ -14,7 +14,7 @@ export interface Checked { valid: boolean; message?: string; native: Native }
 
 const script = text('Script', { required: true, maxLength: 128, pattern: '^\\P{Cc}+$', ref: 'script', example: 'main', help: 'The name of the script.' });
 const name = (label: string, help: string) => text(label, { required: true, maxLength: 128, pattern: '^\\P{Cc}+$', example: 'main', help });
-const source = text('Text', { required: true, lines: 12, maxLength: 1_000_000, example: 'require ["fileinto"];', help: 'The script in Sieve (RFC 5228).' });
+const source = text('Text', { required: true, lines: 12, language: 'sieve', maxLength: 1_000_000, example: 'require ["fileinto"];', help: 'The script in Sieve (RFC 5228).' });
 
 const toScript = ({ name: id, active }: Listed): Script => ({ id, name: id, active, native: { active } });
 
