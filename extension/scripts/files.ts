@@ -78,7 +78,8 @@ export function createScripts({ accounts, placeOf, saved }: Options) {
     const { place, account, source, of, input } = about(uri), client = await accounts.open(place.account);
     const guard = operationOf(account.provider, of('put'))!.input.before ? { before } : {};
     try {
-      await client.call(of('put'), { ...input('put'), [source.field]: text, ...guard });
+      // What names a text to read names it to store as well, where that could be a new name.
+      await client.call(of('put'), { ...input('get'), ...input('put'), [source.field]: text, ...guard });
     } catch (error) {
       if (isMailError(error) && error.code === 'invalid_input') mark(uri, error.details.issues?.[0]?.message ?? error.message, false, text);
       if (!isMailError(error) || error.code !== 'conflict') throw error;
