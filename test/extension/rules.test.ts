@@ -60,7 +60,7 @@ describe('rules on a server, in the extension', () => {
     const [panel] = panels;
     await panel!.hear({ type: 'ready' });
     const columns = () => Object.fromEntries((panel!.posted.filter(one => one.type === 'column') as Any[]).map(({ column }) => [column.id, column.problem ?? column.entries]));
-    for (const end = Date.now() + 20_000; Object.values(columns()).some(one => one.length) === false || panel!.posted.filter((one: Any) => one.type === 'column' && !one.column.loading).length < 3;) {
+    for (const end = Date.now() + 20_000; (Object.values(columns()) as unknown[][]).some(one => one.length) === false || panel!.posted.filter((one: Any) => one.type === 'column' && !one.column.loading).length < 3;) {
       assert.ok(Date.now() < end, JSON.stringify(panel!.posted));
       await new Promise(resolve => setTimeout(resolve, 20));
     }

@@ -121,7 +121,7 @@ describe('ManageSieve: the script of rules', () => {
 
   describe('on the server', () => {
     let mail: Mail, user = 0;
-    before(async () => { mail = await startMail({ users: 80 }); });
+    before(async () => { mail = await startMail({ users: 250 }); });
     afterEach(() => { Object.assign(mail.sieve.options, { answer: undefined, extensions: undefined, maxScripts: undefined, maxBytes: undefined, version: undefined }); });
     after(async () => { closeSieve(); await mail.close(); });
     const HAND = 'require "fileinto";\r\n# von Hand: ü\r\nfileinto "Archive";\r\n';
@@ -164,6 +164,68 @@ describe('ManageSieve: the script of rules', () => {
         await block(one.client, value).catch(refused('conflict', /on the list already/));
         assert.deepEqual([texts.get(one.scripts.active!), one.scripts.active], [change ? last : first, 'mailroom'], where);
       }));
+    });
+
+    it('no room, a refusal and a server that goes down at each step: what runs is the old script or the new one, whole, and the next try gets there', async () => {
+      const replies = [['NO (QUOTA/MAXSIZE) "Out of room."'], ['NO (QUOTA/MAXSCRIPTS) "Too many."'], ['NO "write(script) failed: No space left on device"'], ['NO (TRYLATER) "Busy."'], ['BYE "Server shutting down."']] as const;
+      // LISTSCRIPTS, GETSCRIPT, CHECKSCRIPT, PUTSCRIPT (what it was before), LISTSCRIPTS, GETSCRIPT, PUTSCRIPT.
+      const cases = replies.flatMap(([reply]) => Array.from({ length: 7 }, (_, step) => ({ reply, step })));
+      for (const extensions of [undefined, EXTENSIONS.replace('include ', '')]) {
+        const faults = new Map<string, { reply: string; step: number; seen: number }>();
+        Object.assign(mail.sieve.options, { extensions, answer: (line: string, who = '') => {
+          const fault = faults.get(who);
+          return fault && !/^(CAPABILITY|LOGOUT)/.test(line) && fault.seen++ === fault.step ? [fault.reply] : undefined;
+        } });
+        await Promise.all(cases.map(async ({ reply, step }) => {
+          const { client, scripts, name } = open(), where = `${reply}, step ${step}`, runs = () => scripts.texts.get(scripts.active!)!;
+          await block(client, 'one@bad.example');
+          const { active } = scripts, old = runs();
+          faults.set(name, { reply, step, seen: 0 });
+          const failed = await block(client, 'two@bad.example').then(() => false, (error: MailError) => /rejected|unavailable|invalid_input/.test(error.code) || assert.fail(error));
+          assert.equal(scripts.active, active, where);
+          assert.ok(scripts.texts.get('main')!.endsWith(HAND.slice('require "fileinto";'.length)), where);
+          // A kept connection that ends before anything was written is replaced.
+          if (!failed) { assert.ok(reply.startsWith('BYE') && step < 3 && runs().includes('two@bad.example'), where); return; }
+          assert.equal(runs(), old, where);
+          await block(client, 'two@bad.example');
+          assert.deepEqual(await blocked(client), ['one@bad.example', 'two@bad.example'], where);
+        }));
+      }
+    });
+
+    it('a new script that cannot be made active is stored and does not run; the next try makes it run', async () => {
+      const { client, scripts } = open();
+      mail.sieve.options.answer = line => line.startsWith('SETACTIVE') ? ['NO "Permission denied."'] : undefined;
+      await assert.rejects(block(client, 'one@bad.example'), refused('rejected', /Permission denied/));
+      assert.deepEqual([scripts.active, scripts.texts.get('main')], ['main', HAND]);
+      mail.sieve.options.answer = undefined;
+      await block(client, 'one@bad.example');
+      assert.equal(scripts.active, 'mailroom');
+      assert.deepEqual(await blocked(client), ['one@bad.example']);
+    });
+
+    it('a server that was restarted between two changes is connected to again, and the change is made once', async () => {
+      const { client, scripts } = open();
+      await block(client, 'one@bad.example');
+      mail.sieve.cut();
+      await block(client, 'two@bad.example');
+      assert.deepEqual(await blocked(client), ['one@bad.example', 'two@bad.example']);
+      assert.equal(scripts.texts.get('mailroom')!.split('two@bad.example').length, 4);
+    });
+
+    it('a whole script is the old one or the new one, wherever the connection is cut while it is stored and made active', async () => {
+      const steps = ['LISTSCRIPTS', 'GETSCRIPT', 'CHECKSCRIPT', 'PUTSCRIPT', 'SETACTIVE'];
+      for (const step of steps) {
+        for (const when of ['close', 'done'] as const) {
+          const { client, scripts, name } = open(), text = 'stop;\r\n';
+          scripts.texts.set('other', 'keep;\r\n');
+          mail.sieve.options.answer = (line, who) => who === name && line.startsWith(step) ? when : undefined;
+          await assert.rejects(client.call('script.put', { script: 'other', text, activate: true }), refused('unavailable', /ended the connection before it answered/));
+          mail.sieve.options.answer = undefined;
+          assert.deepEqual([scripts.texts.get('other'), scripts.active],
+            [step === 'SETACTIVE' || (step === 'PUTSCRIPT' && when === 'done') ? text : 'keep;\r\n', step === 'SETACTIVE' && when === 'done' ? 'other' : 'main'], `${step} ${when}`);
+        }
+      }
     });
 
     it('who writes at the same moment is noticed, and nothing is overwritten', async () => {
