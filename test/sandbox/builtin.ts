@@ -10,7 +10,7 @@ export async function startBuiltin<S extends Startable>(cases: readonly S[], spy
   const mail = await startMail({ users: 2 });
   const [{ user, password }] = mail.users as [{ user: string; password: string }];
   for (const letter of corpus(user, spy)) mail.deliver(user, letter.content, { ...(letter.flags ? { flags: letter.flags } : {}), internalDate: letter.at });
-  const imap = { user, password, imapHost: '127.0.0.1', imapPort: mail.imap.port, imapSecurity: 'none', smtpHost: '127.0.0.1', smtpPort: mail.smtp.port, smtpSecurity: 'none', sievePort: mail.sieve.port };
+  const imap = { user, password, imapHost: '127.0.0.1', imapPort: mail.imap.port, imapSecurity: 'none', smtpHost: '127.0.0.1', smtpPort: mail.smtp.port, smtpSecurity: 'none', sievePort: mail.sieve.port, sieveSecurity: 'none' };
   return {
     mail, vendors, lines: [...vendors.map(({ id, account }) => ({ id, account })), { id: 'imap', account: imap }].map(line => JSON.stringify(line)).join('\n'),
     async close() { await Promise.all([...vendors.map(vendor => vendor.close()), mail.close()]); },

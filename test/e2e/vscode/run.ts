@@ -15,6 +15,7 @@ import { keyboardJourneys } from './keyboard.js';
 import { mailJourneys } from './mail.js';
 import { runNewcomer } from './newcomer.js';
 import { rowJourneys } from './rows.js';
+import { ruleJourneys } from './rules.js';
 import { stateJourneys } from './states.js';
 import { tabJourneys } from './tabs.js';
 import { troubleJourneys } from './trouble.js';
@@ -315,7 +316,7 @@ const BREAKS_POLICY = new Set(['reads mail: text first, HTML in a frame that fet
 
 /** In this order; each leaves the workbench as it found it. */
 const journeys: Journeys = {
-  ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys,
+  ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys, ...ruleJourneys,
   ...troubleJourneys, ...hostileJourneys,
 };
 
