@@ -198,6 +198,19 @@ for (const family of families) {
       assert.deepEqual((await found()).slice(-1), ['welcome']);
     });
 
+    it('a folder whose name has letters beyond ASCII is filed into, and made where it is not there', async () => {
+      const { client, deliver, found } = await walk(), there = `${path('Rückläufer')} & Ä`, made = path('Größe');
+      const phone = await phoneOf(server.imapPort, users[next - 1]!);
+      await phone.mailboxCreate(there);
+      await phone.logout();
+      await client.call('rule.create', { subject: ['return'], moveTo: there });
+      await client.call('rule.create', { subject: ['size'], copyTo: made });
+      await deliver('a return');
+      await deliver('a size');
+      assert.deepEqual([await found(there), await found(made), await found()], [['a return'], ['a size'], ['first', 'a size']]);
+      assert.equal((await all(client, 'rule.list'))[0].moveTo, there);
+    });
+
     it('rules that another program made active instead come back with the next change, around that script', async () => {
       const { client, deliver, found } = await walk();
       await client.call('spamList.add', { list: 'blockedSenders', value: 'bad@one.example' });

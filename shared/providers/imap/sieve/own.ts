@@ -105,7 +105,7 @@ export async function changeRules(ctx: Context, change: (rules: Rules, at: At) =
   return withSieve(ctx, async sieve => {
     const found = await look(sieve, untouched), plan = planOf(found), extensions = extensionsOf(sieve), { script } = found;
     const { include: _, ...changed } = await change(found.rules, { extensions, inForce: !plan.activate });
-    const next: Rules = { ...changed, ...(plan.include === undefined ? {} : { include: plan.include }), uses: usable(extensions) };
+    const next: Rules = { ...changed, ...(plan.include === undefined ? {} : { include: plan.include }), uses: usable(extensions, sieve.capabilities.get('IMPLEMENTATION')) };
     const { text, needs } = found.parts ? withBlock(found.parts, next) : writeRules(next);
     demandAll(sieve, needs, next);
     const told = { script, ...(next.include === undefined ? {} : { includes: next.include }) };

@@ -43,8 +43,16 @@ export const DATA = '# mailroom: ';
 /** Extensions that make a rule better and are no condition for it. */
 const OPTIONAL = ['envelope', 'mailbox'];
 
-/** What the server's extensions allow of what is only used where it is there. */
-export const usable = (extensions: ReadonlySet<string>): string[] => OPTIONAL.filter(one => extensions.has(one));
+/** Names of folders are written in modified UTF-7 (RFC 3501 section 5.1.3), as Cyrus takes them unless its `sieve_utf8fileinto` is on. */
+const UTF7 = 'modified UTF-7';
+
+/** What the server allows of what is only used where it is there; `server` is what it calls itself. */
+export const usable = (extensions: ReadonlySet<string>, server = ''): string[] =>
+  [...OPTIONAL.filter(one => extensions.has(one)), ...(/^Cyrus\b/i.test(server) ? [UTF7] : [])];
+
+/** A name in modified UTF-7. */
+const inUtf7 = (name: string): string => name.replace(/&|[^\x20-\x7e]+/g, run => run === '&' ? '&-'
+  : `&${Buffer.from(run, 'utf16le').swap16().toString('base64').replaceAll('/', ',').replace(/=+$/, '')}-`);
 
 const quoted = (text: string) => `"${text.replace(/\r\n?|\n/g, '\r\n').replace(/["\\]/g, '\\$&')}"`;
 const quotedList = (texts: readonly string[]) => texts.length === 1 ? quoted(texts[0]!) : `[${texts.map(quoted).join(', ')}]`;
@@ -145,7 +153,7 @@ function fileinto(folder: string, uses: readonly string[], needs: Set<string>, c
   if (copy) needs.add('copy');
   const create = uses.includes('mailbox');
   if (create) needs.add('mailbox');
-  return `fileinto ${copy ? ':copy ' : ''}${create ? ':create ' : ''}${quoted(folder)};`;
+  return `fileinto ${copy ? ':copy ' : ''}${create ? ':create ' : ''}${quoted(uses.includes(UTF7) ? inUtf7(folder) : folder)};`;
 }
 
 /**
