@@ -10,4 +10,5 @@ export * from './search.js';
 export * from './severalPicker.js';
 export * from './sendAndWait.js';
 export * from './trigger.js';
+export * from './triggerProperties.js';
 export * from './words.js';
