@@ -43,6 +43,7 @@ const RULES: readonly Rule[] = [
     files: /^shared\/providers\/(?!imap\/)/, may: /^shared\/(?!registry\.ts|client\.ts|connect\.ts|index\.ts)(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/providers\/SELF\//,
     why: 'a provider uses the core and its own folder',
   },
+  { files: /^shared\/mailServer\//, may: /^shared\/mailServer\/|^smtp-server$/, why: 'the mail server knows nothing of the core that is tried against it' },
   { files: /^nodes\/lib\//, may: /^shared\/index\.ts$|^nodes\/lib\/[^/]+\.ts$|^n8n-workflow$/, why: 'the n8n front end has one door to the core' },
   { files: /^(?:nodes\/(?!lib\/)|credentials\/)/, may: /^shared\/index\.ts$|^nodes\/lib\/index\.ts$|^n8n-workflow$/, why: 'nodes and credentials have one door to the core' },
   ...ROOMS.map((room, i) => ({

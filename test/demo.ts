@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { INodeExecutionData } from 'n8n-workflow';
 import { openEngine, type Engine, type NodeRun, type RunResult, type SavedCredential, type WorkflowFile } from './engine/engine.js';
 import { deliver } from './sandbox/contextIo.js';
-import { bytesOf } from './sandbox/imap/store.js';
+import { bytesOf } from '../shared/mailServer/imap/store.js';
 import type { Mail } from './sandbox/mail.js';
 import { sentBy } from './sandbox/sodium.js';
 import type { Vendor } from './sandbox/vendor.js';

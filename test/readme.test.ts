@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ownerOf, NODES } from '../nodes/lib/owner.js';
 import { title } from '../nodes/lib/words.js';
 import { providers, splitName } from '../shared/index.js';
-import { bytesOf } from './sandbox/imap/store.js';
+import { bytesOf } from '../shared/mailServer/imap/store.js';
 import { startMail } from './sandbox/mail.js';
 import { startScaleway } from './sandbox/scaleway.js';
 

@@ -1,7 +1,7 @@
 import { createServer as createPlain, type RequestListener } from 'node:http';
 import { createServer as createSecure } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { selfSigned } from '../sandbox/imap/certificate.js';
+import { selfSigned } from '../../shared/mailServer/imap/certificate.js';
 import { contender, rate, table, verdict, type Figures } from './harness.js';
 import { ONE } from './listings.js';
 

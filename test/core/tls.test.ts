@@ -3,7 +3,7 @@ import { createServer as createPlain, type AddressInfo, type Server } from 'node
 import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { connect, createDispatcher, isMailError, nextStep, providerById, type MailError } from '../../shared/index.js';
 import { certificateTrouble, isCertificateCode } from '../../shared/certificate.js';
-import { selfSigned, type Certificate } from '../sandbox/imap/certificate.js';
+import { selfSigned, type Certificate } from '../../shared/mailServer/imap/certificate.js';
 
 const ID = '11111111-2222-4333-8444-555555555555', day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 const authority = { name: 'Acme Root', ...selfSigned({ name: 'Acme Root' }) }, stranger = { name: 'Stranger Root', ...selfSigned({ name: 'Stranger Root' }) };

@@ -3,7 +3,7 @@ import type { IDataObject, IExecuteFunctions, IWebhookFunctions } from 'n8n-work
 import { WAIT_INDEFINITELY } from 'n8n-workflow';
 import { runItems, sendAndWaitWebhook } from '../../nodes/lib/index.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
-import { bytesOf } from '../sandbox/imap/store.js';
+import { bytesOf } from '../../shared/mailServer/imap/store.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 
 const at = (values: IDataObject, path: string) => path.split('.').reduce<unknown>((value, key) => (value as IDataObject | undefined)?.[key], values);

@@ -11,7 +11,7 @@ import { outline } from '../../shared/providers/imap/mime/structure.js';
 import { envelopeOf, fetchRow } from '../../shared/providers/imap/wire/fetch.js';
 import { differences, judged, viewOf } from '../judges.js';
 import { generated } from '../sandbox/generated.js';
-import { bodyStructure, envelope, parseMime } from '../sandbox/imap/mime.js';
+import { bodyStructure, envelope, parseMime } from '../../shared/mailServer/imap/mime.js';
 
 /** More rounds for whoever has the time: `MAILROOM_FUZZ=100 npm test -- test/providers/imapFuzz.test.ts` runs a hundred times as many. */
 const MORE = Math.max(1, Number(process.env.MAILROOM_FUZZ) || 1);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { letter, noise } from '../sandbox/corpus.js';
-import type { Quirks } from '../sandbox/imap/server.js';
+import type { Quirks } from '../../shared/mailServer/imap/server.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 import { bytesOf, follow } from '../scripted/with.js';
 

@@ -7,7 +7,7 @@ import { noAnswer } from '../../shared/providers/imap/session/noAnswer.js';
 import { loginAdvice } from '../../shared/providers/imap/session/loginAdvice.js';
 import { passing, waitIn } from '../../shared/providers/imap/session/refusal.js';
 import { closePools } from '../../shared/providers/imap/session/smtpPool.js';
-import { selfSigned } from '../sandbox/imap/certificate.js';
+import { selfSigned } from '../../shared/mailServer/imap/certificate.js';
 import { startImap, type ScriptedImap } from '../scripted/imap.js';
 import { startSmtp, type ScriptedSmtp } from '../scripted/smtp.js';
 import { accountOf } from '../scripted/with.js';

@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import fc from 'fast-check';
 import { ImapFlow, type ImapFlowOptions } from 'imapflow';
 import { bigMail, letter, mail as corpusMail, manyAttachments, oddities } from './corpus.js';
-import { selfSigned } from './imap/certificate.js';
-import { decodeName, encodeName } from './imap/names.js';
-import { parseMime } from './imap/mime.js';
-import { rawClient, type RawClient } from './imap/raw.js';
+import { selfSigned } from '../../shared/mailServer/imap/certificate.js';
+import { decodeName, encodeName } from '../../shared/mailServer/imap/names.js';
+import { parseMime } from '../../shared/mailServer/imap/mime.js';
+import { rawClient, type RawClient } from './raw.js';
 import { startMail, type Mail, type MailOptions } from './mail.js';
 
 const user = 'u0@test.local', password = 'pass0';

@@ -4,8 +4,8 @@ import { connect as connectTls } from 'node:tls';
 import { createTransport, type TransportOptions } from 'nodemailer';
 import { bigMail, letter, mail as corpusMail, manyAttachments, oddities } from './corpus.js';
 import { startFaultProxy, type FaultProxy } from './faultProxy.js';
-import { parseMime } from './imap/mime.js';
-import { rawClient, type RawClient } from './imap/raw.js';
+import { parseMime } from '../../shared/mailServer/imap/mime.js';
+import { rawClient, type RawClient } from './raw.js';
 import { startMail, type Mail, type MailOptions } from './mail.js';
 
 const user = 'u0@test.local', password = 'pass0';

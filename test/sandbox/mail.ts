@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { letter, type Letter } from './corpus.js';
-import { selfSigned, type Certificate } from './imap/certificate.js';
-import { startImap, type ImapOptions, type ImapServer } from './imap/server.js';
-import { createStore, type Mailbox, type Message, type Source, type Store, type StoreOptions } from './imap/store.js';
+import { selfSigned, type Certificate } from '../../shared/mailServer/imap/certificate.js';
+import { startImap, type ImapOptions, type ImapServer } from '../../shared/mailServer/imap/server.js';
+import { createStore, type Mailbox, type Message, type Source, type Store, type StoreOptions } from '../../shared/mailServer/imap/store.js';
 import { deliveries, type Arrival, type Envelope, type Sent } from './sieve/deliver.js';
 import { startSieve, type SieveOptions, type SieveServer } from './sieve.js';
-import { startSmtp, type SmtpOptions, type SmtpServer } from './smtp.js';
+import { startSmtp, type SmtpOptions, type SmtpServer } from '../../shared/mailServer/smtp.js';
 
 export interface MailOptions extends StoreOptions {
   /** How many users, or which; u0 to u9 at test.local with pass0 to pass9 unless given. */

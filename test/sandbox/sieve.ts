@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
-import { selfSigned, type Certificate } from './imap/certificate.js';
+import { selfSigned, type Certificate } from '../../shared/mailServer/imap/certificate.js';
 import { EXTENSIONS, faultOf } from './sieve/language.js';
 
 export { EXTENSIONS };

@@ -1,4 +1,4 @@
-import { selfSigned } from '../../sandbox/imap/certificate.js';
+import { selfSigned } from '../../../shared/mailServer/imap/certificate.js';
 import { phoneOf, type Family, type Lab, type User } from './lab.js';
 import { startCourier } from './servers/courier.js';
 import { startCyrus } from './servers/cyrus.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect, providerById, take, type MailError } from '../../../shared/index.js';
 import { letter } from '../../sandbox/corpus.js';
-import { selfSigned } from '../../sandbox/imap/certificate.js';
+import { selfSigned } from '../../../shared/mailServer/imap/certificate.js';
 import { phoneOf, type User } from './lab.js';
 import { outbox, type Outbox } from './outbox.js';
 import { startCyrus } from './servers/cyrus.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { bytesOf } from '../../sandbox/imap/store.js';
+import { bytesOf } from '../../../shared/mailServer/imap/store.js';
 import { startMail, type Mail } from '../../sandbox/mail.js';
 import { openEditor, type Editor } from './editor.js';
 import type { Host } from './host.js';

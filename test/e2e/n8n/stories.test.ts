@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startMailServers, stories, type Expected, type Started, type World } from '../../demo.js';
 import { openGate, type Gate } from '../../nodes/workbench.js';
 import { startContextIo } from '../../sandbox/contextIo.js';
-import { bytesOf } from '../../sandbox/imap/store.js';
+import { bytesOf } from '../../../shared/mailServer/imap/store.js';
 import type { Mail } from '../../sandbox/mail.js';
 import { startOutreach } from '../../sandbox/outreach.js';
 import { startRackspace } from '../../sandbox/rackspace.js';

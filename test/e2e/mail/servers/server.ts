@@ -1,7 +1,7 @@
 import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import { chownSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Certificate } from '../../../sandbox/imap/certificate.js';
+import type { Certificate } from '../../../../shared/mailServer/imap/certificate.js';
 import type { User } from '../lab.js';
 import { MAIL } from './process.js';
 
