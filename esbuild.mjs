@@ -55,6 +55,8 @@ const spare = {
   setup(b) {
     b.onResolve({ filter: new RegExp(`^(${Object.keys(spared).join('|')})$`) }, ({ path }) => ({ path, namespace: 'spared' }));
     b.onLoad({ filter: /./, namespace: 'spared' }, ({ path }) => ({ contents: spared[path] }));
+    // The library's own example key is never used here, and no key belongs into a package.
+    b.onLoad({ filter: /smtp-server.*[\\/]tls-options\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, 'utf8')).replace(/-----BEGIN [\s\S]*?-----END [A-Z ]+-----/g, '') }));
     b.onLoad({ filter: /nodemailer[\\/].*[\\/]mime-types\.js$/ }, () => ({ contents: fileTypes }));
     // The reader of HTTP comes compiled twice. The one for older processors runs on all of them.
     b.onLoad({ filter: /llhttp_simd-wasm\.js$/ }, () => ({ contents: 'throw new Error("The plain one is used.");' }));
@@ -153,8 +155,6 @@ if (pageFiles.length) {
 // What the extension's sandbox accounts are on: the pretend vendors of the tests, in a file that is read only when somebody asks for them.
 const cases = (await all('test/providers/*.case.ts')).sort();
 const besideCore = { name: 'beside core', setup: b => {
-  // The library's own example key is never used here, and no key belongs into a package.
-  b.onLoad({ filter: /smtp-server.*[\\/]tls-options\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, 'utf8')).replace(/-----BEGIN [\s\S]*?-----END [A-Z ]+-----/g, '') }));
   // Of 2,231 names for letters, the simulated providers read those that mail programs write.
   b.onLoad({ filter: /postal-mime.*[\\/]html-entities\.js$/ }, () => ({
     contents: `export const htmlEntities = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&apos;': "'", '&nbsp;': ' ' };`,
@@ -162,6 +162,8 @@ const besideCore = { name: 'beside core', setup: b => {
   b.onResolve({ filter: /./ }, ({ kind, path }) => {
     const name = `${basename(path).replace(/\.[jt]s$/, '')}.js`;
     if (/shared\/index\.js$/.test(path)) return { path: '../shared/index.js', external: true };
+    // The mail servers are those of the core.
+    if (/shared\/mailServer\//.test(path)) return { path: '../shared/lazy/mailServer.js', external: true };
     return kind === 'dynamic-import' && lazy.has(name) ? { path: `../shared/lazy/${name}`, external: true } : undefined;
   });
 } };

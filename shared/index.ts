@@ -9,6 +9,7 @@ export * from './errors.js';
 export { excerpt } from './excerpt.js';
 export * from './fields.js';
 export * from './http.js';
+export * from './localMail.js';
 export { NotSent } from './notSent.js';
 export * from './pages.js';
 export * from './provider.js';

@@ -32,7 +32,7 @@ const RULES: readonly Rule[] = [
   { files: /^shared\/registry\.ts$/, may: /^shared\/provider\.ts$|^shared\/providers\/[^/]+\/index\.ts$/, why: 'the registry names providers and nothing else' },
   {
     files: /^shared\/(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$/, except: /^shared\/registry\.ts$/,
-    may: /^shared\/(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^undici$|^fast-xml-parser$|^html-to-text$|^oauth4webapi$/, why: 'the core knows neither hosts nor providers',
+    may: /^shared\/(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/mailServer\/mailServer\.ts$|^undici$|^fast-xml-parser$|^html-to-text$|^oauth4webapi$/, why: 'the core knows neither hosts nor providers',
   },
   {
     files: /^shared\/providers\/imap\//,
@@ -43,7 +43,7 @@ const RULES: readonly Rule[] = [
     files: /^shared\/providers\/(?!imap\/)/, may: /^shared\/(?!registry\.ts|client\.ts|connect\.ts|index\.ts)(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/providers\/SELF\//,
     why: 'a provider uses the core and its own folder',
   },
-  { files: /^shared\/mailServer\//, may: /^shared\/mailServer\/|^smtp-server$/, why: 'the mail server knows nothing of the core that is tried against it' },
+  { files: /^shared\/mailServer\//, may: /^shared\/mailServer\/|^shared\/localMail\.ts$|^smtp-server$/, why: 'the mail server knows nothing of the core that is tried against it' },
   { files: /^nodes\/lib\//, may: /^shared\/index\.ts$|^nodes\/lib\/[^/]+\.ts$|^n8n-workflow$/, why: 'the n8n front end has one door to the core' },
   { files: /^(?:nodes\/(?!lib\/)|credentials\/)/, may: /^shared\/index\.ts$|^nodes\/lib\/index\.ts$|^n8n-workflow$/, why: 'nodes and credentials have one door to the core' },
   ...ROOMS.map((room, i) => ({

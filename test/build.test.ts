@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '..', 'dist', 'shared'), load = createRequire(join(dist, 'index.js'));
 /** Files of the build whose library has another name than the file. */
-const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-composer', 'smtp-connection': 'nodemailer/lib/smtp-connection', qp: 'nodemailer/lib/qp', addressparser: 'nodemailer/lib/addressparser', mailsplit: '@zone-eu/mailsplit', tools: 'imapflow/lib/tools.js' };
+const NAMES: Record<string, string> = { 'mail-composer': 'nodemailer/lib/mail-composer', 'smtp-connection': 'nodemailer/lib/smtp-connection', qp: 'nodemailer/lib/qp', addressparser: 'nodemailer/lib/addressparser', mailsplit: '@zone-eu/mailsplit', tools: 'imapflow/lib/tools.js', mailServer: '../shared/mailServer/mailServer.js' };
 
 /** Packages that others of the bundle use as well: their file is the CommonJS module itself, as `require` gives it to those. */
 const SHARED = ['libmime', 'iconv-lite', 'mailsplit'];

@@ -25,8 +25,18 @@ export interface SmtpOptions {
   ownSender?: boolean;
   /** True: the server itself puts a copy into Sent, as Gmail and Exchange Online do. */
   saveSent?: boolean;
+  /** The account that gets all mail, once for each message, whoever it is for; and any login is good, and none. */
+  anyone?: string;
+  /** False: STARTTLS is not offered. */
+  startTls?: boolean;
+  /** False: what clients did is not written down. */
+  record?: boolean;
+  /** What goes wrong for as long as it is said here, beside the faults. */
+  misbehave?(at: SmtpFault['at'], about: Moment): Omit<SmtpFault, 'at'> | undefined;
   port?: number; tlsPort?: number;
 }
+/** Whose turn it is when something goes wrong. */
+export interface Moment { recipient?: string; user?: string; from?: string }
 
 /** Something to go wrong at the SMTP server. */
 export interface SmtpFault {
@@ -68,6 +78,8 @@ export interface SmtpServer {
     recipients: { at: number; session: string; address: string; ok: boolean }[];
     messages: SmtpMessage[];
   };
+  /** Announces another largest message, in bytes. */
+  limit(bytes: number): void;
   open(): number;
   /** The most connections open at the same time since the last `forget`. */
   peak(): number;
@@ -96,6 +108,12 @@ export interface Delivery {
 const { getProtocol } = TLSSocket.prototype;
 TLSSocket.prototype.getProtocol = function (this: TLSSocket) { return this.destroyed ? null : getProtocol.call(this); };
 
+/** What a server says of the way a message took (RFC 5321 section 4.4). */
+const traceOf = (session: SMTPServerSession, id: string): string[] => [
+  `Received: from ${session.hostNameAppearsAs} (localhost [127.0.0.1])`, `\tby localhost with ${session.transmissionType} id ${id};`,
+  `\t${new Date().toUTCString().replace('GMT', '+0000')}`,
+];
+
 const refusal = (responseCode: number, text: string) => Object.assign(new Error(text), { responseCode });
 
 /**
@@ -106,14 +124,16 @@ const refusal = (responseCode: number, text: string) => Object.assign(new Error(
 export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): Promise<SmtpServer> {
   const certificate = options.certificate ?? selfSigned(), host = '127.0.0.1';
   const sockets = new Map<number, Socket>();
-  let faults: SmtpFault[] = [], most = 0;
+  let faults: SmtpFault[] = [], most = 0, count = 0;
   const seen: SmtpServer['seen'] = { sessions: [], logins: [], recipients: [], messages: [] };
 
-  const take = (at: SmtpFault['at'], about: { recipient?: string; user?: string } = {}): SmtpFault | undefined => {
+  const take = (at: SmtpFault['at'], about: Moment = {}): SmtpFault | undefined => {
     const found = faults.find(f => f.at === at && (!f.recipient || f.recipient === about.recipient) && (!f.user || f.user === about.user));
     if (found && (found.times = (found.times ?? 1) - 1) <= 0) faults = faults.filter(f => f !== found);
-    return found;
+    const asked = found ? undefined : options.misbehave?.(at, about);
+    return found ?? (asked && { ...asked, at });
   };
+  const note = <T>(list: T[], entry: T) => { if (options.record !== false) list.push(entry); };
   const cut = (session: SMTPServerSession, how: 'fin' | 'reset') => {
     const socket = sockets.get(session.remotePort);
     if (how === 'reset') socket?.resetAndDestroy(); else socket?.destroySoon();
@@ -134,13 +154,14 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
   const settings: SMTPServerOptions = {
     ...certificate, logger: false, disableReverseLookup: true, closeTimeout: 1, size: options.maxMessageBytes ?? 100 * 1024 * 1024, rejectOversized: true,
     banner: 'Mailroom sandbox', name: 'localhost', authMethods: ['PLAIN', 'LOGIN', 'XOAUTH2'], allowInsecureAuth: options.plaintext !== false,
-    authOptional: options.auth === false, disabledCommands: options.auth === false ? ['AUTH'] : [],
+    authOptional: options.auth === false || options.anyone !== undefined, disabledCommands: options.auth === false ? ['AUTH'] : [],
+    hideSTARTTLS: options.startTls === false,
     hideSMTPUTF8: options.smtpUtf8 === false, hideDSN: options.dsn === false, hidePIPELINING: options.pipelining === false,
     // The status codes are in our texts, where a test can choose them.
     hideENHANCEDSTATUSCODES: true,
     ...(options.maxRecipients ? { maxRecipients: options.maxRecipients } : {}),
     onConnect(session, done) {
-      seen.sessions.push({ id: session.id, at: Date.now(), tls: session.secure, user: undefined, closedAt: undefined });
+      note(seen.sessions, { id: session.id, at: Date.now(), tls: session.secure, user: undefined, closedAt: undefined });
       step(async () => {
         if (await play(take('connect'), session)) return true;
         if (sockets.size > server.trouble.connectionLimit) throw refusal(421, '4.7.0 Too many connections, try again later');
@@ -150,10 +171,11 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
     onClose(session) { const entry = seen.sessions.find(s => s.id === session.id); if (entry) entry.closedAt = Date.now(); },
     onAuth(auth, session, done) {
       const user = auth.username ?? '', account = delivery.store.accounts.get(user), oauth = auth.method === 'XOAUTH2';
-      const ok = oauth ? (account?.tokens.get(auth.accessToken ?? '') ?? 0) > Date.now() : account !== undefined && account.password === auth.password;
+      const proven = oauth ? (account?.tokens.get(auth.accessToken ?? '') ?? 0) > Date.now() : account !== undefined && account.password === auth.password;
+      const ok = options.anyone !== undefined || proven;
       play(take('auth', { user }), session).then(stopped => {
         if (stopped) return;
-        seen.logins.push({ at: Date.now(), user, method: auth.method, ok });
+        note(seen.logins, { at: Date.now(), user, method: auth.method, ok });
         if (!ok) {
           const why = oauth ? { data: { status: '400', schemes: 'Bearer', scope: 'https://mail.google.com/' }, message: '5.7.8 Username and Password not accepted' }
             : { message: '5.7.8 Error: authentication failed' };
@@ -162,7 +184,7 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
         const entry = seen.sessions.find(s => s.id === session.id);
         if (entry) entry.user = user;
         done(null, { user });
-      }, error => { seen.logins.push({ at: Date.now(), user, method: auth.method, ok: false }); done(error as Error); });
+      }, error => { note(seen.logins, { at: Date.now(), user, method: auth.method, ok: false }); done(error as Error); });
     },
     onMailFrom(address, session, done) {
       step(async () => {
@@ -174,14 +196,15 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
     },
     onRcptTo({ address }, session, done) {
       step(async () => {
-        const note = (ok: boolean) => seen.recipients.push({ at: Date.now(), session: session.id, address, ok });
+        const told = (ok: boolean) => note(seen.recipients, { at: Date.now(), session: session.id, address, ok });
         try {
-          if (await play(take('rcpt', { recipient: address }), session)) return true;
+          const from = session.envelope.mailFrom ? session.envelope.mailFrom.address : '';
+          if (await play(take('rcpt', { recipient: address, from }), session)) return true;
           foreign(address, session);
-          if (delivery.accountOf(address) === undefined && (delivery.isLocal(address) || !options.relay))
+          if (options.anyone === undefined && delivery.accountOf(address) === undefined && (delivery.isLocal(address) || !options.relay))
             throw refusal(550, `5.1.1 <${address}>: Recipient address rejected: User unknown`);
-        } catch (error) { note(false); throw error; }
-        note(true);
+        } catch (error) { told(false); throw error; }
+        told(true);
         return false;
       }, done);
     },
@@ -205,7 +228,7 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
     const { mailFrom, rcptTo, dsn, smtpUtf8, bodyType } = session.envelope, user = nameOf(session);
     const fault = take('dot', { user: user ?? '' }), from = mailFrom ? mailFrom.address : '';
     const taken = !(fault?.code || fault?.lose);
-    seen.messages.push({
+    note(seen.messages, {
       at: Date.now(), session: session.id, user, from, to: rcptTo.map(r => r.address), args: mailFrom ? { ...mailFrom.args } : {},
       dsn: {
         ...(dsn?.ret ? { ret: dsn.ret } : {}), ...(dsn?.envid ? { envid: dsn.envid } : {}),
@@ -214,10 +237,15 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
       },
       body: bodyType ?? '7bit', smtpUtf8: Boolean(smtpUtf8), bytes: content, taken,
     });
-    const id = `S${String(seen.messages.length).padStart(6, '0')}`;
-    if (taken) {
-      const received = `from ${session.hostNameAppearsAs} (localhost [127.0.0.1])\r\n\tby localhost with ${session.transmissionType} id ${id};`;
-      const trace = Buffer.from(`Return-Path: <${from}>\r\nReceived: ${received}\r\n\t${new Date().toUTCString().replace('GMT', '+0000')}\r\n`);
+    const id = `S${String(++count).padStart(6, '0')}`;
+    if (taken && options.anyone !== undefined) {
+      const lines = [`Return-Path: <${from}>`, ...rcptTo.map(({ address }) => `Delivered-To: ${address}`), ...traceOf(session, id)];
+      const whole = Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n`), content]);
+      try { delivery.deliver(options.anyone, whole, { from, to: rcptTo[0]!.address }); } catch (error) {
+        throw refusal(451, `4.3.0 The message could not be stored: ${(error as Error).message}`);
+      }
+    } else if (taken) {
+      const trace = Buffer.from(`${[`Return-Path: <${from}>`, ...traceOf(session, id)].join('\r\n')}\r\n`);
       for (const { address } of rcptTo) {
         const account = delivery.accountOf(address);
         if (account !== undefined) delivery.deliver(account, Buffer.concat([trace, content]), { from, to: address });
@@ -248,6 +276,7 @@ export async function startSmtp(delivery: Delivery, options: SmtpOptions = {}): 
   };
   const server: SmtpServer = {
     host, port: 0, tlsPort: 0, ca: certificate.cert, seen,
+    limit(bytes) { for (const each of servers) each.options.size = bytes; },
     open: () => sockets.size, peak: () => most,
     forget() { for (const list of Object.values(seen)) list.length = 0; most = sockets.size; },
     trouble: {

@@ -73,7 +73,7 @@ export async function startMail(options: MailOptions = {}): Promise<Mail> {
     const when = internalDate === undefined ? {} : { internalDate: Number(internalDate) };
     return store.append(folder(account, name), { ...made, ...when, flags, ...(hidden ? { hidden } : {}) });
   };
-  const imap = await startImap({ ...options.imap, store, certificate });
+  const imap = await startImap({ report: error => console.error('sandbox imap:', error), ...options.imap, store, certificate });
   const sent: Sent[] = [];
   const arrived = deliveries({
     scriptsOf: account => sieve.of(account), extensions: () => sieve.options.extensions,

@@ -16,8 +16,8 @@ const plain = (session: Session) => {
   refuse('NO', '[PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.');
 };
 function enter(session: Session, user: string, method: string, proven: boolean): string {
-  const { server } = session, account = server.store.accounts.get(user);
-  const ok = account !== undefined && proven;
+  const { server } = session, { anyone } = server.options, account = server.store.accounts.get(anyone ?? user);
+  const ok = account !== undefined && (proven || anyone !== undefined);
   if (!ok) {
     server.login(session, user, method, false);
     return refuse('NO', '[AUTHENTICATIONFAILED] Authentication failed.');
@@ -127,7 +127,8 @@ export const accessCommands: Record<string, CommandEntry> = {
         return enter(session, user, method, accounts.get(user)?.password === password);
       }
       const match = /^user=([^\x01]*)\x01auth=Bearer ([^\x01]*)\x01\x01$/i.exec(initial ?? await ask(session, ''));
-      if (match && (accounts.get(match[1]!)?.tokens.get(match[2]!) ?? 0) > Date.now()) return enter(session, match[1]!, method, true);
+      const good = match && (session.server.options.anyone !== undefined || (accounts.get(match[1]!)?.tokens.get(match[2]!) ?? 0) > Date.now());
+      if (good) return enter(session, match[1]!, method, true);
       // As Gmail does it: the error as a challenge, which the client answers with an empty line, then NO.
       await ask(session, Buffer.from('{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}').toString('base64'));
       session.server.login(session, match?.[1] ?? '', method, false);

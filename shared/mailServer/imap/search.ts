@@ -71,7 +71,10 @@ export function parseSearch(cursor: Cursor): Search {
     HEADER: () => { const name = next(text); return header(name, next(text)); },
     FROM: () => header('from', next(text)), TO: () => header('to', next(text)), CC: () => header('cc', next(text)), BCC: () => header('bcc', next(text)),
     SUBJECT: () => header('subject', next(text)),
-    BODY: () => { const wanted = next(text); return c => { const { part, bytes } = c.parsed(); return searchableText(part, bytes).toLowerCase().includes(wanted); }; },
+    BODY: () => {
+      const wanted = next(text);
+      return c => { const { part, bytes } = c.parsed(); return searchableText(part, bytes).toLowerCase().includes(wanted); };
+    },
     TEXT: () => {
       const wanted = next(text);
       return c => { const { part, bytes } = c.parsed(); return `${headerText(part)}${searchableText(part, bytes)}`.toLowerCase().includes(wanted); };

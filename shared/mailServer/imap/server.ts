@@ -53,6 +53,12 @@ export interface ImapOptions extends StoreOptions {
   /** False: SELECT does not tell UIDNEXT, as a few servers do. */
   uidNext?: boolean;
   quirks?: Quirks;
+  /** The account that any login leads to. */
+  anyone?: string;
+  /** False: what clients did is not written down. */
+  record?: boolean;
+  /** Told of what this server did not expect of itself. */
+  report?(error: unknown): void;
   name?: string;
   certificate?: Certificate;
   /** Largest message for APPEND in bytes; 100 MiB unless given. */
@@ -130,7 +136,7 @@ export async function startImap(options: ImapOptions = {}): Promise<ImapServer> 
     },
     async back() { await listen(plain, server.port); await listen(secure, server.tlsPort); },
     expireTokens(user) {
-      for (const account of store.accounts.values()) if (!user || account.name === user) for (const token of account.tokens.keys()) account.tokens.set(token, 0);
+      for (const { name, tokens } of store.accounts.values()) if (!user || name === user) for (const token of tokens.keys()) tokens.set(token, 0);
     },
   };
   const deaf = new Set<Socket>();
@@ -179,17 +185,18 @@ export async function startImap(options: ImapOptions = {}): Promise<ImapServer> 
       await new Promise<void>(resolve => { tls.once('secure', () => resolve()).once('close', () => resolve()); });
     },
     note(session, name, line) {
+      if (options.record === false) return;
       counts.set(name, (counts.get(name) ?? 0) + 1);
       if (seen.commands.length >= 20_000) seen.commands.splice(0, 1000);
       seen.commands.push({ at: Date.now(), connection: session.id, user: session.account?.name, name, line: name.startsWith('AUTH') ? name : line.slice(0, 500) });
     },
-    login(session, user, method, ok) { seen.logins.push({ at: Date.now(), user, method, ok, connection: session.id }); },
+    login(session, user, method, ok) { if (options.record !== false) seen.logins.push({ at: Date.now(), user, method, ok, connection: session.id }); },
     loggedIn: user => [...sessions].filter(s => s.account?.name === user).length,
   };
 
   function accept(socket: Socket, tcp: Socket, tls: boolean) {
     const entry = { id: nextSession++, at: Date.now(), tls, closedAt: undefined as number | undefined };
-    seen.connections.push(entry);
+    if (options.record !== false) seen.connections.push(entry);
     const session: Session = {
       id: entry.id, server, secure: tls, account: undefined, selected: undefined, enabled: new Set(), idling: false, failures: 0,
       command: '', tag: '', over: false, upgrade: false,
@@ -225,7 +232,8 @@ export async function startImap(options: ImapOptions = {}): Promise<ImapServer> 
     socket.on('error', () => {}).on('close', () => { raw.delete(socket); if (byPort.get(port) === socket) byPort.delete(port); });
   };
   const plain = createServer({ allowHalfOpen: true, noDelay: true }, socket => { track(socket); accept(socket, socket, false); });
-  const secure = createTlsServer({ ...certificate, allowHalfOpen: true, noDelay: true }, socket => accept(socket, byPort.get(socket.remotePort) ?? socket, true));
+  const secure = createTlsServer({ ...certificate, allowHalfOpen: true, noDelay: true },
+    socket => accept(socket, byPort.get(socket.remotePort) ?? socket, true));
   secure.on('connection', track).on('tlsClientError', () => {});
   const listen = (what: Server, port: number) => new Promise<void>((resolve, reject) => {
     what.once('error', reject);

@@ -72,7 +72,7 @@ export async function converse(session: Session, commands: Record<string, Comman
     }
   } catch (error) {
     tell(session, `BYE ${error instanceof Error ? error.message : 'Internal error'}`);
-    if (!wire.socket.destroyed && !isRefusal(error) && !/^(Too long|Line ends)/.test((error as Error).message)) console.error('sandbox imap:', error);
+    if (!wire.socket.destroyed && !isRefusal(error) && !/^(Too long|Line ends)/.test((error as Error).message)) server.options.report?.(error);
     await wire.flush();
   }
   unselect(session);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect, providerById } from '../../../shared/index.js';
 import { letter } from '../../sandbox/corpus.js';
-import { selfSigned } from '../../sandbox/imap/certificate.js';
+import { selfSigned } from '../../../shared/mailServer/imap/certificate.js';
 import { bytesOf, CASES, FOLDERS, marked, SENDER, tidy, type Became } from '../../sandbox/sieve/cases.js';
 import { phoneOf, type User } from './lab.js';
 import { outbox, type Outbox } from './outbox.js';
