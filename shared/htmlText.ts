@@ -57,7 +57,7 @@ export const isBeyondWords = (html: string): boolean => html.length > LONGEST;
  * True where more than `DEEPEST` elements are open at once. Those that end by themselves do not count; those that put something before each
  * line count more.
  */
-function isDeep(html: string): boolean {
+export function isDeep(html: string): boolean {
   const open = new Map<string, number>();
   let depth = 0;
   for (const [, end, given] of html.matchAll(/<(\/?)([a-z][a-z0-9:-]*)/gi)) {
