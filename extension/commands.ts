@@ -5,6 +5,8 @@ import type { Accounts } from './accounts/store.js';
 import { isMail, isSending } from './fields/tables.js';
 import { createRegister } from './host/commands.js';
 import type { Problems } from './host/problems.js';
+import { registerLocalMailCommands } from './localMail/commands.js';
+import type { LocalMail } from './localMail/server.js';
 import { registerMailCommands } from './mail/commands.js';
 import { openObject, placeOfRow, registerObjectCommands } from './objects/commands.js';
 import type { Documents } from './objects/documents.js';
@@ -22,7 +24,7 @@ import type { createAttention, createTree } from './tree/rows.js';
 
 interface Parts {
   context: vscode.ExtensionContext; log: vscode.LogOutputChannel; problems: Problems; accounts: Accounts; model: Model;
-  tree: ReturnType<typeof createTree>; attention: ReturnType<typeof createAttention>; operator: Operator; documents: Documents;
+  tree: ReturnType<typeof createTree>; attention: ReturnType<typeof createAttention>; operator: Operator; documents: Documents; localMail: LocalMail;
   /** The rows that were selected last, in whichever view; and those of the view of the accounts. */
   selection(): readonly Node[]; inAccounts(): readonly Node[];
   compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void;
@@ -32,7 +34,7 @@ interface Parts {
 /** Lets every room register its commands, and says what a click on a row opens. */
 export function registerCommands(parts: Parts): void {
   const {
-    context, log, problems, accounts, model, tree, attention, operator, documents, selection, inAccounts, compose, read, editLists, showJson, showRequests,
+    context, log, problems, accounts, model, tree, attention, operator, documents, localMail, selection, inAccounts, compose, read, editLists, showJson, showRequests,
   } = parts;
   const extension = context.extensionUri;
   const chosen = createChosen({ accounts, selection, inAccounts });
@@ -58,6 +60,7 @@ export function registerCommands(parts: Parts): void {
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });
   registerScriptCommands({ register });
+  registerLocalMailCommands({ register, localMail });
   register('showLog', () => log.show());
   register('showRequests', () => showRequests());
   // A click on a row: each kind of object has its own page.

@@ -11,6 +11,7 @@ import { createProblems, explainTo } from './host/problems.js';
 import { createReadOnly } from './host/readOnlyDocuments.js';
 import { t, translateWith } from './host/text.js';
 import { window } from './host/window.js';
+import { createLocalMail } from './localMail/server.js';
 import { createComposer } from './mail/composer.js';
 import { createReader } from './mail/reader.js';
 import { Documents } from './objects/documents.js';
@@ -28,6 +29,7 @@ import { createRetryStatus } from './requests/retryStatus.js';
 import { restoreTabs } from './restore.js';
 import { createScripts, ON_SERVER, SCRIPTS } from './scripts/files.js';
 import { createListsEditor } from './spamLists/editor.js';
+import { createLive } from './tree/live.js';
 import { contextOf, createModel, type Node } from './tree/model.js';
 import { createAttention, createTree, stateDecorations } from './tree/rows.js';
 
@@ -94,9 +96,13 @@ export function activate(context: vscode.ExtensionContext): void {
   const model = createModel({
     accounts: () => accounts.list(), open: (id, signal) => accounts.open(id, signal),
     changed: node => { tree.fire(node); counted(); },
-    loaded: () => counted(),
+    loaded: () => { counted(); live.sync(); },
   });
-  const tree = own(createTree({ model, icon, stateOf: id => accounts.stateOf(id), shown: () => { drawn = snapshot(); accounts.warm(); } }));
+  const live = own(createLive({ accounts, model, failed: (account, error) => log.warn(`${account}: news are not heard for now`, String(error)) }));
+  const localMail = own(createLocalMail({
+    accounts, folder: vscode.Uri.joinPath(context.globalStorageUri, 'localMail').fsPath, state: context.workspaceState, log,
+  }));
+  const tree = own(createTree({ model, icon, stateOf: id => accounts.stateOf(id), shown: () => { drawn = snapshot(); accounts.warm(); localMail.resume(); } }));
   const attention = own(createAttention(model));
   const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', {
     treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true, dragAndDropController: createDrag(() => operator),
@@ -108,6 +114,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const selected = (event: vscode.TreeViewSelectionChangeEvent<Node>) => { selection = event.selection; offered(); };
   own(view.onDidChangeSelection(selected));
   own(attentionView.onDidChangeSelection(selected));
+  own(view.onDidChangeVisibility(({ visible }) => live.seen(visible)));
+  own(view.onDidExpandElement(({ element }) => live.opened(element)));
+  own(view.onDidCollapseElement(({ element }) => live.closed(element)));
+  live.seen(view.visible);
   own(vscode.window.registerFileDecorationProvider(stateDecorations()));
 
   /**
@@ -223,7 +233,7 @@ export function activate(context: vscode.ExtensionContext): void {
       openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
   }));
   registerCommands({
-    context, log, problems, accounts, model, tree, attention, operator, documents, compose, read, editLists, showJson,
+    context, log, problems, accounts, model, tree, attention, operator, documents, localMail, compose, read, editLists, showJson,
     selection: () => selection, inAccounts: () => view.selection, showRequests: () => openRequests(extension, requests),
   });
 }

@@ -4,8 +4,11 @@ export interface MailServerOptions {
   smtp?: number;
   /** The port for IMAP; 0 for any. Without one it is 1143, or the next that is free. */
   imap?: number;
-  /** Where mail is kept, so that another start finds it: a folder for this alone, which is made where it is missing. Without one it is kept in memory. */
-  folder?: string;
+  /**
+   * Where mail is kept, so that another start finds it: a folder for this server alone, made where it is missing, or what names one by the port
+   * for SMTP. Without one it is kept in memory.
+   */
+  folder?: string | ((smtp: number) => string);
   /** So many messages are kept, 10,000 unless given; the oldest go first. */
   messages?: number;
   /** So many bytes are kept: 1 GB in a folder and 128 MB in memory, unless given; the oldest go first. */

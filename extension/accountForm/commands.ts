@@ -41,7 +41,9 @@ export function registerAccountCommands({ register, chosen, accounts, problems, 
     const all = chosen.rows(node, nodes).filter(one => one.kind === 'account');
     if (isNode(node) && all.length > 1) { await removeSeveral(accounts, all); return; }
     const id = await chosen.account(node);
-    if (id !== undefined) await removeOne(accounts, id);
+    if (id === undefined) return;
+    if (accounts.list().find(one => one.id === id)?.local !== undefined) await vscode.commands.executeCommand('mailroom.stopLocalMail');
+    else await removeOne(accounts, id);
   });
   register('importAccounts', () => importAccounts(accounts, results => showJson(t('Imported Accounts'), results)));
   register('exportAccounts', () => exportAccounts(accounts));

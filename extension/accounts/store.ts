@@ -17,7 +17,11 @@ export interface StoredAccount { id: string; name: string; provider: string; val
 /** `signedInAt` is the address the last sign-in came back to, which vendors want to hear again when a token is renewed. */
 export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedInAt?: string };
 /** An account as the rest of the extension sees it; `values` are its open values, never secrets. */
-export interface AccountInfo { id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>> }
+export interface AccountInfo {
+  id: string; name: string; provider: Provider; values: Readonly<Record<string, unknown>>;
+  /** What its row says after its name; only of the account whose server runs in this window. */
+  local?: string;
+}
 export type Accounts = ReturnType<typeof createAccounts>;
 
 interface AccountsOptions {
@@ -133,7 +137,7 @@ export function createAccounts(options: AccountsOptions) {
   const seen = new Map<string, string>(), resting = new Map<string, () => void>(), states = new Map<string, AccountState>();
   /** The clients that are shared, each with the account it was made for: another window may have changed that since. */
   const clients = new Map<string, { account: StoredAccount; client: Promise<Client> }>();
-  const lent = sandboxAccounts(sandbox);
+  const lent: { account: StoredAccount; secrets: Secrets; local?: string }[] = sandboxAccounts(sandbox);
   let told = false, warming: NodeJS.Timeout | undefined, line: Promise<unknown> = Promise.resolve();
 
   const stored = (): StoredAccount[] => state.get<StoredAccount[]>(INDEX, []).filter(one => typeof one?.id === 'string' && typeof one.provider === 'string');
@@ -330,7 +334,8 @@ export function createAccounts(options: AccountsOptions) {
   return {
     list: (): AccountInfo[] => all().flatMap(account => {
       const provider = providerOf(account);
-      return provider ? [{ id: account.id, name: account.name, provider, values: account.values }] : [];
+      const local = lent.find(one => one.account.id === account.id)?.local;
+      return provider ? [{ id: account.id, name: account.name, provider, values: account.values, ...(local === undefined ? {} : { local }) }] : [];
     }),
     find, all, open, sender,
     /** Loads the HTTP client before the first click needs it, once the accounts have been drawn. No connection is made. */
@@ -410,6 +415,23 @@ export function createAccounts(options: AccountsOptions) {
       lent.push(...fresh);
       if (fresh.length) changed();
       return fresh.length;
+    },
+    /** Shows the account of a server that runs in this window, until it is given back; asked for again, its row says something else. */
+    lendLocal(id: string, name: string, server: { provider: string; account: Readonly<Record<string, unknown>> }, local: string): void {
+      const there = lent.find(one => one.account.id === id);
+      if (there) { there.local = local; changed(id, true); return; }
+      const read = readSandboxLine(JSON.stringify({ id: server.provider, account: server.account }));
+      if (!read) return;
+      lent.push({ account: { ...read.account, id, name }, secrets: read.secrets, local });
+      changed();
+    },
+    giveBack(id: string): void {
+      const at = lent.findIndex(one => one.account.id === id);
+      if (at < 0) return;
+      lent.splice(at, 1);
+      states.delete(id);
+      forgetClient(id);
+      changed();
     },
     dispose() { watching.dispose(); clearTimeout(warming); for (const end of resting.values()) end(); session.clear(); clients.clear(); },
   };

@@ -1,7 +1,7 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../../shared/index.js';
 import type { AccountInfo } from '../accounts/store.js';
 import {
-  actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, labelOf, NOTHING_BOUND,
+  actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, isMessage, labelOf, NOTHING_BOUND,
   operationOf, placeField, searchField, singlesAt, type Binding, type Branch,
 } from '../fields/tables.js';
 import { secretsOf } from '../fields/values.js';
@@ -52,6 +52,8 @@ export type Model = ReturnType<typeof createModel>;
 
 /** Above so many rows the plain order of letters is used: comparing as people do is ten times slower. */
 const MANY = 5000;
+/** When more than this many rows came, the list is read again as a whole. */
+const FRESHENED = 1000;
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
 
 /** What the tree shows and how far it has read: holds pages, failures and filters, knows nothing of VS Code. */
@@ -224,6 +226,40 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; }
   };
 
+  /**
+   * Reads the beginning of a list again, as far as what is known already, and takes over what came, changed or went there; the rows below stay
+   * as they were read. Gives the rows that came.
+   */
+  async function freshen(node: BranchNode): Promise<ItemNode[]> {
+    const old = node.rows, generation = node.generation;
+    if (!old || node.loading || node.failed) return [];
+    const known = new Set(old.map(({ id }) => id)), before = looks(old), fresh: ItemNode[] = [], ids = new Set<string>(), ending = new AbortController();
+    let whole = true;
+    try {
+      for await (const item of listed(node, ending.signal)) {
+        if (node.generation !== generation || node.rows !== old) return [];
+        const row = itemNode(node, item);
+        if (!ids.has(row.id)) { ids.add(row.id); fresh.push(row); }
+        if (fresh.length >= page && (known.has(row.id) || !old.length)) { whole = false; break; }
+        if (fresh.length < FRESHENED) continue;
+        await refresh(node);
+        return [];
+      }
+    } finally { ending.abort(); }
+    if (node.generation !== generation || node.rows !== old) return [];
+    // Below the last row that was seen again, nothing is known to have changed.
+    const last = old.findLastIndex(({ id }) => ids.has(id)), below = whole ? [] : old.filter(({ id }, i) => i > last && !ids.has(id));
+    const kept = new Set(below.map(({ id }) => id));
+    for (const row of old) if (!ids.has(row.id) && !kept.has(row.id)) { node.seen?.delete(row.id); forget(row); }
+    for (const id of ids) node.seen?.add(id);
+    node.rows = [...fresh, ...below];
+    if (!whole && !old.length) node.cut = true;
+    if (looks(node.rows) !== before) changed(node);
+    return fresh.filter(({ id }) => !known.has(id));
+  }
+  /** What can be seen of mail in a list, to tell whether it has to be drawn again. */
+  const looks = (rows: readonly ItemNode[]): string => rows.map(({ id, item }) => `${id} ${String(item.read)} ${String(item.flags)}`).join('\n');
+
   /** The same for all rows of a kind at a kind of place, so it is worked out once: VS Code asks for every row of a list. */
   const mayHaveChildren = (node: ItemNode): boolean => remembered(node, 'children', () =>
     branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0
@@ -252,7 +288,7 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
   const branches = (): BranchNode[] => [...nodes.values()].filter((node): node is BranchNode => node.kind === 'branch');
 
   return {
-    children, refresh,
+    children, refresh, freshen,
     find: (id: string): Node | undefined => nodes.get(id),
     parent: (node: Node): Node | undefined => node.parent,
     /** Whether a row can be opened in the tree. */
@@ -344,7 +380,7 @@ export function contextOf(node: Node): string {
   const { provider } = node.account;
   const can = (names: readonly string[]) => [...new Set(names.map(name => `can.${splitName(name)[1]}`))];
   switch (node.kind) {
-    case 'account': return ['account',
+    case 'account': return ['account', node.account.local === undefined ? 'can.edit' : 'can.localMail',
       ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []),
       ...(operationOf(provider, 'message.send') ? ['can.send'] : []),
       ...(listsMailboxes(provider) ? ['can.overview'] : [])].join(';');
@@ -393,11 +429,12 @@ const isEntryOwner = (provider: Provider, node: ItemNode): boolean =>
 
 /** What a row says after its name, in a word or two. */
 export function describe(node: Node): string {
-  if (node.kind === 'account') return node.label.includes(node.account.provider.name) ? '' : node.account.provider.name;
+  if (node.kind === 'account') return node.account.local ?? (node.label.includes(node.account.provider.name) ? '' : node.account.provider.name);
   if (node.kind === 'branch') {
     const filter = node.filter?.text ? `“${node.filter.text}”` : node.filter?.input ? t('filtered') : '';
     const count = node.rows && !node.failed ? `${node.rows.length}${hasMore(node) ? '+' : ''}` : '';
-    return [count, filter].filter(Boolean).join(' ');
+    const unread = isMessage(node.branch.resource) ? node.rows?.filter(({ item }) => item.read === false).length : undefined;
+    return [[count, filter].filter(Boolean).join(' '), unread ? t('{0} unread', unread) : ''].filter(Boolean).join(' · ');
   }
   if (node.kind !== 'item') return '';
   const { item, resource } = node;

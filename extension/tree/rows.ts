@@ -58,12 +58,15 @@ export function createTree({ model, icon, shown, stateOf }: TreeParts) {
       case 'item': {
         const status = statusOf(node.item);
         item.iconPath = new vscode.ThemeIcon(itemIcon(node));
-        if (isMail(node.resource) && !node.label) item.label = t('(no subject)');
+        const label = node.label || (isMail(node.resource) ? t('(no subject)') : '');
+        const unread = isMessage(node.resource) && node.item.read === false;
+        // All of it is marked, which VS Code shows in bold.
+        item.label = unread ? { label, highlights: [[0, label.length]] } : label;
         if (status && status !== 'active' && status !== 'unknown') {
           item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: status });
         }
         item.command = { command: 'mailroom.open', title: t('Open'), arguments: [node] };
-        item.accessibilityInformation = { label: [title(node.resource), item.label as string, description].filter(Boolean).join(', ') };
+        item.accessibilityInformation = { label: [title(node.resource), unread ? t('unread') : '', label, description].filter(Boolean).join(', ') };
         break;
       }
       case 'note': {

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { MailServer, MailServerOptions } from '../localMail.js';
 import { selfSigned } from './imap/certificate.js';
@@ -22,9 +21,9 @@ const KEPT = { messages: 10_000, onDisk: 1024 ** 3, inMemory: 128 * 1024 ** 2 };
 const LARGEST = 50 * 1024 * 1024, CONNECTIONS = 200;
 
 /** Starts it; see `startMailServer`. */
-export async function run({ smtp, imap, folder, messages = KEPT.messages, bytes, misbehave = {} }: MailServerOptions = {}): Promise<MailServer> {
-  if (folder !== undefined) mkdirSync(folder, { recursive: true });
+export async function run({ smtp, imap, folder: where, messages = KEPT.messages, bytes, misbehave = {} }: MailServerOptions = {}): Promise<MailServer> {
   const switches = createSwitches(), certificate = selfSigned(), at = { smtp: await portFor(smtp, USUAL.smtp), imap: await portFor(imap, USUAL.imap, smtp) };
+  const folder = typeof where === 'function' ? where(at.smtp) : where;
   const kept = openStore(USER, {
     messages, bytes: bytes ?? (folder === undefined ? KEPT.inMemory : KEPT.onDisk), ...(folder === undefined ? {} : { folder }),
   });
