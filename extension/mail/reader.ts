@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { isFile, type Address, type Attachment, type Client, type FileValue } from '../../shared/index.js';
+import { codesIn, isFile, linksIn, type Address, type Attachment, type Client, type FileValue } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from '../fields/tables.js';
 import { packPlace } from '../fields/values.js';
@@ -8,6 +8,7 @@ import { safeName } from '../host/fileNames.js';
 import { explain } from '../host/problems.js';
 import { brief, plain, t } from '../host/text.js';
 import { window } from '../host/window.js';
+import { copyAsTest } from './copyAsTest.js';
 import { openFile, saveFile } from '../operations/files.js';
 import type { Operator } from '../operations/run.js';
 import type { Target } from '../operations/target.js';
@@ -81,7 +82,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
           : mail.item;
         mail.full = { ...mail.item, ...full };
         const inline = await inlineOf(client, mail.full, mail.binding);
-        mail.view = { ...head(mail.full), ...texts(mail.full), loaded: true, inline, images: mail.view.images };
+        mail.view = { ...head(mail.full), ...texts(mail.full), ...await toldBy(mail.full), loaded: true, inline, images: mail.view.images };
       } catch (error) { mail.view = { ...mail.view, problem: explain('reader', error) ?? t('Cancelled.') }; }
     }
     function head(item: Values): MailView {
@@ -137,7 +138,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
         reply: has('message.reply'), mark: has('message.mark'), source: has('message.source'),
         headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
         attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
-        link: isConversation(resource) && has(`${resource}.linkTask`), unlink: isConversation(resource) && has(`${resource}.unlinkTask`),
+        test: Object.hasOwn(provider.feeds, 'messageReceived'), link: isConversation(resource) && has(`${resource}.linkTask`), unlink: isConversation(resource) && has(`${resource}.unlinkTask`),
       },
     });
     const one = (id: string): Target => ({
@@ -208,6 +209,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
                 return undefined;
               }
               case 'linkTask': case 'unlinkTask': await operator.run(target, `${resource}.${ask.what}`); return undefined;
+              case 'test': await copyAsTest(account, mail.full ?? mail.item); return undefined;
               case 'json': await showJson(one(ask.message).label, mail.full ?? mail.item); return undefined;
               case 'source':
                 await showText(`${one(ask.message).label}.eml`, 'plaintext',
@@ -233,6 +235,12 @@ export function createReader({ extension, accounts, operator, showJson, showText
     /** To be told after each write: a message that was moved or deleted leaves its tab. */
     done(target: Target): void { leaving.get(target)?.(); leaving.delete(target); },
   };
+}
+
+/** Links and codes as they are shown: bare letters, in lengths that a row bears. */
+async function toldBy(item: Values): Promise<Pick<MailView, 'links' | 'codes'>> {
+  const links = (await linksIn(item)).map(({ text, url }) => ({ text: brief(text), url: plain(url) })), codes = codesIn(item);
+  return { ...(links.length ? { links } : {}), ...(codes.length ? { codes } : {}) };
 }
 
 /** A subject in a length that leaves room for other tabs. */

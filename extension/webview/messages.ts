@@ -33,6 +33,8 @@ export interface MailView {
   textCut?: boolean; htmlCut?: boolean;
   /** The text was made from the HTML, which is what the sender wrote. */
   textFromHtml?: boolean;
+  /** The links of it with where they really lead, and the codes it tells. */
+  links?: { text: string; url: string }[]; codes?: string[];
 }
 /** So many characters of a message's text are shown: more takes seconds to lay out. */
 export const SHOWN = 500_000;
@@ -42,6 +44,8 @@ export interface ReaderModel {
   busy?: boolean; problem?: string;
   can: {
     reply: boolean; mark: boolean; source: boolean; headers: boolean; attachments: boolean; remove: boolean; move: boolean; link: boolean; unlink: boolean;
+    /** A test can wait for messages of this account. */
+    test?: boolean;
   };
 }
 
@@ -78,7 +82,7 @@ export type ToPage =
   | { type: 'reply'; id: number; ok: false; message: string; issues?: FormIssue[] };
 
 /** What can be done with a message that is read. */
-const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json'] as const;
+const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json', 'test'] as const;
 export type MailAction = typeof MAIL_ACTIONS[number];
 
 export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
@@ -154,7 +158,7 @@ export const PAGE_WORDS = [
   'Cancel', 'One per line, or separated by commas', 'Choose…', 'Choose Files…', 'Remove', 'required', 'not set', 'One per line', 'Search settings', 'No matching settings',
   'Working…', 'Done', 'More',
   'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
-  'Headers', 'Link Task…', 'Open as JSON',
+  'Headers', 'Link Task…', 'Open as JSON', 'Copy as Test…', 'Links', 'Codes',
   'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments',
   'This message has no text.', 'This message is too long to show in full.', 'Loading…', 'Message text', 'Message from {0}', 'Unread', 'Show message',
   'Try Again', 'Unlink Task…', 'Open', 'Marked as read', 'Marked as unread', 'Message shown',

@@ -67,12 +67,14 @@ function draw(mail: MailView): HTMLElement {
       ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []),
       ...(can.unlink ? [tool('Unlink Task…', 'unlinkTask')] : []), ...(can.remove ? [tool('Delete…', 'delete')] : []),
       ...(can.headers ? [tool('Headers', 'headers')] : []), ...(can.source ? [tool('Source', 'source')] : []), tool('Open as JSON', 'json'),
+      ...(can.test ? [tool('Copy as Test…', 'test')] : []),
       ...(toggle ? [toggle] : []),
     ] : [button(w(mail.problem ? 'Try Again' : 'Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell),
       { secondary: true, focus: `${mail.id} read` })])));
   const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline);
   if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
   if (!mail.loaded) return article;
+  article.append(...told(mail));
   if (mode === 'html' && mail.html !== undefined) article.append(htmlBody(mail, mail.html));
   else article.append(h('div', { class: 'body' }, mail.textCut ? cutBar(mail) : undefined,
     mail.text !== undefined ? h('pre', {}, limitCharacters()(mail.text)) : h('p', { class: 'empty' }, w('This message has no text.'))));
@@ -99,6 +101,18 @@ function draw(mail: MailView): HTMLElement {
     ))), preview));
   }
   return article;
+}
+/** What a message tells besides its text: codes, and its links with where they really lead. */
+function told(mail: MailView): HTMLElement[] {
+  const { links = [], codes = [] } = mail;
+  return [
+    ...(codes.length ? [h('p', { class: 'codes' }, `${w('Codes')}: `, ...codes.map(code => h('code', { class: 'mono' }, code)))] : []),
+    ...(links.length ? [h('details', { class: 'links' }, h('summary', { 'data-focus': `${mail.id} links` }, `${w('Links')} (${links.length})`),
+      h('ul', {}, ...links.map(({ text, url }) => h('li', {},
+        text && text !== url ? h('span', { dir: 'auto' }, limitCharacters()(text)) : undefined, h('span', { class: 'mono', dir: 'ltr' }, url),
+        named(button(w('Open'), () => void ask({ do: 'link', url }).catch(tell), { class: 'link' }), `${w('Open')} ${url}`),
+      ))))] : []),
+  ];
 }
 function htmlBody(mail: MailView, html: string): HTMLElement {
   const clean = sanitize(html, mail);
