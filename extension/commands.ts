@@ -34,7 +34,8 @@ interface Parts {
 /** Lets every room register its commands, and says what a click on a row opens. */
 export function registerCommands(parts: Parts): void {
   const {
-    context, log, problems, accounts, model, tree, attention, operator, documents, localMail, selection, inAccounts, compose, read, editLists, showJson, showRequests,
+    context, log, problems, accounts, model, tree, attention, operator, documents, localMail, selection, inAccounts, compose, read, editLists, showJson,
+    showRequests,
   } = parts;
   const extension = context.extensionUri;
   const chosen = createChosen({ accounts, selection, inAccounts });

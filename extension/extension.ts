@@ -13,6 +13,7 @@ import { t, translateWith } from './host/text.js';
 import { window } from './host/window.js';
 import { createLocalMail } from './localMail/server.js';
 import { createComposer } from './mail/composer.js';
+import { createEmlEditor } from './mail/emlEditor.js';
 import { createReader } from './mail/reader.js';
 import { Documents } from './objects/documents.js';
 import { createEditor } from './objects/editor.js';
@@ -224,6 +225,9 @@ export function activate(context: vscode.ExtensionContext): void {
         : undefined;
     },
   }), { supportsMultipleEditorsPerDocument: true }));
+  own(vscode.window.registerCustomEditorProvider('mailroom.eml', createEmlEditor({
+    extension, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
+  }), { webviewOptions: { enableFindWidget: true } }));
   own(vscode.window.registerUriHandler(uriHandler));
 
   own({ dispose: () => void stopSandbox() });

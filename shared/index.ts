@@ -14,6 +14,7 @@ export * from './localMail.js';
 export { NotSent } from './notSent.js';
 export * from './pages.js';
 export * from './provider.js';
+export * from './readMail.js';
 export * from './registry.js';
 export * from './secrets.js';
 export * from './send.js';

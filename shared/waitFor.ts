@@ -79,7 +79,8 @@ async function arrived(client: Client, wanted: Wanted, from: Date, signal: Abort
       }
       if (signal.aborted) throw late();
       const waited = new AbortController();
-      await Promise.race([new Promise<void>(resolve => { wake = resolve; }), over, ...(pushed ? [] : [pause(POLL, waited.signal).then(() => { news = true; }, () => {})])]);
+      const asksAgain = pushed ? [] : [pause(POLL, waited.signal).then(() => { news = true; }, () => {})];
+      await Promise.race([new Promise<void>(resolve => { wake = resolve; }), over, ...asksAgain]);
       waited.abort();
     }
   } catch (error) {

@@ -1,3 +1,4 @@
+import * as vscode from 'vscode';
 import type { Accounts } from '../accounts/store.js';
 import { operationOf } from '../fields/tables.js';
 import type { Register } from '../host/commands.js';
@@ -11,6 +12,11 @@ interface Parts { register: Register; chosen: Chosen; accounts: Accounts; compos
 
 /** The commands that write mail. */
 export function registerMailCommands({ register, chosen, accounts, compose }: Parts): void {
+  register('openAsText', (uri: unknown) => {
+    const tab = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+    const file = uri instanceof vscode.Uri ? uri : tab instanceof vscode.TabInputCustom ? tab.uri : undefined;
+    return file && vscode.commands.executeCommand('vscode.openWith', file, 'default', vscode.ViewColumn.Beside);
+  });
   register('reply', (node: unknown) => {
     const one = chosen.row(node);
     if (!one) return;

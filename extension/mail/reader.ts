@@ -16,7 +16,9 @@ import { SHOWN, type MailView, type ReaderModel, type Values } from '../webview/
 import { openPanel, type Back, type Connected } from '../webview/panel.js';
 
 interface ReaderOptions {
-  extension: vscode.Uri; accounts: Accounts; operator: Operator;
+  extension: vscode.Uri; accounts: Pick<Accounts, 'open'>; operator: Pick<Operator, 'run'>;
+  /** False: the tab keeps the title that it has. */
+  ownTitle?: boolean;
   showJson(label: string, value: unknown): Promise<void>;
   /** Shows a text as a read-only document. */
   showText(name: string, language: string, text: () => Promise<string>): Promise<void>;
@@ -30,7 +32,7 @@ const LONGEST_SOURCE = 5_000_000;
 const LONGEST_HTML = 6_000_000;
 
 /** Reads messages and conversations: heads first, then the text of the latest; others when they are opened. */
-export function createReader({ extension, accounts, operator, showJson, showText, reply }: ReaderOptions) {
+export function createReader({ extension, accounts, operator, showJson, showText, reply, ownTitle = true }: ReaderOptions) {
   /** What becomes of the tab that shows a message which an operation takes away, once that is done: forms may be asked in between. */
   const leaving = new WeakMap<Target, () => void>();
   const read = async (target: Target, back?: Back): Promise<void> => {
@@ -71,6 +73,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
       }
       const last = order.at(-1);
       if (last) await read(client, last);
+      // What was opened without its row has no name yet.
+      if (last && !target.label) heading = labelOf('message', mails.get(last)?.full ?? {}) || heading;
     }
     const bodies = (operation: string): Values => operationOf(provider, operation)?.input.include_body?.type === 'flag' ? { include_body: true } : {};
     async function read(client: Client, id: string): Promise<void> {
@@ -154,7 +158,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
       loading ??= load().then(() => { loaded = true; }, (error: unknown) => { problem = (error as Error).message; loaded = true; });
       post();
       await loading;
-      if (made && tabTitle(heading) !== made.panel.title) made.panel.title = tabTitle(heading);
+      if (ownTitle && made && tabTitle(heading) !== made.panel.title) made.panel.title = tabTitle(heading);
       post();
     }
     function drop(id: string): void {

@@ -170,4 +170,12 @@ describe('the reader', () => {
     }
     assert.deepEqual(details.map(one => /another script/.test(one)), [true, true, true, false, false]);
   });
+  it('tells the links of a message with where they really lead, and its codes; none of them can turn letters around', async () => {
+    const { panel, shown } = await reading(name => name === 'message.get'
+      ? letter('m1', { text: 'Your code is 492817.', html: '<a href="https://real.example/x\u202egpj.exe">https://bank.example</a><a href="javascript:alert(1)">no</a>' })
+      : { messages: [letter('m1', { text: undefined })] }, { from: operations({ has: 'message.get' }) });
+    await panel.hear({ type: 'ready' });
+    const [mail] = shown().messages;
+    assert.deepEqual([mail!.links, mail!.codes], [[{ text: 'https://bank.example', url: 'https://real.example/xgpj.exe' }], ['492817']]);
+  });
 });
