@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { MailView, ReaderModel } from '../../../extension/webview/messages.js';
 import { policyOf } from '../../../extension/webview/policy.js';
 import { hostile } from './letters.js';
-import { until, type Journeys } from './journey.js';
+import { breaksPolicy, until, type Journeys } from './journey.js';
 import { chromiumPath, type Loose } from './workbench.js';
 
 const root = join(__dirname, '../../..'), pages = join(root, 'extension/mail/page');
@@ -371,7 +371,7 @@ const PAGE: Readonly<Record<string, (reader: Reader) => Promise<void>>> = {
 
 /** What only the genuine workbench shows of mail. */
 export const hostileJourneys: Journeys = {
-  async 'mail hears the keys of the workbench'({ wb, page }) {
+  'mail hears the keys of the workbench': breaksPolicy(async ({ wb, page }) => {
     await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
     await wb.row('You have won').click();
@@ -380,5 +380,5 @@ export const hostileJourneys: Journeys = {
     await page.keyboard.press('F1');
     await page.locator('.quick-input-widget input').waitFor();
     await wb.closeAll();
-  },
+  }),
 };

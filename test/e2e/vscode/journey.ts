@@ -5,7 +5,9 @@ import type { Loose } from './workbench.js';
 
 /** What a journey through the workbench has at hand; `folder` is the one that is open, on this machine. */
 export interface Journey { wb: Workbench; page: Loose; box: Sandboxes; spy: Spy; folder: string; shot(name: string): Promise<void>; axe(kind: string, has?: string): Promise<void> }
-export type Journeys = Record<string, (j: Journey) => Promise<void>>;
+export type Journeys = Record<string, ((j: Journey) => Promise<void>) & { breaksPolicy?: true }>;
+/** Marks a journey that shows mail which asks for what our pages forbid: that is what their policy is for. Everywhere else a page of ours is at fault. */
+export const breaksPolicy = (journey: (j: Journey) => Promise<void>) => Object.assign(journey, { breaksPolicy: true as const });
 
 export interface Spy { url: string; seen: string[]; close(): Promise<void> }
 /** A server that counts who comes: hostile mail names it everywhere. */

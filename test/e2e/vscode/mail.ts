@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { until, type Journey, type Journeys } from './journey.js';
+import { breaksPolicy, until, type Journey, type Journeys } from './journey.js';
 
 const tab = ({ page }: Journey, name: string | RegExp) => page.locator('.tab').filter({ hasText: name }).first();
 const line = ({ page }: Journey, text: string | RegExp) => page.locator('.view-line', { hasText: text }).first();
@@ -16,7 +16,7 @@ async function openMail({ wb }: Journey, subject: string) {
 let tries = 0;
 /** What is done with a message that is read, and letters that are written. */
 export const mailJourneys: Journeys = {
-  async 'what a message brings along is saved, opened and looked at; headers, source and JSON are texts'(j) {
+  'what a message brings along is saved, opened and looked at; headers, source and JSON are texts': breaksPolicy(async j => {
     const { wb, folder, shot, axe } = j, reader = await openMail(j, 'Figures of the third');
     assert.match(await reader.locator('.when').innerText(), /\d\d:\d\d/, 'the time, also of yesterday\'s mail');
     await reader.getByRole('button', { name: 'Preview trend.png' }).click();
@@ -37,9 +37,9 @@ export const mailJourneys: Journeys = {
       await line(j, text).waitFor();
     }
     await wb.closeAll();
-  },
+  }),
 
-  async 'a message is marked, moved and deleted from where it is read; the keys keep their place'(j) {
+  'a message is marked, moved and deleted from where it is read; the keys keep their place': breaksPolicy(async j => {
     const { wb, box, page, shot } = j, inbox = () => box.mail.folder('u0@test.local').messages;
     box.mail.deliver('u0@test.local', 'From: a@x.example\r\nTo: u0@test.local\r\nSubject: To be moved\r\nMessage-ID: <moved@x.example>\r\n\r\nText\r\n');
     box.mail.deliver('u0@test.local', 'From: a@x.example\r\nTo: u0@test.local\r\nSubject: To be deleted\r\nMessage-ID: <deleted@x.example>\r\n\r\nText\r\n');
@@ -67,7 +67,7 @@ export const mailJourneys: Journeys = {
     await until('its tab is gone', async () => await tab(j, 'To be deleted').count() === 0);
     await until('it left the inbox', () => inbox().length === count - 1);
     assert.equal(await page.locator('.monaco-dialog-box').count(), 0);
-  },
+  }),
 
   async 'a new message with a file: kept over closing its tab, sent once however often the keys are pressed'(j) {
     const { wb, box, page, folder, shot, axe } = j, arrived = () => box.mail.folder('u1@test.local').messages.length, before = arrived();
@@ -141,7 +141,7 @@ export const mailJourneys: Journeys = {
     await wb.closeAll();
   },
 
-  async 'a page stands still for whoever asked the system for that, and keeps its words for who hears them'(j) {
+  'a page stands still for whoever asked the system for that, and keeps its words for who hears them': breaksPolicy(async j => {
     const { wb, page } = j;
     await page.emulateMedia({ reducedMotion: 'reduce' });
     await openMail(j, 'Figures of the third');
@@ -157,7 +157,7 @@ export const mailJourneys: Journeys = {
     const reader = await wb.webview('reader', 'Figures');
     assert.equal(await reader.evaluate('document.querySelectorAll("[role=status]").length'), 1, 'there before it has anything to say');
     await wb.closeAll();
-  },
+  }),
 
   async 'a column of a list is added once however often the keys are pressed, and copied into another domain'(j) {
     const { wb, box, page, shot } = j;
