@@ -1,6 +1,6 @@
 import type { FormIssue, FormModel, Picked, Values } from '../../webview/messages.js';
 import { make, toolkitButton, type Made } from '../../webview/page/controls.js';
-import { announce, ask, errorText, h, main, Refusal, remember, remembered, start, w } from '../../webview/page/page.js';
+import { announce, ask, errorText, h, main, Refusal, remember, remembered, said, start, w } from '../../webview/page/page.js';
 
 const root = main('form');
 let form: FormModel | undefined, base: Values = {};
@@ -163,7 +163,7 @@ function show(model: FormModel): void {
       submit: (event: Event) => event.preventDefault(),
       keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.repeat && submit) void submitted(); },
     } }, ...sections, nothing),
-    ...(submit ? [h('footer', {}, submit, cancel)] : []),
+    ...(submit ? [h('footer', {}, submit, cancel, said)] : []),
   );
   fill(model.values, model.issues, model.readonly);
   async function submitted(): Promise<void> {

@@ -61,17 +61,20 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 
 // There before its first text: what comes together with its text is not read aloud.
 const status = h('div', { role: 'status', class: 'status' });
+/** Where a page with a bar of buttons shows what is said: beside them, so that it covers no field. Nothing that is read aloud, so it may be moved. */
+export const said = h('span', { class: 'said', 'aria-hidden': 'true' });
 /** A result is shown so long, and a failure, in milliseconds; for a screen reader both stay. */
 const SHOWN = 8000, FAILED = 20_000;
 let leaving = 0;
-/** Says a result to those who listen, and shows it for a while to those who see. */
-/** `aloud`: it is in sight elsewhere. */
+/** Says a result to those who listen, and shows it for a while to those who see. `aloud`: it is in sight elsewhere. */
 export function announce(text: string, bad = false, only?: 'aloud'): void {
   clearTimeout(leaving);
-  status.classList.toggle('hidden-label', only === 'aloud');
+  status.classList.toggle('hidden-label', only === 'aloud' || said.isConnected);
   status.textContent = text;
-  status.classList.toggle('bad', bad);
-  if (!document.body.classList.contains('vscode-using-screen-reader')) leaving = window.setTimeout(() => { status.textContent = ''; }, bad ? FAILED : SHOWN);
+  said.textContent = only === 'aloud' ? '' : text;
+  for (const place of [status, said]) place.classList.toggle('bad', bad);
+  if (document.body.classList.contains('vscode-using-screen-reader')) return;
+  leaving = window.setTimeout(() => { status.textContent = said.textContent = ''; }, bad ? FAILED : SHOWN);
 }
 
 /** Draws anew without losing the place of whoever works with the keys: what has the same `data-focus` takes the focus over, else `instead` gets it. */
