@@ -125,7 +125,8 @@ async function readInput(node: IExecuteFunctions, name: string, operation: Opera
       continue;
     }
     // Whole, since n8n takes the value out of a picker without saying what it is: an id, an address or a name.
-    const whole = standsAlone(name, key, field) ? node.getNodeParameter(key, index, undefined) : collection[key], sought = namedBy(whole);
+    // What the form does not show, since another choice rules it out, has no value at all.
+    const whole = standsAlone(name, key, field) ? node.getNodeParameter(key, index, '') : collection[key], sought = namedBy(whole);
     if (sought) { named.set(key, sought); continue; }
     const given = plainValue(whole);
     input[key] = await readFiles(node, field, valueOf(field, given, () => node.getTimezone()), index);

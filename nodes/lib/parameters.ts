@@ -134,10 +134,11 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
           type: 'notice' as const, default: '' } }] : [];
     }), show));
     // What an operation acts on stands first, whatever other operations share; then what else is required, then what makes a mail.
-    const place = (key: string, field: Field) => isPicked(provider, field) ? 0 : field.required ? 1 : 2 + MAIL.indexOf(key);
+    const place = (name: string, key: string, field: Field) => isPicked(provider, field) && (field.required || !makesMail(name)) ? 0
+      : field.required ? 1 : 2 + MAIL.indexOf(key);
     properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
-      .flatMap(([key, field]) => withSource(key, field, parameter(provider, key, field, field.required === true))
-        .map(property => ({ verb: splitName(name)[1], place: place(key, field), property }))))
+      .flatMap(([key, field]) => withSource(key, field, { ...parameter(provider, key, field, field.required === true), ...where(name, key) })
+        .map(property => ({ verb: splitName(name)[1], place: place(name, key, field), property }))))
       .sort((one, other) => one.place - other.place), show));
     if (asksIn(node, provider, resource)) properties.push(...sendAndWaitProperties(provider));
     const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
@@ -211,13 +212,18 @@ function option(name: string, value: string, help?: string): INodePropertyOption
   return description && description !== name ? { name, value, description } : { name, value };
 }
 
-/** What makes a mail, in the order of a form: nobody sends without a look at it, though a provider may do without. */
-const MAIL = ['to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'attachments'];
+/** What makes a mail, in the order of a form: nobody sends or drafts without a look at it, though a provider may do without. */
+const MAIL = ['kind', 'message', 'to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'attachments'];
 /** Whether a field stands in the form by itself, not in the collection of further fields: it is required, what is acted on, or what makes a mail. */
 export const standsAlone = (operation: string, name: string, field: Field): boolean => {
   const [resource, verb] = splitName(operation);
-  return field.required === true || (name === resource && verb !== 'list') || (ownerOf(operation) === 'send' && MAIL.includes(name));
+  return field.required === true || (name === resource && verb !== 'list') || (makesMail(operation) && MAIL.includes(name));
 };
+const makesMail = (operation: string) => ownerOf(operation) === 'send' || operation === 'draft.create';
+
+/** A new draft belongs to no message. */
+const where = (operation: string, name: string): Pick<INodeProperties, 'displayOptions'> => operation === 'draft.create' && name === 'message'
+  ? { displayOptions: { show: { kind: ['reply', 'replyAll', 'forward'] } } } : {};
 
 /** Equal parameters of several operations become one that is shown for all of them: half the size of the description. */
 function merged(parts: { verb: string; property: INodeProperties }[], show: (verbs: string[]) => INodeProperties['displayOptions']): INodeProperties[] {

@@ -199,7 +199,7 @@ describe('mail from the nodes', function () {
       assert.deepEqual(await sent({}, item('one')), []);
     });
     it('of a draft too', async () => {
-      assert.deepEqual(await sent({ additionalFields: { to: 'u1@test.local', subject: 's', text: 't', attachmentsFrom: 'all' } }, item('one', 'two'), 'draft.create'), ['one', 'two']);
+      assert.deepEqual(await sent({ to: 'u1@test.local', subject: 's', text: 't', attachmentsFrom: 'all' }, item('one', 'two'), 'draft.create'), ['one', 'two']);
     });
     it('come from an expression as names, as the files of an item, as one file, or as the node describes them', async () => {
       assert.deepEqual(await sent({ attachments: '={{ Object.keys($binary) }}' }, item('one', 'two')), ['one', 'two']);
@@ -259,7 +259,7 @@ describe('mail from the nodes', function () {
       assert.deepEqual([answer.from, answer.to, answer.cc, answer.subject], ['u0@test.local', ['desk@x.test'], ['"Bob" <bob@x.test>'], 'Re: asked']);
       const passed = await dry('send', 'message.forward', { message, to: 'u2@test.local', text: 't' });
       assert.deepEqual([passed.from, passed.to, passed.subject], ['u0@test.local', ['u2@test.local'], 'Fwd: asked']);
-      const draft = await one('mailbox', 'imap', 'draft.create', { additionalFields: { to: 'u3@test.local', subject: 'later', text: 't' } });
+      const draft = await one('mailbox', 'imap', 'draft.create', { to: 'u3@test.local', subject: 'later', text: 't' });
       const sent = await dry('mailbox', 'draft.send', { message: byId(String(draft.id)) });
       assert.deepEqual([sent.from, sent.to], ['u0@test.local', ['u3@test.local']]);
       await assert.rejects(dry('mailbox', 'draft.send', { message }), /is no draft/);
