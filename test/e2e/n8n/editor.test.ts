@@ -63,6 +63,17 @@ describe('the editor', function () {
     assert.equal(writes(), before, 'nothing was written');
   });
 
+  it('Mailbox: a draft is written in the form itself, without adding fields', async () => {
+    await editor.newWorkflow();
+    await editor.add('Mailbox', 'mailbox', 'Create a draft', 'IMAP and SMTP');
+    await editor.shot('draft-added');
+    for (const name of ['kind', 'to', 'subject', 'text']) assert.ok(await editor.spot(`parameter-input-${name}`).first().isVisible(), name);
+    assert.equal(await editor.spot('parameter-input-message').count(), 0, 'a new mail answers nothing');
+    await editor.choose('kind', 'Reply');
+    await editor.spot('parameter-input-message').first().waitFor();
+    await editor.shot('draft-reply');
+  });
+
   for (const [node, search, action] of [['Alias', 'alias', 'Get many aliases'], ['Spam List', 'spam', 'Add an entry to a spam list of a mailbox'], ['Send', 'send', 'Send a new email from one mailbox']] as const) {
     it(`${node}: found in the panel and added`, async () => {
       await editor.newWorkflow();
