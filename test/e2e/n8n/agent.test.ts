@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { bytesOf } from '../../sandbox/imap/store.js';
+import { bytesOf } from '../../../shared/mailServer/imap/store.js';
 import { startMail } from '../../sandbox/mail.js';
 import { seededId, startScaleway } from '../../sandbox/scaleway.js';
 import type { Vendor } from '../../sandbox/vendor.js';
