@@ -6,7 +6,7 @@ import { onProxySettings, proxySettings } from './accounts/proxies.js';
 import { stopSandbox } from './accounts/sandbox.js';
 import { createAccounts, grantOf, type StoredAccount } from './accounts/store.js';
 import { registerCommands } from './commands.js';
-import { idOfItem, operationOf, removes } from './fields/tables.js';
+import { idOfItem, labelOf, operationOf, removes } from './fields/tables.js';
 import { createProblems, explainTo } from './host/problems.js';
 import { createReadOnly } from './host/readOnlyDocuments.js';
 import { t, translateWith } from './host/text.js';
@@ -28,7 +28,7 @@ import { openRequests } from './requests/inspector.js';
 import { createRequestLog } from './requests/log.js';
 import { createRetryStatus } from './requests/retryStatus.js';
 import { restoreTabs } from './restore.js';
-import { createScripts, ON_SERVER, SCRIPTS } from './scripts/files.js';
+import { createScripts, nameOf, ON_SERVER, SCRIPTS } from './scripts/files.js';
 import { createListsEditor } from './spamLists/editor.js';
 import { createLive } from './tree/live.js';
 import { contextOf, createModel, type Node } from './tree/model.js';
@@ -164,9 +164,11 @@ export function activate(context: vscode.ExtensionContext): void {
       const node = model.loaded()
         .filter(one => one.account.id === place.account && one.resource === place.resource && idOfItem(one.item) === place.refs[place.resource]);
       for (const one of node) {
-        if (typeof answer === 'object' && answer !== null && idOfItem(answer as Record<string, unknown>) === idOfItem(one.item)) {
-          model.update(one, answer as Record<string, unknown>);
-        }
+        if (typeof answer !== 'object' || answer === null) continue;
+        const item = answer as Record<string, unknown>;
+        if (idOfItem(item) !== idOfItem(one.item)) continue;
+        // A receipt names the object and says nothing of it.
+        if (labelOf(one.resource, item) === idOfItem(item) && one.parent?.kind === 'branch') void model.refresh(one.parent); else model.update(one, item);
       }
     },
     overwrite: async (uri, fields) => {
@@ -183,7 +185,10 @@ export function activate(context: vscode.ExtensionContext): void {
   own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
   const scripts = own(createScripts({
     accounts, placeOf: uri => documents.placeOf(uri),
-    saved: ({ account, resource }) => { for (const one of model.branches()) if (one.rows && one.account.id === account && one.branch.resource === resource) void model.refresh(one); },
+    refused: (uri, account, error) => problems.tell(t('Save'), error, { on: nameOf(uri), account, write: true }),
+    saved: ({ account, resource }) => {
+      for (const one of model.branches()) if (one.rows && one.account.id === account && one.branch.resource === resource) void model.refresh(one);
+    },
   }));
   own(vscode.workspace.registerFileSystemProvider(SCRIPTS, scripts.provider, { isCaseSensitive: true }));
   own(vscode.workspace.registerTextDocumentContentProvider(ON_SERVER, { provideTextDocumentContent: uri => scripts.serverText(uri) }));

@@ -5,13 +5,13 @@ import { inputFrom, operationOf, type Binding } from '../fields/tables.js';
 import {
   afterSave, changesOf, conflicts, editingOf, readText, same, textOf, valuesOf, wholeOf, type Editing, type Place,
 } from '../fields/values.js';
+import { keepChanged } from '../host/keepChanged.js';
 import { explain } from '../host/problems.js';
 import { brief, t, withoutMarkup } from '../host/text.js';
 import type { Target } from '../operations/target.js';
 import type { FormIssue, Values } from '../webview/messages.js';
 import { firstMistake, marksOf } from './marks.js';
 import { isDocument, tabs, type Places } from './places.js';
-import { keepChanged } from './refused.js';
 
 /** A document: the editable values of one object, as the vendor was last seen to have them. */
 export interface Loaded {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { isMailError, splitName, type Provider } from '../../shared/index.js';
 import { isLentId, type Accounts } from '../accounts/store.js';
-import { actionsOn, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
+import { actionsOn, isSingle, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
 import { readText, same, secretsOf, textOf } from '../fields/values.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
@@ -96,7 +96,7 @@ function formOf(accounts: Accounts, document: vscode.TextDocument, one: Loaded):
   const { values, readonly } = valuesOf(document, one), { resource } = one.place;
   const account = accounts.list().find(({ id }) => id === one.place.account), provider = account?.provider, status = statusOf(one.item);
   return {
-    mode: 'document', title: labelOf(resource, one.item),
+    mode: 'document', title: provider && isSingle(provider, resource) ? labelOfDocument(document.uri) : labelOf(resource, one.item),
     subtitle: [title(resource), status && stateLabel(status), account?.name].filter(Boolean).join(' · '),
     groups: render(one.editing.fields, {
       pickable: ref => provider !== undefined && operationOf(provider, `${ref}.list`) !== undefined, general: t('General'),

@@ -3,7 +3,8 @@ import { isMailError, MailError } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { inputFrom, operationOf, sourceOf } from '../fields/tables.js';
 import type { Place } from '../fields/values.js';
-import { explain } from '../host/problems.js';
+import { keepChanged } from '../host/keepChanged.js';
+import { explain, isCancel } from '../host/problems.js';
 import { t, withoutMarkup } from '../host/text.js';
 import { window } from '../host/window.js';
 import type { Values } from '../webview/messages.js';
@@ -21,9 +22,13 @@ interface Options {
   placeOf(uri: vscode.Uri): Place | undefined;
   /** Told of a script that was stored. */
   saved(place: Place): void;
+  /** Told why a save by hand was refused: VS Code would name the address of the file. */
+  refused(uri: vscode.Uri, account: string | undefined, error: unknown): void;
 }
 export type Scripts = ReturnType<typeof createScripts>;
 
+/** A pause in typing after which a text that was refused is checked again, in milliseconds. */
+const PAUSE = 1_000;
 /** What was read is not asked for again for so long, in milliseconds: to open a file, VS Code reads it thrice. */
 const FRESH = 10_000;
 
@@ -31,10 +36,32 @@ const FRESH = 10_000;
 const forVsCode = (error: unknown): Error => Object.assign(new Error(withoutMarkup((error as Error).message)), { name: '' });
 const opened = (uri: vscode.Uri) => vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
 
-export function createScripts({ accounts, placeOf, saved }: Options) {
+export function createScripts({ accounts, placeOf, saved, refused }: Options) {
   const loaded = new Map<string, Loaded>(), changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
   const diagnostics = vscode.languages.createDiagnosticCollection('mailroom-scripts');
-  const closing = vscode.workspace.onDidCloseTextDocument(({ uri }) => { if (isScript(uri)) { loaded.delete(uri.toString()); diagnostics.delete(uri); } });
+  /** Why the save under way was begun, and the version in which a document stays unsaved after a save that was refused. */
+  const reasons = new Map<string, vscode.TextDocumentSaveReason>(), kept = new Map<string, number>(), pauses = new Map<string, NodeJS.Timeout>();
+  const listening = [
+    vscode.workspace.onDidCloseTextDocument(({ uri }) => {
+      if (!isScript(uri)) return;
+      for (const one of [loaded, reasons, kept]) one.delete(uri.toString());
+      diagnostics.delete(uri);
+    }),
+    vscode.workspace.onWillSaveTextDocument(({ document: { uri }, reason }) => { if (isScript(uri)) reasons.set(uri.toString(), reason); }),
+    vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => { if (isScript(document.uri) && contentChanges.length) checkSoon(document); }),
+  ];
+  /** Whether there is something to save in a document: the host of extensions takes one for saved whose save was refused. */
+  const unsaved = (document: vscode.TextDocument): boolean => document.isDirty || kept.get(document.uri.toString()) === document.version;
+  /** What was marked is looked at again while it is corrected. */
+  function checkSoon(document: vscode.TextDocument): void {
+    const key = document.uri.toString();
+    clearTimeout(pauses.get(key));
+    if (!diagnostics.has(document.uri)) return;
+    pauses.set(key, setTimeout(() => {
+      pauses.delete(key);
+      check(document.uri, document.getText()).catch((error: unknown) => explain(document.uri.path, error));
+    }, PAUSE).unref());
+  }
 
   /** What an address stands for, and how its text is called in the table. */
   function about(uri: vscode.Uri) {
@@ -86,12 +113,15 @@ export function createScripts({ accounts, placeOf, saved }: Options) {
       const now = await read(uri), compare = t('Compare'), overwrite = t('Overwrite');
       const picked = await window.showWarningMessage(t('Overwrite what someone else changed in {0}?', nameOf(uri)), { modal: true }, compare, overwrite);
       if (picked === compare) void vscode.commands.executeCommand('mailroom.compareScript', uri);
-      if (picked !== overwrite) throw error;
+      // Who called it off knows why.
+      if (picked !== overwrite) throw new vscode.CancellationError();
       await put(uri, text, now);
     }
   }
   async function write(uri: vscode.Uri, text: string): Promise<void> {
-    const one = await load(uri);
+    const key = uri.toString(), byHand = reasons.get(key) === vscode.TextDocumentSaveReason.Manual, one = await load(uri);
+    reasons.delete(key);
+    clearTimeout(pauses.get(key));
     try {
       if (text !== one.text) {
         await check(uri, text);
@@ -99,8 +129,15 @@ export function createScripts({ accounts, placeOf, saved }: Options) {
       } else diagnostics.delete(uri);
       one.text = text;
       tick(one);
+      kept.delete(key);
       saved(about(uri).place);
-    } catch (error) { explain(uri.path, error); throw forVsCode(error); }
+    } catch (error) {
+      explain(uri.path, error);
+      const document = opened(uri);
+      if (!byHand || !document || !await keepChanged(document)) throw forVsCode(error);
+      kept.set(key, document.version);
+      if (!isCancel(error)) refused(uri, placeOf(uri)?.account, error);
+    }
   }
   const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Add and delete objects in the Mailroom tree.')); };
   const provider: vscode.FileSystemProvider = {
@@ -121,7 +158,7 @@ export function createScripts({ accounts, placeOf, saved }: Options) {
     async renew(account: string): Promise<void> {
       for (const [key, one] of loaded) {
         const document = vscode.workspace.textDocuments.find(({ uri }) => uri.toString() === key);
-        if (!document || document.isDirty || placeOf(document.uri)?.account !== account) continue;
+        if (!document || unsaved(document) || placeOf(document.uri)?.account !== account) continue;
         const now = await read(document.uri).catch(() => undefined);
         if (now === undefined || now === one.text) continue;
         one.text = now;
@@ -129,6 +166,10 @@ export function createScripts({ accounts, placeOf, saved }: Options) {
         changes.fire([{ type: vscode.FileChangeType.Changed, uri: document.uri }]);
       }
     },
-    dispose() { closing.dispose(); changes.dispose(); diagnostics.dispose(); loaded.clear(); },
+    dispose() {
+      for (const one of pauses.values()) clearTimeout(one);
+      for (const one of [...listening, changes, diagnostics]) one.dispose();
+      loaded.clear();
+    },
   };
 }

@@ -64,7 +64,8 @@ interface Code { lines: string[]; needs: Set<string> }
 export function writeRules(rules: Rules): { text: string; needs: string[] } {
   const code: Code = { lines: [], needs: new Set() };
   writeLists(rules, code);
-  const answers = answersOf(rules, code.needs), enabled = rules.rules.filter(one => one.enabled), behind = enabled.findLastIndex(({ then }) => then.reject !== undefined);
+  const answers = answersOf(rules, code.needs), enabled = rules.rules.filter(one => one.enabled);
+  const behind = enabled.findLastIndex(({ then }) => then.reject !== undefined);
   for (const rule of enabled.slice(0, behind + 1)) writeRule(rule, rules, code, answers.flat());
   for (const [comment, ...commands] of answers) code.lines.push('', comment!, ...commands);
   for (const rule of enabled.slice(behind + 1)) writeRule(rule, rules, code);
@@ -161,7 +162,8 @@ function fileinto(folder: string, uses: readonly string[], needs: Set<string>, c
  * script up that does both. So they stand behind the last rule that rejects, and in a rule before that one ahead of its `stop`.
  */
 function answersOf({ autoReply, forwarding }: Rules, needs: Set<string>): string[][] {
-  return [...(autoReply ? [['# Automatic answer', ...replyCommands(autoReply, needs)]] : []), ...(forwarding ? [['# Forwarding', ...forwardCommands(forwarding, needs)]] : [])];
+  return [...(autoReply ? [['# Automatic answer', ...replyCommands(autoReply, needs)]] : []),
+    ...(forwarding ? [['# Forwarding', ...forwardCommands(forwarding, needs)]] : [])];
 }
 
 function replyCommands(reply: StoredReply, needs: Set<string>): string[] {

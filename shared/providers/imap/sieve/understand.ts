@@ -20,7 +20,9 @@ export class NotUnderstood extends Error {
 export function understood(text: string): Rules {
   const program = programOf(text), rules = new Reader(text.split(/\r?\n/), program).rules();
   const again = programOf(writeRules(rules).text), at = program.findIndex((one, i) => !again[i] || !same(one, again[i]));
-  if (at >= 0 || again.length !== program.length) throw new NotUnderstood((program[at] ?? program.at(-1))?.line ?? 1, 'it is not in the form that Mailroom writes');
+  if (at >= 0 || again.length !== program.length) {
+    throw new NotUnderstood((program[at] ?? program.at(-1))?.line ?? 1, 'it is not in the form that Mailroom writes');
+  }
   return rules;
 }
 
@@ -113,14 +115,16 @@ class Reader {
     const said = tags.mime ? alternativesIn(text) : { text };
     if (one.name !== 'vacation' || !said) return fails(one, 'this answer is not in the form that Mailroom writes');
     const subject = first('subject'), from = first('from');
-    return { ...said, ...(subject === undefined ? {} : { subject }), ...(from === undefined ? {} : { from }), days: Number(tags.days ?? 7), addresses: tags.addresses as string[] | undefined ?? [] };
+    return { ...said, ...(subject === undefined ? {} : { subject }), ...(from === undefined ? {} : { from }),
+      days: Number(tags.days ?? 7), addresses: tags.addresses as string[] | undefined ?? [] };
   }
 
   private rule(one: Statement, answers: readonly Statement[]): StoredRule {
     const { tests: [test], block = [], line } = one;
     if (!/^(allof|anyof)$/.test(test?.name ?? '')) return fails(test ?? one);
     const name = /^# Rule: (.*)$/.exec(this.lines[line - 2] ?? '')?.[1] ?? '';
-    return { id: `line${line}`, name, enabled: true, match: test!.name === 'allof' ? 'all' : 'any', if: conditionsOf(test!.tests), then: this.actions(withoutAnswers(block, answers)) };
+    return { id: `line${line}`, name, enabled: true, match: test!.name === 'allof' ? 'all' : 'any',
+      if: conditionsOf(test!.tests), then: this.actions(withoutAnswers(block, answers)) };
   }
 
   private actions(block: readonly Statement[]): Actions {
@@ -129,7 +133,11 @@ class Reader {
       const copy = givenOf(one).tags.copy === true;
       switch (one.name) {
         case 'addflag':
-          for (const flag of textsOf(one)) if (flag === '\\Seen') then.markRead = true; else if (flag === '\\Flagged') then.flag = true; else fails(one, `the flag ${flag} is none of Mailroom's rules`);
+          for (const flag of textsOf(one)) {
+            if (flag === '\\Seen') then.markRead = true;
+            else if (flag === '\\Flagged') then.flag = true;
+            else fails(one, `the flag ${flag} is none of Mailroom's rules`);
+          }
           break;
         case 'fileinto': then[copy ? 'copyTo' : 'moveTo'] = this.folder(one); break;
         case 'redirect': (then.redirectTo ??= []).push(textOf(one)); break;
@@ -165,7 +173,8 @@ function times({ tests }: Statement): { start?: string; end?: string } {
 
 /** Text and HTML of an answer that has both. */
 function alternativesIn(mime: string): { text: string; html: string } | undefined {
-  const [text, html] = mime.split(/--mailroom-answer(?:--)?\r?\n/).slice(1).map(part => Buffer.from(part.split(/\r?\n\r?\n/)[1] ?? '', 'base64').toString('utf8'));
+  const [text, html] = mime.split(/--mailroom-answer(?:--)?\r?\n/).slice(1)
+    .map(part => Buffer.from(part.split(/\r?\n\r?\n/)[1] ?? '', 'base64').toString('utf8'));
   return text === undefined || html === undefined ? undefined : { text, html };
 }
 
@@ -213,7 +222,8 @@ function conditionsOf(tests: readonly Statement[]): Conditions {
 function kindOf(test: Statement, from: number): (typeof KINDS)[number] {
   const { tags } = givenOf(test);
   if (test.name === 'size') return tags.over ? 'largerThan' : 'smallerThan';
-  const all = test.name === 'anyof' ? test.tests : [test], kinds = all.map(one => one.name === 'header' ? HEADERS[givenOf(one).values[0]?.join() ?? ''] : undefined), [kind] = kinds;
+  const all = test.name === 'anyof' ? test.tests : [test];
+  const kinds = all.map(one => one.name === 'header' ? HEADERS[givenOf(one).values[0]?.join() ?? ''] : undefined), [kind] = kinds;
   // Texts are looked for as parts in one test, as patterns in another.
   const pair = all.length === 1 || (all.length === 2 && givenOf(all[0]!).tags.contains && givenOf(all[1]!).tags.matches);
   return kind && pair && kinds.every(one => one === kind) && KINDS.indexOf(kind) >= from ? kind : 'header';
