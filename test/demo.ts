@@ -85,6 +85,19 @@ export const stories: Record<string, Record<string, Expected>> = {
     'Flag It': { items: 1, holds: (_, { mail }) => same(mail.folder(ANN).messages.map(one => ['\\Flagged', 'Reported'].every(flag => one.flags.includes(flag))), [true]) },
     'Answer It': { items: 1, holds: (_, { mail }) => same(mail.folder(BOB).messages.map(one => /^Subject: (.*)\r$/m.exec(String(bytesOf(one)))?.[1]), ['Re: Report of week 47']) },
   },
+  // The mail server runs the rules: what it files and answers is looked for where it went.
+  '4-rules.json': {
+    'Block Bob': { items: 1 },
+    'Bob Advertises': { items: 1, holds: ([sent]) => sent!.outcome !== 'done' && `the outcome is ${sent!.outcome}` },
+    'Look into Junk': { items: 1, holds: items => same(items.map(mail => `${mail.from.email} ${mail.subject}`), [`${BOB} Best offer`]) },
+    'Unblock Bob': { items: 1, holds: (_, { mail }) => mail.sieve.of(ANN).texts.get('mailroom')?.includes(BOB) && 'he is still blocked' },
+    'Ann Is Away': { items: 1 },
+    'File Invoices': { items: 1 },
+    'Bob Sends an Invoice': { items: 1, holds: ([sent]) => sent!.outcome !== 'done' && `the outcome is ${sent!.outcome}` },
+    'Look into Archive': { items: 1, holds: items => same(items.map(mail => `${mail.subject} ${mail.read ? 'read' : 'unread'}`), ['Invoice 48 read']) },
+    'Bob Got an Answer': { items: 1, holds: items => same(items.map(mail => `${mail.from.email} ${mail.subject}`), [`${ANN} Away`]) },
+    'Ann Is Back': { items: 1, holds: (_, { mail }) => mail.sieve.of(ANN).texts.get('mailroom')?.includes('vacation') && 'she still answers' },
+  },
 };
 
 export interface Step { step: number; node: string; operation: string; provider: string; items: number; requests: number; ms: number; ok: boolean }
@@ -115,7 +128,7 @@ export async function startMailServers(options: { uidValidity?: number } = {}): 
   const users = [{ user: ANN, password: 'ann-secret' }, { user: BOB, password: 'bob-secret' }];
   const mail = await startMail({ users, ...options });
   const [ann, bob] = users.map(({ user, password }) => ({
-    user, password, allowedCertificate: mail.ca, imapHost: mail.imap.host, imapPort: mail.imap.tlsPort, imapSecurity: 'tls', smtpHost: mail.smtp.host, smtpPort: mail.smtp.tlsPort, smtpSecurity: 'tls',
+    user, password, allowedCertificate: mail.ca, imapHost: mail.imap.host, imapPort: mail.imap.tlsPort, imapSecurity: 'tls', smtpHost: mail.smtp.host, smtpPort: mail.smtp.tlsPort, smtpSecurity: 'tls', sievePort: mail.sieve.port,
   }));
   return {
     account: ann!, accounts: { 'mailroom-imap-ann': ann!, 'mailroom-imap-bob': bob! }, mail, close: () => mail.close(),

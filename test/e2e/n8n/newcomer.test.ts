@@ -136,7 +136,7 @@ describe('a newcomer, from npm start', function () {
     await editor.close();
     host = await prepareHost({ home: await theHome(), userFolder: folder, port: Number(/Open +http:\/\/[^:]+:(\d+)/.exec(said)![1]) });
     await host.login();
-    assert.equal(((await host.rest('GET', '/workflows')) as unknown[]).length, 13);
+    assert.equal(((await host.rest('GET', '/workflows')) as unknown[]).length, 14);
     assert.equal(((await host.rest('GET', '/credentials')) as unknown[]).length, 7);
     editor = await openEditor(host, await theHome());
     const before = await executions();
