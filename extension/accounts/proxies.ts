@@ -4,7 +4,9 @@ import type { Proxies } from '../../shared/index.js';
 /** The settings that decide how requests leave this machine; a workspace cannot change them. */
 const PARTS = ['http.proxy', 'http.noProxy', 'http.proxyStrictSSL', 'http.proxyAuthorization', 'http.proxySupport'] as const;
 
-/** VS Code's own proxy settings. Without `http.proxy` the environment counts; with `http.proxySupport` off nothing does. */
+/**
+ * VS Code's own proxy settings. Without `http.proxy` the environment counts; with `http.proxySupport` off nothing does.
+ */
 export function proxySettings(): Proxies {
   const http = vscode.workspace.getConfiguration('http');
   if (http.get<string>('proxySupport') === 'off') return { except: ['*'] };

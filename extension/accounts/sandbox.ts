@@ -2,7 +2,10 @@
 interface Running { lines: string; close(): Promise<void> }
 
 let running: Promise<Running> | undefined;
-/** Starts every pretended provider on this machine, inside the extension host; once, however often it is asked for. Its file is read only then. */
+/**
+ * Starts every pretended provider on this machine, inside the extension host; once, however often it is asked for. Its
+ * file is read only then.
+ */
 export function startSandbox(): Promise<Running> {
   running ??= (async () => {
     const file = './sandbox.js', loaded = await import(file) as { start?: () => Promise<Running>; default?: { start(): Promise<Running> } };

@@ -4,9 +4,15 @@ import { isSecretField } from '../fields/values.js';
 import { t } from '../host/text.js';
 import { fieldsOf, parted, type Secrets, type StoredAccount } from './store.js';
 
-/** What became of one account of a file: the account, with the secrets that somebody wrote into the file, or why it was refused. */
+/**
+ * What became of one account of a file: the account, with the secrets that somebody wrote into the file, or why it was
+ * refused.
+ */
 interface Entry { label: string; account?: StoredAccount; secrets?: Secrets; refused?: string }
-/** The accounts of a file, each checked for itself, so that one that is wrong does not keep the others out. Throws `invalid_input` where the file is none. */
+/**
+ * The accounts of a file, each checked for itself, so that one that is wrong does not keep the others out. Throws
+ * `invalid_input` where the file is none.
+ */
 export function readExport(text: string): Entry[] {
   let parsed: unknown;
   try { parsed = JSON.parse(text); } catch { throw new MailError('invalid_input', t('The file is not JSON.')); }
@@ -32,11 +38,14 @@ export function readExport(text: string): Entry[] {
     } catch (error) { return { label, refused: (error as Error).message }; }
   });
 }
-/** A name without letters that nobody sees or that turn others around: with them one account could look like another. */
+/**
+ * A name without letters that nobody sees or that turn others around: with them one account could look like another.
+ */
 const visible = (name: string): string => name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').trim();
 /**
- * What an account says of where its secrets go and how they are kept on the way, other than the provider does itself: servers, certificates that
- * are accepted beside the trusted ones, and connections that anybody can read. Each with the words of its field.
+ * What an account says of where its secrets go and how they are kept on the way, other than the provider does itself:
+ * servers, certificates that are accepted beside the trusted ones, and connections that anybody can read. Each with the
+ * words of its field.
  */
 export function trustedBy(account: StoredAccount): { label: string; value: string }[] {
   const provider = providers.find(({ id }) => id === account.provider);
