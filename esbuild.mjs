@@ -6,7 +6,7 @@ import { cp, glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promis
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 
-const root = import.meta.dirname;
+const root = import.meta.dirname, requireBuilt = createRequire(join(root, 'package.json'));
 const common = { bundle: true, platform: 'node', format: 'cjs', target: 'node20', minifySyntax: true, minifyWhitespace: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: root, mainFields: ['module', 'main'] };
 const all = async pattern => Array.fromAsync(glob(pattern, { cwd: root }));
 
@@ -50,6 +50,14 @@ const fileTypes = `import { parse } from 'node:path';
 const types = require('./libmime.js');
 export const detectMimeType = name => { const { ext, name: whole } = parse(name || ''); return types.detectMimeType((ext.slice(1) || whole).split('?')[0].trim()); };
 export const detectExtension = type => types.detectExtension(type);`;
+const typesByEnd = list => { const found = {}; for (const [type, ends] of Object.entries(list)) for (const end of [ends].flat()) found[end] = found[end] ? [found[end], type].flat() : type; return found; };
+const typesOnce = ({ list, extensions }) => {
+  const made = typesByEnd(list), same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  const others = Object.fromEntries([...new Set([...Object.keys(extensions), ...Object.keys(made)])].filter(end => !same(made[end], extensions[end])).map(end => [end, extensions[end] ?? null]));
+  return `exports.list = ${JSON.stringify(list)};\nexports.extensions = (${typesByEnd})(exports.list);\n`
+    + `for (const [end, types] of Object.entries(${JSON.stringify(others)})) if (types) exports.extensions[end] = types; else delete exports.extensions[end];\n`
+    + 'exports.default = { list: exports.list, extensions: exports.extensions };';
+};
 const spare = {
   name: 'spare',
   setup(b) {
@@ -58,6 +66,13 @@ const spare = {
     // The library's own example key is never used here, and no key belongs into a package.
     b.onLoad({ filter: /smtp-server.*[\\/]tls-options\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, 'utf8')).replace(/-----BEGIN [\s\S]*?-----END [A-Z ]+-----/g, '') }));
     b.onLoad({ filter: /nodemailer[\\/].*[\\/]mime-types\.js$/ }, () => ({ contents: fileTypes }));
+    // Each end of a file's name has its types, and each type its ends: the one is made of the other, but for what differs.
+    b.onLoad({ filter: /libmime[\\/].*[\\/]mimetypes\.js$/ }, ({ path }) => ({ contents: typesOnce(requireBuilt(path)) }));
+    // The IMAP client goes through no proxy of its own.
+    b.onLoad({ filter: /imapflow[\\/].*[\\/]proxy-connection\.js$/ }, () => ({ contents: `${never('A proxy', ['proxyConnection'])}export const detachEarlyErrorHandler = () => {};` }));
+    // Mail is composed of what is at hand: nothing is fetched for it from an address.
+    b.onResolve({ filter: /\/fetch\/index\.js$/ }, ({ path, importer }) => /nodemailer/.test(importer) ? { path, namespace: 'not fetched' } : undefined);
+    b.onLoad({ filter: /./, namespace: 'not fetched' }, () => ({ contents: never('Fetching the parts of a message', []) }));
     // The reader of HTTP comes compiled twice. The one for older processors runs on all of them.
     b.onLoad({ filter: /llhttp_simd-wasm\.js$/ }, () => ({ contents: 'throw new Error("The plain one is used.");' }));
   },
@@ -95,7 +110,6 @@ const nodes = await all('nodes/*/*.node.ts'), credentials = await all('credentia
 await buildN8n({ ...common, entryPoints: [...nodes, ...credentials, 'nodes/lib/index.ts'], outbase: '.', outdir: 'dist', external: ['n8n-workflow'], plugins: [outside], keepNames: true });
 // n8n evaluates every credential class when it starts, lazy loader or not. So the class it gets holds its values as they are, and the one that
 // computes them from the core's tables stands beside it, for the first signature.
-const requireBuilt = createRequire(join(root, 'package.json'));
 for (const file of credentials) {
   const built = join(root, 'dist', file.replace(/\.ts$/, '.js')), name = basename(built).split('.')[0], full = built.replace('.credentials.js', '.full.js');
   await rename(built, full);
@@ -134,7 +148,9 @@ await json('types/credentials.json', builtCredentials.map(({ type, path }) => ({
 const coreBeside = { name: 'core beside', setup: b => b.onResolve({ filter: /shared\/index\.js$/ }, () => ({ path: '../shared/index.js', external: true })) };
 // The JSON language service is for those who open an object as JSON, and for them only.
 await buildVscode({ ...common, entryPoints: ['extension/extension.ts'], outfile: 'dist/extension/extension.js', external: ['vscode', './json.js'], plugins: [coreBeside], minifyIdentifiers: true, supported: { 'dynamic-import': false } });
-await buildVscode({ ...common, entryPoints: ['extension/objects/json.ts'], outfile: 'dist/extension/json.js', minifyIdentifiers: true });
+// Schemas of schemas are none of ours.
+const withoutDrafts = { name: 'without drafts', setup: b => b.onLoad({ filter: /[\\/]schemas[\\/]draft-[\d-]+-flat\.js$/ }, () => ({ contents: 'export default {};' })) };
+await buildVscode({ ...common, entryPoints: ['extension/objects/json.ts'], outfile: 'dist/extension/json.js', plugins: [withoutDrafts], minifyIdentifiers: true });
 // The bundler copies what a namespace import brings, five hundred names of VS Code's for each module that imports them: ten milliseconds of the
 // start. Names are only read from it, which the object itself serves.
 const host = join(root, 'dist/extension/extension.js');
@@ -159,9 +175,13 @@ const besideCore = { name: 'beside core', setup: b => {
   b.onLoad({ filter: /postal-mime.*[\\/]html-entities\.js$/ }, () => ({
     contents: `export const htmlEntities = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&apos;': "'", '&nbsp;': ' ' };`,
   }));
+  b.onLoad({ filter: /./, namespace: 'provider' }, ({ path }) => ({ contents: `export const ${path} = require('../shared/index.js').providerById('${path}');` }));
   b.onResolve({ filter: /./ }, ({ kind, path }) => {
     const name = `${basename(path).replace(/\.[jt]s$/, '')}.js`;
     if (/shared\/index\.js$/.test(path)) return { path: '../shared/index.js', external: true };
+    // A provider is the core's own.
+    const [, id] = /shared\/providers\/(\w+)\/index\.js$/.exec(path) ?? [];
+    if (id) return { path: id, namespace: 'provider' };
     // The mail servers are those of the core.
     if (/shared\/mailServer\//.test(path)) return { path: '../shared/lazy/mailServer.js', external: true };
     return kind === 'dynamic-import' && lazy.has(name) ? { path: `../shared/lazy/${name}`, external: true } : undefined;

@@ -21,6 +21,13 @@ describe('the build', () => {
       assert.deepEqual(Object.keys(load(`./lazy/${file}.js`) as object).sort(), Object.keys(createRequire(import.meta.url)(NAMES[file] ?? file) as object).sort());
     });
   }
+  it('knows the same types of files by their ends, and the same ends by their types', () => {
+    const { Libmime: own } = load('./lazy/libmime.js') as typeof import('libmime'), { Libmime: whole } = createRequire(import.meta.url)('libmime') as typeof import('libmime');
+    const { list, extensions } = createRequire(import.meta.url)(join(dist, '../../node_modules/libmime/dist/cjs/mimetypes.js')) as { list: object; extensions: object };
+    const told = (one: typeof own) => [...Object.keys(extensions).map(end => one.prototype.detectMimeType(`a.${end}`)), ...Object.keys(list).map(type => one.prototype.detectExtension(type))];
+    assert.ok(told(own).length > 2000);
+    assert.deepEqual(told(own), told(whole));
+  });
   for (const file of files.filter(name => !SHARED.includes(name))) {
     it(`gives all that ${file} exports, its default too`, async () => {
       const own = load(`./lazy/${file}.js`) as Record<string, unknown>, original = await import(NAMES[file] ?? file) as Record<string, unknown>;

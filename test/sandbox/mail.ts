@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { letter, type Letter } from './corpus.js';
+import { letter, type Letter } from './letter.js';
 import { selfSigned, type Certificate } from '../../shared/mailServer/imap/certificate.js';
 import { startImap, type ImapOptions, type ImapServer } from '../../shared/mailServer/imap/server.js';
 import { createStore, type Mailbox, type Message, type Source, type Store, type StoreOptions } from '../../shared/mailServer/imap/store.js';

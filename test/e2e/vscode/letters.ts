@@ -1,4 +1,4 @@
-import { letter } from '../../sandbox/corpus.js';
+import { letter } from '../../sandbox/letter.js';
 
 /** Mail for the demo and the run: plain, HTML with pictures, an answer, attachments, and a hostile one. `spy` is an address that counts requests. Grace is the
  * second user of the sandbox, so that she can be answered. */
