@@ -29,13 +29,15 @@ interface Parts {
   selection(): readonly Node[]; inAccounts(): readonly Node[];
   compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void;
   showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
+  /** Opens the list of what came to the mail server of this window. */
+  showLocalMail(): Promise<void>;
 }
 
 /** Lets every room register its commands, and says what a click on a row opens. */
 export function registerCommands(parts: Parts): void {
   const {
     context, log, problems, accounts, model, tree, attention, operator, documents, localMail, selection, inAccounts, compose, read, editLists, showJson,
-    showRequests,
+    showRequests, showLocalMail,
   } = parts;
   const extension = context.extensionUri;
   const chosen = createChosen({ accounts, selection, inAccounts });
@@ -61,7 +63,7 @@ export function registerCommands(parts: Parts): void {
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });
   registerScriptCommands({ register });
-  registerLocalMailCommands({ register, localMail });
+  registerLocalMailCommands({ register, localMail, showMail: showLocalMail });
   register('showLog', () => log.show());
   register('showRequests', () => showRequests());
   // A click on a row: each kind of object has its own page.

@@ -6,12 +6,12 @@ import { onProxySettings, proxySettings } from './accounts/proxies.js';
 import { stopSandbox } from './accounts/sandbox.js';
 import { createAccounts, grantOf, type StoredAccount } from './accounts/store.js';
 import { registerCommands } from './commands.js';
-import { idOfItem, labelOf, operationOf, removes } from './fields/tables.js';
+import { idOfItem, isMessage, labelOf, operationOf, removes } from './fields/tables.js';
 import { createProblems, explainTo } from './host/problems.js';
 import { createReadOnly } from './host/readOnlyDocuments.js';
 import { t, translateWith } from './host/text.js';
 import { window } from './host/window.js';
-import { createLocalMail } from './localMail/server.js';
+import { createLocalMail, LOCAL_MAIL } from './localMail/server.js';
 import { createComposer } from './mail/composer.js';
 import { createEmlEditor } from './mail/emlEditor.js';
 import { createReader } from './mail/reader.js';
@@ -241,8 +241,13 @@ export function activate(context: vscode.ExtensionContext): void {
     overview: ({ account, resource, binding, label }, back) =>
       openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
   }));
+  const showLocalMail = async (): Promise<void> => {
+    const root = (await model.children()).find(({ id }) => id === LOCAL_MAIL);
+    const list = root && (await model.children(root)).find(one => one.kind === 'branch' && isMessage(one.branch.resource));
+    if (list) await view.reveal(list, { expand: true, select: false });
+  };
   registerCommands({
     context, log, problems, accounts, model, tree, attention, operator, documents, localMail, compose, read, editLists, showJson,
-    selection: () => selection, inAccounts: () => view.selection, showRequests: () => openRequests(extension, requests),
+    selection: () => selection, inAccounts: () => view.selection, showRequests: () => openRequests(extension, requests), showLocalMail,
   });
 }

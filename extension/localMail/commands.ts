@@ -7,8 +7,14 @@ import { askMisbehaviour, isOn } from './misbehave.js';
 import type { LocalMail } from './server.js';
 import { FORMATS } from './settings.js';
 
+interface Parts {
+  register: Register; localMail: LocalMail;
+  /** Opens the list of what came. */
+  showMail(): Promise<void>;
+}
+
 /** The commands of the local mail server. */
-export function registerLocalMailCommands({ register, localMail }: { register: Register; localMail: LocalMail }): void {
+export function registerLocalMailCommands({ register, localMail, showMail }: Parts): void {
   /** The server, or an offer to start it. */
   const running = async (): Promise<MailServer | undefined> => {
     const server = await localMail.now();
@@ -25,6 +31,7 @@ export function registerLocalMailCommands({ register, localMail }: { register: R
   register('startLocalMail', async () => {
     const server = await inView(() => localMail.begin());
     await vscode.commands.executeCommand('mailroom.accounts.focus');
+    await showMail();
     const button = t('Copy Settings');
     void window.showInformationMessage(
       t('The local mail server takes mail for every address at {0}, port {1}. Nothing leaves this machine.', server.host, String(server.smtp.port)), button,

@@ -60,8 +60,8 @@ export function createTree({ model, icon, shown, stateOf }: TreeParts) {
         item.iconPath = new vscode.ThemeIcon(itemIcon(node));
         const label = node.label || (isMail(node.resource) ? t('(no subject)') : '');
         const unread = isMessage(node.resource) && node.item.read === false;
-        // All of it is marked, which VS Code shows in bold.
-        item.label = unread ? { label, highlights: [[0, label.length]] } : label;
+        item.label = label;
+        if (unread) item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: 'unread' });
         if (status && status !== 'active' && status !== 'unknown') {
           item.resourceUri = vscode.Uri.from({ scheme: STATE, path: `/${encodeURIComponent(node.id)}`, query: status });
         }
@@ -152,6 +152,8 @@ export function stateDecorations(): vscode.FileDecorationProvider {
         case 'pending': return { badge: 'P', tooltip: stateLabel(status) };
         case 'signIn': return { badge: '!', color: new vscode.ThemeColor('list.errorForeground'), tooltip: accountState(status) };
         case 'unreachable': return { badge: '?', color: new vscode.ThemeColor('list.warningForeground'), tooltip: accountState(status) };
+        // The rows of a tree have no bold letters; a letter that is marked as found would look like one that was searched for.
+        case 'unread': return { badge: '●', color: new vscode.ThemeColor('list.highlightForeground'), tooltip: t('unread') };
         case 'disabled': return { badge: 'O', color: new vscode.ThemeColor('descriptionForeground'), tooltip: stateLabel(status) };
         default: return undefined;
       }

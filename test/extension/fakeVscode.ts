@@ -7,7 +7,7 @@ export const vscode: Record<string, any> = {
   StatusBarAlignment: { Left: 1, Right: 2 }, workspace: {}, ProgressLocation: { Notification: 15 }, InputBoxValidationSeverity: { Info: 1 },
   EventEmitter: class { event = () => ({ dispose() {} }); fire() {} dispose() {} }, TreeItemCollapsibleState: { None: 0, Collapsed: 1 },
   TreeItem: class { constructor(readonly label: unknown, readonly collapsibleState: number) {} },
-  Uri: { joinPath: (base: unknown, ...parts: string[]) => ({ toString: () => [String(base), ...parts].join('/') }) },
+  Uri: { from: (parts: object) => parts, joinPath: (base: unknown, ...parts: string[]) => ({ toString: () => [String(base), ...parts].join('/') }) },
 };
 // Import this before what imports `vscode`.
 const loader = Module as unknown as { _load(request: string, ...rest: unknown[]): unknown }, load = loader._load;

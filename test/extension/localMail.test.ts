@@ -40,7 +40,7 @@ describe('the local mail server in the window', () => {
     const start = (options: MailServerOptions) => startMailServer({ smtp: 0, imap: 0, ...options, folder });
     const localMail = made.createLocalMail({ accounts, folder, state: workspace as never, log: { info() {}, error() {} }, start });
     const commands = new Map<string, () => Promise<unknown>>();
-    made.registerLocalMailCommands({ register: (name, run) => { commands.set(name, run as () => Promise<unknown>); }, localMail });
+    made.registerLocalMailCommands({ register: (name, run) => { commands.set(name, run as () => Promise<unknown>); }, localMail, showMail: async () => {} });
     ends.push(() => rmSync(folder, { recursive: true, force: true }), () => { localMail.dispose(); accounts.dispose(); });
     return { ...host, accounts, localMail, copied, folder, run: (name: string) => commands.get(name)!() };
   }
