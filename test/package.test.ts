@@ -68,7 +68,7 @@ describe('the package', function () {
     }
   };
   const GOOD = `
-    import { connect, providerById, type Client, type Mailbox } from 'n8n-nodes-mailroom';
+    import { connect, NotArrived, providerById, startMailServer, waitFor, type Arrived, type Client, type Mailbox } from 'n8n-nodes-mailroom';
     const scaleway = connect(providerById('scaleway'), { secretKey: '11111111-1111-1111-1111-111111111111' });
     export async function main(): Promise<Mailbox> {
       for await (const one of scaleway.call('mailbox.list', { search: 'ann' })) { const id: string = one.id; void id; }
@@ -76,12 +76,21 @@ describe('the package', function () {
       items.map(({ item }) => item.email);
       return scaleway.call('mailbox.create', { domain_id: 'x', local_part: 'ann', password: 'secret-secret', subscription_period: 'monthly' });
     }
+    export async function mailed(): Promise<Arrived> {
+      const server = await startMailServer({ smtp: 0, imap: 0, misbehave: { greylist: true } });
+      try { const found = await waitFor(server, { to: 'ann@example.com', subject: /hello/i }); found.links.map(({ url }) => url); return found; } catch (error) {
+        if (error instanceof NotArrived) error.came.map(({ subject }) => subject);
+        throw error;
+      } finally { await server.close(); }
+    }
     export const anyone = (id: string): Client => connect(providerById(id), {});
     export const any: Client = scaleway;
     export const named = (name: string) => scaleway.call(name, {});
     export const refused = () => [
       // @ts-expect-error there is no such operation
       scaleway.call('mailbox.git', { mailbox: 'm' }),
+      // @ts-expect-error there is no such switch
+      startMailServer({ misbehave: { grelist: true } }),
       // @ts-expect-error a field is misspelt
       scaleway.call('mailbox.get', { mailbox: 'm', malbox: 'm' }),
       // @ts-expect-error a required field is missing
@@ -100,5 +109,14 @@ describe('the package', function () {
     writeFileSync(join(consumer, 'run.mjs'), `import * as mailroom from 'n8n-nodes-mailroom';\n${asks.replace('MODULE', 'mailroom')}`);
     writeFileSync(join(consumer, 'run.cjs'), asks.replace('MODULE', "require('n8n-nodes-mailroom')"));
     for (const file of ['run.mjs', 'run.cjs']) assert.match(execFileSync(process.execPath, [file], { cwd: consumer, encoding: 'utf8' }), /^\d+ function/);
+  });
+  it('starts a mail server by its name, and waits for what it is sent', () => {
+    writeFileSync(join(consumer, 'mail.mjs'), `
+      import { connect, providerById, startMailServer, waitFor } from 'n8n-nodes-mailroom';
+      const server = await startMailServer({ smtp: 0, imap: 0 });
+      await connect(providerById(server.provider), server.account).call('message.send', { from: 'a@example.com', to: ['b@example.com'], subject: 'Hi', text: 'https://example.com/x' });
+      console.log((await waitFor(server, { to: 'b@example.com' })).links[0].url);
+      await server.close();`);
+    assert.equal(execFileSync(process.execPath, ['mail.mjs'], { cwd: consumer, encoding: 'utf8' }), 'https://example.com/x\n');
   });
 });
