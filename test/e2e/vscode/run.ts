@@ -12,6 +12,7 @@ import { hostileJourneys, runMail } from './hostile.js';
 import { runInside } from './inside.js';
 import { breaksPolicy, startSpy, until, writes, type Journey, type Journeys } from './journey.js';
 import { keyboardJourneys } from './keyboard.js';
+import { localMailJourneys } from './localMail.js';
 import { mailJourneys } from './mail.js';
 import { runNewcomer } from './newcomer.js';
 import { rowJourneys } from './rows.js';
@@ -314,7 +315,7 @@ const basic: Journeys = {
 /** In this order; each leaves the workbench as it found it. */
 const journeys: Journeys = {
   ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys, ...ruleJourneys,
-  ...troubleJourneys, ...hostileJourneys,
+  ...localMailJourneys, ...troubleJourneys, ...hostileJourneys,
 };
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */

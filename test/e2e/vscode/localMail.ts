@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, symlinkSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createTransport } from 'nodemailer';
+import { breaksPolicy, until, type Journey, type Journeys } from './journey.js';
+import { hostile } from './letters.js';
+import type { Loose } from './workbench.js';
+
+const root = join(__dirname, '../../..'), run = promisify(execFile);
+/** What a program of the workspace does: it sends one message, by the settings that were copied. */
+const SEND = `import { createTransport } from 'nodemailer';
+const transport = createTransport({ host: process.env.SMTP_HOST, port: Number(process.env.SMTP_PORT) });
+await transport.sendMail({
+  from: 'Shop <shop@example.com>', to: 'ann@example.com', subject: process.argv[2],
+  text: 'Your code is 492817. https://shop.example/start?token=abc', html: '<p>Your code is <b>492817</b>. <a href="https://shop.example/start?token=abc">Start now</a></p>',
+});
+transport.close();
+`;
+/** The program in the folder that is open, with what it needs. */
+function program(folder: string, settings: string): { send(subject: string): Promise<unknown>; test(file: string): Promise<{ stdout: string }> } {
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  for (const [name, at] of [['n8n-nodes-mailroom', root], ['nodemailer', join(root, 'node_modules/nodemailer')]] as const) if (!existsSync(join(folder, 'node_modules', name))) symlinkSync(at, join(folder, 'node_modules', name));
+  writeFileSync(join(folder, 'send.mjs'), SEND);
+  const env = { ...process.env, NODE_OPTIONS: '', ...Object.fromEntries(settings.trim().split('\n').map(line => line.split('=') as [string, string])) };
+  return {
+    send: subject => run(process.execPath, ['send.mjs', subject], { cwd: folder, env }),
+    test: file => run(process.execPath, [join(root, 'node_modules/mocha/bin/mocha.js'), '--no-config', '--exit', file], { cwd: folder, env }),
+  };
+}
+/** Does what copies something, and gives what was copied. */
+async function copied(page: Loose, copy: () => Promise<unknown>): Promise<string> {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  let now = '';
+  // Only a page that has the focus may touch the clipboard; of a webview, the workbench around it has not.
+  await page.evaluate('window.focus(), navigator.clipboard.writeText("nothing yet")');
+  await copy();
+  await until('something is copied', async () => { now = await page.evaluate('window.focus(), navigator.clipboard.readText()'); return now !== 'nothing yet'; });
+  return now;
+}
+/** Starts the server, unless it runs, and gives its settings as a program reads them. */
+async function started({ wb, page }: Journey): Promise<string> {
+  if (await wb.row('Local Mail').count() === 0) await wb.command('Mailroom: Start Local Mail Server');
+  await wb.row(/Local Mail.*SMTP \d+/).waitFor();
+  await wb.clearToasts();
+  return copied(page, async () => { await wb.menu('Local Mail', 'Copy Mail Settings'); await wb.pick('.env'); });
+}
+
+export const localMailJourneys: Journeys = {
+  async 'what a program sends is seen as it is sent, and a test made of it passes; a switch makes the next sending fail'(j) {
+    const { wb, page, folder, shot, axe } = j, began = Date.now(), settings = await started(j), own = program(folder, settings);
+    await wb.collapse();
+    await wb.expand('Local Mail', /^Messages/);
+    await wb.row('None').waitFor();
+    await own.send('Welcome to the shop');
+    await wb.row('Welcome to the shop').waitFor();
+    await wb.row(/Messages.*1 unread/).waitFor();
+    await shot('local-mail');
+    await wb.row('Welcome to the shop').click();
+    const reader = await wb.webview('reader', 'Welcome to the shop');
+    await reader.locator('.codes', { hasText: '492817' }).waitFor();
+    await reader.locator('summary', { hasText: 'Links (1)' }).click();
+    await reader.locator('.links li', { hasText: 'https://shop.example/start?token=abc' }).waitFor();
+    await shot('local-mail-reader');
+    await axe('reader', 'Welcome to the shop');
+    const test = await copied(page, async () => { await reader.getByRole('button', { name: 'Copy as Test' }).click(); await wb.pick('Mocha'); });
+    await wb.command('File: New Untitled Text File');
+    await page.keyboard.press('Control+V');
+    await page.locator('.view-line', { hasText: 'n8n-nodes-mailroom' }).first().waitFor();
+    writeFileSync(join(folder, 'welcome.test.mjs'), test);
+    assert.match((await own.test('welcome.test.mjs')).stdout, /1 passing/);
+    await wb.menu('Local Mail', 'Behave Badly');
+    await wb.pick('Over Quota');
+    await shot('local-mail-switches');
+    await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
+    await wb.row(/Local Mail.*Over Quota/).waitFor();
+    await assert.rejects(own.send('Another'), /552[ -]5\.2\.2/);
+    await wb.menu('Local Mail', 'Behave Badly');
+    await wb.pick('Over Quota');
+    await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
+    await until('it behaves', async () => await wb.row(/Local Mail.*Over Quota/).count() === 0);
+    await own.send('One more');
+    await wb.row('One more').waitFor();
+    const took = Date.now() - began;
+    console.log(`    from the start of the server to the end in ${(took / 1000).toFixed(1)} s`);
+    await wb.command('View: Revert and Close Editor');
+    await wb.closeAll();
+    await wb.clearToasts();
+    assert.ok(took < 60_000, `${took} ms`);
+  },
+  'hostile mail that arrives locally, or lies in the workspace as a file, shows nothing active and fetches nothing': breaksPolicy(async j => {
+    const { wb, page, folder, spy, shot, axe } = j, settings = await started(j), before = spy.seen.length;
+    const port = Number(/SMTP_PORT=(\d+)/.exec(settings)![1]), post = createTransport({ host: '127.0.0.1', port });
+    const subject = '[Run](command:workbench.action.quit) $(bug) \u202egpj.exe';
+    const raw = (await createTransport({ streamTransport: true, buffer: true }).sendMail({ from: '"$(bug)" <mallory@evil.example>', to: 'ann@example.com', subject, html: hostile(spy.url) })).message as Buffer;
+    await wb.collapse();
+    await wb.expand('Local Mail', /^Messages/);
+    await post.sendMail({ envelope: { from: 'mallory@evil.example', to: 'ann@example.com' }, raw });
+    post.close();
+    writeFileSync(join(folder, 'hostile.eml'), raw);
+    await wb.row('command:workbench').click();
+    const looked = async (reader: Loose) => {
+      await reader.locator('iframe').waitFor();
+      await until('the frame is there', () => reader.evaluate('document.querySelector("iframe").contentDocument?.readyState === "complete"'));
+      const active: string[] = await reader.evaluate('[...document.querySelector("iframe").contentDocument.querySelectorAll("script,iframe,object,embed,form,input,button,svg,math,base,link,video,audio")].map(e => e.localName)');
+      assert.deepEqual(active, []);
+      await reader.locator('summary', { hasText: 'Links' }).click();
+      assert.equal(await reader.locator('.links li', { hasText: /javascript:|data:/i }).count(), 0);
+      await reader.locator('.links li', { hasText: 'xn--pypl-53d.example' }).getByRole('button').click();
+      assert.match(await wb.dialog('Cancel'), /xn--pypl-53d\.example[\s\S]*may imitate/);
+    };
+    await looked(await wb.webview('reader', 'command:workbench'));
+    await shot('local-mail-hostile');
+    await wb.closeAll();
+    await wb.command('Go to File');
+    await page.keyboard.type('hostile.eml');
+    await wb.pick('hostile.eml');
+    const file = await wb.webview('reader', 'command:workbench');
+    await looked(file);
+    await shot('eml-hostile');
+    await axe('reader', 'command:workbench');
+    await page.getByRole('button', { name: 'Open as Text' }).first().click();
+    await page.locator('.view-line', { hasText: 'MIME-Version' }).first().waitFor();
+    await shot('eml-as-text');
+    await wb.closeAll();
+    assert.deepEqual(spy.seen.slice(before), [], 'nothing was fetched');
+  }),
+};
