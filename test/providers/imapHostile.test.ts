@@ -6,23 +6,10 @@ import { takeApart } from '../../shared/providers/imap/messages/whole.js';
 import type { ImapMessage } from '../../shared/providers/imap/messages/content.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { startMail } from '../sandbox/mail.js';
+import { filled, mail, MB, MIXED, nested, part, within as withinSize } from './hostileMail.js';
 import { accountOf } from './imapAccount.js';
 
-const MB = 2 ** 20;
-const filled = (piece: string, size: number) => Buffer.alloc(size, piece, 'latin1');
-const mail = (fields: string[], ...body: (string | Buffer)[]) =>
-  Buffer.concat([Buffer.from(['From: a@b.example', 'Subject: hello', ...fields, '', ''].join('\r\n')), ...body.map(one => Buffer.from(one as string))]);
-/** Multipart in multipart, so deep, around a part. */
-function nested(depth: number, inner: Buffer): Buffer {
-  const heads: string[] = [], ends: string[] = [];
-  for (let i = 0; i < depth; i++) {
-    heads.push(`Content-Type: multipart/mixed; boundary=b${i}\r\n\r\n--b${i}\r\n`);
-    ends.unshift(`\r\n--b${i}--\r\n`);
-  }
-  return Buffer.concat([Buffer.from(`From: a@b.example\r\nSubject: hello\r\n${heads.join('')}`), inner, Buffer.from(ends.join(''))]);
-}
-const part = (head: string, body: Buffer) => Buffer.concat([Buffer.from(`${head}\r\n\r\n`), body]);
-const MIXED = 'Content-Type: multipart/mixed; boundary=b', SAFE = /only its source can be had/;
+const SAFE = /only its source can be had/;
 
 /** What somebody made on purpose, and the words it is set aside with; `undefined` where it is read. */
 const KINDS: Record<string, [source: () => Buffer, said: RegExp | undefined]> = {
@@ -58,34 +45,8 @@ const TEXTS: [name: string, encoding: string, charset: string, piece: string][] 
   ['base 64 of base 64', '7bit', 'utf-7', '+AOQ-'], ['bad bytes', '8bit', 'utf-8', '\xe4'], ['pairs', '8bit', 'gb18030', '\x81\x30'], ['carriage returns', '7bit', 'utf-8', '\r'],
 ];
 
-/** Runs a task; what it costs altogether, and the most in one piece of the event loop, in milliseconds of the processor, and memory beside it in MB. */
-async function costOf(task: () => Promise<unknown> | unknown): Promise<{ all: number; piece: number; memory: number }> {
-  const begun = process.cpuUsage(), before = process.memoryUsage();
-  let last = process.cpuUsage(), piece = 0, most = 0, over = false;
-  const look = () => {
-    const spent = process.cpuUsage(last).user / 1000, { heapUsed, external } = process.memoryUsage();
-    piece = Math.max(piece, spent);
-    most = Math.max(most, heapUsed + external - before.heapUsed - before.external);
-    last = process.cpuUsage();
-    if (!over) setImmediate(look);
-  };
-  setImmediate(look);
-  await task();
-  over = true;
-  look();
-  return { all: process.cpuUsage(begun).user / 1000, piece, memory: most / MB };
-}
-/** The best of three: what a busy machine adds is none of the mail's doing. */
-async function within(what: string, task: () => Promise<unknown> | unknown): Promise<void> {
-  let said: string | undefined;
-  for (let tries = 0; tries < 3; tries++) {
-    globalThis.gc?.();
-    const { all, piece, memory } = await costOf(task);
-    said = all >= 3000 ? `${Math.round(all)} ms altogether` : piece >= 300 ? `${Math.round(piece)} ms in one piece` : memory >= 64 ? `${Math.round(memory)} MB` : undefined;
-    if (said === undefined) return;
-  }
-  assert.fail(`${what}: ${said}`);
-}
+/** What a busy machine adds is none of the mail's doing, and the mail is here already. */
+const within = (what: string, task: () => Promise<unknown> | unknown) => withinSize(what, 0, task);
 
 describe('IMAP: hostile mail', function () {
   this.timeout(300_000);

@@ -42,7 +42,7 @@ function usable(list: readonly Address[]): Address[] {
  * ourselves, since it would come back and be answered again, and to nobody twice. Throws `rejected` where nobody is left, and for an automatic
  * answer to ourselves.
  */
-export function answerTo(parent: Pick<Parent, 'from' | 'replyTo' | 'to' | 'cc'>, isOwn: (email: string) => boolean,
+export function answerTo(parent: Pick<Parent, 'from' | 'replyTo' | 'to' | 'cc' | 'error'>, isOwn: (email: string) => boolean,
   { all, automatic }: { all: boolean; automatic: boolean }): { to: Address[]; cc: Address[] } {
   const others = (list: readonly Address[]) => usable(list).filter(one => !isOwn(one.email));
   const author = parent.from ? [parent.from] : [], wanted = others(parent.replyTo);
@@ -52,10 +52,15 @@ export function answerTo(parent: Pick<Parent, 'from' | 'replyTo' | 'to' | 'cc'>,
   const to = wanted.length ? wanted : !ours ? others(author) : recipients.find(list => list.length) ?? [];
   if (!to.length) throw new MailError('rejected', ours
     ? 'The message is from this account and went to nobody else, so the answer would come back to where it is sent from. Send a new message instead.'
-    : 'The message does not say whom to answer.');
+    : `The message does not say whom to answer.${parent.error ? ` ${parent.error}` : ''}`);
   const already = new Set(to.map(one => sameSpelling(one.email)));
-  return { to, cc: all ? usable(recipients.flat()).filter(one => !already.has(sameSpelling(one.email))) : [] };
+  const cc = all ? usable(recipients.flat()).filter(one => !already.has(sameSpelling(one.email))) : [], count = to.length + cc.length;
+  if (count > MOST_ANSWERED) throw new MailError('rejected',
+    `The answer would go to ${count} addresses, and ${MOST_ANSWERED} at most are answered. Send a new message to those whom you mean.`);
+  return { to, cc };
 }
+/** As many as a message of our own can have; a stranger's header makes us write to no more. */
+const MOST_ANSWERED = 1_000;
 
 /** The one of our addresses that a message came to, to answer from it; undefined where it names none. */
 export function addressedTo(parent: Pick<Parent, 'to' | 'cc' | 'delivered'>, own: readonly string[]): string | undefined {

@@ -19,6 +19,10 @@ export interface Parent {
   date?: string; text?: string; html?: string; shape?: Outline;
   /** As the server tells it, in bytes. */
   size?: number;
+  /** There is more of it than was read: `message` where its texts are cut, `words` where only those made of its HTML are. */
+  cut?: 'message' | 'words';
+  /** Why its texts, or part of its header, could not be read: a sentence. */
+  error?: string;
 }
 
 /** The header fields that an answer depends on. */
@@ -27,14 +31,16 @@ const ASKED = ['references', 'in-reply-to', 'auto-submitted', 'precedence', 'ret
   'received', 'delivered-to', 'x-original-to', 'envelope-to'];
 
 /** What is known of the message, and whether its structure or its texts could not be had from the server. */
-interface Read { row: Row; shape: Outline | undefined; message: ImapMessage; broken: boolean }
+interface Read { row: Row; shape: Outline | undefined; message: ImapMessage; broken: boolean; headerCut: boolean }
 
 /** Reads it; with `texts` what it says, too. Throws `not_found`. */
 export async function parentOf(ctx: Context, place: Place, texts: boolean): Promise<Parent> {
-  const { row, shape, message, broken } = await inPlace(ctx, place, client => read(client, place, texts));
+  const { row, shape, message, broken, headerCut } = await inPlace(ctx, place, client => read(client, place, texts));
   // What the server cannot tell is in the message itself.
   if (texts && broken) await readWhole(ctx, place, message);
-  const { text } = texts && !message.error ? await withText(message) : message;
+  const worded = texts && !message.error ? await withText(message) : message, { text } = worded;
+  const cut = message.native.textCut ? 'message' : worded.native.textCut ? 'words' : undefined;
+  const error = message.error ?? (headerCut ? `Only the first ${LONGEST_HEADER / 1024} KB of its header were read.` : undefined);
   const fields = headerFields(row.headers ?? Buffer.alloc(0), { charset: bodyCharset(row.bodyStructure) })
     .map(({ name, value }) => ({ name: name.toLowerCase(), value }));
   const header = (name: string) => fields.find(field => field.name === name)?.value;
@@ -47,6 +53,7 @@ export async function parentOf(ctx: Context, place: Place, texts: boolean): Prom
     automatic: isAutomatic(fields, message.from, row.bodyStructure?.type), delivered: deliveredFor(fields),
     ...(message.date ? { date: message.date } : {}), ...(text === undefined ? {} : { text }),
     ...(message.html === undefined ? {} : { html: message.html }), ...(shape ? { shape } : {}),
+    ...(cut ? { cut } : {}), ...(error ? { error } : {}),
   };
 }
 
@@ -61,13 +68,15 @@ async function read(client: ImapFlow, place: Place, texts: boolean): Promise<Rea
     return rowOf(client, place, { ...BARE, headers: ASKED });
   }) ?? await rowOf(client, place, { ...BARE, headers: ASKED });
   if (!row) throw gone(messageId(place));
-  const header = row.headers ?? Buffer.alloc(0);
-  if (header.length > 2 && header.length < LONGEST_HEADER) mendEnvelope(row.envelope ??= {}, header, bodyCharset(row.bodyStructure));
-  else await mendRows(client, [row]);
+  const header = row.headers ?? Buffer.alloc(0), headerCut = header.length >= LONGEST_HEADER;
+  // A header that goes on and on is read as far as it came where the server told nothing: its envelope may be as long.
+  if (header.length > 2 && (!headerCut || !row.envelope)) {
+    mendEnvelope(row.envelope ??= {}, headerCut ? header.subarray(0, header.lastIndexOf(0x0a) + 1) : header, bodyCharset(row.bodyStructure));
+  } else await mendRows(client, [row]);
   const told = outline(row.bodyStructure, row), shape = told && isMisread(row.bodyStructure, header, row.size ?? 0) ? undefined : told;
   const message = toMessage(row, place.folder, place.uidValidity, shape);
   if (texts && shape) await fetchParts(client, [{ uid: place.uid, parts: readParts(shape), header: false }], got => fill(message, shape, got));
-  return { row, shape, message, broken: !shape };
+  return { row, shape, message, broken: !shape, headerCut };
 }
 
 interface Header { name: string; value: string }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import type { SendMailOptions } from 'nodemailer';
 import { composerLibrary, quotedPrintableLibrary } from '../libraries.js';
+import { windowsLines } from './lineEnds.js';
 
 type Node = ReturnType<MailComposer['compile']>;
 type QuotedPrintable = Awaited<ReturnType<typeof quotedPrintableLibrary>>;
@@ -20,26 +21,28 @@ export async function composed(mail: SendMailOptions, limit: number): Promise<Bu
   if (!fits(node)) {
     const parts: Buffer[] = [];
     let size = 0;
-    for await (const part of node.createReadStream()) {
-      parts.push(part as Buffer);
-      if ((size += (part as Buffer).length) > limit) return undefined;
-    }
-    return Buffer.concat(parts, size);
+    const lines = windowsLines();
+    const keep = (text: string) => { parts.push(Buffer.from(text, 'latin1')); return (size += text.length) <= limit; };
+    for await (const part of node.createReadStream()) if (!keep(lines((part as Buffer).toString('latin1')))) return undefined;
+    return keep(lines()) ? Buffer.concat(parts, size) : undefined;
   }
   // A lone CR would reach the server as a line break too, so it is one in the copy as well (RFC 5321 section 2.3.8).
   const text = pieces(node, qp).join('').replace(/\r\n?|\n/g, '\r\n');
   return Buffer.from(text.endsWith('\n') ? text : `${text}\r\n`);
 }
 
-/** The message as a stream, for one whose files should not stand in memory. */
+/**
+ * The message as a stream, for one whose files should not stand in memory. Its line ends are as its files have them: whoever sends it makes them
+ * those of the wire. The library would do that with a piece of its own for each line, which costs seconds where lines are short.
+ */
 export async function streamed(mail: SendMailOptions): Promise<Readable> {
   return (await compile(mail)).createReadStream() as Readable;
 }
 
 const compile = async (mail: SendMailOptions): Promise<Node> => {
   const Composer = await composerLibrary();
-  return new Composer({ ...mail, baseBoundary: randomUUID().replaceAll('-', '').slice(0, 16), disableFileAccess: true, disableUrlAccess: true,
-    newline: 'windows' }).compile();
+  return new Composer({ ...mail, baseBoundary: randomUUID().replaceAll('-', '').slice(0, 16), disableFileAccess: true, disableUrlAccess: true })
+    .compile();
 };
 
 /** Whether nothing has to be read from a stream and all of it is small. */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { withMalformed } from './boundary.js';
 import { fieldOf, headerFields, structured, type Field } from './decode.js';
 import { splitterLibrary, type MessageStructureObject } from '../libraries.js';
@@ -9,8 +10,10 @@ import { decodeStream, encodingName } from './transfer.js';
 const LARGEST_HEADER = 512 * 1024, MOST_HEADER_LINES = LARGEST_HEADER / 64;
 /** More lines than this have more work in them than words; a message of 50 MB in lines of usual length has less than a million. */
 const MOST_LINES = 4_000_000;
-/** So much is split in one piece, in bytes. */
-const SLICE = 64 * 1024;
+/** The headers of all parts together, in bytes: reading their parameters costs more than all the rest. */
+const LARGEST_HEADERS = 2 * 1024 * 1024;
+/** So much is split in one piece, in bytes, and others have their turn after so many milliseconds. */
+const SLICE = 64 * 1024, TURN = 20;
 
 /** Why a message is not taken apart, in words that end a sentence. */
 export class Unreasonable extends Error {}
@@ -36,10 +39,11 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
     const pieces = in_.get(key);
     if (pieces) pieces.push(value); else in_.set(key, [value]);
   };
-  let root: MessageStructureObject | undefined, header: Buffer = Buffer.alloc(0), failed: Error | undefined;
+  let root: MessageStructureObject | undefined, header: Buffer = Buffer.alloc(0), headers = 0, failed: Error | undefined;
   const add = (node: Node) => {
     const head = node.getHeaders(), parent = node.parentNode ? places.get(node.parentNode) : undefined;
     const depth = parent ? parent.depth + 1 : 0;
+    if ((headers += head.length) > LARGEST_HEADERS) throw new Unreasonable(`the headers in it have more than ${LARGEST_HEADERS / 1048576} MB`);
     if (depth > DEEPEST) throw new Unreasonable(`it has parts within parts, more than ${DEEPEST} deep`);
     const path = parent ? [...parent.path, (parent.structure.childNodes?.length ?? 0) + 1] : [];
     const structure = structureOf(headerFields(head, { raw: true }), path, node.multipart);
@@ -63,7 +67,7 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
   });
   const ended = new Promise<void>((resolve, reject) => { splitter.on('end', () => resolve()).on('error', reject); });
   ended.catch(() => {});
-  let lines = 0;
+  let lines = 0, begun = performance.now();
   try {
     for await (const piece of source) {
       for (let at = 0; at < piece.length; at += SLICE) {
@@ -71,6 +75,8 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
         for (const byte of slice) if (byte === 0x0a) lines++;
         if (lines > MOST_LINES) throw new Unreasonable(`it has more than ${MOST_LINES / 1e6} million lines`);
         if (failed) throw failed;
+        // What the splitter tells comes before anything else, so the loop is never free by itself.
+        if (performance.now() - begun > TURN) { await breathe(); begun = performance.now(); }
         if (!splitter.write(slice)) await Promise.race([new Promise(resolve => { splitter.once('drain', resolve); }), ended]);
       }
     }

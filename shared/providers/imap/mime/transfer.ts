@@ -97,11 +97,11 @@ function uuencoded() {
     const out = Buffer.allocUnsafe(now.length + 3);
     let to = 0, at = 0;
     while (state === 'within') {
-      let end = now.indexOf('\n', at);
+      let end = lineEnd(now, at);
       if (end < 0 && last) end = now.length;
       if (end < 0 || at >= now.length) break;
-      if (now.startsWith('end', at) && /^end\s*$/.test(now.slice(at, end))) state = 'after';
-      else to = uuLine(now, at, now[end - 1] === '\r' ? end - 1 : end, out, to);
+      if (now.charCodeAt(at) === E && /^end\s*$/.test(now.slice(at, end))) state = 'after';
+      else to = uuLine(now, at, now.charCodeAt(end - 1) === CR ? end - 1 : end, out, to);
       at = end + 1;
     }
     kept = state === 'after' ? '' : now.slice(at);
@@ -109,12 +109,23 @@ function uuencoded() {
   };
 }
 
+const E = 0x65;
+
+/** Where a line ends. Looked for letter by letter at first: a call for each of a million short lines would take seconds. */
+function lineEnd(text: string, at: number): number {
+  const near = Math.min(text.length, at + 8);
+  for (let i = at; i < near; i++) if (text.charCodeAt(i) === LF) return i;
+  return text.indexOf('\n', near);
+}
+
+/** Six bits; none where the line is over. */
+const sixBits = (text: string, i: number, end: number): number => i < end ? (text.charCodeAt(i) - 32) & 63 : 0;
 /** One line, from `at` to `end`, written to `out`; where it goes on there. Blanks at the end of a line may have been lost. */
 function uuLine(text: string, at: number, end: number, out: Buffer, to: number): number {
-  const six = (i: number) => i < end ? (text.charCodeAt(i) - 32) & 63 : 0;
-  const size = at < end ? Math.min(six(at), Math.ceil((end - at - 1) * 3 / 4)) : 0, stop = to + size;
+  if (end <= at + 1) return to;
+  const stop = to + Math.min(sixBits(text, at, end), Math.ceil((end - at - 1) * 3 / 4));
   for (let i = at + 1; to < stop; i += 4) {
-    const [a, b, c, d] = [six(i), six(i + 1), six(i + 2), six(i + 3)] as const;
+    const a = sixBits(text, i, end), b = sixBits(text, i + 1, end), c = sixBits(text, i + 2, end), d = sixBits(text, i + 3, end);
     out[to++] = a << 2 | b >> 4;
     if (to < stop) out[to++] = b << 4 | c >> 2;
     if (to < stop) out[to++] = c << 6 | d;

@@ -27,9 +27,30 @@ export async function flagged(ctx: Context, place: Place, name: string): Promise
 }
 
 const prefixed = (prefix: string, subject: string) => new RegExp(`^${prefix}:`, 'i').test(subject.trim()) ? subject.trim() : `${prefix}: ${subject.trim()}`;
-const quoted = (parent: Parent) =>
-  `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n`
-  + (parent.text ?? '').split('\n').map(line => line.startsWith('>') ? `>${line}` : `> ${line}`).join('\n');
+/** So much of a text is quoted, and of an HTML text that is quoted as such; more is read by nobody. In characters. */
+const LONGEST_QUOTED = 128 * 1024, LONGEST_QUOTED_HTML = 512 * 1024;
+/** A message with more words than this is passed on as a file; in characters of its text and its HTML together. */
+const LONGEST_INLINE = 1024 * 1024;
+
+const UNREAD = '[The text of this message could not be read, so it is not quoted.]', MORE = '[The rest of this message is not quoted.]';
+/** What is quoted of a text, and what is said below it. */
+function quotable({ text = '', cut, error }: Parent): { text: string; below: string } {
+  if (!text && error) return { text: UNREAD, below: '' };
+  const some = text.slice(0, LONGEST_QUOTED).replace(/[\ud800-\udbff]$/, '');
+  return { text: some, below: cut || some.length < text.length ? `\n\n${MORE}` : '' };
+}
+function quoted(parent: Parent): string {
+  const { text, below } = quotable(parent);
+  return `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n`
+    + text.split('\n').map(line => line.startsWith('>') ? `>${line}` : `> ${line}`).join('\n') + below;
+}
+/** The same for an answer in HTML. */
+function quotedHtml(parent: Parent): string {
+  const { html } = parent;
+  if (html !== undefined && html.length <= LONGEST_QUOTED_HTML) return html + (parent.cut === 'message' ? `<p>${MORE}</p>` : '');
+  const { text, below } = quotable(parent);
+  return `<pre>${escaped(text + below)}</pre>`;
+}
 
 /** A mail made from another, and what it says of that one. */
 interface Made { mail: Mail; more: More }
@@ -51,7 +72,7 @@ export async function answerOf(ctx: Context, place: Place, { replyAll, quote, au
     subject: clean(prefixed('Re', parent.subject)),
     ...(quote ? { text: `${mail.text ?? ''}\n\n${quoted(parent)}` } : {}),
     ...(quote && mail.html
-      ? { html: `${mail.html}<br><blockquote type="cite">${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}</blockquote>` } : {}),
+      ? { html: `${mail.html}<br><blockquote type="cite">${quotedHtml(parent)}</blockquote>` } : {}),
   };
   return { mail: answer, more: { ...(parent.id ? { inReplyTo: parent.id } : {}), references: parent.references, automatic } };
 }
@@ -61,19 +82,25 @@ export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'atta
   const parent = await parentOf(ctx, place, as === 'inline');
   const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
     ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
-  const whole = as === 'attachment' || !parent.shape;
+  const long = parent.cut === 'message' || (parent.text?.length ?? 0) + (parent.html?.length ?? 0) > LONGEST_INLINE;
+  const whole = as === 'attachment' || !parent.shape || long;
   const files = whole ? [sourceFile(ctx, place, parent.size, 'forwarded.eml')]
     : parent.shape!.attachments.map(part => partFile(ctx, place, part))
       .map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
   const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
   const forward: Mail = {
     ...mail, subject: clean(prefixed('Fwd', parent.subject)), attachments: [...mail.attachments ?? [], ...files],
-    ...(whole ? {} : { text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}` }),
+    ...(whole ? as === 'inline' ? { text: `${mail.text ?? ''}\n\n${long ? TOO_LONG : UNREADABLE}` } : {}
+      : { text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}${parent.cut ? `\n\n${MORE_IN_HTML}` : ''}` }),
     ...(html === undefined || whole ? {}
       : { html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}` }),
   };
   return { mail: forward, more: { references: parent.references } };
 }
+
+const TOO_LONG = '[The forwarded message is too long to stand here. It is attached as it came.]';
+const UNREADABLE = '[The text of the forwarded message could not be read. The message is attached as it came.]';
+const MORE_IN_HTML = '[The rest of this text stands in the HTML of this message.]';
 
 const marked = (sent: Sent, how: 'markedAnswered' | 'markedForwarded', done: boolean): Sent =>
   ({ ...sent, [how]: done, native: { ...sent.native, [how]: done } });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+import { windowsLines } from '../mime/lineEnds.js';
 import { limits, lowSpeedWords, SpeedMeter } from '../session/timeLimits.js';
 
 /*
@@ -271,16 +272,14 @@ function* slices(bytes: Buffer) { for (let at = 0; at < bytes.length; at += ONE_
 
 /**
  * Prepares text, a byte a character, for the wire, piece by piece; without a piece it gives the end of the message. A dot at the beginning of a line
- * is doubled (RFC 5321 section 4.5.2), and every CR and LF becomes CRLF, since servers differ over what a bare one ends (section 2.3.8).
+ * is doubled (RFC 5321 section 4.5.2), and every CR and LF becomes CRLF.
  */
 export function dotStuffing(): (piece?: string) => string {
-  let cr = '', begins = true;
+  const lines = windowsLines();
+  let begins = true;
   return piece => {
-    if (piece === undefined) { const broken = cr; cr = ''; return `${broken && '\r\n'}${begins || broken ? '' : '\r\n'}.\r\n`; }
-    let text = cr + piece;
-    cr = text.endsWith('\r') ? '\r' : '';
-    if (cr) text = text.slice(0, -1);
-    if (/\r(?!\n)|(?<!\r)\n/.test(text)) text = text.replace(/\r\n?|\n/g, '\r\n');
+    if (piece === undefined) { const broken = lines(); return `${broken}${begins || broken ? '' : '\r\n'}.\r\n`; }
+    let text = lines(piece);
     if (text.includes('\n.')) text = text.replaceAll('\n.', '\n..');
     if (begins && text.startsWith('.')) text = `.${text}`;
     if (text) begins = text.endsWith('\n');
