@@ -86,7 +86,9 @@ export function createReader({ extension, accounts, operator, showJson, showText
           : mail.item;
         mail.full = { ...mail.item, ...full };
         const inline = await inlineOf(client, mail.full, mail.binding);
-        mail.view = { ...head(mail.full), ...texts(mail.full), ...await toldBy(mail.full), loaded: true, inline, images: mail.view.images };
+        // Why a message could not be read, or not all of it, as its provider says.
+        const said = mail.full.error, problem = typeof said === 'string' && said ? { problem: plain(said) } : {};
+        mail.view = { ...head(mail.full), ...texts(mail.full), ...await toldBy(mail.full), loaded: true, inline, images: mail.view.images, ...problem };
       } catch (error) { mail.view = { ...mail.view, problem: explain('reader', error) ?? t('Cancelled.') }; }
     }
     function head(item: Values): MailView {
@@ -102,11 +104,13 @@ export function createReader({ extension, accounts, operator, showJson, showText
         ...(item.date ? { date: fullDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
       };
     }
+    const cut = (item: Values, what: 'textCut' | 'htmlCut') => (item.native as Values | undefined)?.[what] === true;
     const texts = (item: Values): Pick<MailView, 'text' | 'html' | 'textCut' | 'htmlCut' | 'textFromHtml'> => ({
       ...(item.textFromHtml === true ? { textFromHtml: true } : {}),
       ...(typeof item.text === 'string' && item.text.trim() ? { text: item.text.slice(0, SHOWN) } : {}),
       ...(typeof item.html === 'string' && item.html.trim() ? { html: item.html.slice(0, LONGEST_HTML) } : {}),
-      ...(isLonger(item.text, SHOWN) ? { textCut: true } : {}), ...(isLonger(item.html, LONGEST_HTML) ? { htmlCut: true } : {}),
+      ...(isLonger(item.text, SHOWN) || cut(item, 'textCut') ? { textCut: true } : {}),
+      ...(isLonger(item.html, LONGEST_HTML) || cut(item, 'htmlCut') ? { htmlCut: true } : {}),
     });
     /** The pictures a message brings with itself, by their Content-ID. */
     async function inlineOf(client: Client, full: Values, binding: Binding): Promise<Record<string, string>> {

@@ -2,6 +2,7 @@ import type { Guard } from './guards.js';
 
 const mime = 'test/providers/imapMime.test.ts', hostile = 'test/providers/imapHostile.test.ts', addresses = 'test/providers/imapAddresses.test.ts';
 const told = 'test/scripted/summaries.test.ts', answers = 'test/scripted/answers.test.ts', limits = 'test/extension/markupLimits.test.ts';
+const answering = 'test/providers/imapHostileAnswers.test.ts';
 /** The cleaner with its lists, and the whole way into the reader. */
 const cleaner = ['test/extension/purify.test.ts', 'test/extension/sanitize.test.ts'];
 
@@ -71,6 +72,22 @@ export const MAIL: readonly Guard[] = [
     guard: '|| isMonstrous(answer.payload) ', without: '' },
   { name: 'whom an answer goes to', file: 'shared/providers/imap/messages/parent.ts', tests: [answers],
     guard: 'header.length > 2 && header.length < LONGEST_HEADER', without: 'false' },
+  { name: 'how many an answer goes to', file: 'shared/providers/imap/messages/answer.ts', tests: [answering],
+    guard: 'if (count > MOST_ANSWERED) throw', without: 'if (false) throw' },
+  { name: 'a header that goes on and on, in an answer', file: 'shared/providers/imap/messages/parent.ts', tests: [answering],
+    guard: '(!headerCut || !row.envelope)', without: '!headerCut' },
+  { name: 'how much of a text is quoted', file: 'shared/providers/imap/operations/reply.ts', tests: [answering],
+    guard: "text.slice(0, LONGEST_QUOTED)", without: 'text' },
+  { name: 'how much of HTML is quoted', file: 'shared/providers/imap/operations/reply.ts', tests: [answering],
+    guard: ' && html.length <= LONGEST_QUOTED_HTML', without: '' },
+  { name: 'how much is passed on in the text', file: 'shared/providers/imap/operations/reply.ts', tests: [answering],
+    guard: '|| !parent.shape || long;', without: '|| !parent.shape;' },
+  { name: 'line ends of a message that is passed on', file: 'shared/providers/imap/mime/compose.ts', tests: [answering],
+    guard: 'disableUrlAccess: true })', without: "disableUrlAccess: true, newline: 'windows' })" },
+  { name: 'the headers of all parts together', file: 'shared/providers/imap/mime/parse.ts', tests: [answering, hostile],
+    guard: 'if ((headers += head.length) > LARGEST_HEADERS) throw', without: 'if (false) throw' },
+  { name: 'why a message could not be read, in the reader', file: 'extension/mail/reader.ts', tests: ['test/extension/readerLimits.test.ts'],
+    guard: "typeof said === 'string' && said ?", without: 'false ?' },
   { name: 'the words an answer quotes', file: 'shared/providers/imap/messages/parent.ts', tests: [answers],
     guard: 'shape = told && isMisread(row.bodyStructure, header, row.size ?? 0) ? undefined : told;', without: 'shape = told;' },
   { name: 'the words of a message altogether', file: 'shared/providers/imap/messages/content.ts', tests: [hostile],

@@ -49,7 +49,7 @@ export const HOSTILE: Record<string, (mb: number) => Buffer> = {
   'a header without an end': mb => mail([`X: ${'y'.repeat(mb * MB)}`], 'x'),
   'recipients without end': mb => mail([`To: ${'a@b.c, '.repeat(mb * MB / 7)}x@y.z`], 'x'),
   'answer addresses without end': mb => mail([`Reply-To: ${'a@b.c, '.repeat(mb * MB / 7)}x@y.z`], 'x'),
-  'answer addresses, a hundred kilobytes': () => mail([`Reply-To: ${Array.from({ length: 6_000 }, (_, i) => `n${i}@b.c`).join(', ')}`,
+  'recipients in a hundred kilobytes': () => mail([`Reply-To: ${Array.from({ length: 6_000 }, (_, i) => `n${i}@b.c`).join(', ')}`,
     `To: ${Array.from({ length: 6_000 }, (_, i) => `t${i}@b.c`).join(', ')}`], 'x'),
   'recipients in lines': mb => mail([`To: ${' a <a@b.c>,\r\n'.repeat(mb * MB / 13)} x@y.z`], 'x'),
   'an endless address': mb => mail([`Reply-To: ${'a'.repeat(mb * MB)}@b.c`], 'x'),

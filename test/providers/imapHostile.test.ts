@@ -28,8 +28,11 @@ const KINDS: Record<string, [source: () => Buffer, said: RegExp | undefined]> = 
   'a boundary of a hundred kilobytes': [() => mail([`Content-Type: multipart/mixed; boundary="${'b'.repeat(100_000)}"`], filled(`--${'b'.repeat(99_999)}\r\n`, 9 * MB)), undefined],
   'parameters by the thousand': [() => mail([`Content-Type: text/plain${filled('; a*0*=x', MB / 4).toString()}`], 'x'), undefined],
   'opening brackets': [() => mail([`Content-Type: text/plain${'('.repeat(100_000)}`, `Content-Transfer-Encoding: ${'('.repeat(100_000)}`], 'x'), undefined],
+  'files with parameters by the thousand': [() => mail([MIXED], ...Array.from({ length: 500 }, () => [
+    '--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment', filled(';\r\n a*0*=x', 12_000), '\r\n\r\nx\r\n']).flat()),
+  /headers in it have more than 2 MB/],
   'messages within messages': [() => {
-    let inner = Buffer.from('x');
+    let inner: Buffer = Buffer.from('x');
     for (let i = 0; i < 300; i++) inner = part('Content-Type: message/rfc822', inner);
     return mail(['Content-Type: message/rfc822'], inner);
   }, undefined],

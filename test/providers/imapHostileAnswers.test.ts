@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { connect, providerById } from '../../shared/index.js';
 import { decodeStream } from '../../shared/providers/imap/mime/transfer.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
-import { filled, hostileServer, MB, within, type HostileServer } from './hostileMail.js';
+import { startMail, type Mail } from '../sandbox/mail.js';
+import { filled, hostileServer, mail as mailOf, MB, within, type HostileServer } from './hostileMail.js';
+import { accountOf } from './imapAccount.js';
 
 type Any = any;
 /** Megabytes of each message here: enough to fail without the bounds. `npm run test:e2e` tries every kind in large. */
-const SIZE = 4;
+const SIZE = 3;
 /** What costs most to answer or to pass on. */
 const KINDS = ['thirty multiparts round short lines', 'a thousand parts of HTML', 'blank lines', 'ampersands in lines', 'recipients in a hundred kilobytes',
   'parameters (RFC 2231) of a thousand files', 'encoded words in names'];
@@ -16,7 +18,7 @@ describe('IMAP: answers to hostile mail', function () {
   let server: HostileServer;
   before(async () => { server = await hostileServer(); });
   after(() => { closeConnections(); server.close(); });
-  const call = (name: string, input: object): Promise<Any> => connect(providerById('imap')!, server.account).call(name, input) as Promise<Any>;
+  const call = (name: string, input: Record<string, unknown>): Promise<Any> => connect(providerById('imap')!, server.account).call(name, input) as Promise<Any>;
   const reply = (message: string, more = {}) =>
     call('message.reply', { message, quote: true, replyAll: true, text: 'Hi', html: '<p>Hi', saveToSent: 'no', ...more });
   const forward = (message: string, as: 'inline' | 'attachment') =>
@@ -35,6 +37,63 @@ describe('IMAP: answers to hostile mail', function () {
       const bytes = Buffer.concat([Buffer.from('begin 644 a\n'), filled(piece, 9 * MB)]);
       await within(JSON.stringify(piece), 9, async () => { for await (const _ of decodeStream(slices(bytes), 'uuencode')); });
     }
+  });
+});
+
+describe('IMAP: what is said where an answer meets a bound', () => {
+  let mail: Mail;
+  before(async () => { mail = await startMail(); });
+  after(async () => { closeConnections(); await mail.close(); });
+  /** Delivers a message, answers it or passes it on, and gives what went out. */
+  async function sent(name: 'message.reply' | 'message.forward', bytes: Buffer, input: object = {}): Promise<string> {
+    const { uid } = mail.deliver('u0@test.local', bytes), id = `INBOX;UIDVALIDITY=${mail.folder('u0@test.local').uidValidity};UID=${uid}`;
+    const more = name === 'message.reply' ? { quote: true, cc: ['u1@test.local'] } : { to: ['u1@test.local'] };
+    mail.smtp.forget();
+    await connect(providerById('imap')!, accountOf(mail)).call(name, { message: id, text: 'Hi', saveToSent: 'no', ...more, ...input });
+    return mail.smtp.seen.messages[0]!.bytes.toString().replace(/=\r\n/g, '');
+  }
+  const html = (length: number) => mailOf(['Content-Type: text/html'], filled('<p>word ', length));
+
+  it('quotes so much of a text and of HTML, and says that there is more', async () => {
+    const text = await sent('message.reply', mailOf([], filled('> a\nb\n', 200 * 1024)));
+    assert.match(text, /\r\n> b\r\n>> a\r\n/);
+    assert.match(text, /\[The rest of this message is not quoted\.\]\s*$/);
+    assert.ok(text.length < 250 * 1024, `${text.length}`);
+    assert.doesNotMatch(await sent('message.reply', mailOf([], filled('> a\nb\n', 100 * 1024))), /The rest of this message/);
+    const long = await sent('message.reply', html(600 * 1024), { html: '<p>Hi' });
+    assert.match(long, /<pre>word[^]*\[The rest of this message is not quoted\.\]<\/pre>/);
+    assert.match(await sent('message.reply', html(300 * 1024), { html: '<p>Hi' }), /<blockquote type=3D"cite"><p>word/);
+  });
+  it('says that a message which is beyond all reason is not quoted, and answers it', async () => {
+    const bytes = mailOf(['Content-Type: multipart/mixed; boundary=b'], filled('--b\r\n\r\nx\r\n', 260_000));
+    assert.match(await sent('message.reply', bytes), /\[The text of this message could not be read, so it is not quoted\.\]/);
+    const passed = await sent('message.forward', bytes);
+    assert.match(passed, /\[The text of the forwarded message could not be read\. The message is attached as it came\.\]/);
+    assert.match(passed, /filename=forwarded\.eml/);
+  });
+  it('passes on a message as a file where it is too long to stand in the text', async () => {
+    const passed = await sent('message.forward', mailOf([], filled('word\n', 1.2 * MB)));
+    assert.match(passed, /\[The forwarded message is too long to stand here\. It is attached as it came\.\]/);
+    assert.match(passed, /filename=forwarded\.eml/);
+    const short = await sent('message.forward', html(300 * 1024));
+    assert.match(short, /\[The rest of this text stands in the HTML of this message\.\]/);
+    assert.doesNotMatch(short, /forwarded\.eml/);
+  });
+  it('answers a thousand addresses at most', async () => {
+    const to = (count: number) => mailOf([`Reply-To: ${Array.from({ length: count }, (_, i) => `n${i}@other.example`).join(',\r\n ')}`], 'x');
+    await assert.rejects(sent('message.reply', to(1_001)), /would go to 1001 addresses, and 1000 at most are answered/);
+    assert.match(await sent('message.reply', to(1_000)), /n999@other\.example/);
+    await assert.rejects(sent('message.reply', to(1_000), { cc: [] }), (error: Any) => {
+      assert.match(error.message, /refused n0@other\.example \(550 [^)]*\), .*n4@other\.example \([^)]*\), and 995 more recipients\.$/);
+      assert.equal(error.details.native.rejected.length, 1_000);
+      return true;
+    });
+  });
+  it('reads as far as it goes a header that does not end, and says so where nobody is found in it', async () => {
+    const endless = `X: y\r\n${' a\r\n'.repeat(100_000)}`, monstrous = `To: ${'a@b.c, '.repeat(60_000)}x@y.z`;
+    assert.match(await sent('message.reply', Buffer.from(`From: a@u.test\r\n${monstrous}\r\n${endless}\r\nx`)), /^To: a@u\.test/m);
+    await assert.rejects(sent('message.reply', Buffer.from(`${monstrous}\r\n${endless}\r\nx`), { quote: false }),
+      /does not say whom to answer\. Only the first 256 KB of its header were read\./);
   });
 });
 

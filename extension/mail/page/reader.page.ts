@@ -75,6 +75,7 @@ function draw(mail: MailView): HTMLElement {
   if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
   if (!mail.loaded) return article;
   article.append(...told(mail));
+  if (mail.problem && mail.text === undefined && mail.html === undefined && !mail.attachments.length) return article;
   if (mode === 'html' && mail.html !== undefined) article.append(htmlBody(mail, mail.html));
   else article.append(h('div', { class: 'body' }, mail.textCut ? cutBar(mail) : undefined,
     mail.text !== undefined ? h('pre', {}, limitCharacters()(mail.text)) : h('p', { class: 'empty' }, w('This message has no text.'))));

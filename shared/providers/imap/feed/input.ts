@@ -10,7 +10,8 @@ export const input = {
   hasAttachment: flag('Has Attachment', { group: 'Filters', help: 'Whether only messages with an attachment come, or only those without.' }),
   largerThan: number('Larger Than', { min: 0, unit: 'bytes', group: 'Filters', help: 'In bytes.' }),
   smallerThan: number('Smaller Than', { min: 1, unit: 'bytes', group: 'Filters', help: 'In bytes.' }),
-  fetch: choice('Fetch', { envelope: 'Envelope Only', text: 'Text and HTML', full: 'Text, HTML and Attachments', raw: 'Raw Message' }, { default: 'text' }),
+  fetch: choice('Fetch', { envelope: 'Envelope Only', text: 'Text and HTML', full: 'Text, HTML and Attachments', raw: 'Raw Message' },
+    { default: 'text', help: 'The size of an encoded attachment is an estimate, marked by sizeEstimated, until the attachment is fetched.' }),
   attachmentLimit: number('Attachment Limit', { min: 0, unit: 'bytes', default: 25 * 1024 * 1024,
     help: 'Attachments larger than this, in bytes, are described but not fetched.' }),
 };

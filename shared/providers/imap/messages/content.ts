@@ -162,6 +162,7 @@ export const charsetOf = ({ texts, htmls }: Outline): string | undefined => [...
 
 /** Puts fetched texts and headers into a message. */
 export function fill(message: ImapMessage, shape: Outline, got: Got): void {
+  const all = readParts(shape), leftOut = (parts: Part[]) => parts.some(one => !all.includes(one));
   const read = (parts: Part[]) => {
     const texts: string[] = [];
     for (const part of parts) {
@@ -169,12 +170,13 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
       if (!bytes) continue;
       // A server that ignores ranges gives more than it was asked for.
       texts.push(readableText(part, bytes.subarray(0, LONGEST_TEXT), part.size > LONGEST_TEXT));
-      if (part.size > LONGEST_TEXT) message.native.textCut = true;
+      if (part.size > LONGEST_TEXT) markCut(message, parts === shape.htmls);
     }
     return texts.length ? texts.join('\n') : undefined;
   };
   const text = read(shape.texts), html = read(shape.htmls);
-  if (readParts(shape).length < shape.texts.length + shape.htmls.length) message.native.textCut = true;
+  if (leftOut(shape.texts)) markCut(message, false);
+  if (leftOut(shape.htmls)) markCut(message, true);
   if (text !== undefined) message.text = text;
   if (html !== undefined) message.html = html;
   if (!got.header) return;
@@ -182,6 +184,12 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   const fields = message.native.headers = headerFields(cut ? header.subarray(0, header.lastIndexOf(0x0a) + 1) : header, { charset: charsetOf(shape) });
   if (cut) message.native.headersCut = true;
   nameIn(message, fields);
+}
+
+/** Notes that there is more of a message than was read. */
+function markCut({ native }: ImapMessage, html: boolean): void {
+  native.textCut = true;
+  if (html) native.htmlCut = true;
 }
 
 /** Puts in what the header says of the thread. What the server told counts before. */

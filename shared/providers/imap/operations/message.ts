@@ -293,6 +293,9 @@ async function attachment(ctx: Context, place: Place, id: string): Promise<FileV
 
 export const folderField = { folder: text('Folder', { default: 'INBOX', maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path' }) };
 
+const ESTIMATED = 'A server tells how large an encoded attachment is on the wire, and only a download tells the size of the file. '
+  + 'So that size is an estimate, with `sizeEstimated` beside it.';
+
 /** The operations that read messages. */
 export const reading = {
   'message.list': operation({
@@ -302,7 +305,7 @@ export const reading = {
     run: (ctx, input) => listMessages(ctx, input as Search & { folder: string }),
   }),
   'message.get': operation({
-    summary: 'Read a message: texts, headers, and what is attached', effect: 'read', docs: 'RFC 9051 section 6.4.5',
+    summary: 'Read a message: texts, headers, and what is attached', effect: 'read', docs: 'RFC 9051 section 6.4.5', doubt: ESTIMATED,
     input: messageField,
     run: async (ctx, { message }) => bare(await readMessage(ctx, placeOf(message))),
   }),
@@ -316,7 +319,7 @@ export const reading = {
     },
   }),
   'attachment.list': operation({
-    summary: 'List the attachments of a message', effect: 'read', plain: true, docs: 'RFC 9051 section 7.5.2',
+    summary: 'List the attachments of a message', effect: 'read', plain: true, docs: 'RFC 9051 section 7.5.2', doubt: ESTIMATED,
     input: messageField,
     async *run(ctx, { message }) { yield* bare(await readMessage(ctx, placeOf(message))).attachments ?? []; },
   }),

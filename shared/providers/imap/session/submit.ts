@@ -68,7 +68,7 @@ export async function offer(ctx: Context, everyone: string[], envelope: (recipie
         if (all.length) {
           const temporary = each.length > 0 && each.every(isTemporary);
           throw new MailError(temporary ? 'unavailable' : 'rejected',
-            `SMTP at ${end.host}:${end.port} refused ${all.map(one => `${one.address} (${one.words})`).join(', ')}.`,
+            `SMTP at ${end.host}:${end.port} refused ${named(all.map(one => `${one.address} (${one.words})`))}.`,
             { cause: error, native: { rejected: all } });
         }
         throw await smtpError(error, end, await addressOf(ctx, end));
@@ -76,4 +76,11 @@ export async function offer(ctx: Context, everyone: string[], envelope: (recipie
     }
     await pause(wait!, ctx.signal);
   }
+}
+
+/** So many recipients are named in a sentence; all of them stand beside it. */
+const NAMED = 5;
+function named(all: readonly string[]): string {
+  const more = all.length - NAMED;
+  return all.slice(0, NAMED).join(', ') + (more > 0 ? `, and ${more} more recipient${more > 1 ? 's' : ''}` : '');
 }
