@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /*
  * Mail that somebody made on purpose, and what reading it costs.
@@ -103,21 +105,29 @@ export const HOSTILE: Record<string, (mb: number) => Buffer> = {
 /** What a task cost: processor time altogether and the most in one piece of the event loop, in milliseconds; memory beside what was there, in MB. */
 export interface Cost { all: number; piece: number; memory: number }
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+/** Memory is only counted once it has been tidied up, and that is done where it looks like more than this, in MB. */
+const SUSPICIOUS = 48;
+
 /** Runs a task and tells what it cost this process. */
 export async function costOf(task: () => Promise<unknown> | unknown): Promise<Cost> {
-  const begun = process.cpuUsage(), before = process.memoryUsage();
-  let last = process.cpuUsage(), piece = 0, most = 0, over = false;
+  collect();
+  const used = () => { const { heapUsed, external } = process.memoryUsage(); return (heapUsed + external) / MB; };
+  const before = used();
+  let last = process.cpuUsage(), all = 0, piece = 0, memory = 0, over = false;
   const look = () => {
-    const spent = process.cpuUsage(last).user / 1000, { heapUsed, external } = process.memoryUsage();
+    const spent = process.cpuUsage(last).user / 1000;
+    all += spent;
     piece = Math.max(piece, spent);
-    most = Math.max(most, heapUsed + external - before.heapUsed - before.external);
+    if (used() - before > Math.max(SUSPICIOUS, memory)) { collect(); memory = Math.max(memory, used() - before); }
     last = process.cpuUsage();
     // Not at every turn of the loop: while somebody else's answer is waited for, looking would be most of the cost.
     if (!over) setTimeout(look, 5);
   };
   setTimeout(look, 5);
   try { await task(); } finally { over = true; look(); }
-  return { all: process.cpuUsage(begun).user / 1000, piece, memory: most / MB };
+  return { all, piece, memory };
 }
 
 /** The bounds of one message: processor time in milliseconds, and memory beside its own size in MB. */
@@ -127,7 +137,6 @@ const ALL = 3_000, PIECE = 300, MEMORY = 64;
 export async function within(what: string, mb: number, task: () => Promise<unknown> | unknown): Promise<void> {
   let said: string | undefined;
   for (let tries = 0; tries < 3; tries++) {
-    globalThis.gc?.();
     const { all, piece, memory } = await costOf(task);
     said = all >= ALL ? `${Math.round(all)} ms altogether` : piece >= PIECE ? `${Math.round(piece)} ms in one piece`
       : memory >= MEMORY + mb ? `${Math.round(memory)} MB` : undefined;

@@ -29,6 +29,21 @@ describe('IMAP transcripts: families of servers', () => {
       assert.equal(server.heard('UID STORE').length, 0);
     }, { capabilities: COURIER, messages: [letter(1), letter(2)] }));
 
+  // Both are seconds since 1970, Courier's without their billions, so that two EXAMINEs within a second are told the same.
+  for (const billions of [0, 1e9]) {
+    it(`a UIDVALIDITY that is the time, ${billions ? 'without' : 'with'} its billions, is taken for one that moves`, () => {
+      const now = Math.floor(Date.now() / 1000) - billions;
+      const examine = (times: number, validity: number) => `C ${times}x: EXAMINE INBOX\nS: * FLAGS (\\Seen)\nS: * 0 EXISTS\nS: * OK [UIDVALIDITY ${validity}] Ok\nS: * OK [UIDNEXT 1] Ok\nS: $ OK [READ-ONLY] Ok`;
+      return withScript([examine(2, now), 'C 1x: SELECT INBOX\nS: <regular>'].join('\n'), async (client, server) => {
+        const { cursor } = await client.since('messageReceived', {});
+        server.messages.push(letter(1));
+        const { items, notes } = await follow(client, {}, cursor);
+        assert.deepEqual([items.map(({ item }) => item.subject), notes], [['m1'], []]);
+        assert.equal(server.heard('SELECT').length, 1);
+      }, { capabilities: COURIER, messages: [] });
+    });
+  }
+
   it('a folder that is created anew is made to stay once more', () =>
     withScript(['C 2x: EXAMINE INBOX\nS: <regular>', ...moving.slice(0, 2), 'C: SELECT INBOX\nS: <regular>'].join('\n'), async (client, server) => {
       await list(client);

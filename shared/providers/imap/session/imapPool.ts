@@ -203,19 +203,27 @@ const KEEPS_STATE = ['CONDSTORE', 'OBJECTID', 'X-GM-EXT-1', 'IMAP4REV2'];
 /**
  * A folder that was opened to be read, once its UIDVALIDITY stays. Courier and imap4d make up a new one at each EXAMINE until somebody has
  * SELECTed the folder, and every id would soon mean nothing. So a folder is opened a second time when it is first met or was created anew,
- * and with SELECT where the two differ, which marks nothing.
+ * and with SELECT where the two differ, which marks nothing. What they make up is the time in seconds, so that two may be the same by chance:
+ * a UIDVALIDITY that is a time of today is taken for one that moves.
  */
 async function steadied(client: ImapFlow, mailbox: MailboxObject): Promise<MailboxObject> {
   const steady = steadyFolders.get(client), { path } = mailbox;
   if (!steady || steady.get(path) === validityOf(mailbox) || KEEPS_STATE.some(name => client.capabilities.has(name))) return mailbox;
   let again = await client.mailboxOpen(path, { readOnly: true });
-  if (validityOf(again) !== validityOf(mailbox)) {
+  if (validityOf(again) !== validityOf(mailbox) || isTimeOfToday(validityOf(again))) {
     await client.mailboxOpen(path);
     again = await client.mailboxOpen(path, { readOnly: true });
   }
   steady.set(path, validityOf(again));
   return again;
 }
+
+/** True for seconds since 1970, with or without their billions as Courier has them, that are no more than a day from now. */
+function isTimeOfToday(validity: string): boolean {
+  const apart = Math.abs(Number(validity) - Date.now() / 1000) % BILLION;
+  return Math.min(apart, BILLION - apart) <= 86_400;
+}
+const BILLION = 1e9;
 
 /** The result of a library call that answers a refusal with `false`; the refusal itself is thrown. */
 export async function granted<T>(client: ImapFlow, call: Promise<T>): Promise<Exclude<T, false | undefined>> {
