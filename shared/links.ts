@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { FormatCallback } from 'html-to-text';
 import { isDeep } from './htmlText.js';
 import type { Message } from './vocabulary.js';
@@ -5,8 +6,10 @@ import type { Message } from './vocabulary.js';
 /** A link of a message: the words it stands behind, and where it leads. */
 export interface Link { text: string; url: string }
 
-/** More HTML than this is not read for links, in characters; nor more links of one message, nor longer addresses. */
-const LONGEST = 512 * 1024, MOST = 200, LONGEST_URL = 8_000;
+/** More text than this is not read for links, nor more HTML, in characters; nor more links of one message, nor longer addresses. */
+const LONGEST = 512 * 1024, LONGEST_HTML = 128 * 1024, MOST = 200, LONGEST_URL = 8_000;
+/** Before the library reads a longer HTML text, others have their turn; in characters. */
+const LONG = 16 * 1024;
 const WORDS = 200;
 
 interface Element { data?: string; attribs?: Record<string, string>; children?: Element[] }
@@ -19,7 +22,7 @@ const linkReader = () => reader ??= import('html-to-text').then(({ compile }) =>
     walk(element.children, builder);
   };
   return compile({
-    wordwrap: false, formatters: { link }, limits: { maxInputLength: LONGEST, maxDepth: 200, maxChildNodes: 20_000 },
+    wordwrap: false, formatters: { link }, limits: { maxInputLength: LONGEST_HTML, maxDepth: 200, maxChildNodes: 20_000 },
     selectors: [{ selector: 'a', format: 'link' }, { selector: 'area', format: 'link' }],
   });
 });
@@ -39,22 +42,35 @@ function wordsIn(element: Element): string {
 const IN_TEXT = /\bhttps?:\/\/[^\s<>"“”«»`{}|\\^]{3,8000}/gi;
 function* linksInText(text: string): Generator<Link> {
   for (const [found] of text.matchAll(IN_TEXT)) {
-    let url = found.replace(/[.,;:!?'’…*_]+$/, '');
-    while (/[)\]]$/.test(url) && url.split(/[([]/).length <= url.split(/[)\]]/).length - 1) url = url.slice(0, -1).replace(/[.,;:!?'’…*_]+$/, '');
+    const url = withoutEnding(found);
     yield { text: url, url };
   }
 }
+/** An address without the signs that end a sentence, and without brackets that are closed in it and not opened. Once through, however many. */
+function withoutEnding(found: string): string {
+  let end = found.length, unopened = (found.match(/[)\]]/g)?.length ?? 0) - (found.match(/[([]/g)?.length ?? 0);
+  for (; end; end--) {
+    const last = found[end - 1]!, closes = last === ')' || last === ']';
+    if (closes && unopened > 0) unopened--; else if (closes || !ENDINGS.includes(last)) break;
+  }
+  return found.slice(0, end);
+}
+const ENDINGS = '.,;:!?\'’…*_';
 
 /** The links of a message, in order and each address once: those of its HTML, then those in its text. At most 200. */
 export async function linksIn({ html, text, textFromHtml }: Pick<Message, 'html' | 'text' | 'textFromHtml'>): Promise<Link[]> {
   const found: Link[] = [];
-  if (html?.trim() && !isDeep(html)) (await linkReader())(html.slice(0, LONGEST), { links: found });
+  const read = html?.slice(0, LONGEST_HTML) ?? '';
+  if (read.length > LONG) await breathe();
+  if (read.trim() && !isDeep(read)) (await linkReader())(read, { links: found });
   // A text that was made of the HTML says the same links again.
   if (text && !(textFromHtml && found.length)) found.push(...linksInText(text.slice(0, LONGEST)));
   const seen = new Set<string>();
   return found.filter(({ url }) => /^(?:https?|mailto|tel):/i.test(url) && url.length <= LONGEST_URL && !seen.has(url) && seen.add(url)).slice(0, MOST);
 }
 
+/** A line is read so far for codes, in characters. */
+const LONGEST_LINE = 10_000;
 /** What a code is called, in the languages that mail of this kind is often written in. */
 const CALLED = /\b(?:code|codes|otp|pin|passcode|password|token|kode|kód|código|codice|tan|einmal\w*|bestätigungs\w*|verif\w*|confirm\w*|authenti\w*|sign[- ]?in|log[- ]?in)\b|验证码|認証|код/iu;
 /** Digits, also in two groups; or letters and digits that belong together. */
@@ -65,12 +81,14 @@ const CODE = /(?<![\p{L}\p{N}.,:/#@+$€£-])(?:\d{4,8}|\d{3}[ -]\d{3}|[A-Z\d]{3
  * times and parts of addresses are none.
  */
 export function codesIn({ subject = '', text = '' }: Pick<Message, 'subject' | 'text'>): string[] {
-  const lines = [subject, ...text.slice(0, LONGEST).split('\n')].map(line => line.replace(/\S+:\/\/\S+|\S+@\S+/g, ' ')).slice(0, 2_000);
+  // Word by word: a pattern for all of an address would look at a line without blanks once for each of its letters.
+  const lines = [subject, ...text.slice(0, LONGEST).split('\n', 2_000)]
+    .map(line => line.replace(/\S+/g, word => /.:\/\/.|.@./.test(word) ? ' ' : word).slice(0, LONGEST_LINE));
   const near: string[] = [], alone: string[] = [];
   lines.forEach((line, i) => {
     for (const { 0: code, index } of line.matchAll(CODE)) {
-      if (!/\d/.test(code)) continue;
-      const isAlone = line.replace(code, '').replace(/[\s*_#>|:.-]/g, '') === '';
+      if (!/\d/.test(code) || near.length >= MOST) continue;
+      const isAlone = line.length < 100 && line.replace(code, '').replace(/[\s*_#>|:.-]/g, '') === '';
       const year = /^(?:19|20)\d\d$/.test(code);
       const said = CALLED.test(line.slice(Math.max(0, index - 100), index + code.length + 60))
         || (isAlone && lines.slice(Math.max(0, i - 3), i).some(before => CALLED.test(before)));

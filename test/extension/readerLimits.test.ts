@@ -35,7 +35,7 @@ async function readerOf(provider: object, client: object, message: string) {
 /** Opens one message; `files` are what its vendor answers. */
 async function open(item: object, files: Readonly<Record<string, Uint8Array[]>> = {}): Promise<{ mail: MailView; fetched: string[] }> {
   const fetched: string[] = [], field = (ref: string) => ({ type: 'text', label: 'x', required: true, ref });
-  const provider = { id: 'made', name: 'Made', operations: { 'message.get': { input: { message: field('message') } }, 'attachment.get': { input: { attachment: field('attachment') } } } };
+  const provider = { id: 'made', name: 'Made', feeds: {}, operations: { 'message.get': { input: { message: field('message') } }, 'attachment.get': { input: { attachment: field('attachment') } } } };
   const client = { call: async (name: string, { attachment }: { attachment: string }) => {
     if (name === 'message.get') return { id: '1', ...item };
     fetched.push(attachment);

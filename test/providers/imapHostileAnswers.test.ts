@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { connect, providerById } from '../../shared/index.js';
+import { codesIn, connect, linksIn, providerById } from '../../shared/index.js';
 import { decodeStream } from '../../shared/providers/imap/mime/transfer.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
@@ -32,6 +32,17 @@ describe('IMAP: answers to hostile mail', function () {
       await within(`forward of ${kind} as a file`, mb, () => forward(message, 'attachment'));
     });
   }
+  it('costs little to look through for links and codes', async () => {
+    const texts = ['y', '1234 ', '1234\n', 'https://a.b/)))', `https://x${')'.repeat(7_900)} `, 'code 1234 ', '@', '://', 'code\n1234\n'];
+    for (const text of texts.map(piece => filled(piece, 2 * MB).toString('latin1'))) {
+      await within(text.slice(0, 10), 4, async () => { codesIn({ text }); await linksIn({ text }); });
+    }
+    for (const html of ['<a href="https://x.y/z">a</a>', '<div>a</div>', '<img src="cid:a">'].map(piece => filled(piece, 2 * MB).toString('latin1'))) {
+      await within(html.slice(0, 10), 4, () => linksIn({ html }));
+    }
+    assert.deepEqual((await linksIn({ text: 'See (https://a.test/x_(y)), https://b.test/?!) and https://c.test/z...' })).map(one => one.url),
+      ['https://a.test/x_(y)', 'https://b.test/', 'https://c.test/z']);
+  });
   it('costs little to decode: uuencode in short lines', async () => {
     for (const piece of ['\n', '!\n', '! \n', '!\r\n', 'e\n']) {
       const bytes = Buffer.concat([Buffer.from('begin 644 a\n'), filled(piece, 9 * MB)]);
