@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -27,6 +28,16 @@ function table(): string {
   });
   return ['| | Mailbox | Alias | Spam List | Send | Sync Trigger |', '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
+
+describe('the commands', () => {
+  it('are the scripts of the manifest, and `npm run help` says what each is for', () => {
+    const root = join(import.meta.dirname, '..'), { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+    const { stdout } = spawnSync(process.execPath, [join(root, 'test/run.mjs'), 'help'], { encoding: 'utf8' });
+    const listed = [...stdout.matchAll(/^npm run (\S+) +\S.*$/gm)].map(([, name]) => name!);
+    assert.deepEqual(Object.keys(scripts).sort(), [...listed].sort());
+    for (const [name, command] of Object.entries(scripts)) assert.equal(command, `node test/run.mjs ${name}`);
+  });
+});
 
 describe('the README', () => {
   it('says what each node does at each provider', () => {

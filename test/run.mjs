@@ -1,4 +1,4 @@
-// The one door to every command. Runs on Node 20 with nothing installed: brings the locked dependencies and the locked Node 24, builds when
+// The one door to every command; `npm run help` lists them. Runs on Node 20 with nothing installed: brings the locked dependencies and the locked Node 24, builds when
 // the sources have changed, then does its job. Plain JavaScript without dependencies, because it runs before there are any.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -70,49 +70,78 @@ const on24 = (...args) => run(node, args, { env });
 const tool = (path, ...args) => on24(join('node_modules', path), ...args);
 const script = (file, ...args) => on24('--import', 'tsx', '--disable-warning=ExperimentalWarning', file, ...args);
 
-process.exitCode = await commands(command);
+const mocha = (...args) => script('node_modules/mocha/bin/mocha.js', ...args);
+/** What a command needs beside the locked dependencies, each with a lockfile of its own. */
+const PARTS = {
+  engine: "n8n's engine", bench: 'what is measured beside it', mutation: 'what changes the checks', 'e2e/vscode': 'what packs and drives the extension',
+};
+const needs = (...parts) => { for (const part of parts) install(`test/${part}`, PARTS[part]); };
+/** Runs what the test files below a folder promise, or those that were named. */
+const suite = folder => mocha('--exit', ...(rest.length ? rest : filesBelow(folder).filter(file => file.endsWith('.test.ts'))));
+const unitTests = () => filesBelow('test').filter(file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file));
 
-async function buildIfStale() {
-  const stamp = join(root, 'dist/.sources'), now = sources();
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return 0;
-  say('Building ...');
+/** Every command: what it is for in one line, the parts it needs, whether it wants `dist/`, and what it runs. Resolves with an exit code. */
+const COMMANDS = {
+  help: { says: 'lists these commands', run: help },
+  demo: { says: 'the main job, against simulated vendors on loopback', parts: ['engine'], built: true, run: () => script('test/demo.ts', ...rest) },
+  start: { says: 'n8n with the nodes, credentials and workflows loaded, against the simulated vendors', built: true, run: () => script('test/start.ts', ...rest) },
+  'demo:vscode': { says: 'a workbench in the browser with the sandbox accounts already there', parts: ['e2e/vscode'], built: true,
+    run: () => script('test/e2e/vscode/demo.ts', ...rest) },
+  sandbox: { says: 'every simulated vendor, one JSON line each', run: () => script('test/sandbox/start.ts', ...rest) },
+  build: { says: 'writes dist/', run: build },
+  test: { says: 'lint, types and every test that needs no other program; file names choose', parts: ['engine'], built: true, run: test },
+  lint: { says: 'ESLint alone', run: () => tool('eslint/bin/eslint.js', '.', '--max-warnings', '0', ...rest) },
+  types: { says: 'the type check alone', run: async () => await tool('typescript/bin/tsc', '-p', '.') || tool('typescript/bin/tsc', '-p', 'extension/tsconfig.pages.json') },
+  promises: { says: 'the titles of all tests by area; words choose', built: true, run: () => script('test/promises.ts', ...rest) },
+  'test:e2e': { says: 'operations and mail under faults against real mail servers of several families', parts: ['engine'], built: true, run: () => suite('test/e2e/mail') },
+  'test:e2e:n8n': { says: 'the packed package in the real n8n', built: true, run: () => suite('test/e2e/n8n') },
+  'test:e2e:vscode': { says: 'the packed extension in the genuine workbench', parts: ['e2e/vscode'], built: true, run: () => script('test/e2e/vscode/run.ts', ...rest) },
+  golden: { says: 'writes test/golden/, the reference pages and the texts to translate anew', built: true,
+    run: async () => await script('test/golden.ts', '--write') || await script('test/reference.ts', '--write') || script('test/l10n.ts', '--write') },
+  package: { says: 'the n8n package (.tgz) and the extension (.vsix)', parts: ['e2e/vscode'], built: true,
+    run: async () => await script('test/package.ts', ...rest) || script('test/vsix.ts', ...rest) },
+  bench: { says: 'figures side by side with what users run today; words choose', parts: ['bench', 'e2e/vscode'], built: true, run: () => script('test/bench/bench.ts', ...rest) },
+  'bench:n8n': { says: 'what the package costs an n8n', built: true, run: () => script('test/bench/n8n.ts', ...rest) },
+  chaos: { says: 'faults of a seed over all operations and mail: -- --seed N --minutes M', built: true, run: () => script('test/chaos/run.ts', ...rest) },
+  guards: { says: 'takes each listed guard out and runs the tests that must notice; words choose', run: () => script('test/guards/run.ts', ...rest) },
+  mutation: { says: 'Stryker over the checks; words choose', parts: ['mutation'], run: () => script('test/mutation/run.ts', ...rest) },
+  corpus: { says: 'reads every .eml and mbox below a folder and compares with other parsers: -- FOLDER', built: true, run: () => script('test/corpus.ts', ...rest) },
+};
+
+process.exitCode = await perform(command);
+
+/** Runs one command with all that it needs. */
+async function perform(name) {
+  const wanted = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!wanted) return fail(`There is no command "${name}". \`npm run help\` lists them.`);
+  needs(...(wanted.parts ?? []));
+  return (wanted.built && await buildIfStale()) || wanted.run();
+}
+
+function help() {
+  const wide = Math.max(...Object.keys(COMMANDS).map(name => name.length));
+  for (const [name, { says }] of Object.entries(COMMANDS)) console.log(`npm run ${name.padEnd(wide)}  ${says}`);
+  return 0;
+}
+
+async function build() {
   const code = await on24('esbuild.mjs');
-  if (code === 0) { mkdirSync(join(root, 'dist'), { recursive: true }); writeFileSync(stamp, now); }
+  if (code === 0) { mkdirSync(join(root, 'dist'), { recursive: true }); writeFileSync(join(root, 'dist/.sources'), sources()); }
   return code;
 }
 
-async function commands(name) {
-  switch (name) {
-    case 'build': return on24('esbuild.mjs').then(code => { if (code === 0) writeFileSync(join(root, 'dist/.sources'), sources()); return code; });
-    case 'lint': return tool('eslint/bin/eslint.js', '.', '--max-warnings', '0', ...rest);
-    case 'types': return await tool('typescript/bin/tsc', '-p', '.') || tool('typescript/bin/tsc', '-p', 'extension/tsconfig.pages.json');
-    case 'sandbox': return script('test/sandbox/start.ts', ...rest);
-    case 'golden': return (await buildIfStale()) || await script('test/golden.ts', '--write') || await script('test/reference.ts', '--write') || script('test/l10n.ts', '--write');
-    case 'demo': install('test/engine', "n8n's engine"); return (await buildIfStale()) || script('test/demo.ts', ...rest);
-    case 'bench': install('test/bench', 'what is measured beside it'); install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/bench/bench.ts', ...rest);
-    case 'test:e2e':
-      install('test/engine', "n8n's engine");
-      return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/mail').filter(file => file.endsWith('.test.ts'))));
-    case 'bench:n8n': return (await buildIfStale()) || script('test/bench/n8n.ts', ...rest);
-    case 'test:e2e:n8n': return (await buildIfStale()) || script('node_modules/mocha/bin/mocha.js', '--exit', ...(rest.length ? rest : filesBelow('test/e2e/n8n').filter(file => file.endsWith('.test.ts'))));
-    case 'chaos': return (await buildIfStale()) || script('test/chaos/run.ts', ...rest);
-    case 'guards': return script('test/guards/run.ts', ...rest);
-    case 'mutation': install('test/mutation', 'what changes the checks'); return script('test/mutation/run.ts', ...rest);
-    case 'corpus': return (await buildIfStale()) || script('test/corpus.ts', ...rest);
-    case 'start': return (await buildIfStale()) || script('test/start.ts', ...rest);
-    case 'package': install('test/e2e/vscode', 'what packs the extension'); return (await buildIfStale()) || (await script('test/package.ts', ...rest)) || script('test/vsix.ts', ...rest);
-    case 'test:e2e:vscode': install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/e2e/vscode/run.ts', ...rest);
-    case 'demo:vscode': install('test/e2e/vscode', 'what packs and drives the extension'); return (await buildIfStale()) || script('test/e2e/vscode/demo.ts', ...rest);
-    case 'test': {
-      install('test/engine', "n8n's engine");
-      if (await buildIfStale()) return 1;
-      if (rest.length === 0) {
-        const [lint, types] = await Promise.all([commands('lint'), commands('types')]);
-        if (lint || types) return fail(`${[lint && 'Lint', types && 'Types'].filter(Boolean).join(' and ')} failed; the tests were not run.`);
-      }
-      const files = rest.length ? rest : filesBelow('test').filter(file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file));
-      return script('node_modules/mocha/bin/mocha.js', '--timeout', '60000', '--require', join(root, 'test/seed.ts'), ...(rest.length ? [] : ['--parallel', '--jobs', '2']), ...files);
-    }
-    default: return fail(`Unknown command "${name}". See the scripts in package.json.`);
+function buildIfStale() {
+  const stamp = join(root, 'dist/.sources');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources()) return 0;
+  say('Building ...');
+  return build();
+}
+
+/** All of it begins with what is quick to fail. */
+async function test() {
+  if (rest.length === 0) {
+    const [lint, types] = await Promise.all([perform('lint'), perform('types')]);
+    if (lint || types) return fail(`${[lint && 'Lint', types && 'Types'].filter(Boolean).join(' and ')} failed; the tests were not run.`);
   }
+  return mocha('--timeout', '60000', '--require', join(root, 'test/seed.ts'), ...(rest.length ? [] : ['--parallel', '--jobs', '2']), ...(rest.length ? rest : unitTests()));
 }
