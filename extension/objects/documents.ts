@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { isMailError, MailError, type Field } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
-import { inputFrom, operationOf, type Binding } from '../fields/tables.js';
+import { idOfItem, inputFrom, labelOf, operationOf, type Binding } from '../fields/tables.js';
 import {
   afterSave, changesOf, conflicts, editingOf, readText, same, textOf, valuesOf, wholeOf, type Editing, type Place,
 } from '../fields/values.js';
@@ -277,7 +277,10 @@ export class Documents {
         const { now, input } = await this.#agreed(one, edited, text);
         answer = await (await this.#options.accounts.open(one.place.account)).call(operation, { ...target, ...input });
         // What was written is what was accepted; the vendor's own spelling comes with the next reading.
-        this.#settle(uri, typeof answer === 'object' && answer !== null ? { ...now.item, ...answer as Values } : now.item,
+        const told = typeof answer === 'object' && answer !== null ? answer as Values : {};
+        // A receipt names the object and says nothing of it: then it is called what was sent.
+        const named = labelOf(one.place.resource, told) === idOfItem(told) ? input : {};
+        this.#settle(uri, { ...now.item, ...named, ...told },
           afterSave(fields, one.editing.whole ? {} : now.values, input, answer), one);
       }
       one.text = text;

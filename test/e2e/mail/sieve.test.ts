@@ -198,6 +198,24 @@ for (const family of families) {
       assert.deepEqual((await found()).slice(-1), ['welcome']);
     });
 
+    it('with an answer and forwarding set, a message that is rejected gets neither, and every other one gets both', async () => {
+      const { client, deliver, found } = await walk(), to = `copy-${family}@elsewhere.example`, from = `writer-${family}@gen.test.local`, begun = out.sent.length;
+      await client.call('autoReply.set', { text: 'Away.' });
+      await client.call('forwarding.set', { addresses: [to] });
+      await client.call('rule.create', { subject: ['filed'], moveTo: path('Archive') });
+      await client.call('rule.create', { subject: ['go away'], reject: 'Not here.' });
+      // Cyrus refuses it to whoever delivers, which tells the sender; Dovecot takes it and writes to the sender itself.
+      await deliver('go away', { from }).catch((error: unknown) => { assert.match((error as Error).message, /550 .*Not here\./); });
+      await deliver('filed', { from });
+      await deliver('kept', { from });
+      const copies = await out.to(to, 2);
+      assert.deepEqual(copies.map(({ source }) => /^Subject: (.*)$/m.exec(source)![1]!.trim()), ['filed', 'kept']);
+      assert.deepEqual([await found(path('Archive')), await found()], [['filed'], ['first', 'kept']]);
+      // The envelope's sender is the same for all.
+      const answers = out.sent.slice(begun).filter(one => one.to === 'sender@gen.test.local').map(({ source }) => /Not here/.test(source) ? 'refusal' : 'answer').sort();
+      assert.deepEqual(answers, family === 'cyrus' ? ['answer'] : ['answer', 'refusal']);
+    });
+
     it('a folder whose name has letters beyond ASCII is filed into, and made where it is not there', async () => {
       const { client, deliver, found } = await walk(), there = `${path('Rückläufer')} & Ä`, made = path('Größe');
       const phone = await phoneOf(server.imapPort, users[next - 1]!);

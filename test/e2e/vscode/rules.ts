@@ -72,6 +72,7 @@ export const ruleJourneys: Journeys = {
     await wb.save();
     await until('it is renamed', async () => await names() === 'First,Orders,Second');
     await wb.row('Orders').waitFor();
+    await wb.webview('form', 'Orders');
     await shot('rules-order');
     await wb.row('Orders').click();
     await wb.command('Mailroom: Focus on Accounts View');
@@ -98,7 +99,9 @@ export const ruleJourneys: Journeys = {
     await page.keyboard.type('discad;');
     await wb.save();
     await page.locator('.squiggly-error').first().waitFor();
+    await wb.toast('The server does not accept the script').waitFor();
     assert.ok(!texts().get(name)!.includes('discad'));
+    await page.locator('.tab.dirty').waitFor();
     await shot('rules-script-wrong');
     for (let i = 0; i < 'discad;'.length; i++) await page.keyboard.press('Backspace');
     await page.keyboard.type('keep;');

@@ -41,15 +41,15 @@ const common = {
   name: text('Name', { maxLength: 200, pattern: '^\\P{Cc}+$', example: 'Invoices' }),
   enabled: flag('Enabled', { help: 'Whether the rule is at work.' }),
   match: choice('Match', { all: 'All Conditions', any: 'Any Condition' }, { help: 'Whether all kinds of conditions given must hold, or one is enough.' }),
-  stop: flag('Stop', { group: 'Actions', help: 'Whether no other rule is tried after this one, nor the script that was active before.' }),
 };
+const stop = flag('Stop', { group: 'Actions', help: 'Whether no other rule is tried after this one, nor the script that was active before.' });
 /** The same for a rule that begins. */
 const begins = {
-  ...common, enabled: { ...common.enabled, default: true }, match: { ...common.match, default: 'all' }, stop: { ...common.stop, default: true },
+  ...common, enabled: { ...common.enabled, default: true }, match: { ...common.match, default: 'all' },
 } as const;
 const target = text('Rule', { required: true, maxLength: 64, ref: 'rule', example: '1f0c2a9b', help: 'The ID of the rule.' });
 
-type Input = Values<typeof common> & Values<typeof conditions> & Values<typeof actions>;
+type Input = Values<typeof common> & Values<typeof conditions> & Values<typeof actions> & { stop?: boolean };
 
 /** What was given of a set of fields. */
 function given<F extends object>(fields: F, input: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -93,7 +93,7 @@ const nameFor = (tests: Conditions): string => {
   return `${kind}: ${Array.isArray(value) ? value.join(', ') : String(value)}`.slice(0, 200);
 };
 
-type NewRule = Values<typeof begins> & Values<typeof conditions> & Values<typeof actions> & { position?: number };
+type NewRule = Values<typeof begins> & Values<typeof conditions> & Values<typeof actions> & { stop: boolean; position?: number };
 async function create(ctx: Context, input: NewRule): Promise<Receipt> {
   const tests = given(conditions, input) as Conditions;
   const rule = checkRule({
@@ -148,12 +148,15 @@ export const rules = previewing({
   'rule.create': operation({
     summary: 'Create a rule for mail that arrives', effect: 'write', docs: DOCS,
     doubt: 'Forwarding and the automatic answer come before the rules, and the script that was active before behind them.',
-    input: { ...begins, ...conditions, ...actions, position: number('Position', { min: 1, max: MOST, help: 'Its place among the rules. Left empty, it is the last.' }) },
+    input: {
+      ...begins, ...conditions, ...actions, stop: { ...stop, default: true },
+      position: number('Position', { min: 1, max: MOST, help: 'Its place among the rules. Left empty, it is the last.' }),
+    },
     run: (ctx, input): Promise<Receipt> => create(ctx, input),
   }),
   'rule.update': operation({
     summary: 'Change a rule', effect: 'write', docs: DOCS,
-    input: { rule: target, ...common, ...clearable(conditions), ...clearable(actions) },
+    input: { rule: target, ...common, ...clearable(conditions), ...clearable(actions), stop },
     run: (ctx, { rule, ...input }): Promise<Receipt> => update(ctx, rule, input),
   }),
   'rule.move': operation({
