@@ -83,6 +83,8 @@ const requestsOnly = {
   setup(b) {
     b.onResolve({ filter: /^\.\/lib\/(?:web|mock|interceptor|cache)\// }, ({ path, importer }) =>
       /[\\/]undici[\\/]index\.js$/.test(importer) ? { path, namespace: 'left out' } : undefined);
+    // It is offered to no server, so none can choose it.
+    b.onLoad({ filter: /undici[\\/]lib[\\/]dispatcher[\\/]client-h2\.js$/ }, () => ({ contents: 'module.exports = () => { throw new Error("HTTP/2 is not part of this build."); };' }));
     b.onLoad({ filter: /./, namespace: 'left out' }, () => ({ contents: 'exports.CacheStorage = class {};' }));
   },
 };
