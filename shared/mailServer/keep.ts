@@ -79,7 +79,7 @@ export function openStore(name: string, { folder, messages: most, bytes: mostByt
       const id = given.emailId ?? String(++last), size = given.size ?? (typeof given.source === 'function' ? given.source() : given.source).length;
       const here = held.has(id) || folder === undefined;
       if (!here) writeFileSync(fileOf(id), typeof given.source === 'function' ? given.source() : given.source);
-      const source = folder === undefined ? given.source : () => readFileSync(fileOf(id));
+      const source = folder === undefined ? given.source : () => bytesIn(fileOf(id));
       const message = plain.append(mailbox, { ...given, source, size, emailId: id });
       hold(message);
       write({ o: 'add', b: mailbox.name, u: message.uid, e: id, s: size, d: message.internalDate, f: message.flags });
@@ -149,7 +149,7 @@ export function openStore(name: string, { folder, messages: most, bytes: mostByt
         ends.set(box, Math.max(ends.get(box) ?? 1, line.u + 1));
         if (!files.has(`${line.e}.eml`)) return;
         box.uidNext = line.u;
-        plain.append(box, { source: () => readFileSync(fileOf(line.e)), size: line.s, flags: line.f, internalDate: line.d, emailId: line.e });
+        plain.append(box, { source: () => bytesIn(fileOf(line.e)), size: line.s, flags: line.f, internalDate: line.d, emailId: line.e });
         return;
       case 'gone': for (const uid of box ? line.u : []) if (at(uid) >= 0) box!.messages.splice(at(uid), 1); return;
       case 'flags': { const message = box?.messages[at(line.u)]; if (message) plain.setFlags(box!, message, line.f); return; }
@@ -175,6 +175,11 @@ export function openStore(name: string, { folder, messages: most, bytes: mostByt
     get messages() { return held.size; }, get bytes() { return bytes; },
     clear() { for (const mailbox of account.mailboxes.values()) store.expunge(mailbox, () => true); },
   };
+}
+
+/** The bytes of a message; of one whose file somebody took away, a message that says so, because the others are still there. */
+function bytesIn(file: string): Buffer {
+  try { return readFileSync(file); } catch (error) { return Buffer.from(`Subject: This message cannot be read\r\n\r\n${(error as Error).message}\r\n`); }
 }
 
 /** What the journal says; a last line that was not finished does not count, nor what cannot be read. */

@@ -30,7 +30,7 @@ export async function run({ smtp, imap, folder: where, messages = KEPT.messages,
   const { store, account } = kept, heard = new Set<() => void>();
   const inbox = () => account.mailboxes.get('INBOX')!;
   const imapServer = await startImap({
-    store, certificate, port: at.imap, anyone: USER, record: false, without: ['STARTTLS'], name: 'Mailroom', maxMessageBytes: LARGEST,
+    store, certificate, port: at.imap, anyone: USER, record: false, remember: true, without: ['STARTTLS'], name: 'Mailroom', maxMessageBytes: LARGEST,
   });
   imapServer.trouble.connectionLimit = CONNECTIONS;
   const smtpServer = await startSmtp({

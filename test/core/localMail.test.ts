@@ -72,6 +72,21 @@ describe('the local mail server', () => {
     for (const subject of ['1', '2', '3']) await sender(small).sendMail({ ...LETTER, subject, text: 'x'.repeat(1200) });
     assert.ok(small.bytes <= 3000 && small.messages >= 1, `${small.bytes} bytes`);
   });
+  it('reads a message once for all lists of it', async () => {
+    const at = folder(), server = await start({ folder: at });
+    await sender(server).sendMail({ ...LETTER, subject: 'Listed', attachments: [{ filename: 'a.txt', content: 'x' }] });
+    const [first] = await list(server);
+    // The file goes; what a list shows of it was worked out before, and is the same.
+    for (const name of readdirSync(at)) if (name.endsWith('.eml')) rmSync(join(at, name));
+    assert.deepEqual(await list(server), [first]);
+    assert.equal(first!.attachments?.[0]?.name, 'a.txt');
+  });
+  it('a message whose file was taken away says so, and holds up no other', async () => {
+    const at = folder(), server = await start({ folder: at });
+    for (const subject of ['One', 'Two']) await sender(server).sendMail({ ...LETTER, subject });
+    rmSync(join(at, '1.eml'));
+    assert.deepEqual((await list(server)).map(({ subject }) => subject), ['Two', 'This message cannot be read']);
+  });
   it('listens on loopback alone', async () => {
     const server = await start(), outside = Object.values(networkInterfaces()).flat().find(one => one?.family === 'IPv4' && !one.internal)?.address;
     const hosts = ['127.0.0.2', ...(outside ? [outside] : [])];

@@ -5,7 +5,11 @@ import { flagList, tell, unasked, type CommandEntry, type Selected, type Session
 import type { Quirks } from './server.js';
 import { bytesOf, type Message } from './store.js';
 
-interface Row { selected: Selected; quirks: Quirks; message: Message; parsed(): { part: Part; bytes: Buffer }; bytes(): Buffer }
+interface Row {
+  selected: Selected; quirks: Quirks; message: Message; parsed(): { part: Part; bytes: Buffer }; bytes(): Buffer;
+  /** What was worked out of the message before, or is now. */
+  known(item: string, make: () => string): string;
+}
 /** One data item of a FETCH: writes its name and value. Buffers are literals' bytes. */
 interface Item { name: string; marksSeen?: boolean; value(row: Row): (string | Buffer)[] }
 
@@ -22,10 +26,13 @@ const simple: Record<string, Item> = {
   INTERNALDATE: { name: 'INTERNALDATE', value: row => [`INTERNALDATE "${dateTime(row.message.internalDate)}"`] },
   'RFC822.SIZE': { name: 'RFC822.SIZE', value: row => [`RFC822.SIZE ${row.message.size}`] },
   ENVELOPE: { name: 'ENVELOPE', value: row => {
-    const told = `ENVELOPE ${envelope(row.parsed().part, row.quirks.placeholders)}`;
+    const told = `ENVELOPE ${row.known('ENVELOPE', () => envelope(row.parsed().part, row.quirks.placeholders))}`;
     return [row.quirks.literals ? told.replace(/"((?:[^"\\]|\\.)*)"/g, (_, text: string) => asLiteral(text.replace(/\\(.)/g, '$1'))) : told];
   } },
-  BODYSTRUCTURE: { name: 'BODYSTRUCTURE', value: row => { const { part, bytes } = row.parsed(); return [`BODYSTRUCTURE ${bodyStructure(part, bytes, true, row.quirks)}`]; } },
+  BODYSTRUCTURE: { name: 'BODYSTRUCTURE', value: row => [`BODYSTRUCTURE ${row.known('BODYSTRUCTURE', () => {
+    const { part, bytes } = row.parsed();
+    return bodyStructure(part, bytes, true, row.quirks);
+  })}`] },
   BODY: { name: 'BODY', value: row => { const { part, bytes } = row.parsed(); return [`BODY ${bodyStructure(part, bytes, false, row.quirks)}`]; } },
   MODSEQ: { name: 'MODSEQ', value: row => [`MODSEQ (${row.message.modseq})`] },
   EMAILID: { name: 'EMAILID', value: row => [`EMAILID (${row.message.emailId})`] },
@@ -190,7 +197,7 @@ export const fetchCommand: CommandEntry = {
       let bytes: Buffer | undefined, parsed: ReturnType<Row['parsed']> | undefined;
       const row: Row = {
         selected, message,
-        parsed: () => parsed ??= server.parsed(message), quirks,
+        parsed: () => parsed ??= server.parsed(message), quirks, known: (item, make) => server.known(message, item, make),
         bytes: () => bytes ??= parsed?.bytes ?? (typeof message.source === 'function' ? server.parsed(message).bytes : bytesOf(message)),
       };
       const newlySeen = marks && !message.flags.includes('\\Seen');

@@ -57,6 +57,8 @@ export interface ImapOptions extends StoreOptions {
   anyone?: string;
   /** False: what clients did is not written down. */
   record?: boolean;
+  /** True: what a list shows of a message is worked out once and kept, so that nobody waits while all of a folder is read for it. */
+  remember?: boolean;
   /** Told of what this server did not expect of itself. */
   report?(error: unknown): void;
   name?: string;
@@ -99,6 +101,8 @@ export interface ImapServer {
 
 const commands = { ...accessCommands, ...folderCommands, ...messageCommands };
 const defaultOff = ['OBJECTID'];
+/** Longer descriptions of a message are not kept, in characters. */
+const LONGEST_KEPT = 4_000;
 
 /** An in-memory IMAP4rev1 server (RFC 3501 and extensions) on loopback that follows the rules strictly and breaks them on command. */
 export async function startImap(options: ImapOptions = {}): Promise<ImapServer> {
@@ -109,6 +113,7 @@ export async function startImap(options: ImapOptions = {}): Promise<ImapServer> 
   const host = '127.0.0.1', cache = new Map<Message, { part: Part; bytes: Buffer }>();
   const off = new Set([...options.without ?? [], ...defaultOff.filter(c => !options.offer?.includes(c))].map(c => c.toUpperCase()));
   if (off.has('CONDSTORE')) off.add('QRESYNC');
+  const described = new WeakMap<Message, Map<string, string>>();
   let nextSession = 1, swallowNew = false, cached = 0;
 
   const trouble: Trouble = {
@@ -176,6 +181,12 @@ export async function startImap(options: ImapOptions = {}): Promise<ImapServer> 
         cached -= dropped.length;
       }
       return made;
+    },
+    known(message, item, make) {
+      if (!options.remember) return make();
+      const kept = described.get(message) ?? new Map<string, string>(), told = kept.get(item) ?? make();
+      if (told.length <= LONGEST_KEPT) described.set(message, kept.set(item, told));
+      return told;
     },
     async startTls(session) {
       session.upgrade = false;

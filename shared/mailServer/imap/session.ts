@@ -37,6 +37,8 @@ export interface Inner {
   fault(command: string, user?: string): ImapFault | undefined;
   rowFault(command: string, user: string | undefined, uid: number): ImapFault | undefined;
   parsed(message: Message): { part: Part; bytes: Buffer };
+  /** What was worked out of a message before, or is now. */
+  known(message: Message, item: string, make: () => string): string;
   startTls(session: Session): Promise<void>;
   note(session: Session, command: string, line: string): void;
   login(session: Session, user: string, method: string, ok: boolean): void;
