@@ -1,6 +1,7 @@
 import { decoded, textOf } from './decode.js';
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
 import { excerpt, line } from './excerpt.js';
+import type { Guarded } from './guard.js';
 import { codeAndWords, notSent } from './notSent.js';
 import { LONGEST_REST } from './pace.js';
 import type { Context } from './provider.js';
@@ -13,7 +14,7 @@ export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; url: string; headers: Record<string, string>; body?: string | Uint8Array;
 }
 /** Header names in lower case. The body must be read to its end or given back with `return()`. */
-export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> }
+export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> & Partial<Pick<Guarded, 'each'>> }
 /** `write` says that it answers a request that may have changed something. */
 export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array; write?: boolean }
 /**
@@ -131,15 +132,16 @@ export function doubtful(error: MailError): MailError {
 async function whole(coded: HttpStream, ctx: Context, { url }: HttpRequest): Promise<HttpResponse> {
   const answer = decoded(coded), parts: Uint8Array[] = [];
   let size = 0;
-  try {
-    for await (const part of answer.body) {
-      size += part.byteLength;
-      if (size > LARGEST_ANSWER) {
-        throw new MailError('protocol', `The answer is larger than ${LARGEST_ANSWER / 1048576} MB and was not read to its end.`,
-          { provider: ctx.provider, operation: ctx.operation, status: answer.status });
-      }
-      parts.push(part);
+  const take = (part: Uint8Array) => {
+    size += part.byteLength;
+    if (size > LARGEST_ANSWER) {
+      throw new MailError('protocol', `The answer is larger than ${LARGEST_ANSWER / 1048576} MB and was not read to its end.`,
+        { provider: ctx.provider, operation: ctx.operation, status: answer.status });
     }
+    parts.push(part);
+  };
+  try {
+    if (answer.body.each) await answer.body.each(take); else for await (const part of answer.body) take(part);
   } catch (error) {
     ctx.signal?.throwIfAborted();
     const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };

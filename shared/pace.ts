@@ -26,9 +26,17 @@ export const LONGEST_REST = 65_000;
 /** A pacer of its own: at most `concurrent` tasks at once, at most `perMinute` starts in any 60 seconds. Tasks start in the order they came. */
 export function createPacer({ concurrent, perMinute }: Pace, clock: () => number = () => performance.now()): Pacer {
   const starts: number[] = [], throttle = createThrottle(concurrent, clock);
-  let running = 0;
+  let running = 0, waiting = 0;
   let line: Promise<unknown> = Promise.resolve();
   let freed: (() => void) | undefined;
+  /** Tells whether the next one may begin, and how long it waits else, in milliseconds. */
+  const wait = (came: number, patience: number): number => {
+    const now = clock(), resting = throttle.resting(came, patience);
+    if (resting > 0) return resting;
+    while (starts.length && starts[0]! <= now - 60_000) starts.shift();
+    return starts.length < perMinute ? 0 : starts[0]! + 60_000 - now;
+  };
+  const begin = () => { starts.push(clock()); running++; };
   const next = async (came: number, patience: number, signal?: AbortSignal) => {
     while (running >= throttle.width()) {
       await new Promise<void>((resolve, reject) => {
@@ -40,26 +48,29 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
     }
     for (;;) {
       signal?.throwIfAborted();
-      const now = clock(), resting = throttle.resting(came, patience);
-      if (resting > 0) { await pause(resting, signal); continue; }
-      while (starts.length && starts[0]! <= now - 60_000) starts.shift();
-      if (starts.length < perMinute) break;
-      await pause(starts[0]! + 60_000 - now, signal);
+      const ms = wait(came, patience);
+      if (ms <= 0) break;
+      await pause(ms, signal);
     }
-    starts.push(clock());
-    running++;
+    begin();
   };
   const done = () => { running--; freed?.(); };
   const turn = async (signal?: AbortSignal, patience = Infinity, waited = 0) => {
     signal?.throwIfAborted();
-    const came = clock() - waited, mine = line.then(() => next(came, patience, signal));
-    line = mine.catch(() => {});
-    try {
-      await (signal ? unlessAborted(mine, signal) : mine);
-    } catch (error) {
-      // A turn that came in the same moment is given back.
-      mine.then(done, () => {});
-      throw error;
+    const came = clock() - waited;
+    // Nobody is before it and nothing is in its way.
+    if (!waiting && running < throttle.width() && wait(came, patience) <= 0) begin();
+    else {
+      waiting++;
+      const mine = line.then(() => next(came, patience, signal));
+      line = mine.catch(() => {}).then(() => { waiting--; });
+      try {
+        await (signal ? unlessAborted(mine, signal) : mine);
+      } catch (error) {
+        // A turn that came in the same moment is given back.
+        mine.then(done, () => {});
+        throw error;
+      }
     }
     let over = false;
     return () => { if (!over) { over = true; done(); } };

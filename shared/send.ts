@@ -42,11 +42,12 @@ export function createSend(options: SendOptions = {}): Send {
   const { refresh, allow, pacer, timeoutMs = 30_000 } = options;
   const once = async (unsigned: HttpRequest, attempt: number, waited: number, signal?: AbortSignal): Promise<{ request: HttpRequest; answer: HttpStream }> => {
     const address = new URL(unsigned.url), late = (what: string) => () => outlasted(what, timeoutMs * 2);
-    if (allow) await within(Promise.resolve(allow(address)), signal, timeoutMs * 2, late('The host\'s network rules did not answer'));
+    const allowed = allow?.(address);
+    if (allowed) await within(allowed, signal, timeoutMs * 2, late('The host\'s network rules did not answer'));
     const done = await pacer?.turn(signal, options.patienceMs, waited);
     try {
-      const signed = Promise.resolve(options.sign ? options.sign(unsigned) : unsigned);
-      const request = await within(signed, signal, timeoutMs * 4, late('The request could not be signed'));
+      const signed: HttpRequest | Promise<HttpRequest> = options.sign ? options.sign(unsigned) : unsigned;
+      const request = 'then' in signed ? await within(signed, signal, timeoutMs * 4, late('The request could not be signed')) : signed;
       const answer = await exchange(options, request, attempt, signal);
       // Who reads a refusal may let the account rest; that is said before the next turn begins.
       const over = () => answer.status < 400 ? done?.() : void setImmediate(() => done?.());
@@ -69,59 +70,68 @@ export function createSend(options: SendOptions = {}): Send {
 }
 
 type Library = Awaited<ReturnType<typeof undici>>;
-/** The host's pool for one request; it tells when the request is about to be written: until then nothing of it left this machine. */
+/** How far a request came: `begun` when it is about to be written; until then nothing of it left this machine. Given up, it is `stopped`. */
+interface Progress { begun: boolean; stopped?: unknown; abort?: (reason: Error) => void }
+const PROGRESS = Symbol('progress');
+
+/** The host's pool for requests that carry their progress. */
 function makeWatched({ Dispatcher: Base }: Library) {
-  /** The handler as it is, but for the call that says that a connection takes the request. It has one name for new handlers, one for older ones. */
-  const noting = (handler: Dispatcher.DispatchHandler, begins: () => void) => new Proxy(handler, {
-    get(of, name) {
-      const value: unknown = Reflect.get(of, name, of);
-      if (typeof value !== 'function') return value;
-      return (...given: unknown[]): unknown => {
-        if (name === 'onConnect' || name === 'onRequestStart') begins();
-        return value.apply(of, given);
-      };
-    },
-  });
+  /** Changes the call that says that a connection takes the request. It has one name for new handlers, one for older ones. */
+  const noting = (handler: Dispatcher.DispatchHandler, progress: Progress) => {
+    type Start = (given: ((reason: Error) => void) | { abort(reason: Error): void }, context: unknown) => unknown;
+    const starts = handler as unknown as Record<string, Start | undefined>, name = starts.onRequestStart ? 'onRequestStart' : 'onConnect';
+    const start = starts[name];
+    starts[name] = (given, context) => {
+      progress.begun = true;
+      progress.abort = typeof given === 'function' ? given : reason => given.abort(reason);
+      // The library asks nobody who waits for a connection whether the request is still wanted.
+      if (progress.stopped !== undefined) return progress.abort(progress.stopped as Error);
+      return start?.call(handler, given, context);
+    };
+    return handler;
+  };
   return class extends Base {
     readonly #pool: HttpDispatcher;
-    readonly #begins: () => void;
-    constructor(pool: HttpDispatcher, begins: () => void) { super(); this.#pool = pool; this.#begins = begins; }
-    override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
-      return this.#pool.dispatch(options, noting(handler, this.#begins));
+    constructor(pool: HttpDispatcher) { super(); this.#pool = pool; }
+    override dispatch(options: Dispatcher.DispatchOptions & { [PROGRESS]?: Progress }, handler: Dispatcher.DispatchHandler) {
+      return this.#pool.dispatch(options, options[PROGRESS] ? noting(handler, options[PROGRESS]) : handler);
     }
   };
 }
 let Watched: ReturnType<typeof makeWatched> | undefined;
+/** One for each pool. */
+const watched = new WeakMap<HttpDispatcher, Dispatcher>();
 
 /** One request until its headers have come. */
 async function exchange(options: SendOptions, request: HttpRequest, attempt: number, signal?: AbortSignal): Promise<HttpStream & { body: Body }> {
   const { observe, timeoutMs = 30_000 } = options, started = performance.now();
   const told = (rest: { status?: number; error?: string }) =>
     observe?.({ method: request.method, url: shownAddress(request.url), ms: performance.now() - started, attempt, ...rest });
-  // The library feels an abort only once there is a connection, so it is told by a signal of our own and not waited for.
-  const stop = new AbortController();
-  let begun = false;
+  // The library feels an abort only once there is a connection, so it is told then and not waited for.
+  const progress: Progress = { begun: false };
   try {
     const library = await undici(), given = Promise.resolve(options.dispatcher ?? defaultDispatcher());
     const pool = await within(given, signal, timeoutMs, () => outlasted('No connections could be made', timeoutMs));
-    Watched ??= makeWatched(library);
+    let dispatcher = watched.get(pool);
+    if (!dispatcher) watched.set(pool, dispatcher = new (Watched ??= makeWatched(library))(pool));
     const ms = allowance(timeoutMs, typeof request.body === 'string' ? Buffer.byteLength(request.body) : request.body?.byteLength ?? 0);
     const asked = library.request(request.url, {
-      method: request.method, headers: request.headers, body: request.body ?? null, signal: stop.signal, headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
-      dispatcher: new Watched(pool, () => { begun = true; }),
+      method: request.method, headers: request.headers, body: request.body ?? null, headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
+      dispatcher, ...{ [PROGRESS]: progress },
     });
-    asked.then(({ body }) => { if (stop.signal.aborted) { body.on('error', () => {}); body.destroy(); } }, () => {});
+    asked.then(({ body }) => { if (progress.stopped !== undefined) { body.on('error', () => {}); body.destroy(); } }, () => {});
     const answer = await within(asked, signal, ms, () => {
       renew(pool);
-      return begun ? outlasted('The answer did not begin', ms) : new NotSent(`No connection was made within ${Math.round(ms / 1000)} s.`);
+      return progress.begun ? outlasted('The answer did not begin', ms) : new NotSent(`No connection was made within ${Math.round(ms / 1000)} s.`);
     });
     told({ status: answer.statusCode });
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
     return { status: answer.statusCode, headers, body: answer.body as unknown as Body };
   } catch (error) {
-    stop.abort(error);
+    progress.stopped = error;
+    progress.abort?.(error as Error);
     told({ error: error instanceof Error ? error.name : 'error' });
-    throw begun || notSent(error) ? error : new NotSent(error instanceof Error ? error.message : String(error), { cause: error });
+    throw progress.begun || notSent(error) ? error : new NotSent(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
