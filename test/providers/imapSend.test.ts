@@ -5,7 +5,7 @@ import { closeConnections } from '../../shared/providers/imap/session/imapPool.j
 import fc from 'fast-check';
 import MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import { composed } from '../../shared/providers/imap/mime/compose.js';
-import { dotStuffing } from '../../shared/providers/imap/wire/smtpData.js';
+import { dotStuffing } from '../../shared/providers/imap/wire/dotStuffing.js';
 import { closePools } from '../../shared/providers/imap/session/smtpPool.js';
 import { startFaultProxy } from '../sandbox/faultProxy.js';
 import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';

@@ -2,7 +2,7 @@ import { isMailError, MailError } from '../../../errors.js';
 import { redact } from '../../../secrets.js';
 import type { Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError } from '../account/certificate.js';
-import type { SmtpFailure } from '../wire/smtpData.js';
+import type { SmtpFailure } from '../wire/smtpStream.js';
 import { noAnswer } from './noAnswer.js';
 import { loginAdvice } from './loginAdvice.js';
 import { passing } from './refusal.js';

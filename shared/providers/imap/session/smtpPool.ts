@@ -8,7 +8,9 @@ import { count, paced } from './commandPace.js';
 import { connected } from './smtpConnection.js';
 import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';
 import { observed } from './observe.js';
-import { sessionOn, type ServerExtensions, type Envelope, type Session, type SmtpFailure, type Delivery, type DataProgress } from '../wire/smtpData.js';
+import { sessionOn, type DataProgress, type Delivery, type Session } from '../wire/smtpData.js';
+import type { Envelope, ServerExtensions } from '../wire/smtpEnvelope.js';
+import type { SmtpFailure } from '../wire/smtpStream.js';
 
 /** Connections per account and process. Who finds all of them busy waits with nothing in hand, so memory has a bound too. */
 const CONNECTIONS = 5;
