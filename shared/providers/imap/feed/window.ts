@@ -25,8 +25,10 @@ export interface Collected { done: { uid: number; message: ImapMessage | undefin
  * a filter is done without a message. Refusals of one message become errors in that message, or make it one of the missing where they may
  * pass; everything else is thrown.
  */
-export async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxObject, folder: string, asked: number[], values: Input,
-  track: Track): Promise<Collected> {
+export async function collect(
+  ctx: Context, client: ImapFlow, mailbox: MailboxObject, folder: string, asked: readonly number[],
+  values: Input, track: Track,
+): Promise<Collected> {
   const uidValidity = validityOf(mailbox);
   const errors = new Map<number, string>();
   const name = `${settingsOf(ctx).key}/${folder}/${uidValidity}`;
@@ -70,7 +72,7 @@ export async function collect(ctx: Context, client: ImapFlow, mailbox: MailboxOb
 }
 
 /** Envelopes, flags and structures; bare facts for messages whose structure the server or the library stumbles over. */
-async function summaries(ctx: Context, client: ImapFlow, asked: number[], track: Track, errors: Map<number, string>, name: string,
+async function summaries(ctx: Context, client: ImapFlow, asked: readonly number[], track: Track, errors: Map<number, string>, name: string,
   bare: boolean): Promise<void> {
   const get = async (uids: number[], query: typeof SUMMARY | typeof BARE) => {
     track.asked = true;
