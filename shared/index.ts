@@ -1,6 +1,9 @@
 /** The only door for front ends and scripts. */
 export * from './address.js';
-export * from './auth/oauth2.js';
+export {
+  authorization, exchangeCode, readRedirect, refreshTokens, type OAuth2App, type OAuth2Options, type OAuth2Tokens,
+} from './auth/oauth2.js';
+export * from './auth/tokenKeeper.js';
 export * from './client.js';
 export * from './connect.js';
 export * from './decode.js';

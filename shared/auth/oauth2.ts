@@ -1,7 +1,7 @@
 import type { AuthorizationServer } from 'oauth4webapi';
 import { isMailError, MailError } from '../errors.js';
 import { exchange, type Explain, type HttpResponse, type Send } from '../http.js';
-import { pause, retryAfter } from '../wait.js';
+import { retryAfter } from '../wait.js';
 import { hiding, redact, withoutSecrets } from '../secrets.js';
 import type { Provider } from '../provider.js';
 import { createSend } from '../send.js';
@@ -22,12 +22,8 @@ export interface OAuth2Options {
   now?: () => number;
 }
 
-/** Renewed this long before it ends, in milliseconds, so that a request under way does not outlive its token; at most a tenth of its life. */
-const MARGIN = 60_000;
 /** How long the vendor is left alone after it refused a grant as too early and named no time, in milliseconds. */
-const SPACING = 60_000;
-/** How often, and at what interval in milliseconds, a refused grant looks for the tokens that another process may be storing just now. */
-const LOOKS = 5, LOOK_EVERY = 100;
+export const SPACING = 60_000;
 
 const grants = ({ provider }: Pick<OAuth2Options, 'provider'>) => {
   if (!provider.auth.oauth2) throw new MailError('unsupported', `${provider.name} has no OAuth 2.`, { provider: provider.name });
@@ -151,110 +147,3 @@ const explain = (provider: string): Explain => ({ status, headers, body }) => {
     message: `${provider} gave no token (${words || `status ${status}`}).`,
   };
 };
-
-/** What a keeper of tokens needs besides: a place where they outlive the process. */
-export interface TokenKeeperOptions extends OAuth2Options {
-  /** Names the account within this host: keepers of the same name renew one at a time. The keeper stands alone unless given. */
-  key?: string;
-  /** What is stored now; asked before every use, because another process may have renewed. */
-  load(): Promise<OAuth2Tokens | undefined>;
-  /** Stores; resolves when the tokens would survive a crash. */
-  save(tokens: OAuth2Tokens): Promise<void>;
-}
-
-/** What keepers of one account share: the renewal under way, tokens that could not be stored yet, and when the vendor may be asked again. */
-interface Keeping { renewing?: Promise<OAuth2Tokens>; unsaved?: OAuth2Tokens; notBefore: number }
-const kept = new Map<string, Keeping>();
-function keepingOf(key: string | undefined): Keeping {
-  const found = (key !== undefined && kept.get(key)) || { notBefore: 0 };
-  if (key !== undefined) kept.set(key, found);
-  return found;
-}
-
-/**
- * The token function for `ConnectOptions.token`. One renewal at a time per account; new tokens are stored before they are used; before a
- * renewal and after a refused one the store is asked again, and newer tokens of another process are used instead. Tokens that could not be
- * stored stay in memory and are stored at the next call. After a 429 the vendor is not asked again before its time.
- * Throws `unauthorized` ("sign in again") when there is no way on but consent, `rate_limited` when it is too early.
- */
-export function tokenKeeper(options: TokenKeeperOptions): (renew?: boolean, refused?: string) => Promise<string> {
-  const { provider, load, save, signal, now = Date.now } = options;
-  const state = keepingOf(options.key);
-  let given: string | undefined;
-
-  const usable = ({ expiresAt, obtainedAt }: OAuth2Tokens) =>
-    expiresAt === undefined || now() < expiresAt - Math.min(MARGIN, (expiresAt - obtainedAt) / 10);
-  const good = (tokens: OAuth2Tokens, refused: string | undefined) => Boolean(tokens.accessToken) && usable(tokens) && tokens.accessToken !== refused;
-  const differ = (a: OAuth2Tokens, b: OAuth2Tokens) => a.accessToken !== b.accessToken || a.refreshToken !== b.refreshToken;
-  const signIn = (why: string) => new MailError('unauthorized', `Sign in again: ${why}.`, { provider: provider.name });
-
-  const store = async (tokens: OAuth2Tokens) => {
-    state.unsaved = tokens;
-    try {
-      await save(tokens);
-    } catch (error) {
-      const why = error instanceof Error ? ` (${redact(error.message)})` : '';
-      throw withoutSecrets(
-        new MailError('unavailable', `The new token of ${provider.name} could not be stored${why}. It is kept in memory and stored at the next try.`,
-          { provider: provider.name }),
-        [tokens.accessToken, tokens.refreshToken ?? ''],
-      );
-    }
-    state.unsaved = undefined;
-    return tokens;
-  };
-  const stored = async (): Promise<OAuth2Tokens> => {
-    const tokens = await load();
-    if (!tokens?.accessToken && !tokens?.refreshToken) throw signIn('there is no sign-in for this account');
-    return tokens;
-  };
-  /** What another process stores in these moments, when it renewed before us; undefined when nobody did. */
-  const newerThan = async (old: OAuth2Tokens): Promise<OAuth2Tokens | undefined> => {
-    for (let look = 1; ; look++) {
-      const tokens = await load();
-      if (tokens && differ(tokens, old)) return tokens;
-      if (look >= LOOKS) return undefined;
-      await pause(LOOK_EVERY, signal);
-    }
-  };
-  /** Only ever one at a time, so that no older tokens are stored over newer ones. */
-  const renewed = async (refused: string | undefined): Promise<OAuth2Tokens> => {
-    let from = state.unsaved ? await store(state.unsaved) : await stored();
-    while (!good(from, refused)) {
-      if (!from.refreshToken) throw signIn('the sign-in ended and cannot be renewed');
-      const wait = state.notBefore - now();
-      if (wait > 0) {
-        throw new MailError('rate_limited', `${provider.name} gives no new token yet.`, { provider: provider.name, retryAfter: wait / 1000 });
-      }
-      try {
-        return await refreshTokens({ ...options, refreshToken: from.refreshToken }).then(store);
-      } catch (error) {
-        if (state.unsaved || !isMailError(error) || (error.code !== 'unauthorized' && error.code !== 'rate_limited')) throw error;
-        if (error.code === 'rate_limited') state.notBefore = now() + (error.details.retryAfter ?? SPACING / 1000) * 1000;
-        const newer = await newerThan(from);
-        if (!newer) throw error;
-        from = newer;
-      }
-    }
-    return from;
-  };
-  return async (renew = false, refused) => {
-    // Who does not say which token was refused means the one given out last, or else the one stored now.
-    const bad = renew ? refused ?? given ?? (await load())?.accessToken : undefined;
-    // Twice: a renewal that was under way may end with the very token that was refused here.
-    for (let round = 1; ; round++) {
-      let tokens = !state.renewing && !state.unsaved ? await stored() : undefined;
-      if (!tokens || !good(tokens, bad)) {
-        const soon = tokens;
-        state.renewing ??= renewed(bad).finally(() => { state.renewing = undefined; });
-        tokens = await state.renewing.catch(error => {
-          // What only ends soon still serves while the vendor cannot, or will not yet, give another.
-          const later = isMailError(error) && (error.code === 'rate_limited' || error.code === 'unavailable') && !state.unsaved;
-          if (later && soon?.accessToken && soon.accessToken !== bad && now() < (soon.expiresAt ?? 0)) return soon;
-          throw error;
-        });
-      }
-      if (tokens.accessToken !== bad || round === 2) return given = tokens.accessToken;
-    }
-  };
-}

@@ -12,7 +12,7 @@ const root = join(__dirname, '..', '..'), LEAST = 85;
 interface Part { name: string; files: readonly string[]; tests: readonly string[] }
 const PARTS: readonly Part[] = [
   { name: 'signing', files: ['shared/auth/oauth1.ts', 'shared/auth/header.ts'], tests: ['test/core/oauth1.test.ts'] },
-  { name: 'auth', files: ['shared/auth/oauth2.ts'], tests: ['test/core/oauth2.test.ts'] },
+  { name: 'auth', files: ['shared/auth/oauth2.ts', 'shared/auth/tokenKeeper.ts'], tests: ['test/core/oauth2.test.ts'] },
   { name: 'retry', files: ['shared/http.ts', 'shared/wait.ts', 'shared/notSent.ts'], tests: ['test/core/http.test.ts'] },
   { name: 'pace', files: ['shared/pace.ts'], tests: ['test/core/pace.test.ts'] },
   { name: 'redaction', files: ['shared/secrets.ts', 'shared/excerpt.ts'], tests: ['test/core/secrets.test.ts', 'test/core/http.test.ts', 'test/core/client.test.ts'] },
