@@ -57,81 +57,132 @@ async function windowParts(client: ImapFlow, parts: readonly Wanted[], take: (go
   if (missing.length) await fetchParts(client, missing, take);
 }
 
-export async function contents(ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track,
-  name: string, asked: readonly number[]): Promise<void> {
-  const byUid = new Map(open.map(one => [one.uid, one]));
-  const finished = (one: Open) => { track.finished.set(one.uid, one.message); };
-  const wholes = open.filter(one => values.fetch === 'raw' ? (one.row.size ?? 0) <= AT_ONCE : !one.shape && (one.row.size ?? 0) <= LARGEST_PARSED);
-  for (const one of open) {
-    const place = { folder, uidValidity, uid: one.uid };
+/** What the messages of a window have in common. */
+interface Window {
+  ctx: Context; client: ImapFlow; folder: string; uidValidity: string; values: Input; track: Track;
+  /** The folder, for what is known of its refusals. */
+  name: string;
+}
+
+export async function contents(
+  ctx: Context, client: ImapFlow, open: Open[], folder: string, uidValidity: string, values: Input, track: Track,
+  name: string, asked: readonly number[],
+): Promise<void> {
+  await new WindowContents({ ctx, client, folder, uidValidity, values, track, name }, open).read(asked);
+}
+
+/** Reads what the messages of a window hold: parts of those whose structure is plain, and the others whole. */
+class WindowContents {
+  private readonly byUid: Map<number, Open>;
+  /** Those whose structure turned out not to be what the server says. */
+  private readonly misread: Open[] = [];
+
+  constructor(private readonly window: Window, private readonly open: readonly Open[]) {
+    this.byUid = new Map(open.map(one => [one.uid, one]));
+  }
+
+  async read(asked: readonly number[]): Promise<void> {
+    const { client, values, track } = this.window, { open } = this;
+    const plain = values.fetch === 'raw' ? [] : open.filter(one => one.shape);
+    const wholes = open.filter(one => isReadWhole(values, one));
+    for (const one of open) this.describe(one);
+    const parts: Wanted[] = plain.map(({ uid, shape }) =>
+      ({ uid, parts: [...readParts(shape!), ...filesOf(shape!, values)], header: true }));
+    const take = (got: Got) => this.takeParts(got);
+    const requests = prefetchBeyond(track, asked.at(-1) ?? 0, values);
+    if (parts.length) {
+      await this.ask(plain, () => windowParts(client, parts, take, requests, track),
+        uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
+    } else await pipelineFetches(client, requests);
+    wholes.push(...this.misread);
+    if (!wholes.length) return;
+    await this.ask(wholes, () => this.readWhole(wholes.map(one => one.uid)), uid => this.readWhole([uid]));
+  }
+
+  /** Puts in what needs no reading; finishes those of which nothing is to be read. */
+  private describe(one: Open): void {
+    const { ctx, folder, uidValidity, values } = this.window;
+    const place = { folder, uidValidity, uid: one.uid }, size = one.row.size ?? 0;
     if (values.fetch === 'raw') {
       one.message.raw = sourceFile(ctx, place, one.row.size, `message-${one.uid}.eml`);
-      if ((one.row.size ?? 0) > AT_ONCE) track.finished.set(one.uid, one.message);
-      continue;
-    }
-    if (!one.shape) {
-      if ((one.row.size ?? 0) > LARGEST_PARSED) {
-        one.message.error = TOO_LARGE;
-        track.finished.set(one.uid, one.message);
-      }
-      continue;
-    }
-    if (values.fetch === 'full') {
-      one.message.attachments = one.shape.attachments.map(part =>
-        ({ ...toAttachment(part), ...(decodedSize(part) <= values.attachmentLimit ? { content: partFile(ctx, place, part) } : {}) }));
+      if (size > AT_ONCE) this.finished(one);
+    } else if (!one.shape) {
+      if (size <= LARGEST_PARSED) return;
+      one.message.error = TOO_LARGE;
+      this.finished(one);
+    } else if (values.fetch === 'full') {
+      one.message.attachments = one.shape.attachments.map(part => {
+        const content = decodedSize(part) <= values.attachmentLimit ? { content: partFile(ctx, place, part) } : {};
+        return { ...toAttachment(part), ...content };
+      });
     }
   }
-  const parts: Wanted[] = values.fetch === 'raw' ? []
-    : open.filter(one => one.shape).map(one => ({ uid: one.uid, parts: [...readParts(one.shape!), ...filesOf(one.shape!, values)], header: true }));
-  const misread: Open[] = [];
-  const take = (got: Got) => {
-    const one = byUid.get(got.uid);
+
+  private finished(one: Open): void { this.window.track.finished.set(one.uid, one.message); }
+
+  private takeParts(got: Got): void {
+    const one = this.byUid.get(got.uid);
     if (!one?.shape) return;
     const size = one.row.size ?? 0;
-    if (size <= LARGEST_PARSED && isMisread(one.row.bodyStructure, got.header ?? Buffer.alloc(0), size)) { misread.push(one); return; }
+    if (size <= LARGEST_PARSED && isMisread(one.row.bodyStructure, got.header ?? Buffer.alloc(0), size)) {
+      this.misread.push(one);
+      return;
+    }
     try {
       fill(one.message, one.shape, got);
-      if (values.fetch === 'full') {
-        for (const [i, part] of one.shape.attachments.entries()) {
-          const bytes = got.parts.get(part.part);
-          if (!bytes) continue;
-          const file = fileOf(nameOf(part), part.type, decoded(bytes, part.encoding));
-          if (part.contentId) file.contentId = part.contentId;
-          const told = one.message.attachments![i]!;
-          delete told.sizeEstimated;
-          Object.assign(told, { size: file.size, content: file });
-        }
-      }
+      if (this.window.values.fetch === 'full') takeFiles(one.message, one.shape, got);
     } catch (error) {
       one.message.error = `The message could not be read: ${(error as Error).message}`;
     }
-    finished(one);
-  };
-  const whole = async (uids: number[]) => {
-    await fetchRows(client, uidSet(uids), { uid: true, source: true }, async row => {
-      const one = byUid.get(row.uid);
-      if (!one || !row.source) return;
-      if (values.fetch === 'raw') one.message.raw = fileOf(`message-${one.uid}.eml`, 'message/rfc822', row.source);
-      else await takeApart([row.source], one.message);
-      const { attachments } = one.message;
-      if (values.fetch !== 'full' && attachments) one.message.attachments = attachments.map(({ content: _content, ...described }) => described);
-      finished(one);
-    });
-  };
-  const ask = (some: readonly Open[], all: () => Promise<void>, single: (uid: number) => Promise<void>) => {
+    this.finished(one);
+  }
+
+  private async readWhole(uids: number[]): Promise<void> {
+    const query = { uid: true, source: true };
+    await fetchRows(this.window.client, uidSet(uids), query, row => this.takeWhole(row));
+  }
+
+  private async takeWhole({ uid, source }: FetchMessageObject): Promise<void> {
+    const { values } = this.window, one = this.byUid.get(uid);
+    if (!one || !source) return;
+    const { message } = one;
+    if (values.fetch === 'raw') message.raw = fileOf(`message-${uid}.eml`, 'message/rfc822', source);
+    else await takeApart([source], message);
+    if (values.fetch !== 'full' && message.attachments) {
+      message.attachments = message.attachments.map(({ content: _content, ...described }) => described);
+    }
+    this.finished(one);
+  }
+
+  /** Asks for all together, and for each alone where the server refuses that. */
+  private ask(some: readonly Open[], all: () => Promise<void>, single: (uid: number) => Promise<void>): Promise<void> {
+    const { ctx, name, track } = this.window;
     // What came before from elsewhere says nothing about whether the server gives contents now.
     const wanted = some.filter(one => !track.finished.has(one.uid)).map(one => one.uid);
     return alone(ctx, name, track, wanted, uid => track.finished.has(uid), all, single, (uid, said) => {
-      const { message } = byUid.get(uid)!;
-      message.error = `The server refuses to give the content of this message: ${said}.`;
-      message.unreadable = true;
-      track.finished.set(uid, message);
+      const one = this.byUid.get(uid)!;
+      one.message.error = `The server refuses to give the content of this message: ${said}.`;
+      one.message.unreadable = true;
+      this.finished(one);
     });
-  };
-  const requests = prefetchBeyond(track, asked.at(-1) ?? 0, values);
-  if (!parts.length) await pipelineFetches(client, requests);
-  if (parts.length) await ask(open.filter(one => one.shape), () => windowParts(client, parts, take, requests, track),
-    uid => fetchParts(client, parts.filter(one => one.uid === uid), take));
-  wholes.push(...misread);
-  if (wholes.length) await ask(wholes, () => whole(wholes.map(one => one.uid)), uid => whole([uid]));
+  }
+}
+
+/** Whether a message is read as a whole, and not by its parts. */
+function isReadWhole(values: Input, { row, shape }: Open): boolean {
+  const size = row.size ?? 0;
+  return values.fetch === 'raw' ? size <= AT_ONCE : !shape && size <= LARGEST_PARSED;
+}
+
+/** Puts the files that came into the attachments that stand for them. */
+function takeFiles(message: ImapMessage, { attachments }: Outline, got: Got): void {
+  for (const [i, part] of attachments.entries()) {
+    const bytes = got.parts.get(part.part);
+    if (!bytes) continue;
+    const file = fileOf(nameOf(part), part.type, decoded(bytes, part.encoding));
+    if (part.contentId) file.contentId = part.contentId;
+    const told = message.attachments![i]!;
+    delete told.sizeEstimated;
+    Object.assign(told, { size: file.size, content: file });
+  }
 }
