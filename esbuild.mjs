@@ -85,6 +85,9 @@ const requestsOnly = {
       /[\\/]undici[\\/]index\.js$/.test(importer) ? { path, namespace: 'left out' } : undefined);
     // It is offered to no server, so none can choose it.
     b.onLoad({ filter: /undici[\\/]lib[\\/]dispatcher[\\/]client-h2\.js$/ }, () => ({ contents: 'module.exports = () => { throw new Error("HTTP/2 is not part of this build."); };' }));
+    // Proxies and further tries are our own, and SOCKS is refused.
+    b.onLoad({ filter: /undici[\\/]lib[\\/](?:dispatcher[\\/](?:socks5-proxy|proxy|env-http-proxy)-agent|handler[\\/](?:retry|redirect)-handler)\.js$/ },
+      () => ({ contents: 'module.exports = class { constructor() { throw new Error("This part of the HTTP client is not part of this build."); } };' }));
     b.onLoad({ filter: /./, namespace: 'left out' }, () => ({ contents: 'exports.CacheStorage = class {};' }));
   },
 };
