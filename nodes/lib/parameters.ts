@@ -109,79 +109,151 @@ export const consequenceOf = ({ effect, summary, consequence }: Operation): stri
 /** Send and Wait for Response is made of the provider's own way to send; it needs n8n and so stands in no table. */
 const asksIn = (node: NodeName, provider: Provider, resource: string) => node === 'send' && resource === 'message' && canAsk(provider);
 
+/** The menu of resources, and for each its operations with their parameters. */
 function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
-  const operations = offered(node, provider);
   const resources = resourcesOf(node, provider);
-  const first = resources.includes(node) ? node : resources[0]!;
+  return [
+    resourceMenu(node, provider, resources),
+    ...resources.flatMap(resource => resourceProperties(node, provider, resource)),
+  ];
+}
+
+function resourceMenu(node: NodeName, provider: Provider, resources: readonly string[]): INodeProperties {
+  const operations = offered(node, provider);
   const subject = (resource: string) => {
-    const seen = operations.find(([name]) => name === `${resource}.list`) ?? operations.find(([name]) => name === `${resource}.get`);
+    const seen = operations.find(([name]) => name === `${resource}.list`)
+      ?? operations.find(([name]) => name === `${resource}.get`);
     return seen && subjectOf(resource, seen[1].summary);
   };
-  const properties: INodeProperties[] = [
-    { ...menu('Resource', 'resource', resources.map(resource => option(title(resource), resource, subject(resource))), first),
-      displayOptions: { show: { provider: [provider.id] } } },
+  const options = resources.map(resource => option(title(resource), resource, subject(resource)));
+  const first = resources.includes(node) ? node : resources[0]!;
+  return { ...menu('Resource', 'resource', options, first), displayOptions: { show: { provider: [provider.id] } } };
+}
+
+/** The operations of one resource. */
+type Own = ReturnType<typeof offered>;
+/** Where parameters of these verbs are shown. */
+type Show = (verbs: string[]) => { show: { provider: string[]; resource: string[]; operation: string[] } };
+const verbOf = (name: string) => splitName(name)[1];
+
+function resourceProperties(node: NodeName, provider: Provider, resource: string): INodeProperties[] {
+  const own = offered(node, provider).filter(([name]) => splitName(name)[0] === resource);
+  const verbs = own.map(([name]) => verbOf(name));
+  const show: Show = shown => ({ show: { provider: [provider.id], resource: [resource], operation: shown } });
+  const first = verbs.includes('list') ? 'list' : verbs[0];
+  return [
+    {
+      ...menu('Operation', 'operation', menuOf(node, provider, resource), first),
+      displayOptions: { show: { provider: [provider.id], resource: [resource] } },
+    },
+    ...merged(consequences(own), show),
+    ...merged(fieldsAlone(provider, own), show),
+    ...(asksIn(node, provider, resource) ? sendAndWaitProperties(provider) : []),
+    ...agentProperties(own, show),
+    ...listProperties(verbs, show),
+    ...simplifyProperties(own, show),
+    ...merged(collections(provider, own), show),
+    ...merged(contentCollections(provider, own), show),
+    ...dryRunProperties(own, show),
   ];
-  for (const resource of resources) {
-    const own = operations.filter(([name]) => splitName(name)[0] === resource);
-    const verbs = own.map(([name]) => splitName(name)[1]);
-    const show = (shown: string[]) => ({ show: { provider: [provider.id], resource: [resource], operation: shown } });
-    properties.push({ ...menu('Operation', 'operation', menuOf(node, provider, resource), verbs.includes('list') ? 'list' : verbs[0]),
-      displayOptions: { show: { provider: [provider.id], resource: [resource] } } });
-    properties.push(...merged(own.flatMap(([name, operation]) => {
-      const consequence = consequenceOf(operation);
-      return consequence ? [{ verb: splitName(name)[1],
-        property: { displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence',
-          type: 'notice' as const, default: '' } }] : [];
-    }), show));
-    // What an operation acts on stands first, whatever other operations share; then what else is required, then what makes a mail.
-    const place = (name: string, key: string, field: Field) => isPicked(provider, field) && (field.required || !makesMail(name)) ? 0
-      : field.required ? 1 : 2 + MAIL.indexOf(key);
-    properties.push(...merged(own.flatMap(([name, operation]) => Object.entries(operation.input).filter(([key, field]) => standsAlone(name, key, field))
-      .flatMap(([key, field]) => withSource(key, field, { ...parameter(provider, key, field, field.required === true), ...where(name, key) })
-        .map(property => ({ verb: splitName(name)[1], place: place(name, key, field), property }))))
-      .sort((one, other) => one.place - other.place), show));
-    if (asksIn(node, provider, resource)) properties.push(...sendAndWaitProperties(provider));
-    const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => splitName(name)[1]);
-    if (destructive.length) {
-      properties.push({ displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false, noDataExpression: true,
-        displayOptions: { show: { '@tool': [true], ...show(destructive).show } },
-          description: 'Whether an AI agent may run this operation, which removes something' });
-    }
-    const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
-    if (lists.length) {
-      properties.push(
-        { displayName: 'Return All', name: 'returnAll', type: 'boolean', default: false, displayOptions: show(lists),
-          description: 'Whether to return all results or only up to a given limit' },
-        { displayName: 'Limit', name: 'limit', type: 'number', typeOptions: { minValue: 1 }, default: 50, description: 'Max number of results to return',
-          displayOptions: { show: { ...show(lists).show, returnAll: [false] } } });
-    }
-    const simple = own.map(([name, operation]) => [splitName(name)[1], operation] as const).filter(one => simplifies(...one)).map(([verb]) => verb);
-    if (simple.length) {
-      properties.push({ displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true, displayOptions: show(simple),
-        description: 'Whether to return a simplified version of the response instead of the raw data' });
-    }
-    properties.push(...merged(own.flatMap(([name, operation]) => {
-      const verb = splitName(name)[1], optional = Object.entries(operation.input).filter(([key, field]) => !standsAlone(name, key, field));
-      if (!optional.length) return [];
-      const collection = collectionOf(verb);
-      return [{ verb, property: {
-        displayName: COLLECTION_TITLE[collection], name: collection, type: 'collection' as const, placeholder: COLLECTION_ADD[collection], default: {},
-        options: sorted(optional.flatMap(([key, field]) => withSource(key, field, parameter(provider, key, field, false, verb === 'list'), true)), 'displayName'),
-      } }];
-    }), show));
-    properties.push(...merged(own.filter(([name]) => bringsContent(provider, name)).map(([name]) => ({ verb: splitName(name)[1], property: {
-      displayName: 'Options', name: 'options', type: 'collection' as const, placeholder: 'Add Option', default: {}, options: sorted(contentOptions(provider, name), 'displayName') } })),
-    show));
-    const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => splitName(name)[1]);
-    if (changing.length) {
-      properties.push({ displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {},
-        displayOptions: show(changing), options: [
-        { displayName: 'Dry Run', name: 'dryRun', type: 'boolean', default: false,
-          description: 'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.' },
-      ] });
-    }
-  }
-  return properties;
+}
+
+const consequences = (own: Own) => own.flatMap(([name, operation]) => {
+  const consequence = consequenceOf(operation);
+  if (!consequence) return [];
+  return [{ verb: verbOf(name), property: {
+    displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence',
+    type: 'notice' as const, default: '',
+  } }];
+});
+
+/**
+ * What an operation acts on stands first, whatever other operations share; then what else is required, then what makes
+ * a mail.
+ */
+function fieldsAlone(provider: Provider, own: Own) {
+  const place = (name: string, key: string, field: Field) => {
+    if (isPicked(provider, field) && (field.required || !makesMail(name))) return 0;
+    return field.required ? 1 : 2 + MAIL.indexOf(key);
+  };
+  return own.flatMap(([name, operation]) => Object.entries(operation.input)
+    .filter(([key, field]) => standsAlone(name, key, field))
+    .flatMap(([key, field]) => {
+      const property = { ...parameter(provider, key, field, field.required === true), ...where(name, key) };
+      return withSource(key, field, property)
+        .map(one => ({ verb: verbOf(name), place: place(name, key, field), property: one }));
+    }))
+    .sort((one, other) => one.place - other.place);
+}
+
+function agentProperties(own: Own, show: Show): INodeProperties[] {
+  const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => verbOf(name));
+  if (!destructive.length) return [];
+  return [{
+    displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false,
+    noDataExpression: true,
+    displayOptions: { show: { '@tool': [true], ...show(destructive).show } },
+    description: 'Whether an AI agent may run this operation, which removes something',
+  }];
+}
+
+function listProperties(verbs: readonly string[], show: Show): INodeProperties[] {
+  const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
+  if (!lists.length) return [];
+  return [
+    {
+      displayName: 'Return All', name: 'returnAll', type: 'boolean', default: false, displayOptions: show(lists),
+      description: 'Whether to return all results or only up to a given limit',
+    },
+    {
+      displayName: 'Limit', name: 'limit', type: 'number', typeOptions: { minValue: 1 }, default: 50,
+      description: 'Max number of results to return',
+      displayOptions: { show: { ...show(lists).show, returnAll: [false] } },
+    },
+  ];
+}
+
+function simplifyProperties(own: Own, show: Show): INodeProperties[] {
+  const simple = own.map(([name, operation]) => [verbOf(name), operation] as const)
+    .filter(one => simplifies(...one)).map(([verb]) => verb);
+  if (!simple.length) return [];
+  return [{
+    displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true, displayOptions: show(simple),
+    description: 'Whether to return a simplified version of the response instead of the raw data',
+  }];
+}
+
+/** What may be left out, in one collection for each operation. */
+const collections = (provider: Provider, own: Own) => own.flatMap(([name, operation]) => {
+  const verb = verbOf(name);
+  const optional = Object.entries(operation.input).filter(([key, field]) => !standsAlone(name, key, field));
+  if (!optional.length) return [];
+  const collection = collectionOf(verb);
+  const options = optional.flatMap(([key, field]) =>
+    withSource(key, field, parameter(provider, key, field, false, verb === 'list'), true));
+  return [{ verb, property: {
+    displayName: COLLECTION_TITLE[collection], name: collection, type: 'collection' as const,
+    placeholder: COLLECTION_ADD[collection], default: {}, options: sorted(options, 'displayName'),
+  } }];
+});
+
+const contentCollections = (provider: Provider, own: Own) => own.filter(([name]) => bringsContent(provider, name))
+  .map(([name]) => ({ verb: verbOf(name), property: {
+    displayName: 'Options', name: 'options', type: 'collection' as const, placeholder: 'Add Option', default: {},
+    options: sorted(contentOptions(provider, name), 'displayName'),
+  } }));
+
+function dryRunProperties(own: Own, show: Show): INodeProperties[] {
+  const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => verbOf(name));
+  if (!changing.length) return [];
+  return [{
+    displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {},
+    displayOptions: show(changing),
+    options: [{
+      displayName: 'Dry Run', name: 'dryRun', type: 'boolean', default: false,
+      description: 'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.',
+    }],
+  }];
 }
 
 /** A menu that decides what else is shown, so no expression may stand in it. */
