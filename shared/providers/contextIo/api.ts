@@ -30,28 +30,18 @@ export function api(ctx: Context) {
   const write = async (method: HttpRequest['method'], address: string, parts?: Parts): Promise<Native> => {
     const answer = await call(method, address, parts);
     const native = parseObject(ctx, answer);
-    const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };
-    if (native.success === false || native.type === 'error') {
-      const { code = 'rejected', message } = read(native, ctx.hide);
-      throw new MailError(code, message ?? `${ctx.provider} did not do it and gave no reason.`, where);
-    }
-    // A forced check of a source answers with a status where others say success (contract section 7).
-    if (!native.success && native.status === undefined) {
-      throw new MailError('protocol', `${ctx.provider} did not say whether it was done; look before you try again.`, where);
-    }
+    checkDone(ctx, native, answer.status);
     return withoutSecrets(native);
   };
   const json = async (address: string, values?: Parts['query'], signal?: AbortSignal) => {
     const answer = await call('GET', address, { query: values }, signal ?? ctx.signal);
     return { answer, value: withoutSecrets(parseJson(ctx, answer)) };
   };
-  const unexpected = (answer: HttpResponse, wanted: string) => new MailError('protocol', `${ctx.provider} answered ${ctx.operation} without ${wanted}.`,
-    { provider: ctx.provider, operation: ctx.operation, status: answer.status });
   const list = async (address: string, values?: Parts['query'], signal?: AbortSignal, key?: string): Promise<unknown[]> => {
     const { answer, value } = await json(address, values, signal);
     const found = key === undefined ? value : (value as Native | null)?.[key];
     if (found === null) return [];
-    if (!Array.isArray(found)) throw unexpected(answer, 'the list expected');
+    if (!Array.isArray(found)) throw unexpected(ctx, answer, 'the list expected');
     return found;
   };
   return {
@@ -60,7 +50,9 @@ export function api(ctx: Context) {
     async get(address: string, values?: Parts['query']): Promise<Native> {
       const { answer, value } = await json(address, values);
       if (Array.isArray(value) && value.length === 0) return {};
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unexpected(answer, 'the object expected');
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw unexpected(ctx, answer, 'the object expected');
+      }
       return value as Native;
     },
     list,
@@ -88,6 +80,22 @@ export function api(ctx: Context) {
       } }),
   };
 }
+
+/** Throws where the answer to a write does not say that it was done. */
+function checkDone(ctx: Context, native: Native, status: number): void {
+  const where = { provider: ctx.provider, operation: ctx.operation, status };
+  if (native.success === false || native.type === 'error') {
+    const { code = 'rejected', message } = read(native, ctx.hide);
+    throw new MailError(code, message ?? `${ctx.provider} did not do it and gave no reason.`, where);
+  }
+  // A forced check of a source answers with a status where others say success (contract section 7).
+  if (!native.success && native.status === undefined) {
+    throw new MailError('protocol', `${ctx.provider} did not say whether it was done; look before you try again.`, where);
+  }
+}
+
+const unexpected = ({ provider, operation }: Context, { status }: HttpResponse, wanted: string) =>
+  new MailError('protocol', `${provider} answered ${operation} without ${wanted}.`, { provider, operation, status });
 
 async function packed({ form, json, multipart }: Parts): Promise<Pick<HttpRequest, 'headers' | 'body'>> {
   const accept = { accept: 'application/json, */*;q=0.5' };
