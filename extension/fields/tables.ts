@@ -164,11 +164,14 @@ export function singlesAt(provider: Provider, resource: string | undefined, bind
     if (verb !== 'get' || operationOf(provider, `${one}.list`)) return [];
     const fields = Object.entries(operation.input);
     if (resource === undefined
-      ? fields.some(([, field]) => field.required)
+      ? fields.some(([, field]) => field.required || startsFrom(field))
       : !fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource))) return [];
     return missing(operation, inputFrom(provider, name, binding)).length ? [] : [{ operation: name, resource: one, label: title(one) }];
   });
 }
+
+/** Whether a field names what is to be looked at, such as the message whose thread is read: without it there is nothing to show. */
+const startsFrom = (field: Field): boolean => field.ref !== undefined && field.type !== 'list' && field.default === undefined;
 
 /** Whether a place has one such object at most: it is read by itself, set as a whole, and never listed. */
 export const isSingle = (provider: Provider, resource: string): boolean =>

@@ -29,7 +29,8 @@ describe('rules on a server, in the extension', () => {
     const { info } = account(), places = branchesAt(provider, info.values, undefined, NOTHING_BOUND);
     assert.deepEqual(places.filter(({ operation }) => /^(rule|script|spamList)\./.test(operation)).map(({ operation, choice }) => [operation, choice]),
       [['spamList.list', 'list'], ['rule.list', undefined], ['script.list', undefined]]);
-    assert.deepEqual(singlesAt(provider, undefined, NOTHING_BOUND).map(({ operation }) => operation).filter(name => /autoReply|forwarding/.test(name)), ['autoReply.get', 'forwarding.get']);
+    // A thread is read from a message and is no place of the account.
+    assert.deepEqual(singlesAt(provider, undefined, NOTHING_BOUND).map(({ operation }) => operation), ['quota.get', 'autoReply.get', 'forwarding.get']);
     assert.deepEqual(actionsOn(provider, 'autoReply', NOTHING_BOUND), ['autoReply.clear']);
     assert.deepEqual(sourceOf(provider, 'script'), { field: 'text', language: 'sieve' });
     assert.equal(sourceOf(provider, 'rule'), undefined);
