@@ -79,7 +79,7 @@ const hex = (text: string, length: number) => createHash('sha256').update(text).
 const id24 = (state: State) => `4f0f1c4f3f757edc${(0x3b100000 + ++state.serial).toString(16)}`;
 const seconds = (vendor: Vendor) => Math.floor(vendor.now() / 1000);
 
-// Errors: contract section 3. What is not recorded there is worded here.
+// Errors, as the vendor's documents and clients know them. What is not recorded there is worded here.
 const error = (status: number, value: string, more: object = {}, headers: Record<string, string> = {}): Reply => ({ status, headers, body: { type: 'error',
   ...more, value } });
 class Refusal extends Error { readonly reply: Reply; constructor(reply: Reply) { super('refused'); this.reply = reply; } }
@@ -112,7 +112,7 @@ function authenticate(request: Seen, state: State, form: [string, string][]): vo
   if (!/^\d+$/.test(proof.get('oauth_timestamp')!)) refuse(error(401, 'oauth_timestamp must be a positive integer'));
   const signature = proof.get('oauth_signature')!;
   proof.delete('oauth_signature');
-  // The vendor left the form of a PUT out of what it expected (contract section 2.4).
+  // The vendor left the form of a PUT out of what it expected (seen with its Node and Python clients).
   const pairs = [...query, ...(request.method === 'PUT' ? [] : form), ...proof].map(([name,
     value]) => `${enc(name)}\u0000${enc(value)}`).sort().map(pair => pair.replace('\u0000', '='));
   const base = [request.method, `http://${request.headers.host!.toLowerCase().replace(/:80$/, '')}${request.path}`, pairs.join('&')].map(enc).join('&');
@@ -150,7 +150,7 @@ async function readBody(request: Seen): Promise<Body> {
 
 // ---- Parameters -----------------------------------------------------------------------------------------------------------------------------
 
-/** The parameters of a request; unknown ones are ignored (contract section 1), known ones have to be what they are said to be. */
+/** The parameters of a request. Unknown ones are ignored, since the vendor's Python client sends an empty one; known ones have to be what they are said to be. */
 class Values {
   readonly all: Map<string, string[]>;
   constructor(pairs: Iterable<[string, string]>) { this.all = new Map(); for (const [name, value] of pairs) this.all.set(name,
@@ -290,7 +290,7 @@ function login(state: State, source: Pick<Source, 'server' | 'username' | 'passw
     : source.refreshToken.startsWith('good-');
   return !good ? 'INVALID_CREDENTIALS' : server.showsAllMail ? 'OK' : 'NO_ACCESS_TO_ALL_MAIL';
 }
-/** On-demand calls fail like this while the mail server is away, and not in JSON (contract section 3). */
+/** On-demand calls fail like this while the mail server is away, and not in JSON (issue reports of the vendor's clients). */
 function reach(vendor: Vendor, source: Source) {
   if (!stateOf(vendor).servers[source.server]?.up) refuse({ status: 503, headers: { 'content-type': 'text/html' },
     body: '<html><body><h1>503 Service Unavailable</h1></body></html>' });
@@ -546,7 +546,7 @@ function filteredSources(sources: Source[], values: Values): Source[] {
   return sources.filter(source => (status === undefined || source.status === status) && (works === undefined || (source.status === 'OK') === works));
 }
 
-/** A source from a form; a refusal with the vendor's own shape when it cannot be used (contract section 3). */
+/** A source from a form; a refusal with the vendor's own shape when it cannot be used (the vendor's Ruby client reads it). */
 function newSource({ vendor, state, values }: Call): Source {
   const email = values.need('email'), server = values.need('server'), username = values.need('username'),
     port = values.whole('port') ?? bad('port is required');

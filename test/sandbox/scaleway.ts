@@ -42,7 +42,7 @@ interface Mailbox {
 }
 interface Alias { id: string; email: string; mailbox: string; description: string; status: AliasState; since: number; created: number; updated: number }
 
-// How long states last, in milliseconds: contract section 5, from recordings where there are any.
+// How long states last, in milliseconds, from recordings of September 2026 where there are any.
 const SECOND = 1000, PAYMENT = 75 * SECOND, TO_READY = 2 * SECOND, PURGE = 600 * SECOND, DELETING = 4 * SECOND, RESTORING = 3 * SECOND, RENEWING = 5 * SECOND;
 const CREATING = 3 * SECOND, INVALID = 6 * SECOND, VALID = 7 * SECOND, PROVISIONING = SECOND, ALIAS = 5 * SECOND;
 const TRANSIENT = ['creating', 'waiting_payment', 'waiting_domain', 'renewing', 'deleting', 'restoring', 'validating', 'provisioning'];
@@ -226,7 +226,7 @@ export async function startScaleway(options: ScalewayOptions = {}): Promise<Vend
     if (current + asked.length > quota) {
       refuse(403, 'quotas_exceeded', 'quota(s) exceeded for this project', { details: [{ resource: 'mailbox', quota, current, project_id: domain.project }] });
     }
-    // All or nothing, in the order asked for: the vendor documents neither (contract section 4.6).
+    // All or nothing, in the order asked for: the vendor documents neither.
     const emails = asked.map(local => `${local}@${domain.name}`);
     emails.forEach((email, i) => {
       const other = taken(email);
@@ -477,12 +477,12 @@ export async function startScaleway(options: ScalewayOptions = {}): Promise<Vend
 const ROUTES: Record<string, readonly string[]> = {
   domains: ['GET', 'POST'], 'domains/*': ['GET', 'DELETE'], 'domains/*/records': ['GET'], 'domains/*/validate-records': ['POST'],
   'batch-create-mailboxes': ['POST'], mailboxes: ['GET'], 'mailboxes/*': ['GET', 'PATCH', 'DELETE'], 'mailboxes/*/restore': ['POST'],
-  // The second path of "create an alias" is that of June 2026; whether the vendor still answers it is not known (contract section 2).
+  // The second path of "create an alias" is that of June 2026; whether the vendor still answers it is not known.
   'mailboxes/*/aliases': ['POST'], aliases: ['GET', 'POST'], 'aliases/*': ['GET', 'PATCH', 'DELETE'],
 };
 
 const SINGULAR: Record<string, string> = { domains: 'domain', mailboxes: 'mailbox', 'batch-create-mailboxes': 'mailbox', aliases: 'alias' };
 
-/** The vendor's stamps: microseconds for changes, whole seconds for periods (contract section 1). */
+/** The vendor's stamps: microseconds for changes, whole seconds for periods (recordings of September 2026). */
 const micro = (at: number) => new Date(at).toISOString().replace('Z', '000Z');
 const whole = (at: number | undefined) => at === undefined ? null : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');

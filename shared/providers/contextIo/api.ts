@@ -46,7 +46,7 @@ export function api(ctx: Context) {
   };
   return {
     write,
-    /** An object. An empty map comes as `[]` (contract section 9), so that is an empty object too. */
+    /** An object. An empty map comes as `[]` (samples in the vendor's documents of API 2.0), so that is an empty object too. */
     async get(address: string, values?: Parts['query']): Promise<Native> {
       const { answer, value } = await json(address, values);
       if (Array.isArray(value) && value.length === 0) return {};
@@ -88,7 +88,7 @@ function checkDone(ctx: Context, native: Native, status: number): void {
     const { code = 'rejected', message } = read(native, ctx.hide);
     throw new MailError(code, message ?? `${ctx.provider} did not do it and gave no reason.`, where);
   }
-  // A forced check of a source answers with a status where others say success (contract section 7).
+  // A forced check of a source answers with a status where others say success (the vendor's documents of API 2.0).
   if (!native.success && native.status === undefined) {
     throw new MailError('protocol', `${ctx.provider} did not say whether it was done; look before you try again.`, where);
   }
@@ -108,7 +108,7 @@ async function packed({ form, json, multipart }: Parts): Promise<Pick<HttpReques
   return body === '' ? { headers: accept } : { headers: { ...accept, 'content-type': 'application/x-www-form-urlencoded' }, body };
 }
 
-/** The error shapes of contract section 3, whichever of them a failing answer has. */
+/** The error shapes that the vendor's documents and its Ruby client know, whichever of them a failing answer has. */
 const explain: Explain = ({ status, body }) => {
   let native: Native = {};
   try { native = (JSON.parse(Buffer.from(body).toString('utf8')) ?? {}) as Native; } catch { /* 500 and 503 are often pages */ }

@@ -16,8 +16,8 @@ export type CallbackVerdict = { ok: true; payload: Native } | { ok: false; reaso
 
 /**
  * Whether a webhook call, failure notification or status callback comes from who knows the consumer secret: HMAC-SHA256 over the decimal
- * timestamp and the token, in hexadecimal (contract section 11). The message itself is not signed, so a call is taken only while it is young,
- * and once: a good token is added to `seen`. Pure apart from that.
+ * timestamp and the token, in hexadecimal (the vendor's documents of API 2.0, Webhooks). The message itself is not signed, so a call is taken
+ * only while it is young, and once: a good token is added to `seen`. Pure apart from that.
  */
 export function checkCallback(body: string | Uint8Array, { consumerSecret, now, maxAgeMs = 300_000, seen }: CallbackRules): CallbackVerdict {
   let payload: Native;

@@ -32,7 +32,7 @@ export const contacts = {
   'contact.list': operation({
     summary: 'List the contacts of an account', effect: 'read', docs: DOCS,
     input: { mailbox, ...filters },
-    // The one list that comes wrapped (contract section 10).
+    // The one list that comes wrapped (the vendor's documents of API 2.0, Contacts).
     run: (ctx, { mailbox: account, ...rest }) => map(
       api(ctx).pages(path`/accounts/${account}/contacts`, onWire(filters, rest), email, 'matches'), native => toContact(native, email(native), account)),
   }),

@@ -1,6 +1,6 @@
 import { choice, flag, list, number, text, time } from '../../fields.js';
 
-/** The vendor's spellings: Unix seconds, 1 and 0, one text with commas (contract section 1). */
+/** The vendor's spellings: Unix seconds, 1 and 0, one text with commas (its documents of API 2.0). */
 export const seconds = { wire: (iso: string) => Math.floor(Date.parse(iso) / 1000) };
 export const bit = { wire: (on: boolean) => on ? 1 : 0 };
 export const commas = { wire: (items: string[]) => items.join(',') };

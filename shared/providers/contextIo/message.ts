@@ -40,7 +40,7 @@ function isRead(flags: unknown): boolean | undefined {
   return typeof seen === 'boolean' || typeof seen === 'number' ? Boolean(seen) : undefined;
 }
 
-/** The common part of the vendor's message. Maps may come as `[]` when they are empty (contract section 9). */
+/** The common part of the vendor's message. Maps may come as `[]` when they are empty (samples in the vendor's documents of API 2.0). */
 export function toMessage(native: Native, account: string): Message {
   const who = (Array.isArray(native.addresses) ? {} : native.addresses ?? {}) as Native;
   const from = people(who.from)[0], cc = some(people(who.cc)), date = iso(native.date) ?? iso(native.date_received), read = isRead(native.flags);

@@ -25,7 +25,7 @@ const toFolder = (native: Native): Folder => {
   return { id, name: id, ...(messages === undefined ? {} : { messages }), ...(unseen === undefined ? {} : { unseen }), native };
 };
 
-/** Contract section 5. */
+/** As the vendor's documents of API 2.0 list them. */
 export const statusFilters = {
   status: choice('Status', {
     OK: 'OK', INVALID_CREDENTIALS: 'Invalid Credentials', CONNECTION_IMPOSSIBLE: 'Connection Impossible',
@@ -142,7 +142,7 @@ export const sources = {
   'source.check': operation({
     summary: 'Have the connection of a source checked now', effect: 'write', docs: DOCS,
     input: { mailbox, source },
-    // Alone in its form: the vendor takes no other parameter beside it (contract section 7).
+    // Alone in its form: the vendor takes no other parameter beside it (the vendor's documents of API 2.0, Sources).
     run: async (ctx, input) => {
       const native = await api(ctx).write('POST', path`/accounts/${input.mailbox}/sources/${input.source}`, { form: { force_status_check: 1 } });
       return { id: input.source, ...(native.status === undefined ? {} : { status: String(native.status) }), native };
@@ -172,7 +172,7 @@ export const sources = {
     summary: 'Create a folder', effect: 'write', docs: `${DOCS}/folders`,
     doubt: 'Servers of 2017 answered 405; then this is unsupported there.',
     input: { ...without(at, 'folder'), name: text('Name', { required: true, help: 'The full name of the new folder.', example: 'Projects/2018' }) },
-    // What a PUT has to say stands in its query: the vendor left the form of a PUT out of the signature (contract section 2.4).
+    // What a PUT has to say stands in its query: the vendor left the form of a PUT out of the signature (seen with its Node and Python clients).
     run: async (ctx, input) => ({
       id: input.name,
       native: await api(ctx).write('PUT', path`/accounts/${input.mailbox}/sources/${input.source}/folders/${input.name}`, { query: { delim: input.delim } }),

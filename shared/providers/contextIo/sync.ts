@@ -21,7 +21,7 @@ const toState = (native: Native, source?: string, folder?: string): FolderSync =
     ...(startedAt ? { startedAt } : {}), ...(stoppedAt ? { stoppedAt } : {}) };
 };
 
-/** Reads both spellings: by label and folder, or by folder alone. A label without a value has not begun (contract section 8). */
+/** Reads both spellings: by label and folder, or by folder alone. A label without a value has not begun (samples of the vendor's clients). */
 function states(native: Native, label: string | undefined): FolderSync[] {
   return Object.entries(native).flatMap(([name, value]) => {
     if (value === null) return [{ source: name, imported: false }];

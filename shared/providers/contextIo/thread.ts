@@ -11,7 +11,7 @@ import { wholeThread } from './message.js';
 const DOCS = 'https://context.io/docs/2.0/accounts/threads';
 const thread = text('Thread', { required: true, ref: 'thread', help: 'The ID of the thread: gm- and the Gmail thread ID.' });
 
-/** The vendor lists threads as addresses; the id is the last part (contract section 10). */
+/** The vendor lists threads as addresses; the id is the last part (the vendor's documents of API 2.0). */
 export function threadOf(entry: unknown, account: string): { id: string; mailbox: string; native: Native } {
   const native: Native = typeof entry === 'string' ? { resource_url: entry } : (entry ?? {}) as Native;
   const last = typeof native.resource_url === 'string' ? native.resource_url.replace(/[?#].*$/, '').replace(/\/+$/, '').split('/').at(-1) : undefined;

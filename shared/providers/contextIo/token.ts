@@ -16,7 +16,7 @@ const folder = (account: string | undefined) => account === undefined ? '/connec
 export interface ConnectToken { id: string; email?: string; usedAt?: string; expiresAt?: string; account?: string; url?: string; native: Native }
 function toToken(native: Native): ConnectToken {
   const usedAt = iso(native.used), expiresAt = iso(native.expires);
-  // Unused tokens have `account: []` (contract section 12).
+  // Unused tokens have `account: []` (samples in the vendor's documents of API 2.0).
   const account = Array.isArray(native.account) ? undefined : (native.account as Native | undefined)?.id;
   return {
     id: idOf(native, 'token'), ...(typeof native.email === 'string' && native.email ? { email: native.email } : {}), ...(usedAt ? { usedAt } : {}),

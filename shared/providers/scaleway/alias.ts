@@ -27,7 +27,7 @@ export const aliases = {
   'alias.list': operation({
     summary: 'List aliases', effect: 'read', docs: DOCS,
     input: filters,
-    // Pages of aliases end at 100, those of mailboxes and domains at 1000 (contract section 4.12).
+    // Pages of aliases end at 100, those of mailboxes and domains at 1000 (the vendor's reference of v1alpha1).
     run: (ctx, input) => map(api(ctx).pages('/aliases', 'aliases', { order_by: 'created_at_asc', ...onWire(filters, input) }, 100), toAlias),
   }),
   'alias.get': operation({

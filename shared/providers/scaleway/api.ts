@@ -25,7 +25,7 @@ export function api(ctx: Context) {
     patch: (address: string, body: unknown) => call('PATCH', address, body),
     delete: (address: string) => call('DELETE', address),
     /**
-     * A collection as a stream. The end is an empty page or `total_count` reached: there is no link (contract section 7). Objects that come
+     * A collection as a stream. The end is an empty page or `total_count` reached: there is no link (the vendor's reference of v1alpha1). Objects that come
      * or go while it is read shift the pages, so none is given twice, and when the total has shrunk the pages before are read again. Whoever
      * reads on beyond the second page gets the `largest` the vendor gives; those begin at the front, as pages have numbers and no offsets.
      */
@@ -53,7 +53,7 @@ export function api(ctx: Context) {
   };
 }
 
-/** The platform's error envelope: branch on `type`, then on the status (contract section 6). */
+/** The platform's error envelope: branch on `type`, then on the status (the vendor's reference of v1alpha1, and recordings of September 2026). */
 const explain: Explain = ({ status, body }) => {
   let said: null | {
     type?: string; message?: string; help_message?: string; details?: Native[]; resource?: string; current_state?: string; reset_seconds?: number;

@@ -35,7 +35,8 @@ export const scaleway = {
     mailboxChanged: feed({
       summary: 'A mailbox was created, changed its state, or was scheduled for deletion',
       input: { domain_id: text('Domain', { format: 'uuid', ref: 'domain' }) },
-      // updated_at moved on every change of state in the recordings (contract section 8); a purged mailbox just disappears.
+      // updated_at moved on every change of state in the recordings of September 2026 that the vendor's Terraform provider publishes; a purged
+      // mailbox just disappears.
       since: (ctx, input, cursor) => watermark({
         cursor, overlapMs: OVERLAP,
         newest: () => map(api(ctx).pages('/mailboxes', 'mailboxes', { ...input, order_by: 'updated_at_desc' }, 100), toMailbox),

@@ -9,7 +9,7 @@ import { api } from './api.js';
 const DOCS = 'https://www.scaleway.com/en/developers/api/mailbox/mailboxes';
 const mailbox = text('Mailbox', { required: true, format: 'uuid', ref: 'mailbox', knownBy: 'email', help: 'The ID of the mailbox.' });
 
-/** Contract section 5.2. The vendor may add states; unknown ones are shown as such, never guessed. */
+/** The states of the vendor's reference of v1alpha1. It may add states; unknown ones are shown as such, never guessed. */
 const STATUS: Record<string, MailboxStatus> = {
   ready: 'active', creating: 'pending', waiting_payment: 'pending', waiting_domain: 'pending', renewing: 'pending', restoring: 'pending',
   deletion_scheduled: 'deleting', deleting: 'deleting', locked: 'disabled', payment_failed: 'error',
