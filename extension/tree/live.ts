@@ -13,11 +13,11 @@ interface LiveOptions {
   later?(run: () => void, ms: number): () => void;
 }
 /** One folder of one account that is listened to. */
-interface Ear { stop: AbortController; branches: Set<BranchNode> }
+interface Listener { stop: AbortController; branches: Set<BranchNode> }
 export type Live = ReturnType<typeof createLive>;
 
-/** News that come in one breath are read together, after so many milliseconds; who was not heard is tried again after these. */
-const CALM = 50, TRIES = [5_000, 15_000, 60_000, 300_000];
+/** News that come together are read together, after so many milliseconds. A connection that broke is made again after these. */
+const TOGETHER_MS = 50, TRIES = [5_000, 15_000, 60_000, 300_000];
 
 const timer = (run: () => void, ms: number) => { const one = setTimeout(run, ms); one.unref?.(); return () => clearTimeout(one); };
 
@@ -26,7 +26,7 @@ const timer = (run: () => void, ms: number) => { const one = setTimeout(run, ms)
  * list can be seen. Nothing is asked otherwise.
  */
 export function createLive({ accounts, model, failed, came, later = timer }: LiveOptions) {
-  const ears = new Map<string, Ear>(), closed = new Set<string>(), reading = new Map<BranchNode, 'once' | 'again'>();
+  const listeners = new Map<string, Listener>(), closed = new Set<string>(), reading = new Map<BranchNode, 'once' | 'again'>();
   const retries = new Map<string, { tries: number; end(): void }>();
   let visible = false, over = false;
 
@@ -46,24 +46,25 @@ export function createLive({ accounts, model, failed, came, later = timer }: Liv
   }
   function sync(): void {
     const now = wanted();
-    for (const [key, ear] of ears) if (!now.has(key)) { ears.delete(key); ear.stop.abort(); }
+    for (const [key, listener] of listeners) if (!now.has(key)) { listeners.delete(key); listener.stop.abort(); }
     for (const [key, one] of retries) if (!now.has(key)) { one.end(); retries.delete(key); }
     for (const [key, branches] of now) {
-      const ear = ears.get(key);
-      if (ear) ear.branches = new Set(branches);
+      const listener = listeners.get(key);
+      if (listener) listener.branches = new Set(branches);
       else if (!retries.has(key)) listen(key, branches);
     }
   }
   function listen(key: string, branches: BranchNode[]): void {
-    const [branch] = branches as [BranchNode], ear: Ear = { stop: new AbortController(), branches: new Set(branches) }, { name, input } = feedOf(branch)!;
-    ears.set(key, ear);
-    const news = () => { retries.delete(key); for (const one of ear.branches) freshen(one); };
-    void accounts.open(branch.account.id, ear.stop.signal).then(client => client.watch(name, input, news)).catch((error: unknown) => {
-      if (ear.stop.signal.aborted) return;
+    const [branch] = branches as [BranchNode], { name, input } = feedOf(branch)!;
+    const listener: Listener = { stop: new AbortController(), branches: new Set(branches) };
+    listeners.set(key, listener);
+    const news = () => { retries.delete(key); for (const one of listener.branches) freshen(one); };
+    void accounts.open(branch.account.id, listener.stop.signal).then(client => client.watch(name, input, news)).catch((error: unknown) => {
+      if (listener.stop.signal.aborted) return;
       failed(branch.account.name, error);
     }).finally(() => {
-      if (ears.get(key) !== ear) return;
-      ears.delete(key);
+      if (listeners.get(key) !== listener) return;
+      listeners.delete(key);
       again(key);
     });
   }
@@ -72,7 +73,7 @@ export function createLive({ accounts, model, failed, came, later = timer }: Liv
     const tries = retries.get(key)?.tries ?? 0;
     const end = later(() => {
       const branches = wanted().get(key);
-      if (branches && !ears.has(key)) listen(key, branches);
+      if (branches && !listeners.has(key)) listen(key, branches);
     }, TRIES[Math.min(tries, TRIES.length - 1)]!);
     retries.set(key, { tries: tries + 1, end });
   }
@@ -85,7 +86,7 @@ export function createLive({ accounts, model, failed, came, later = timer }: Liv
         const more = reading.get(branch) === 'again';
         reading.delete(branch);
         if (more && !over) freshen(branch);
-      }), CALM);
+      }), TOGETHER_MS);
   }
   return {
     /** To be told when the view comes in sight, or is out of it; when a row was opened or closed; and when rows were read. */
@@ -94,7 +95,7 @@ export function createLive({ accounts, model, failed, came, later = timer }: Liv
     closed(node: Node): void { closed.add(node.id); sync(); },
     sync,
     /** What is listened to now: account and folder. */
-    listening: (): string[] => [...ears.keys()],
+    listening: (): string[] => [...listeners.keys()],
     dispose(): void { over = true; sync(); },
   };
 }
