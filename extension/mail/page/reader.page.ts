@@ -51,7 +51,7 @@ function draw(mail: MailView): HTMLElement {
   const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || mail.textFromHtml || model!.preferHtml) ? 'html' : 'text');
   const both = mail.html !== undefined && mail.text !== undefined;
   const toggle = both ? h('span', { role: 'group', 'aria-label': w('Message text') }, ...(['text', 'html'] as const).map(one => {
-    const choose = () => { modes.set(mail.id, one); remember({ modes: Object.fromEntries(modes) }); redraw(mail); announce(label); };
+    const choose = () => { modes.set(mail.id, one); remember({ modes: Object.fromEntries(modes) }); redraw(mail); announce(label, false, 'aloud'); };
     const label = w(one === 'text' ? 'Plain text' : 'HTML'), made = button(label, choose, { secondary: mode !== one, focus: `${mail.id} ${one}` });
     made.setAttribute('aria-pressed', String(mode === one));
     return made;
@@ -151,6 +151,6 @@ start(message => {
     model.messages = model.messages.map(one => one.id === mail.id ? mail : one);
     redraw(mail);
     if (before && before.read !== mail.read && mail.read !== undefined) announce(w(mail.read ? 'Marked as read' : 'Marked as unread'));
-    else if (mail.loaded && !before?.loaded) announce(w('Message shown'));
+    else if (mail.loaded && !before?.loaded) announce(w('Message shown'), false, 'aloud');
   }
 });
