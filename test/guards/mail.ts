@@ -71,7 +71,7 @@ export const MAIL: readonly Guard[] = [
   { name: 'answers of megabytes', file: 'shared/providers/imap/wire/fetch.ts', tests: [hostile],
     guard: '|| isMonstrous(answer.payload) ', without: '' },
   { name: 'whom an answer goes to', file: 'shared/providers/imap/messages/parent.ts', tests: [answers],
-    guard: 'header.length > 2 && header.length < LONGEST_HEADER', without: 'false' },
+    guard: 'header.length > 2 && (!headerCut || !row.envelope)', without: 'false' },
   { name: 'how many an answer goes to', file: 'shared/providers/imap/messages/answer.ts', tests: [answering],
     guard: 'if (count > MOST_ANSWERED) throw', without: 'if (false) throw' },
   { name: 'a header that goes on and on, in an answer', file: 'shared/providers/imap/messages/parent.ts', tests: [answering],
