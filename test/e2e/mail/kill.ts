@@ -41,6 +41,15 @@ function otherClient(lab: Lab, user: User) {
   };
 }
 
+/** How often each subject stands in the inbox. */
+async function heldBy(lab: Lab, user: User): Promise<Map<string, number>> {
+  const phone = await lab.phone(user), held = new Map<string, number>();
+  await phone.mailboxOpen('INBOX');
+  for await (const { envelope } of phone.fetch('1:*', { envelope: true })) held.set(envelope!.subject!, (held.get(envelope!.subject!) ?? 0) + 1);
+  await phone.logout();
+  return held;
+}
+
 /**
  * Messages arrive, or are changed, while the process that runs the trigger is killed again and again and the server goes away and comes back, all at random
  * moments. In the end every message must stand in exactly one execution on the engine's books.
@@ -108,10 +117,15 @@ export async function killTest(lab: Lab, packageDir: string, { messages, kills, 
     const { ms, duplicates } = await running.stop();
     const times = new Map<string, number>();
     for (const one of subjects()) times.set(one, (times.get(one) ?? 0) + 1);
-    const repeated = [...times].filter(([, count]) => count > 1).map(([name]) => name);
-    console.log(`      ${messages} messages, ${kills} kills, ${restarts} restarts in ${Math.round((performance.now() - began) / 1000)} s: ${missing().length} lost, ${repeated.length} repeated; `
+    // A server that goes away between taking a message and saying so is given it once more: then these are two messages, each with its own execution.
+    const held = changes ? new Map<string, number>() : await heldBy(lab, user), twice = [...held].filter(([, count]) => count > 1);
+    if (twice.length) console.log(`      delivered twice, because the server went away before it said that it had the message: ${twice.map(([name]) => name).join(', ')}`);
+    const due = (name: string) => held.get(name) ?? 1;
+    const repeated = [...times].filter(([name, count]) => count > due(name)).map(([name]) => name);
+    const lost = wanted.filter(name => (times.get(name) ?? 0) < due(name));
+    console.log(`      ${messages} messages, ${kills} kills, ${restarts} restarts in ${Math.round((performance.now() - began) / 1000)} s: ${lost.length} lost, ${repeated.length} repeated; `
       + `${duplicates} offered again after the last start and dropped; closed in ${Math.round(ms)} ms`);
-    assert.deepEqual({ lost: missing(), repeated, problems, foreign: [...times.keys()].filter(one => !wanted.includes(one)) }, { lost: [], repeated: [], problems: [], foreign: [] }, `seed ${seed}`);
+    assert.deepEqual({ lost, repeated, problems, foreign: [...times.keys()].filter(one => !wanted.includes(one)) }, { lost: [], repeated: [], problems: [], foreign: [] }, `seed ${seed}`);
     assert.ok(ms < 5_000);
   } finally {
     client.close();
