@@ -1,6 +1,6 @@
 import { NotSent } from './notSent.js';
 import type { Pace } from './provider.js';
-import { pause } from './wait.js';
+import { pause, unlessAborted } from './wait.js';
 
 /** Says when an account may do something. It knows nothing of what that is. */
 export interface Pacer {
@@ -65,7 +65,8 @@ export function createPacer({ concurrent, perMinute }: Pace, clock: () => number
       const mine = line.then(() => next(came, patience, signal));
       line = mine.catch(() => {}).then(() => { waiting--; });
       try {
-        await (signal ? unlessAborted(mine, signal) : mine);
+        // Whoever gives up leaves the line at once, not when its turn would have come.
+        await unlessAborted(mine, signal);
       } catch (error) {
         // A turn that came in the same moment is given back.
         mine.then(done, () => {});
@@ -114,13 +115,6 @@ function createThrottle(concurrent: number, clock: () => number) {
     },
   };
 }
-
-/** Whoever gives up leaves the line at once, not when its turn would have come. */
-const unlessAborted = (turn: Promise<void>, signal: AbortSignal) => new Promise<void>((resolve, reject) => {
-  const leave = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', leave, { once: true });
-  turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-});
 
 const shared = new Map<string, { pacer: Pacer; pace: string; used: number }>();
 /** The pacer of one account in this process: everything that uses the account shares it. Changing the pace makes a new one. */

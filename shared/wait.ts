@@ -8,6 +8,19 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * What `work` gives, or a rejection with the signal's reason as soon as that aborts: what is under way then goes on without us. Without a signal it
+ * is the work itself.
+ */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise<T>((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop(); else signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
 /** `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3; ISO times are seen too); undefined where there is none. */
 export const retryAfter = (headers: Record<string, string>, now = Date.now()): number | undefined => waitOf(headers['retry-after'], now);
 

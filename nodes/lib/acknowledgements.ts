@@ -1,5 +1,4 @@
-import { isMailError, type FeedItem } from '../../shared/index.js';
-import { unlessAborted } from './abortable.js';
+import { isMailError, unlessAborted, type FeedItem } from '../../shared/index.js';
 import { MOST_REMEMBERED, type FollowOptions, type Source } from './followOptions.js';
 
 /**

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isMailError, type Batch, type FeedItem } from '../../shared/index.js';
-import { unlessAborted } from './abortable.js';
+import { isMailError, unlessAborted, type Batch, type FeedItem } from '../../shared/index.js';
 import { listed, type Acknowledgements } from './acknowledgements.js';
 import {
   MOST_REMEMBERED, type Ended, type FollowOptions, type Source, type Status, type Stored,

@@ -1,5 +1,4 @@
-import type { Batch } from '../../shared/index.js';
-import { sleep, unlessAborted } from './abortable.js';
+import { pause, unlessAborted, type Batch } from '../../shared/index.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { Backoff } from './backoff.js';
 import { Delivery } from './delivery.js';
@@ -47,7 +46,8 @@ class FeedFollower implements Follower {
   async close({ replaced = false } = {}): Promise<void> {
     this.stop.abort();
     const over = new AbortController();
-    await Promise.race([this.ended(replaced).finally(() => over.abort()), sleep(CLOSING, over.signal)]);
+    const bound = pause(CLOSING, over.signal).catch(() => {});
+    await Promise.race([this.ended(replaced).finally(() => over.abort()), bound]);
   }
 
   /**
@@ -77,7 +77,7 @@ class FeedFollower implements Follower {
         if (stopped.aborted) break;
         if (this.now() - opened > STABLE && seen.connectedSince) this.backoff.startOver();
         this.disconnected(error);
-        await this.pause(error);
+        await this.waitAfter(error);
       } finally {
         // The old connection is gone before a new one is opened.
         connection.abort();
@@ -91,10 +91,11 @@ class FeedFollower implements Follower {
     this.seen.lastErrorAt = this.time();
   }
 
-  private async pause(error: unknown): Promise<void> {
+  private async waitAfter(error: unknown): Promise<void> {
     const wait = this.backoff.failed(error), seconds = Math.round(wait / 100) / 10;
     this.options.log(`Connection lost: ${this.seen.lastError} Next try in ${seconds} s.`);
-    await sleep(wait * (this.options.haste ?? 1), this.stop.signal);
+    // Closing it ends the wait; the loop looks for itself.
+    await pause(wait * (this.options.haste ?? 1), this.stop.signal).catch(() => {});
   }
 
   /** One connection: catches up, then waits for news, until something breaks. */

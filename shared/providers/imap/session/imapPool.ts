@@ -1,12 +1,11 @@
 import { MailError, isMailError } from '../../../errors.js';
-import { pause } from '../../../wait.js';
+import { pause, unlessAborted } from '../../../wait.js';
 import { redact } from '../../../secrets.js';
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
 import { imapLibrary, type ImapFlow, type Logger, type MailboxObject } from '../libraries.js';
 import { validityOf } from '../messages/id.js';
-import { unlessAborted } from './abort.js';
 import { paced } from './commandPace.js';
 import { LOGIN_EVERY, LOGINS_AT_ONCE, loginTurn, NO_LOGINS, type Logins } from './loginTurn.js';
 import { loginAdvice } from './loginAdvice.js';

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Context } from '../../../provider.js';
+import { unlessAborted } from '../../../wait.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { addressOf } from './imapPool.js';
-import { unlessAborted } from './abort.js';
 import { count, paced } from './commandPace.js';
 import { connected } from './smtpConnection.js';
 import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';

@@ -1,7 +1,7 @@
 import { isMailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
+import { unlessAborted } from '../../../wait.js';
 import { endpoint, settingsOf } from '../account/fields.js';
-import { unlessAborted } from '../session/abort.js';
 import { paced } from '../session/commandPace.js';
 import { loginTurn, NO_LOGINS, type Logins } from '../session/loginTurn.js';
 import { connectSieve, type Sieve } from './connection.js';

@@ -1,6 +1,6 @@
 import { MailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
-import { unlessAborted } from '../session/abort.js';
+import { unlessAborted } from '../../../wait.js';
 import type { Endpoint } from '../account/fields.js';
 import { tokenOf } from '../session/imapPool.js';
 import { passing } from '../session/refusal.js';
