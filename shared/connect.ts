@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createClient, type Client, type Host } from './client.js';
-import { MailError } from './errors.js';
+import { invalidField } from './errors.js';
 import { flag, number, type Fields } from './fields.js';
 import type { HttpRequest } from './http.js';
 import { pacerFor } from './pace.js';
@@ -45,7 +45,7 @@ export function checkAccount(provider: Provider, account: Readonly<Record<string
   const values = validate(fields, Object.fromEntries(Object.entries(account).filter(([name]) => Object.hasOwn(fields, name))));
   if (typeof values.baseUrl === 'string' && crossesReadable(values.baseUrl) && values.plainHttp !== true) {
     const message = `The base address begins with http://, so keys and mail would cross the network readable. Use https://, or switch on ${PLAIN_HTTP.label}.`;
-    throw new MailError('invalid_input', message, { issues: [{ field: 'baseUrl', message }] });
+    throw invalidField('baseUrl', message);
   }
   return values;
 }

@@ -70,3 +70,6 @@ export function nextStep(error: MailError): string {
     case 'protocol': return 'The answer could not be understood; check the base address of the account, then report it.';
   }
 }
+
+/** What is said of one field of the input, before anything was sent. */
+export const invalidField = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });

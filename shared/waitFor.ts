@@ -1,6 +1,6 @@
 import type { Client } from './client.js';
 import { connect } from './connect.js';
-import { isMailError, MailError } from './errors.js';
+import { invalidField, isMailError, MailError } from './errors.js';
 import { codesIn, linksIn, type Link } from './links.js';
 import { providerById } from './registry.js';
 import type { Message } from './vocabulary.js';
@@ -38,16 +38,14 @@ const POLL = 1_000;
  */
 export async function waitFor(whose: Whose, wanted: Wanted): Promise<Arrived> {
   const { within = USUAL, since = Date.now() - LOOKS_BACK, folder } = wanted, from = new Date(since);
-  if (!(within > 0 && within <= LONGEST)) throw wrong('within', `within is to be 1 to ${LONGEST} milliseconds.`);
-  if (Number.isNaN(from.getTime())) throw wrong('since', 'since is no date.');
+  if (!(within > 0 && within <= LONGEST)) throw invalidField('within', `within is to be 1 to ${LONGEST} milliseconds.`);
+  if (Number.isNaN(from.getTime())) throw invalidField('since', 'since is no date.');
   const stop = new AbortController(), timer = setTimeout(() => stop.abort(), within);
   try {
     const own = !('call' in whose), client = own ? connect(providerById(whose.provider), whose.account, { signal: stop.signal }) : whose;
     return await arrived(client, wanted, from, stop.signal, own, folder === undefined ? {} : { folders: [folder] });
   } finally { clearTimeout(timer); stop.abort(); }
 }
-
-const wrong = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
 
 const FEED = 'messageReceived';
 /** `own`: the client ends with the signal, so that it may be left to listen. */

@@ -1,4 +1,4 @@
-import { MailError } from '../../errors.js';
+import { invalidField } from '../../errors.js';
 import { choice, flag, list, time, type Field, type Fields } from '../../fields.js';
 import { id } from './api.js';
 
@@ -73,8 +73,7 @@ const authorizationMeta = flag('Provide Authorization Meta', {
 
 function range(from: string | undefined, to: string | undefined, label: string, field: string): string | undefined {
   if (from && to && from > to) {
-    const message = `${label} To lies before ${label} From.`;
-    throw new MailError('invalid_input', message, { issues: [{ field, message }] });
+    throw invalidField(field, `${label} To lies before ${label} From.`);
   }
   return from || to ? `${from ?? 'neginf'}..${to ?? 'inf'}` : undefined;
 }

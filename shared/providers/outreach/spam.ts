@@ -1,5 +1,5 @@
 import { attributesOf } from '../../codecs/jsonApi.js';
-import { MailError } from '../../errors.js';
+import { invalidField, MailError } from '../../errors.js';
 import { text } from '../../fields.js';
 import { base, path } from '../../url.js';
 import { operation, type Context, type Operations } from '../../provider.js';
@@ -50,7 +50,7 @@ const rewrite = (ctx: Context, of: string, wanted: string, change: (exclusions: 
     if (after === undefined) return { id: wanted, outcome: 'done', native: {} };
     if (after.length > LONGEST) {
       const message = `The exclusions of a mailbox may have ${LONGEST} characters; with this pattern there would be ${after.length}.`;
-      throw new MailError('invalid_input', message, { issues: [{ field: 'pattern', message }] });
+      throw invalidField('pattern', message);
     }
     const now = await read(ctx, of);
     if (now.exclusions !== before.exclusions || now.updatedAt !== before.updatedAt) {

@@ -1,11 +1,11 @@
 import { flag, list, onWire, text } from '../../fields.js';
-import { MailError } from '../../errors.js';
+import { invalidField, MailError } from '../../errors.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 import { path, query } from '../../url.js';
 import { api, needed, unwrapped } from './api.js';
-import { domain, domainPath, oneFilter, refused, search, wiki } from './target.js';
+import { domain, domainPath, oneFilter, search, wiki } from './target.js';
 
 const DOCS = wiki('Domain');
 /** A mail domain; its name is its id. */
@@ -51,7 +51,7 @@ export const domains = {
       referenceNumber: text('Reference Number', { help: 'The number the reseller gave to the customer. Not together with Customer.' }),
     },
     async run(ctx, { customer, referenceNumber }) {
-      if ((customer === undefined) === (referenceNumber === undefined)) throw refused('customer', 'Give either Customer or Reference Number.');
+      if ((customer === undefined) === (referenceNumber === undefined)) throw invalidField('customer', 'Give either Customer or Reference Number.');
       const answer = await api(ctx).get(customer === undefined ? `/customers${query({ referenceNumber })}` : path`/customers/${customer}`, '');
       const [one] = 'customers' in answer ? unwrapped(answer.customers) as Native[] : [answer];
       if (!one) throw new MailError('not_found', `There is no customer with the reference number ${referenceNumber}.`);

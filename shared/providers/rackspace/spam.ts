@@ -1,3 +1,4 @@
+import { invalidField } from '../../errors.js';
 import { isIP } from 'node:net';
 import { parseAddress } from '../../address.js';
 import { choice, flag, list, number, onWire, text } from '../../fields.js';
@@ -6,7 +7,7 @@ import { operation, type Context, type Operations } from '../../provider.js';
 import type { Native, SpamEntry, SpamList } from '../../vocabulary.js';
 import { api, needed, readBack, unreadable, unwrapped } from './api.js';
 import { rsMailbox } from './rsMailbox.js';
-import { domain, domainPath, mailbox as exchangeMailbox, mailboxPath, refused, something, wiki } from './target.js';
+import { domain, domainPath, mailbox as exchangeMailbox, mailboxPath, something, wiki } from './target.js';
 
 const DOCS = wiki('Exchange_Mailbox_Spam'), RS_DOCS = wiki('Rackspace_Mailbox_Spam'), DOMAIN_DOCS = wiki('Domain_Spam');
 
@@ -49,11 +50,11 @@ function isIpEntry(text: string): boolean {
 /** Mistakes that are certain in what is added. What is removed stands in the vendor's list already, so that it is sent as it stands. */
 function checkValue(list: SpamList, text: string, field: string): void {
   if (list === 'blockedIps' || list === 'allowedIps') {
-    if (!isIpEntry(text)) throw refused(field, `"${text}" is not an IP address, such as 192.0.2.1, nor a range, such as 192.0.2.% or 192.0.2.0/24.`);
+    if (!isIpEntry(text)) throw invalidField(field, `"${text}" is not an IP address, such as 192.0.2.1, nor a range, such as 192.0.2.% or 192.0.2.0/24.`);
   } else if (isIpEntry(text)) {
-    throw refused(field, `"${text}" is an IP address; it belongs in the list of ${list === 'blockedSenders' ? 'blocked' : 'allowed'} IP addresses.`);
+    throw invalidField(field, `"${text}" is an IP address; it belongs in the list of ${list === 'blockedSenders' ? 'blocked' : 'allowed'} IP addresses.`);
   } else if (!SENDER.test(text) && parseAddress(text)?.email !== text) {
-    throw refused(field, `"${text}" is neither an e-mail address nor a domain.`);
+    throw invalidField(field, `"${text}" is neither an e-mail address nor a domain.`);
   }
 }
 
@@ -76,7 +77,7 @@ async function editMany(ctx: Context, at: string, list: SpamList, input: { addLi
   for (const one of input.addList ?? []) checkValue(list, one, 'addList');
   // The vendor parts what is sent at the commas.
   const parted = input.removeList?.find(one => one.includes(','));
-  if (parted !== undefined) throw refused('removeList', `"${parted}" holds a comma, so it can only be removed by itself, with Remove.`);
+  if (parted !== undefined) throw invalidField('removeList', `"${parted}" holds a comma, so it can only be removed by itself, with Remove.`);
   await api(ctx).write('PUT', `${at}/spam/${listName(ctx, list)}`, onWire(edits, input));
   return { native: {} };
 }
@@ -120,7 +121,7 @@ const DETAILS = Object.values(GROUPS).flat();
 function checkHandling(way: unknown, given: Native): void {
   const allowed = GROUPS[String(way)] ?? [];
   const stray = DETAILS.find(name => given[name] !== undefined && !allowed.includes(name));
-  if (stray) throw refused(stray, `${handling[stray as keyof typeof handling].label} does not go with the spam handling ${String(way)}.`);
+  if (stray) throw invalidField(stray, `${handling[stray as keyof typeof handling].label} does not go with the spam handling ${String(way)}.`);
 }
 /** Everything of the chosen handling, from the input or else as it is now: clients have seen values that were left out change. */
 function wholeHandling(given: Native, now: Native): Native {
@@ -129,7 +130,7 @@ function wholeHandling(given: Native, now: Native): Native {
   const whole: Native = { spamHandling: way };
   for (const name of GROUPS[String(way)] ?? []) { const one = given[name] ?? now[name]; if (one !== null && one !== '') whole[name] = one; }
   if (way === 'toAddress' && whole.spamForwardingAddress === undefined) {
-    throw refused('spamForwardingAddress', 'Spam Forwarding Address is required with the spam handling To Address.');
+    throw invalidField('spamForwardingAddress', 'Spam Forwarding Address is required with the spam handling To Address.');
   }
   return onWire(handling, whole);
 }
@@ -137,7 +138,7 @@ const section = (native: Native, name: string): Native => typeof native[name] ==
 
 /** Refuses an owner that is given and removed at once. */
 function oneOwner(input: Native, owner: string, remove: string): void {
-  if (input[owner] !== undefined && input[remove] === true) throw refused(remove, 'A quarantine owner cannot be given and removed at once.');
+  if (input[owner] !== undefined && input[remove] === true) throw invalidField(remove, 'A quarantine owner cannot be given and removed at once.');
 }
 
 /** Settings as every settings operation gives them; `id` is what they belong to. */
@@ -213,7 +214,7 @@ export const spam = {
     input: { mailbox: exchangeMailbox, ...settings },
     async run(ctx, { mailbox: address, ...input }) {
       if (input.filterlevel === 'off' && input.sendtodomainquarantine) {
-        throw refused('sendtodomainquarantine', 'Send to Domain Quarantine cannot be on while Filter Level is off.');
+        throw invalidField('sendtodomainquarantine', 'Send to Domain Quarantine cannot be on while Filter Level is off.');
       }
       oneOwner(input, 'quarantineowner', 'removeQuarantineOwner');
       return put(ctx, address, mailboxPath(address), onWire(settings, input));

@@ -1,4 +1,4 @@
-import { MailError } from '../../errors.js';
+import { invalidField, MailError } from '../../errors.js';
 import { choice, list, text } from '../../fields.js';
 import { path } from '../../url.js';
 
@@ -19,7 +19,7 @@ export const search = (lookedAt: string) => ({
 
 /** The vendor refuses both filters at once; so do we, before the request. */
 export function oneFilter(filters: { startswith?: string; contains?: string }): void {
-  if (filters.startswith !== undefined && filters.contains !== undefined) throw refused('contains', 'Contains cannot be combined with Starts With.');
+  if (filters.startswith !== undefined && filters.contains !== undefined) throw invalidField('contains', 'Contains cannot be combined with Starts With.');
 }
 
 export const columns = <const C extends Record<string, string>>(choices: C) =>
@@ -43,7 +43,6 @@ export function mailboxPath(address: string, service: Service = 'exchange'): str
 }
 
 /** An error in one field, found before any request. */
-export const refused = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
 
 /** Refuses a change that changes nothing: sent, it would cost one of the few writes a minute and do nothing good. */
 export function something(changes: Readonly<Record<string, unknown>>): void {

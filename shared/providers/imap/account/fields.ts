@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { parseAddress } from '../../../address.js';
-import { MailError } from '../../../errors.js';
+import { invalidField, MailError } from '../../../errors.js';
 import { choice, list, number, text, type Values } from '../../../fields.js';
 import { auth, type Context } from '../../../provider.js';
 
@@ -103,7 +103,7 @@ export function settingsOf(ctx: Context): Settings {
   if (found) return found;
   const values = ctx.account as Values<typeof account.fields>;
   const preset: Preset | undefined = values.preset === 'custom' ? undefined : PRESETS[values.preset];
-  const refuse = (field: string, message: string) => { throw new MailError('invalid_input', message, { issues: [{ field, message }] }); };
+  const refuse = (field: string, message: string) => { throw invalidField(field, message); };
   const allowed = allowedOf(values.allowedCertificate, refuse);
   const oauth2 = values.authentication === 'oauth2';
   const side = (name: 'IMAP' | 'SMTP'): Endpoint | undefined => {

@@ -1,4 +1,4 @@
-import { MailError } from '../../../errors.js';
+import { invalidField } from '../../../errors.js';
 import { choice, flag, list, number, text, type Values } from '../../../fields.js';
 import { asksForText, wordFields } from './words.js';
 
@@ -22,5 +22,5 @@ export function withTexts(values: Input): Input {
   if (!asksForText(values) || values.fetch === 'text' || values.fetch === 'full') return values;
   if (values.fetch === 'envelope') return { ...values, fetch: 'text' };
   const message = 'Filters on the text need the text to be fetched: choose Text and HTML, or take the filter away.';
-  throw new MailError('invalid_input', message, { issues: [{ field: 'fetch', message }] });
+  throw invalidField('fetch', message);
 }

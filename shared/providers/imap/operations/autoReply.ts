@@ -1,4 +1,4 @@
-import { MailError } from '../../../errors.js';
+import { invalidField } from '../../../errors.js';
 import { list, number, text, time } from '../../../fields.js';
 import { operation, type Operations } from '../../../provider.js';
 import type { Native, Receipt } from '../../../vocabulary.js';
@@ -11,7 +11,6 @@ import type { StoredReply } from '../sieve/rules.js';
 export interface AutoReply extends Partial<StoredReply> { set: boolean; native: Native }
 
 const DOCS = 'RFC 5230';
-const refused = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
 
 /** The automatic answer to mail that arrives. */
 export const autoReplies = previewing({
@@ -38,7 +37,7 @@ export const autoReplies = previewing({
       from: text('From', { format: 'address', maxLength: 500, help: 'The sender of the reply. Left empty, the server chooses.' }),
     },
     run: async (ctx, { text: words, subject, start, end, days, addresses, html, from }): Promise<Receipt> => {
-      if (start !== undefined && end !== undefined && end <= start) throw refused('end', 'End must be later than Start.');
+      if (start !== undefined && end !== undefined && end <= start) throw invalidField('end', 'End must be later than Start.');
       const own = settingsOf(ctx).own.filter(one => !one.startsWith('@')), all = [...new Set([...own, ...addresses ?? []])];
       const autoReply: StoredReply = { text: words, ...(html === undefined ? {} : { html }), ...(subject === undefined ? {} : { subject }),
         ...(from === undefined ? {} : { from }), days, addresses: all, ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { MailError } from '../../../errors.js';
+import { invalidField, MailError } from '../../../errors.js';
 import { choice, flag, list, number, text, type Values } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Native, Receipt } from '../../../vocabulary.js';
@@ -13,7 +13,6 @@ export interface Rule extends Omit<StoredRule, 'if' | 'then'>, Conditions, Actio
 const DOCS = 'RFC 5228 section 2.9';
 /** More rules than anybody keeps apart. */
 const MOST = 500;
-const refused = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
 
 const texts = (label: string, help: string, example: string) => list(label, text('Text', { maxLength: 500, pattern: '^\\P{Cc}+$' }),
   { group: 'Conditions', maxItems: 200, help, example });
@@ -65,14 +64,14 @@ const withoutEmpty = (values: Record<string, unknown>) =>
 function checkRule(rule: StoredRule): StoredRule {
   const { moveTo, copyTo, redirectTo, reject, discard, markRead, flag: flagged, stop } = rule.then;
   const does = moveTo ?? copyTo ?? redirectTo ?? discard ?? markRead ?? flagged;
-  if (!Object.keys(rule.if).length) throw refused('from', 'A rule needs at least one condition.');
+  if (!Object.keys(rule.if).length) throw invalidField('from', 'A rule needs at least one condition.');
   if (reject !== undefined && does !== undefined) {
-    throw refused('reject', 'A message that is rejected cannot be filed, redirected, marked or discarded as well.');
+    throw invalidField('reject', 'A message that is rejected cannot be filed, redirected, marked or discarded as well.');
   }
-  if (discard && moveTo !== undefined) throw refused('discard', 'A message cannot be discarded and moved to a folder at once.');
-  if ((does ?? reject ?? stop) === undefined) throw refused('moveTo', 'A rule needs at least one action.');
+  if (discard && moveTo !== undefined) throw invalidField('discard', 'A message cannot be discarded and moved to a folder at once.');
+  if ((does ?? reject ?? stop) === undefined) throw invalidField('moveTo', 'A rule needs at least one action.');
   const bad = rule.if.header?.find(one => !/^[!-9;-~]+\s*(:|$)/.test(one));
-  if (bad !== undefined) throw refused('header', `"${bad}" does not begin with the name of a header, such as X-Spam-Flag: YES.`);
+  if (bad !== undefined) throw invalidField('header', `"${bad}" does not begin with the name of a header, such as X-Spam-Flag: YES.`);
   return rule;
 }
 

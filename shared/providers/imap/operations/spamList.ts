@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { parseAddress } from '../../../address.js';
-import { MailError } from '../../../errors.js';
+import { invalidField, MailError } from '../../../errors.js';
 import { choice, text } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Receipt, SpamEntry } from '../../../vocabulary.js';
@@ -22,13 +22,11 @@ const value = text('Value', {
   help: 'An e-mail address or domain, or an IP address or network for the IP list. A percent sign stands for anything, as in @%.example.com or 192.0.2.%.' });
 const gone = text('Value', { required: true, maxLength: 320, example: 'anyone@spam.example', help: 'The entry as the list shows it.' });
 
-const refused = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
-
 /** Refuses a mailbox that is not the one of the account. */
 function checkMailbox(ctx: Context, given: string | undefined): void {
   const { user, own } = settingsOf(ctx), same = (one: string) => one.toLowerCase() === given?.toLowerCase();
   if (given === undefined || [user, ...own].some(same) || !own.some(one => !one.startsWith('@'))) return;
-  throw refused('mailbox', `This account is the mailbox ${own.find(one => !one.startsWith('@'))}, not ${given}.`);
+  throw invalidField('mailbox', `This account is the mailbox ${own.find(one => !one.startsWith('@'))}, not ${given}.`);
 }
 
 /** A domain or a part of one, with `%` for anything, after `@` or not. */
@@ -40,13 +38,13 @@ function checkValue(list: SieveSpamList, entry: string): void {
   if (list === 'blockedIps') {
     const part = networkPart(entry), whole = entry.split('/')[0]!;
     if (part === undefined ? isIP(entry) > 0 : entry.includes('%') || isIP(whole) === 4) return;
-    throw refused('value', /^[\d.]+\/\d+$|:.*\/\d+$|-/.test(entry)
+    throw invalidField('value', /^[\d.]+\/\d+$|:.*\/\d+$|-/.test(entry)
       ? `Rules on a mail server can only block whole parts of an IPv4 network, such as 192.0.2.0/24 or 192.0.%; "${entry}" is no such part.`
       : `"${entry}" is not an IP address, such as 192.0.2.1, nor a network, such as 192.0.2.% or 192.0.2.0/24.`);
   }
-  if (isAddressOrPart(entry)) throw refused('value', `"${entry}" is an IP address; only the list of blocked IP addresses takes those.`);
+  if (isAddressOrPart(entry)) throw invalidField('value', `"${entry}" is an IP address; only the list of blocked IP addresses takes those.`);
   if (!DOMAIN.test(entry) && !PATTERN.test(entry) && parseAddress(entry)?.email !== entry) {
-    throw refused('value', `"${entry}" is neither an e-mail address nor a domain.`);
+    throw invalidField('value', `"${entry}" is neither an e-mail address nor a domain.`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { MailError } from '../../../errors.js';
+import { invalidField, MailError } from '../../../errors.js';
 import type { Sieve } from './connection.js';
 import { refusalOf, SieveRefusal } from './refusal.js';
 import { MOST_SCRIPT, textOf } from './wire.js';
@@ -25,7 +25,7 @@ export async function readScript(sieve: Sieve, name: string): Promise<string> {
   }
 }
 
-const invalid = (message: string) => new MailError('invalid_input', message, { issues: [{ field: 'text', message }] });
+const invalid = (message: string) => invalidField('text', message);
 
 /** Has the server check a script. Throws `invalid_input` with the server's words for one it would refuse. */
 export async function checkScript(sieve: Sieve, text: string): Promise<{ warnings?: string }> {
