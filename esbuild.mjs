@@ -58,6 +58,37 @@ const typesOnce = ({ list, extensions }) => {
     + `for (const [end, types] of Object.entries(${JSON.stringify(others)})) if (types) exports.extensions[end] = types; else delete exports.extensions[end];\n`
     + 'exports.default = { list: exports.list, extensions: exports.extensions };';
 };
+// Node knows the characters of the two-byte charsets, so the library's tables of them are made by its decoder when one is first asked for. What
+// Node alone knows is left out: private characters, and the few that the build finds. Electron has these four as well: its ICU is Chromium's, which
+// is built with them, and it passes Node's own test of them (script/node-disabled-tests.json of Electron does not name it).
+const tablesOfNode = { cp936: 'gbk', cp950: 'big5', eucjp: 'euc-jp', shiftjis: 'shift_jis' };
+const tableOfNode = (label, rows, prefixes, isKnown) => {
+  const decoder = new TextDecoder(label);
+  for (const prefix of prefixes) {
+    for (let lead = 0x81; lead <= 0xfe; lead++) {
+      const bytes = [];
+      for (let trail = 0x40; trail <= 0xfe; trail++) bytes.push(...prefix, lead, trail, 10);
+      let last;
+      decoder.decode(Uint8Array.from(bytes)).split('\n').forEach((character, i) => {
+        const at = Buffer.from([...prefix, lead, 0x40 + i]).toString('hex');
+        if ([...character].length !== 1 || character === '\ufffd' || !isKnown(at, character)) return;
+        if (i - 1 === last) rows[rows.length - 1][1] += character; else rows.push([at, character]);
+        last = i;
+      });
+    }
+  }
+  return rows;
+};
+const madeTable = file => {
+  const rows = requireBuilt(file), name = basename(file, '.json'), iconv = requireBuilt('iconv-lite');
+  const hasPrivate = /\p{Co}/u.test(JSON.stringify(rows)), left = [];
+  const given = [tablesOfNode[name], rows.filter(([at]) => at.length < 3), rows.some(([at]) => at.length > 4) ? [[], [0x8f]] : [[]]];
+  tableOfNode(...structuredClone(given), (at, character) => {
+    if ((hasPrivate || !/\p{Co}/u.test(character)) && iconv.decode(Buffer.from(at, 'hex'), name) !== character) left.push(at);
+    return true;
+  });
+  return `module.exports = (${tableOfNode})(${given.map(one => JSON.stringify(one)).join()}, (at, character) => !${JSON.stringify(left)}.includes(at)${hasPrivate ? '' : ' && !/\\p{Co}/u.test(character)'});`;
+};
 const spare = {
   name: 'spare',
   setup(b) {
@@ -68,6 +99,7 @@ const spare = {
     b.onLoad({ filter: /nodemailer[\\/].*[\\/]mime-types\.js$/ }, () => ({ contents: fileTypes }));
     // Each end of a file's name has its types, and each type its ends: the one is made of the other, but for what differs.
     b.onLoad({ filter: /libmime[\\/].*[\\/]mimetypes\.js$/ }, ({ path }) => ({ contents: typesOnce(requireBuilt(path)) }));
+    b.onLoad({ filter: new RegExp(`iconv-lite[\\\\/]encodings[\\\\/]tables[\\\\/](?:${Object.keys(tablesOfNode).join('|')})\\.json$`) }, ({ path }) => ({ contents: madeTable(path), loader: 'js' }));
     // The IMAP client goes through no proxy of its own.
     b.onLoad({ filter: /imapflow[\\/].*[\\/]proxy-connection\.js$/ }, () => ({ contents: `${never('A proxy', ['proxyConnection'])}export const detachEarlyErrorHandler = () => {};` }));
     // Mail is composed of what is at hand: nothing is fetched for it from an address.

@@ -23,4 +23,23 @@ describe('what is bundled of libraries', () => {
       assert.equal(own[ends.indexOf(end)], type);
     }
   });
+
+  it('charsets of two and three bytes, whose tables are made by Node, are read and written as the library does', () => {
+    type Charsets = typeof import('iconv-lite');
+    const own = load(join(root, 'dist/shared/lazy/iconv-lite.js')) as Charsets, whole = load('iconv-lite') as Charsets;
+    const bytes = Array.from({ length: 256 }, (_, i) => i);
+    const pairs = bytes.filter(lead => lead > 0x7f).flatMap(lead => bytes.map(trail => [lead, trail]));
+    for (const charset of ['gb2312', 'gbk', 'gb18030', 'cp950', 'big5', 'shift_jis', 'euc-jp', 'euc-kr']) {
+      const sequences = [...bytes.map(one => [one]), ...pairs, ...(charset === 'euc-jp' ? pairs.map(pair => [0x8f, ...pair]) : [])];
+      let known = 0;
+      for (const sequence of sequences) {
+        const text = whole.decode(Buffer.from(sequence), charset), shown = `${charset} ${Buffer.from(sequence).toString('hex')}`;
+        assert.equal(own.decode(Buffer.from(sequence), charset), text, shown);
+        if (text.includes('\ufffd')) continue;
+        known += 1;
+        assert.deepEqual(own.encode(text, charset), whole.encode(text, charset), shown);
+      }
+      assert.ok(known > 8_000, charset);
+    }
+  });
 });
