@@ -89,6 +89,11 @@ const madeTable = file => {
   });
   return `module.exports = (${tableOfNode})(${given.map(one => JSON.stringify(one)).join()}, (at, character) => !${JSON.stringify(left)}.includes(at)${hasPrivate ? '' : ' && !/\\p{Co}/u.test(character)'});`;
 };
+const replaced = (text, path, ...changes) => changes.reduce((before, [from, to]) => {
+  const after = before.replace(from, to);
+  if (after === before) throw new Error(`${path} has no ${from} any more: look at what esbuild.mjs changes there.`);
+  return after;
+}, text);
 const spare = {
   name: 'spare',
   setup(b) {
@@ -97,6 +102,9 @@ const spare = {
     // The library's own example key is never used here, and no key belongs into a package.
     b.onLoad({ filter: /smtp-server.*[\\/]tls-options\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, 'utf8')).replace(/-----BEGIN [\s\S]*?-----END [A-Z ]+-----/g, '') }));
     b.onLoad({ filter: /nodemailer[\\/].*[\\/]mime-types\.js$/ }, () => ({ contents: fileTypes }));
+    // To know the codecs of two bytes a charset, it builds one of them, tables and all, when it is loaded. They are also those that have the tables.
+    b.onLoad({ filter: /libmime[\\/].*[\\/]charset\.js$/ }, async ({ path }) => ({ contents: replaced(await readFile(path, 'utf8'), path,
+      [/const DBCS_DECODER = .*;/, ''], ['codec.decoder === DBCS_DECODER', 'codec.decodeTables !== undefined']) }));
     // Each end of a file's name has its types, and each type its ends: the one is made of the other, but for what differs.
     b.onLoad({ filter: /libmime[\\/].*[\\/]mimetypes\.js$/ }, ({ path }) => ({ contents: typesOnce(requireBuilt(path)) }));
     b.onLoad({ filter: new RegExp(`iconv-lite[\\\\/]encodings[\\\\/]tables[\\\\/](?:${Object.keys(tablesOfNode).join('|')})\\.json$`) }, ({ path }) => ({ contents: madeTable(path), loader: 'js' }));

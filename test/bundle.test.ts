@@ -42,4 +42,11 @@ describe('what is bundled of libraries', () => {
       assert.ok(known > 8_000, charset);
     }
   });
+
+  it('no table of characters is built before a charset needs it', () => {
+    for (const name of ['iconv-lite.js', 'libmime.js']) Reflect.deleteProperty(load.cache, join(root, 'dist/shared/lazy', name));
+    load(join(root, 'dist/shared/lazy/libmime.js'));
+    const { _codecDataCache: built } = load(join(root, 'dist/shared/lazy/iconv-lite.js')) as { _codecDataCache: Record<string, unknown> };
+    assert.deepEqual(Object.keys(built).filter(name => !/^utf|^base64|^hex|^_/.test(name)), []);
+  });
 });
