@@ -40,11 +40,13 @@ describe('IMAP: addresses', () => {
     // Dovecot; UW IMAP and Panda (c-client's rfc822.c); Cyrus (message.c).
     for (const [mailbox, host] of [['MISSING_MAILBOX', 'MISSING_DOMAIN'], ['root', 'MISSING_DOMAIN'], ['MISSING_MAILBOX', 'a.example'],
       ['ann', '.SYNTAX-ERROR.'], ['INVALID_ADDRESS', '.SYNTAX-ERROR.'], ['MISSING_MAILBOX_TERMINATOR', '.SYNTAX-ERROR.'], ['ann', '.MISSING-HOST-NAME.'],
-      ['UNEXPECTED_DATA_AFTER_ADDRESS', '.SYNTAX-ERROR.'], ['ann', 'unspecified-domain'], ['ann', ''], ['', 'a.example']] as const) {
+      ['UNEXPECTED_DATA_AFTER_ADDRESS', '.SYNTAX-ERROR.'], ['ann', 'unspecified-domain'], ['ann', ''], ['', 'a.example'],
+      ['mailto', 'SYNTAX_ERROR'], ['j', 'SYNTAX_ERROR'], ['j', 'syntax_error'], ['ann', 'NO_SUCH_DOMAIN'], ['ann', '.NO-HOST.']] as const) {
       assert.equal(addressOf(mailbox, host), undefined, `${mailbox}@${host}`);
     }
     assert.equal(addressOf('ann', 'a.example'), 'ann@a.example');
     assert.equal(addressOf('missing', 'domain.example'), 'missing@domain.example');
+    for (const host of ['app_server', 'LOCALHOST', 'A_B.EXAMPLE', 'MAIL-1']) assert.equal(addressOf('root', host), `root@${host}`, 'a host of a network at home');
   });
 
   it('reads a header field as the field defines it', () => {

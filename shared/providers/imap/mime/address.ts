@@ -6,7 +6,9 @@ import { words } from './decode.js';
  * What servers write into an ENVELOPE where they find no address, which looks like one and is none:
  * Dovecot (imap-envelope.c, message-address.c), c-client behind UW IMAP and Panda (rfc822.c: errhst, BADHOST), Cyrus (message.c).
  */
-const NO_HOST = /^(?:missing_domain|\.syntax-error\.|\.missing-host-name\.|unspecified-domain)$/i;
+const NO_HOST = /^(?:missing_domain|syntax_error|\.[a-z-]+\.|unspecified-domain)$/i;
+/** Words of the same kind that are not known yet: no host has such a name, as it may not have a `_` (RFC 952). */
+const NO_HOST_EITHER = /^[A-Z]+(?:_[A-Z]+)+$/;
 const NO_MAILBOX = /^(?:missing_mailbox|missing_mailbox_terminator|invalid_address|unexpected_data_after_address)$/i;
 
 // Made once: a bundler turns such a pattern into a call that makes it each time.
@@ -17,7 +19,8 @@ const BEFORE = /^[\s,;]+/, BEHIND = /(?<![\s,;>])[\s,;>]+$/;
 /** The address of these two halves; undefined where one is missing, or stands in the place of one that is. */
 export function addressOf(mailbox: string, host: string): string | undefined {
   const local = mailbox.replace(BEFORE, '').trimEnd().replace(/^mailto:/i, ''), domain = host.replace(BEHIND, '').trimStart();
-  if (!local || !domain || NO_HOST.test(domain) || NO_MAILBOX.test(local) || NOT_IN_DOMAIN.test(domain) || NOT_IN_LOCAL.test(local)) return undefined;
+  if (!local || !domain || NOT_IN_DOMAIN.test(domain) || NOT_IN_LOCAL.test(local)) return undefined;
+  if (NO_HOST.test(domain) || NO_HOST_EITHER.test(domain) || NO_MAILBOX.test(local)) return undefined;
   return `${local}@${domain}`;
 }
 

@@ -63,8 +63,9 @@ export function headerFields(bytes: Uint8Array, { raw = false, charset }: { raw?
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), fields: Field[] = [];
   // Most headers are ASCII, and a letter a byte.
   const plain = isAscii(all) && !all.includes(ESC) ? all.toString('latin1') : undefined;
-  for (let at = all.indexOf(BYTE_ORDER) === 0 ? BYTE_ORDER.length : 0; at < all.length && fields.length < MOST_FIELDS;) {
-    const from = at, end = plain === undefined ? fieldEnd(all, at) : plainFieldEnd(plain, at);
+  for (let at = 0; at < all.length && fields.length < MOST_FIELDS;) {
+    const from = plain === undefined && startsWithMark(all, at) ? at + BYTE_ORDER.length : at;
+    const end = plain === undefined ? fieldEnd(all, at) : plainFieldEnd(plain, at);
     at = end;
     const colon = plain === undefined ? all.indexOf(COLON, from) : plain.indexOf(':', from);
     if (colon < 0) break;
@@ -77,8 +78,9 @@ export function headerFields(bytes: Uint8Array, { raw = false, charset }: { raw?
   return fields;
 }
 const COLON = 0x3a, SPACE = 0x20, TAB = 0x09, ESC = 0x1b, NO_NAME = /[^!-9;-~]/;
-/** What some editors put before the first field. */
+/** What some editors put before the first field. Servers put fields of their own before it. */
 const BYTE_ORDER = Buffer.from('\ufeff');
+const startsWithMark = (all: Buffer, at: number): boolean => all[at] === BYTE_ORDER[0] && all.subarray(at, at + BYTE_ORDER.length).equals(BYTE_ORDER);
 
 /** One line of what may be folded. */
 function unfolded(value: string): string {
