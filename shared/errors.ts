@@ -73,3 +73,9 @@ export function nextStep(error: MailError): string {
 
 /** What is said of one field of the input, before anything was sent. */
 export const invalidField = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
+
+/** Refuses a change that changes nothing: sent, it would cost a write and do nothing good. */
+export function something(changes: Readonly<Record<string, unknown>>): void {
+  if (Object.values(changes).some(value => value !== undefined)) return;
+  throw new MailError('invalid_input', 'There is nothing to change: give at least one field beside the target.');
+}

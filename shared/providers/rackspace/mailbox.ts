@@ -1,10 +1,11 @@
+import { something } from '../../errors.js';
 import { flag, number, onWire, text } from '../../fields.js';
 import { map } from '../../pages.js';
 import { path } from '../../url.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import type { Mailbox, Native } from '../../vocabulary.js';
 import { api, needed, readBack, unreadable, unwrapped } from './api.js';
-import { columns, domain, mailbox, mailboxPath, oneFilter, parts, search, servicePath, something, wiki } from './target.js';
+import { columns, domain, mailbox, mailboxPath, oneFilter, parts, search, servicePath, wiki } from './target.js';
 
 const DOCS = wiki('Exchange_Mailbox');
 

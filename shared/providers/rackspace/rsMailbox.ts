@@ -1,9 +1,10 @@
+import { something } from '../../errors.js';
 import { flag, list, number, onWire, text } from '../../fields.js';
 import { map } from '../../pages.js';
 import { operation, type Context, type Operations } from '../../provider.js';
 import { api, readBack } from './api.js';
 import { toMailbox, unread } from './mailbox.js';
-import { columns, domain, mailboxPath, oneFilter, parts, search, servicePath, something, wiki } from './target.js';
+import { columns, domain, mailboxPath, oneFilter, parts, search, servicePath, wiki } from './target.js';
 
 const DOCS = wiki('Rackspace_Mailbox');
 export const rsMailbox = text('Mailbox', {

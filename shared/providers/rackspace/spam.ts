@@ -1,4 +1,4 @@
-import { invalidField } from '../../errors.js';
+import { invalidField, something } from '../../errors.js';
 import { isIP } from 'node:net';
 import { parseAddress } from '../../address.js';
 import { choice, flag, list, number, onWire, text } from '../../fields.js';
@@ -7,7 +7,7 @@ import { operation, type Context, type Operations } from '../../provider.js';
 import type { Native, SpamEntry, SpamList } from '../../vocabulary.js';
 import { api, needed, readBack, unreadable, unwrapped } from './api.js';
 import { rsMailbox } from './rsMailbox.js';
-import { domain, domainPath, mailbox as exchangeMailbox, mailboxPath, something, wiki } from './target.js';
+import { domain, domainPath, mailbox as exchangeMailbox, mailboxPath, wiki } from './target.js';
 
 const DOCS = wiki('Exchange_Mailbox_Spam'), RS_DOCS = wiki('Rackspace_Mailbox_Spam'), DOMAIN_DOCS = wiki('Domain_Spam');
 

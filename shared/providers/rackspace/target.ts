@@ -1,4 +1,4 @@
-import { invalidField, MailError } from '../../errors.js';
+import { invalidField } from '../../errors.js';
 import { choice, list, text } from '../../fields.js';
 import { path } from '../../url.js';
 
@@ -40,12 +40,4 @@ export const servicePath = (name: string, service: Service) => `${domainPath(nam
 export function mailboxPath(address: string, service: Service = 'exchange'): string {
   const { name, domain: place } = parts(address);
   return servicePath(place, service) + path`/mailboxes/${name}`;
-}
-
-/** An error in one field, found before any request. */
-
-/** Refuses a change that changes nothing: sent, it would cost one of the few writes a minute and do nothing good. */
-export function something(changes: Readonly<Record<string, unknown>>): void {
-  if (Object.values(changes).some(value => value !== undefined)) return;
-  throw new MailError('invalid_input', 'There is nothing to change: give at least one field beside the target.');
 }
