@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { ownerOf } from '../nodes/lib/owner.js';
-import { providers, type Operation, type Provider } from '../shared/index.js';
+import { NODES, ownerOf, type NodeName } from '../nodes/lib/owner.js';
+import { title } from '../nodes/lib/words.js';
+import { providers, splitName, type Operation, type Provider } from '../shared/index.js';
 import { reference, table } from '../shared/reference.js';
 import { ORDERS } from './orders.js';
 
@@ -12,7 +13,47 @@ const NODE_TITLES = { mailbox: 'Mailbox', alias: 'Alias', spamList: 'Spam List',
 export function pages(): Map<string, string> {
   const all = new Map(providers.map(provider => [`shared/providers/${provider.id}/REFERENCE.md`, reference(provider)]));
   all.set('shared/providers/ORDERS.md', orders());
+  all.set('README.md', withTable(readFileSync(join(ROOT, 'README.md'), 'utf8')));
+  for (const node of NODES) {
+    const path = `nodes/${NODE_TITLES[node].replace(' ', '')}/${NODE_TITLES[node].replace(' ', '')}.node.json`;
+    all.set(path, withNames(readFileSync(join(ROOT, path), 'utf8'), node));
+  }
   return all;
+}
+
+/** The name of a provider in few words, as people search for it: Rackspace, Scaleway. */
+export const shortName = ({ name }: Provider): string => name.split(' ')[0]!;
+
+/** The README with its table of what each node does at each provider. */
+function withTable(readme: string): string {
+  const head = '| | Mailbox | Alias | Spam List | Send | Sync Trigger |', from = readme.indexOf(head);
+  return from < 0 ? readme : readme.slice(0, from) + whatNodesDo(head) + readme.slice(readme.indexOf('\n\n', from));
+}
+function whatNodesDo(head: string): string {
+  const verbs = (names: string[]) => names.map(name => title(splitName(name)[1]).toLowerCase().replace('ews', 'EWS')).join(', ');
+  const rows = providers.map(({ id, name, operations, feeds }) => {
+    const cells = NODES.map(node => {
+      const own = Object.keys(operations).filter(operation => ownerOf(operation) === node), resources = [...new Set(own.map(one => splitName(one)[0]))];
+      const of = (resource: string) => own.filter(one => splitName(one)[0] === resource);
+      if (!own.length) return '–';
+      if (node === 'send') return own.map(one => title(splitName(one)[1]).toLowerCase()).join(', ');
+      const [first, ...rest] = [...resources].sort((a, b) => Number(b === node) - Number(a === node));
+      return `${title(first!)}: ${verbs(of(first!))}${rest.length ? `. Also: ${rest.map(title).join(', ')}` : ''}`;
+    });
+    return `| [${name}](shared/providers/${id}/REFERENCE.md) | ${[...cells, Object.keys(feeds).map(feed => title(feed).toLowerCase()).join(', ') || '–'].join(' | ')} |`;
+  });
+  return [head, '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+/** What n8n finds a node by, with the name of every provider it offers; what is there keeps its place. */
+function withNames(codex: string, node: NodeName): string {
+  const file = JSON.parse(codex) as { alias: string[] };
+  const offering = providers.filter(({ operations }) => Object.keys(operations).some(name => ownerOf(name) === node)).map(shortName);
+  const missing = offering.filter(name => !file.alias.includes(name));
+  if (!missing.length) return codex;
+  const last = file.alias.findLastIndex(name => offering.includes(name));
+  file.alias.splice(last + 1, 0, ...missing);
+  return `${JSON.stringify(file, null, 2)}\n`;
 }
 
 /** The pages that are missing or differ from what the tables say. */

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { providerById } from '../shared/index.js';
 import { cases } from './contract/cases.js';
 import { startMailServers, type Started } from './demo.js';
 import { installPackage, OWNER, prepareHost, type Host } from './e2e/n8n/host.js';
@@ -7,6 +8,7 @@ import { installN8n } from './e2e/n8n/install.js';
 import { endAll } from './e2e/n8n/processes.js';
 import { activate, credentialType, deactivate, saveCredential, saveWorkflow, signedIn, type WorkflowJson } from './e2e/n8n/workflows.js';
 import { packN8n } from './package.js';
+import { shortName } from './reference.js';
 
 /**
  * `npm start`: n8n with this package, the pretend vendors, credentials for them, and the demo and template workflows. Everything listens on
@@ -16,7 +18,7 @@ import { packN8n } from './package.js';
 const root = join(__dirname, '..'), folder = process.argv.find(arg => arg.startsWith('--folder='))?.slice('--folder='.length) || join(root, '.cache/start');
 const say = (text = '') => process.stdout.write(`${text}\n`);
 
-const nameOf = (id: string) => ({ outreach: 'Outreach', sodium: 'Sodium', rackspace: 'Rackspace', scaleway: 'Scaleway', contextIo: 'Context.IO' })[id] ?? id;
+const nameOf = (id: string) => shortName(providerById(id));
 
 async function main() {
   const stopping: (() => Promise<unknown>)[] = [];

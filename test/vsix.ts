@@ -2,15 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { providers } from '../shared/index.js';
 import { billOfMaterials, notices } from './materials.js';
 import type { Artefact } from './package.js';
+import { shortName } from './reference.js';
 
 /** Packs the VS Code extension: only its own product, with a manifest narrowed to what VS Code reads. */
 const root = join(__dirname, '..'), staging = join(root, '.cache/package-vscode');
 
 const KEPT = ['version', 'displayName', 'publisher', 'license', 'homepage', 'author', 'repository', 'bugs', 'categories', 'icon', 'main', 'l10n',
   'activationEvents', 'extensionKind', 'capabilities', 'contributes'];
-const DESCRIPTION = 'Mailboxes, aliases, spam lists and mail in a tree: administer Outreach, Sodium, Rackspace Email, Scaleway Mailbox, IMAP and Context.IO without leaving the editor';
+const NAMES = providers.map(shortName);
+const DESCRIPTION = `Mailboxes, aliases, spam lists and mail in a tree: administer ${NAMES.slice(0, -1).join(', ')} and ${NAMES.at(-1)!} without leaving the editor`;
 
 /** What is of use here and nowhere else: types and the pictures of the README, which pages fetch from the repository. */
 const NOT_SHIPPED = /\.d\.ts$|\.map$|[\\/](?:media[\\/]\w+|dist[\\/]icons[\\/]mailroom)\.png$/;

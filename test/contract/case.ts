@@ -1,4 +1,4 @@
-import type { Client } from '../../shared/index.js';
+import type { Client, Field } from '../../shared/index.js';
 import type { Vendor } from '../sandbox/vendor.js';
 
 /**
@@ -26,3 +26,8 @@ export interface ProviderCase {
   /** The wait that the sandbox's throttling answer asks for, in seconds, where the vendor gives one. */
   throttleWait?: number;
 }
+
+const UUIDS = ['11111111-2222-4333-8444-555555555555', '66666666-7777-4888-8999-aaaaaaaaaaaa'];
+/** Another value of the same look as a secret: a wrong look would be another mistake. */
+export const otherSecret = (field: Field, value: string) =>
+  field.type === 'text' && field.format === 'uuid' ? UUIDS.find(uuid => uuid !== value)! : [...value].reverse().join('') === value ? `${value}x` : [...value].reverse().join('');

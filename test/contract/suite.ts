@@ -3,7 +3,7 @@ import {
   accountFields, connect, isFile, isMailError, providers, splitName, take,
   type Client, type ConnectOptions, type ErrorCode, type Field, type MailError, type Operation, type Provider, type Vocabulary,
 } from '../../shared/index.js';
-import type { ProviderCase } from './case.js';
+import { otherSecret, type ProviderCase } from './case.js';
 import type { Fault, Reply, Vendor } from '../sandbox/vendor.js';
 
 type Values = Record<string, unknown>;
@@ -68,10 +68,6 @@ function wrongFor(field: Field): unknown {
     case 'list': return [wrongFor(field.of)];
   }
 }
-const UUIDS = ['11111111-2222-4333-8444-555555555555', '66666666-7777-4888-8999-aaaaaaaaaaaa'];
-/** Another value of the same look. */
-const otherSecret = (field: Field, value: string) =>
-  field.type === 'text' && field.format === 'uuid' ? UUIDS.find(uuid => uuid !== value)! : [...value].reverse().join('') === value ? `${value}x` : [...value].reverse().join('');
 
 /** The promises every provider keeps, run over its whole table. Nothing here can be switched off by a case. Call what it returns before the first test. */
 export function contract(provider: Provider, theCase: ProviderCase): () => void {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { IExecuteFunctions, IHttpRequestOptions, INodeExecutionData } from 'n8n-workflow';
+import { accountFields, providerById } from '../../shared/index.js';
+import { otherSecret } from '../contract/case.js';
 import { cases } from '../contract/cases.js';
 import { openEngine, type Engine, type SavedCredential } from '../engine/engine.js';
 import { MAIN_EMAIL, startContextIo } from '../sandbox/contextIo.js';
@@ -25,19 +27,18 @@ describe('credentials', function () {
   };
 
   describe('are tested as a user presses Test', () => {
-    /** A wrong value for each secret, of the same look, since a wrong look is another mistake. */
-    const wrong: Record<string, Record<string, string>> = {
-      rackspace: { secretKey: 'QHOvchm/40czXhJ1OxfxK7jDHr3u', userKey: 'eGbq9/2hcZsRlr1JV1Pj' }, scaleway: { secretKey: '11111111-2222-4333-8444-555555555555' },
-      sodium: { apiKey: 'sodium-sandbox-nobody' }, contextIo: { consumerSecret: 'another-secret-of-somebody', consumerKey: 'nobody' },
-    };
+    /** What else has to be right beside the secrets. */
+    const further: Readonly<Record<string, Record<string, string>>> = { rackspace: { userKey: 'eGbq9/2hcZsRlr1JV1Pj' }, contextIo: { consumerKey: 'nobody' } };
     for (const one of cases.filter(({ token }) => !token)) {
       it(`${one.id}: a good one, a wrong secret, a server that is not there`, async () => {
         const vendor = await one.start(), { type, data } = credentialOf(vendor);
         try {
           assert.deepEqual(await test(type, data), { status: 'OK', message: 'Connection successful!' });
           assert.ok(vendor.seen.length > 0, 'the vendor was asked');
-          assert.ok(Object.keys(wrong[one.id]!).length > 0);
-          for (const [name, value] of Object.entries(wrong[one.id]!)) await refused(type, { ...data, [name]: value }, /unauthorized|forbidden|401|403/i, name);
+          const secrets = Object.entries(accountFields(providerById(one.id))).filter(([name, field]) => field.type === 'text' && field.secret && data[name]);
+          assert.ok(secrets.length > 0);
+          const wrong = { ...Object.fromEntries(secrets.map(([name, field]) => [name, otherSecret(field, String(data[name]))])), ...further[one.id] };
+          for (const [name, value] of Object.entries(wrong)) await refused(type, { ...data, [name]: value }, /unauthorized|forbidden|401|403/i, name);
         } finally { await vendor.close(); }
         await refused(type, data, /ECONNREFUSED|refused/i, 'a closed port');
       });

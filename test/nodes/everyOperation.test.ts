@@ -140,7 +140,7 @@ describe('every operation of every provider', function () {
       return createClient(provider, { account, send: createSend({ sign }) });
     }
 
-    for (const one of cases) {
+    for (const one of cases.filter(({ id }) => Object.hasOwn(ORDERS, id))) {
       const ordered = (Object.entries(providerById(one.id).operations) as [string, Operation][]).filter(([, { orders }]) => orders?.length);
       it(`${providerById(one.id).name}: every ordered operation`, async () => {
         const client = scripted(one.id), vendor = vendors.get(one.id)!;
