@@ -66,10 +66,20 @@ export function connect<P extends Provider>(provider: P, account: Readonly<Recor
     .filter(([name, value]) => isSecret(provider.auth.fields, name) && typeof value === 'string').map(([, value]) => value as string));
   const known = token && (async (renew?: boolean, refused?: string) => { const now = await token(renew, refused); hidden.add(now); return now; });
   const bearer = async (request: HttpRequest) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${await known!()}` } });
+  // The pair that Basic authentication sends is worth as much as the password in it, so it is hidden like one, encoded once more too.
+  const noted = (signed: HttpRequest): HttpRequest => {
+    const pair = /^Basic (\S+)$/.exec(signed.headers.authorization ?? '')?.[1];
+    if (pair) hidden.add(pair);
+    return signed;
+  };
+  const signing = (request: HttpRequest) => {
+    const signed = signer!(request, whole as never);
+    return 'then' in signed ? signed.then(noted) : noted(signed);
+  };
   const refresh = async (refused: HttpRequest) => { await known!(true, refused.headers.authorization?.slice('Bearer '.length)); };
   const send = createSend({
     ...sending, patienceMs: patience > 0 ? patience * 1000 : undefined,
-    ...(signer ? { sign: request => signer(request, whole as never) } : oauth2 && known ? { sign: bearer, refresh } : {}),
+    ...(signer ? { sign: signing } : oauth2 && known ? { sign: bearer, refresh } : {}),
     pacer: pacerFor(`${accountKey(provider, whole)} ${key}`, { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
   });
   // Operations of providers that sign never see a secret, so none can slip into an address, a body or an error.

@@ -1,13 +1,14 @@
 import type { Provider } from './provider.js';
 import { contextIo } from './providers/contextIo/index.js';
 import { imap } from './providers/imap/index.js';
+import { migadu } from './providers/migadu/index.js';
 import { outreach } from './providers/outreach/index.js';
 import { rackspace } from './providers/rackspace/index.js';
 import { scaleway } from './providers/scaleway/index.js';
 import { sodium } from './providers/sodium/index.js';
 
 /** Every provider by its id, in the order menus show them. */
-const registry = { outreach, sodium, rackspace, scaleway, imap, contextIo };
+const registry = { outreach, sodium, rackspace, scaleway, migadu, imap, contextIo };
 
 /** All providers, in the order menus show them. */
 export const providers: readonly Provider[] = Object.values(registry);

@@ -19,6 +19,7 @@ export class Alias implements INodeType {
       { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { '/provider': ['outreach'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { '/provider': ['scaleway'] } } },
+      { name: 'migaduApi', required: true, displayOptions: { show: { '/provider': ['migadu'] } } },
       { name: 'contextIoApi', required: true, displayOptions: { show: { '/provider': ['contextIo'] } } },
     ],
     properties: nodeProperties('alias'),

@@ -21,6 +21,7 @@ export class Mailbox implements INodeType {
       { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { '/provider': ['scaleway'] } } },
+      { name: 'migaduApi', required: true, displayOptions: { show: { '/provider': ['migadu'] } } },
       { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
       { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
       { name: 'contextIoApi', required: true, displayOptions: { show: { '/provider': ['contextIo'] } } },
