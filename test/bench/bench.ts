@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { realLab } from '../e2e/mail/real.js';
 import type { Figure } from './extension.js';
+import { families } from './families.js';
 import { arrival, backlog, haveDovecot, steps } from './far.js';
 import { lists } from './lists.js';
 import { requests } from './requests.js';
@@ -11,7 +12,7 @@ import { contender, each, inTurns, mb, memory, perMessage, rate, server, table, 
 
 /**
  * `npm run bench`: figures side by side with what users run today, each contender in a process of its own on the same server in one run.
- * `npm run bench -- steps backlog arrival lists requests read many large latency send extension` chooses parts: the first four behind a delay of 50 ms and
+ * `npm run bench -- steps backlog arrival lists requests read families many large latency send extension` chooses parts: the first four behind a delay of 50 ms and
  * with round trips counted. Dovecot and Postfix take part where they are installed and this runs as root. `--messages 2000` makes the backlogs
  * smaller.
  */
@@ -139,6 +140,7 @@ async function main() {
   if (wanted('lists')) await lists();
   if (wanted('requests')) await requests();
   if (wanted('read')) await read();
+  if (wanted('families')) await families(option('messages', 2000));
   if (wanted('many')) await many();
   if (wanted('large')) await large();
   if (wanted('latency')) await latency();
