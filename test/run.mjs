@@ -45,7 +45,7 @@ const run = (program, args, options = {}) => new Promise(resolve => {
 /** A fingerprint of everything the build reads. */
 function sources() {
   const hash = createHash('sha256');
-  const files = ['package.json', 'package-lock.json', 'package.nls.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons', 'l10n', 'test/sandbox', 'test/providers', 'test/contract'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
+  const files = ['package.json', 'package-lock.json', 'package.nls.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons', 'l10n', 'test/sandbox', 'test/providers', 'test/contract', 'test/tools'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
   for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
