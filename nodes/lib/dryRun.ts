@@ -38,7 +38,7 @@ export async function dryRun(client: Client, name: string, operation: Operation,
   const sender = values.from ?? (related.mailbox as Values | undefined)?.email ?? ('from' in operation.input ? own : undefined);
   return {
     dryRun: true, note: unchanged ? 'Everything is like this already.'
-      : [`Would run: ${operation.summary.replace(/\.$/, '')}.`, ...contents(operation, current), 'Nothing was sent but what reads.'].join(' '),
+      : [`Would run: ${operation.summary.replace(/\.$/, '')}.`, ...contents(operation, current), 'Nothing was changed.'].join(' '),
     ...(changes ? { changes } : {}), ...(current ? { current: brief(current) } : {}), ...(entry?.item ? { entry: simple(entry.item) } : {}),
     ...(Object.keys(related).length ? { related: Object.fromEntries(Object.entries(related).map(([key, one]) => [key, brief(one as Values)])) } : {}),
     ...(typeof sender === 'string' ? { from: sender } : {}), ...preview, operation: name, effect: operation.effect,

@@ -14,11 +14,17 @@ export function ownerOf(operation: string): NodeName | undefined {
   return 'mailbox';
 }
 
-/** What most people look for, of the many things that Mailbox can do. */
-const COMMON: ReadonlySet<string> = new Set([
-  ...['list', 'get', 'mark', 'move', 'delete'].map(verb => `message.${verb}`), 'attachment.get', 'folder.list', 'conversation.list', 'thread.list', 'thread.get',
-  'draft.create', 'draft.send', ...['list', 'get', 'create', 'update', 'delete'].flatMap(verb => [`mailbox.${verb}`, `rsMailbox.${verb}`]), 'mailbox.restore',
+/** What most people look for, of the many things that Mailbox can do, in the order of a list of them. */
+const COMMON: readonly string[] = [
+  ...['list', 'get', 'mark', 'move', 'delete'].map(verb => `message.${verb}`), 'conversation.list', 'thread.list', 'draft.create', 'draft.send',
+  'attachment.get', 'folder.list', 'autoReply.set', 'rule.create', 'forwarding.set',
+  ...['mailbox', 'rsMailbox'].flatMap(resource => ['list', 'get', 'create', 'update', 'delete'].map(verb => `${resource}.${verb}`)), 'mailbox.restore',
   'domain.list', 'user.list',
-]);
+];
 /** Whether n8n's list of actions shows an operation; the other nodes are short enough to show all of theirs. */
-export const isCommon = (node: NodeName, operation: string): boolean => node !== 'mailbox' || COMMON.has(operation);
+export const isCommon = (node: NodeName, operation: string): boolean => node !== 'mailbox' || COMMON.includes(operation);
+/** Where an operation, or the first one of a resource, stands among the common ones; behind them all what is none. */
+export function placeAmongCommon(name: string): number {
+  const at = COMMON.findIndex(one => one === name || one.startsWith(`${name}.`));
+  return at < 0 ? COMMON.length : at;
+}

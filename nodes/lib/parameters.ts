@@ -2,7 +2,7 @@ import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providers, splitName, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { bringsContent, contentOptions } from './content.js';
-import { isCommon, ownerOf, type NodeName } from './owner.js';
+import { isCommon, ownerOf, placeAmongCommon, type NodeName } from './owner.js';
 import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
 import { sizeText } from './values.js';
 import { BEFORE_1_1, SINCE_1_1 } from './version.js';
@@ -59,7 +59,8 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
  *   node before it sets the provider, and would forget the operation.
  */
 function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProperties[] {
-  const pairs = [...offering].sort(byMail).flatMap(provider => resourcesOf(node, provider).map(resource => ({ provider, resource })));
+  const pairs = [...offering].sort(byMail).flatMap(provider => [...resourcesOf(node, provider)]
+    .sort((one, other) => placeAmongCommon(one) - placeAmongCommon(other)).map(resource => ({ provider, resource })));
   const resources = [...new Set(pairs.map(({ resource }) => resource))];
   const listed = pairs.map(pair => ({ ...pair, options: menuOf(node, pair.provider, pair.resource, true) })).filter(({ options }) => options.length);
   const never = { provider: [''] };
@@ -83,9 +84,13 @@ function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProper
     hidden({ ...never, resource: resources }),
     ...(elsewhere.length ? [hidden({ provider: [first.id], resource: elsewhere })] : []),
     ...listed.map(({ provider, resource, options }): INodeProperties => ({ ...menu('Operation', 'operation', options),
+      options: byUse(resource, sorted(options)),
       displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] }, hide: { provider: [provider.id] } } })),
   ];
 }
+/** Common operations as people look for them; the others stay as they are. */
+const byUse = (resource: string, options: readonly INodePropertyOptions[]) => [...options]
+  .sort((one, other) => placeAmongCommon(`${resource}.${String(one.value)}`) - placeAmongCommon(`${resource}.${String(other.value)}`));
 /** Where mail is read and moved comes first, unless a notice stands against it; the others follow in the order of the registry. */
 const byMail = (one: Provider, other: Provider) => Number(handlesMail(other)) - Number(handlesMail(one));
 const handlesMail = ({ operations, notice }: Provider) => Object.hasOwn(operations, 'message.move') && !notice;
@@ -147,7 +152,7 @@ function resourceProperties(node: NodeName, provider: Provider, resource: string
       displayOptions: { show: { provider: [provider.id], resource: [resource] } },
     },
     ...merged(consequences(own), show),
-    ...merged(fieldsAlone(provider, own), show),
+    ...merged(fieldsAlone(node, provider, own), show),
     ...(asksIn(node, provider, resource) ? sendAndWaitProperties(provider) : []),
     ...agentProperties(own, show),
     ...listProperties(verbs, show),
@@ -169,17 +174,20 @@ const consequences = (own: Own) => own.flatMap(([name, operation]) => {
 
 /**
  * What an operation acts on stands first, whatever other operations share; then what else is required, then what makes
- * a mail.
+ * a mail. A form with an order of its own has that.
  */
-function fieldsAlone(provider: Provider, own: Own) {
+function fieldsAlone(node: NodeName, provider: Provider, own: Own) {
+  const picked = new Set(offered(node, provider).flatMap(([, { input }]) => Object.keys(input).filter(key => isPicked(provider, input[key]!))));
   const place = (name: string, key: string, field: Field) => {
+    if (Object.hasOwn(IN_FORM, name)) return IN_FORM[name]!.indexOf(key);
     if (isPicked(provider, field) && (field.required || !makesMail(name))) return 0;
     return field.required ? 1 : 2 + MAIL.indexOf(key);
   };
   return own.flatMap(([name, operation]) => Object.entries(operation.input)
     .filter(([key, field]) => standsAlone(name, key, field))
     .flatMap(([key, field]) => {
-      const property = { ...parameter(provider, key, field, field.required === true), ...where(name, key) };
+      const single = parameter(provider, key, field, field.required === true);
+      const property = { ...picked.has(key) ? asPicker(single) : single, ...where(name, key) };
       return withSource(key, field, property)
         .map(one => ({ verb: verbOf(name), place: place(name, key, field), property: one }));
     }))
@@ -261,7 +269,7 @@ export const menu = (displayName: string, name: string, options: INodePropertyOp
   ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
 
 /** The provider that a new node begins with: where mail is read, else the first of the registry. */
-const firstOf = (offering: readonly Provider[]): Provider => offering.find(handlesMail) ?? offering[0]!;
+export const firstOf = (offering: readonly Provider[]): Provider => offering.find(handlesMail) ?? offering[0]!;
 
 /** The menu of providers; twice where nodes of the first version began with another one. */
 function providerMenus(offering: readonly Provider[]): INodeProperties[] {
@@ -286,10 +294,18 @@ function option(name: string, value: string, help?: string): INodePropertyOption
 
 /** What makes a mail, in the order of a form: nobody sends or drafts without a look at it, though a provider may do without. */
 const MAIL = ['kind', 'message', 'to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'attachments'];
-/** Whether a field stands in the form by itself, not in the collection of further fields: it is required, what is acted on, or what makes a mail. */
+/** What belongs to an operation as the text to a mail, in the order of its form: without it the form would show hardly anything. */
+const IN_FORM: Readonly<Record<string, readonly string[]>> = {
+  'autoReply.set': ['subject', 'text', 'start', 'end'],
+  'forwarding.set': ['addresses', 'keep'],
+  'rule.create': ['name', 'from', 'to', 'subject', 'moveTo', 'markRead'],
+  'script.put': ['script', 'text', 'activate'],
+};
+const inForm = (operation: string): readonly string[] => makesMail(operation) ? MAIL : Object.hasOwn(IN_FORM, operation) ? IN_FORM[operation]! : [];
+/** Whether a field stands in the form by itself, not in the collection of further fields: it is required, what is acted on, or belongs to the form. */
 export const standsAlone = (operation: string, name: string, field: Field): boolean => {
   const [resource, verb] = splitName(operation);
-  return field.required === true || (name === resource && verb !== 'list') || (makesMail(operation) && MAIL.includes(name));
+  return field.required === true || (name === resource && verb !== 'list') || inForm(operation).includes(name);
 };
 const makesMail = (operation: string) => ownerOf(operation) === 'send' || operation === 'draft.create';
 
@@ -379,6 +395,17 @@ const sized = (common: Pick<INodeProperties, 'displayName' | 'name'> & { descrip
   description: [common.description?.replace(/^In bytes$/, '').replace(/, in bytes,/, ''), 'A size such as 500 KB or 5 MB'].filter(Boolean).map(one => one!.replace(/\.$/, ''))
     .join('. ').replace(/(\..*[^.])$/s, '$1.'),
 });
+
+/**
+ * Text whose name elsewhere in the node stands for a picker. n8n keeps the value of a name when another operation is chosen, and would show what was
+ * picked there as "[object Object]"; a picker with no list shows it as text.
+ */
+function asPicker(property: INodeProperties): INodeProperties {
+  if (property.type !== 'string' || property.typeOptions) return property;
+  const { placeholder, default: value, ...rest } = property;
+  return { ...rest, type: 'resourceLocator', default: { mode: 'id', value: value as string },
+    modes: [{ displayName: 'Text', name: 'id', type: 'string', ...(placeholder ? { placeholder } : {}) }] };
+}
 
 function picker(common: Pick<INodeProperties, 'displayName' | 'name' | 'description'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
   // The ways to choose say as much, and an ID is only one of them.

@@ -2,17 +2,18 @@ import type { INodeProperties } from 'n8n-workflow';
 import { providers, type Feed, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { afterSuccessProperties } from './afterSuccess.js';
-import { byIdOnly, menu, parameter, providerChoice } from './parameters.js';
+import { byIdOnly, firstOf, menu, parameter, providerChoice } from './parameters.js';
 import { picksSeveral } from './severalPicker.js';
 import { describe, title } from './words.js';
 
 /** The providers that have news to follow. */
 const feedProviders = (): readonly Provider[] => providers.filter(provider => Object.keys(provider.feeds).length > 0);
 
-/** All parameters of Sync Trigger, derived from the feeds. */
-export function triggerProperties(): INodeProperties[] {
+/** All parameters of Sync Trigger, derived from the feeds; `listed` for the node of the same kind that n8n's editor lists under Mailbox. */
+export function triggerProperties({ listed = false } = {}): INodeProperties[] {
   const all = feedProviders();
   return [
+    ...(listed ? [listedEvents(all)] : []),
     ...providerChoice(all, 'Where to look for news'),
     ...signInProperties(all.map(({ id }) => id)),
     CREDENTIALS_HERE,
@@ -24,6 +25,19 @@ export function triggerProperties(): INodeProperties[] {
     optionsProperty(),
   ];
 }
+
+/**
+ * What n8n's editor reads to list the triggers of Mailbox, in a menu that is never shown: the values that would show it hide it. A click sets them, so
+ * the trigger begins with the provider where mail is read, and the event that was clicked.
+ */
+function listedEvents(all: readonly Provider[]): INodeProperties {
+  const { id, feeds } = firstOf(all);
+  const choices = Object.entries(feeds)
+    .map(([name, { summary }]) => ({ name: title(name), value: name, description: describe(summary), action: onEvent(name) }));
+  return { ...menu('Event', 'event', choices, choices[0]!.value), options: choices, displayOptions: { show: { provider: [id] }, hide: { provider: [id] } } };
+}
+/** `messageReceived` -> `On message received`. */
+const onEvent = (name: string) => `On ${title(name).toLowerCase()}`;
 
 /** The choice of what to watch for, and the input of each. */
 function feedProperties(provider: Provider): INodeProperties[] {

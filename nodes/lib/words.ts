@@ -7,7 +7,7 @@ export function title(name: string): string {
   return words.map(word => SPELLED[word.toLowerCase()] ?? word[0]!.toUpperCase() + word.slice(1)).join(' ');
 }
 const SPELLED: Record<string, string> = { ip: 'IP', id: 'ID', url: 'URL', dns: 'DNS', rs: 'Rackspace', ews: 'EWS', html: 'HTML', oauth: 'OAuth' };
-const WHOLE: Record<string, string> = { blackBerry: 'BlackBerry', activeSync: 'ActiveSync' };
+const WHOLE: Record<string, string> = { blackBerry: 'BlackBerry', activeSync: 'ActiveSync', autoReply: 'Automatic Reply' };
 
 /** The name of a verb in a menu; n8n calls lists "Get Many". */
 export const verbTitle = (verb: string) => verb === 'list' ? 'Get Many' : title(verb);

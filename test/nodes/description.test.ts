@@ -132,6 +132,25 @@ describe('node descriptions', () => {
         assert.ok(Object.hasOwn(providers.find(({ id }) => id === provider)!.operations, operation), `${provider} ${operation}`);
       }
       if (node === 'mailbox' || node === 'send') assert.equal(listed[0]!.provider, 'imap');
+      if (node === 'mailbox') assert.equal(listed[0]!.operation, 'message.list', 'what most people look for comes first');
+    }
+  });
+  it('a trigger that is called as Mailbox is, with what it starts on, so that the editor lists it there', () => {
+    // `generateMergedNodesAndActions` and `triggersCategory` of n8n's editor read the name, and a parameter that is labelled "Event".
+    const { name, properties } = nodes.find(one => one.description.name === 'mailboxTrigger')!.description;
+    assert.equal(name.replace('Trigger', ''), 'mailbox');
+    const event = properties.find(({ displayName }) => displayName === 'Event')!;
+    assert.deepEqual([event.name, (event.options as INodePropertyOptions[]).map(one => [one.value, one.action])],
+      ['event', [['messageReceived', 'On message received'], ['messageChanged', 'On message changed']]]);
+    assert.deepEqual(event.displayOptions, { show: { provider: ['imap'] }, hide: { provider: ['imap'] } }, 'never shown in the form');
+  });
+  it('a name that is a picker in one operation is no line of text in another: n8n would show what was picked as "[object Object]"', () => {
+    for (const node of NODES) {
+      const { properties } = nodes.find(n => n.description.name === node)!.description;
+      const names = (property: INodeProperties) => (property.displayOptions?.show?.provider as string[] | undefined ?? []).map(provider => `${provider} ${property.name}`);
+      const picked = new Set(properties.filter(({ type }) => type === 'resourceLocator').flatMap(names));
+      const lines = properties.filter(({ type, typeOptions }) => type === 'string' && !typeOptions?.rows).flatMap(names);
+      assert.deepEqual(lines.filter(one => picked.has(one)), [], node);
     }
   });
 
@@ -227,7 +246,8 @@ describe('node descriptions', () => {
         if ((property.type === 'options' || property.type === 'multiOptions') && !property.typeOptions?.loadOptionsMethod) {
           const options = property.options as INodePropertyOptions[], names = options.map(o => o.name);
           // What the list of actions reads and nobody sees: several resources stand under the name of their provider.
-          const unseen = property.name === 'resource' && property.displayOptions?.show?.provider?.includes('');
+          const listed = property.name === 'operation' && property.displayOptions?.hide !== undefined;
+          const unseen = listed || (property.name === 'resource' && property.displayOptions?.show?.provider?.includes(''));
           if (options.length >= 5 && !unseen) assert.deepEqual(names, [...names].sort((a, b) => a.localeCompare(b, 'en')), `${at}: sorted`);
           if (!unseen) assert.equal(new Set(names).size, names.length, `${at}: no name twice`);
           assert.equal(new Set(options.map(o => o.value)).size, options.length, `${at}: no value twice`);

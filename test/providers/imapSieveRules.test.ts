@@ -31,7 +31,7 @@ const rule = fc.record({
 const rules = fc.record({
   junk: optional(word), blockedSenders: fc.array(fc.oneof(address, word, fc.constant('@%.example'))), blockedIps: fc.array(fc.constantFrom('192.0.2.1', '192.0.2.%', '10.0.0.0/8', '2001:db8::1')),
   allowedSenders: fc.array(address), include: optional(word), uses: fc.subarray(['envelope', 'mailbox']), rules: fc.array(rule, { maxLength: 4 }),
-  autoReply: optional(fc.record({ text, html: optional(text), subject: optional(word), from: optional(address), days: fc.integer({ min: 1, max: 365 }), addresses: fc.array(address), start: optional(time), end: optional(time) })),
+  autoReply: optional(fc.record({ text, html: optional(text), subject: optional(word), from: optional(address), days: fc.integer({ min: 1, max: 365 }), seconds: optional(fc.integer({ min: 1, max: 31_536_000 })), addresses: fc.array(address), start: optional(time), end: optional(time) })),
   forwarding: optional(fc.record({ addresses: fc.array(address), keep: fc.boolean() })),
 }) as unknown as fc.Arbitrary<Rules>;
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown;
@@ -161,7 +161,7 @@ describe('ManageSieve: the script of rules', () => {
         assert.ok(change ? runs === first || runs === last : runs === HAND || runs === first, where);
         assert.equal(texts.get('main'), HAND, where);
         // Whoever looks and does it once more gets there.
-        await block(one.client, value).catch(refused('conflict', /on the list already/));
+        await block(one.client, value).catch(refused('conflict', /already on the list/));
         assert.deepEqual([texts.get(one.scripts.active!), one.scripts.active], [change ? last : first, 'mailroom'], where);
       }));
     });
@@ -414,6 +414,12 @@ describe('ManageSieve: the script of rules', () => {
       assert.match(scripts.texts.get('mailroom')!, /require \["fileinto", "include"\];/);
       await assert.rejects(client.call('autoReply.set', { text: 'Away', end: '2027-01-01T00:00:00Z' }), refused('unsupported', /lacks the extensions "date", "relational", "vacation"/));
       await assert.rejects(client.call('rule.create', { from: ['a'], markRead: true }), refused('unsupported', /lacks the extension "imap4flags"/));
+      await assert.rejects(client.call('autoReply.set', { text: 'Away', seconds: 600 }), refused('unsupported', /lacks the extensions "vacation", "vacation-seconds"/));
+      mail.sieve.options.extensions = undefined;
+      const able = open();
+      await able.client.call('autoReply.set', { text: 'Away', seconds: 600 });
+      assert.match(able.scripts.texts.get('mailroom')!, /^vacation :seconds 600 /m);
+      assert.equal((await able.client.call('autoReply.get', {})).seconds, 600);
     });
 
     it('a server from before RFC 5804, without CHECKSCRIPT, is served as well', async () => {

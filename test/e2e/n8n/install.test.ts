@@ -34,7 +34,7 @@ describe('the package in n8n', function () {
     const { body } = await host.ask('GET', '/types/nodes.json');
     const ours = (body as { name: string; iconUrl: { light: string; dark: string }; communityNodePackageVersion: string }[]).filter(({ name }) => name.startsWith(`${PACKAGE}.`));
     assert.deepEqual(ours.map(({ name }) => name.slice(PACKAGE.length + 1)).sort(),
-      ['alias', 'aliasTool', 'mailbox', 'mailboxTool', 'send', 'sendHitlTool', 'sendTool', 'spamList', 'spamListTool', 'syncTrigger']);
+      ['alias', 'aliasTool', 'mailbox', 'mailboxTool', 'mailboxTrigger', 'send', 'sendHitlTool', 'sendTool', 'spamList', 'spamListTool', 'syncTrigger']);
     for (const { name, iconUrl } of ours) {
       for (const url of [iconUrl.light, iconUrl.dark]) {
         const answer = await host.ask('GET', `/${url}`);

@@ -8,9 +8,12 @@ const root = join(__dirname, '../../..');
 const SIZE = 2600;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
+/** What is installed: the n8n that is tested with, or the oldest one that README promises. */
+const PINNED = join(__dirname, process.env.MAILROOM_N8N === 'oldest' ? 'oldest' : '.');
+
 /** Where the pinned n8n lies: keyed by its lockfile, outside `test/`, so that nothing walks through its 200 000 files by accident. */
 export function n8nHome(): string {
-  const lock = createHash('sha256').update(readFileSync(join(__dirname, 'package-lock.json'))).digest('hex').slice(0, 12);
+  const lock = createHash('sha256').update(readFileSync(join(PINNED, 'package-lock.json'))).digest('hex').slice(0, 12);
   return join(root, `.cache/n8n-${lock}`);
 }
 
@@ -46,11 +49,11 @@ export async function installN8n(home = n8nHome()): Promise<string> {
   const headers = headersOfNode();
   if (process.platform !== 'linux') say(`This was tried on Linux only. On ${process.platform} it needs Node 24 of your own, with its headers, and may stop at the database driver.`);
   const node = process.execPath, env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, NODE_OPTIONS: '' };
-  const version = (JSON.parse(readFileSync(join(__dirname, 'package.json'), 'utf8')) as { dependencies: { n8n: string } }).dependencies.n8n;
-  const wanted = Object.keys((JSON.parse(readFileSync(join(__dirname, 'package-lock.json'), 'utf8')) as { packages: object }).packages).filter(name => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(name)).length;
+  const version = (JSON.parse(readFileSync(join(PINNED, 'package.json'), 'utf8')) as { dependencies: { n8n: string } }).dependencies.n8n;
+  const wanted = Object.keys((JSON.parse(readFileSync(join(PINNED, 'package-lock.json'), 'utf8')) as { packages: object }).packages).filter(name => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(name)).length;
   say(`Installing n8n ${version} once, into ${home.slice(root.length + 1)}: about 400 MB to download, 3 GB on disk, three to six minutes.`);
   mkdirSync(home, { recursive: true });
-  for (const file of ['package.json', 'package-lock.json']) cpSync(join(__dirname, file), join(home, file));
+  for (const file of ['package.json', 'package-lock.json']) cpSync(join(PINNED, file), join(home, file));
   // npm makes the folders of all packages early and fills them for minutes, so what lies on the disk says more than how many there are.
   const onDisk = () => {
     const { status, stdout } = spawnSync('du', ['-sm', modules], { encoding: 'utf8', timeout: 10_000 });

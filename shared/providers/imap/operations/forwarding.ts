@@ -12,7 +12,7 @@ const DOCS = 'RFC 5228 section 4.2, RFC 3894';
 /** Forwarding of mail that arrives. */
 export const forwardings = previewing({
   'forwarding.get': operation({
-    summary: 'Read where mail is forwarded to', effect: 'read', docs: DOCS, input: {},
+    summary: 'Get where mail is forwarded to', effect: 'read', docs: DOCS, input: {},
     doubt: 'Only the forwarding that Mailroom set is known; another script may have one of its own.',
     run: async (ctx): Promise<Forwarding> => {
       const { forwarding } = await rulesOf(ctx);
@@ -31,7 +31,7 @@ export const forwardings = previewing({
     }),
   }),
   'forwarding.clear': operation({
-    summary: 'Stop forwarding', effect: 'write', docs: DOCS, input: {},
+    summary: 'Turn off forwarding', effect: 'write', docs: DOCS, input: {},
     run: async (ctx): Promise<Receipt> => ({ native: await changeRules(ctx, ({ forwarding: _, ...rules }) => rules) }),
   }),
 } satisfies Operations);

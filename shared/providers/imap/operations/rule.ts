@@ -24,8 +24,8 @@ const conditions = {
   subject: texts('Subject Contains', `Parts of the subject. ${ANY}`, 'Invoice'),
   listId: texts('List Contains', `Parts of the name of a mailing list (List-Id). ${ANY}`, 'news.example.com'),
   header: texts('Header Contains', 'A header and what it contains, such as X-Spam-Flag: YES. A name alone stands for any content.', 'X-Spam-Flag: YES'),
-  largerThan: number('Larger Than', { group: 'Conditions', min: 0, max: 2_147_483_647, help: 'The whole message, in bytes.' }),
-  smallerThan: number('Smaller Than', { group: 'Conditions', min: 1, max: 2_147_483_647, help: 'The whole message, in bytes.' }),
+  largerThan: number('Larger Than', { group: 'Conditions', min: 0, max: 2_147_483_647, unit: 'bytes', help: 'The whole message, in bytes.' }),
+  smallerThan: number('Smaller Than', { group: 'Conditions', min: 1, max: 2_147_483_647, unit: 'bytes', help: 'The whole message, in bytes.' }),
 };
 const actions = {
   moveTo: folder('Move to Folder', 'Where the message is filed.'),
@@ -141,12 +141,12 @@ export const rules = previewing({
     run: ctx => listed(ctx),
   }),
   'rule.get': operation({
-    summary: 'Read a rule', effect: 'read', docs: DOCS, input: { rule: target },
+    summary: 'Get a rule', effect: 'read', docs: DOCS, input: { rule: target },
     run: async (ctx, { rule }): Promise<Rule> => { const stored = (await rulesOf(ctx)).rules, at = placeOf(stored, rule); return toRule(stored[at]!, at); },
   }),
   'rule.create': operation({
     summary: 'Create a rule for mail that arrives', effect: 'write', docs: DOCS,
-    doubt: 'Forwarding and the automatic answer come before the rules, and the script that was active before behind them.',
+    doubt: 'Forwarding and the automatic reply come before the rules, and the script that was active before behind them.',
     input: {
       ...begins, ...conditions, ...actions, stop: { ...stop, default: true },
       position: number('Position', { min: 1, max: MOST, help: 'Its place among the rules. Left empty, it is the last.' }),

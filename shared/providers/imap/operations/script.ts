@@ -52,7 +52,7 @@ export const scripts = {
     run: ctx => list(ctx),
   }),
   'script.get': operation({
-    summary: 'Read a Sieve script', effect: 'read', docs: 'RFC 5804 section 2.9',
+    summary: 'Get a Sieve script', effect: 'read', docs: 'RFC 5804 section 2.9',
     input: { script },
     run: (ctx, input): Promise<Script> => withSieve(ctx, async sieve => {
       const one = await found(sieve, input.script), content = await readScript(sieve, one.name);

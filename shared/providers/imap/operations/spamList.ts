@@ -63,7 +63,7 @@ async function add(ctx: Context, list: SieveSpamList, entry: string): Promise<Re
   checkValue(list, entry);
   const native = await changeRules(ctx, async (rules, at) => {
     const there = rules[list].some(one => sameEntry(one, entry));
-    if (there && at.inForce) throw new MailError('conflict', `"${entry}" is on the list already.`);
+    if (there && at.inForce) throw new MailError('conflict', `"${entry}" is already on the list.`, { advice: 'There is nothing to do.' });
     const junk = list === 'allowedSenders' ? rules.junk : rules.junk ?? await junkFolder(ctx, at);
     return { ...rules, ...(junk === undefined ? {} : { junk }), [list]: there ? rules[list] : [...rules[list], entry] };
   });

@@ -18,9 +18,9 @@ export interface Actions {
   markRead?: true; flag?: true; copyTo?: string; moveTo?: string; redirectTo?: string[]; reject?: string; discard?: true; stop?: true;
 }
 export interface StoredRule { id: string; name: string; enabled: boolean; match: 'all' | 'any'; if: Conditions; then: Actions }
-/** An answer to whoever writes: at most one in `days` to each sender, from `start` and before `end` (ISO 8601, UTC). */
+/** An answer to whoever writes: at most one to each sender in `days`, or in `seconds` where those are given, from `start` and before `end` (ISO 8601, UTC). */
 export interface StoredReply {
-  text: string; html?: string; subject?: string; from?: string; days: number; addresses: string[]; start?: string; end?: string;
+  text: string; html?: string; subject?: string; from?: string; days: number; seconds?: number; addresses: string[]; start?: string; end?: string;
 }
 export interface StoredForwarding { addresses: string[]; keep: boolean }
 /** Everything that stands in the script. */
@@ -170,7 +170,8 @@ function replyCommands(reply: StoredReply, needs: Set<string>): string[] {
   needs.add('vacation');
   const { start, end } = reply, tests = [...(start ? [timeTest('ge', start)] : []), ...(end ? [timeTest('lt', end)] : [])];
   if (tests.length) { needs.add('date'); needs.add('relational'); }
-  const words = ['vacation', `:days ${reply.days}`, ...(reply.subject === undefined ? [] : [`:subject ${quoted(reply.subject)}`]),
+  if (reply.seconds !== undefined) needs.add('vacation-seconds');
+  const words = ['vacation', reply.seconds === undefined ? `:days ${reply.days}` : `:seconds ${reply.seconds}`, ...(reply.subject === undefined ? [] : [`:subject ${quoted(reply.subject)}`]),
     ...(reply.from === undefined ? [] : [`:from ${quoted(reply.from)}`]), ...(reply.addresses.length ? [`:addresses ${quotedList(reply.addresses)}`] : []),
     reply.html === undefined ? quoted(reply.text) : `:mime ${quoted(alternative(reply.text, reply.html))}`];
   const command = `${words.join(' ')};`;

@@ -50,7 +50,7 @@ const same = (one: Statement, other: Statement): boolean => JSON.stringify(plain
 
 /** Tags with what stands behind them, and what stands without one, as `rules.ts` writes them. */
 interface Given { tags: Record<string, string[] | number | true>; values: string[][] }
-const VALUED = new Set(['days', 'subject', 'from', 'addresses', 'value', 'zone']);
+const VALUED = new Set(['days', 'seconds', 'subject', 'from', 'addresses', 'value', 'zone']);
 function givenOf({ args }: Statement): Given {
   const tags: Given['tags'] = {}, values: string[][] = [];
   const valueOf = (one: Argument | undefined) => !one ? [] : 'strings' in one ? one.strings : 'number' in one ? one.number : [];
@@ -116,7 +116,8 @@ class Reader {
     if (one.name !== 'vacation' || !said) return fails(one, 'this answer is not in the form that Mailroom writes');
     const subject = first('subject'), from = first('from');
     return { ...said, ...(subject === undefined ? {} : { subject }), ...(from === undefined ? {} : { from }),
-      days: Number(tags.days ?? 7), addresses: tags.addresses as string[] | undefined ?? [] };
+      days: Number(tags.days ?? 7), ...(tags.seconds === undefined ? {} : { seconds: Number(tags.seconds) }),
+      addresses: tags.addresses as string[] | undefined ?? [] };
   }
 
   private rule(one: Statement, answers: readonly Statement[]): StoredRule {
