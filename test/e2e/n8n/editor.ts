@@ -76,9 +76,15 @@ export async function openEditor(host: Host, home: string, login = { email: OWNE
       }
       await spot('node-creator-search-bar').fill(search);
       await page.locator('[data-test-id="node-creator-item-name"]', { hasText: new RegExp(`^\\s*${node}\\s*$`) }).first().click();
-      const heading = `//*[contains(text(), "${group}")]`, entry = `*[@data-test-id="node-creator-item-name"][normalize-space(.)="${action}"]`;
-      if (group) await page.locator(`xpath=(${heading})[1]/following::${entry}`).first().click();
-      else if (action) await page.locator('[data-test-id="node-creator-item-name"]', { hasText: action }).first().click();
+      const heading = `//*[contains(text(), "${group}")]`, named = `*[@data-test-id="node-creator-item-name"][normalize-space(.)="${action}"]`;
+      const entry = group ? page.locator(`xpath=(${heading})[1]/following::${named}`).first() : page.locator('[data-test-id="node-creator-item-name"]', { hasText: action }).first();
+      if (action) {
+        // Where a node has triggers, its actions are folded in for the first node of a workflow.
+        const actions = page.locator('[data-test-id="node-creator-category-item"]:visible', { hasText: /Actions \(/ }).first();
+        await actions.waitFor();
+        await entry.waitFor({ timeout: 2_000 }).catch(() => actions.click());
+        await entry.click();
+      }
       else await page.locator('button', { hasText: 'Add to workflow' }).first().click();
       await opened().waitFor();
     },

@@ -54,8 +54,26 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
     }
     await editor.spot('node-creator-search-bar').fill('mailbox');
     await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: /^\s*Mailbox\s*$/ }).first().click();
+    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: 'On message received' }).first().waitFor();
+    await editor.shot('creator-mailbox-triggers');
+    await editor.page.locator('[data-test-id="node-creator-category-item"]:visible', { hasText: /Actions \(/ }).first().click();
     await editor.page.locator('text=/IMAP and SMTP/').first().waitFor();
     await editor.shot('creator-mailbox');
+  });
+
+  it('a trigger of Mailbox brings the latest message, and starts one execution for a new one', async () => {
+    await editor.newWorkflow();
+    await editor.spot('canvas-plus-button').first().click();
+    await editor.spot('node-creator-search-bar').fill('mailbox');
+    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: /^\s*Mailbox\s*$/ }).first().click();
+    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: 'On message changed' }).first().click();
+    await editor.account('Ann');
+    await editor.shot('mailbox-trigger-added');
+    assert.match(await editor.spot('parameter-input-event').first().locator('input').inputValue(), /Message Changed/, 'the event that was clicked');
+    await editor.choose('event', 'Message Received');
+    await editor.run();
+    await editor.shot('mailbox-trigger-fetched');
+    assert.match((await editor.spot('output-panel').first().textContent())!, /Question 4/);
   });
 
   it('asks by mail, waits over a restart of n8n, decides nothing when the link is opened, and goes on with the answer', async () => {
