@@ -6,8 +6,8 @@ import ts from 'typescript';
 import { credentialTypes } from '../nodes/lib/index.js';
 import { providers, splitName, type Field, type Fields, type Operation, type Provider } from '../shared/index.js';
 import { speaksHttp } from './contract/suite.js';
-import { ORDERS } from './orders.js';
-import { fulfilling, stale } from './reference.js';
+import { ORDERS } from './tools/orders.js';
+import { fulfilling, stale } from './tools/reference.js';
 
 const ROOT = join(__dirname, '..');
 const filesBelow = (folder: string, end = '.ts'): string[] => existsSync(join(ROOT, folder))

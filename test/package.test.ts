@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { billOfMaterials, notices, type Component } from './materials.js';
-import { packN8n, type Artefact } from './package.js';
+import { billOfMaterials, notices, type Component } from './tools/materials.js';
+import { packN8n, type Artefact } from './tools/package.js';
 
 const root = join(import.meta.dirname, '..');
 const fullName = ({ group, name }: Component) => group ? `${group}/${name}` : name;

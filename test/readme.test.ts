@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { providers } from '../shared/index.js';
 import { bytesOf } from '../shared/mailServer/imap/store.js';
-import { shortName, stale } from './reference.js';
+import { shortName, stale } from './tools/reference.js';
 import { startMail } from './sandbox/mail.js';
 import { startScaleway } from './sandbox/scaleway.js';
 

@@ -45,7 +45,7 @@ const run = (program, args, options = {}) => new Promise(resolve => {
 /** A fingerprint of everything the build reads. */
 function sources() {
   const hash = createHash('sha256');
-  const files = ['package.json', 'package-lock.json', 'package.nls.json', 'esbuild.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons', 'l10n', 'test/sandbox', 'test/providers', 'test/contract', 'test/tools'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
+  const files = ['package.json', 'package-lock.json', 'package.nls.json', 'esbuild.mjs', 'test/tools/libraries.mjs', ...['shared', 'nodes', 'credentials', 'extension', 'icons', 'l10n', 'test/sandbox', 'test/providers', 'test/contract'].filter(folder => existsSync(join(root, folder))).flatMap(filesBelow)];
   for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
@@ -89,8 +89,8 @@ const unitTests = () => filesBelow('test').filter(file => file.endsWith('.test.t
 /** Every command: what it is for in one line, the parts it needs, whether it wants `dist/`, and what it runs. Resolves with an exit code. */
 const COMMANDS = {
   help: { says: 'lists these commands', run: help },
-  demo: { says: 'the main job, against simulated vendors on loopback', parts: ['engine'], built: true, run: () => script('test/demo.ts', ...rest) },
-  start: { says: 'n8n with the nodes, credentials and workflows loaded, against the simulated vendors', built: true, run: () => script('test/start.ts', ...rest) },
+  demo: { says: 'the main job, against simulated vendors on loopback', parts: ['engine'], built: true, run: () => script('test/tools/demo.ts', ...rest) },
+  start: { says: 'n8n with the nodes, credentials and workflows loaded, against the simulated vendors', built: true, run: () => script('test/tools/start.ts', ...rest) },
   'demo:vscode': { says: 'a workbench in the browser with the sandbox accounts already there', parts: ['e2e/vscode'], built: true,
     run: () => script('test/e2e/vscode/demo.ts', ...rest) },
   sandbox: { says: 'every simulated vendor, one JSON line each', run: () => script('test/sandbox/start.ts', ...rest) },
@@ -98,20 +98,20 @@ const COMMANDS = {
   test: { says: 'lint, types and every test that needs no other program; file names choose', parts: ['engine'], built: true, run: test },
   lint: { says: 'ESLint alone', run: () => tool('eslint/bin/eslint.js', '.', '--max-warnings', '0', ...rest) },
   types: { says: 'the type check alone', run: async () => await tool('typescript/bin/tsc', '-p', '.') || tool('typescript/bin/tsc', '-p', 'extension/tsconfig.pages.json') },
-  promises: { says: 'the titles of all tests by area; words choose', built: true, run: () => script('test/promises.ts', ...rest) },
+  promises: { says: 'the titles of all tests by area; words choose', built: true, run: () => script('test/tools/promises.ts', ...rest) },
   'test:e2e': { says: 'operations and mail under faults against real mail servers of several families', parts: ['engine'], built: true, run: () => suite('test/e2e/mail') },
   'test:e2e:n8n': { says: 'the packed package in the real n8n, newest or -- oldest', built: true, run: () => rest.includes('oldest') ? oldestN8n() : suite('test/e2e/n8n') },
   'test:e2e:vscode': { says: 'the packed extension in the genuine workbench', parts: ['e2e/vscode'], built: true, run: () => script('test/e2e/vscode/run.ts', ...rest) },
   golden: { says: 'writes test/golden/, the reference pages and the texts to translate anew', built: true,
-    run: async () => await script('test/golden.ts', '--write') || await script('test/reference.ts', '--write') || script('test/l10n.ts', '--write') },
+    run: async () => await script('test/tools/golden.ts', '--write') || await script('test/tools/reference.ts', '--write') || script('test/tools/l10n.ts', '--write') },
   package: { says: 'the n8n package (.tgz) and the extension (.vsix)', parts: ['e2e/vscode'], built: true,
-    run: async () => await script('test/package.ts', ...rest) || script('test/vsix.ts', ...rest) },
+    run: async () => await script('test/tools/package.ts', ...rest) || script('test/tools/vsix.ts', ...rest) },
   bench: { says: 'figures side by side with what users run today; words choose', parts: ['bench', 'e2e/vscode'], built: true, run: () => script('test/bench/bench.ts', ...rest) },
   'bench:n8n': { says: 'what the package costs an n8n', built: true, run: () => script('test/bench/n8n.ts', ...rest) },
   chaos: { says: 'faults of a seed over all operations and mail: -- --seed N --minutes M', built: true, run: () => script('test/chaos/run.ts', ...rest) },
   guards: { says: 'takes each listed guard out and runs the tests that must notice; words choose', run: () => script('test/guards/run.ts', ...rest) },
   mutation: { says: 'Stryker over the checks; words choose', parts: ['mutation'], run: () => script('test/mutation/run.ts', ...rest) },
-  corpus: { says: 'reads every .eml and mbox below a folder and compares with other parsers: -- FOLDER', built: true, run: () => script('test/corpus.ts', ...rest) },
+  corpus: { says: 'reads every .eml and mbox below a folder and compares with other parsers: -- FOLDER', built: true, run: () => script('test/tools/corpus.ts', ...rest) },
 };
 
 process.exitCode = await perform(command);
@@ -149,5 +149,5 @@ async function test() {
     const [lint, types] = await Promise.all([perform('lint'), perform('types')]);
     if (lint || types) return fail(`${[lint && 'Lint', types && 'Types'].filter(Boolean).join(' and ')} failed; the tests were not run.`);
   }
-  return mocha('--timeout', '60000', '--require', join(root, 'test/seed.ts'), ...(rest.length ? [] : ['--parallel', '--jobs', '2']), ...(rest.length ? rest : unitTests()));
+  return mocha('--timeout', '60000', '--require', join(root, 'test/tools/seed.ts'), ...(rest.length ? [] : ['--parallel', '--jobs', '2']), ...(rest.length ? rest : unitTests()));
 }

@@ -123,7 +123,7 @@ async function postfix() {
 
 /** The extension against its budget. The tree is measured in a process of its own; the workbench is installed when it is missing. */
 async function extension() {
-  const { measureSizes } = await import('./extension.js'), { measureWorkbench } = await import('./workbench.js'), { buildVsix } = await import('../vsix.js');
+  const { measureSizes } = await import('./extension.js'), { measureWorkbench } = await import('./workbench.js'), { buildVsix } = await import('../tools/vsix.js');
   const vsix = buildVsix().file;
   const child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', '--disable-warning=ExperimentalWarning', '-e', `require(${JSON.stringify(join(__dirname, 'extension.ts'))}).measureTree().then(all => console.log(JSON.stringify(all)))`], { stdio: ['ignore', 'pipe', 'inherit'] });
   let last = '[]';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packN8n } from '../package.js';
+import { packN8n } from '../tools/package.js';
 
 /**
  * `npm run bench:n8n`: what the package costs an n8n. Sizes; what n8n evaluates when it starts (credential classes only, see esbuild.mjs); what the

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runDemo, startMailServers, stories, tableRow, workflowFiles, wrapped, type Expected } from '../demo.js';
+import { runDemo, startMailServers, stories, tableRow, workflowFiles, wrapped, type Expected } from '../tools/demo.js';
 import { startVendor, type Vendor } from '../sandbox/vendor.js';
 import type { WorkflowFile } from './engine.js';
 

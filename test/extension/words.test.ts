@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inExtension, inTables } from '../l10n.js';
+import { inExtension, inTables } from '../tools/l10n.js';
 
 const root = join(__dirname, '../..');
 const titles = JSON.parse(readFileSync(join(root, 'package.nls.json'), 'utf8')) as Record<string, string>;

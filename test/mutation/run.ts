@@ -28,9 +28,9 @@ function score({ name, files, tests }: Part, lines?: string): boolean {
   mkdirSync(folder, { recursive: true });
   writeFileSync(config, JSON.stringify({
     mutate: lines ? [`${files[0]}:${lines}`] : files, testRunner: 'mocha', plugins: ['@stryker-mutator/mocha-runner'], coverageAnalysis: 'perTest',
-    mochaOptions: { spec: tests, require: ['tsx/cjs', './test/seed.ts'] },
+    mochaOptions: { spec: tests, require: ['tsx/cjs', './test/tools/seed.ts'] },
     // What is built or installed is of no use to these tests.
-    ignorePatterns: ['**', '!package.json', '!tsconfig.json', '!shared/**', '!test/seed.ts', '!test/core/**', '!test/sandbox/**'],
+    ignorePatterns: ['**', '!package.json', '!tsconfig.json', '!shared/**', '!test/tools/seed.ts', '!test/core/**', '!test/sandbox/**'],
     reporters: ['clear-text'], clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
     thresholds: { high: 95, low: LEAST, break: LEAST }, concurrency: 2, timeoutMS: 20_000, timeoutFactor: 3, ignoreStatic: true, disableTypeChecks: '{shared,test}/**/*.ts',
     tempDirName: '.cache/mutation/tree', cleanTempDir: 'always', allowEmpty: true,

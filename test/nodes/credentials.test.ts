@@ -9,7 +9,7 @@ import { startMail, type Mail } from '../sandbox/mail.js';
 import { startOutreach } from '../sandbox/outreach.js';
 import { startRackspace } from '../sandbox/rackspace.js';
 import type { Vendor } from '../sandbox/vendor.js';
-import { builtCredentials } from '../golden.js';
+import { builtCredentials } from '../tools/golden.js';
 import { credentialOf, line, packageDir } from './workbench.js';
 
 const tested = new Set<string>();

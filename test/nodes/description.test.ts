@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { NodeHelpers, type INodeProperties, type INodePropertyOptions } from 'n8n-workflow';
 import { actionOf, ownerOf, nodeCredentials, NODES, offered, parameter, providersOf, RESERVED, title } from '../../nodes/lib/index.js';
 import { accountFields, providers, type Operation } from '../../shared/index.js';
-import { builtCredentials, builtNodes, golden, kept } from '../golden.js';
+import { builtCredentials, builtNodes, golden, kept } from '../tools/golden.js';
 
 // The lint rules see literals only; what they would say about computed properties is said here.
 const each = (properties: INodeProperties[], look: (property: INodeProperties) => void): void => properties.forEach(property => {

@@ -9,7 +9,7 @@ import { checkAccount, createClient, MailError, providerById, take, type Client,
 import type * as Core from '../../shared/index.js';
 import { cases } from '../contract/cases.js';
 import { openEngine, type Engine, type RunResult } from '../engine/engine.js';
-import { ORDERS } from '../orders.js';
+import { ORDERS } from '../tools/orders.js';
 import type { Vendor } from '../sandbox/vendor.js';
 import { clientOf, credentialOf, fillIn, line, packageDir, type Filled } from './workbench.js';
 

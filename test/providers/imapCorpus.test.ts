@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readCorpus, samplesBelow, told } from '../corpus.js';
+import { readCorpus, samplesBelow, told } from '../tools/corpus.js';
 import { generated } from '../sandbox/generated.js';
 
 describe('IMAP: a corpus', function () {

@@ -9,7 +9,7 @@ import { takeApart } from '../../shared/providers/imap/messages/whole.js';
 import { words } from '../../shared/providers/imap/mime/decode.js';
 import { outline } from '../../shared/providers/imap/mime/structure.js';
 import { envelopeOf, fetchRow } from '../../shared/providers/imap/wire/fetch.js';
-import { differences, judged, viewOf } from '../judges.js';
+import { differences, judged, viewOf } from '../tools/judges.js';
 import { generated } from '../sandbox/generated.js';
 import { bodyStructure, envelope, parseMime } from '../../shared/mailServer/imap/mime.js';
 

@@ -5,7 +5,7 @@ import { startScaleway } from '../../sandbox/scaleway.js';
 import { startRackspace } from '../../sandbox/rackspace.js';
 import type { Vendor } from '../../sandbox/vendor.js';
 import { providers } from '../../../shared/index.js';
-import { stories } from '../../demo.js';
+import { stories } from '../../tools/demo.js';
 import { PACKAGE, type Host } from './host.js';
 import { evaluatedAtStart, theHome, theHost } from './scene.js';
 import { accountOf, byId, credentialType, mail, pick, runWorkflow, saveCredential, saveWorkflow, testCredential, type WorkflowJson } from './workflows.js';

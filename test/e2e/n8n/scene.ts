@@ -1,5 +1,5 @@
 import { after } from 'mocha';
-import { packN8n } from '../../package.js';
+import { packN8n } from '../../tools/package.js';
 import { installPackage, prepareHost, type Host } from './host.js';
 import { installN8n } from './install.js';
 import { endAll, endWithSignals } from './processes.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startMailServers, stories, type Expected, type Started, type World } from '../../demo.js';
+import { startMailServers, stories, type Expected, type Started, type World } from '../../tools/demo.js';
 import { openGate, type Gate } from '../../nodes/workbench.js';
 import { startContextIo } from '../../sandbox/contextIo.js';
 import { bytesOf } from '../../../shared/mailServer/imap/store.js';

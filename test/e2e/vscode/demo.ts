@@ -1,4 +1,4 @@
-import { buildVsix } from '../../vsix.js';
+import { buildVsix } from '../../tools/vsix.js';
 import { openInBrowserServer } from './front.js';
 import { startSandboxes } from './driver.js';
 import { startServer, type Version } from './workbench.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { buildVsix, isReproducible, LARGEST } from '../../vsix.js';
+import { buildVsix, isReproducible, LARGEST } from '../../tools/vsix.js';
 import { accountJourneys } from './accounts.js';
 import { bulkJourneys } from './bulk.js';
 import { startSandboxes, workbench } from './driver.js';

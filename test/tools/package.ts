@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { billOfMaterials, notices } from './materials.js';
 
 /** Builds the n8n package: only its own product, with a manifest narrowed to what n8n and npm read. */
-const root = join(__dirname, '..'), staging = join(root, '.cache/package-n8n');
+const root = join(__dirname, '../..'), staging = join(root, '.cache/package-n8n');
 
 /** The keys of the root manifest that belong to the n8n package; scripts, development and the other product stay behind. */
 const KEPT = ['name', 'version', 'description', 'keywords', 'license', 'homepage', 'author', 'repository', 'bugs', 'engines', 'exports', 'files', 'n8n', 'peerDependencies'];

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { NODES, ownerOf, type NodeName } from '../nodes/lib/owner.js';
-import { title } from '../nodes/lib/words.js';
-import { providers, splitName, type Operation, type Provider } from '../shared/index.js';
-import { reference, table } from '../shared/reference.js';
+import { NODES, ownerOf, type NodeName } from '../../nodes/lib/owner.js';
+import { title } from '../../nodes/lib/words.js';
+import { providers, splitName, type Operation, type Provider } from '../../shared/index.js';
+import { reference, table } from '../../shared/reference.js';
 import { ORDERS } from './orders.js';
 
-const ROOT = join(__dirname, '..');
+const ROOT = join(__dirname, '../..');
 const NODE_TITLES = { mailbox: 'Mailbox', alias: 'Alias', spamList: 'Spam List', send: 'Send' } as const;
 
 /** Every generated page: its path from the root, and what must stand in it. */
@@ -79,7 +79,7 @@ function orders(): string {
   });
   return [
     '# What was ordered, and what does it', '',
-    '<!-- Generated from the operation tables and test/orders.ts. A test compares it with them. -->', '',
+    '<!-- Generated from the operation tables and test/tools/orders.ts. A test compares it with them. -->', '',
     'Every operation of the documents the product was ordered from. "Contract suite" is `test/contract/suite.ts`: it runs each operation, garbles its answer, loses it,',
     'refuses bad input and unknown targets, and sends writes once; the other files name the operation as well.', '',
     ...table(['Vendor', 'Ordered operation', 'Our operation', 'Node', 'Tested by'], rows), '',

@@ -3,14 +3,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { INodeExecutionData } from 'n8n-workflow';
-import { openEngine, type Engine, type NodeRun, type RunResult, type SavedCredential, type WorkflowFile } from './engine/engine.js';
-import { deliver } from './sandbox/contextIo.js';
-import { bytesOf } from '../shared/mailServer/imap/store.js';
-import type { Mail } from './sandbox/mail.js';
-import { sentBy } from './sandbox/sodium.js';
-import type { Vendor } from './sandbox/vendor.js';
+import { openEngine, type Engine, type NodeRun, type RunResult, type SavedCredential, type WorkflowFile } from '../engine/engine.js';
+import { deliver } from '../sandbox/contextIo.js';
+import { bytesOf } from '../../shared/mailServer/imap/store.js';
+import type { Mail } from '../sandbox/mail.js';
+import { sentBy } from '../sandbox/sodium.js';
+import type { Vendor } from '../sandbox/vendor.js';
 
-const here = dirname(fileURLToPath(import.meta.url));
+const here = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** What a step should give. `requests` counts what reached the pretend vendors; `holds` says what is wrong with the items, or nothing. */
 export interface Expected {
@@ -124,7 +124,7 @@ const startSandbox = async (provider: string): Promise<Started> => {
 
 /** IMAP and SMTP with two users; what reached them is commands of the one and messages of the other. `options` are those of the store. */
 export async function startMailServers(options: { uidValidity?: number } = {}): Promise<Started> {
-  const { startMail } = await import('./sandbox/mail.js');
+  const { startMail } = await import('../sandbox/mail.js');
   const users = [{ user: ANN, password: 'ann-secret' }, { user: BOB, password: 'bob-secret' }];
   const mail = await startMail({ users, ...options });
   const [ann, bob] = users.map(({ user, password }) => ({

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { fieldsOf } from '../extension/accounts/store.js';
-import { PAGE_WORDS } from '../extension/webview/messages.js';
-import { plural, title } from '../extension/host/text.js';
-import { providers, splitName, type Field, type Operation } from '../shared/index.js';
+import { fieldsOf } from '../../extension/accounts/store.js';
+import { PAGE_WORDS } from '../../extension/webview/messages.js';
+import { plural, title } from '../../extension/host/text.js';
+import { providers, splitName, type Field, type Operation } from '../../shared/index.js';
 
 /** What the extension says, for translators: `npm run golden` writes it to `l10n/bundle.l10n.json`; a test compares. */
-const root = join(__dirname, '..'), file = join(root, 'l10n/bundle.l10n.json');
+const root = join(__dirname, '../..'), file = join(root, 'l10n/bundle.l10n.json');
 const sources = () => readdirSync(join(root, 'extension'), { recursive: true, encoding: 'utf8' }).filter(one => one.endsWith('.ts')).map(one => join(root, 'extension', one));
 
 /** Every text given to `t`, found in the syntax so that nothing is missed. */

@@ -6,13 +6,13 @@ import Mocha from 'mocha';
  * `npm run promises`: what the tests promise, by area, without running one. Each title is a sentence that begins with what stands above it.
  * `npm run promises -- feed restart` shows only those that hold all these words.
  */
-const words = process.argv.slice(2).map(word => word.toLowerCase());
+const TESTS = join(__dirname, '..'), words = process.argv.slice(2).map(word => word.toLowerCase());
 
-/** Every test file that is written for the runner, by its path from here. */
+/** Every test file that is written for the runner, by its path from `test/`. */
 function testFiles(): string[] {
-  return readdirSync(__dirname, { recursive: true, withFileTypes: true })
+  return readdirSync(TESTS, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile() && entry.name.endsWith('.test.ts') && !entry.parentPath.includes('node_modules'))
-    .map(entry => relative(__dirname, join(entry.parentPath, entry.name))).sort();
+    .map(entry => relative(TESTS, join(entry.parentPath, entry.name))).sort();
 }
 
 /** The titles below a suite, each with what stands above it. */
@@ -24,7 +24,7 @@ const titles = (suite: Mocha.Suite, above: string[] = []): string[] => {
 /** What one file promises; it is loaded, and nothing of it runs. */
 async function promisesOf(file: string): Promise<string[]> {
   const mocha = new Mocha();
-  mocha.addFile(join(__dirname, file));
+  mocha.addFile(join(TESTS, file));
   await mocha.loadFilesAsync();
   return titles(mocha.suite);
 }

@@ -8,7 +8,7 @@ import type { Metafile } from 'esbuild';
  * What the two artefacts are made of: THIRD-PARTY-NOTICES with the licence of everything bundled, and a bill of materials (CycloneDX 1.6).
  * Both are read from what the bundler says it bundled (dist/.metafiles), by CycloneDX's own tool for esbuild.
  */
-const root = join(__dirname, '..');
+const root = join(__dirname, '../..');
 
 interface License { license?: { id?: string; name?: string; text?: { content: string; encoding?: string } }; expression?: string }
 /** A package that is bundled, as the bill of materials names it. */
@@ -76,7 +76,7 @@ function licenceTexts(component: Component): string {
   const texts = (component.evidence?.licenses ?? []).flatMap(({ license }) => license?.text ? [Buffer.from(license.text.content, license.text.encoding === 'base64' ? 'base64' : 'utf8').toString()] : []);
   if (texts.length) return texts.map(text => text.replaceAll('\r\n', '\n').trim()).join('\n\n');
   if (licenceOf(component) === 'MIT' && WITHOUT_TEXT.test(fullName(component))) return mit(component.author ?? `the authors of ${fullName(component)}`);
-  throw new Error(`${fullName(component)} ${component.version ?? ''} (${licenceOf(component)}) comes without the text of its licence. Add it to test/materials.ts.`);
+  throw new Error(`${fullName(component)} ${component.version ?? ''} (${licenceOf(component)}) comes without the text of its licence. Add it to test/tools/materials.ts.`);
 }
 
 /** The text of THIRD-PARTY-NOTICES: each bundled package with its version, its licence and the licence's text, in the order of their names. */

@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { providers } from '../shared/index.js';
+import { providers } from '../../shared/index.js';
 import { billOfMaterials, notices } from './materials.js';
 import type { Artefact } from './package.js';
 import { shortName } from './reference.js';
 
 /** Packs the VS Code extension: only its own product, with a manifest narrowed to what VS Code reads. */
-const root = join(__dirname, '..'), staging = join(root, '.cache/package-vscode');
+const root = join(__dirname, '../..'), staging = join(root, '.cache/package-vscode');
 
 const KEPT = ['version', 'displayName', 'publisher', 'license', 'homepage', 'author', 'repository', 'bugs', 'categories', 'icon', 'main', 'l10n',
   'activationEvents', 'extensionKind', 'capabilities', 'contributes'];

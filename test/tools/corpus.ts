@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { connect, providerById, type Client, type FileValue } from '../shared/index.js';
-import { closeConnections } from '../shared/providers/imap/session/imapPool.js';
-import { accountOf } from './providers/imapAccount.js';
+import { connect, providerById, type Client, type FileValue } from '../../shared/index.js';
+import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { accountOf } from '../providers/imapAccount.js';
 import { differences, judged, NAMED, viewOf } from './judges.js';
-import { startMail, type Mail } from './sandbox/mail.js';
+import { startMail, type Mail } from '../sandbox/mail.js';
 
 /** A message of a corpus, and where it is from. */
 export interface Sample { name: string; source: Buffer }

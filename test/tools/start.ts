@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { providerById } from '../shared/index.js';
-import { cases } from './contract/cases.js';
+import { providerById } from '../../shared/index.js';
+import { cases } from '../contract/cases.js';
 import { startMailServers, type Started } from './demo.js';
-import { installPackage, OWNER, prepareHost, type Host } from './e2e/n8n/host.js';
-import { installN8n } from './e2e/n8n/install.js';
-import { endAll } from './e2e/n8n/processes.js';
-import { activate, credentialType, deactivate, saveCredential, saveWorkflow, signedIn, type WorkflowJson } from './e2e/n8n/workflows.js';
+import { installPackage, OWNER, prepareHost, type Host } from '../e2e/n8n/host.js';
+import { installN8n } from '../e2e/n8n/install.js';
+import { endAll } from '../e2e/n8n/processes.js';
+import { activate, credentialType, deactivate, saveCredential, saveWorkflow, signedIn, type WorkflowJson } from '../e2e/n8n/workflows.js';
 import { packN8n } from './package.js';
 import { shortName } from './reference.js';
 
@@ -15,7 +15,7 @@ import { shortName } from './reference.js';
  * loopback only and ends with Ctrl-C. What was built in the editor is kept in `.cache/start`; `npm start -- --fresh` begins anew, and
  * `-- --folder=…` keeps it elsewhere.
  */
-const root = join(__dirname, '..'), folder = process.argv.find(arg => arg.startsWith('--folder='))?.slice('--folder='.length) || join(root, '.cache/start');
+const root = join(__dirname, '../..'), folder = process.argv.find(arg => arg.startsWith('--folder='))?.slice('--folder='.length) || join(root, '.cache/start');
 const say = (text = '') => process.stdout.write(`${text}\n`);
 
 const nameOf = (id: string) => shortName(providerById(id));
@@ -117,8 +117,8 @@ async function load(host: Host, vendors: Record<string, Started>): Promise<numbe
     // The list shows what was saved last first.
     for (const place of ['templates', 'demo']) {
       const tag = await host.rest('POST', '/tags', { name: place === 'demo' ? 'demo' : 'template' });
-      for (const file of readdirSync(join(__dirname, place)).filter(name => name.endsWith('.json')).sort().reverse()) {
-        const { id } = await saveWorkflow(host, JSON.parse(readFileSync(join(__dirname, place, file), 'utf8')) as WorkflowJson, byProvider);
+      for (const file of readdirSync(join(__dirname, '..', place)).filter(name => name.endsWith('.json')).sort().reverse()) {
+        const { id } = await saveWorkflow(host, JSON.parse(readFileSync(join(__dirname, '..', place, file), 'utf8')) as WorkflowJson, byProvider);
         await host.rest('PATCH', `/workflows/${id}`, { tags: [tag.id] });
         saved++;
       }
