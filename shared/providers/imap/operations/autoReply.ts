@@ -32,7 +32,7 @@ export const autoReplies = previewing({
       end: time('End', { help: 'When replies stop. Left empty, they go on until you turn them off.' }),
       days: number('Days', { default: 7, min: 1, max: 365, help: 'Each sender gets one reply within so many days.' }),
       seconds: number('Seconds', { min: 1, max: 31_536_000,
-        help: 'The same in seconds, instead of days. Few servers have this: it needs the extension "vacation-seconds".' }),
+        help: 'The same in seconds, instead of days. Few servers have this: it needs the extension “vacation-seconds”.' }),
       addresses: list('Addresses', text('Address', { format: 'email' }), { maxItems: 200,
         help: 'Addresses that mail may be sent to, beside those of the account. Mail to none of them gets no reply.' }),
       html: text('HTML', { format: 'html', lines: 6, maxLength: 50_000, help: 'The same with formatting, for programs that show it.' }),
