@@ -39,6 +39,7 @@ export async function dryRun(client: Client, name: string, operation: Operation,
   return {
     dryRun: true, note: unchanged ? 'Everything is like this already.'
       : [`Would run: ${operation.summary.replace(/\.$/, '')}.`, ...contents(operation, current), 'Nothing was changed.'].join(' '),
+    ...(preview && 'difference' in preview ? { difference: preview.difference } : {}),
     ...(changes ? { changes } : {}), ...(current ? { current: brief(current) } : {}), ...(entry?.item ? { entry: simple(entry.item) } : {}),
     ...(Object.keys(related).length ? { related: Object.fromEntries(Object.entries(related).map(([key, one]) => [key, brief(one as Values)])) } : {}),
     ...(typeof sender === 'string' ? { from: sender } : {}), ...preview, operation: name, effect: operation.effect,

@@ -91,7 +91,8 @@ async function runItem(
     const rows = await take(result, limit);
     return wanted ? contentOfEach({ node, client, input, wanted, signal }, rows as Record<string, unknown>[], item) : Promise.all(rows.map(item));
   }
-  const value = told(operation, input, await result);
+  // Where the account is the mailbox, the item names it all the same.
+  const value = told(operation, 'mailbox' in operation.input && !input.mailbox ? { ...input, mailbox: account.own } : input, await result);
   if (wanted) return [await contentOf({ node, client, input, wanted, signal }, value as Record<string, unknown>, item)];
   return Promise.all((Array.isArray(value) ? value : [value]).map(item));
 }

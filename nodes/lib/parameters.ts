@@ -177,7 +177,8 @@ const consequences = (own: Own) => own.flatMap(([name, operation]) => {
  * a mail. A form with an order of its own has that.
  */
 function fieldsAlone(node: NodeName, provider: Provider, own: Own) {
-  const picked = new Set(offered(node, provider).flatMap(([, { input }]) => Object.keys(input).filter(key => isPicked(provider, input[key]!))));
+  const picked = new Map(offered(node, provider).flatMap(([, { input }]) => Object.entries(input)
+    .flatMap(([key, field]) => isPicked(provider, field) ? [[key, field.ref!] as const] : [])));
   const place = (name: string, key: string, field: Field) => {
     if (Object.hasOwn(IN_FORM, name)) return IN_FORM[name]!.indexOf(key);
     if (isPicked(provider, field) && (field.required || !makesMail(name))) return 0;
@@ -187,7 +188,7 @@ function fieldsAlone(node: NodeName, provider: Provider, own: Own) {
     .filter(([key, field]) => standsAlone(name, key, field))
     .flatMap(([key, field]) => {
       const single = parameter(provider, key, field, field.required === true);
-      const property = { ...picked.has(key) ? asPicker(single) : single, ...where(name, key) };
+      const property = { ...(picked.has(key) ? asPicker(single, field, picked.get(key)!) : single), ...where(name, key) };
       return withSource(key, field, property)
         .map(one => ({ verb: verbOf(name), place: place(name, key, field), property: one }));
     }))
@@ -398,13 +399,16 @@ const sized = (common: Pick<INodeProperties, 'displayName' | 'name'> & { descrip
 
 /**
  * Text whose name elsewhere in the node stands for a picker. n8n keeps the value of a name when another operation is chosen, and would show what was
- * picked there as "[object Object]"; a picker with no list shows it as text.
+ * picked there as "[object Object]". So it is a picker here as well, which begins as text.
  */
-function asPicker(property: INodeProperties): INodeProperties {
+function asPicker(property: INodeProperties, field: Field, ref: string): INodeProperties {
   if (property.type !== 'string' || property.typeOptions) return property;
   const { placeholder, default: value, ...rest } = property;
-  return { ...rest, type: 'resourceLocator', default: { mode: 'id', value: value as string },
-    modes: [{ displayName: 'Text', name: 'id', type: 'string', ...(placeholder ? { placeholder } : {}) }] };
+  const by = field.type === 'list' ? 'By ID' : field.type === 'text' && field.format === 'email' ? 'By Address' : 'By Name';
+  return { ...rest, type: 'resourceLocator', default: { mode: 'id', value: value as string }, modes: [
+    { displayName: by, name: 'id', type: 'string', ...(placeholder ? { placeholder } : {}) },
+    { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: ref, searchable: true } },
+  ] };
 }
 
 function picker(common: Pick<INodeProperties, 'displayName' | 'name' | 'description'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {

@@ -15,7 +15,7 @@ export const verbTitle = (verb: string) => verb === 'list' ? 'Get Many' : title(
 /** What stands in n8n's list of actions: "Restore a mailbox". Sentence case, no full stop, nothing but what is done. */
 export function actionOf(operation: string, summary: string): string {
   const [, verb] = splitName(operation);
-  const text = summary.replace(/\.$/, '').replace(/[;:].*$|, (?:else|newest|the one|with OAuth)\b.*$/s, '');
+  const text = summary.replace(/\.$/, '').replace(/[;:].*$|, (?:else|newest|the one|with OAuth|such as|in their order)\b.*$/s, '');
   return verb === 'list' && !/^Get many/i.test(text) ? `Get many ${text.replace(LISTING, '')}` : text;
 }
 const LISTING = /^List (?:or search )?(?:the )?/;

@@ -41,6 +41,9 @@ describe('care before something is changed', function () {
         const { json } = await run(server, 'spamList.add', { list: 'blockedSenders', value: 'bad@one.example', options: { dryRun: true } }, { node: 'spamList' });
         assert.ok((json.difference as string[]).includes('+ if anyof (address :all :is ["from", "sender"] "bad@one.example", envelope :all :is "from" "bad@one.example") {'), JSON.stringify(json));
         assert.deepEqual([...scripts.texts], []);
+        assert.deepEqual(Object.keys(json).slice(0, 3), ['dryRun', 'note', 'difference'], 'what somebody looks for stands in sight');
+        const done = await run(server, 'spamList.add', { list: 'blockedSenders', value: 'bad@one.example' }, { node: 'spamList' });
+        assert.deepEqual([done.json.mailbox, done.json.list, done.json.value], [account.user, 'blockedSenders', 'bad@one.example']);
       } finally { closeSieve(); await closeConnections(); await mail.close(); }
     });
     it('of a change names what differs and sends no write', async () => {

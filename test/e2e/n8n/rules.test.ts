@@ -95,6 +95,7 @@ describe('rules on a mail server, in the editor', function () {
     await toggle('dryRun');
     await editor.run();
     await editor.shot('rules-blocked');
+    assert.match(await output(), /mailbox[^]*m0@test\.local/, 'the item says which mailbox it is');
     await fill('value', 'two.example');
     await editor.run();
     await editor.choose('list', 'Blocked IP Addresses');
@@ -113,7 +114,7 @@ describe('rules on a mail server, in the editor', function () {
   });
 
   it('Automatic Reply: an absence of five days is set, after a dry run', async () => {
-    await open('Mailbox', 'out of office', 'Set the automatic reply, such as for an absence');
+    await open('Mailbox', 'out of office', 'Set the automatic reply');
     await editor.shot('rules-reply-form');
     const day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
     await fill('subject', 'Out of office');
@@ -187,9 +188,11 @@ describe('rules on a mail server, in the editor', function () {
     await editor.shot('rules-script-get');
     assert.match(await output(), /von Hand, mit Umlaut: ü/);
     await editor.choose('operation', 'Put');
-    assert.equal(await field('script').locator('input').last().inputValue(), 'by hand', 'the name that was picked stands there as text');
+    assert.equal(await field('script').locator('input').last().inputValue(), 'by hand', 'what was picked stands there by its name');
     await editor.shot('rules-script-put');
-    await fill('script', 'mine');
+    await editor.spot('rlc-mode-selector').first().click();
+    await editor.page.locator('.el-select-dropdown__item:visible', { hasText: 'By Name' }).first().click();
+    await field('script').locator('[data-test-id="rlc-input-container"] input, input').last().fill('mine');
     await fill('text', 'require ["nosuch"];\nkeep;');
     await editor.spot('node-execute-button').first().click();
     await editor.page.locator('[data-test-id="output-panel"]', { hasText: /nosuch/ }).first().waitFor();
