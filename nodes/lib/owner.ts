@@ -19,7 +19,6 @@ const COMMON: readonly string[] = [
   ...['list', 'get', 'mark', 'move', 'delete'].map(verb => `message.${verb}`), 'conversation.list', 'thread.list', 'draft.create', 'draft.send',
   'attachment.get', 'folder.list', 'autoReply.set', 'rule.create', 'forwarding.set',
   ...['mailbox', 'rsMailbox'].flatMap(resource => ['list', 'get', 'create', 'update', 'delete'].map(verb => `${resource}.${verb}`)), 'mailbox.restore',
-  'domain.list', 'user.list',
 ];
 /** Whether n8n's list of actions shows an operation; the other nodes are short enough to show all of theirs. */
 export const isCommon = (node: NodeName, operation: string): boolean => node !== 'mailbox' || COMMON.includes(operation);
