@@ -7,12 +7,13 @@ import type { Figure } from './extension.js';
 import { families } from './families.js';
 import { arrival, backlog, haveDovecot, steps } from './far.js';
 import { lists } from './lists.js';
+import { localMail } from './localMail.js';
 import { requests } from './requests.js';
 import { contender, each, inTurns, mb, memory, perMessage, rate, server, table, verdict, type Figures } from './harness.js';
 
 /**
  * `npm run bench`: figures side by side with what users run today, each contender in a process of its own on the same server in one run.
- * `npm run bench -- steps backlog arrival lists requests read families many large latency send extension` chooses parts: the first four behind a delay of 50 ms and
+ * `npm run bench -- steps backlog arrival lists requests read families many large latency send local extension` chooses parts: the first four behind a delay of 50 ms and
  * with round trips counted. Dovecot and Postfix take part where they are installed and this runs as root. `--messages 2000` makes the backlogs
  * smaller.
  */
@@ -145,6 +146,7 @@ async function main() {
   if (wanted('large')) await large();
   if (wanted('latency')) await latency();
   if (wanted('send')) { await send(); await postfix(); }
+  if (wanted('local')) await localMail();
   if (wanted('extension')) await extension();
 }
 void main();

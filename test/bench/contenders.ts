@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { imapflowWalker, mailroomWalker, n8nWalker, plainImap, rawWalker, walk, 
 interface N8nImap extends N8nBox { onArrival(told: () => Promise<void>): void }
 
 /** One contender a process: reads its settings, does its work, prints its figures. */
-interface Settings { port: number; smtpPort: number; user: string; other: string; password: string; ca: string; messages: number; fetch?: string; count?: number; control?: number; listing?: Listing; scheme?: string; atOnce?: number }
+interface Settings { port: number; smtpPort: number; user: string; other: string; password: string; ca: string; messages: number; fetch?: string; count?: number; control?: number; listing?: Listing; scheme?: string; atOnce?: number; folder?: string }
 const [name, json] = process.argv.slice(2) as [string, string];
 const settings = JSON.parse(json) as Settings;
 // The bundle stands in .cache; what is measured is loaded from where it is installed.
@@ -307,7 +308,50 @@ const CONTENDERS: Record<string, () => Promise<object>> = {
     await Promise.all(Array.from({ length: 20 }, async () => { while (next < settings.messages) await one(next++); }));
     return { count: settings.messages, ms: performance.now() - began, ...spent(cpu) };
   },
+  // The local mail server takes what a pool in another process sends, and then tells a reader of each message as it comes.
+  async localMail() {
+    const { connect, providerById, startMailServer } = load('../../dist/shared/index.js') as typeof import('../../shared/index.js');
+    const server = await startMailServer({ smtp: 0, imap: 0, folder: settings.folder! });
+    const sender = { ...settings, smtpPort: server.smtp.tlsPort, user: 'bench@mailroom.test', password: 'any' };
+    const taken = JSON.parse(await output(process.execPath, [process.argv[1]!, 'poolSend', JSON.stringify(sender)])) as { count: number; ms: number };
+    const stop = new AbortController(), client = connect(providerById('imap'), server.account, { signal: stop.signal }), times: number[] = [];
+    const { createTransport } = createRequire(join(process.cwd(), 'package.json'))('nodemailer') as { createTransport(options: object): { sendMail(mail: object): Promise<unknown> } };
+    const transport = createTransport({ host: server.host, port: server.smtp.port, ignoreTLS: true });
+    let { cursor } = await client.since('messageReceived', {}), wake = () => {};
+    void client.watch('messageReceived', {}, () => wake()).catch(() => {});
+    for (let i = 0; i < 40; i++) {
+      const came = new Promise<void>(resolve => { wake = resolve; });
+      await transport.sendMail({ from: 'bench@mailroom.test', to: 'bench@mailroom.test', subject: `live ${i}`, text: BODY });
+      const sent = now();
+      for (let there = false; !there;) {
+        const batch = await client.since('messageReceived', {}, cursor);
+        cursor = batch.cursor;
+        there = batch.items.length > 0;
+        if (!there) await came;
+      }
+      times.push(now() - sent);
+    }
+    stop.abort();
+    await server.close();
+    return { ...taken, ...spread(times) };
+  },
+  // What a folder full of mail costs the process that serves it, and how soon it does.
+  async localMailKept() {
+    const { startMailServer } = load('../../dist/shared/index.js') as typeof import('../../shared/index.js');
+    global.gc?.();
+    const idleRss = process.memoryUsage.rss(), began = performance.now(), server = await startMailServer({ smtp: 0, imap: 0, folder: settings.folder! });
+    const ms = performance.now() - began;
+    await new Promise(resolve => setTimeout(resolve, 500));
+    return { count: server.messages, ms, idleRss };
+  },
 };
+/** All that a program prints. */
+async function output(program: string, args: string[]): Promise<string> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let all = '';
+  for await (const piece of child.stdout) all += String(piece);
+  return all;
+}
 const BODY = 'A line of text that says nothing much but fills the message.\r\n'.repeat(32);
 
 void CONTENDERS[name]!().then(figures => {
