@@ -1,8 +1,8 @@
 import { MailError } from './errors.js';
 import type { FileValue } from './fields.js';
 import { withText } from './message.js';
-import { takeApart } from './providers/imap/messages/whole.js';
-import type { Attachment, Message } from './vocabulary.js';
+import { anatomyOf, takeApart } from './providers/imap/messages/whole.js';
+import type { Attachment, MailAnatomy, Message } from './vocabulary.js';
 
 /** A message that was read from its bytes, with what is attached to it. */
 export interface ReadMail extends Message { attachments?: (Attachment & { content?: FileValue })[] }
@@ -21,4 +21,14 @@ export async function readMail(bytes: Uint8Array, id = 'message'): Promise<ReadM
   if (message.error) throw new MailError('protocol', message.error);
   const { folder: _, ...read } = await withText(message);
   return read;
+}
+
+/**
+ * The header fields of a message, decoded, and how its parts are nested, read from its bytes. Throws `protocol` with the reason for one that
+ * cannot be taken apart.
+ */
+export async function inspectMail(bytes: Uint8Array): Promise<MailAnatomy> {
+  try {
+    return await anatomyOf([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)]);
+  } catch (error) { throw new MailError('protocol', `The message could not be taken apart: ${(error as Error).message}`); }
 }

@@ -28,6 +28,15 @@ export interface Message {
   replyTo?: Address[]; mailbox?: string; native: Native;
 }
 /**
+ * A part of a message as it stands there: `size` is in bytes before its encoding is undone, and 0 for what holds other parts. An embedded message
+ * is one part.
+ */
+export interface MailPart {
+  type: string; size: number; name?: string; encoding?: string; charset?: string; disposition?: string; contentId?: string; parts?: MailPart[];
+}
+/** The header fields of a message in their order, decoded, and its parts as they are nested. */
+export interface MailAnatomy { headers: { name: string; value: string }[]; root?: MailPart }
+/**
  * What a write left behind. `outcome` is there only for writes that can end in doubt: `unknown` means that the vendor may or may not have
  * done it, and that nobody may simply try again.
  */

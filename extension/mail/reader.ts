@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { codesIn, isFile, linksIn, type Address, type Attachment, type Client, type FileValue } from '../../shared/index.js';
+import { codesIn, inspectMail, isFile, linksIn, type Address, type Attachment, type Client, type FileValue } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { bind, inputFrom, isConversation, labelOf, operationOf, type Binding } from '../fields/tables.js';
 import { packPlace } from '../fields/values.js';
@@ -9,6 +9,7 @@ import { explain } from '../host/problems.js';
 import { brief, plain, t } from '../host/text.js';
 import { window } from '../host/window.js';
 import { copyAsTest } from './copyAsTest.js';
+import { inspection } from './inspection.js';
 import { openFile, saveFile } from '../operations/files.js';
 import type { Operator } from '../operations/run.js';
 import type { Target } from '../operations/target.js';
@@ -28,6 +29,8 @@ interface ReaderOptions {
 const INLINE_SIZE = 3_000_000, INLINE_COUNT = 20;
 /** The raw source of a message is shown to this length, in bytes: an editor bears no more. */
 const LONGEST_SOURCE = 5_000_000;
+/** A message is looked into to this length, in bytes. */
+const LONGEST_INSPECTED = 10_000_000;
 /** HTML is looked at to this length, in characters: what is shown of it can be a small part. */
 const LONGEST_HTML = 6_000_000;
 
@@ -129,7 +132,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
       if (!fetchFile) return undefined;
       const input = inputFrom(provider, fetchFile.name, { ...binding, refs: { ...binding.refs, [fetchFile.ref]: attachment } });
       const answer = await client.call(fetchFile.name, { ...input, [fetchFile.field]: attachment });
-      return isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
+      return fileIn(answer);
     }
     async function dataUri(client: Client, binding: Binding, attachment: string, type: string): Promise<string | undefined> {
       const file = await fileOf(client, binding, attachment);
@@ -146,6 +149,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
         reply: has('message.reply'), mark: has('message.mark'), source: has('message.source'),
         headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
         attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
+        inspect: has('message.source') || has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined), save: has('message.source'),
         test: Object.hasOwn(provider.feeds, 'messageReceived'), link: isConversation(resource) && has(`${resource}.linkTask`), unlink: isConversation(resource) && has(`${resource}.unlinkTask`),
       },
     });
@@ -154,6 +158,17 @@ export function createReader({ extension, accounts, operator, showJson, showText
       binding: mails.get(id)!.binding, ...(target.node && !isConversation(resource) ? { node: target.node } : {}),
     });
 
+    /** The parts, the way and the claims of a message: of its source, or of its headers where no more can be had. */
+    async function inspect({ binding, full }: { binding: Binding; full?: Values }): Promise<MailView['inspection']> {
+      const own = headersOf(full), client = await accounts.open(account.id);
+      if (has('message.source')) {
+        const file = fileIn(await client.call('message.source', inputFrom(provider, 'message.source', binding)));
+        const { bytes, cut } = file ? await beginningOf(file, LONGEST_INSPECTED) : { bytes: Buffer.alloc(0), cut: false };
+        return { ...inspection(await inspectMail(bytes), vscode.env.language), ...(cut ? { cut } : {}) };
+      }
+      const lines = headerLines(own ?? await client.call('message.headers', { ...inputFrom(provider, 'message.headers', binding) }));
+      return { ...inspection(await inspectMail(Buffer.from(`${lines.slice(0, LONGEST_INSPECTED)}\r\n\r\n`)), vscode.env.language), parts: [] };
+    }
     let loading: Promise<void> | undefined, loaded = false, problem: string | undefined;
     const post = () => connected?.post({ type: 'reader', reader: model() });
     /** Reads once, or again when asked to; what stands in the way is shown with a button that tries again. */
@@ -217,6 +232,15 @@ export function createReader({ extension, accounts, operator, showJson, showText
                 return undefined;
               }
               case 'linkTask': case 'unlinkTask': await operator.run(target, `${resource}.${ask.what}`); return undefined;
+              case 'inspect': case 'uninspect': {
+                if (ask.what === 'inspect') mail.view.inspection ??= await inspect(mail); else delete mail.view.inspection;
+                made?.connected.post({ type: 'mail', mail: mail.view });
+                return undefined;
+              }
+              case 'save':
+                await saveFile(`${one(ask.message).label}.eml`, async signal =>
+                  fileIn(await (await accounts.open(account.id, signal)).call('message.source', inputFrom(provider, 'message.source', mail.binding))));
+                return undefined;
               case 'test': await copyAsTest(account, mail.full ?? mail.item); return undefined;
               case 'json': await showJson(one(ask.message).label, mail.full ?? mail.item); return undefined;
               case 'source':
@@ -282,16 +306,21 @@ function headerLines(headers: unknown): string {
     .flatMap(([name, value]) => (Array.isArray(value) ? value : [value])
       .map(one => `${name}: ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`)).join('\n');
 }
-async function sourceText(answer: unknown): Promise<string> {
-  const file = isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
-  if (!file) return typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2);
+const fileIn = (answer: unknown): FileValue | undefined => isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
+/** A file to this length, in bytes; `cut` where there is more. */
+async function beginningOf(file: FileValue, most: number): Promise<{ bytes: Buffer; cut: boolean }> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of file.open()) { parts.push(part); if ((size += part.byteLength) > LONGEST_SOURCE) break; }
-  const whole = Buffer.concat(parts).subarray(0, LONGEST_SOURCE), text = whole.toString('utf8');
+  for await (const part of file.open()) { parts.push(part); if ((size += part.byteLength) > most) break; }
+  return { bytes: Buffer.concat(parts).subarray(0, most), cut: size > most };
+}
+async function sourceText(answer: unknown): Promise<string> {
+  const file = fileIn(answer);
+  if (!file) return typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2);
+  const { bytes, cut } = await beginningOf(file, LONGEST_SOURCE), text = bytes.toString('utf8');
   // Cut in the middle of a letter, the last one is broken.
-  return (text.slice(0, -4).includes('\ufffd') ? whole.toString('latin1') : text.replace(size > LONGEST_SOURCE ? /\ufffd+$/ : /(?!)/, ''))
-    + (size > LONGEST_SOURCE ? `\n\n${t('Only the first {0} MB of the message are shown.', LONGEST_SOURCE / 1_000_000)}` : '');
+  return (text.slice(0, -4).includes('\ufffd') ? bytes.toString('latin1') : text.replace(cut ? /\ufffd+$/ : /(?!)/, ''))
+    + (cut ? `\n\n${t('Only the first {0} MB of the message are shown.', LONGEST_SOURCE / 1_000_000)}` : '');
 }
 
 /** The operation that downloads what a message carries: the one named for attachments, or the one that gives a file's content. */

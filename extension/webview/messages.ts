@@ -25,6 +25,15 @@ export interface FormModel {
 }
 
 interface MailPart { id: string; name: string; type: string; size?: number; inline?: boolean; note?: string }
+/** A message as a developer looks at it: its parts in order with their depth, the stops on its way, what its headers say of its sender, all headers. */
+export interface Inspection {
+  parts: { depth: number; type: string; name: string; size?: number; about: string }[];
+  hops: { from: string; by: string; with: string; at: string; delay: string }[];
+  claims: { what: string; result: string; of: string; by: string }[];
+  headers: { name: string; value: string }[];
+  /** So many headers are not here; and only the beginning of the message was looked at. */
+  more?: number; cut?: boolean;
+}
 /** A message as the reader shows it; without `loaded` only its head is known. */
 export interface MailView {
   id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; loaded: boolean; text?: string; html?: string;
@@ -35,6 +44,7 @@ export interface MailView {
   textFromHtml?: boolean;
   /** The links of it with where they really lead, and the codes it tells. */
   links?: { text: string; url: string }[]; codes?: string[];
+  inspection?: Inspection;
 }
 /** So many characters of a message's text are shown: more takes seconds to lay out. */
 export const SHOWN = 500_000;
@@ -46,6 +56,8 @@ export interface ReaderModel {
     reply: boolean; mark: boolean; source: boolean; headers: boolean; attachments: boolean; remove: boolean; move: boolean; link: boolean; unlink: boolean;
     /** A test can wait for messages of this account. */
     test?: boolean;
+    /** Its source or its headers can be had, so it can be looked into; and it can be saved as a file. */
+    inspect?: boolean; save?: boolean;
   };
 }
 
@@ -82,7 +94,7 @@ export type ToPage =
   | { type: 'reply'; id: number; ok: false; message: string; issues?: FormIssue[] };
 
 /** What can be done with a message that is read. */
-const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json', 'test'] as const;
+const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json', 'test', 'inspect', 'uninspect', 'save'] as const;
 export type MailAction = typeof MAIL_ACTIONS[number];
 
 export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
@@ -159,6 +171,9 @@ export const PAGE_WORDS = [
   'Working…', 'Done', 'More',
   'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
   'Headers', 'Link Task…', 'Open as JSON', 'Copy as Test…', 'Links', 'Codes',
+  'Details', 'Hide Details', 'Save as .eml…', 'Parts', 'Type', 'Name', 'Size', 'Path of the Message', 'From', 'By', 'With', 'Delay', 'Authentication',
+  'This is what the headers say. Mailroom did not verify it, and a sender can write such headers too.', 'Result', 'Said by', 'All Headers', 'Value',
+  '{0} more are in the source.', 'The message is too large to be taken apart in full.', 'Width', 'Full Width', 'Phone', 'Desktop', 'Background', 'Light', 'Dark',
   'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments',
   'This message has no text.', 'This message is too long to show in full.', 'Loading…', 'Message text', 'Message from {0}', 'Unread', 'Show message',
   'Try Again', 'Unlink Task…', 'Open', 'Marked as read', 'Marked as unread', 'Message shown',
@@ -167,7 +182,7 @@ export const PAGE_WORDS = [
   'Only the first {0} entries were read; there are more.', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
   'Reload', 'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
   'Filter requests', 'No matching requests.', 'failed', 'Finished', 'Address', 'Retried after {0} s', '{0} ms', 'Details of {0}',
-  'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Details', 'Requests',
+  'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Requests',
   'Leave empty to keep the current one', 'changed',
 ] as const;
 /** A text that the host translates. Pages show no other by themselves, which the compiler sees to. */

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import PostalMime from 'postal-mime';
 import { readMail } from '../../shared/index.js';
 import type { createEmlEditor } from '../../extension/mail/emlEditor.js';
-import type { ReaderModel } from '../../extension/webview/messages.js';
+import type { MailView, ReaderModel } from '../../extension/webview/messages.js';
 import { pretended, withVscode } from './host.js';
 
 const LETTER = ['From: =?utf-8?q?Gr=C3=A1ce?= <grace@example.com>', 'To: Ann <ann@example.com>, bob@example.com', 'Cc: eve@example.com', 'Subject: =?utf-8?b?RmlndXJlcyDigJM=?= third',
@@ -37,12 +40,24 @@ describe('a message in a file', () => {
     const { shown, panel, ask, texts } = await opened(Buffer.from(LETTER));
     const { title, messages: [mail], can } = shown();
     assert.deepEqual([title, mail!.from, mail!.codes, mail!.links?.map(({ url }) => url)], ['Figures – third', 'Gráce <grace@example.com>', ['492817'], ['https://example.com/b', 'https://example.com/a']]);
-    assert.deepEqual(can, { reply: false, mark: false, source: true, headers: true, attachments: true, remove: false, move: false, link: false, unlink: false, test: false });
+    assert.deepEqual(can, { reply: false, mark: false, source: true, headers: true, attachments: true, remove: false, move: false, link: false, unlink: false, inspect: true, save: true, test: false });
     assert.equal(panel.title, 'letter.eml', 'the tab has the name of the file');
     await ask(panel, { do: 'mail', message: mail!.id, what: 'source' });
     assert.equal(texts[0], LETTER);
     for (const what of ['reply', 'delete', 'move', 'markRead']) await ask(panel, { do: 'mail', message: mail!.id, what });
     assert.equal(panel.closed, false);
+  });
+  it('is looked into as it stands in the file, and saved as it is under a name that every file system takes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mailroom-eml-')), where = join(folder, 'copy.eml'), { shown, panel, ask, proposed } = await opened(Buffer.from(LETTER), { save: where });
+    const id = shown().messages[0]!.id, mail = () => panel.posted.findLast(one => one.type === 'mail')!.mail as MailView;
+    await ask(panel, { do: 'mail', message: id, what: 'inspect' });
+    assert.deepEqual(mail().inspection!.parts.map(({ depth, type, name }) => [depth, type, name]),
+      [[0, 'multipart/mixed', ''], [1, 'multipart/alternative', ''], [2, 'text/plain', ''], [2, 'text/html', ''], [1, 'text/csv', 'fig.csv']]);
+    await ask(panel, { do: 'mail', message: id, what: 'uninspect' });
+    assert.equal(mail().inspection, undefined);
+    await ask(panel, { do: 'mail', message: id, what: 'save' });
+    assert.deepEqual([readFileSync(where, 'utf8'), proposed[0]!.split('/').at(-1)], [LETTER, 'Figures – third.eml']);
+    rmSync(folder, { recursive: true });
   });
   it('one that cannot be read says why, and is tried again', async () => {
     const failing = new Error('The file is gone.');

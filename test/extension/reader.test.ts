@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { MailError, providers } from '../../shared/index.js';
 import type { createReader } from '../../extension/mail/reader.js';
-import type { ReaderModel } from '../../extension/webview/messages.js';
+import type { MailView, ReaderModel } from '../../extension/webview/messages.js';
 import { NOTHING_BOUND } from '../../extension/fields/tables.js';
 import { pretended, withVscode } from './host.js';
 
@@ -134,6 +134,15 @@ describe('the reader', () => {
       assert.ok(!text.includes('\ufffd') && text.startsWith('xé'), 'no letter is broken by the cut');
       assert.ok(given <= 51, 'what is not shown is not fetched');
     }
+  });
+  it('is looked into by its headers alone where a provider gives no source', async () => {
+    const from = { ...operations({ has: 'message.get' }), operations: { 'message.get': operations({ has: 'message.get' }).operations['message.get'] } } as never;
+    const { panel, shown, ask } = await reading(() => letter('c1', { native: { headers: { Received: ['by b; Fri, 15 Feb 2002 18:00:09 +0000', 'by a; Fri, 15 Feb 2002 18:00:00 +0000'], 'X-One': 'two' } } }), { resource: 'message', from });
+    await panel.hear({ type: 'ready' });
+    assert.deepEqual([shown().can.inspect, shown().can.save], [true, false]);
+    await ask(panel, { do: 'mail', message: shown().messages[0]!.id, what: 'inspect' });
+    const { inspection } = panel.posted.findLast(one => one.type === 'mail')!.mail as MailView;
+    assert.deepEqual([inspection!.parts, inspection!.hops.map(({ by, delay }) => [by, delay]), inspection!.headers.at(-1)], [[], [['a', ''], ['b', '9 s']], { name: 'X-One', value: 'two' }]);
   });
   it('begins with HTML where the setting says so', async () => {
     for (const view of ['text', 'html']) {

@@ -3,6 +3,10 @@ import { fitPictures } from './pictures.js';
 
 interface FrameOptions {
   title: string; images: boolean;
+  /** How wide it is, in CSS pixels; as wide as the page without. */
+  width?: number | undefined;
+  /** The ground is dark. */
+  dark?: boolean;
   /** A link was chosen. */
   follow(address: string): void;
   /** The frame has another height. */
@@ -14,8 +18,9 @@ const HIGHEST = 20_000, LOWEST = 60;
  * A clean message in a frame where nothing runs; links, keys and height are handled from outside, which its same origin allows. It is written
  * into the frame's first document, so that it is there at once: a loaded one would be out of hand until all of its pictures have come.
  */
-export function mailFrame(body: string, { title, images, follow, fitted }: FrameOptions): HTMLIFrameElement {
-  const frame = h('iframe', { sandbox: 'allow-same-origin', title, referrerpolicy: 'no-referrer' });
+export function mailFrame(body: string, { title, images, width, dark = false, follow, fitted }: FrameOptions): HTMLIFrameElement {
+  const frame = h('iframe', { sandbox: 'allow-same-origin', title, referrerpolicy: 'no-referrer', class: dark ? 'dark' : undefined });
+  if (width !== undefined) frame.style.width = `${width}px`;
   // Its first document is there as soon as it is in the page.
   frame.addEventListener('load', () => fill(frame), { once: true });
   return frame;
@@ -29,6 +34,8 @@ export function mailFrame(body: string, { title, images, follow, fitted }: Frame
       + `img-src data:${images ? ' https: http:' : ''}; form-action 'none'; base-uri 'none'">\n`
       + '<style>html{color:#1f1f1f}body{margin:14px 16px;font:14px/1.5 sans-serif;overflow-wrap:anywhere}img{min-height:0}'
       + 'table{max-width:var(--room,100%)}a{color:#0b57d0}pre{white-space:pre-wrap}'
+      // Only what the mail leaves open is dark; the colours it says stay.
+      + (dark ? ':root{color-scheme:dark}html{color:#d4d4d4}a{color:#8ab4f8}' : '')
       + `img[data-blocked]{display:inline-block;outline:1px dashed #767676}</style></head>${body}</html>`);
     inner.close();
     const shrink = fitPictures(inner);

@@ -8,8 +8,8 @@ const TURNING = /height|orientation|aspect/i;
 
 const isLayout = (style: CSSStyleDeclaration): boolean => /flex|grid/.test(style.display);
 
-/** Cleans the styles of one message with so many elements. */
-export function mailStyles(elements: number, picture: Picture) {
+/** Cleans the styles of one message with so many elements. On a `dark` ground, what it says for dark schemes of colours holds, and nowhere else. */
+export function mailStyles(elements: number, picture: Picture, dark = false) {
   let read = READ, rules = RULES, declarations = DECLARATIONS, matches = MATCHES / Math.max(1, elements);
   const layouts: string[] = [], known = new Map<string, string>();
   function clean(style: CSSStyleDeclaration): string {
@@ -42,8 +42,11 @@ export function mailStyles(elements: number, picture: Picture) {
     }
     return out;
   }
+  // The ground is that of the frame, not that of the system.
+  const scheme = (_: string, wanted: string) => (wanted === 'dark') === dark ? '(min-width: 0px)' : '(max-width: 0px)';
   const onMedia = ({ mediaText }: MediaList, css: string) =>
-    !css || !mediaText ? css : mediaText.length > LONG || TURNING.test(mediaText) ? '' : `@media ${mediaText}{${css}}\n`;
+    !css || !mediaText ? css : mediaText.length > LONG || TURNING.test(mediaText) ? ''
+      : `@media ${mediaText.replace(/\(prefers-color-scheme: (dark|light)\)/g, scheme)}{${css}}\n`;
   return {
     /** The selectors of all rules that make flex or grid boxes, of the sheets so far. */
     layouts,

@@ -3,6 +3,7 @@ import {
   announce, ask, button, errorText, h, keepFocus, main, remember, remembered, start, w,
 } from '../../webview/page/page.js';
 import { limitCharacters } from './characterLimits.js';
+import { inspectionOf, size } from './inspection.js';
 import { mailFrame } from './mailFrame.js';
 import { sanitize } from './sanitize.js';
 
@@ -10,6 +11,10 @@ const root = main('reader');
 let model: ReaderModel | undefined;
 const modes = new Map(Object.entries(remembered<{ modes: Record<string, 'text' | 'html'> }>().modes ?? {})), drawn = new Map<string, HTMLElement>();
 const tell = (error: unknown) => announce(errorText(error), true);
+/** How wide HTML is shown, in CSS pixels where it is not as wide as the page, and on which ground: for all messages of the page. */
+const WIDTHS = { full: undefined, phone: 375, desktop: 1024 } as const;
+type Look = { width: keyof typeof WIDTHS; ground: 'light' | 'dark' };
+let look: Look = { width: 'full', ground: 'light', ...remembered<{ look: Look }>().look };
 
 function show(reader: ReaderModel): void {
   model = reader;
@@ -42,20 +47,33 @@ function scrollBack(): void {
 for (const move of ['wheel', 'keydown', 'pointerdown'] as const) window.addEventListener(move, () => { back = undefined; }, { passive: true });
 window.addEventListener('scroll', () => { if (back === undefined) remember({ scroll: window.scrollY }); }, { passive: true });
 
+/** Buttons that stand for each other: the focus goes from one to the other. */
+const SAME: Partial<Record<MailAction, MailAction>> = { markUnread: 'markRead', uninspect: 'inspect' };
+/** A few of which one is chosen; the message is drawn anew with it. */
+function choiceOf<O extends string>(mail: MailView, label: PageWord, options: Record<O, PageWord>, chosen: O, choose: (one: O) => void): HTMLElement {
+  return h('span', { role: 'group', 'aria-label': w(label), class: 'choice' }, ...(Object.keys(options) as O[]).map(one => {
+    const name = w(options[one]), made = button(name, () => { choose(one); redraw(mail); announce(name, false, 'aloud'); },
+      { secondary: chosen !== one, focus: `${mail.id} ${one}` });
+    made.setAttribute('aria-pressed', String(chosen === one));
+    return made;
+  }));
+}
+const expands = (made: HTMLButtonElement, { inspection }: MailView): HTMLButtonElement => {
+  made.setAttribute('aria-expanded', String(inspection !== undefined));
+  return made;
+};
 function draw(mail: MailView): HTMLElement {
   const { can } = model!;
   const tool = (label: PageWord, what: MailAction, primary = false) => button(
     w(label), () => void ask({ do: 'mail', message: mail.id, what }).catch(tell),
-    { secondary: !primary, focus: `${mail.id} ${what === 'markUnread' ? 'markRead' : what}` },
+    { secondary: !primary, focus: `${mail.id} ${SAME[what] ?? what}` },
   );
   const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || mail.textFromHtml || model!.preferHtml) ? 'html' : 'text');
   const both = mail.html !== undefined && mail.text !== undefined;
-  const toggle = both ? h('span', { role: 'group', 'aria-label': w('Message text') }, ...(['text', 'html'] as const).map(one => {
-    const choose = () => { modes.set(mail.id, one); remember({ modes: Object.fromEntries(modes) }); redraw(mail); announce(label, false, 'aloud'); };
-    const label = w(one === 'text' ? 'Plain text' : 'HTML'), made = button(label, choose, { secondary: mode !== one, focus: `${mail.id} ${one}` });
-    made.setAttribute('aria-pressed', String(mode === one));
-    return made;
-  })) : undefined;
+  const toggle = both ? choiceOf(mail, 'Message text', { text: 'Plain text', html: 'HTML' }, mode, one => {
+    modes.set(mail.id, one);
+    remember({ modes: Object.fromEntries(modes) });
+  }) : undefined;
   const people = [mail.to.length ? `${w('To')}: ${mail.to.join(', ')}` : '', mail.cc.length ? `${w('Cc')}: ${mail.cc.join(', ')}` : '']
     .filter(Boolean).join(' · ');
   const headline = h('div', { class: 'mailhead' },
@@ -66,15 +84,17 @@ function draw(mail: MailView): HTMLElement {
       ...(can.mark && mail.read !== undefined ? [tool(mail.read ? 'Mark as Unread' : 'Mark as Read', mail.read ? 'markUnread' : 'markRead')] : []),
       ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []),
       ...(can.unlink ? [tool('Unlink Task…', 'unlinkTask')] : []), ...(can.remove ? [tool('Delete…', 'delete')] : []),
-      ...(can.headers ? [tool('Headers', 'headers')] : []), ...(can.source ? [tool('Source', 'source')] : []), tool('Open as JSON', 'json'),
-      ...(can.test ? [tool('Copy as Test…', 'test')] : []),
       ...(toggle ? [toggle] : []),
     ] : [button(w(mail.problem ? 'Try Again' : 'Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell),
-      { secondary: true, focus: `${mail.id} read` })])));
+      { secondary: true, focus: `${mail.id} read` })]),
+    mail.loaded && h('div', { class: 'tools' }, can.inspect && expands(tool(mail.inspection ? 'Hide Details' : 'Details', mail.inspection ? 'uninspect' : 'inspect'), mail),
+      can.headers && tool('Headers', 'headers'), can.source && tool('Source', 'source'), can.save && tool('Save as .eml…', 'save'), tool('Open as JSON', 'json'),
+      can.test && tool('Copy as Test…', 'test'))));
   const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline);
   if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
   if (!mail.loaded) return article;
   article.append(...told(mail));
+  if (mail.inspection) article.append(inspectionOf(mail.inspection, mail.id));
   if (mail.problem && mail.text === undefined && mail.html === undefined && !mail.attachments.length) return article;
   if (mode === 'html' && mail.html !== undefined) article.append(htmlBody(mail, mail.html));
   else article.append(h('div', { class: 'body' }, mail.textCut ? cutBar(mail) : undefined,
@@ -116,18 +136,22 @@ function told(mail: MailView): HTMLElement[] {
   ];
 }
 function htmlBody(mail: MailView, html: string): HTMLElement {
-  const clean = sanitize(html, mail);
+  const dark = look.ground === 'dark', clean = sanitize(html, { ...mail, dark });
   return h('div', { class: 'body' },
     clean.remote && !mail.images
       ? bar(w('Remote images are blocked to protect your privacy.'),
         button(w('Load Images'), () => { remember({ focus: mail.id }); void ask({ do: 'images', message: mail.id }).catch(tell); }, { secondary: true }))
       : undefined,
     clean.cut || mail.htmlCut ? cutBar(mail) : undefined,
-    mailFrame(clean.html, {
-      title: mail.from ? w('Message from {0}', mail.from) : w('Message text'), images: mail.images,
+    h('div', { class: 'looks' },
+      choiceOf(mail, 'Width', { full: 'Full Width', phone: 'Phone', desktop: 'Desktop' }, look.width, width => lookAt({ ...look, width })),
+      choiceOf(mail, 'Background', { light: 'Light', dark: 'Dark' }, look.ground, ground => lookAt({ ...look, ground }))),
+    h('div', { class: 'screen' }, mailFrame(clean.html, {
+      title: mail.from ? w('Message from {0}', mail.from) : w('Message text'), images: mail.images, width: WIDTHS[look.width], dark,
       follow: url => void ask({ do: 'link', url }).catch(tell), fitted: scrollBack,
-    }));
+    })));
 }
+function lookAt(chosen: Look): void { look = chosen; remember({ look }); }
 const bar = (text: string, action: HTMLElement) => h('div', { class: 'blocked' }, h('span', {}, text), action);
 /** Says that there is more of a message than is shown, and leads to the whole of it. */
 function cutBar(mail: MailView): HTMLElement {
@@ -136,8 +160,6 @@ function cutBar(mail: MailView): HTMLElement {
     button(w(source ? 'Source' : 'Open as JSON'), () => void ask({ do: 'mail', message: mail.id, what: source ? 'source' : 'json' }).catch(tell), { secondary: true }));
 }
 const named = <E extends HTMLElement>(element: E, name: string): E => { element.setAttribute('aria-label', name); return element; };
-const size = (bytes: number | undefined) =>
-  bytes === undefined ? '' : bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
 function redraw(mail: MailView): void {
   const element = draw(mail), before = drawn.get(mail.id);
   drawn.set(mail.id, element);

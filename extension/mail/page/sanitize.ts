@@ -32,13 +32,15 @@ interface CleanOptions {
   images: boolean;
   /** Pictures the message brings along, by Content-ID. */
   inline: Readonly<Record<string, string>>;
+  /** It is shown on a dark ground. */
+  dark?: boolean;
 }
 
 /**
  * What of a message is harmless. The limits come first, for what stalls a parser or a page, and our styles; then DOMPurify takes out what is not on
  * our lists. The documents are inert: nothing in them runs or loads.
  */
-export function sanitize(html: string, { images, inline }: CleanOptions): Clean {
+export function sanitize(html: string, { images, inline, dark = false }: CleanOptions): Clean {
   let remote = false, cut = false, count = 0, length = 0, spans = SPANS;
   const used: Record<string, number> = {}, spare = (name: string) => (used[name] = (used[name] ?? 0) + 1) <= (LIMITED[name] ?? Infinity);
   const parsed = new DOMParser().parseFromString(limitMarkup(html, () => { cut = true; }), 'text/html'), out = document.implementation.createHTMLDocument('');
@@ -52,7 +54,7 @@ export function sanitize(html: string, { images, inline }: CleanOptions): Clean 
     remote = true;
     return images ? at.replace(/^\/\//, 'https://') : undefined;
   };
-  const styles = mailStyles(parsed.querySelectorAll('*').length, picture), calm = limitCharacters();
+  const styles = mailStyles(parsed.querySelectorAll('*').length, picture, dark), calm = limitCharacters();
   /** Attributes as they are, but for their styles, their length, and those whose cost grows with their number. `from` is what they stand on. */
   const limited = (from: Element, made: Element, name: string, value: string): void => {
     const set = (text: string) => { if (text) made.setAttribute(name, text); else made.removeAttribute(name); };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync, existsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createTransport } from 'nodemailer';
@@ -47,7 +47,62 @@ async function started({ wb, page }: Journey): Promise<string> {
   return copied(page, async () => { await wb.menu('Local Mail', 'Copy Mail Settings'); await wb.pick('.env'); });
 }
 
+/** A message that came a long way, as its headers tell. */
+const TRAVELLED = ['Authentication-Results: mx.example.net; dkim=pass header.d=shop.example; spf=fail smtp.mailfrom=shop.example; dmarc=pass (p=REJECT) header.from=shop.example',
+  'Received: from relay.example (relay.example [192.0.2.7]) by mx.example.net with ESMTPS id 2; Tue, 24 Nov 2026 21:05:42 +0000',
+  'Received: from app.shop.example (app.shop.example [192.0.2.1]) by relay.example with ESMTPSA id 1; Tue, 24 Nov 2026 21:05:00 +0000',
+  'DKIM-Signature: v=1; a=rsa-sha256; d=shop.example; s=2026; h=From:To:Subject:Date; bh=x; b=y', 'From: Shop <shop@shop.example>', 'To: ann@example.com', 'Subject: Your order 1042',
+  'Date: Tue, 24 Nov 2026 21:05:00 +0000', 'MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=m', '', '--m', 'Content-Type: multipart/alternative; boundary=a', '',
+  '--a', 'Content-Type: text/plain; charset=utf-8', '', 'Your order is on its way.', '--a', 'Content-Type: text/html; charset=utf-8', '',
+  '<style>p{color:#102030}@media (prefers-color-scheme: dark){p{color:#a0b0c0}}</style><table width="100%" style="background:#f4f0e8"><tr><td style="padding:24px"><h1 style="color:#7a3b00">Your order is on its way</h1><p>Two parcels, <a href="https://shop.example/track/1042">track them here</a>.</p></td></tr></table><p>Shop, 12 Harbour Street</p>',
+  '--a--', '--m', 'Content-Type: application/pdf; name=invoice.pdf', 'Content-Disposition: attachment; filename=invoice.pdf', 'Content-Transfer-Encoding: base64', '', Buffer.alloc(3000, 'x').toString('base64').replace(/.{76}/g, '$&\r\n'),
+  '--m--', ''].join('\r\n');
+
 export const localMailJourneys: Journeys = {
+  'a developer looks into a message: its parts, its way, what its headers claim, as wide as a phone on a dark ground, and saves it': breaksPolicy(async j => {
+    const { wb, page, folder, shot, axe } = j, settings = await started(j), post = createTransport({ host: '127.0.0.1', port: Number(/SMTP_PORT=(\d+)/.exec(settings)![1]) });
+    await wb.collapse();
+    await wb.expand('Local Mail', /^Messages/);
+    await post.sendMail({ envelope: { from: 'shop@shop.example', to: 'ann@example.com' }, raw: TRAVELLED });
+    post.close();
+    await wb.row('Your order 1042').click();
+    let reader = await wb.webview('reader', 'Your order 1042');
+    await reader.getByRole('button', { name: 'Details', exact: true }).click();
+    const section = (name: string) => reader.locator('.inspection details', { has: reader.locator('summary', { hasText: name }) });
+    await section('Parts').locator('tr', { hasText: 'application/pdf' }).getByText('invoice.pdf').waitFor();
+    await section('Path of the Message').locator('tr', { hasText: 'ESMTPS' }).getByText('42 s').waitFor();
+    await section('Authentication').locator('tr', { hasText: 'SPF' }).getByText('fail', { exact: true }).waitFor();
+    await section('Authentication').getByText('did not verify it').waitFor();
+    await shot('inspect');
+    await axe('reader', 'Your order 1042');
+    await section('All Headers').locator('summary').scrollIntoViewIfNeeded();
+    await shot('inspect-headers');
+    await reader.getByRole('button', { name: 'Hide Details' }).click();
+    await reader.getByRole('button', { name: 'HTML' }).click();
+    await reader.locator('iframe').waitFor();
+    await reader.getByRole('button', { name: 'Phone' }).click();
+    await reader.getByRole('button', { name: 'Dark', exact: true }).click();
+    assert.equal(await reader.evaluate('document.querySelector("iframe").clientWidth'), 375);
+    const colours = () => reader.evaluate('(({ contentWindow: inner }) => ["body", "p"].map(name => inner.getComputedStyle(inner.document.querySelector(name)).color))(document.querySelector("iframe"))');
+    assert.deepEqual(await colours(), ['rgb(212, 212, 212)', 'rgb(160, 176, 192)'], 'as the message says for dark schemes');
+    await shot('inspect-phone-dark');
+    await axe('reader', 'Your order 1042');
+    for (const name of ['Light', 'Desktop']) await reader.getByRole('button', { name, exact: true }).click();
+    assert.equal(await reader.evaluate('document.querySelector("iframe").clientWidth'), 1024);
+    assert.deepEqual(await colours(), ['rgb(31, 31, 31)', 'rgb(16, 32, 48)']);
+    await shot('inspect-desktop');
+    await reader.getByRole('button', { name: 'Full Width' }).click();
+    reader = await wb.webview('reader', 'Your order 1042');
+    await reader.getByRole('button', { name: 'Save as .eml' }).click();
+    const file = join(folder, 'order.eml');
+    await wb.file(file);
+    await wb.toast('Saved Your order 1042.eml.').waitFor();
+    assert.ok(readFileSync(file, 'utf8').endsWith(TRAVELLED), 'as it was sent, below what the server put before it');
+    await wb.clearToasts();
+    await page.keyboard.press('Escape');
+    await wb.closeAll();
+  }),
+
   async 'what a program sends is seen as it is sent, and a test made of it passes; a switch makes the next sending fail'(j) {
     const { wb, page, folder, shot, axe } = j, began = Date.now(), settings = await started(j), own = program(folder, settings);
     await wb.collapse();
@@ -109,6 +164,9 @@ export const localMailJourneys: Journeys = {
       assert.equal(await reader.locator('.links li', { hasText: /javascript:|data:/i }).count(), 0);
       await reader.locator('.links li', { hasText: 'xn--pypl-53d.example' }).getByRole('button').click();
       assert.match(await wb.dialog('Cancel'), /xn--pypl-53d\.example[\s\S]*may imitate/);
+      await reader.getByRole('button', { name: 'Details', exact: true }).click();
+      await reader.locator('.inspection tr', { hasText: 'text/html' }).first().waitFor();
+      assert.equal(await reader.evaluate('document.querySelectorAll(".inspection :is(script,iframe,img,a,form,style)").length'), 0);
     };
     await looked(await wb.webview('reader', 'command:workbench'));
     await shot('local-mail-hostile');

@@ -1,15 +1,16 @@
 import type { FileValue } from '../../../fields.js';
 import type { Context } from '../../../provider.js';
+import type { MailAnatomy, MailPart } from '../../../vocabulary.js';
 import { mendEnvelope } from '../wire/fetch.js';
 import { dateOf } from '../mime/dates.js';
 import { fieldOf, headerFields } from '../mime/decode.js';
 import { takenApart, Unreasonable, type TakenApart } from '../mime/parse.js';
-import { nameOf, noteOf, type Part } from '../mime/structure.js';
+import { cleanName, nameOf, noteOf, type Part } from '../mime/structure.js';
 import { decodeStream } from '../mime/transfer.js';
 import { addresses, charsetOf, fill, LONGEST_TEXT, readParts, type ImapMessage } from './content.js';
 import { bytesOf } from './download.js';
 import type { Place } from './id.js';
-import type { MessageEnvelopeObject } from '../libraries.js';
+import type { MessageEnvelopeObject, MessageStructureObject } from '../libraries.js';
 
 /** A message whose structure cannot be used is read whole to be taken apart, up to this many bytes. */
 export const LARGEST_PARSED = 10 * 1024 * 1024;
@@ -37,6 +38,20 @@ export async function takeApart(source: Iterable<Buffer>, message: ImapMessage):
     message.error = error instanceof Unreasonable
       ? `The message is not read, because ${error.message}; only its source can be had.` : `The message could not be taken apart: ${(error as Error).message}`;
   }
+}
+
+/** The header fields of a message and how its parts are nested. Throws `Unreasonable`, or what the splitter says. */
+export async function anatomyOf(source: Iterable<Buffer>): Promise<MailAnatomy> {
+  const { header, shape, root } = await takenApart(source);
+  return { headers: headerFields(header, { charset: charsetOf(shape) }), ...(root ? { root: partIn(root) } : {}) };
+}
+function partIn({ type, size, encoding, disposition, dispositionParameters, parameters, id, childNodes }: MessageStructureObject): MailPart {
+  const name = dispositionParameters?.filename ?? parameters?.name;
+  return {
+    type, size: size ?? 0, ...(encoding && !childNodes ? { encoding } : {}), ...(disposition ? { disposition } : {}),
+    ...(name?.trim() ? { name: cleanName(name) } : {}), ...(parameters?.charset ? { charset: parameters.charset } : {}),
+    ...(id ? { contentId: id.replace(/^<|>$/g, '') } : {}), ...(childNodes ? { parts: childNodes.map(partIn) } : {}),
+  };
 }
 
 async function filled(taken: TakenApart, message: ImapMessage): Promise<void> {

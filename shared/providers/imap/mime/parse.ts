@@ -19,7 +19,11 @@ const SLICE = 64 * 1024, TURN = 20;
 export class Unreasonable extends Error {}
 
 /** A message taken apart here: what its parts are, and their undecoded bytes, by the number of the part. */
-export interface TakenApart { header: Buffer; shape: Outline; bytes: Map<string, Buffer[]>; sizeOf(part: Part): Promise<number> }
+export interface TakenApart {
+  header: Buffer; shape: Outline; bytes: Map<string, Buffer[]>; sizeOf(part: Part): Promise<number>;
+  /** All parts as they are nested; undefined for nothing. */
+  root: MessageStructureObject | undefined;
+}
 
 /** What the splitter tells: a part whose header is complete, or bytes of its content. */
 interface Node { type: 'node'; parentNode: Node | false; multipart: string | false; getHeaders(): Buffer }
@@ -99,7 +103,7 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
   for (const { structure } of places.values()) structure.size = (bytes.get(structure.part ?? '1') ?? []).reduce((sum, one) => sum + one.length, 0);
   const shape = outline(root, { ours: true }) ?? { texts: [], htmls: [], attachments: [] };
   return {
-    header, shape, bytes,
+    header, shape, bytes, root,
     async sizeOf(part) {
       let size = 0;
       for await (const piece of decodeStream(inPieces(bytes.get(part.part) ?? []), part.encoding)) size += piece.length;
