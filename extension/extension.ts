@@ -22,7 +22,7 @@ import { createPlaces, labelOfDocument, SCHEME } from './objects/places.js';
 import { settle } from './operations/afterWrite.js';
 import { createDrag } from './operations/order.js';
 import { createOperator } from './operations/run.js';
-import type { Written } from './operations/target.js';
+import { targetOf, type Written } from './operations/target.js';
 import { openOverview } from './overview/panel.js';
 import { openRequests } from './requests/inspector.js';
 import { createRequestLog } from './requests/log.js';
@@ -209,7 +209,12 @@ export function activate(context: vscode.ExtensionContext): void {
   const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
   const reader = createReader({
     extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
-    reply: target => compose(target, 'message.reply'),
+    compose: (target, operation, all) => compose(target, operation, undefined, all),
+    beside(target, way) {
+      const { node } = target, rows = node?.parent?.kind === 'branch' ? node.parent.rows : undefined, at = rows?.findIndex(({ id }) => id === node?.id) ?? -1;
+      const other = at < 0 ? undefined : rows![at + (way === 'next' ? 1 : -1)];
+      return other && targetOf(other);
+    },
   }), { read } = reader;
   const editLists = createListsEditor({ extension, accounts, operator, changed: (target, resource) => {
     reached('listed');

@@ -13,7 +13,7 @@ interface RestoreOptions {
   extension: vscode.Uri; accounts: Accounts;
   read(target: Target, back: Back): Promise<void>;
   editLists(target: Target, resource: string, back: Back): void;
-  compose(target: Target, operation: string, back: Back & { to?: string }): void;
+  compose(target: Target, operation: string, back: Back & { to?: string; all?: boolean }): void;
   overview(target: Target, back: Back): void;
   requests(back: Back): void;
 }
@@ -72,7 +72,7 @@ export function restoreTabs({ extension, accounts, read, editLists, compose, ove
       const one = target(keep), operation = keep.operation ?? '';
       if (!one || !isSending(operation) || !operationOf(one.account.provider, operation)) return false;
       // Writing needs no account yet; sending asks for what it needs.
-      compose(one, operation, { panel, ...(keep.to ? { to: keep.to } : {}) });
+      compose(one, operation, { panel, ...(keep.to ? { to: keep.to } : {}), all: keep.all === 'yes' });
       return true;
     }),
     serve('mailroom.overview', 'overview', (panel, keep) => {

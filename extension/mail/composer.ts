@@ -26,20 +26,22 @@ const rank = (name: string) => { const at = RANK.findIndex(one => one.test(name)
 /** The composer: a form over the fields of the sending operation, arranged as people write. A draft is kept until the message has left. */
 export function createComposer(options: ComposerOptions) {
   const { extension, accounts, operator, state } = options;
-  return (target: Target, name: string, back?: Back & { to?: string }): void => {
-    const { provider } = target.account, operation = operationOf(provider, name)!, known = inputFrom(provider, name, target.binding);
+  return (target: Target, name: string, back?: Back & { to?: string; all?: boolean }, all = back?.all === true): void => {
+    const { provider } = target.account, operation = operationOf(provider, name)!;
+    const known = { ...inputFrom(provider, name, target.binding), ...(all ? { replyAll: true } : {}) };
     const body = bodyFields(operation.input), replying = /reply|forward/i.test(name);
     const fields = fieldsToWrite(operation.input, known, body, replying);
     const draftKey = `${draftsOf(target.account.id)}${name} ${JSON.stringify(known)}`;
     const draft = state.get<{ values?: Values; files?: Record<string, string[]> }>(draftKey);
-    const first = firstValues(fields, true);
+    // An answer quotes what it answers, unless that is taken out.
+    const first: Values = { ...firstValues(fields, true), ...(replying && fields.quote?.type === 'flag' ? { quote: true } : {}) };
     /** What was sent or discarded, or belongs to an account that is gone, leaves no draft. */
     let over = false;
     const end = async () => { over = true; await state.update(draftKey, undefined); };
-    const to = replying ? back?.to ?? replyTo(target) : '';
+    const forwarding = /forward/i.test(name), to = replying && !forwarding ? back?.to ?? replyTo(target) : '';
     openForm({
       extension, identity: draftKey, icon: 'mail',
-      title: replying ? t('Reply: {0}', target.label || t('(no subject)')) : t('New Message'),
+      title: replying ? titleOf(forwarding, all, target.label || t('(no subject)')) : t('New Message'),
       subtitle: [to, target.account.name, draft ? t('continued from your draft') : ''].filter(Boolean).join(' · '),
       fields, values: draft?.values ?? first, submit: t('Send'),
       groups: groups => arranged(groups),
@@ -66,7 +68,7 @@ export function createComposer(options: ComposerOptions) {
           account: target.account.id, resource: target.resource || 'message',
           refs: { ...target.binding.refs }, choices: { ...target.binding.choices },
         }),
-        label: target.label, operation: name, ...(to ? { to } : {}),
+        label: target.label, operation: name, ...(to ? { to } : {}), ...(all ? { all: 'yes' } : {}),
       },
       run: async given => {
         validate(fields, given);
@@ -96,6 +98,8 @@ function fieldsToWrite(input: Fields, known: Values, body: ReturnType<typeof bod
   }
   return fields;
 }
+const titleOf = (forwarding: boolean, all: boolean, subject: string): string =>
+  forwarding ? t('Forward: {0}', subject) : all ? t('Reply to all: {0}', subject) : t('Reply: {0}', subject);
 async function discards(): Promise<boolean> {
   const button = t('Discard Draft'), detail = t('Your text will be lost. This cannot be undone.');
   return await window.showWarningMessage(t('Discard this draft?'), { modal: true, detail }, button) === button;

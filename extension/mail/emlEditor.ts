@@ -39,7 +39,7 @@ export function createEmlEditor({ extension, showJson, showText }: EmlOptions): 
       };
       const account: AccountInfo = { id: uri.toString(), name: '', provider: FILE, values: {} };
       const reader = createReader({
-        extension, showJson, showText, reply() {}, ownTitle: false,
+        extension, showJson, showText, compose() {}, ownTitle: false,
         accounts: { open: async () => ({ provider: FILE, call }) as unknown as Client }, operator: { run: async () => false },
       });
       await reader.read({ account, resource: 'message', binding: { refs: { message: 'message' }, choices: {} }, label: '' }, { panel });

@@ -23,7 +23,10 @@ interface ReaderOptions {
   showJson(label: string, value: unknown): Promise<void>;
   /** Shows a text as a read-only document. */
   showText(name: string, language: string, text: () => Promise<string>): Promise<void>;
-  reply(target: Target): void;
+  /** Opens the composer; `all`: everyone who got the message is answered. */
+  compose(target: Target, operation: string, all?: boolean): void;
+  /** The message after this one in its list, or before it. */
+  beside?(target: Target, way: 'next' | 'previous'): Target | undefined;
 }
 /** Pictures inside a message are fetched up to this size each, in bytes, and so many. */
 const INLINE_SIZE = 3_000_000, INLINE_COUNT = 20;
@@ -35,10 +38,10 @@ const LONGEST_INSPECTED = 10_000_000;
 const LONGEST_HTML = 6_000_000;
 
 /** Reads messages and conversations: heads first, then the text of the latest; others when they are opened. */
-export function createReader({ extension, accounts, operator, showJson, showText, reply, ownTitle = true }: ReaderOptions) {
+export function createReader({ extension, accounts, operator, showJson, showText, compose, beside, ownTitle = true }: ReaderOptions) {
   /** What becomes of the tab that shows a message which an operation takes away, once that is done: forms may be asked in between. */
   const leaving = new WeakMap<Target, () => void>();
-  const read = async (target: Target, back?: Back): Promise<void> => {
+  const open = async (target: Target, back?: Back): Promise<void> => {
     const { account, resource } = target, { provider } = account;
     const mails = new Map<string, { view: MailView; binding: Binding; item: Values; full?: Values }>();
     const order: string[] = [];
@@ -105,6 +108,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
         })),
         ...(item.from ? { from: person(item.from as Address) } : {}), ...(typeof item.subject === 'string' ? { subject: brief(item.subject) } : {}),
         ...(item.date ? { date: fullDate(item.date) } : {}), ...(typeof item.read === 'boolean' ? { read: item.read } : {}),
+        ...(Array.isArray(item.flags) ? { flagged: item.flags.includes('\\Flagged') } : {}),
       };
     }
     const cut = (item: Values, what: 'textCut' | 'htmlCut') => (item.native as Values | undefined)?.[what] === true;
@@ -146,7 +150,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
       title: heading, facts, messages: order.map(id => mails.get(id)!.view), ...(loading && !loaded ? { busy: true } : {}), ...(problem ? { problem } : {}),
       preferHtml: vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
       can: {
-        reply: has('message.reply'), mark: has('message.mark'), source: has('message.source'),
+        reply: has('message.reply'), replyAll: operationOf(provider, 'message.reply')?.input.replyAll !== undefined, forward: has('message.forward'),
+        flag: has('message.flag'), walk: beside !== undefined && target.node !== undefined && !isConversation(resource), mark: has('message.mark'), source: has('message.source'),
         headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
         attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
         inspect: has('message.source') || has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined), save: has('message.source'),
@@ -216,7 +221,30 @@ export function createReader({ extension, accounts, operator, showJson, showText
           case 'mail': {
             if (!mail) return undefined;
             switch (ask.what) {
-              case 'reply': reply(one(ask.message)); return undefined;
+              case 'reply': compose(one(ask.message), 'message.reply'); return undefined;
+              case 'replyAll': compose(one(ask.message), 'message.reply', true); return undefined;
+              case 'forward': compose(one(ask.message), 'message.forward'); return undefined;
+              case 'flag': case 'unflag': {
+                const flagged = ask.what === 'flag';
+                if (await operator.run(one(ask.message), 'message.flag', { flags: ['Flagged'], change: flagged ? 'add' : 'remove' })) {
+                  mail.view.flagged = flagged;
+                  made?.connected.post({ type: 'mail', mail: mail.view });
+                }
+                return undefined;
+              }
+              case 'copyAddress': {
+                const { email } = ((mail.full ?? mail.item).from ?? {}) as Partial<Address>;
+                if (email) { await vscode.env.clipboard.writeText(email); window.setStatusBarMessage('check', t('Copied {0}.', email), 5000); }
+                return undefined;
+              }
+              case 'next': case 'previous': {
+                const other = beside?.(target, ask.what);
+                if (!other) { window.setStatusBarMessage('info', ask.what === 'next' ? t('This is the last message of the list.') : t('This is the first message of the list.'), 5000); return undefined; }
+                // The other opens beside this one before this one goes, so that the focus stays here.
+                await open(other);
+                made?.panel.dispose();
+                return undefined;
+              }
               case 'markRead': case 'markUnread': {
                 const read = ask.what === 'markRead';
                 if (await operator.run(one(ask.message), 'message.mark', { read })) {
@@ -263,7 +291,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
     connected = made?.connected;
   };
   return {
-    read,
+    read: open,
     /** To be told after each write: a message that was moved or deleted leaves its tab. */
     done(target: Target): void { leaving.get(target)?.(); leaving.delete(target); },
   };

@@ -36,7 +36,7 @@ export interface Inspection {
 }
 /** A message as the reader shows it; without `loaded` only its head is known. */
 export interface MailView {
-  id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; loaded: boolean; text?: string; html?: string;
+  id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; flagged?: boolean; loaded: boolean; text?: string; html?: string;
   inline: Record<string, string>; attachments: MailPart[]; images: boolean; problem?: string;
   /** There is more of it than is given here. */
   textCut?: boolean; htmlCut?: boolean;
@@ -58,6 +58,9 @@ export interface ReaderModel {
     test?: boolean;
     /** Its source or its headers can be had, so it can be looked into; and it can be saved as a file. */
     inspect?: boolean; save?: boolean;
+    replyAll?: boolean; forward?: boolean; flag?: boolean;
+    /** There is a list around it. */
+    walk?: boolean;
   };
 }
 
@@ -94,7 +97,8 @@ export type ToPage =
   | { type: 'reply'; id: number; ok: false; message: string; issues?: FormIssue[] };
 
 /** What can be done with a message that is read. */
-const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json', 'test', 'inspect', 'uninspect', 'save'] as const;
+const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json', 'test', 'inspect', 'uninspect', 'save',
+  'replyAll', 'forward', 'flag', 'unflag', 'copyAddress', 'next', 'previous'] as const;
 export type MailAction = typeof MAIL_ACTIONS[number];
 
 export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
@@ -171,6 +175,7 @@ export const PAGE_WORDS = [
   'Working…', 'Done', 'More',
   'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
   'Headers', 'Link Task…', 'Open as JSON', 'Copy as Test…', 'Links', 'Codes',
+  'Reply All', 'Forward', 'Flag', 'Remove Flag', 'Copy Address', 'Next', 'Previous', 'Flagged', 'Key: {0}', 'Flag removed',
   'Details', 'Hide Details', 'Save as .eml…', 'Parts', 'Type', 'Name', 'Size', 'Path of the Message', 'From', 'By', 'With', 'Delay', 'Authentication',
   'This is what the headers say. Mailroom did not verify it, and a sender can write such headers too.', 'Result', 'Said by', 'All Headers', 'Value',
   '{0} more are in the source.', 'The message is too large to be taken apart in full.', 'Width', 'Full Width', 'Phone', 'Desktop', 'Background', 'Light', 'Dark',

@@ -11,19 +11,20 @@ const provider = operations({ has: 'conversation.unlinkTask' });
 const letter = (id: string, more: object = {}) => ({ id, subject: `Subject ${id}`, from: { name: 'Grace', email: 'grace@x.example' }, to: [], cc: [], date: '2026-11-24T21:05:00Z', text: `Text of ${id}`, ...more });
 
 async function reading(call: (name: string, input: Record<string, unknown>) => unknown, { resource = 'conversation', answers = {}, from = provider }: { resource?: string; answers?: Record<string, unknown>; from?: typeof provider } = {}) {
-  const host = pretended(answers), ran: { target: object; name: string }[] = [], texts: string[] = [];
+  const host = pretended(answers), ran: { target: object; name: string; values?: object }[] = [], texts: string[] = [], composed: unknown[] = [];
   const { createReader: make } = await withVscode<{ createReader: typeof createReader }>('mail/reader.ts', host.vscode);
   const account = { id: 'one', name: 'One', provider: from, values: {} };
   const reader = make({
     extension: host.extension as never, accounts: { open: async () => ({ call: async (name: string, input: Record<string, unknown>) => call(name, input) }) } as never,
-    operator: { run: async (target: object, name: string) => { ran.push({ target, name }); return true; } } as never,
-    showJson: async () => {}, showText: async (_, __, text) => { texts.push(await text()); }, reply() {},
+    operator: { run: async (target: object, name: string, values?: object) => { ran.push({ target, name, ...(values ? { values } : {}) }); return true; } } as never,
+    showJson: async () => {}, showText: async (_, __, text) => { texts.push(await text()); }, compose: (_, operation, all) => { composed.push([operation, all ?? false]); },
+    beside: (target, way) => way === 'next' ? { ...target, binding: { ...NOTHING_BOUND, refs: { [resource]: 'c2' } }, label: 'Other' } : undefined,
   });
   const open = () => reader.read({ account, resource, binding: { ...NOTHING_BOUND, refs: { [resource]: 'c1' } }, label: 'Talk' });
   await open();
   const panel = host.panels[0]!;
   const shown = () => panel.posted.findLast(one => one.type === 'reader')!.reader as ReaderModel;
-  return { ...host, reader, open, panel, shown, ran, texts };
+  return { ...host, reader, open, panel, shown, ran, texts, composed };
 }
 
 describe('the reader', () => {
@@ -143,6 +144,29 @@ describe('the reader', () => {
     await ask(panel, { do: 'mail', message: shown().messages[0]!.id, what: 'inspect' });
     const { inspection } = panel.posted.findLast(one => one.type === 'mail')!.mail as MailView;
     assert.deepEqual([inspection!.parts, inspection!.hops.map(({ by, delay }) => [by, delay]), inspection!.headers.at(-1)], [[], [['a', ''], ['b', '9 s']], { name: 'X-One', value: 'two' }]);
+  });
+  it('answers to one and to all, passes on, flags, and copies the address of the sender', async () => {
+    const { panel, shown, ask, composed, ran, vscode } = await reading(() => letter('c1', { flags: ['\\Flagged'] }), { resource: 'message', from: operations({ has: 'message.flag' }) });
+    const copied: string[] = [];
+    Object.assign(vscode.env, { clipboard: { writeText: async (text: string) => { copied.push(text); } } });
+    Object.assign(vscode.window, { setStatusBarMessage: () => ({ dispose() {} }) });
+    await panel.hear({ type: 'ready' });
+    const { can, messages: [mail] } = shown();
+    assert.deepEqual([can.replyAll, can.forward, can.flag, mail!.flagged], [true, true, true, true]);
+    for (const what of ['reply', 'replyAll', 'forward', 'unflag', 'copyAddress']) await ask(panel, { do: 'mail', message: 'c1', what });
+    assert.deepEqual(composed, [['message.reply', false], ['message.reply', true], ['message.forward', false]]);
+    assert.deepEqual([ran.map(({ name, values }) => [name, values]), copied], [[['message.flag', { flags: ['Flagged'], change: 'remove' }]], ['grace@x.example']]);
+    assert.equal((panel.posted.findLast(one => one.type === 'mail')!.mail as MailView).flagged, false);
+  });
+  it('goes to the next of the list in place of this one, and says where the list ends', async () => {
+    const said: string[] = [], { panel, panels, ask, vscode } = await reading(() => letter('c1'), { resource: 'message', from: operations({ has: 'message.flag' }) });
+    Object.assign(vscode.window, { setStatusBarMessage: (text: string) => { said.push(text); return { dispose() {} }; } });
+    await panel.hear({ type: 'ready' });
+    await ask(panel, { do: 'mail', message: 'c1', what: 'previous' });
+    assert.deepEqual([panel.closed, panels.length], [false, 1]);
+    assert.match(said[0]!, /first message of the list/);
+    await ask(panel, { do: 'mail', message: 'c1', what: 'next' });
+    assert.deepEqual([panel.closed, panels.length, panels[1]!.title], [true, 2, 'Other']);
   });
   it('begins with HTML where the setting says so', async () => {
     for (const view of ['text', 'html']) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { connect, fileOf, providerById, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
+import { connect, fileOf, providerById, startMailServer, take, type Client, type FileValue, type MailError } from '../../shared/index.js';
 import { tlsOptions } from '../../shared/providers/imap/account/certificate.js';
 import { closeConnections, openConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { textOf } from '../../shared/providers/imap/mime/charset.js';
@@ -87,6 +87,26 @@ describe('IMAP: account', () => {
     const gmail = connect(imap, { preset: 'gmail', user: 'a@b.c', password: 'x' }, { resolve: async host => { asked = host; throw new Error('blocked'); } });
     await assert.rejects(list(gmail), refusedWith('unavailable', /blocked/));
     assert.equal(asked, 'imap.gmail.com');
+  });
+  for (const [what, account, host] of [
+    ['the address tells the hosts where none is given', { user: 'ann@GMail.com' }, 'imap.gmail.com'], ['one within another name is none', { user: 'ann@gmail.com.evil.example' }, undefined],
+    ['a host that was given counts', { user: 'ann@gmail.com', imapHost: 'own.example' }, 'own.example'], ['a word of every object is no domain', { user: 'ann@constructor' }, undefined],
+  ] as const) {
+    it(what, async () => {
+      let asked: string | undefined;
+      const client = connect(imap, { password: 'x', ...account }, { resolve: async host => { asked = host; throw new Error('blocked'); } });
+      await assert.rejects(list(client), host ? refusedWith('unavailable', /blocked/) : refusedWith('invalid_input', /neither an IMAP host nor an SMTP host/));
+      assert.equal(asked, host);
+    });
+  }
+  it('programs for tests on this machine are reached without TLS, and those that ask for no password get none that was typed', async () => {
+    const server = await startMailServer({ smtp: 0, imap: 0 });
+    for (const preset of ['mailpit', 'mailhog', 'greenmail', 'smtp4dev'] as const) {
+      const client = connect(imap, { preset, user: 'any@test.local', smtpPort: server.smtp.port, imapPort: server.imap.port, ...(preset === 'greenmail' ? { password: 'x' } : {}) });
+      assert.equal((await client.call('message.send', { to: 'u1@test.local', from: 'u0@test.local', subject: preset, text: 'x' }) as { outcome: string }).outcome, 'done');
+    }
+    assert.equal(server.messages, 6, 'those with IMAP keep a copy of what was sent');
+    await server.close();
   });
 });
 

@@ -25,7 +25,10 @@ function show(reader: ReaderModel): void {
       h('div', { class: 'head' }, h('h1', { dir: 'auto' }, reader.title),
         reader.facts.length
           ? h('p', { class: 'facts' }, ...reader.facts.map(({ label, value }) => h('span', { dir: 'auto' }, `${label}: ${value}`))) : undefined),
-      h('div', { class: 'actions' }, reader.busy || reader.problem ? undefined : again(w('Reload')))),
+      h('div', { class: 'actions' }, ...(reader.can.walk && !reader.busy ? (['previous', 'next'] as const).map(way => {
+        const [key] = KEYS.find(([, does]) => does === way)!;
+        return button(w(way === 'next' ? 'Next' : 'Previous'), () => act(reader.messages.at(-1)!, way), { secondary: true, focus: way, title: w('Key: {0}', key.toUpperCase()) });
+      }) : []), reader.busy || reader.problem ? undefined : again(w('Reload')))),
     ...(reader.busy ? [h('p', { class: 'empty' }, w('Loading…'))] : []),
     ...(reader.problem ? [h('p', { class: 'notice bad', role: 'alert' }, reader.problem), again(w('Try Again'))] : []),
     ...reader.messages.map(mail => { const element = draw(mail); drawn.set(mail.id, element); return element; }),
@@ -47,8 +50,20 @@ function scrollBack(): void {
 for (const move of ['wheel', 'keydown', 'pointerdown'] as const) window.addEventListener(move, () => { back = undefined; }, { passive: true });
 window.addEventListener('scroll', () => { if (back === undefined) remember({ scroll: window.scrollY }); }, { passive: true });
 
+/** What keys do with the message that has the focus, else with the last of the page. */
+const KEYS: readonly (readonly [key: string, does: MailAction])[] =
+  [['r', 'reply'], ['a', 'replyAll'], ['f', 'forward'], ['Delete', 'delete'], ['j', 'next'], ['k', 'previous']];
+const act = (mail: MailView, what: MailAction) => void ask({ do: 'mail', message: mail.id, what }).catch(tell);
+const offers = ({ can }: ReaderModel, what: MailAction): boolean | undefined => what === 'delete' ? can.remove
+  : what === 'next' || what === 'previous' ? can.walk : what === 'replyAll' ? can.reply && can.replyAll : what === 'reply' || what === 'forward' ? can[what] : false;
+window.addEventListener('keydown', ({ key, ctrlKey, altKey, metaKey, repeat, target }) => {
+  const within = target instanceof Element ? target : undefined, does = KEYS.find(([one]) => one === (key.length > 1 ? key : key.toLowerCase()))?.[1];
+  if (!model || !does || ctrlKey || altKey || metaKey || repeat || within?.closest('input,textarea,select') || !offers(model, does)) return;
+  const id = within?.closest<HTMLElement>('article')?.dataset.message, mail = model.messages.find(one => one.id === id) ?? model.messages.at(-1);
+  if (mail?.loaded) act(mail, does);
+});
 /** Buttons that stand for each other: the focus goes from one to the other. */
-const SAME: Partial<Record<MailAction, MailAction>> = { markUnread: 'markRead', uninspect: 'inspect' };
+const SAME: Partial<Record<MailAction, MailAction>> = { markUnread: 'markRead', uninspect: 'inspect', unflag: 'flag' };
 /** A few of which one is chosen; the message is drawn anew with it. */
 function choiceOf<O extends string>(mail: MailView, label: PageWord, options: Record<O, PageWord>, chosen: O, choose: (one: O) => void): HTMLElement {
   return h('span', { role: 'group', 'aria-label': w(label), class: 'choice' }, ...(Object.keys(options) as O[]).map(one => {
@@ -64,10 +79,14 @@ const expands = (made: HTMLButtonElement, { inspection }: MailView): HTMLButtonE
 };
 function draw(mail: MailView): HTMLElement {
   const { can } = model!;
-  const tool = (label: PageWord, what: MailAction, primary = false) => button(
-    w(label), () => void ask({ do: 'mail', message: mail.id, what }).catch(tell),
-    { secondary: !primary, focus: `${mail.id} ${SAME[what] ?? what}` },
-  );
+  const tool = (label: PageWord, what: MailAction, primary = false) => {
+    const key = KEYS.find(([, does]) => does === what)?.[0];
+    const made = button(w(label), () => act(mail, what), {
+      secondary: !primary, focus: `${mail.id} ${SAME[what] ?? what}`, ...(key ? { title: w('Key: {0}', key.length > 1 ? key : key.toUpperCase()) } : {}),
+    });
+    if (key) made.setAttribute('aria-keyshortcuts', key.length > 1 ? key : key.toUpperCase());
+    return made;
+  };
   const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || mail.textFromHtml || model!.preferHtml) ? 'html' : 'text');
   const both = mail.html !== undefined && mail.text !== undefined;
   const toggle = both ? choiceOf(mail, 'Message text', { text: 'Plain text', html: 'HTML' }, mode, one => {
@@ -77,10 +96,12 @@ function draw(mail: MailView): HTMLElement {
   const people = [mail.to.length ? `${w('To')}: ${mail.to.join(', ')}` : '', mail.cc.length ? `${w('Cc')}: ${mail.cc.join(', ')}` : '']
     .filter(Boolean).join(' · ');
   const headline = h('div', { class: 'mailhead' },
-    h('div', { class: 'who', dir: 'auto' }, mail.from ?? '', ' ', mail.read === false ? h('span', { class: 'badge' }, w('Unread')) : undefined),
+    h('div', { class: 'who', dir: 'auto' }, mail.from ?? '', ' ', mail.read === false ? h('span', { class: 'badge' }, w('Unread')) : undefined, ' ',
+      mail.flagged ? h('span', { class: 'badge' }, `⚑ ${w('Flagged')}`) : undefined),
     h('div', { class: 'when' }, mail.date ?? ''), h('div', { class: 'people', dir: 'auto' }, people),
     h('div', { class: 'tools' }, ...(mail.loaded ? [
-      ...(can.reply ? [tool('Reply', 'reply', true)] : []),
+      ...(can.reply ? [tool('Reply', 'reply', true)] : []), can.reply && can.replyAll && tool('Reply All', 'replyAll'), can.forward && tool('Forward', 'forward'),
+      can.flag && tool(mail.flagged ? 'Remove Flag' : 'Flag', mail.flagged ? 'unflag' : 'flag'),
       ...(can.mark && mail.read !== undefined ? [tool(mail.read ? 'Mark as Unread' : 'Mark as Read', mail.read ? 'markUnread' : 'markRead')] : []),
       ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []),
       ...(can.unlink ? [tool('Unlink Task…', 'unlinkTask')] : []), ...(can.remove ? [tool('Delete…', 'delete')] : []),
@@ -88,7 +109,7 @@ function draw(mail: MailView): HTMLElement {
     ] : [button(w(mail.problem ? 'Try Again' : 'Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell),
       { secondary: true, focus: `${mail.id} read` })]),
     mail.loaded && h('div', { class: 'tools' }, can.inspect && expands(tool(mail.inspection ? 'Hide Details' : 'Details', mail.inspection ? 'uninspect' : 'inspect'), mail),
-      can.headers && tool('Headers', 'headers'), can.source && tool('Source', 'source'), can.save && tool('Save as .eml…', 'save'), tool('Open as JSON', 'json'),
+      can.headers && tool('Headers', 'headers'), can.source && tool('Source', 'source'), can.save && tool('Save as .eml…', 'save'), mail.from ? tool('Copy Address', 'copyAddress') : undefined, tool('Open as JSON', 'json'),
       can.test && tool('Copy as Test…', 'test'))));
   const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline);
   if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
@@ -173,6 +194,7 @@ start(message => {
     model.messages = model.messages.map(one => one.id === mail.id ? mail : one);
     redraw(mail);
     if (before && before.read !== mail.read && mail.read !== undefined) announce(w(mail.read ? 'Marked as read' : 'Marked as unread'));
+    else if (before && before.flagged !== mail.flagged) announce(w(mail.flagged ? 'Flagged' : 'Flag removed'));
     else if (mail.loaded && !before?.loaded) announce(w('Message shown'), false, 'aloud');
   }
 });

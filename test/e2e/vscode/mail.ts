@@ -69,6 +69,47 @@ export const mailJourneys: Journeys = {
     assert.equal(await page.locator('.monaco-dialog-box').count(), 0);
   }),
 
+  'a list is gone through by keys: the next message, an answer to all with its quote, one passed on, one flagged': breaksPolicy(async j => {
+    const { wb, box, page, shot, axe } = j, subject = (n: number) => `Round ${n}`;
+    for (const n of [1, 2]) box.mail.deliver('u0@test.local', `From: Eve <u2@test.local>\r\nTo: u0@test.local, u1@test.local\r\nSubject: ${subject(n)}\r\nMessage-ID: <round${n}@x.example>\r\nDate: ${new Date().toUTCString()}\r\n\r\nWords of round ${n}.\r\n`);
+    await wb.collapse();
+    await wb.expand('IMAP');
+    await wb.menu(/^Messages/, 'Refresh');
+    let reader = await openMail(j, subject(2));
+    await reader.locator('pre', { hasText: 'Words of round 2' }).click();
+    await page.keyboard.press('j');
+    reader = await wb.webview('reader', 'Words of round 1');
+    await until('one tab is left', async () => await page.locator('.tab').count() === 1);
+    await reader.getByRole('button', { name: 'Previous' }).click();
+    reader = await wb.webview('reader', 'Words of round 2');
+    await reader.getByRole('button', { name: 'Flag', exact: true }).click();
+    await reader.locator('.badge', { hasText: 'Flagged' }).waitFor();
+    assert.ok(box.mail.folder('u0@test.local').messages.some(({ flags }) => flags.includes('\\Flagged')));
+    await shot('handling');
+    await axe('reader', subject(2));
+    await reader.locator('pre').click();
+    await page.keyboard.press('a');
+    const form = await wb.webview('form', 'Reply to all');
+    await form.locator('[data-field=text] textarea').fill('To all of you.');
+    const before = box.mail.folder('u1@test.local').messages.length;
+    await form.locator('footer vscode-button').first().click();
+    await wb.toast('The message was sent.').waitFor();
+    assert.equal(box.mail.folder('u1@test.local').messages.length, before + 1, 'who got the message gets the answer');
+    await wb.clearToasts();
+    reader = await wb.webview('reader', 'Words of round 2');
+    await reader.locator('pre').click();
+    await page.keyboard.press('f');
+    const forward = await wb.webview('form', 'Forward: Round 2');
+    await forward.locator('[data-field=to] textarea').fill('u3@test.local');
+    await forward.locator('[data-field=text] textarea').fill('Look at this.');
+    await shot('forward');
+    await forward.locator('footer vscode-button').first().click();
+    await wb.toast('The message was sent.').waitFor();
+    assert.equal(box.mail.folder('u3@test.local').messages.length, 1);
+    await wb.clearToasts();
+    await wb.closeAll();
+  }),
+
   async 'a new message with a file: kept over closing its tab, sent once however often the keys are pressed'(j) {
     const { wb, box, page, folder, shot, axe } = j, arrived = () => box.mail.folder('u1@test.local').messages.length, before = arrived();
     writeFileSync(join(folder, 'notes.txt'), 'Notes of the meeting');

@@ -9,13 +9,15 @@ type Security = 'tls' | 'starttls' | 'none';
 const SECURITY = { tls: 'TLS from the Start', starttls: 'STARTTLS', none: 'None (This Machine Only)' } as const;
 
 interface Side { host: string; port: number; security: Security }
-interface Preset { imap: Side; smtp: Side; savesSent?: boolean }
+interface Preset { imap?: Side; smtp: Side; savesSent?: boolean; anyPassword?: boolean }
 const tls = (host: string, port: number): Side => ({ host, port, security: 'tls' });
+const inClear = (port: number): Side => ({ host: '127.0.0.1', port, security: 'none' });
 const starttls = (host: string): Side => ({ host, port: 587, security: 'starttls' });
 
 /**
  * Hosts and ports as the makers publish them. `savesSent`: the server itself keeps a copy of what is sent (Gmail, Exchange Online).
- * Microsoft offers no implicit TLS for submission; the others do (RFC 8314 section 3.3).
+ * Microsoft offers no implicit TLS for submission; the others do (RFC 8314 section 3.3). `anyPassword`: a program for tests on this machine, which
+ * asks for no password or takes any.
  */
 const PRESETS = {
   rackspace: { imap: tls('secure.emailsrvr.com', 993), smtp: tls('secure.emailsrvr.com', 465) },
@@ -25,7 +27,26 @@ const PRESETS = {
   icloud: { imap: tls('imap.mail.me.com', 993), smtp: starttls('smtp.mail.me.com') },
   fastmail: { imap: tls('imap.fastmail.com', 993), smtp: tls('smtp.fastmail.com', 465) },
   scaleway: { imap: tls('imap.mailbox.scw.eu', 993), smtp: tls('smtp.mailbox.scw.eu', 465) },
+  // Neither has IMAP: https://mailpit.axllent.org/docs/configuration/smtp/ and https://github.com/mailhog/MailHog/blob/master/docs/CONFIG.md
+  mailpit: { smtp: inClear(1025), anyPassword: true },
+  mailhog: { smtp: inClear(1025), anyPassword: true },
+  // https://greenmail-mail-test.github.io/greenmail/#deploy_docker_standalone: its ports for tests are the usual ones and 3000.
+  greenmail: { imap: inClear(3143), smtp: inClear(3025) },
+  // https://github.com/rnwood/smtp4dev/wiki/Configuration: 25 and 143, where it may have them.
+  smtp4dev: { imap: inClear(143), smtp: inClear(25), anyPassword: true },
 } as const satisfies Record<string, Preset>;
+
+/** Domains whose mail is with one of them alone, as their makers say. Microsoft's are not here: what its personal accounts take is no password. */
+const DOMAINS: Readonly<Record<string, keyof typeof PRESETS>> = {
+  'gmail.com': 'gmail', 'googlemail.com': 'gmail', 'yahoo.com': 'yahoo', 'ymail.com': 'yahoo', 'rocketmail.com': 'yahoo', 'icloud.com': 'icloud',
+  'me.com': 'icloud', 'mac.com': 'icloud', 'fastmail.com': 'fastmail', 'fastmail.fm': 'fastmail',
+};
+/** What is chosen, or, where no host was given, what the address says. */
+function presetOf({ preset, user, imapHost, smtpHost }: Values<typeof account.fields>): Preset | undefined {
+  if (preset !== 'custom') return PRESETS[preset];
+  const domain = user.slice(user.lastIndexOf('@') + 1).toLowerCase();
+  return imapHost || smtpHost || !Object.hasOwn(DOMAINS, domain) ? undefined : PRESETS[DOMAINS[domain]!];
+}
 
 /** Hosts that keep a copy by themselves, where no preset was chosen. */
 const SAVES_SENT = /(^|\.)(gmail\.com|googlemail\.com|office365\.com|outlook\.com)$/i;
@@ -35,8 +56,10 @@ export const account = auth({
   fields: {
     preset: choice('Provider', {
       custom: 'Other', rackspace: 'Rackspace Email', gmail: 'Gmail', microsoft365: 'Microsoft 365', yahoo: 'Yahoo Mail', icloud: 'iCloud Mail',
-      fastmail: 'Fastmail', scaleway: 'Scaleway Mailbox',
-    }, { default: 'custom', help: 'Fills in hosts and ports wherever they are left empty.' }),
+      fastmail: 'Fastmail', scaleway: 'Scaleway Mailbox', mailpit: 'Mailpit (This Machine)', mailhog: 'MailHog (This Machine)',
+      greenmail: 'GreenMail (This Machine)', smtp4dev: 'smtp4dev (This Machine)',
+    }, { default: 'custom', help: 'Fills in hosts and ports wherever they are left empty. With Other and no host, the address of the user tells '
+      + 'them for Gmail, Yahoo, iCloud and Fastmail.' }),
     user: text('User', { required: true, maxLength: 320, example: 'ann@example.com', help: 'The login name, for most providers the whole address.' }),
     authentication: choice('Authentication', { password: 'Password', oauth2: 'OAuth 2' }, { default: 'password' }),
     password: text('Password', { secret: true, maxLength: 1000, help: 'For Gmail, Yahoo and iCloud this is an app password.' }),
@@ -102,7 +125,7 @@ export function settingsOf(ctx: Context): Settings {
   const found = known.get(ctx.account);
   if (found) return found;
   const values = ctx.account as Values<typeof account.fields>;
-  const preset: Preset | undefined = values.preset === 'custom' ? undefined : PRESETS[values.preset];
+  const preset = presetOf(values);
   const refuse = (field: string, message: string) => { throw invalidField(field, message); };
   const allowed = allowedOf(values.allowedCertificate, refuse);
   const oauth2 = values.authentication === 'oauth2';
@@ -121,7 +144,7 @@ export function settingsOf(ctx: Context): Settings {
         `Without TLS the password would cross the network readable, so ${name} may only be used that way on this machine (localhost), not with ${host}.`);
     }
     const user = name === 'SMTP' && values.smtpUser ? values.smtpUser : values.user;
-    const password = (name === 'SMTP' && values.smtpPassword ? values.smtpPassword : values.password) ?? '';
+    const password = (name === 'SMTP' && values.smtpPassword ? values.smtpPassword : values.password) ?? (preset?.anyPassword ? 'any' : '');
     const own2 = oauth2 && !(name === 'SMTP' && values.smtpPassword);
     if (!own2 && password === '') refuse('password', 'Password is required unless OAuth 2 is chosen.');
     return { side: name, host, port, security, user, password, oauth2: own2, ...(allowed ? { allowed } : {}) };
