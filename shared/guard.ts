@@ -19,14 +19,21 @@ export function within<T>(work: Promise<T>, signal: AbortSignal | undefined, ms:
   return new Promise<T>((resolve, reject) => {
     const end = () => { clearTimeout(timer); signal?.removeEventListener('abort', stop); };
     const stop = () => { end(); reject(signal!.reason as Error); };
-    const timer = setTimeout(() => { end(); reject(late()); }, Math.min(ms, 2 ** 31 - 1));
+    const timer = setTimeout(() => { end(); reject(late()); }, Math.min(ms, LONGEST_TIMER));
     work.then(value => { end(); resolve(value); }, (error: Error) => { end(); reject(error); });
     if (signal?.aborted) stop(); else signal?.addEventListener('abort', stop, { once: true });
   });
 }
 
-/** A body that can be thrown away. */
-export interface Body extends AsyncIterable<Uint8Array> { destroy(error?: Error): unknown; on(event: string, listener: (given: never) => void): unknown }
+/** A body as it comes, read in one of two ways, and once. */
+export interface Body {
+  /** Gives each part as it comes, and then the end, with an error where it broke off. */
+  read(take: (part: Uint8Array) => void, end: (error?: Error) => void): void;
+  /** The next part; undefined at the end. Rejects where it broke off. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Throws the rest away. */
+  destroy(): void;
+}
 
 /** A body within its bounds. `each` gives the same as the iterator, part by part as it comes, at a third of the cost. */
 export interface Guarded extends AsyncIterable<Uint8Array> { each(take: (part: Uint8Array) => void): Promise<void> }
@@ -37,63 +44,61 @@ export interface Guarded extends AsyncIterable<Uint8Array> { each(take: (part: U
  */
 export function guarded(body: Body, signal: AbortSignal | undefined, ms: number, over: () => void): Guarded {
   let ended = false;
+  /** What is done when the time is over: one timer serves until a reader comes and while it reads, as making them is much of the cost. */
+  let late = () => end(true);
+  let timer = setTimeout(() => late(), Math.min(allowance(ms, 0), LONGEST_TIMER));
   const end = (broken: boolean) => {
-    clearTimeout(unread);
+    clearTimeout(timer);
     if (ended) return;
     ended = true;
-    // What is thrown away may still fail, and nobody listens then.
-    if (broken) { body.on('error', () => {}); body.destroy(); }
+    if (broken) body.destroy();
     over();
   };
-  const unread = setTimeout(() => end(true), allowance(ms, 0));
   const unfinished = (received: number, took: number) => outlasted(`The answer did not come to its end (${received} bytes came)`, took);
   const each = (take: (part: Uint8Array) => void) => new Promise<void>((resolve, reject) => {
-    clearTimeout(unread);
     if (ended) return reject(outlasted('Nobody read the answer', allowance(ms, 0)));
     const began = performance.now();
-    let received = 0, timer: ReturnType<typeof setTimeout> | undefined;
+    let received = 0;
     const finish = (error?: unknown) => {
-      clearTimeout(timer);
       signal?.removeEventListener('abort', stop);
       if (ended) return;
       end(error !== undefined);
       if (error === undefined) resolve(); else reject(error as Error);
     };
     const stop = () => finish(signal!.reason);
-    const check = () => {
+    late = () => {
       const took = performance.now() - began, left = allowance(ms, received) - took;
-      if (left <= 0) finish(unfinished(received, took)); else timer = setTimeout(check, Math.min(left, 2 ** 31 - 1));
+      if (left <= 0) finish(unfinished(received, took)); else timer = setTimeout(() => late(), Math.min(left, LONGEST_TIMER));
     };
     if (signal?.aborted) return stop();
     signal?.addEventListener('abort', stop, { once: true });
-    check();
-    body.on('error', finish);
-    body.on('end', () => finish());
-    body.on('close', () => finish(Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })));
-    body.on('data', (part: Uint8Array) => {
+    body.read(part => {
       if (ended) return;
       received += part.byteLength;
       try { take(part); } catch (error) { finish(error); }
-    });
+    }, finish);
   });
   return { each, [Symbol.asyncIterator]: () => iterate() };
   async function* iterate(): AsyncGenerator<Uint8Array> {
-    clearTimeout(unread);
+    clearTimeout(timer);
     let waited = 0, received = 0, whole = false;
     try {
-      const parts = body[Symbol.asyncIterator]();
+      if (ended) throw outlasted('Nobody read the answer', allowance(ms, 0));
       for (;;) {
         const began = performance.now(), left = allowance(ms, received) - waited;
-        const next = await within(parts.next(), signal, left, () => unfinished(received, waited + left));
+        const part = await within(body.next(), signal, left, () => unfinished(received, waited + left));
         waited += performance.now() - began;
-        if (next.done) { whole = true; return; }
-        received += next.value.byteLength;
+        if (!part) { whole = true; return; }
+        received += part.byteLength;
         // A reader that does something else meanwhile does not hold up the account.
         const idle = setTimeout(over, ms);
-        try { yield next.value; } finally { clearTimeout(idle); }
+        try { yield part; } finally { clearTimeout(idle); }
       }
     } finally {
       end(!whole);
     }
   }
 }
+
+/** The longest that a timer can wait, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;

@@ -1,11 +1,11 @@
-import type { Dispatcher } from 'undici';
+import { Asking } from './asking.js';
 import { createDispatcher, renew } from './dispatcher.js';
 import { MailError } from './errors.js';
 import { allowance, guarded, outlasted, within, type Body } from './guard.js';
 import type { Exchange, HttpRequest, HttpStream, Send } from './http.js';
 import { NotSent, notSent } from './notSent.js';
 import type { Pacer } from './pace.js';
-import { undici, type HttpDispatcher } from './undici.js';
+import type { HttpDispatcher } from './undici.js';
 import { shownAddress } from './url.js';
 
 /** What a host brings to a sender; each part is optional. */
@@ -39,16 +39,15 @@ const defaultDispatcher = () => shared ??= createDispatcher({});
  * one address.
  */
 export function createSend(options: SendOptions = {}): Send {
-  const { refresh, allow, pacer, timeoutMs = 30_000 } = options;
+  const { refresh, allow, pacer, timeoutMs = 30_000 } = options, pool = poolOf(options);
   const once = async (unsigned: HttpRequest, attempt: number, waited: number, signal?: AbortSignal): Promise<{ request: HttpRequest; answer: HttpStream }> => {
-    const address = new URL(unsigned.url), late = (what: string) => () => outlasted(what, timeoutMs * 2);
-    const allowed = allow?.(address);
+    const late = (what: string) => () => outlasted(what, timeoutMs * 2), allowed = allow?.(new URL(unsigned.url));
     if (allowed) await within(allowed, signal, timeoutMs * 2, late('The host\'s network rules did not answer'));
     const done = await pacer?.turn(signal, options.patienceMs, waited);
     try {
       const signed: HttpRequest | Promise<HttpRequest> = options.sign ? options.sign(unsigned) : unsigned;
       const request = 'then' in signed ? await within(signed, signal, timeoutMs * 4, late('The request could not be signed')) : signed;
-      const answer = await exchange(options, request, attempt, signal);
+      const answer = await exchange(options, pool, request, attempt, signal);
       // Who reads a refusal may let the account rest; that is said before the next turn begins.
       const over = () => answer.status < 400 ? done?.() : void setImmediate(() => done?.());
       return { request, answer: { ...answer, body: guarded(answer.body, signal, timeoutMs, over) } };
@@ -69,69 +68,36 @@ export function createSend(options: SendOptions = {}): Send {
   return pacer ? Object.assign(send, { rest: pacer.rest, eased: pacer.eased }) : send;
 }
 
-type Library = Awaited<ReturnType<typeof undici>>;
-/** How far a request came: `begun` when it is about to be written; until then nothing of it left this machine. Given up, it is `stopped`. */
-interface Progress { begun: boolean; stopped?: unknown; abort?: (reason: Error) => void }
-const PROGRESS = Symbol('progress');
-
-/** The host's pool for requests that carry their progress. */
-function makeWatched({ Dispatcher: Base }: Library) {
-  /** Changes the call that says that a connection takes the request. It has one name for new handlers, one for older ones. */
-  const noting = (handler: Dispatcher.DispatchHandler, progress: Progress) => {
-    type Start = (given: ((reason: Error) => void) | { abort(reason: Error): void }, context: unknown) => unknown;
-    const starts = handler as unknown as Record<string, Start | undefined>, name = starts.onRequestStart ? 'onRequestStart' : 'onConnect';
-    const start = starts[name];
-    starts[name] = (given, context) => {
-      progress.begun = true;
-      progress.abort = typeof given === 'function' ? given : reason => given.abort(reason);
-      // The library asks nobody who waits for a connection whether the request is still wanted.
-      if (progress.stopped !== undefined) return progress.abort(progress.stopped as Error);
-      return start?.call(handler, given, context);
-    };
-    return handler;
-  };
-  return class extends Base {
-    readonly #pool: HttpDispatcher;
-    constructor(pool: HttpDispatcher) { super(); this.#pool = pool; }
-    override dispatch(options: Dispatcher.DispatchOptions & { [PROGRESS]?: Progress }, handler: Dispatcher.DispatchHandler) {
-      return this.#pool.dispatch(options, options[PROGRESS] ? noting(handler, options[PROGRESS]) : handler);
-    }
-  };
+/** The pool of a sender, kept once it is there. */
+function poolOf({ dispatcher, timeoutMs = 30_000 }: SendOptions): (signal?: AbortSignal) => Promise<HttpDispatcher> {
+  let made: HttpDispatcher | undefined;
+  const late = () => outlasted('No connections could be made', timeoutMs);
+  return async signal => made ??= await within(Promise.resolve(dispatcher ?? defaultDispatcher()), signal, timeoutMs, late);
 }
-let Watched: ReturnType<typeof makeWatched> | undefined;
-/** One for each pool. */
-const watched = new WeakMap<HttpDispatcher, Dispatcher>();
 
 /** One request until its headers have come. */
-async function exchange(options: SendOptions, request: HttpRequest, attempt: number, signal?: AbortSignal): Promise<HttpStream & { body: Body }> {
+async function exchange(
+  options: SendOptions, pool: ReturnType<typeof poolOf>, request: HttpRequest, attempt: number, signal?: AbortSignal,
+): Promise<{ status: number; headers: Record<string, string>; body: Body }> {
   const { observe, timeoutMs = 30_000 } = options, started = performance.now();
   const told = (rest: { status?: number; error?: string }) =>
     observe?.({ method: request.method, url: shownAddress(request.url), ms: performance.now() - started, attempt, ...rest });
   // The library feels an abort only once there is a connection, so it is told then and not waited for.
-  const progress: Progress = { begun: false };
+  const asking = new Asking();
   try {
-    const library = await undici(), given = Promise.resolve(options.dispatcher ?? defaultDispatcher());
-    const pool = await within(given, signal, timeoutMs, () => outlasted('No connections could be made', timeoutMs));
-    let dispatcher = watched.get(pool);
-    if (!dispatcher) watched.set(pool, dispatcher = new (Watched ??= makeWatched(library))(pool));
-    const ms = allowance(timeoutMs, typeof request.body === 'string' ? Buffer.byteLength(request.body) : request.body?.byteLength ?? 0);
-    const asked = library.request(request.url, {
-      method: request.method, headers: request.headers, body: request.body ?? null, headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
-      dispatcher, ...{ [PROGRESS]: progress },
+    const { origin, pathname, search } = new URL(request.url), { body = null } = request;
+    const ms = allowance(timeoutMs, typeof body === 'string' ? Buffer.byteLength(body) : body?.byteLength ?? 0);
+    const { method, headers } = request, ready = await pool(signal);
+    ready.dispatch({ origin, path: pathname + search, method, headers, body, headersTimeout: timeoutMs, bodyTimeout: timeoutMs }, asking);
+    const head = await within(asking.head, signal, ms, () => {
+      renew(ready);
+      return asking.begun ? outlasted('The answer did not begin', ms) : new NotSent(`No connection was made within ${Math.round(ms / 1000)} s.`);
     });
-    asked.then(({ body }) => { if (progress.stopped !== undefined) { body.on('error', () => {}); body.destroy(); } }, () => {});
-    const answer = await within(asked, signal, ms, () => {
-      renew(pool);
-      return progress.begun ? outlasted('The answer did not begin', ms) : new NotSent(`No connection was made within ${Math.round(ms / 1000)} s.`);
-    });
-    told({ status: answer.statusCode });
-    const headers: Record<string, string> = {};
-    for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-    return { status: answer.statusCode, headers, body: answer.body as unknown as Body };
+    told({ status: head.status });
+    return { ...head, body: asking };
   } catch (error) {
-    progress.stopped = error;
-    progress.abort?.(error as Error);
+    asking.destroy(error as Error);
     told({ error: error instanceof Error ? error.name : 'error' });
-    throw progress.begun || notSent(error) ? error : new NotSent(error instanceof Error ? error.message : String(error), { cause: error });
+    throw asking.begun || notSent(error) ? error : new NotSent(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 /** The HTTP library, loaded with the first request: evaluating it is most of what the core costs. */
-export const undici = () => import('undici');
+export const undici = () => library ??= import('undici');
+let library: Promise<typeof import('undici')> | undefined;
 
 /** A `Dispatcher` of undici, as far as whoever brings one must know it. The library's own types stay inside the package, which bundles it. */
 export interface HttpDispatcher {

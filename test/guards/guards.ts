@@ -3,7 +3,7 @@ import { MAIL } from './mail.js';
 /** A check that people rely on: where it stands, what stands there when it is taken out, and the tests that must notice. */
 export interface Guard { name: string; file: string; guard: string; without: string; tests: readonly string[] }
 
-const http = ['test/core/http.test.ts'], oauth2 = ['test/core/oauth2.test.ts'], secrets = ['test/core/secrets.test.ts'], test = ['test/nodes/credentialTest.test.ts'];
+const http = ['test/core/http.test.ts'], sending = ['test/core/asking.test.ts'], oauth2 = ['test/core/oauth2.test.ts'], secrets = ['test/core/secrets.test.ts'], test = ['test/nodes/credentialTest.test.ts'];
 
 /** Each of these was once taken out without a test that noticed, or guards what may never happen. None needs a build. */
 export const GUARDS: readonly Guard[] = [
@@ -43,7 +43,12 @@ export const GUARDS: readonly Guard[] = [
   { name: 'doubt of a lost write', file: 'shared/http.ts', tests: http, guard: "request.method === 'GET' ? known : doubtful(known)", without: 'known' },
   { name: 'redirects', file: 'shared/http.ts', tests: http, guard: 'if (answer.status < 400) {', without: 'if (answer.status < 300) {' },
   { name: 'the size of an answer', file: 'shared/http.ts', tests: http, guard: 'if (size > LARGEST_ANSWER) {', without: 'if (false) {' },
-  { name: 'a turn lasts to the end of a body', file: 'shared/send.ts', tests: ['test/core/send.test.ts', 'test/core/pace.test.ts'], guard: 'guarded(answer.body, signal, timeoutMs, over)', without: '(over(), guarded(answer.body, signal, timeoutMs, () => {}))' },
+  { name: 'a turn lasts to the end of a body', file: 'shared/send.ts', tests: sending, guard: 'guarded(answer.body, signal, timeoutMs, over)', without: '(over(), guarded(answer.body, signal, timeoutMs, () => {}))' },
+  { name: 'what comes before an answer', file: 'shared/asking.ts', tests: sending, guard: 'if (status < 200) return;', without: '' },
+  { name: 'a request that was given up before it left', file: 'shared/asking.ts', tests: sending, guard: 'if (this.#stopped) controller.abort(this.#stopped);', without: '' },
+  { name: 'an answer that nobody reads yet', file: 'shared/asking.ts', tests: sending, guard: '>= MOST_KEPT) controller.pause();', without: '>= MOST_KEPT);' },
+  { name: 'an answer that is read on', file: 'shared/asking.ts', tests: sending, guard: 'if (!this.#kept.length) this.#controller?.resume();', without: '' },
+  { name: 'an answer that breaks off under its reader', file: 'shared/asking.ts', tests: sending, guard: 'if (!part && this.#over?.error) throw this.#over.error;', without: '' },
   { name: 'dot segments in paths', file: 'shared/url.ts', tests: http, guard: "part === '' || part === '.' || part === '..'", without: "part === ''" },
   { name: 'half characters in paths', file: 'shared/url.ts', tests: http, guard: 'if (/\\p{Surrogate}/u.test(part))', without: 'if (false)' },
   { name: 'secrets before patterns', file: 'shared/http.ts', tests: secrets, guard: 'const text = textOf({ ...answer, body: answer.body.subarray(0, LARGEST_REFUSAL) });', without: 'const text = redact(textOf({ ...answer, body: answer.body.subarray(0, LARGEST_REFUSAL) }));' },
