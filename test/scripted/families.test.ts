@@ -29,6 +29,12 @@ describe('IMAP transcripts: families of servers', () => {
       assert.equal(server.heard('UID STORE').length, 0);
     }, { capabilities: COURIER, messages: [letter(1), letter(2)] }));
 
+  // GNU imap4d 3.15, seen on the wire: its UIDs move with it, so that those of the first EXAMINE name nothing after the SELECT.
+  it('UIDs that a server gave before its UIDVALIDITY stays are asked for again, and no message is missing from the list', () =>
+    withScript([...moving.slice(0, 2), 'C 1x: UID SEARCH ALL\nS: * SEARCH 8 9\nS: $ OK done', 'C 1x: SELECT INBOX\nS: <regular>'].join('\n'), async client => {
+      assert.deepEqual((await list(client)).map(({ subject }) => subject), ['m2', 'm1']);
+    }, { capabilities: COURIER, messages: [letter(1), letter(2)] }));
+
   // Both are seconds since 1970, Courier's without their billions, so that two EXAMINEs within a second are told the same.
   for (const billions of [0, 1e9]) {
     it(`a UIDVALIDITY that is the time, ${billions ? 'without' : 'with'} its billions, is taken for one that moves`, () => {

@@ -166,7 +166,7 @@ export async function opened(client: ImapFlow, path: string,
   await drainPipeline(client);
   spareListing(client, path);
   const mailbox = openedAs(path, await client.mailboxOpen(path, { readOnly: !write }), write);
-  return write ? mailbox : steadied(client, mailbox);
+  return write ? mailbox : (await steadied(client, mailbox)).mailbox;
 }
 
 /**
@@ -185,7 +185,10 @@ export async function openedWith<T>(client: ImapFlow, path: string, ask: () => P
   if (mailbox.status === 'rejected') throw mailbox.reason;
   const found = openedAs(path, mailbox.value, write);
   if (answer.status === 'rejected') throw answer.reason;
-  return [write ? found : await steadied(client, found), answer.value];
+  if (write) return [found, answer.value];
+  const { mailbox: steady, moved } = await steadied(client, found);
+  // UIDs that the server made up for the first opening mean nothing in this one.
+  return [steady, moved ? await ask() : answer.value];
 }
 
 function openedAs(path: string, mailbox: MailboxObject, write: boolean): MailboxObject {
@@ -203,18 +206,22 @@ const KEEPS_STATE = ['CONDSTORE', 'OBJECTID', 'X-GM-EXT-1', 'IMAP4REV2'];
  * A folder that was opened to be read, once its UIDVALIDITY stays. Courier and imap4d make up a new one at each EXAMINE until somebody has
  * SELECTed the folder, and every id would soon mean nothing. So a folder is opened a second time when it is first met or was created anew,
  * and with SELECT where the two differ, which marks nothing. What they make up is the time in seconds, so that two may be the same by chance:
- * a UIDVALIDITY that is a time of today is taken for one that moves.
+ * a UIDVALIDITY that is a time of today is taken for one that moves. `moved` says that it was opened with SELECT: imap4d gives new UIDs, too,
+ * at each EXAMINE before that.
  */
-async function steadied(client: ImapFlow, mailbox: MailboxObject): Promise<MailboxObject> {
+async function steadied(client: ImapFlow, mailbox: MailboxObject): Promise<{ mailbox: MailboxObject; moved: boolean }> {
   const steady = steadyFolders.get(client), { path } = mailbox;
-  if (!steady || steady.get(path) === validityOf(mailbox) || KEEPS_STATE.some(name => client.capabilities.has(name))) return mailbox;
+  if (!steady || steady.get(path) === validityOf(mailbox) || KEEPS_STATE.some(name => client.capabilities.has(name))) {
+    return { mailbox, moved: false };
+  }
   let again = await client.mailboxOpen(path, { readOnly: true });
-  if (validityOf(again) !== validityOf(mailbox) || isTimeOfToday(validityOf(again))) {
+  const moved = validityOf(again) !== validityOf(mailbox) || isTimeOfToday(validityOf(again));
+  if (moved) {
     await client.mailboxOpen(path);
     again = await client.mailboxOpen(path, { readOnly: true });
   }
   steady.set(path, validityOf(again));
-  return again;
+  return { mailbox: again, moved };
 }
 
 /** True for seconds since 1970, with or without their billions as Courier has them, that are no more than a day from now. */
