@@ -399,14 +399,15 @@ const sized = (common: Pick<INodeProperties, 'displayName' | 'name'> & { descrip
 
 /**
  * Text whose name elsewhere in the node stands for a picker. n8n keeps the value of a name when another operation is chosen, and would show what was
- * picked there as "[object Object]". So it is a picker here as well, which begins as text.
+ * picked there as "[object Object]". So it is a picker here as well, which begins as text. A mode called "id" the editor shows as "By ID", whatever it
+ * says itself.
  */
 function asPicker(property: INodeProperties, field: Field, ref: string): INodeProperties {
   if (property.type !== 'string' || property.typeOptions) return property;
   const { placeholder, default: value, ...rest } = property;
   const by = field.type === 'list' ? 'By ID' : field.type === 'text' && field.format === 'email' ? 'By Address' : 'By Name';
-  return { ...rest, type: 'resourceLocator', default: { mode: 'id', value: value as string }, modes: [
-    { displayName: by, name: 'id', type: 'string', ...(placeholder ? { placeholder } : {}) },
+  return { ...rest, type: 'resourceLocator', default: { mode: 'text', value: value as string }, modes: [
+    { displayName: by, name: 'text', type: 'string', ...(placeholder ? { placeholder } : {}) },
     { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: ref, searchable: true } },
   ] };
 }
