@@ -29,6 +29,8 @@ interface Parts {
   selection(): readonly Node[]; inAccounts(): readonly Node[];
   compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void;
   showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
+  /** Shows an HTML file as mail. */
+  preview(file: vscode.Uri): Promise<void>;
   /** Opens the list of what came to the mail server of this window. */
   showLocalMail(): Promise<void>;
 }
@@ -37,7 +39,7 @@ interface Parts {
 export function registerCommands(parts: Parts): void {
   const {
     context, log, problems, accounts, model, tree, attention, operator, documents, localMail, selection, inAccounts, compose, read, editLists, showJson,
-    showRequests, showLocalMail,
+    showRequests, showLocalMail, preview,
   } = parts;
   const extension = context.extensionUri;
   const chosen = createChosen({ accounts, selection, inAccounts });
@@ -59,7 +61,7 @@ export function registerCommands(parts: Parts): void {
   registerTreeCommands({ register, chosen, accounts, model, problems, log, tree, attention });
   registerOperationCommands({ register, chosen, accounts, model, operator, extension, opens });
   registerObjectCommands({ register, chosen, accounts, operator, documents, showJson, opens });
-  registerMailCommands({ register, chosen, accounts, compose });
+  registerMailCommands({ register, chosen, accounts, compose, preview });
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });
   registerScriptCommands({ register });

@@ -14,6 +14,7 @@ import { window } from './host/window.js';
 import { createLocalMail, LOCAL_MAIL } from './localMail/server.js';
 import { createComposer } from './mail/composer.js';
 import { createEmlEditor } from './mail/emlEditor.js';
+import { previewMail } from './mail/preview.js';
 import { createReader } from './mail/reader.js';
 import { Documents } from './objects/documents.js';
 import { createEditor } from './objects/editor.js';
@@ -254,5 +255,12 @@ export function activate(context: vscode.ExtensionContext): void {
   registerCommands({
     context, log, problems, accounts, model, tree, attention, operator, documents, localMail, compose, read, editLists, showJson,
     selection: () => selection, inAccounts: () => view.selection, showRequests: () => openRequests(extension, requests), showLocalMail,
+    preview: file => previewMail({
+      extension, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
+      async deliver(message) {
+        await localMail.begin();
+        await (await accounts.open(LOCAL_MAIL)).call('message.send', { from: 'preview@example.com', to: ['inbox@example.com'], saveToSent: 'no', ...message });
+      },
+    }, file),
   });
 }

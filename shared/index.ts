@@ -12,6 +12,7 @@ export * from './errors.js';
 export { excerpt } from './excerpt.js';
 export * from './fields.js';
 export * from './http.js';
+export { wordsOfHtml } from './htmlText.js';
 export { codesIn, linksIn, type Link } from './links.js';
 export * from './localMail.js';
 export { NotSent } from './notSent.js';

@@ -8,10 +8,17 @@ import { targetOf, type Target } from '../operations/target.js';
 import { isNode, type Chosen } from '../tree/chosen.js';
 import { actionsOf } from '../tree/model.js';
 
-interface Parts { register: Register; chosen: Chosen; accounts: Accounts; compose(target: Target, operation: string): void }
+interface Parts {
+  register: Register; chosen: Chosen; accounts: Accounts;
+  compose(target: Target, operation: string): void; preview(file: vscode.Uri): Promise<void>;
+}
 
 /** The commands that write mail. */
-export function registerMailCommands({ register, chosen, accounts, compose }: Parts): void {
+export function registerMailCommands({ register, chosen, accounts, compose, preview }: Parts): void {
+  register('previewMail', async (uri: unknown) => {
+    const file = uri instanceof vscode.Uri ? uri : vscode.window.activeTextEditor?.document.uri;
+    if (file) await preview(file); else void window.showInformationMessage(t('Open an HTML file first.'));
+  });
   register('openAsText', (uri: unknown) => {
     const tab = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
     const file = uri instanceof vscode.Uri ? uri : tab instanceof vscode.TabInputCustom ? tab.uri : undefined;

@@ -9,19 +9,21 @@ interface EmlOptions {
   showJson(label: string, value: unknown): Promise<void>;
   showText(name: string, language: string, text: () => Promise<string>): Promise<void>;
 }
-/** What can be done with a message that lies in a file: it is read, with what is attached to it. */
 const field = (label: string, ref: string) => ({ type: 'text', label, required: true, ref });
 const operation = (input: object) => ({ summary: '', effect: 'read', docs: '', input, run: () => undefined });
-const FILE = {
+const OPERATIONS = {
+  'message.get': operation({ message: field('Message', 'message') }), 'message.source': operation({ message: field('Message', 'message') }),
+  'attachment.get': operation({ message: field('Message', 'message'), attachment: field('Attachment', 'attachment') }),
+};
+/** What can be done with a message that lies in a file. */
+export const fileProvider = (...can: (keyof typeof OPERATIONS)[]): Provider => ({
   id: 'file', name: 'File', docs: '', auth: { fields: {} }, pace: { concurrent: 1, perMinute: 60 }, feeds: {},
-  operations: {
-    'message.get': operation({ message: field('Message', 'message') }), 'message.source': operation({ message: field('Message', 'message') }),
-    'attachment.get': operation({ message: field('Message', 'message'), attachment: field('Attachment', 'attachment') }),
-  },
-} as unknown as Provider;
+  operations: Object.fromEntries(can.map(name => [name, OPERATIONS[name]])),
+}) as unknown as Provider;
 
 /** Shows .eml files in the reader. Nothing is written, and nothing is fetched. */
 export function createEmlEditor({ extension, showJson, showText }: EmlOptions): vscode.CustomReadonlyEditorProvider {
+  const provider = fileProvider('message.get', 'message.source', 'attachment.get');
   return {
     openCustomDocument: uri => ({ uri, dispose() {} }),
     async resolveCustomEditor({ uri }, panel) {
@@ -37,10 +39,10 @@ export function createEmlEditor({ extension, showJson, showText }: EmlOptions): 
         if (!content) throw new MailError('not_found', t('The message has no such attachment.'));
         return content;
       };
-      const account: AccountInfo = { id: uri.toString(), name: '', provider: FILE, values: {} };
+      const account: AccountInfo = { id: uri.toString(), name: '', provider, values: {} };
       const reader = createReader({
         extension, showJson, showText, compose() {}, ownTitle: false,
-        accounts: { open: async () => ({ provider: FILE, call }) as unknown as Client }, operator: { run: async () => false },
+        accounts: { open: async () => ({ provider, call }) as unknown as Client }, operator: { run: async () => false },
       });
       await reader.read({ account, resource: 'message', binding: { refs: { message: 'message' }, choices: {} }, label: '' }, { panel });
     },

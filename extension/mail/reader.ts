@@ -20,6 +20,12 @@ interface ReaderOptions {
   extension: vscode.Uri; accounts: Pick<Accounts, 'open'>; operator: Pick<Operator, 'run'>;
   /** False: the tab keeps the title that it has. */
   ownTitle?: boolean;
+  /** For what does not stay as it is, such as a file that is written: told when to read it anew; the kind of its panel; that the panel was closed. */
+  changed?: vscode.Event<void>; type?: string; closed?(): void;
+  /** HTML is shown first, whatever the setting says. */
+  preferHtml?: boolean;
+  /** What is to be said to whoever made the message; and puts it into the local inbox. */
+  hints?(): Promise<string[]>; deliver?(): Promise<void>;
   showJson(label: string, value: unknown): Promise<void>;
   /** Shows a text as a read-only document. */
   showText(name: string, language: string, text: () => Promise<string>): Promise<void>;
@@ -38,7 +44,7 @@ const LONGEST_INSPECTED = 10_000_000;
 const LONGEST_HTML = 6_000_000;
 
 /** Reads messages and conversations: heads first, then the text of the latest; others when they are opened. */
-export function createReader({ extension, accounts, operator, showJson, showText, compose, beside, ownTitle = true }: ReaderOptions) {
+export function createReader({ extension, accounts, operator, showJson, showText, compose, beside, ownTitle = true, ...more }: ReaderOptions) {
   /** What becomes of the tab that shows a message which an operation takes away, once that is done: forms may be asked in between. */
   const leaving = new WeakMap<Target, () => void>();
   const open = async (target: Target, back?: Back): Promise<void> => {
@@ -61,6 +67,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
       const client = await accounts.open(account.id);
       // What was read stays: a message does not change, but others come and go.
       order.length = 0;
+      if (more.changed) mails.clear();
       if (isConversation(resource)) {
         const get = [`${resource}.get`, 'thread.get', 'conversation.get'].find(has);
         const whole = get ? await client.call(get, {
@@ -94,7 +101,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
         const inline = await inlineOf(client, mail.full, mail.binding);
         // Why a message could not be read, or not all of it, as its provider says.
         const said = mail.full.error, problem = typeof said === 'string' && said ? { problem: plain(said) } : {};
-        mail.view = { ...head(mail.full), ...texts(mail.full), ...await toldBy(mail.full), loaded: true, inline, images: mail.view.images, ...problem };
+        mail.view = { ...head(mail.full), ...texts(mail.full), ...await toldBy(mail.full), loaded: true, inline, images: mail.view.images, ...problem,
+          ...(more.hints ? { hints: await more.hints() } : {}) };
       } catch (error) { mail.view = { ...mail.view, problem: explain('reader', error) ?? t('Cancelled.') }; }
     }
     function head(item: Values): MailView {
@@ -148,13 +156,13 @@ export function createReader({ extension, accounts, operator, showJson, showText
     }
     const model = (): ReaderModel => ({
       title: heading, facts, messages: order.map(id => mails.get(id)!.view), ...(loading && !loaded ? { busy: true } : {}), ...(problem ? { problem } : {}),
-      preferHtml: vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
+      preferHtml: more.preferHtml ?? vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
       can: {
         reply: has('message.reply'), replyAll: operationOf(provider, 'message.reply')?.input.replyAll !== undefined, forward: has('message.forward'),
         flag: has('message.flag'), walk: beside !== undefined && target.node !== undefined && !isConversation(resource), mark: has('message.mark'), source: has('message.source'),
         headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
         attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
-        inspect: has('message.source') || has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined), save: has('message.source'),
+        deliver: more.deliver !== undefined, inspect: has('message.source') || has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined), save: has('message.source'),
         test: Object.hasOwn(provider.feeds, 'messageReceived'), link: isConversation(resource) && has(`${resource}.linkTask`), unlink: isConversation(resource) && has(`${resource}.unlinkTask`),
       },
     });
@@ -194,7 +202,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
       keep: { place: packPlace({ account: account.id, resource, refs: { ...target.binding.refs }, choices: { ...target.binding.choices } }), label: heading },
       identity: `reader ${account.id} ${resource} ${JSON.stringify(target.binding.refs)}`, title: tabTitle(heading), icon: 'mail-read', find: true,
       ready() { connected ??= made?.connected; return fill(); },
-      again() { if (problem) void fill(true); },
+      again() { if (problem || more.changed) void fill(true); },
+      ...(more.type ? { type: more.type, column: vscode.ViewColumn.Beside } : {}), onClosed() { listening?.dispose(); more.closed?.(); },
       async answer(ask) {
         const mail = 'message' in ask ? mails.get(ask.message) : undefined;
         switch (ask.do) {
@@ -269,6 +278,7 @@ export function createReader({ extension, accounts, operator, showJson, showText
                 await saveFile(`${one(ask.message).label}.eml`, async signal =>
                   fileIn(await (await accounts.open(account.id, signal)).call('message.source', inputFrom(provider, 'message.source', mail.binding))));
                 return undefined;
+              case 'deliver': await more.deliver?.(); return undefined;
               case 'test': await copyAsTest(account, mail.full ?? mail.item); return undefined;
               case 'json': await showJson(one(ask.message).label, mail.full ?? mail.item); return undefined;
               case 'source':
@@ -289,6 +299,8 @@ export function createReader({ extension, accounts, operator, showJson, showText
       },
     });
     connected = made?.connected;
+    const listening = made && more.changed?.(() => void fill(true));
+    if (!made) more.closed?.();
   };
   return {
     read: open,

@@ -36,7 +36,8 @@ export interface Inspection {
 }
 /** A message as the reader shows it; without `loaded` only its head is known. */
 export interface MailView {
-  id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; flagged?: boolean; loaded: boolean; text?: string; html?: string;
+  id: string; from?: string; to: string[]; cc: string[]; subject?: string; date?: string; read?: boolean; flagged?: boolean; loaded: boolean;
+  text?: string; html?: string;
   inline: Record<string, string>; attachments: MailPart[]; images: boolean; problem?: string;
   /** There is more of it than is given here. */
   textCut?: boolean; htmlCut?: boolean;
@@ -45,6 +46,8 @@ export interface MailView {
   /** The links of it with where they really lead, and the codes it tells. */
   links?: { text: string; url: string }[]; codes?: string[];
   inspection?: Inspection;
+  /** What its maker should know. */
+  hints?: string[];
 }
 /** So many characters of a message's text are shown: more takes seconds to lay out. */
 export const SHOWN = 500_000;
@@ -61,6 +64,8 @@ export interface ReaderModel {
     replyAll?: boolean; forward?: boolean; flag?: boolean;
     /** There is a list around it. */
     walk?: boolean;
+    /** It can be put into the local inbox. */
+    deliver?: boolean;
   };
 }
 
@@ -98,7 +103,7 @@ export type ToPage =
 
 /** What can be done with a message that is read. */
 const MAIL_ACTIONS = ['reply', 'markRead', 'markUnread', 'delete', 'move', 'source', 'headers', 'linkTask', 'unlinkTask', 'json', 'test', 'inspect', 'uninspect', 'save',
-  'replyAll', 'forward', 'flag', 'unflag', 'copyAddress', 'next', 'previous'] as const;
+  'replyAll', 'forward', 'flag', 'unflag', 'copyAddress', 'next', 'previous', 'deliver'] as const;
 export type MailAction = typeof MAIL_ACTIONS[number];
 
 export type Kind = 'string' | 'number' | 'strings' | 'values' | 'any' | 'string?' | readonly string[];
@@ -175,7 +180,7 @@ export const PAGE_WORDS = [
   'Working…', 'Done', 'More',
   'To', 'Cc', 'Plain text', 'HTML', 'Reply', 'Mark as Read', 'Mark as Unread', 'Delete…', 'Move…', 'Source',
   'Headers', 'Link Task…', 'Open as JSON', 'Copy as Test…', 'Links', 'Codes',
-  'Reply All', 'Forward', 'Flag', 'Remove Flag', 'Copy Address', 'Next', 'Previous', 'Flagged', 'Key: {0}', 'Flag removed',
+  'Hints', 'No hints. Nothing stands out.', 'Send to Local Inbox', 'Reply All', 'Forward', 'Flag', 'Remove Flag', 'Copy Address', 'Next', 'Previous', 'Flagged', 'Key: {0}', 'Flag removed',
   'Details', 'Hide Details', 'Save as .eml…', 'Parts', 'Type', 'Name', 'Size', 'Path of the Message', 'From', 'By', 'With', 'Delay', 'Authentication',
   'This is what the headers say. Mailroom did not verify it, and a sender can write such headers too.', 'Result', 'Said by', 'All Headers', 'Value',
   '{0} more are in the source.', 'The message is too large to be taken apart in full.', 'Width', 'Full Width', 'Phone', 'Desktop', 'Background', 'Light', 'Dark',

@@ -40,7 +40,7 @@ describe('a message in a file', () => {
     const { shown, panel, ask, texts } = await opened(Buffer.from(LETTER));
     const { title, messages: [mail], can } = shown();
     assert.deepEqual([title, mail!.from, mail!.codes, mail!.links?.map(({ url }) => url)], ['Figures – third', 'Gráce <grace@example.com>', ['492817'], ['https://example.com/b', 'https://example.com/a']]);
-    assert.deepEqual(can, { reply: false, replyAll: false, forward: false, flag: false, walk: false, mark: false, source: true, headers: true, attachments: true, remove: false, move: false, link: false, unlink: false, inspect: true, save: true, test: false });
+    assert.deepEqual(can, { reply: false, replyAll: false, forward: false, flag: false, walk: false, deliver: false, mark: false, source: true, headers: true, attachments: true, remove: false, move: false, link: false, unlink: false, inspect: true, save: true, test: false });
     assert.equal(panel.title, 'letter.eml', 'the tab has the name of the file');
     await ask(panel, { do: 'mail', message: mail!.id, what: 'source' });
     assert.equal(texts[0], LETTER);

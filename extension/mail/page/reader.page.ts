@@ -100,7 +100,7 @@ function draw(mail: MailView): HTMLElement {
       mail.flagged ? h('span', { class: 'badge' }, `⚑ ${w('Flagged')}`) : undefined),
     h('div', { class: 'when' }, mail.date ?? ''), h('div', { class: 'people', dir: 'auto' }, people),
     h('div', { class: 'tools' }, ...(mail.loaded ? [
-      ...(can.reply ? [tool('Reply', 'reply', true)] : []), can.reply && can.replyAll && tool('Reply All', 'replyAll'), can.forward && tool('Forward', 'forward'),
+      can.deliver && tool('Send to Local Inbox', 'deliver', true), ...(can.reply ? [tool('Reply', 'reply', true)] : []), can.reply && can.replyAll && tool('Reply All', 'replyAll'), can.forward && tool('Forward', 'forward'),
       can.flag && tool(mail.flagged ? 'Remove Flag' : 'Flag', mail.flagged ? 'unflag' : 'flag'),
       ...(can.mark && mail.read !== undefined ? [tool(mail.read ? 'Mark as Unread' : 'Mark as Read', mail.read ? 'markUnread' : 'markRead')] : []),
       ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []),
@@ -146,8 +146,10 @@ function draw(mail: MailView): HTMLElement {
 }
 /** What a message tells besides its text: codes, and its links with where they really lead. */
 function told(mail: MailView): HTMLElement[] {
-  const { links = [], codes = [] } = mail;
+  const { links = [], codes = [], hints } = mail;
   return [
+    ...(hints ? [hints.length ? h('details', { class: 'links hints', open: true }, h('summary', { 'data-focus': `${mail.id} hints` }, `${w('Hints')} (${hints.length})`),
+      h('ul', {}, ...hints.map(hint => h('li', {}, hint)))) : h('p', { class: 'codes' }, w('No hints. Nothing stands out.'))] : []),
     ...(codes.length ? [h('p', { class: 'codes' }, `${w('Codes')}: `, ...codes.map(code => h('code', { class: 'mono' }, code)))] : []),
     ...(links.length ? [h('details', { class: 'links' }, h('summary', { 'data-focus': `${mail.id} links` }, `${w('Links')} (${links.length})`),
       h('ul', {}, ...links.map(({ text, url }) => h('li', {},

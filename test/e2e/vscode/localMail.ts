@@ -144,6 +144,34 @@ export const localMailJourneys: Journeys = {
     await wb.clearToasts();
     assert.ok(took < 60_000, `${took} ms`);
   },
+  'an HTML file is seen as mail while it is written, with what will go wrong, and is sent to the local inbox': breaksPolicy(async j => {
+    const { wb, page, folder, spy, shot, axe } = j, before = spy.seen.length, file = join(folder, 'welcome.html');
+    await started(j);
+    writeFileSync(file, `<title>Welcome aboard</title><style>.bar{display:flex;border-radius:4px;background:#205080;color:#fff;padding:12px}</style><div class="bar"><h1>Welcome aboard</h1></div><p>Read <a href="http://shop.example/start">how to begin</a>.</p><img src="${spy.url}/logo.png"><script>fetch("${spy.url}/script")</script>`);
+    await wb.command('Go to File');
+    await page.keyboard.type('welcome.html');
+    await wb.pick('welcome.html');
+    await page.locator('.view-line', { hasText: 'Welcome aboard' }).first().waitFor();
+    await wb.command('Mailroom: Preview as Mail');
+    let reader = await wb.webview('reader', 'Welcome aboard');
+    for (const hint of ['One picture has no alt text', 'One link is without https', 'takes scripts out', 'display: flex does not work in Outlook for Windows', 'no plain text part']) await reader.locator('.hints li', { hasText: hint }).waitFor();
+    await reader.frameLocator('iframe').getByRole('heading', { name: 'Welcome aboard' }).waitFor();
+    await shot('preview');
+    await axe('reader', 'Welcome aboard');
+    await page.locator('.view-line', { hasText: 'Welcome aboard' }).first().click();
+    await page.keyboard.press('Control+Home');
+    await page.keyboard.type('<p>A second line');
+    await page.keyboard.press('Control+S');
+    reader = await wb.webview('reader', 'Welcome aboard');
+    await reader.frameLocator('iframe').getByText('A second line').waitFor();
+    await reader.getByRole('button', { name: 'Send to Local Inbox' }).click();
+    await wb.collapse();
+    await wb.expand('Local Mail', /^Messages/);
+    await wb.row('Welcome aboard').waitFor();
+    await shot('preview-sent');
+    await wb.closeAll();
+    assert.deepEqual(spy.seen.slice(before), [], 'nothing was fetched');
+  }),
   'hostile mail that arrives locally, or lies in the workspace as a file, shows nothing active and fetches nothing': breaksPolicy(async j => {
     const { wb, page, folder, spy, shot, axe } = j, settings = await started(j), before = spy.seen.length;
     const port = Number(/SMTP_PORT=(\d+)/.exec(settings)![1]), post = createTransport({ host: '127.0.0.1', port });
