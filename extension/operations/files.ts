@@ -4,7 +4,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import type { FileValue } from '../../shared/index.js';
+import { unlessAborted, type FileValue } from '../../shared/index.js';
 import { defaultFile, safeName } from '../host/fileNames.js';
 import { t } from '../host/text.js';
 import { window } from '../host/window.js';
@@ -88,13 +88,9 @@ async function toDisk(path: string, from: AsyncIterable<Uint8Array>): Promise<vo
 /** What comes in until it is cancelled: a source that stands still does not hold up whoever gave up waiting for it. */
 async function* chunks(source: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]();
-  const stopped = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason as Error); else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
-  stopped.catch(() => {});
   try {
     for (;;) {
-      const { done, value } = await Promise.race([iterator.next(), stopped]);
+      const { done, value } = await unlessAborted(iterator.next(), signal);
       if (done) return;
       yield value;
     }
