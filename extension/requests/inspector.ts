@@ -1,6 +1,8 @@
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import { t } from '../host/text.js';
+import { window } from '../host/window.js';
 import { openPanel, type Back } from '../webview/panel.js';
+import { commandLine, programOf } from './commandLine.js';
 import type { RequestLog } from './log.js';
 
 /** The inspector of the last exchanges, which follows along while it is open. */
@@ -11,7 +13,16 @@ export function openRequests(extension: vscode.Uri, requests: RequestLog, back?:
   const made = openPanel({
     page: 'requests', extension, ...back, keep: {}, identity: 'requests',
     title: t('Mailroom Requests'), icon: 'pulse', ready: post, onClosed: () => { stop(); clearTimeout(timer); },
-    answer(ask) { if (ask.do === 'clear') requests.clear(); post(); return undefined; },
+    async answer(ask) {
+      const line = ask.do === 'copyRequest' ? requests.lines().find(({ id }) => id === ask.request) : undefined;
+      if (line) {
+        await vscode.env.clipboard.writeText(commandLine(line));
+        window.setStatusBarMessage('check', t('Copied for {0}, without secrets and without what was sent.', programOf(line)), 5000);
+      }
+      if (ask.do === 'clear') requests.clear();
+      post();
+      return undefined;
+    },
   });
   if (!made) stop();
 }

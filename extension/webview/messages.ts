@@ -116,7 +116,7 @@ export const SHAPES = {
   attachment: { message: 'string', attachment: 'string', how: ['save', 'open', 'preview'] },
   mail: { message: 'string', what: MAIL_ACTIONS },
   add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' },
-  copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {},
+  copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {}, copyRequest: { request: 'number' },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Kind>>>>;
 type Shapes = typeof SHAPES;
 /** The values of a kind. */
@@ -191,7 +191,7 @@ export const PAGE_WORDS = [
   'No entries', 'No matching entries', '{0} entries', '{0} of {1} entries', 'Show More',
   'Only the first {0} entries were read; there are more.', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
   'Reload', 'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
-  'Filter requests', 'No matching requests.', 'failed', 'Finished', 'Address', 'Retried after {0} s', '{0} ms', 'Details of {0}',
+  'Filter requests', 'No matching requests.', 'Show', 'All', 'Failed', 'Copy as cURL', 'Copy as swaks', 'failed', 'Finished', 'Address', 'Retried after {0} s', '{0} ms', 'Details of {0}',
   'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Requests',
   'Leave empty to keep the current one', 'changed',
 ] as const;

@@ -2,6 +2,8 @@ import { vscode } from './fakeVscode.js';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { commandLine } from '../../extension/requests/commandLine.js';
 import { createRequestLog } from '../../extension/requests/log.js';
 import { createRetryStatus } from '../../extension/requests/retryStatus.js';
 import { connect, isStream, providers, type Exchange } from '../../shared/index.js';
@@ -18,6 +20,15 @@ async function run(client: ReturnType<typeof connect>, name: string, input: Reco
 }
 
 describe('requests', () => {
+  it('become commands for curl and swaks that a shell takes apart as they were meant, with variables where secrets stand', () => {
+    const line = (method: string, origin: string, path: string) => commandLine({ id: 1, at: 0, account: 'A', method, origin, path, ms: 1, attempt: 1 });
+    // The shell itself says which words it sees.
+    const words = (command: string) => execFileSync('sh', ['-c', `set -- ${command}; for one; do printf '%s\\n' "$one"; done`], { encoding: 'utf8', env: { AUTHORIZATION: 'auth', BODY: 'body', MAIL_USER: 'ann', MAIL_PASSWORD: 'p w', MAIL_FROM: 'f', MAIL_TO: 't' } }).trimEnd().split('\n');
+    assert.deepEqual(words(line('GET', 'https://api.example', "/a/$(touch x)'`y`/b")), ['curl', '--request', 'GET', '--header', 'Authorization: auth', "https://api.example/a/$(touch x)'`y`/b"]);
+    assert.deepEqual(words(line('PATCH', 'https://api.example', '/a')).slice(-3), ['--data', 'body', 'https://api.example/a']);
+    assert.deepEqual(words(line('DATA', 'smtps://mail.example:465', '/')), ['swaks', '--server', 'mail.example', '--port', '465', '--tls-on-connect', '--auth-user', 'ann', '--auth-password', 'p w', '--from', 'f', '--to', 't']);
+    assert.deepEqual(words(line('FETCH', 'imaps://mail.example:993', '/Sent Items')), ['curl', '--user', 'ann:p w', 'imaps://mail.example:993/Sent%20Items']);
+  });
   it('of a vendor are told with the number of the try, and with the wait before the next', async () => {
     const answers = [{ status: 429, after: '1' }, { status: 200 }], seen: Exchange[] = [];
     const server = createServer((_, reply) => { const { status, after } = answers.shift()!; reply.writeHead(status, after ? { 'retry-after': after } : {}).end('{}'); });

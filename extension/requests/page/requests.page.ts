@@ -9,6 +9,7 @@ const opened = new Set<number>();
 const tell = (error: unknown) => announce(errorText(error), true);
 
 const search = h('input', { type: 'search', on: { input: () => { remember({ filter: search.value }); paint(); } } });
+const which = h('select', { on: { change: () => { remember({ which: which.value }); paint(); } } });
 const body = h('tbody', {}), empty = h('p', { class: 'empty' });
 let table: HTMLElement | undefined;
 
@@ -21,13 +22,16 @@ function build(): HTMLElement {
   search.placeholder = w('Filter');
   search.setAttribute('aria-label', w('Filter requests'));
   search.value = remembered<{ filter: string }>().filter ?? '';
+  which.setAttribute('aria-label', w('Show'));
+  which.replaceChildren(h('option', { value: '' }, w('All')), h('option', { value: 'failed' }, w('Failed')));
+  which.value = remembered<{ which: string }>().which === 'failed' ? 'failed' : '';
   table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': w('Requests') }, h('table', { class: 'requests' },
     h('thead', {}, h('tr', {}, ...(['Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try'] as const).map((name, i) =>
       h('th', { scope: 'col', class: i > 4 ? 'number' : undefined }, w(name))))), body));
   root.replaceChildren(
     h('header', {},
       h('div', { class: 'head' }, h('h1', {}, w('Requests'))),
-      h('div', { class: 'actions' }, search,
+      h('div', { class: 'actions' }, search, which,
         button(w('Refresh'), () => void ask({ do: 'reload' }).catch(tell), { secondary: true }),
         button(w('Clear'), () => void ask({ do: 'clear' }).catch(tell), { secondary: true }))),
     table, empty);
@@ -36,8 +40,8 @@ function build(): HTMLElement {
 
 function paint(): void {
   const shown = table ?? build(), wanted = search.value.trim().toLowerCase();
-  const lines = [...all].reverse().filter(line =>
-    !wanted || [line.account, line.method, line.origin + line.path, outcome(line)].some(one => one.toLowerCase().includes(wanted)));
+  const lines = [...all].reverse().filter(line => (which.value === '' || failed(line)) && (
+    !wanted || [line.account, line.method, line.origin + line.path, outcome(line)].some(one => one.toLowerCase().includes(wanted))));
   const focused = (document.activeElement as HTMLElement | null)?.dataset?.line;
   body.replaceChildren(...lines.flatMap((line, i) => row(line, lines[i - 1])));
   if (focused !== undefined) body.querySelector<HTMLElement>(`button[data-line="${focused}"]`)?.focus();
@@ -66,13 +70,15 @@ function details(line: RequestLine): HTMLElement {
   const same = all.filter(one => one.id <= line.id && one.account === line.account && one.method === line.method
     && one.origin === line.origin && one.path === line.path);
   const tries = same.slice(Math.max(0, same.findLastIndex(one => one.attempt === 1)));
-  return h('dl', {},
+  const copy = line.origin.startsWith('sieve') ? undefined : button(w(line.origin.startsWith('smtp') ? 'Copy as swaks' : 'Copy as cURL'),
+    () => void ask({ do: 'copyRequest', request: line.id }).catch(tell), { class: 'link' });
+  return h('div', {}, h('dl', {},
     h('dt', {}, w('Address')), h('dd', { class: 'mono' }, line.origin + line.path),
     ...tries.flatMap(one => [
       h('dt', {}, `${w('Try')} ${one.attempt}`),
       h('dd', {}, [`${w('Finished')} ${clock(one.at)}.${String(one.at % 1000).padStart(3, '0')}`, w('{0} ms', one.ms), outcome(one),
         one.wait === undefined ? '' : w('Retried after {0} s', one.wait)].filter(Boolean).join(' · ')),
-    ]));
+    ])), copy);
 }
 
 start(message => { if (message.type === 'requests') { all = message.lines; paint(); } });

@@ -164,9 +164,15 @@ export const troubleJourneys: Journeys = {
     await until('only what failed is shown', async () => await rows.count() === 1);
     await rows.first().getByRole('button').click();
     await requests.locator('.details', { hasText: 'Retried after' }).waitFor();
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await requests.getByRole('button', { name: 'Copy as cURL' }).click();
+    await until('it is copied', async () => /^curl --request GET .*"Authorization: \$AUTHORIZATION" .*mailboxes/.test(await page.evaluate('window.focus(), navigator.clipboard.readText()')));
     await shot('request-details');
     await axe('requests');
     await requests.locator('input[type=search]').fill('');
+    await requests.getByRole('combobox', { name: 'Show' }).selectOption('failed');
+    await until('only what failed is shown', async () => await rows.count() === 1);
+    await requests.getByRole('combobox', { name: 'Show' }).selectOption('');
     const said: string = await requests.locator('main').innerText();
     await wb.command('Mailroom: Show Log');
     // Its text goes through a native module that this workbench runs without; what is written there is tested without a workbench.
