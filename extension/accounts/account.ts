@@ -28,6 +28,8 @@ export interface AccountInfo {
   id: string; name: string; provider: Provider; values: Values;
   /** What its row says after its name; only of the account whose server runs in this window. */
   local?: string;
+  /** The resources that its server has, where that is less than its provider can offer. */
+  has?: readonly string[];
 }
 /** What the last exchange with a provider said of an account. */
 export type AccountState = 'good' | 'signIn' | 'unreachable';

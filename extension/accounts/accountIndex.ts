@@ -56,7 +56,7 @@ export class AccountIndex {
   /** Lends the account of a server that runs in this window; false where its lines are not understood. */
   lendLocal(id: string, name: string, server: LocalServer, local: string): boolean {
     const read = readSandboxLine(JSON.stringify({ id: server.provider, account: server.account }));
-    if (read) this.lent.push({ account: { ...read.account, id, name }, secrets: read.secrets, local });
+    if (read) this.lent.push({ account: { ...read.account, id, name }, secrets: read.secrets, local, ...(server.has ? { has: server.has } : {}) });
     return read !== undefined;
   }
 

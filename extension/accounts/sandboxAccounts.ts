@@ -9,10 +9,12 @@ export interface LentAccount {
   account: StoredAccount; secrets: Secrets;
   /** What its row says after its name; only of the account whose server runs in this window. */
   local?: string;
+  /** The resources that its server has, where that is less than its provider can offer. */
+  has?: readonly string[];
 }
 
-/** What a server says of itself: its provider, and the account that is signed in there. */
-export interface LocalServer { provider: string; account: Readonly<Record<string, unknown>> }
+/** What a server says of itself: its provider, the account that is signed in there, and which resources it has, where not all of its provider. */
+export interface LocalServer { provider: string; account: Readonly<Record<string, unknown>>; has?: readonly string[] }
 
 /** What the ids of accounts begin with that end with the window. */
 const LENT = 'sandbox-';

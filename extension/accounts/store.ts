@@ -52,8 +52,8 @@ class AccountStore {
     return this.all().flatMap(account => {
       const { id, name, values } = account, provider = providerOf(account);
       if (!provider) return [];
-      const local = this.index.lentAccount(id)?.local;
-      return [{ id, name, provider, values, ...(local === undefined ? {} : { local }) }];
+      const { local, has } = this.index.lentAccount(id) ?? {};
+      return [{ id, name, provider, values, ...(local === undefined ? {} : { local }), ...(has ? { has } : {}) }];
     });
   }
 

@@ -52,8 +52,6 @@ export type Model = ReturnType<typeof createModel>;
 
 /** Above so many rows the plain order of letters is used: comparing as people do is ten times slower. */
 const MANY = 5000;
-/** What the server of this window holds: it takes mail, and has neither rules nor lists. */
-const LOCAL = /^(?:folder|message)$/;
 /** When more than this many rows came, the list is read again as a whole. */
 const FRESHENED = 1000;
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
@@ -93,14 +91,14 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
 
   function below(node: AccountNode | ItemNode, resource: string | undefined, binding: Binding): Node[] {
     const { account } = node;
-    const local = node.kind === 'account' && account.local !== undefined;
-    const lists = branchesAt(account.provider, account.values, resource, binding).filter(branch => !local || LOCAL.test(branch.resource));
+    const has = ({ resource: one }: { resource: string }) => account.has?.includes(one) ?? true;
+    const lists = branchesAt(account.provider, account.values, resource, binding).filter(has);
     const branches = lists.map(branch => branch.choice === undefined
       ? keep<BranchNode>({
         kind: 'branch', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label, pages: 1, generation: 0,
       })
       : keep<ChoiceNode>({ kind: 'choice', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label }));
-    const singles = (local ? [] : singlesAt(account.provider, resource, binding)).map(single =>
+    const singles = singlesAt(account.provider, resource, binding).filter(has).map(single =>
       keep<SingleNode>({ kind: 'single', id: `${node.id}/${single.resource}`, parent: node, account, binding, ...single }));
     return [...branches, ...singles];
   }

@@ -50,7 +50,7 @@ describe('the local mail server in the window', () => {
     const [server, again] = await Promise.all([localMail.begin(), localMail.begin()]);
     assert.equal(server, again);
     const [account] = accounts.list();
-    assert.deepEqual([accounts.list().length, account!.name, account!.local], [1, 'Local Mail', `SMTP ${server.smtp.port}, IMAP ${server.imap.port}`]);
+    assert.deepEqual([accounts.list().length, account!.name, account!.has?.includes('rule'), account!.local], [1, 'Local Mail', false, `SMTP ${server.smtp.port}, IMAP ${server.imap.port}`]);
     const client = await accounts.open(account!.id);
     await client.call('account.check', {});
     await client.call('message.send', { to: ['ann@example.com'], subject: 'Hello', text: 'Hi', from: 'me@example.com' });

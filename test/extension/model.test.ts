@@ -42,6 +42,13 @@ describe('the tree', () => {
     assert.deepEqual((await model.children(box)).map(node => [node.kind, node.label]), [['branch', 'Aliases'], ['choice', 'Entries'], ['single', 'Settings']]);
     assert.deepEqual((await model.children(await child(box, 'Entries'))).map(node => node.label), ['Blocked', 'Allowed']);
   });
+  it('shows of an account whose server has less than its provider can offer what the server has, at every level', async () => {
+    const { model, child, accounts } = harness({ 'mailbox.list': boxes(1) });
+    accounts[0] = { ...account, has: ['mailbox', 'alias'] };
+    assert.deepEqual((await model.children(await child(undefined, 'Mine'))).map(node => node.label), ['Mailboxes', 'Aliases']);
+    const box = await child(await child(await child(undefined, 'Mine'), 'Mailboxes'), 'box0@example.com');
+    assert.deepEqual((await model.children(box)).map(node => node.label), ['Aliases']);
+  });
   it('asks for no list before it is opened, and for one page only', async () => {
     let read = 0;
     const { model, fake, child } = harness({ 'mailbox.list': async function* () { for (;;) { read++; yield { id: `m${read}`, email: `b${read}@x.example` }; } } });
