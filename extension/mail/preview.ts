@@ -44,5 +44,5 @@ export async function previewMail({ extension, showJson, showText, deliver }: Pr
       window.setStatusBarMessage('check', t('Sent to the local inbox: {0}', subject), 5000);
     },
   });
-  await reader.read({ account, resource: 'message', binding: { refs: { message: 'message' }, choices: {} }, label: name });
+  await reader.read({ account, resource: 'message', binding: { refs: { message: 'message' }, choices: {} }, label: '' });
 }

@@ -56,7 +56,7 @@ describe('an HTML file as mail', () => {
   }
   it('is shown with its title, its HTML first, its hints, and a text made of it', async () => {
     const { shown } = await previewed({ '/w/hello.html': GOOD }), { messages: [mail], preferHtml, can, title } = shown();
-    assert.deepEqual([title, mail!.subject, preferHtml, can.deliver, can.reply, can.source, mail!.textFromHtml], ['hello.html', 'Hello you', true, true, false, false, true]);
+    assert.deepEqual([title, mail!.subject, preferHtml, can.deliver, can.reply, can.source, mail!.textFromHtml], ['Hello you', 'Hello you', true, true, false, false, true]);
     assert.match(mail!.hints!.join(), /^There is no plain text part/);
   });
   it('is shown anew when it is saved, and with the text beside it; once closed, nothing listens any more', async () => {
@@ -66,7 +66,7 @@ describe('an HTML file as mail', () => {
     assert.equal(shown().messages[0]!.subject, 'Hello you');
     for (const hear of heard) hear({ uri: uri('/w/hello.txt') });
     for (let i = 0; i < 1000 && shown().messages[0]?.text?.trim() !== 'two, plainly'; i++) await new Promise(resolve => setImmediate(resolve));
-    assert.deepEqual([shown().messages[0]!.subject, shown().messages[0]!.text, shown().messages[0]!.hints], ['Second', 'two, plainly', []]);
+    assert.deepEqual([shown().title, shown().messages[0]!.text, shown().messages[0]!.hints], ['Second', 'two, plainly', []]);
     panel.close();
     assert.equal(heard.size, 0);
   });
