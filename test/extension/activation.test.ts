@@ -30,7 +30,7 @@ describe('starting the extension', () => {
   it('pages are small: those of native controls, and the form with the widget toolkit', () => {
     const sizes = Object.fromEntries(['form', 'lists', 'overview', 'reader', 'requests'].map(page => [page, statSync(join(dist, `extension/pages/${page}.page.js`)).size]));
     console.log(`      ${Object.entries(sizes).map(([page, size]) => `${page} ${(size / 1024).toFixed(0)} kB`).join(', ')}`);
-    for (const [page, size] of Object.entries(sizes)) assert.ok(size < (page === 'form' ? 120_000 : 64_000), `${page}: ${size}`);
+    for (const [page, size] of Object.entries(sizes)) assert.ok(size < ({ form: 120_000, reader: 66_000 }[page] ?? 64_000), `${page}: ${size}`);
     for (const page of ['lists', 'overview', 'reader', 'requests']) assert.ok(!readFileSync(join(dist, `extension/pages/${page}.page.js`), 'utf8').includes('vscode-button'), page);
   });
 });
