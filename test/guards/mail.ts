@@ -96,6 +96,8 @@ export const MAIL: readonly Guard[] = [
     guard: 'shape = told && isMisread(row.bodyStructure, header, row.size ?? 0) ? undefined : told;', without: 'shape = told;' },
   { name: 'the words of a message altogether', file: 'shared/providers/imap/messages/content.ts', tests: [hostile],
     guard: 'return parts.filter(({ size }) => (left -= Math.min(size, LONGEST_TEXT)) >= 0);', without: 'return parts;' },
+  { name: 'a text that did not come', file: 'shared/providers/imap/messages/content.ts', tests: [mime],
+    guard: 'if (part.size > 0 && all.includes(part)) message.error ??=', without: 'if (false) message.error ??=' },
   { name: 'links of other kinds', file: 'extension/mail/page/purify.ts', tests: cleaner,
     guard: ' && /^\\s*(https?:|mailto:)/i.test(value)', without: '' },
   { name: 'pictures that may not be shown', file: 'extension/mail/page/purify.ts', tests: cleaner,

@@ -10,6 +10,7 @@ import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { rawText, textOf } from '../../shared/providers/imap/mime/charset.js';
 import { dateOf } from '../../shared/providers/imap/mime/dates.js';
 import { headerFields, readableText, structured, words } from '../../shared/providers/imap/mime/decode.js';
+import { fill, type ImapMessage } from '../../shared/providers/imap/messages/content.js';
 import { cleanName, outline } from '../../shared/providers/imap/mime/structure.js';
 import { takenApart } from '../../shared/providers/imap/mime/parse.js';
 import { decoded, decodeStream, encodingName, unquote } from '../../shared/providers/imap/mime/transfer.js';
@@ -30,6 +31,17 @@ describe('IMAP: what is read of one message', () => {
     assert.equal(outline(empty, { size: 500 })?.texts.length, 1);
     assert.equal(outline(empty, { size: 5000 }), undefined);
     assert.equal(outline({ type: 'multipart/mixed', childNodes: [empty] } as never, { size: 500 }), undefined, 'it does not even tell its boundary');
+  });
+  it('says so where the server did not send a text', () => {
+    const read = (size: number, came: Map<string, Buffer>) => {
+      const message: ImapMessage = { id: '1', to: [], native: {}, folder: 'INBOX' };
+      fill(message, outline({ type: 'text/plain', size } as never)!, { uid: 1, parts: came });
+      return message;
+    };
+    assert.match(read(5, new Map()).error!, /was asked for a text of this message \(part 1\) and did not send it/);
+    assert.equal(read(0, new Map()).error, undefined, 'there is none');
+    const { error, text } = read(5, new Map([['1', Buffer.from('hello')]]));
+    assert.deepEqual([error, text], [undefined, 'hello']);
   });
   it('names files by their last part, and by nothing that leads out of a folder', () => {
     for (const [given, name] of [['../../etc/passwd', 'passwd'], ['C:\\dir\\a.pdf', 'a.pdf'], ['/etc/', 'unnamed'], ['..', 'unnamed'], ['a/..', 'unnamed'], ['a\0b.pdf', 'a b.pdf'],

@@ -167,7 +167,11 @@ export function fill(message: ImapMessage, shape: Outline, got: Got): void {
     const texts: string[] = [];
     for (const part of parts) {
       const bytes = got.parts.get(part.part);
-      if (!bytes) continue;
+      if (!bytes) {
+        // Without a word it would look like a message that says nothing.
+        if (part.size > 0 && all.includes(part)) message.error ??= `The server was asked for a text of this message (part ${part.part}) and did not send it.`;
+        continue;
+      }
       // A server that ignores ranges gives more than it was asked for.
       texts.push(readableText(part, bytes.subarray(0, LONGEST_TEXT), part.size > LONGEST_TEXT));
       if (part.size > LONGEST_TEXT) markCut(message, parts === shape.htmls);
