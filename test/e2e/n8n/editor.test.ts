@@ -89,6 +89,8 @@ describe('the editor', function () {
     await editor.add('Sync Trigger', 'sync trigger');
     await editor.shot('sync-trigger-added');
     await editor.choose('provider', 'Sodium');
+    // Other files may have left credentials of other providers, and then none is chosen by itself.
+    await editor.account('Sodium account');
     await editor.shot('sync-trigger-sodium');
     await editor.run();
     await editor.shot('sync-trigger-fetched');
