@@ -64,7 +64,7 @@ export const keyboardJourneys: Journeys = {
       await row(/VAT return 70/);
       await press('Enter');
       const reader = await wb.webview('reader', 'VAT return 70');
-      await reader.getByRole('button', { name: 'Reply' }).first().waitFor();
+      await reader.getByRole('button', { name: 'Reply', exact: true }).first().waitFor();
       await tabTo(reader, 'button', 'Reply');
       await press('Enter');
       const reply = await wb.webview('form', 'Reply');

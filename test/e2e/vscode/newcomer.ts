@@ -50,7 +50,7 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
     await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
     await wb.row('Figures of the third').click();
-    await (await wb.webview('reader', 'Figures')).getByRole('button', { name: 'Reply' }).click();
+    await (await wb.webview('reader', 'Figures')).getByRole('button', { name: 'Reply', exact: true }).click();
     const form = await wb.webview('form', 'Reply');
     await form.locator('[data-field=text] textarea').fill('Thank you.');
     await form.locator('footer vscode-button').first().click();

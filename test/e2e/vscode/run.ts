@@ -253,13 +253,13 @@ const basic: Journeys = {
     await wb.expand('IMAP', /^Messages/);
     await wb.row('Figures of the third').click();
     let reader = await wb.webview('reader', 'Figures');
-    await reader.getByRole('button', { name: 'Reply' }).click();
+    await reader.getByRole('button', { name: 'Reply', exact: true }).click();
     let form = await wb.webview('form', 'Reply');
     await form.locator('[data-field=text] textarea').fill('Thank you, Grace.\nRow 14 is right.');
     await form.locator('vscode-button', { hasText: 'Cancel' }).click();
     // The page of a hidden panel is built anew.
     reader = await wb.webview('reader', 'Figures');
-    await reader.getByRole('button', { name: 'Reply' }).click();
+    await reader.getByRole('button', { name: 'Reply', exact: true }).click();
     form = await wb.webview('form', 'continued from your draft');
     assert.match(await form.locator('[data-field=text] textarea').inputValue(), /Row 14/);
     await shot('composer');

@@ -56,7 +56,7 @@ export const tabJourneys: Journeys = {
     await wb.expand('IMAP', /^Messages/);
     await wb.row('Figures of the third').click();
     const reader = await wb.webview('reader', 'Figures');
-    await reader.getByRole('button', { name: 'Reply' }).click();
+    await reader.getByRole('button', { name: 'Reply', exact: true }).click();
     const form = await wb.webview('form', 'Reply');
     await form.locator('[data-field=text] textarea').fill(DRAFT);
     await wb.collapse();
