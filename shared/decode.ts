@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { MailError } from './errors.js';
-import type { HttpResponse, HttpStream } from './http.js';
+import type { HttpResponse, HttpStream } from './exchange.js';
 
 /**
  * The answer with its body unpacked (RFC 9110 section 8.4). None is asked for packed, but some servers and proxies pack what they like. Throws

@@ -1,5 +1,5 @@
 import { textOf } from './decode.js';
-import type { HttpResponse } from './http.js';
+import type { HttpResponse } from './exchange.js';
 import { redact, type Hide } from './secrets.js';
 
 /** A vendor's words as one line of at most 500 characters. */

@@ -1,7 +1,7 @@
 import { decoded, textOf } from './decode.js';
 import { codeOfStatus, isMailError, MailError, type ErrorCode, type Issue } from './errors.js';
 import { excerpt, line } from './excerpt.js';
-import type { Guarded } from './guard.js';
+import type { HttpRequest, HttpResponse, HttpStream } from './exchange.js';
 import { codeAndWords, notSent } from './notSent.js';
 import { LONGEST_REST } from './pace.js';
 import type { Context } from './provider.js';
@@ -9,33 +9,8 @@ import { redact, type Hide } from './secrets.js';
 import { originOf, shownAddress } from './url.js';
 import { pause, restAfter, retryAfter } from './wait.js';
 
-/** The address is final: query included and encoded, so signer and sender see the same bytes. */
-export interface HttpRequest {
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; url: string; headers: Record<string, string>; body?: string | Uint8Array;
-}
-/** Header names in lower case. The body must be read to its end or given back with `return()`. */
-export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> & Partial<Pick<Guarded, 'each'>> }
-/** `write` says that it answers a request that may have changed something. */
-export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array; write?: boolean }
-/**
- * Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. `attempt` counts tries of the
- * same request, from 1, and `waited` says how long ago the first of them began, in milliseconds.
- */
-export interface Send {
-  (request: HttpRequest, signal?: AbortSignal, attempt?: number, waited?: number): Promise<HttpStream>;
-  /**
-   * Lets the whole account rest for so many milliseconds, for all who use it in this process. Says for how long, in milliseconds, the vendor
-   * has let nothing through until now.
-   */
-  rest?(ms: number): number;
-  /** The vendor let something through. */
-  eased?(): void;
-}
-/**
- * One request as a host may write it down: no query, no body, no header. `attempt` counts tries of the same request, from 1. With `wait` it is no
- * request, but says that one failed and is tried again in so many seconds.
- */
-export interface Exchange { method: string; url: string; status?: number; ms: number; error?: string; attempt?: number; wait?: number }
+export type { Exchange, HttpRequest, HttpResponse, HttpStream, Send } from './exchange.js';
+
 /** A provider's reading of a failure; what it leaves out is filled in from the status. */
 export type Explain = (response: HttpResponse) => { code?: ErrorCode; message?: string; issues?: Issue[]; retryAfter?: number; advice?: string } | undefined;
 

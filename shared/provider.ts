@@ -1,5 +1,5 @@
 import type { Fields, Values } from './fields.js';
-import type { Exchange, HttpRequest, Send } from './http.js';
+import type { Exchange, HttpRequest, Send } from './exchange.js';
 import type { Hide } from './secrets.js';
 import type { Vocabulary } from './vocabulary.js';
 

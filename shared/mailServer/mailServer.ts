@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { MailServer, MailServerOptions } from '../localMail.js';
+import type { MailServer, MailServerOptions } from './options.js';
 import { selfSigned } from './imap/certificate.js';
 import { startImap } from './imap/server.js';
 import { openStore } from './keep.js';

@@ -1,4 +1,4 @@
-import type { Misbehaviour } from '../localMail.js';
+import type { Misbehaviour } from './options.js';
 import type { Moment, SmtpFault } from './smtp.js';
 
 /** So many pairs of sender and recipient a greylist remembers; the oldest is forgotten first. */

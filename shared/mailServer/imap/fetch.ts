@@ -2,7 +2,7 @@ import { compactSet, refuse, type Cursor } from './cursor.js';
 import { bodyStructure, envelope, findPart, type Part } from './mime.js';
 import { vanished } from './folders.js';
 import { flagList, tell, unasked, type CommandEntry, type Selected, type Session } from './session.js';
-import type { Quirks } from './server.js';
+import type { Quirks } from './options.js';
 import { bytesOf, type Message } from './store.js';
 
 interface Row {

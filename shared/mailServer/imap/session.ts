@@ -1,5 +1,5 @@
 import { cursor, isRefusal, refuse, type CommandParts, type Cursor, compactSet } from './cursor.js';
-import type { ImapServer, ImapOptions } from './server.js';
+import type { ImapServer, ImapOptions } from './options.js';
 import type { Part } from './mime.js';
 import { placeOf, type Account, type Mailbox, type Message, type Watcher } from './store.js';
 import type { ImapFault } from './trouble.js';

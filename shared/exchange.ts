@@ -1,0 +1,31 @@
+// What crosses between the core and whoever sends for it: a request, its answer, and the function that a host gives. Types alone, so that a provider
+// can be described without the rules of `http.ts`.
+import type { Guarded } from './guard.js';
+
+/** The address is final: query included and encoded, so signer and sender see the same bytes. */
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; url: string; headers: Record<string, string>; body?: string | Uint8Array;
+}
+/** Header names in lower case. The body must be read to its end or given back with `return()`. */
+export interface HttpStream { status: number; headers: Record<string, string>; body: AsyncIterable<Uint8Array> & Partial<Pick<Guarded, 'each'>> }
+/** `write` says that it answers a request that may have changed something. */
+export interface HttpResponse { status: number; headers: Record<string, string>; body: Uint8Array; write?: boolean }
+/**
+ * Given by the host. It signs, sends, and answers for every status it got; it throws only when nothing came back. `attempt` counts tries of the
+ * same request, from 1, and `waited` says how long ago the first of them began, in milliseconds.
+ */
+export interface Send {
+  (request: HttpRequest, signal?: AbortSignal, attempt?: number, waited?: number): Promise<HttpStream>;
+  /**
+   * Lets the whole account rest for so many milliseconds, for all who use it in this process. Says for how long, in milliseconds, the vendor
+   * has let nothing through until now.
+   */
+  rest?(ms: number): number;
+  /** The vendor let something through. */
+  eased?(): void;
+}
+/**
+ * One request as a host may write it down: no query, no body, no header. `attempt` counts tries of the same request, from 1. With `wait` it is no
+ * request, but says that one failed and is tried again in so many seconds.
+ */
+export interface Exchange { method: string; url: string; status?: number; ms: number; error?: string; attempt?: number; wait?: number }
