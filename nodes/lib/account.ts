@@ -1,7 +1,7 @@
 import type { ICredentialDataDecryptedObject, IDataObject, IHttpRequestOptions, INodeCredentialDescription, INodeProperties,
   INodePropertyOptions } from 'n8n-workflow';
 import { accountFields, checkAccount, providerById, type HttpRequest } from '../../shared/index.js';
-import { menu, parameter } from './parameters.js';
+import { menu, parameter } from './parameter.js';
 
 /** How an account may sign in, where a node asks. */
 export type SignIn = 'password' | 'oauth2';

@@ -1,7 +1,7 @@
 import type { IDataObject, INodeProperties, ITriggerFunctions } from 'n8n-workflow';
 import type { Client, Operation, Provider } from '../../shared/index.js';
 import { plainValue } from './lookup.js';
-import { isPicked, parameter } from './parameters.js';
+import { isPicked, parameter } from './parameter.js';
 import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 
 // What Sync Trigger does to a message once its execution has succeeded: the choice in the form, its parameters, and the

@@ -5,6 +5,7 @@ export * from './follow.js';
 export * from './host.js';
 export * from './items.js';
 export * from './owner.js';
+export * from './parameter.js';
 export * from './parameters.js';
 export * from './search.js';
 export * from './severalPicker.js';

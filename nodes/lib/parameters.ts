@@ -3,10 +3,10 @@ import { providers, splitName, type Field, type Operation, type Provider } from 
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { bringsContent, contentOptions } from './content.js';
 import { isCommon, ownerOf, placeAmongCommon, type NodeName } from './owner.js';
+import { asPicker, isPicked, menu, option, parameter, sorted } from './parameter.js';
 import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
-import { sizeText } from './values.js';
 import { BEFORE_1_1, SINCE_1_1 } from './version.js';
-import { actionOf, describe, EITHER_OR, type EitherOr, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
+import { actionOf, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
 export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields',
@@ -26,10 +26,6 @@ export const providersOf = (node: NodeName): readonly Provider[] => providers.fi
 export const collectionOf = (verb: string) => verb === 'list' ? 'filters' : verb === 'update' ? 'updateFields' : 'additionalFields';
 const COLLECTION_TITLE = { filters: 'Filters', updateFields: 'Update Fields', additionalFields: 'Additional Fields' };
 const COLLECTION_ADD = { filters: 'Add Filter', updateFields: 'Add Field', additionalFields: 'Add Field' };
-
-/** True where a field is shown as a picker: its resource can be listed at this provider. */
-export const isPicked = (provider: Provider, field: Field): boolean =>
-  field.ref !== undefined && field.type === 'text' && Object.hasOwn(provider.operations, `${field.ref}.list`);
 
 /** Whether an operation's answer has a vendor part that Simplify can leave out; after a removal nobody looks for one. */
 const simplifies = (verb: string, { plain }: Operation) => !plain && !/^(delete|remove)/.test(verb);
@@ -265,10 +261,6 @@ function dryRunProperties(own: Own, show: Show): INodeProperties[] {
   }];
 }
 
-/** A menu that decides what else is shown, so no expression may stand in it. */
-export const menu = (displayName: string, name: string, options: INodePropertyOptions[], first = options[0]?.value ?? ''): INodeProperties =>
-  ({ displayName, name, type: 'options', noDataExpression: true, options: sorted(options), default: first });
-
 /** The provider that a new node begins with: where mail is read, else the first of the registry. */
 export const firstOf = (offering: readonly Provider[]): Provider => offering.find(handlesMail) ?? offering[0]!;
 
@@ -286,12 +278,6 @@ export const providerChoice = (offering: readonly Provider[], description: strin
   ...offering.filter(({ notice }) => notice).map(({ id, notice }): INodeProperties =>
     ({ displayName: notice!, name: `${id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [id] } } })),
 ];
-
-/** An entry of a menu; a description that only repeats the name is left out. */
-function option(name: string, value: string, help?: string): INodePropertyOptions {
-  const description = describe(help);
-  return description && description !== name ? { name, value, description } : { name, value };
-}
 
 /** What makes a mail, in the order of a form: nobody sends or drafts without a look at it, though a provider may do without. */
 const MAIL = ['kind', 'message', 'to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'attachments'];
@@ -337,113 +323,6 @@ function withSource(name: string, field: Field, property: INodeProperties, inCol
   const source: INodeProperties = { displayName: 'Attachments', name: 'attachmentsFrom', type: 'options', default: 'named', options: [
     { name: 'All Files of the Item', value: 'all' }, { name: 'Files of Named Fields', value: 'named' }] };
   return [source, inCollection ? property : { ...property, displayOptions: { show: { attachmentsFrom: ['named'] } } }];
-}
-
-/** One field as an n8n parameter. */
-export function parameter(provider: Provider, name: string, field: Field, standsAlone: boolean, filters = false): INodeProperties {
-  const choices = filters && field.type === 'flag' && Object.hasOwn(EITHER_OR, name) ? EITHER_OR[name] : undefined;
-  if (choices) return eitherOr(name, choices);
-  const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file'
-    ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
-    .filter(Boolean).join(' '));
-  const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}),
-    ...(description && description !== field.label ? { description } : {}) };
-  const example = field.example ? { placeholder: `e.g. ${field.example}` }
-    : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' }
-    : field.type === 'list' && field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email')
-      ? { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` } : {};
-  switch (field.type) {
-    case 'text': {
-      if (isPicked(provider, field)) return picker(common, field, example);
-      const typeOptions = { ...(field.secret ? { password: true } : {}), ...(field.lines ? { rows: field.lines } : {}) };
-      return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example,
-        ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
-    }
-    case 'number': if (field.unit === 'bytes') return sized(common, field);
-      return {
-      ...common, type: 'number', default: typeof field.default === 'number' ? field.default : Number(field.example ?? field.min ?? 0),
-      ...(field.min === undefined && field.max === undefined ? {}
-        : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
-    };
-    case 'flag': return { ...common, type: 'boolean', default: (field.default ?? field.suggest ?? false) === true,
-      description: whether(description, field.label) };
-    case 'time': return { ...common, type: 'dateTime', default: '' };
-    case 'json': return { ...common, type: 'json', default: '{}' };
-    case 'file': return { ...common, displayName: `${field.label} Field`, type: 'string', default: 'data',
-      description: binary(description, 'Name of the input field that holds the file') };
-    case 'choice': {
-      const options = sorted(Object.entries(field.choices).map(([value, label]) => ({ name: label, value })));
-      if (typeof field.default === 'string') return { ...common, type: 'options', options, default: field.default };
-      if (options.length === 1) return { ...common, type: 'options', options, default: options[0]!.value };
-      // The alphabet must not choose: it lets through nothing but safelists. Empty is refused where it is required, and left out elsewhere.
-      return { ...common, type: 'options', options: [{ name: field.clearable ? '[None]' : '[Not Chosen]', value: '' }, ...options], default: '' };
-    }
-    case 'list':
-      if (field.of.type === 'choice') return { ...common, type: 'multiOptions',
-        options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
-      if (field.of.type === 'file') return { ...common, displayName: `${field.label.replace(/s$/, '')} Fields`, type: 'string', default: '',
-        placeholder: 'e.g. data, report', description: binary(description,
-          'Names of the input fields that hold the files, comma-separated. An expression may also give a list of '
-          + 'names, or files, such as those of another node: {{ $(\'Node\').item.binary }}.') };
-      return { ...common, type: 'string', default: '', ...example,
-        ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
-  }
-}
-
-/** A size is typed with its unit; one that is a number, as workflows from before have it, counts bytes. */
-const sized = (common: Pick<INodeProperties, 'displayName' | 'name'> & { description?: string }, field: Field): INodeProperties => ({
-  ...common, type: 'string', default: sizeText(field.default), placeholder: 'e.g. 5 MB',
-  description: [common.description?.replace(/^In bytes$/, '').replace(/, in bytes,/, ''), 'A size such as 500 KB or 5 MB'].filter(Boolean).map(one => one!.replace(/\.$/, ''))
-    .join('. ').replace(/(\..*[^.])$/s, '$1.'),
-});
-
-/**
- * Text whose name elsewhere in the node stands for a picker. n8n keeps the value of a name when another operation is chosen, and would show what was
- * picked there as "[object Object]". So it is a picker here as well, which begins as text. A mode called "id" the editor shows as "By ID", whatever it
- * says itself.
- */
-function asPicker(property: INodeProperties, field: Field, ref: string): INodeProperties {
-  if (property.type !== 'string' || property.typeOptions) return property;
-  const { placeholder, default: value, ...rest } = property;
-  const by = field.type === 'list' ? 'By ID' : field.type === 'text' && field.format === 'email' ? 'By Address' : 'By Name';
-  return { ...rest, type: 'resourceLocator', default: { mode: 'text', value: value as string }, modes: [
-    { displayName: by, name: 'text', type: 'string', ...(placeholder ? { placeholder } : {}) },
-    { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: ref, searchable: true } },
-  ] };
-}
-
-function picker(common: Pick<INodeProperties, 'displayName' | 'name' | 'description'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
-  // The ways to choose say as much, and an ID is only one of them.
-  const { description, ...bare } = common, says = description !== undefined && !/^The (?:ID|code) of the [a-z ]+$/.test(description);
-  return {
-    ...bare, ...(says ? { description } : {}), type: 'resourceLocator', default: { mode: 'list', value: '' },
-    modes: [
-      { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } },
-      { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' || field.knownBy === 'path' ? 'By Name' : 'By ID', name: 'id',
-        type: 'string', ...(example.placeholder ? example : { placeholder: `e.g. the ${field.knownBy === 'path' ? 'name' : 'ID'} of the ${field.label.toLowerCase()}` }) },
-      ...(field.knownBy === 'email' ? [{ displayName: 'By Address', name: 'email', type: 'string' as const, placeholder: 'e.g. ann@example.com' }]
-        : field.knownBy === 'name' ? [{ displayName: 'By Name', name: 'name', type: 'string' as const, placeholder: `e.g. the name of the ${field.label.toLowerCase()}` }] : []),
-    ],
-  };
-}
-
-/** The same field where nothing can be looked up: an object is chosen from the list or named by its id. */
-export const byIdOnly = <F extends Field>(field: F): F => field.knownBy === 'path' ? field : { ...field, knownBy: undefined };
-
-/** The values are those of the flag, so that workflows made with a switch keep their meaning. */
-const eitherOr = (name: string, { label, yes, no }: EitherOr): INodeProperties => ({
-  displayName: label, name, type: 'options', default: '',
-  options: [{ name: 'Any', value: '' }, { name: yes, value: true }, ...(no ? [{ name: no, value: false }] : [])],
-});
-
-const whether = (description: string | undefined, label: string) =>
-  description?.startsWith('Whether') ? description : `Whether ${description ? `${description[0]!.toLowerCase()}${description.slice(1)}` : `to set ${label}`}`;
-const binary = (description: string | undefined, fixed: string) => description ? `${fixed.replace(/\.?$/, '.')} ${description.replace(/\.?$/, '.')}` : fixed;
-
-/** By label, as n8n shows options; the order of the table where there are fewer than five would be fine too, but one rule is simpler. */
-function sorted<T extends INodePropertyOptions | INodeProperties>(options: T[], by: 'name' | 'displayName' = 'name'): T[] {
-  const label = (option: T) => String((option as unknown as Record<string, unknown>)[by]);
-  return [...options].sort((a, b) => label(a).localeCompare(label(b), 'en'));
 }
 
 /** Every resource that a picker of this node may ask for. */

@@ -2,7 +2,8 @@ import type { ILoadOptionsFunctions, INodeListSearchResult } from 'n8n-workflow'
 import { isMailError, providerById, type Client, type Operation, type Provider } from '../../shared/index.js';
 import { asNodeError, openAccount } from './host.js';
 import { Lookups, namedBy, plainValue, type Named } from './lookup.js';
-import { isPicked, pickedResources } from './parameters.js';
+import { isPicked } from './parameter.js';
+import { pickedResources } from './parameters.js';
 import type { NodeName } from './owner.js';
 
 /** How many entries a picker shows at once, how long a list may go on being read page by page (milliseconds), and how long a throttled account rests. */

@@ -3,7 +3,7 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData, INodePropertie
 import { NodeOperationError, SEND_AND_WAIT_OPERATION, WAIT_INDEFINITELY } from 'n8n-workflow';
 import { MailError, providerById, type Operation, type Provider } from '../../shared/index.js';
 import { openAccount } from './host.js';
-import { byIdOnly, isPicked, parameter } from './parameters.js';
+import { byIdOnly, isPicked, parameter } from './parameter.js';
 import { answerPage, askingMail, formPage, type Button, type FormField } from './sendAndWaitPages.js';
 
 /** n8n knows this name: it signs the links of such nodes, and offers them to agents as a human's review. */

@@ -1,7 +1,7 @@
 import type { ILoadOptionsFunctions, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 import { providerById, providers, type Feed, type Field, type Operation, type Provider } from '../../shared/index.js';
 import { asNodeError, openAccount } from './host.js';
-import { parameter } from './parameters.js';
+import { parameter } from './parameter.js';
 import { entryOf, unlessResting } from './search.js';
 import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 import { describe } from './words.js';

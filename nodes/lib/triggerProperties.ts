@@ -2,7 +2,8 @@ import type { INodeProperties } from 'n8n-workflow';
 import { providers, type Feed, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { afterSuccessProperties } from './afterSuccess.js';
-import { byIdOnly, firstOf, menu, parameter, providerChoice } from './parameters.js';
+import { byIdOnly, menu, parameter } from './parameter.js';
+import { firstOf, providerChoice } from './parameters.js';
 import { picksSeveral } from './severalPicker.js';
 import { describe, title } from './words.js';
 

@@ -5,7 +5,7 @@ import { credentialTypes } from './account.js';
 import { readAfterSuccess, type AfterSuccess } from './afterSuccess.js';
 import { asNodeError } from './host.js';
 import { plainValue } from './lookup.js';
-import { isPicked } from './parameters.js';
+import { isPicked } from './parameter.js';
 import { valueOf } from './values.js';
 import { momentOf } from './zone.js';
 
