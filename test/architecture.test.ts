@@ -100,6 +100,16 @@ describe('architecture', () => {
     assert.ok(own.size > 250, `${own.size} files were looked at`);
   });
 
+  it('the maps name files that are there', () => {
+    const sections = read('docs/maps.md').split(/^## /m).slice(1), below = ['shared/providers/imap', 'nodes/lib', 'extension'];
+    assert.equal(sections.length, below.length);
+    sections.forEach((section, i) => {
+      const named = [...section.matchAll(/`([\w/]+\.(?:ts|mjs))`/g)].map(([, path]) => path!), known = filesBelow(below[i]!);
+      assert.ok(named.length > 10);
+      assert.deepEqual(named.filter(path => !existsSync(join(ROOT, path)) && !known.some(one => one.endsWith(`/${path}`))), []);
+    });
+  });
+
   it('the mail libraries, the HTTP client and the parsers of XML and HTML are loaded on first use', () => {
     for (const path of sources) {
       const file = ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest);
