@@ -6,7 +6,7 @@ export type Field = {
   label: string; help?: string; example?: string;
   group?: string;                   // heading in forms and reference pages
   required?: boolean; default?: unknown;
-  clearable?: boolean;              // an empty text is a value: it switches something off
+  clearable?: boolean;              // an empty text or list, or 0, is a value: it switches something off
   ref?: string;                     // names a resource; shown as a picker where that resource can be listed
   /** What people know such an object by, where the provider wants its id: the key of a list's rows to find it under. `path`: the id is a name itself. */
   knownBy?: 'email' | 'name' | 'path';

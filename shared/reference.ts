@@ -88,7 +88,7 @@ function notes(name: string, field: Field): string {
   return [
     field.help ?? '',
     field.default !== undefined ? `Default: \`${JSON.stringify(field.default)}\`.` : '',
-    field.clearable ? 'An empty text clears it.' : '',
+    field.clearable && field.type !== 'number' ? 'An empty text clears it.' : '',
     field.ref ? `Can be picked from \`${field.ref}.list\`.` : '',
     field.as && field.as !== name ? `Sent as \`${field.as}\`.` : '',
     field.example ? `Such as \`${field.example}\`.` : '',

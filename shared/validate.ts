@@ -37,7 +37,7 @@ export function validate(fields: Fields, input: Readonly<Record<string, unknown>
 }
 
 const isAbsent = (value: unknown, field: Field) =>
-  value === undefined || value === null || (value === '' && !field.clearable) || (Array.isArray(value) && value.length === 0 && !field.clearable);
+  value === undefined || value === null || (value === '' && (!field.clearable || field.type === 'number')) || (Array.isArray(value) && value.length === 0 && !field.clearable);
 
 /** Takes the rest of a sentence that begins with the label of the field. */
 type Complain = (message: string) => undefined;

@@ -75,7 +75,7 @@ export const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? nul
 
 /** What a save sends of an object that is set as a whole: all that it has by then. Nothing where nothing was changed. Throws as `changesOf` does. */
 export function wholeOf(fields: Fields, base: Readonly<Values>, edited: Readonly<Values>): Values {
-  const clearable = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.required ? field : { ...field, clearable: true }])) as Fields;
+  const clearable = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.required ? field : { ...field, clearable: true, ...(field.type === 'number' ? { min: 0 } : {}) }])) as Fields;
   const changes = changesOf(clearable, base, edited);
   if (!Object.keys(changes).length) return {};
   return validate(fields, Object.fromEntries(Object.keys(fields).flatMap(name => {
@@ -95,7 +95,7 @@ export function changesOf(fields: Fields, base: Readonly<Values>, edited: Readon
     const before = base[name] ?? null, after = name in edited ? edited[name] ?? null : before;
     if (alike(before, after)) continue;
     if (!emptied(after)) input[name] = after;
-    else if (field.clearable) input[name] = field.type === 'list' ? [] : '';
+    else if (field.clearable) input[name] = field.type === 'list' ? [] : field.type === 'number' ? 0 : '';
     else issues.push({ field: name, message: t('{0} cannot be empty. Enter another value.', field.label) });
   }
   if (Object.keys(input).length) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { choice, flag, isMailError, list, number, providers, text, time, type Fields } from '../../shared/index.js';
-import { afterSave, changesOf, conflicts, editingOf, firstValues, packPlace, readText, secretsOf, segment, textOf, unpackPlace, valuesOf } from '../../extension/fields/values.js';
+import { afterSave, changesOf, conflicts, editingOf, firstValues, packPlace, readText, secretsOf, segment, textOf, unpackPlace, valuesOf, wholeOf } from '../../extension/fields/values.js';
 import { NOTHING_BOUND } from '../../extension/fields/tables.js';
 
 const fields = {
@@ -35,6 +35,13 @@ describe('documents: values', () => {
 
 describe('documents: what a save sends', () => {
   const read = { name: 'Ann', limit: 10, on: false, level: 'low', at: null, aliases: ['a'], dotted: null, fixed: 'x' };
+  it('0 for a number that was emptied, where that takes it away', () => {
+    const size = { size: number('Size', { min: 0, clearable: true }), days: number('Days', { min: 1 }) };
+    assert.deepEqual(changesOf(size, { size: 5, days: 2 }, { size: null, days: 2 }), { size: 0 });
+    assert.throws(() => changesOf(size, { size: 5, days: 2 }, { size: 5, days: null }), /Days cannot be empty/);
+    // An object that is set as a whole is sent without it.
+    assert.deepEqual(wholeOf(size, { size: 5, days: 2 }, { size: 5, days: null }), { size: 5 });
+  });
   it('only the difference, and required fields besides', () => {
     assert.deepEqual(changesOf(fields, read, { ...read, limit: 20 }), { limit: 20, level: 'low' });
     assert.deepEqual(changesOf(fields, read, read), {});

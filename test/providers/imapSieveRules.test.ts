@@ -458,6 +458,18 @@ describe('ManageSieve: the script of rules', () => {
       await client.call('spamList.add', { mailbox: `U${user}@test.local`, list: 'blockedSenders', value: 'a@b.example' });
     });
 
+    it('an update takes away the size that a rule looks at with 0, and only then', async () => {
+      const { client } = open();
+      const { id: rule } = await client.call('rule.create', { from: ['shop'], largerThan: 5_000, smallerThan: 9_000, moveTo: 'Shop' }) as { id: string };
+      const sizes = async () => { const { largerThan, smallerThan } = await client.call('rule.get', { rule }) as { largerThan?: number; smallerThan?: number }; return [largerThan, smallerThan]; };
+      await client.call('rule.update', { rule, name: 'Shop', largerThan: '' });
+      assert.deepEqual(await sizes(), [5_000, 9_000]);
+      await client.call('rule.update', { rule, smallerThan: 0 });
+      assert.deepEqual(await sizes(), [5_000, undefined]);
+      await client.call('rule.update', { rule, largerThan: 0 });
+      assert.deepEqual(await sizes(), [undefined, undefined]);
+    });
+
     it('rules that can do nothing, or two things that cannot go together, are refused', async () => {
       const { client } = open();
       for (const [input, message] of [[{ discard: true }, /at least one condition/], [{ from: ['a'], stop: false }, /at least one action/],

@@ -109,7 +109,7 @@ async function create(ctx: Context, input: NewRule): Promise<Receipt> {
 async function update(ctx: Context, id: string, input: Input): Promise<Receipt> {
   const changesOf = (fields: object) => Object.fromEntries(Object.keys(fields).flatMap(name => {
     const value = (input as Record<string, unknown>)[name];
-    return value === undefined ? [] : [[name, value]];
+    return value === undefined ? [] : [[name, value === 0 ? '' : value]];
   }));
   if (!Object.values(input).some(one => one !== undefined)) throw new MailError('invalid_input', 'There is nothing to change: give at least one field beside the rule.');
   const native = await changeRules(ctx, rules => {
@@ -128,10 +128,11 @@ async function* listed(ctx: Context): AsyncGenerator<Rule> {
   for (const [at, rule] of (await rulesOf(ctx)).rules.entries()) yield toRule(rule, at);
 }
 
-/** The fields of an update: an empty list or text takes a condition or an action away. */
+/** The fields of an update: an empty list or text, or 0, takes a condition or an action away. */
 const clearable = <F extends object>(fields: F): F =>
-  Object.fromEntries(Object.entries(fields).map(([name, field]: [string, { type: string }]) => [name,
-    field.type === 'list' || (field.type === 'text' && name !== 'name') ? { ...field, clearable: true } : field])) as F;
+  Object.fromEntries(Object.entries(fields).map(([name, field]: [string, { type: string; help?: string }]) => [name,
+    field.type === 'number' ? { ...field, clearable: true, min: 0, help: `${field.help} 0 takes the condition away.` }
+      : field.type === 'list' || (field.type === 'text' && name !== 'name') ? { ...field, clearable: true } : field])) as F;
 
 /** Rules for mail that arrives, which the server carries out. */
 export const rules = previewing({
