@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { providers } from '../../../shared/index.js';
 import { openEditor, type Editor } from './editor.js';
 import { prepareHost, type Host } from './host.js';
 import { needPrograms } from './install.js';
@@ -137,7 +138,8 @@ describe('a newcomer, from npm start', function () {
     host = await prepareHost({ home: await theHome(), userFolder: folder, port: Number(/Open +http:\/\/[^:]+:(\d+)/.exec(said)![1]) });
     await host.login();
     assert.equal(((await host.rest('GET', '/workflows')) as unknown[]).length, 14);
-    assert.equal(((await host.rest('GET', '/credentials')) as unknown[]).length, 7);
+    // One for each provider, and a second one for IMAP.
+    assert.equal(((await host.rest('GET', '/credentials')) as unknown[]).length, providers.length + 1);
     editor = await openEditor(host, await theHome());
     const before = await executions();
     assert.ok(trigger && sender, 'the walk ended before it had both workflows');
