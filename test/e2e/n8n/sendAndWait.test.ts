@@ -6,7 +6,7 @@ import type { Host } from './host.js';
 import { needPrograms } from './install.js';
 import { eventually } from './processes.js';
 import { theHome, theHost } from './scene.js';
-import { activate, chain, deactivate, ended, executionsOf, mail as ours, plain, readExecution, runWorkflow, saveCredential, saveWorkflow } from './workflows.js';
+import { chain, ended, executionsOf, mail as ours, plain, published, readExecution, runWorkflow, saveCredential, saveWorkflow } from './workflows.js';
 
 describe('a test run, the list of actions, and Send and Wait for Response, in the editor', function () {
   this.timeout(300_000);
@@ -76,12 +76,15 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
     assert.match((await editor.spot('output-panel').first().textContent())!, /Question 4/);
     await editor.closeNode();
     const id = /workflow\/([^/?]+)/.exec(editor.page.url())![1]!, idles = () => mail.imap.seen.commands.filter(({ name }) => name === 'IDLE').length, before = idles();
-    await eventually('the node to be saved', async () => ((await host.rest('GET', `/workflows/${id}`)).nodes as { type: string }[]).some(({ type }) => type.endsWith('.mailboxTrigger')), 30_000);
-    await activate(host, id);
+    // As a person publishes it: while it is open in the editor, n8n lets nobody else.
+    await editor.spot('workflow-open-publish-modal-button').first().click();
+    await editor.spot('workflow-publish-button').first().click();
+    await published(host, id);
     await eventually('the trigger to wait for news', () => idles() > before, 60_000);
     mail.deliver(ANN, { subject: 'New for the trigger of Mailbox' });
     await eventually('one execution', async () => (await executionsOf(host, id)).some(({ mode, status }) => mode === 'trigger' && status === 'success'), 60_000);
-    await deactivate(host, id);
+    await editor.page.goto(`${host.url}/home/workflows`);
+    await eventually('the editor to let go of it', async () => (await host.ask('POST', `/rest/workflows/${id}/deactivate`, {})).status === 200, 60_000, 1_000);
   });
 
   it('asks by mail, waits over a restart of n8n, decides nothing when the link is opened, and goes on with the answer', async () => {
