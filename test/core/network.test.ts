@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer as createHttp } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { connect, createDispatcher, isMailError, MailError, nextStep, providerById, type Client, type ConnectOptions, type Network } from '../../shared/index.js';
+import { connect, createDispatcher, isMailError, nextStep, providerById, type Client, type ConnectOptions, type Network } from '../../shared/index.js';
+import { failing } from '../failing.js';
 
 const ID = '11111111-2222-4333-8444-555555555555';
 const servers: Server[] = [], sockets = new Set<Socket>();
@@ -19,10 +20,6 @@ const scaleway = (baseUrl: string, options: ConnectOptions = {}): Client =>
   connect(providerById('scaleway'), { baseUrl, secretKey: ID, perMinute: 60_000 }, { timeoutMs: 1000, ...options });
 const through = async (port: number, network: Network = {}) =>
   ({ dispatcher: await createDispatcher({ connectMs: 700, proxies: { url: `http://ann:pass-word@127.0.0.1:${port}` }, ...network }) });
-const failing = async (work: Promise<unknown>): Promise<MailError> => {
-  try { await work; } catch (error) { assert.ok(isMailError(error), String(error)); return error; }
-  return assert.fail('it was expected to fail');
-};
 /** The time until a call that was stopped comes back, in milliseconds. */
 async function stopped(call: (signal: AbortSignal) => Promise<unknown>, begun: Promise<unknown>): Promise<number> {
   const stop = new AbortController(), reason = new Error('the user left'), work = call(stop.signal);

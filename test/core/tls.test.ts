@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createServer as createPlain, type AddressInfo, type Server } from 'node:net';
 import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { connect, createDispatcher, isMailError, nextStep, providerById, type MailError } from '../../shared/index.js';
+import { connect, createDispatcher, nextStep, providerById } from '../../shared/index.js';
 import { certificateTrouble, isCertificateCode } from '../../shared/certificate.js';
 import { selfSigned, type Certificate } from '../../shared/mailServer/imap/certificate.js';
+import { failing } from '../failing.js';
 
 const ID = '11111111-2222-4333-8444-555555555555', day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 const authority = { name: 'Acme Root', ...selfSigned({ name: 'Acme Root' }) }, stranger = { name: 'Stranger Root', ...selfSigned({ name: 'Stranger Root' }) };
@@ -38,10 +39,6 @@ describe('TLS that fails is told in one sentence, with the step that helps', fun
     return (server.address() as AddressInfo).port;
   }
   const showing = (one: Certificate, chain = '') => listen(createServer({ key: one.key, cert: one.cert + chain }, socket => socket.on('error', () => {})).on('tlsClientError', () => {}) as Server);
-  const failing = async (work: Promise<unknown>): Promise<MailError> => {
-    try { await work; } catch (error) { assert.ok(isMailError(error), String(error)); return error; }
-    return assert.fail('it was expected to fail');
-  };
   const write = (baseUrl: string, proxy?: string) => async () => {
     const dispatcher = await createDispatcher(proxy ? { proxies: { url: proxy } } : {});
     try {

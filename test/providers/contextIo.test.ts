@@ -2,21 +2,18 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
-import { connect, fileOf, isFile, isMailError, take, type Client, type FileValue, type MailError, type Message } from '../../shared/index.js';
+import { connect, fileOf, isFile, isMailError, take, type Client, type FileValue, type Message } from '../../shared/index.js';
 import { checkCallback, tokenMemory } from '../../shared/providers/contextIo/callback.js';
 import { contextIo } from '../../shared/providers/contextIo/index.js';
 import { callsMade, deliver, GMAIL_SOURCE, MAIN, MAIN_EMAIL, mailServers, PASSWORD, PLAIN_SOURCE, startContextIo, TROUBLED,
   vanish } from '../sandbox/contextIo.js';
 import type { Vendor } from '../sandbox/vendor.js';
+import { failing } from '../failing.js';
 
 type Native = Record<string, unknown>;
 const mailbox = MAIN, source = PLAIN_SOURCE;
 const carol = { username: 'carol', server: 'imap.example.com', use_ssl: true, port: 993, password: PASSWORD };
 const all = <T>(stream: unknown, count?: number) => take(stream as AsyncIterable<T>, count);
-const failing = async (work: unknown): Promise<MailError> => {
-  try { await (Symbol.asyncIterator in (work as object) ? all(work) : work); } catch (error) { assert.ok(isMailError(error), String(error)); return error; }
-  return assert.fail('it was expected to fail');
-};
 const bytes = async (file: FileValue) => { const parts: Uint8Array[] = []; for await (const part of file.open()) parts.push(part); return Buffer.concat(parts); };
 
 describe('Context.IO, what is particular to it', () => {

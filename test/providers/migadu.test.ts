@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { connect, isMailError, nextStep, take, type Client, type MailError } from '../../shared/index.js';
+import { connect, nextStep, take, type Client } from '../../shared/index.js';
 import { migadu } from '../../shared/providers/migadu/index.js';
 import { ADMIN, API_KEY, EMPTY_DOMAIN, MAIN_DOMAIN, SECOND_DOMAIN, startMigadu } from '../sandbox/migadu.js';
 import type { Vendor } from '../sandbox/vendor.js';
+import { failing } from '../failing.js';
 
 const mailbox = `user001@${MAIN_DOMAIN}`;
 
@@ -15,10 +16,6 @@ describe('Migadu, what is particular to it', () => {
   after(() => vendor.close());
   beforeEach(() => { vendor.mend(); vendor.forget(); });
 
-  const failing = async (work: Promise<unknown>): Promise<MailError> => {
-    try { await work; } catch (error) { assert.ok(isMailError(error), String(error)); return error; }
-    return assert.fail('it was expected to fail');
-  };
   const last = () => vendor.seen.at(-1)!;
   const body = () => JSON.parse(last().body.toString()) as Record<string, unknown>;
   const sent = () => vendor.seen.map(({ method, path }) => `${method} ${path}`);

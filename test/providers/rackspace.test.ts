@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { accountFields, connect, isMailError, take, type Client, type ErrorCode, type Mailbox, type MailError, type Operation } from '../../shared/index.js';
+import { accountFields, connect, isMailError, take, type Client, type ErrorCode, type Mailbox, type Operation } from '../../shared/index.js';
 import { rackspace } from '../../shared/providers/rackspace/index.js';
 import { sign } from '../../shared/providers/rackspace/sign.js';
 import { startRackspace, type RackspaceOptions } from '../sandbox/rackspace.js';
 import { startVendor, type Reply, type Seen, type Vendor } from '../sandbox/vendor.js';
+import { failing } from '../failing.js';
 
 const keys = { userKey: 'eGbq9/2hcZsRlr1JV1Pi', secretKey: 'QHOvchm/40czXhJ1OxfxK7jDHr3t', userAgent: 'Rackspace Management Interface' };
 const alex = 'alex.smith@example.com';
@@ -14,10 +15,6 @@ const clientOf = (vendor: Vendor, account: Account = {}) => connect(rackspace, {
 const all = <T = Record<string, unknown>>(client: Client, name: string, input: Account) => take(client.call(name, input) as AsyncIterable<T>);
 const sent = (vendor: Vendor) => vendor.seen.map(s => `${s.method} ${decodeURIComponent(s.path).replace(/^\/v\d\/customers\/\w+\/domains/, '')}`);
 const bodyOf = (seen: Seen | undefined) => Object.fromEntries(new URLSearchParams(seen?.body.toString()));
-async function failing(work: Promise<unknown> | AsyncIterable<unknown>): Promise<MailError> {
-  try { await (Symbol.asyncIterator in work ? take(work) : work); } catch (error) { if (isMailError(error)) return error; throw error; }
-  throw new assert.AssertionError({ message: 'it was expected to fail' });
-}
 const call = (client: Client, name: string, input: Account) => client.call(name, input) as Promise<Record<string, any>>;
 const withSandbox = async (options: RackspaceOptions, work: (vendor: Vendor) => Promise<void>) => {
   const vendor = await startRackspace(options);

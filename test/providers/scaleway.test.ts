@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { connect, isMailError, nextStep, take, type Client, type MailError } from '../../shared/index.js';
+import { connect, nextStep, take, type Client } from '../../shared/index.js';
 import { scaleway } from '../../shared/providers/scaleway/index.js';
 import { MAIN_DOMAIN, READ_ONLY_KEY, seededId, startScaleway, WAITING_DOMAIN } from '../sandbox/scaleway.js';
 import type { Vendor } from '../sandbox/vendor.js';
+import { failing } from '../failing.js';
 
 const domain_id = seededId(MAIN_DOMAIN);
 
@@ -15,10 +16,6 @@ describe('Scaleway Mailbox, what is particular to it', () => {
   after(() => vendor.close());
   beforeEach(() => { vendor.mend(); vendor.forget(); });
 
-  const failing = async (work: Promise<unknown>): Promise<MailError> => {
-    try { await work; } catch (error) { assert.ok(isMailError(error), String(error)); return error; }
-    return assert.fail('it was expected to fail');
-  };
   const last = () => vendor.seen.at(-1)!;
   const body = () => JSON.parse(last().body.toString()) as Record<string, unknown>;
   let number = 0;

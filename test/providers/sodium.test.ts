@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { connect, createClient, fileOf, isMailError, providerById, take, type Client, type FileValue, type HttpRequest, type MailError, type Message } from '../../shared/index.js';
+import { connect, createClient, fileOf, providerById, take, type Client, type FileValue, type HttpRequest, type MailError, type Message } from '../../shared/index.js';
 import {
   authorise, deliver, EXPIRED, folderId, GOOGLE, guid, LARGE_FILE, MICROSOFT, OTHER_KEY, PRIVATE, remove, SECOND_TENANT, SEND_ONLY, sentBy, SMTP, startSodium, TENANT, type SodiumOptions,
 } from '../sandbox/sodium.js';
 import type { Vendor } from '../sandbox/vendor.js';
+import { failing } from '../failing.js';
 
 const sodium = providerById('sodium');
 const HOUR = 3_600_000, DAY = 24 * HOUR;
@@ -15,12 +16,6 @@ describe('Sodium', function () {
   let vendor: Vendor, client: Client;
   const open = (account: Values = {}) => connect(sodium, { ...vendor.account, concurrent: 50, perMinute: 60_000, ...account }, { timeoutMs: 5000 });
   const restart = async (options?: SodiumOptions) => { await vendor?.close(); vendor = await startSodium(options); client = open(); };
-  const failing = async (work: unknown): Promise<MailError> => {
-    try {
-      if (typeof (work as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function') await take(work as AsyncIterable<unknown>); else await work;
-    } catch (error) { if (isMailError(error)) return error; throw error; }
-    throw new assert.AssertionError({ message: 'this was expected to fail' });
-  };
   const list = <T = Message>(input: Values = {}, of = client) => take(of.call('message.list', input) as unknown as AsyncIterable<T>);
   const received = async (search: string, mailbox = GOOGLE) => (await list({ mailbox, search, direction: 'Inbound' }))[0]!;
   const bodyOf = (at: number) => JSON.parse(vendor.seen.at(at)!.body.toString()) as Values;
