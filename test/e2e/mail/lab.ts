@@ -59,6 +59,17 @@ export async function phoneOf(port: number, { user, password }: User): Promise<I
   return client;
 }
 
+/** The subjects in a folder, in its order; `(seen)` behind those that were read. */
+export async function subjectsIn(port: number, user: User, folder = 'INBOX'): Promise<string[]> {
+  const phone = await phoneOf(port, user);
+  try {
+    await phone.mailboxOpen(folder);
+    const subjects: string[] = [];
+    for await (const one of phone.fetch('1:*', { envelope: true, flags: true })) subjects.push(one.envelope!.subject + (one.flags!.has('\\Seen') ? ' (seen)' : ''));
+    return subjects;
+  } finally { await phone.logout(); }
+}
+
 /** The embedded servers; `options` as for `startMail`. */
 export async function embeddedLab(options: Parameters<typeof startMail>[0] = {}): Promise<Lab> {
   const mail = await startMail({ users: 80, ...options });

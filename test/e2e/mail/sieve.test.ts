@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, providerById, take, type MailError } from '../../../shared/index.js';
 import { letter } from '../../sandbox/corpus.js';
 import { selfSigned } from '../../../shared/mailServer/imap/certificate.js';
-import { phoneOf, type User } from './lab.js';
+import { phoneOf, subjectsIn, type User } from './lab.js';
 import { outbox, type Outbox } from './outbox.js';
 import { startCyrus } from './servers/cyrus.js';
 import { root } from './servers/debian.js';
@@ -46,15 +46,7 @@ for (const family of families) {
       return {
         user, client,
         deliver: (subject, { bytes, ...parts } = {}) => server.deliver(user, bytes ?? letter({ to: user.user, subject, ...parts })),
-        async found(name = 'INBOX') {
-          const phone = await phoneOf(server.imapPort, user);
-          try {
-            await phone.mailboxOpen(name);
-            const subjects: string[] = [];
-            for await (const one of phone.fetch('1:*', { envelope: true, flags: true })) subjects.push(one.envelope!.subject + (one.flags!.has('\\Seen') ? ' (seen)' : ''));
-            return subjects;
-          } finally { await phone.logout(); }
-        },
+        found: folder => subjectsIn(server.imapPort, user, folder),
       };
     }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connect, providerById, take } from '../../../shared/index.js';
 import { selfSigned } from '../../../shared/mailServer/imap/certificate.js';
 import { letter } from '../../sandbox/corpus.js';
-import { phoneOf, type User } from '../mail/lab.js';
+import { subjectsIn, type User } from '../mail/lab.js';
 import { outbox, type Outbox } from '../mail/outbox.js';
 import { startDovecot } from '../mail/servers/dovecot.js';
 import { removeFolder, temporaryFolder } from '../mail/servers/process.js';
@@ -45,15 +45,7 @@ describe('rules on a mail server, in the editor', function () {
   });
 
   const deliver = (subject: string, more: Record<string, unknown> = {}) => server.deliver(user, letter({ to: user.user, subject, ...more }));
-  async function found(name = 'INBOX'): Promise<string[]> {
-    const phone = await phoneOf(server.imapPort, user);
-    try {
-      await phone.mailboxOpen(name);
-      const subjects: string[] = [];
-      for await (const one of phone.fetch('1:*', { envelope: true, flags: true })) subjects.push(one.envelope!.subject + (one.flags!.has('\\Seen') ? ' (seen)' : ''));
-      return subjects;
-    } finally { await phone.logout(); }
-  }
+  const found = (folder?: string) => subjectsIn(server.imapPort, user, folder);
   const field = (name: string) => editor.spot(`parameter-input-${name}`).first();
   const fill = (name: string, text: string) => field(name).locator('input, textarea').first().fill(text);
   const toggle = (name: string) => field(name).locator('[role=switch], .el-switch').first().click();
