@@ -1,6 +1,6 @@
 import type { INodeType, INodeTypeDescription, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { CHOSEN_PROVIDER, credentialTests, searchMethods, severalMethods, startTrigger, triggerProperties } from '../lib/index.js';
+import { credentialTests, searchMethods, severalMethods, startTrigger, TRIGGER_SUBTITLE, TRIGGER_WORDS, triggerProperties } from '../lib/index.js';
 
 export class SyncTrigger implements INodeType {
   description: INodeTypeDescription = {
@@ -10,20 +10,9 @@ export class SyncTrigger implements INodeType {
     group: ['trigger'],
     // Since 1.1 folders are picked, and new nodes begin with IMAP; nodes of version 1 keep their typed names.
     version: [1, 1.1],
-    subtitle: `={{ ${CHOSEN_PROVIDER} + ": " + $parameter["event"].replace(/([A-Z])/g, " $1").toLowerCase() }}`,
+    subtitle: TRIGGER_SUBTITLE,
     description: 'Starts the workflow once for each new email, or for each change of a mailbox, without loss or repetition',
-    eventTriggerDescription: 'Waiting for news from the provider',
-    activationMessage: 'The mailbox is being watched. Each new message or change starts one execution; after an interruption the trigger catches up.',
-    triggerPanel: {
-      header: 'Look at the latest message',
-      executionsHelp: {
-        inactive: 'Execute this step to see the latest message or change that passes the filters; nothing is marked or moved. '
-          + 'Publish the workflow to run it for each new one.',
-        active: 'Each new message or change starts one execution. Executing this step shows the latest one, with the state of the published workflow, '
-          + 'and changes nothing.',
-      },
-      activationHint: 'Once published, this workflow runs for each new message or change, also for those that came while n8n was stopped.',
-    },
+    ...TRIGGER_WORDS,
     defaults: { name: 'Sync Trigger' },
     inputs: [],
     outputs: [NodeConnectionTypes.Main],

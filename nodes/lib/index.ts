@@ -12,4 +12,5 @@ export * from './severalPicker.js';
 export * from './sendAndWait.js';
 export * from './trigger.js';
 export * from './triggerProperties.js';
+export * from './triggerWords.js';
 export * from './words.js';
