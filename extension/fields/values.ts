@@ -75,8 +75,8 @@ export const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? nul
 
 /** What a save sends of an object that is set as a whole: all that it has by then. Nothing where nothing was changed. Throws as `changesOf` does. */
 export function wholeOf(fields: Fields, base: Readonly<Values>, edited: Readonly<Values>): Values {
-  const clearable = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.required ? field : { ...field, clearable: true, ...(field.type === 'number' ? { min: 0 } : {}) }])) as Fields;
-  const changes = changesOf(clearable, base, edited);
+  // What was emptied is not sent, whatever a change of it alone would have to send.
+  const changes = differing(fields, base, edited, base, field => field.required ? cleared(field) : null);
   if (!Object.keys(changes).length) return {};
   return validate(fields, Object.fromEntries(Object.keys(fields).flatMap(name => {
     const value = name in edited ? edited[name] : base[name];
@@ -88,14 +88,20 @@ export function wholeOf(fields: Fields, base: Readonly<Values>, edited: Readonly
  * What a save must send: only what differs from what the text was made from, and the required fields besides, as they are `now`. Throws
  * `invalid_input` with all problems.
  */
-export function changesOf(fields: Fields, base: Readonly<Values>, edited: Readonly<Values>, now = base): Values {
+export const changesOf = (fields: Fields, base: Readonly<Values>, edited: Readonly<Values>, now = base): Values =>
+  differing(fields, base, edited, now, cleared);
+/** What takes a value away; undefined where nothing does. */
+const cleared = (field: Field): unknown => !field.clearable ? undefined : field.type === 'list' ? [] : field.type === 'number' ? 0 : '';
+
+/** `empty` says what is sent for a field that was emptied; undefined where it may not be. */
+function differing(fields: Fields, base: Readonly<Values>, edited: Readonly<Values>, now: Readonly<Values>, empty: (field: Field) => unknown): Values {
   const issues: Issue[] = [], input: Values = {};
   for (const name of Object.keys(edited)) if (!Object.hasOwn(fields, name)) issues.push({ field: name, message: t('There is no field “{0}” here.', name) });
   for (const [name, field] of Object.entries(fields)) {
     const before = base[name] ?? null, after = name in edited ? edited[name] ?? null : before;
     if (alike(before, after)) continue;
-    if (!emptied(after)) input[name] = after;
-    else if (field.clearable) input[name] = field.type === 'list' ? [] : field.type === 'number' ? 0 : '';
+    const sent = emptied(after) ? empty(field) : after;
+    if (sent !== undefined) input[name] = sent;
     else issues.push({ field: name, message: t('{0} cannot be empty. Enter another value.', field.label) });
   }
   if (Object.keys(input).length) {
