@@ -21,15 +21,14 @@ export const LOCAL_MAIL = 'local-mail';
 const RUNS = 'localMail';
 /** What it has of all that servers of its kind may have: no rules, for it has no ManageSieve, and no quota. */
 const HAS = ['folder', 'message', 'thread', 'attachment'] as const;
-const ownAccount = ({ provider, account }: MailServer) => ({ provider, account });
 
 /** The mail server of this window and its account. Its code is loaded when it is started. */
 export function createLocalMail({ accounts, folder, state, log, start = options => startMailServer(options) }: LocalMailOptions) {
   let running: Promise<MailServer> | undefined, resumed = false;
   const ports = ({ smtp, imap }: MailServer) => ({ smtp: smtp.port, imap: imap.port });
   const show = (server: MailServer): void => {
-    const { smtp, imap } = ports(server), on = isOn(server.misbehaving);
-    accounts.lendLocal(LOCAL_MAIL, t('Local Mail'), { ...ownAccount(server), has: HAS }, [t('SMTP {0}, IMAP {1}', String(smtp), String(imap)), ...on].join(' · '));
+    const { smtp, imap } = ports(server), { provider, account } = server, on = isOn(server.misbehaving);
+    accounts.lendLocal(LOCAL_MAIL, t('Local Mail'), { provider, account, has: HAS }, [t('SMTP {0}, IMAP {1}', String(smtp), String(imap)), ...on].join(' · '));
   };
   /** Starts it; once, however often it is asked for. Mail that came to the same port before is there again. */
   function begin(): Promise<MailServer> {

@@ -27,8 +27,10 @@ export async function previewMail({ extension, showJson, showText, deliver }: Pr
       : await vscode.workspace.fs.readFile(textFile).then(text => new TextDecoder().decode(text.subarray(0, LARGEST)), () => undefined);
     return { subject: titleOf(html) ?? name, html, text: own ?? await wordsOfHtml(html), hasText: own !== undefined };
   };
+  /** What is shown; the hints are told of it. */
+  let shown: ReturnType<typeof read> | undefined;
   const call = async () => {
-    const { subject, html, text, hasText } = await read();
+    const { subject, html, text, hasText } = await (shown = read());
     return { id: 'message', to: [], subject, html, text, ...(hasText ? {} : { textFromHtml: true }), native: {} };
   };
   const changed = new vscode.EventEmitter<void>();
@@ -37,7 +39,7 @@ export async function previewMail({ extension, showJson, showText, deliver }: Pr
   const reader = createReader({
     extension, showJson, showText, compose() {}, type: 'mailroom.preview', changed: changed.event, preferHtml: true, closed: () => { saved.dispose(); changed.dispose(); },
     accounts: { open: async () => ({ provider: account.provider, call }) as unknown as Client }, operator: { run: async () => false },
-    hints: async () => { const { html, hasText } = await read(); return hintsOf(html, { hasText }); },
+    hints: async () => { const { html, hasText } = await (shown ?? read()); return hintsOf(html, { hasText }); },
     async deliver() {
       const { subject, html, text } = await read();
       await deliver({ subject, html, text });

@@ -154,15 +154,16 @@ export function createReader({ extension, accounts, operator, showJson, showText
       for await (const part of file.open()) { size += part.byteLength; if (size > INLINE_SIZE) return undefined; parts.push(part); }
       return `data:${type.toLowerCase()};base64,${Buffer.concat(parts).toString('base64')}`;
     }
+    const hasHeaders = () => has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined);
     const model = (): ReaderModel => ({
       title: heading, facts, messages: order.map(id => mails.get(id)!.view), ...(loading && !loaded ? { busy: true } : {}), ...(problem ? { problem } : {}),
       preferHtml: more.preferHtml ?? vscode.workspace.getConfiguration('mailroom').get<string>('reader.view', 'text') === 'html',
       can: {
         reply: has('message.reply'), replyAll: operationOf(provider, 'message.reply')?.input.replyAll !== undefined, forward: has('message.forward'),
         flag: has('message.flag'), walk: beside !== undefined && target.node !== undefined && !isConversation(resource), mark: has('message.mark'), source: has('message.source'),
-        headers: has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined),
+        headers: hasHeaders(),
         attachments: fetchFile !== undefined, remove: has('message.delete'), move: has('message.move'),
-        deliver: more.deliver !== undefined, inspect: has('message.source') || has('message.headers') || order.some(id => headersOf(mails.get(id)!.full) !== undefined), save: has('message.source'),
+        deliver: more.deliver !== undefined, inspect: has('message.source') || hasHeaders(), save: has('message.source'),
         test: Object.hasOwn(provider.feeds, 'messageReceived'), link: isConversation(resource) && has(`${resource}.linkTask`), unlink: isConversation(resource) && has(`${resource}.unlinkTask`),
       },
     });
