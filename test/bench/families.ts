@@ -1,6 +1,7 @@
 import { realLab } from '../e2e/mail/real.js';
 import type { Family } from '../e2e/mail/lab.js';
 import { root } from '../e2e/mail/servers/debian.js';
+import { letter } from '../sandbox/letter.js';
 import { contender, inTurns, rate, table, verdict, type Figures } from './harness.js';
 
 /*
@@ -11,10 +12,8 @@ import { contender, inTurns, rate, table, verdict, type Figures } from './harnes
 const ALL = { dovecot: 'Dovecot', cyrus: 'Cyrus', courier: 'Courier' } as const;
 type Measured = Extract<Family, keyof typeof ALL>;
 
-const paragraph = 'A line of words as people write them, long enough to be a line of a real message.\r\n';
-const message = (i: number) => Buffer.from(`From: Ada <ada${i % 50}@example.com>\r\nTo: m@test.local\r\nSubject: Message number ${i}\r\nMessage-ID: <${i}@bench.example>\r\n`
-  + `Date: Mon, 02 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n`
-  + `${paragraph.repeat(12)}\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>${paragraph.repeat(12)}</p>\r\n--b--\r\n`);
+const text = 'A line of words as people write them, long enough to be a line of a real message.\n'.repeat(12);
+const message = (i: number) => letter({ subject: `Message number ${i}`, text, html: `<p>${text}</p>` });
 
 async function figures(family: Measured, messages: number): Promise<Figures[]> {
   const lab = await realLab(family);
