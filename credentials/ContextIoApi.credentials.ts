@@ -8,7 +8,7 @@ export class ContextIoApi implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/contextIo.svg', dark: 'file:../icons/contextIo.dark.svg' };
 
-  documentationUrl = 'https://context.io/docs/2.0/accounts';
+  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#contextio-api';
 
   properties: INodeProperties[] = credentialProperties('contextIo');
 

@@ -8,7 +8,7 @@ export class MigaduApi implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/migadu.svg', dark: 'file:../icons/migadu.dark.svg' };
 
-  documentationUrl = 'https://www.migadu.com/api/';
+  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#migadu-api';
 
   properties: INodeProperties[] = credentialProperties('migadu');
 

@@ -10,7 +10,7 @@ export class OutreachOAuth2Api implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/outreach.svg', dark: 'file:../icons/outreach.dark.svg' };
 
-  documentationUrl = 'https://developers.outreach.io/api/oauth/';
+  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#outreach-oauth2-api';
 
   properties: INodeProperties[] = oauth2Properties('outreach');
 

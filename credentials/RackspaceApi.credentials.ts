@@ -8,7 +8,7 @@ export class RackspaceApi implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/rackspace.svg', dark: 'file:../icons/rackspace.dark.svg' };
 
-  documentationUrl = 'https://api-wiki.apps.rackspace.com/api-wiki/index.php/Main_Page';
+  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#rackspace-api';
 
   properties: INodeProperties[] = credentialProperties('rackspace');
 

@@ -8,7 +8,7 @@ export class ScalewayApi implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/scaleway.svg', dark: 'file:../icons/scaleway.dark.svg' };
 
-  documentationUrl = 'https://www.scaleway.com/en/developers/api/mailbox/';
+  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#scaleway-api';
 
   properties: INodeProperties[] = credentialProperties('scaleway');
 

@@ -8,7 +8,7 @@ export class SodiumApi implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/sodium.svg', dark: 'file:../icons/sodium.dark.svg' };
 
-  documentationUrl = 'https://sodiumhq.com/docs/api/guides/authentication';
+  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#sodium-api';
 
   properties: INodeProperties[] = credentialProperties('sodium');
 

@@ -93,7 +93,8 @@ describe('node descriptions', () => {
         assert.ok(url.startsWith(base) && !url.includes('#'), url);
         readFileSync(join(__dirname, '../..', url.slice(base.length)));
       }
-      assert.equal(resources.primaryDocumentation![0]!.url, `${base}nodes/${folder}/README.md`);
+      const page = folder.replace(/(?<=[a-z])[A-Z]/g, letter => `-${letter}`).toLowerCase();
+      assert.equal(resources.primaryDocumentation![0]!.url, `${base}docs/nodes/${page}.md`);
       assert.equal(new Set(alias.map(word => word.toLowerCase())).size, alias.length, `${folder}: no word twice`);
     }
   });

@@ -7,13 +7,15 @@ import { reference, table } from '../../shared/reference.js';
 import { ORDERS } from './orders.js';
 
 const ROOT = join(__dirname, '../..');
+/** Where the table of what each node does at each provider stands. */
+export const NODES_PAGE = 'docs/nodes/README.md';
 const NODE_TITLES = { mailbox: 'Mailbox', alias: 'Alias', spamList: 'Spam List', send: 'Send' } as const;
 
 /** Every generated page: its path from the root, and what must stand in it. */
 export function pages(): Map<string, string> {
   const all = new Map(providers.map(provider => [`shared/providers/${provider.id}/REFERENCE.md`, reference(provider)]));
   all.set('shared/providers/ORDERS.md', orders());
-  all.set('README.md', withTable(readFileSync(join(ROOT, 'README.md'), 'utf8')));
+  all.set(NODES_PAGE, withTable(readFileSync(join(ROOT, NODES_PAGE), 'utf8')));
   for (const node of NODES) {
     const path = `nodes/${NODE_TITLES[node].replace(' ', '')}/${NODE_TITLES[node].replace(' ', '')}.node.json`;
     all.set(path, withNames(readFileSync(join(ROOT, path), 'utf8'), node));
@@ -24,10 +26,10 @@ export function pages(): Map<string, string> {
 /** The name of a provider in few words, as people search for it: Rackspace, Scaleway. */
 export const shortName = ({ name }: Provider): string => name.split(' ')[0]!;
 
-/** The README with its table of what each node does at each provider. */
-function withTable(readme: string): string {
-  const head = '| | Mailbox | Alias | Spam List | Send | Sync Trigger |', from = readme.indexOf(head);
-  return from < 0 ? readme : readme.slice(0, from) + whatNodesDo(head) + readme.slice(readme.indexOf('\n\n', from));
+/** The page of all nodes, with its table of what each does at each provider. */
+function withTable(page: string): string {
+  const head = '| | Mailbox | Alias | Spam List | Send | Sync Trigger |', from = page.indexOf(head);
+  return from < 0 ? page : page.slice(0, from) + whatNodesDo(head) + page.slice(page.indexOf('\n\n', from));
 }
 function whatNodesDo(head: string): string {
   const verbs = (names: string[]) => names.map(name => title(splitName(name)[1]).toLowerCase().replace('ews', 'EWS')).join(', ');
@@ -40,7 +42,7 @@ function whatNodesDo(head: string): string {
       const [first, ...rest] = [...resources].sort((a, b) => Number(b === node) - Number(a === node));
       return `${title(first!)}: ${verbs(of(first!))}${rest.length ? `. Also: ${rest.map(title).join(', ')}` : ''}`;
     });
-    return `| [${name}](shared/providers/${id}/REFERENCE.md) | ${[...cells, Object.keys(feeds).map(feed => title(feed).toLowerCase()).join(', ') || '–'].join(' | ')} |`;
+    return `| [${name}](../../shared/providers/${id}/REFERENCE.md) | ${[...cells, Object.keys(feeds).map(feed => title(feed).toLowerCase()).join(', ') || '–'].join(' | ')} |`;
   });
   return [head, '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
