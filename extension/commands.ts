@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { splitName } from '../shared/index.js';
 import { registerAccountCommands } from './accountForm/commands.js';
 import type { Accounts } from './accounts/store.js';
-import { isMail, isSending } from './fields/tables.js';
+import { isEntryList, isMail, isSending } from './fields/tables.js';
 import { createRegister } from './host/commands.js';
 import type { Problems } from './host/problems.js';
 import { registerLocalMailCommands } from './localMail/commands.js';
@@ -19,7 +19,7 @@ import { isScriptRow, openScript, registerScriptCommands } from './scripts/comma
 import { registerListCommands } from './spamLists/commands.js';
 import { createChosen, isNode } from './tree/chosen.js';
 import { registerTreeCommands } from './tree/commands.js';
-import { isEntryList, type Model, type Node } from './tree/model.js';
+import type { Model, Node } from './tree/model.js';
 import type { createAttention, createTree } from './tree/rows.js';
 
 interface Parts {

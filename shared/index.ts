@@ -17,6 +17,7 @@ export { codesIn, linksIn, type Link } from './links.js';
 export * from './localMail.js';
 export { NotSent } from './notSent.js';
 export * from './pages.js';
+export * from './places.js';
 export * from './provider.js';
 export * from './readMail.js';
 export * from './registry.js';
@@ -25,6 +26,9 @@ export * from './send.js';
 export type { HttpDispatcher } from './undici.js';
 export * from './url.js';
 export * from './validate.js';
+export {
+  afterSave, changesOf, conflicts, editingOf, isSecretText, readText, same, textOf as documentText, valuesOf, wholeOf, type Editing, type ValueWords,
+} from './values.js';
 export * from './vocabulary.js';
 export * from './wait.js';
 export * from './waitFor.js';

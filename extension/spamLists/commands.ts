@@ -1,7 +1,8 @@
+import { isEntryList } from '../fields/tables.js';
 import type { Register } from '../host/commands.js';
 import { targetOf, type Target } from '../operations/target.js';
 import type { Chosen } from '../tree/chosen.js';
-import { isEntryList, resourceOf, type Model, type Node } from '../tree/model.js';
+import { resourceOf, type Model, type Node } from '../tree/model.js';
 
 interface Parts { register: Register; chosen: Chosen; model: Model; editLists(target: Target, resource: string): void }
 

@@ -1,7 +1,7 @@
 import { isMailError, MailError, splitName, type Client, type Provider } from '../../shared/index.js';
 import type { AccountInfo } from '../accounts/store.js';
 import {
-  actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isMail, isMailbox, isMessage, labelOf, NOTHING_BOUND,
+  actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isEntryList, isMail, isMailbox, isMessage, labelOf, NOTHING_BOUND,
   operationOf, placeField, searchField, singlesAt, type Binding, type Branch,
 } from '../fields/tables.js';
 import { secretsOf } from '../fields/values.js';
@@ -417,10 +417,6 @@ export function contextOf(node: Node): string {
 export const listsMailboxes = (provider: Provider): boolean => mailboxLists(provider).length > 0;
 export const mailboxLists = (provider: Provider): string[] => Object.keys(provider.operations).filter(name => /^(mailbox|\w+Mailbox)\.list$/.test(name));
 
-/** A list whose entries are bare texts that are added and removed: edited as a whole, side by side. */
-export const isEntryList = (provider: Provider, resource: string): boolean =>
-  !operationOf(provider, `${resource}.get`) && operationOf(provider, `${resource}.add`) !== undefined
-  && operationOf(provider, `${resource}.remove`) !== undefined;
 /** Whether mailboxes are listed below a row. */
 const holdsMailboxes = (node: ItemNode): boolean => {
   const lists = mailboxLists(node.account.provider);
