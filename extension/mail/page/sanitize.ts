@@ -40,76 +40,109 @@ interface CleanOptions {
  * What of a message is harmless. The limits come first, for what stalls a parser or a page, and our styles; then DOMPurify takes out what is not on
  * our lists. The documents are inert: nothing in them runs or loads.
  */
-export function sanitize(html: string, { images, inline, dark = false }: CleanOptions): Clean {
-  let remote = false, cut = false, count = 0, length = 0, spans = SPANS;
-  const used: Record<string, number> = {}, spare = (name: string) => (used[name] = (used[name] ?? 0) + 1) <= (LIMITED[name] ?? Infinity);
-  const parsed = new DOMParser().parseFromString(limitMarkup(html, () => { cut = true; }), 'text/html'), out = document.implementation.createHTMLDocument('');
+export function sanitize(html: string, options: CleanOptions): Clean {
+  let cut = false;
+  const parsed = new DOMParser().parseFromString(limitMarkup(html, () => { cut = true; }), 'text/html');
+  const pictures = picturesOf(options), copy = new LimitedCopy(parsed, pictures.take, options.dark ?? false), { body } = copy;
+  purify(body, pictures.take);
+  limitLayouts(body, copy.styles.layouts);
+  return { html: body.outerHTML, remote: pictures.remote, cut: cut || copy.cut };
+}
+
+/** Which address a picture is taken from; undefined where it is left out. `remote` says whether one of them was elsewhere. */
+function picturesOf({ images, inline }: CleanOptions): { take(address: string): string | undefined; readonly remote: boolean } {
+  let remote = false;
   const own = (cid: string) => Object.hasOwn(inline, cid) ? inline[cid] : undefined;
-  const picture = (address: string): string | undefined => {
-    const at = address.trim();
-    const cid = /^cid:(.+)$/i.exec(at)?.[1];
-    if (cid !== undefined) { try { return own(decodeURIComponent(cid)) ?? own(cid); } catch { return own(cid); } }
-    if (DATA.test(at)) return at;
-    if (!/^(https?:)?\/\//i.test(at)) return undefined;
-    remote = true;
-    return images ? at.replace(/^\/\//, 'https://') : undefined;
+  return {
+    take(address) {
+      const at = address.trim();
+      const cid = /^cid:(.+)$/i.exec(at)?.[1];
+      if (cid !== undefined) { try { return own(decodeURIComponent(cid)) ?? own(cid); } catch { return own(cid); } }
+      if (DATA.test(at)) return at;
+      if (!/^(https?:)?\/\//i.test(at)) return undefined;
+      remote = true;
+      return images ? at.replace(/^\/\//, 'https://') : undefined;
+    },
+    get remote() { return remote; },
   };
-  const styles = mailStyles(parsed.querySelectorAll('*').length, picture, dark), calm = limitCharacters();
-  /** Attributes as they are, but for their styles, their length, and those whose cost grows with their number. `from` is what they stand on. */
-  const limited = (from: Element, made: Element, name: string, value: string): void => {
-    const set = (text: string) => { if (text) made.setAttribute(name, text); else made.removeAttribute(name); };
-    if (name === 'style') set(styles.own(from));
-    else if (!spare(name)) set('');
-    else if (name === 'colspan' || name === 'rowspan' || name === 'span') {
-      const span = Math.min(Number.parseInt(value, 10) || 1, SPAN, spans);
-      set(span > 1 ? String(span) : '');
-      if (span > 1) spans -= span;
-    } else if (value.length > LONGEST && !WHOLE.has(name)) set(value.slice(0, LONGEST));
-  };
-  const copy = (from: Node, to: Node, depth: number): void => {
-    for (let node = from.firstChild; node; node = node.nextSibling) {
-      if (count > MOST || length >= SHOWN) { cut = true; return; }
-      if (node.nodeType === Node.TEXT_NODE) {
-        const text = node.textContent ?? '';
-        to.appendChild(out.createTextNode(calm(text.slice(0, SHOWN - length))));
-        length += text.length;
-        if (length > SHOWN) cut = true;
-        continue;
+}
+
+/** A copy of a message in a document of its own, no larger, deeper or costlier than a page bears. */
+class LimitedCopy {
+  /** There was more than is copied. */
+  cut = false;
+  readonly styles: ReturnType<typeof mailStyles>;
+  private count = 0;
+  private length = 0;
+  private spans = SPANS;
+  private readonly used: Record<string, number> = {};
+  private readonly out = document.implementation.createHTMLDocument('');
+  private readonly calm = limitCharacters();
+
+  constructor(parsed: Document, picture: (address: string) => string | undefined, dark: boolean) {
+    this.styles = mailStyles(parsed.querySelectorAll('*').length, picture, dark);
+    for (const one of Array.from(parsed.head.querySelectorAll('style'))) this.style(one);
+    this.root(parsed);
+    this.copy(parsed.body, this.body, 0);
+  }
+  get body(): HTMLElement { return this.out.body; }
+
+  /** What stands on the root holds for the body, unless that says otherwise. */
+  private root(parsed: Document): void {
+    const { body } = this;
+    for (const from of [parsed.documentElement, parsed.body]) {
+      const before = body.getAttribute('style') ?? '';
+      for (const { name, value } of Array.from(from.attributes)) {
+        if (!ATTRIBUTES.has(name) && name !== 'background' && name !== 'text') continue;
+        body.setAttribute(name, value);
+        this.limited(from, body, name, value);
       }
-      if (node.nodeType !== Node.ELEMENT_NODE) continue;
-      const element = node as Element, name = element.localName;
-      count++;
-      // What goes with all it holds is left to the cleaner, without what it holds.
-      if (DROPPED.has(name) || element.namespaceURI !== out.body.namespaceURI) { to.appendChild(out.importNode(element, false)); continue; }
-      if (!KEPT.has(name) || !spare(name) || depth > DEEPEST) { copy(element, to, Math.min(depth + 1, DEEPEST + 1)); continue; }
-      if (name === 'style') { style(element); continue; }
-      const made = out.importNode(element, false);
-      for (const { name: attribute, value } of Array.from(made.attributes)) limited(element, made, attribute, value);
-      to.appendChild(made);
-      copy(element, made, depth + 1);
+      const own = from.hasAttribute('style') ? body.getAttribute('style') ?? '' : '';
+      if (before && own !== before) body.setAttribute('style', `${before} ${own}`.trim());
     }
-  };
-  function style(from: Element): void {
-    const css = styles.sheet(from.textContent ?? '', from.getAttribute('media') ?? '');
+  }
+  private copy(from: Node, to: Node, depth: number): void {
+    for (let node = from.firstChild; node; node = node.nextSibling) {
+      if (this.count > MOST || this.length >= SHOWN) { this.cut = true; return; }
+      if (node.nodeType === Node.TEXT_NODE) this.text(node.textContent ?? '', to);
+      else if (node.nodeType === Node.ELEMENT_NODE) this.element(node as Element, to, depth);
+    }
+  }
+  private text(text: string, to: Node): void {
+    to.appendChild(this.out.createTextNode(this.calm(text.slice(0, SHOWN - this.length))));
+    this.length += text.length;
+    if (this.length > SHOWN) this.cut = true;
+  }
+  private element(element: Element, to: Node, depth: number): void {
+    const name = element.localName;
+    this.count++;
+    // What goes with all it holds is left to the cleaner, without what it holds.
+    if (DROPPED.has(name) || element.namespaceURI !== this.body.namespaceURI) { to.appendChild(this.out.importNode(element, false)); return; }
+    if (!KEPT.has(name) || !this.spare(name) || depth > DEEPEST) { this.copy(element, to, Math.min(depth + 1, DEEPEST + 1)); return; }
+    if (name === 'style') { this.style(element); return; }
+    const made = this.out.importNode(element, false);
+    for (const { name: attribute, value } of Array.from(made.attributes)) this.limited(element, made, attribute, value);
+    to.appendChild(made);
+    this.copy(element, made, depth + 1);
+  }
+  private style(from: Element): void {
+    const css = this.styles.sheet(from.textContent ?? '', from.getAttribute('media') ?? '');
     if (!css) return;
-    const made = out.createElement('style');
+    const made = this.out.createElement('style');
     made.textContent = css;
-    out.body.appendChild(made);
+    this.body.appendChild(made);
   }
-  for (const one of Array.from(parsed.head.querySelectorAll('style'))) style(one);
-  // What stands on the root holds for the body, unless that says otherwise.
-  for (const from of [parsed.documentElement, parsed.body]) {
-    const before = out.body.getAttribute('style') ?? '';
-    for (const { name, value } of Array.from(from.attributes)) {
-      if (!ATTRIBUTES.has(name) && name !== 'background' && name !== 'text') continue;
-      out.body.setAttribute(name, value);
-      limited(from, out.body, name, value);
-    }
-    const own = from.hasAttribute('style') ? out.body.getAttribute('style') ?? '' : '';
-    if (before && own !== before) out.body.setAttribute('style', `${before} ${own}`.trim());
+  /** Attributes as they are, but for their styles, their length, and those whose cost grows with their number. `from` is what they stand on. */
+  private limited(from: Element, made: Element, name: string, value: string): void {
+    const set = (text: string) => { if (text) made.setAttribute(name, text); else made.removeAttribute(name); };
+    if (name === 'style') set(this.styles.own(from));
+    else if (!this.spare(name)) set('');
+    else if (name === 'colspan' || name === 'rowspan' || name === 'span') {
+      const span = Math.min(Number.parseInt(value, 10) || 1, SPAN, this.spans);
+      set(span > 1 ? String(span) : '');
+      if (span > 1) this.spans -= span;
+    } else if (value.length > LONGEST && !WHOLE.has(name)) set(value.slice(0, LONGEST));
   }
-  copy(parsed.body, out.body, 0);
-  purify(out.body, picture);
-  limitLayouts(out.body, styles.layouts);
-  return { html: out.body.outerHTML, remote, cut };
+  /** Whether there is room for one more of a name whose cost grows with how many there are. */
+  private spare(name: string): boolean { return (this.used[name] = (this.used[name] ?? 0) + 1) <= (LIMITED[name] ?? Infinity); }
 }
