@@ -12,7 +12,7 @@ export function settle(model: Model, name: string, written: readonly Written[]):
     const places = branches.filter(one => one.account.id === account.id && (verb === 'move' || agree(one.binding, binding)));
     // An object may be shown at the account and below another one.
     const rows = own ? places.map(({ id }) => model.find(`${id}/${idOfItem(own.item)}`)).filter(row => row?.kind === 'item') : [];
-    if (own && removes(account.provider, name)) rows.forEach(model.remove);
+    if (own && removes(account.provider, name)) rows.forEach(one => model.remove(one));
     else if (own && !['create', 'add', 'delete', 'remove', 'move'].includes(verb)) {
       if (isObject(answer) && 'native' in answer && idOfItem(answer) === idOfItem(own.item) && ('status' in answer || 'email' in answer)) {
         for (const row of rows) model.update(row, answer);

@@ -14,7 +14,6 @@ interface LiveOptions {
 }
 /** One folder of one account that is listened to. */
 interface Listener { stop: AbortController; branches: Set<BranchNode> }
-export type Live = ReturnType<typeof createLive>;
 
 /** News that come together are read together, after so many milliseconds. A connection that broke is made again after these. */
 const TOGETHER_MS = 50, TRIES = [5_000, 15_000, 60_000, 300_000];
@@ -25,79 +24,93 @@ const timer = (run: () => void, ms: number) => { const one = setTimeout(run, ms)
  * Keeps open lists of messages as they are at the server: listens by the provider's own feed, where it tells of news by itself, for as long as a
  * list can be seen. Nothing is asked otherwise.
  */
-export function createLive({ accounts, model, failed, came, later = timer }: LiveOptions) {
-  const listeners = new Map<string, Listener>(), closed = new Set<string>(), reading = new Map<BranchNode, 'once' | 'again'>();
-  const retries = new Map<string, { tries: number; end(): void }>();
-  let visible = false, over = false;
+export const createLive = (options: LiveOptions): Live => new Live(options);
 
-  const isOpen = (node: Node): boolean => !closed.has(node.id) && (node.parent === undefined || isOpen(node.parent));
+export class Live {
+  private readonly options: LiveOptions;
+  private readonly later: NonNullable<LiveOptions['later']>;
+  private readonly listeners = new Map<string, Listener>();
+  private readonly retries = new Map<string, { tries: number; end(): void }>();
+  /** Rows that are closed, by their ids. */
+  private readonly shut = new Set<string>();
+  private readonly reading = new Map<BranchNode, 'once' | 'again'>();
+  private visible = false;
+  private over = false;
+
+  constructor(options: LiveOptions) {
+    this.options = options;
+    this.later = options.later ?? timer;
+  }
+
+  /** To be told when the view comes in sight, or is out of it; when a row was opened or closed; and when rows were read. */
+  seen(is: boolean): void { this.visible = is; this.sync(); }
+  opened(node: Node): void { this.shut.delete(node.id); this.sync(); }
+  closed(node: Node): void { this.shut.add(node.id); this.sync(); }
+  sync(): void {
+    const now = this.wanted();
+    for (const [key, listener] of this.listeners) if (!now.has(key)) { this.listeners.delete(key); listener.stop.abort(); }
+    for (const [key, one] of this.retries) if (!now.has(key)) { one.end(); this.retries.delete(key); }
+    for (const [key, branches] of now) {
+      const listener = this.listeners.get(key);
+      if (listener) listener.branches = new Set(branches);
+      else if (!this.retries.has(key)) this.listen(key, branches);
+    }
+  }
+  /** What is listened to now: account and folder. */
+  listening(): string[] { return [...this.listeners.keys()]; }
+  dispose(): void { this.over = true; this.sync(); }
+
+  private isOpen(node: Node): boolean { return !this.shut.has(node.id) && (node.parent === undefined || this.isOpen(node.parent)); }
   /** The lists that can be seen, by account and folder. */
-  function wanted(): Map<string, BranchNode[]> {
+  private wanted(): Map<string, BranchNode[]> {
     const found = new Map<string, BranchNode[]>();
-    if (!visible || over) return found;
-    for (const branch of model.branches()) {
-      if (!branch.rows || !isMessage(branch.branch.resource) || !feedOf(branch) || !isOpen(branch)) continue;
+    if (!this.visible || this.over) return found;
+    for (const branch of this.options.model.branches()) {
+      if (!branch.rows || !isMessage(branch.branch.resource) || !feedOf(branch) || !this.isOpen(branch)) continue;
       // Secrets that are to be forgotten after a rest are not kept in use by listening.
-      if (accounts.find(branch.account.id).remember === 'never') continue;
+      if (this.options.accounts.find(branch.account.id).remember === 'never') continue;
       const key = `${branch.account.id} ${folderOf(branch)}`;
       found.set(key, [...found.get(key) ?? [], branch]);
     }
     return found;
   }
-  function sync(): void {
-    const now = wanted();
-    for (const [key, listener] of listeners) if (!now.has(key)) { listeners.delete(key); listener.stop.abort(); }
-    for (const [key, one] of retries) if (!now.has(key)) { one.end(); retries.delete(key); }
-    for (const [key, branches] of now) {
-      const listener = listeners.get(key);
-      if (listener) listener.branches = new Set(branches);
-      else if (!retries.has(key)) listen(key, branches);
-    }
-  }
-  function listen(key: string, branches: BranchNode[]): void {
+  private listen(key: string, branches: BranchNode[]): void {
+    const { accounts, failed } = this.options;
     const [branch] = branches as [BranchNode], { name, input } = feedOf(branch)!;
     const listener: Listener = { stop: new AbortController(), branches: new Set(branches) };
-    listeners.set(key, listener);
-    const news = () => { retries.delete(key); for (const one of listener.branches) freshen(one); };
+    this.listeners.set(key, listener);
+    const news = () => { this.retries.delete(key); for (const one of listener.branches) this.freshen(one); };
     void accounts.open(branch.account.id, listener.stop.signal).then(client => client.watch(name, input, news)).catch((error: unknown) => {
       if (listener.stop.signal.aborted) return;
       failed(branch.account.name, error);
     }).finally(() => {
-      if (listeners.get(key) !== listener) return;
-      listeners.delete(key);
-      again(key);
+      if (this.listeners.get(key) !== listener) return;
+      this.listeners.delete(key);
+      this.again(key);
     });
   }
   /** A connection that broke is made again after a while, if the list can still be seen then. */
-  function again(key: string): void {
-    const tries = retries.get(key)?.tries ?? 0;
-    const end = later(() => {
-      const branches = wanted().get(key);
-      if (branches && !listeners.has(key)) listen(key, branches);
+  private again(key: string): void {
+    const tries = this.retries.get(key)?.tries ?? 0;
+    const end = this.later(() => {
+      const branches = this.wanted().get(key);
+      if (branches && !this.listeners.has(key)) this.listen(key, branches);
     }, TRIES[Math.min(tries, TRIES.length - 1)]!);
-    retries.set(key, { tries: tries + 1, end });
+    this.retries.set(key, { tries: tries + 1, end });
   }
   /** One reading of a list at a time; what is told meanwhile is read afterwards. */
-  function freshen(branch: BranchNode): void {
-    if (reading.has(branch)) { reading.set(branch, 'again'); return; }
-    reading.set(branch, 'once');
-    later(() => void model.freshen(branch).then(rows => { if (rows.length) came?.(branch, rows); }, (error: unknown) => failed(branch.account.name, error))
+  private freshen(branch: BranchNode): void {
+    const { model, failed, came } = this.options;
+    if (this.reading.has(branch)) { this.reading.set(branch, 'again'); return; }
+    this.reading.set(branch, 'once');
+    this.later(() => void model.freshen(branch)
+      .then(rows => { if (rows.length) came?.(branch, rows); }, (error: unknown) => failed(branch.account.name, error))
       .finally(() => {
-        const more = reading.get(branch) === 'again';
-        reading.delete(branch);
-        if (more && !over) freshen(branch);
+        const more = this.reading.get(branch) === 'again';
+        this.reading.delete(branch);
+        if (more && !this.over) this.freshen(branch);
       }), TOGETHER_MS);
   }
-  return {
-    /** To be told when the view comes in sight, or is out of it; when a row was opened or closed; and when rows were read. */
-    seen(is: boolean): void { visible = is; sync(); },
-    opened(node: Node): void { closed.delete(node.id); sync(); },
-    closed(node: Node): void { closed.add(node.id); sync(); },
-    sync,
-    /** What is listened to now: account and folder. */
-    listening: (): string[] => [...listeners.keys()],
-    dispose(): void { over = true; sync(); },
-  };
 }
 
 const folderOf = ({ binding }: BranchNode): string => binding.refs.folder ?? '';

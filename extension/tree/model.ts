@@ -48,7 +48,6 @@ interface ModelOptions {
   /** How many rows a page of the tree has. */
   page?: number;
 }
-export type Model = ReturnType<typeof createModel>;
 
 /** Above so many rows the plain order of letters is used: comparing as people do is ten times slower. */
 const MANY = 5000;
@@ -57,65 +56,181 @@ const FRESHENED = 1000;
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
 
 /** What the tree shows and how far it has read: holds pages, failures and filters, knows nothing of VS Code. */
-export function createModel({ accounts, open, changed, loaded, page = 100 }: ModelOptions) {
-  const nodes = new Map<string, Node>();
-  /** The same object for the same id, for as long as it is shown: VS Code matches rows by identity. */
-  const keep = <N extends Node>(made: N, update?: (old: N) => void): N => {
-    const old = nodes.get(made.id);
-    if (old?.kind === made.kind && old.parent === made.parent && old.account.provider === made.account.provider) { update?.(old as N); return old as N; }
-    nodes.set(made.id, made);
-    return made;
-  };
+export const createModel = (options: ModelOptions): Model => new Model(options);
 
-  function roots(): AccountNode[] {
-    const now = accounts();
-    const ids = new Set(now.map(({ id }) => id));
-    for (const [id, node] of nodes) if (!ids.has(node.account.id)) { stop(node); nodes.delete(id); }
-    return now.map(account => {
-      const node = keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name },
-        old => { old.account = account; old.label = account.name; });
-      return node;
-    });
+export class Model {
+  private readonly options: ModelOptions;
+  private readonly page: number;
+  private readonly nodes = new Map<string, Node>();
+
+  constructor(options: ModelOptions) {
+    this.options = options;
+    this.page = options.page ?? 100;
   }
 
-  function children(node?: Node): Node[] | Promise<Node[]> {
-    if (!node) return roots();
+  get size(): number { return this.nodes.size; }
+  find(id: string): Node | undefined { return this.nodes.get(id); }
+  parent(node: Node): Node | undefined { return node.parent; }
+  branches(): BranchNode[] { return [...this.nodes.values()].filter((node): node is BranchNode => node.kind === 'branch'); }
+  /** Every row that is known, whatever filter is on, for the gathering of those that need attention. */
+  loaded(): ItemNode[] { return this.branches().flatMap(({ rows, hidden }) => [...rows ?? [], ...hidden?.values() ?? []]); }
+  /** Whether a row can be opened in the tree. */
+  expandable(node: Node): boolean { return node.kind === 'item' ? mayHaveChildren(node) : node.kind !== 'single' && node.kind !== 'note'; }
+
+  children(node?: Node): Node[] | Promise<Node[]> {
+    if (!node) return this.roots();
     switch (node.kind) {
-      case 'account': return below(node, undefined, NOTHING_BOUND);
-      case 'item': return below(node, node.resource, node.binding);
-      case 'choice': return choices(node);
-      case 'branch': return rowsOf(node);
+      case 'account': return this.below(node, undefined, NOTHING_BOUND);
+      case 'item': return this.below(node, node.resource, node.binding);
+      case 'choice': return this.choices(node);
+      case 'branch': return this.rowsOf(node);
       case 'single': case 'note': return [];
     }
   }
 
-  function below(node: AccountNode | ItemNode, resource: string | undefined, binding: Binding): Node[] {
+  /** The objects of a branch, read anew and as its filter says; also for those who want them without rows. */
+  async* listed(node: BranchNode, signal: AbortSignal): AsyncGenerator<Record<string, unknown>> {
+    const { account: { id, provider }, branch: { operation, resource, only }, binding, filter } = node;
+    const search = searchField(operationOf(provider, operation)!);
+    const local = filter?.text && (!search || only) ? filter.text.toLowerCase() : undefined;
+    const input = { ...inputFrom(provider, operation, binding), ...filter?.input,
+      ...(search && only ? { [search]: only.split('@')[0] } : search && filter?.text ? { [search]: filter.text } : {}) };
+    for await (const item of (await this.options.open(id, signal)).call(operation, input) as AsyncIterable<Record<string, unknown>>) {
+      if (only && idOfItem(item) !== only) continue;
+      if (local) node.compared?.set(idOfItem(item), item);
+      if (!local || `${labelOf(resource, item)} ${idOfItem(item)} ${String(item.name ?? '')}`.toLowerCase().includes(local)) yield item;
+    }
+  }
+
+  /** Takes over what became of an account: all of its rows carry it, and what they show is read again where it may be different. */
+  async renew(id: string, again: boolean): Promise<void> {
+    const account = this.options.accounts().find(one => one.id === id), root = this.nodes.get(id);
+    if (!account || root?.kind !== 'account') { this.options.changed(undefined); return; }
+    for (const node of this.nodes.values()) if (node.account.id === id) node.account = account;
+    root.label = account.name;
+    if (again) await this.refresh(root); else this.options.changed(root);
+  }
+  /** Reads again what was loaded, and no less of it; rows keep their identity. */
+  async refresh(node?: Node): Promise<void> {
+    if (!node || node.kind === 'single' || node.kind === 'note') { this.options.changed(node?.parent); return; }
+    const below = node.kind === 'branch' ? [node] : this.branches().filter(one => one.id.startsWith(`${node.id}/`));
+    for (const branch of below) {
+      stop(branch);
+      branch.failed = undefined;
+      branch.stale = false;
+      branch.loading = undefined;
+      if (branch.rows) branch.pages = Math.max(1, Math.ceil(branch.rows.length / this.page));
+      if (branch === node) await this.load(branch);
+      else letGo(branch);
+    }
+    this.options.changed(node);
+  }
+  /** Ends the request that a branch waits for; what was read stays. */
+  cancel(node: BranchNode): void { if (node.loading) node.ending?.abort(); }
+  /** One more page. `quiet`: the caller shows it, after many of them. */
+  async more(node: BranchNode, quiet?: 'quiet'): Promise<void> {
+    node.pages = Math.ceil((node.rows?.length ?? 0) / this.page) + 1;
+    await this.load(node);
+    if (!quiet) this.options.changed(node);
+  }
+  async filter(node: BranchNode, filter: BranchNode['filter']): Promise<void> {
+    const known = [...node.hidden?.values() ?? [], ...node.rows ?? node.before ?? []];
+    node.filter = filter;
+    node.pages = 1;
+    node.hidden = filter ? new Map(known.map(row => [row.id, row])) : undefined;
+    node.before = known;
+    node.rows = undefined;
+    await this.refresh(node);
+  }
+  /** Puts what a write gave back into its row, so that nothing has to be read again. */
+  update(node: ItemNode, item: Record<string, unknown>): void {
+    if (idOfItem(item) !== idOfItem(node.item)) return;
+    node.item = item;
+    node.binding = bind(node.account.provider, (node.parent as BranchNode).binding, node.resource, item);
+    node.label = labelOf(node.resource, item);
+    this.options.changed(node);
+  }
+  remove(node: ItemNode): void {
+    const branch = node.parent as BranchNode;
+    // In place: a reading that goes on adds to the same rows.
+    const at = branch.rows?.indexOf(node) ?? -1;
+    if (at >= 0) branch.rows!.splice(at, 1);
+    branch.seen?.delete(node.id);
+    branch.hidden?.delete(node.id);
+    this.forget(node);
+    this.options.changed(branch);
+  }
+
+  /**
+   * Reads the beginning of a list again, as far as what is known already, and takes over what came, changed or went there; the rows below stay
+   * as they were read. Gives the rows that came.
+   */
+  async freshen(node: BranchNode): Promise<ItemNode[]> {
+    const old = node.rows, generation = node.generation;
+    if (!old || node.loading || node.failed) return [];
+    const known = new Set(old.map(({ id }) => id)), before = looks(old), fresh: ItemNode[] = [], ids = new Set<string>(), ending = new AbortController();
+    let whole = true;
+    try {
+      for await (const item of this.listed(node, ending.signal)) {
+        if (node.generation !== generation || node.rows !== old) return [];
+        const row = this.itemNode(node, item);
+        if (!ids.has(row.id)) { ids.add(row.id); fresh.push(row); }
+        if (fresh.length >= this.page && (known.has(row.id) || !old.length)) { whole = false; break; }
+        if (fresh.length < FRESHENED) continue;
+        await this.refresh(node);
+        return [];
+      }
+    } finally { ending.abort(); }
+    if (node.generation !== generation || node.rows !== old) return [];
+    // Below the last row that was seen again, nothing is known to have changed.
+    const last = old.findLastIndex(({ id }) => ids.has(id)), below = whole ? [] : old.filter(({ id }, i) => i > last && !ids.has(id));
+    const kept = new Set(below.map(({ id }) => id));
+    for (const row of old) if (!ids.has(row.id) && !kept.has(row.id)) { node.seen?.delete(row.id); this.forget(row); }
+    for (const id of ids) node.seen?.add(id);
+    node.rows = [...fresh, ...below];
+    if (!whole && !old.length) node.cut = true;
+    if (looks(node.rows) !== before) this.options.changed(node);
+    return fresh.filter(({ id }) => !known.has(id));
+  }
+
+  /** The same object for the same id, for as long as it is shown: VS Code matches rows by identity. */
+  private keep<N extends Node>(made: N, update?: (old: N) => void): N {
+    const old = this.nodes.get(made.id);
+    if (old?.kind === made.kind && old.parent === made.parent && old.account.provider === made.account.provider) { update?.(old as N); return old as N; }
+    this.nodes.set(made.id, made);
+    return made;
+  }
+  private roots(): AccountNode[] {
+    const now = this.options.accounts(), ids = new Set(now.map(({ id }) => id));
+    for (const [id, node] of this.nodes) if (!ids.has(node.account.id)) { stop(node); this.nodes.delete(id); }
+    return now.map(account => this.keep<AccountNode>({ kind: 'account', id: account.id, account, label: account.name },
+      old => { old.account = account; old.label = account.name; }));
+  }
+  private below(node: AccountNode | ItemNode, resource: string | undefined, binding: Binding): Node[] {
     const { account } = node;
     const has = ({ resource: one }: { resource: string }) => account.has?.includes(one) ?? true;
     const lists = branchesAt(account.provider, account.values, resource, binding).filter(has);
     const branches = lists.map(branch => branch.choice === undefined
-      ? keep<BranchNode>({
+      ? this.keep<BranchNode>({
         kind: 'branch', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label, pages: 1, generation: 0,
       })
-      : keep<ChoiceNode>({ kind: 'choice', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label }));
+      : this.keep<ChoiceNode>({ kind: 'choice', id: `${node.id}/${branch.resource}`, parent: node, account, branch, binding, label: branch.label }));
     const singles = singlesAt(account.provider, resource, binding).filter(has).map(single =>
-      keep<SingleNode>({ kind: 'single', id: `${node.id}/${single.resource}`, parent: node, account, binding, ...single }));
+      this.keep<SingleNode>({ kind: 'single', id: `${node.id}/${single.resource}`, parent: node, account, binding, ...single }));
     return [...branches, ...singles];
   }
-
-  function choices(node: ChoiceNode): Node[] {
+  private choices(node: ChoiceNode): Node[] {
     const key = node.branch.choice!, field = operationOf(node.account.provider, node.branch.operation)!.input[key]!;
-    return Object.entries(field.type === 'choice' ? field.choices : {}).map(([value, label]) => keep<BranchNode>({
+    return Object.entries(field.type === 'choice' ? field.choices : {}).map(([value, label]) => this.keep<BranchNode>({
       kind: 'branch', id: `${node.id}/${value}`, parent: node, account: node.account, label, pages: 1, generation: 0,
       branch: { operation: node.branch.operation, resource: node.branch.resource, label },
       binding: { ...node.binding, choices: { ...node.binding.choices, [key]: value } },
     }));
   }
-
-  async function rowsOf(node: BranchNode): Promise<Node[]> {
-    if (!node.rows && !node.failed) { await load(node); loaded?.(node); }
+  private async rowsOf(node: BranchNode): Promise<Node[]> {
+    if (!node.rows && !node.failed) { await this.load(node); this.options.loaded?.(node); }
     const note = (kind: NoteNode['note'], label: string): NoteNode => {
-      const made = keep<NoteNode>({ kind: 'note', note: kind, id: `${node.id}#${kind}`, parent: node, account: node.account, of: node, label },
+      const made = this.keep<NoteNode>({ kind: 'note', note: kind, id: `${node.id}#${kind}`, parent: node, account: node.account, of: node, label },
         old => { old.label = label; });
       made.error = kind === 'problem' ? node.failed : undefined;
       return made;
@@ -130,50 +245,28 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
     return rows;
   }
 
-  /** By name, except mail, which stays in the order of the server. */
-  const sorted = (rows: readonly ItemNode[]): ItemNode[] => rows.length && isMail(rows[0]!.resource) ? [...rows]
-    : rows.length > MANY ? rows.map(row => [row.label.toLowerCase(), row] as const).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, row]) => row)
-      : [...rows].sort((a, b) => first(b) - first(a) || byName.compare(a.label, b.label));
-  /** The inbox stands before all other folders (RFC 3501 section 5.1: its name is INBOX in any case). */
-  const first = ({ resource, item }: ItemNode): number => resource === 'folder' && idOfItem(item).toUpperCase() === 'INBOX' ? 1 : 0;
-
   /** Reads until as many pages are there as `node.pages` says. One reading at a time; a refresh makes an older one void. */
-  function load(node: BranchNode): Promise<void> {
+  private load(node: BranchNode): Promise<void> {
     if (node.loading) return node.loading;
-    const mine = node.loading = read(node, node.generation).finally(() => { if (node.loading === mine) node.loading = undefined; });
+    const mine = node.loading = this.read(node, node.generation).finally(() => { if (node.loading === mine) node.loading = undefined; });
     return mine;
   }
-
-  /** The objects of a branch, read anew and as its filter says; also for those who want them without rows. */
-  async function* listed(node: BranchNode, signal: AbortSignal): AsyncGenerator<Record<string, unknown>> {
-    const { account: { id, provider }, branch: { operation, resource, only }, binding, filter } = node;
-    const search = searchField(operationOf(provider, operation)!);
-    const local = filter?.text && (!search || only) ? filter.text.toLowerCase() : undefined;
-    const input = { ...inputFrom(provider, operation, binding), ...filter?.input,
-      ...(search && only ? { [search]: only.split('@')[0] } : search && filter?.text ? { [search]: filter.text } : {}) };
-    for await (const item of (await open(id, signal)).call(operation, input) as AsyncIterable<Record<string, unknown>>) {
-      if (only && idOfItem(item) !== only) continue;
-      if (local) node.compared?.set(idOfItem(item), item);
-      if (!local || `${labelOf(resource, item)} ${idOfItem(item)} ${String(item.name ?? '')}`.toLowerCase().includes(local)) yield item;
-    }
-  }
-
-  async function read(node: BranchNode, generation: number): Promise<void> {
+  private async read(node: BranchNode, generation: number): Promise<void> {
     // A reading that goes on adds to what is there: copying it for each page would make long lists slow.
     const goesOn = node.rest !== undefined && node.rows !== undefined && node.seen !== undefined;
     const rows: ItemNode[] = goesOn ? node.rows! : [];
-    const wanted = node.pages * page, seen: Set<string> = goesOn ? node.seen! : new Set();
+    const wanted = node.pages * this.page, seen: Set<string> = goesOn ? node.seen! : new Set();
     let stream = node.rest;
     const ending = stream && node.ending ? node.ending : node.ending = new AbortController();
     let done = false;
     try {
       if (!stream && node.filter) node.compared = new Map();
-      stream ??= listed(node, ending.signal);
+      stream ??= this.listed(node, ending.signal);
       while (rows.length < wanted) {
         const step = await stream.next();
         if (node.generation !== generation) { void stream.return?.(); return; }
         if (step.done) { done = true; break; }
-        const row = itemNode(node, step.value as Record<string, unknown>);
+        const row = this.itemNode(node, step.value as Record<string, unknown>);
         // A vendor whose list shifts while it is read may give a row twice; the tree needs each id once.
         if (!seen.has(row.id)) { seen.add(row.id); rows.push(row); }
       }
@@ -194,156 +287,54 @@ export function createModel({ accounts, open, changed, loaded, page = 100 }: Mod
         return;
       }
     }
-    if (node.hidden) stillHidden(node, seen, done);
-    if (!goesOn) for (const old of node.rows ?? node.before ?? []) if (!seen.has(old.id) && !node.hidden?.has(old.id)) forget(old);
+    if (node.hidden) this.stillHidden(node, seen, done);
+    if (!goesOn) for (const old of node.rows ?? node.before ?? []) if (!seen.has(old.id) && !node.hidden?.has(old.id)) this.forget(old);
     Object.assign(node, { rows, seen, before: undefined, stale: false, readWith: node.filter });
   }
   /** What a filter hides is known all the same, until the list shows it, or was read to its end without it. */
-  function stillHidden(node: BranchNode, seen: ReadonlySet<string>, done: boolean): void {
+  private stillHidden(node: BranchNode, seen: ReadonlySet<string>, done: boolean): void {
     const compared = node.compared?.size ? node.compared : undefined;
     for (const [id, row] of node.hidden!) {
       const item = compared?.get(idOfItem(row.item));
       if (item) row.item = item;
-      else if (compared && done) { node.hidden!.delete(id); if (!seen.has(id)) forget(row); }
+      else if (compared && done) { node.hidden!.delete(id); if (!seen.has(id)) this.forget(row); }
       if (seen.has(id)) node.hidden!.delete(id);
     }
   }
-
-  function itemNode(node: BranchNode, item: Record<string, unknown>): ItemNode {
+  private itemNode(node: BranchNode, item: Record<string, unknown>): ItemNode {
     const { resource, operation } = node.branch, label = labelOf(resource, item);
     const binding = bind(node.account.provider, node.binding, resource, item);
-    return keep<ItemNode>(
+    return this.keep<ItemNode>(
       { kind: 'item', id: `${node.id}/${idOfItem(item)}`, parent: node, account: node.account, resource, item, binding, label, list: operation },
       old => { old.item = item; old.binding = binding; old.label = label; });
   }
-
   /** The rows below a row that is gone. Only what was shown below it is looked at. */
-  function forget(node: Node): void {
-    nodes.delete(node.id);
+  private forget(node: Node): void {
+    this.nodes.delete(node.id);
     if (node.kind === 'item' && !mayHaveChildren(node)) return;
     const below = `${node.id}/`;
-    for (const [id, one] of nodes) if (id.startsWith(below)) { stop(one); nodes.delete(id); }
+    for (const [id, one] of this.nodes) if (id.startsWith(below)) { stop(one); this.nodes.delete(id); }
   }
-  const stop = (node: Node): void => {
-    if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; }
-  };
-
-  /**
-   * Reads the beginning of a list again, as far as what is known already, and takes over what came, changed or went there; the rows below stay
-   * as they were read. Gives the rows that came.
-   */
-  async function freshen(node: BranchNode): Promise<ItemNode[]> {
-    const old = node.rows, generation = node.generation;
-    if (!old || node.loading || node.failed) return [];
-    const known = new Set(old.map(({ id }) => id)), before = looks(old), fresh: ItemNode[] = [], ids = new Set<string>(), ending = new AbortController();
-    let whole = true;
-    try {
-      for await (const item of listed(node, ending.signal)) {
-        if (node.generation !== generation || node.rows !== old) return [];
-        const row = itemNode(node, item);
-        if (!ids.has(row.id)) { ids.add(row.id); fresh.push(row); }
-        if (fresh.length >= page && (known.has(row.id) || !old.length)) { whole = false; break; }
-        if (fresh.length < FRESHENED) continue;
-        await refresh(node);
-        return [];
-      }
-    } finally { ending.abort(); }
-    if (node.generation !== generation || node.rows !== old) return [];
-    // Below the last row that was seen again, nothing is known to have changed.
-    const last = old.findLastIndex(({ id }) => ids.has(id)), below = whole ? [] : old.filter(({ id }, i) => i > last && !ids.has(id));
-    const kept = new Set(below.map(({ id }) => id));
-    for (const row of old) if (!ids.has(row.id) && !kept.has(row.id)) { node.seen?.delete(row.id); forget(row); }
-    for (const id of ids) node.seen?.add(id);
-    node.rows = [...fresh, ...below];
-    if (!whole && !old.length) node.cut = true;
-    if (looks(node.rows) !== before) changed(node);
-    return fresh.filter(({ id }) => !known.has(id));
-  }
-  /** What can be seen of mail in a list, to tell whether it has to be drawn again. */
-  const looks = (rows: readonly ItemNode[]): string => rows.map(({ id, item }) => `${id} ${String(item.read)} ${String(item.flags)}`).join('\n');
-
-  /** The same for all rows of a kind at a kind of place, so it is worked out once: VS Code asks for every row of a list. */
-  const mayHaveChildren = (node: ItemNode): boolean => remembered(node, 'children', () =>
-    branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0
-    || singlesAt(node.account.provider, node.resource, node.binding).length > 0);
-
-  /** What a branch shows is no longer true, and stands for nothing until it is read anew. */
-  const letGo = (branch: BranchNode): void => { branch.before ??= branch.rows; branch.rows = undefined; };
-
-  /** Reads again what was loaded, and no less of it; rows keep their identity. */
-  async function refresh(node?: Node): Promise<void> {
-    if (!node || node.kind === 'single' || node.kind === 'note') { changed(node?.parent); return; }
-    const below = node.kind === 'branch' ? [node]
-      : [...nodes.values()].filter((one): one is BranchNode => one.kind === 'branch' && one.id.startsWith(`${node.id}/`));
-    for (const branch of below) {
-      stop(branch);
-      branch.failed = undefined;
-      branch.stale = false;
-      branch.loading = undefined;
-      if (branch.rows) branch.pages = Math.max(1, Math.ceil(branch.rows.length / page));
-      if (branch === node) await load(branch);
-      else letGo(branch);
-    }
-    changed(node);
-  }
-
-  const branches = (): BranchNode[] => [...nodes.values()].filter((node): node is BranchNode => node.kind === 'branch');
-
-  return {
-    children, refresh, freshen,
-    find: (id: string): Node | undefined => nodes.get(id),
-    parent: (node: Node): Node | undefined => node.parent,
-    /** Whether a row can be opened in the tree. */
-    expandable: (node: Node): boolean => node.kind === 'item' ? mayHaveChildren(node) : node.kind !== 'single' && node.kind !== 'note',
-    /** Takes over what became of an account: all of its rows carry it, and what they show is read again where it may be different. */
-    async renew(id: string, again: boolean): Promise<void> {
-      const account = accounts().find(one => one.id === id), root = nodes.get(id);
-      if (!account || root?.kind !== 'account') { changed(undefined); return; }
-      for (const node of nodes.values()) if (node.account.id === id) node.account = account;
-      root.label = account.name;
-      if (again) await refresh(root); else changed(root);
-    },
-    /** Ends the request that a branch waits for; what was read stays. */
-    cancel(node: BranchNode): void { if (node.loading) node.ending?.abort(); },
-    /** One more page. `quiet`: the caller shows it, after many of them. */
-    async more(node: BranchNode, quiet?: 'quiet'): Promise<void> {
-      node.pages = Math.ceil((node.rows?.length ?? 0) / page) + 1;
-      await load(node);
-      if (!quiet) changed(node);
-    },
-    async filter(node: BranchNode, filter: BranchNode['filter']): Promise<void> {
-      const known = [...node.hidden?.values() ?? [], ...node.rows ?? node.before ?? []];
-      node.filter = filter;
-      node.pages = 1;
-      node.hidden = filter ? new Map(known.map(row => [row.id, row])) : undefined;
-      node.before = known;
-      node.rows = undefined;
-      await refresh(node);
-    },
-    /** Puts what a write gave back into its row, so that nothing has to be read again. */
-    update(node: ItemNode, item: Record<string, unknown>): void {
-      if (idOfItem(item) !== idOfItem(node.item)) return;
-      node.item = item;
-      node.binding = bind(node.account.provider, (node.parent as BranchNode).binding, node.resource, item);
-      node.label = labelOf(node.resource, item);
-      changed(node);
-    },
-    remove(node: ItemNode): void {
-      const branch = node.parent as BranchNode;
-      // In place: a reading that goes on adds to the same rows.
-      const at = branch.rows?.indexOf(node) ?? -1;
-      if (at >= 0) branch.rows!.splice(at, 1);
-      branch.seen?.delete(node.id);
-      branch.hidden?.delete(node.id);
-      forget(node);
-      changed(branch);
-    },
-    listed, branches,
-    /** Every row that is known, whatever filter is on, for the gathering of those that need attention. */
-    loaded: (): ItemNode[] => branches().flatMap(({ rows, hidden }) => [...rows ?? [], ...hidden?.values() ?? []]),
-    get size() { return nodes.size; },
-  };
 }
+
+/** By name, except mail, which stays in the order of the server. */
+const sorted = (rows: readonly ItemNode[]): ItemNode[] => rows.length && isMail(rows[0]!.resource) ? [...rows]
+  : rows.length > MANY ? rows.map(row => [row.label.toLowerCase(), row] as const).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, row]) => row)
+    : [...rows].sort((a, b) => first(b) - first(a) || byName.compare(a.label, b.label));
+/** The inbox stands before all other folders (RFC 3501 section 5.1: its name is INBOX in any case). */
+const first = ({ resource, item }: ItemNode): number => resource === 'folder' && idOfItem(item).toUpperCase() === 'INBOX' ? 1 : 0;
+/** What can be seen of mail in a list, to tell whether it has to be drawn again. */
+const looks = (rows: readonly ItemNode[]): string => rows.map(({ id, item }) => `${id} ${String(item.read)} ${String(item.flags)}`).join('\n');
+/** Ends what is being read of a branch. */
+function stop(node: Node): void {
+  if (node.kind === 'branch') { node.generation++; node.ending?.abort(); void node.rest?.return?.(); node.rest = undefined; }
+}
+/** What a branch shows is no longer true, and stands for nothing until it is read anew. */
+function letGo(branch: BranchNode): void { branch.before ??= branch.rows; branch.rows = undefined; }
+/** The same for all rows of a kind at a kind of place, so it is worked out once: VS Code asks for every row of a list. */
+const mayHaveChildren = (node: ItemNode): boolean => remembered(node, 'children', () =>
+  branchesAt(node.account.provider, node.account.values, node.resource, node.binding).length > 0
+  || singlesAt(node.account.provider, node.resource, node.binding).length > 0);
 
 /** Whether a list goes on after what was read of it. */
 export const hasMore = (node: BranchNode): boolean => node.rest !== undefined || node.cut === true;

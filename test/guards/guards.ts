@@ -17,7 +17,7 @@ export const GUARDS: readonly Guard[] = [
   { name: 'tokens in logged paths', file: 'shared/url.ts', tests: ['test/core/send.test.ts'], guard: ".replace(/(\\/[^/]*(?:token|secret|password)[^/]*\\/)[^/]+/gi, '$1***')", without: '' },
   { name: 'control characters in own headers', file: 'shared/providers/imap/operations/outgoing.ts', tests: ['test/providers/imapSend.test.ts'],
     guard: "if (/\\p{Cc}/u.test(value.replace(/\\t/g, ' ')))", without: 'if (false)' },
-  { name: 'the warning of punycode', file: 'extension/mail/reader.ts', tests: ['test/extension/reader.test.ts'], guard: '/(^|\\.)xn--/.test(url.hostname)', without: 'false' },
+  { name: 'the warning of punycode', file: 'extension/mail/links.ts', tests: ['test/extension/reader.test.ts'], guard: '/(^|\\.)xn--/.test(url.hostname)', without: 'false' },
   { name: 'plain HTTP of a base address', file: 'shared/connect.ts', tests: ['test/core/client.test.ts', 'test/core/network.test.ts', 'test/core/send.test.ts'], guard: 'crossesReadable(values.baseUrl)', without: 'false' },
   { name: 'plain HTTP of a grant', file: 'shared/auth/oauth2.ts', tests: oauth2, guard: '!crossesReadable(address)', without: 'true' },
   { name: "plain HTTP of n8n's own grants", file: 'nodes/lib/account.ts', tests: ['test/nodes/oauth2.test.ts'], guard: '(?::\\d+)?(?:\\/|$))/i`', without: ')/i`' },

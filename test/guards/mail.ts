@@ -90,7 +90,7 @@ export const MAIL: readonly Guard[] = [
     guard: 'disableUrlAccess: true })', without: "disableUrlAccess: true, newline: 'windows' })" },
   { name: 'the headers of all parts together', file: 'shared/providers/imap/mime/parse.ts', tests: [answering, hostile],
     guard: 'if ((headers += head.length) > LARGEST_HEADERS) throw', without: 'if (false) throw' },
-  { name: 'why a message could not be read, in the reader', file: 'extension/mail/reader.ts', tests: ['test/extension/readerLimits.test.ts'],
+  { name: 'why a message could not be read, in the reader', file: 'extension/mail/mails.ts', tests: ['test/extension/readerLimits.test.ts'],
     guard: "typeof said === 'string' && said ?", without: 'false ?' },
   { name: 'the words an answer quotes', file: 'shared/providers/imap/messages/parent.ts', tests: [answers],
     guard: 'shape = told && isMisread(row.bodyStructure, header, row.size ?? 0) ? undefined : told;', without: 'shape = told;' },
