@@ -7,9 +7,11 @@ const ORDER = ['id', 'date', 'from', 'to', 'cc', 'subject', 'text', 'textFromHtm
 
 /** The same message with its keys in the order people read. What is undefined is left out. */
 export function inReadingOrder<M extends Message>(message: M): M {
-  const { native, ...given } = message, rest = given as Record<string, unknown>, out: Record<string, unknown> = {};
-  for (const key of [...ORDER, ...Object.keys(rest)]) if (rest[key] !== undefined) out[key] = rest[key];
-  return { ...out, native } as M;
+  const given = message as Record<string, unknown>, out: Record<string, unknown> = {};
+  for (const key of ORDER) if (given[key] !== undefined) out[key] = given[key];
+  for (const key of Object.keys(given)) if (given[key] !== undefined && key !== 'native') out[key] = given[key];
+  out.native = given.native;
+  return out as M;
 }
 
 /**

@@ -4,18 +4,22 @@
 // A test compares the two.
 
 /** What an element does to the lines around it: line breaks before and after, as html-to-text has them. */
-const BLOCKS: Record<string, readonly [before: number, after: number]> = {
-  p: [2, 2], table: [2, 2], tr: [1, 1], h1: [3, 2], h2: [3, 2], h3: [3, 2], h4: [2, 2], h5: [2, 2], h6: [2, 2],
-  ...Object.fromEntries(['article', 'aside', 'div', 'footer', 'form', 'header', 'main', 'nav', 'section'].map(name => [name, [1, 1] as const])),
-};
+const BLOCKS = new Map<string, readonly [before: number, after: number]>([
+  ['p', [2, 2]], ['table', [2, 2]], ['tr', [1, 1]], ['h1', [3, 2]], ['h2', [3, 2]], ['h3', [3, 2]], ['h4', [2, 2]], ['h5', [2, 2]], ['h6', [2, 2]],
+  ...['article', 'aside', 'div', 'footer', 'form', 'header', 'main', 'nav', 'section'].map(name => [name, [1, 1]] as const),
+]);
 const INLINE = new Set(['a', 'abbr', 'b', 'big', 'center', 'cite', 'code', 'del', 'em', 'font', 'i', 'ins', 's', 'small', 'span', 'strike', 'strong', 'sub', 'sup', 'tt',
   'u', 'tbody', 'thead', 'tfoot', 'td', 'th']);
 /** Elements of a table stand in these; anywhere else a parser moves or closes something. */
-const PARENTS: Record<string, ReadonlySet<string>> = {
-  tr: new Set(['table', 'tbody', 'thead', 'tfoot']), td: new Set(['tr']), th: new Set(['tr']),
-  tbody: new Set(['table']), thead: new Set(['table']), tfoot: new Set(['table']),
-};
-const KNOWN = new Set([...INLINE, ...Object.keys(BLOCKS)]);
+const PARENTS = new Map<string, ReadonlySet<string>>([
+  ['tr', new Set(['table', 'tbody', 'thead', 'tfoot'])],
+  ...['td', 'th'].map(name => [name, new Set(['tr'])] as const),
+  ...['tbody', 'thead', 'tfoot'].map(name => [name, new Set(['table'])] as const),
+]);
+const KNOWN = new Set([...INLINE, ...BLOCKS.keys()]);
+/** No tag of a known element without attributes is as long, in characters. */
+const LONGEST_NAME = 12;
+const SLASH = 47, EXCLAMATION = 33;
 /** More open elements, and more tags in all (each with a text behind it), are left to the library and its own bounds. */
 const DEEPEST = 100, MOST = 9_000;
 
@@ -54,24 +58,26 @@ export function wordsOfPlainHtml(html: string): string | undefined {
 class Reader {
   private at = 0;
   private nodes = 0;
+  /** Where the next `&` stands that was found so far; -1 where none is left. */
+  private ampersand: number;
   private readonly open: string[] = [];
   private readonly blocks: Block[] = [];
   private block = block(1, 1);
   /** Where the link that is open leads, and its words so far. */
   private link?: { href: string; words: string };
 
-  constructor(private readonly html: string) {}
+  constructor(private readonly html: string) { this.ampersand = html.indexOf('&'); }
 
   read(): string {
     const { html } = this, end = this.prologue();
     while (this.at < html.length) {
       const next = html.indexOf('<', this.at);
-      if (next !== this.at) this.inline(decoded(html.slice(this.at, next < 0 ? html.length : next)));
+      if (next !== this.at) this.text(next < 0 ? html.length : next);
       if (next < 0) break;
       this.at = next;
       if (++this.nodes > MOST) throw notPlain;
-      if (html.startsWith('<!--', next)) this.comment();
-      else if (end && html[next + 1] === '/' && end.test(html.slice(next, next + 200)) && html.length - next < 200) break;
+      if (html.charCodeAt(next + 1) === EXCLAMATION) this.comment();
+      else if (end && html.length - next < 200 && html.charCodeAt(next + 1) === SLASH && end.test(html.slice(next))) break;
       else this.tag();
     }
     if (this.open.length) throw notPlain;
@@ -87,19 +93,30 @@ class Reader {
     return END[head[1] ? 1 : 0];
   }
 
+  /** The words from here up to a tag. */
+  private text(to: number): void {
+    const words = this.html.slice(this.at, to);
+    // Most texts have no entity, and none is searched twice for one.
+    if (this.ampersand >= 0 && this.ampersand < this.at) this.ampersand = this.html.indexOf('&', this.at);
+    this.inline(this.ampersand >= 0 && this.ampersand < to ? decoded(words) : words);
+  }
+
   private comment(): void {
     const { html, at } = this, end = html.indexOf('-->', at + 4), said = html.slice(at + 4, end);
-    if (end < 0 || /^-?>|--!/.test(said)) throw notPlain;
+    if (end < 0 || !html.startsWith('<!--', at) || /^-?>|--!/.test(said)) throw notPlain;
     this.at = end + 3;
   }
 
   private tag(): void {
-    const end = this.html.indexOf('>', this.at), ending = this.html[this.at + 1] === '/', bare = this.html.slice(this.at + (ending ? 2 : 1), end);
+    const { html, at } = this, end = html.indexOf('>', at), ending = html.charCodeAt(at + 1) === SLASH;
     // A tag without attributes needs no regular expression.
-    if (end > 0 && KNOWN.has(bare)) {
-      this.at = end + 1;
-      if (ending) this.close(bare); else this.enter(bare, '');
-      return;
+    if (end > 0 && end - at < LONGEST_NAME) {
+      const bare = html.slice(at + (ending ? 2 : 1), end);
+      if (KNOWN.has(bare)) {
+        this.at = end + 1;
+        if (ending) this.close(bare); else this.enter(bare, '');
+        return;
+      }
     }
     TAG.lastIndex = this.at;
     const tag = TAG.exec(this.html);
@@ -120,9 +137,9 @@ class Reader {
   }
 
   private enter(name: string, given: string): void {
-    const { open } = this, parent = open.at(-1) ?? '', breaks = Object.hasOwn(BLOCKS, name) ? BLOCKS[name] : undefined;
+    const { open } = this, parent = open.length ? open[open.length - 1]! : '', breaks = BLOCKS.get(name);
     if (!breaks && !INLINE.has(name)) throw notPlain;
-    if (open.length >= DEEPEST || (Object.hasOwn(PARENTS, name) && !PARENTS[name]!.has(parent))) throw notPlain;
+    if (open.length >= DEEPEST || PARENTS.get(name)?.has(parent) === false) throw notPlain;
     // A paragraph ends where a block begins in it.
     if (breaks && parent === 'p') throw notPlain;
     if (name === 'a') this.enterLink(given);
@@ -134,7 +151,7 @@ class Reader {
 
   private enterLink(given: string): void {
     if (this.open.includes('a')) throw notPlain;
-    const href = attribute(given, 'href').replace(/^mailto:/, '');
+    const target = attribute(given, 'href'), href = target.startsWith('mailto:') ? target.slice(7) : target;
     if (href && href[0] !== '#') this.link = { href, words: '' };
   }
 
@@ -142,7 +159,7 @@ class Reader {
     if (this.open.pop() !== name) throw notPlain;
     if (name === 'a') this.leaveLink();
     else if (name === 'td' || name === 'th') this.inline(' ');
-    else if (Object.hasOwn(BLOCKS, name)) this.leaveBlock();
+    else if (BLOCKS.has(name)) this.leaveBlock();
   }
 
   private leaveLink(): void {
@@ -189,16 +206,21 @@ function attribute(given: string, wanted: string): string {
   for (let each = EACH.exec(given); each; each = EACH.exec(given)) {
     if (each[1]!.toLowerCase() !== wanted) continue;
     // Names without a semicolon, as in `?a=1&copy=2`, mean themselves before `=`.
-    return decoded(each[2] ?? each[3] ?? each[4] ?? '', /&(?:(#?[a-z0-9]+);|[a-z0-9]+(?==))?/gi);
+    return decoded(each[2] ?? each[3] ?? each[4] ?? '', IN_ATTRIBUTE);
   }
   return '';
 }
 
+/** An entity, or an ampersand that means itself. */
+const IN_TEXT = /&(?:(#?[a-z0-9]+);|(?=[ \t\r\n\f]))?/gi, IN_ATTRIBUTE = /&(?:(#?[a-z0-9]+);|[a-z0-9]+(?==))?/gi;
 /** A text with its entities read. Gives up at one that is not in the table. */
-function decoded(text: string, entity = /&(?:(#?[a-z0-9]+);|(?=[ \t\r\n\f]))?/gi): string {
-  if (!text.includes('&')) return text;
+function decoded(text: string, entity = IN_TEXT): string {
+  const first = text.indexOf('&');
+  if (first < 0) return text;
+  // Most addresses have this one entity, once.
+  if (text.startsWith('&amp;', first) && text.indexOf('&', first + 1) < 0) return `${text.slice(0, first)}&${text.slice(first + 5)}`;
   const usual = text.replaceAll('&amp;', BREAK);
-  if (!usual.includes('&')) return usual.replaceAll(BREAK, '&');
+  if (usual.indexOf('&') < 0) return usual.replaceAll(BREAK, '&');
   return text.replace(entity, (all, name: string | undefined, at: number) => {
     if (name === undefined) {
       // An ampersand that stands alone, or before `=`; one at the end of a text or before anything else is for the library.

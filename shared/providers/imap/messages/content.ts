@@ -60,16 +60,15 @@ export const arrivedAt = (row: FetchMessageObject): number => row.internalDate =
 
 /** A message from what the server told of it. */
 export function toMessage(row: FetchMessageObject, folder: string, uidValidity: string, shape: Outline | undefined): ImapMessage {
-  const { envelope } = row;
-  const from = addresses(envelope?.from)[0], cc = addresses(envelope?.cc);
-  const date = iso(envelope?.date) ?? iso(row.internalDate);
+  const { envelope } = row, authors = addresses(envelope?.from), [from] = authors, cc = addresses(envelope?.cc);
+  const arrived = iso(row.internalDate), date = iso(envelope?.date) ?? arrived;
   const flags = row.flags ? [...row.flags] : [];
   const message: ImapMessage = {
     id: messageId({ folder, uidValidity, uid: row.uid }), folder, to: addresses(envelope?.to), read: flags.includes('\\Seen'),
     // What only says that no other session saw the message is nothing of the message.
     flags: flags.filter(one => one !== '\\Recent'),
     native: {
-      folder, uidValidity, uid: row.uid, flags, size: row.size, internalDate: iso(row.internalDate),
+      folder, uidValidity, uid: row.uid, flags, size: row.size, internalDate: arrived,
       ...(envelope ? { messageId: envelope.messageId, ...(envelope.inReplyTo ? { inReplyTo: envelope.inReplyTo } : {}), envelope } : {}),
       ...(row.bodyStructure ? { bodyStructure: row.bodyStructure } : {}),
       ...(row.modseq === undefined ? {} : { modseq: String(row.modseq) }), ...(row.emailId ? { emailId: row.emailId } : {}),
@@ -84,8 +83,8 @@ export function toMessage(row: FetchMessageObject, folder: string, uidValidity: 
   if (known) message.messageId = known;
   if (before) message.inReplyTo = before;
   // Servers put the author there where the header names nobody (RFC 9051 section 7.5.2).
-  const replyTo = addresses(envelope?.replyTo), authors = addresses(envelope?.from).map(one => one.email);
-  if (replyTo.length && (replyTo.length !== authors.length || replyTo.some(one => !authors.includes(one.email)))) message.replyTo = replyTo;
+  const replyTo = addresses(envelope?.replyTo), isAuthor = ({ email }: Address) => authors.some(author => author.email === email);
+  if (replyTo.length && (replyTo.length !== authors.length || !replyTo.every(isAuthor))) message.replyTo = replyTo;
   const thread = row.threadId ?? before ?? known;
   if (thread) message.thread = thread;
   if (shape) message.attachments = shape.attachments.map(toAttachment);

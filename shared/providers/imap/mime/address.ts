@@ -16,8 +16,12 @@ const NOT_IN_DOMAIN = /[\s\p{Cc}<>@,;()"\\]/u, NOT_IN_LOCAL = /[\s\p{Cc}<>]/u;
 /** What servers leave of separators that stood where none belongs. */
 const BEFORE = /^[\s,;]+/, BEHIND = /(?<![\s,;>])[\s,;>]+$/;
 
+/** The halves of most addresses. What a server writes in place of one has a `_`, or no dot between two words. */
+const PLAIN_LOCAL = /^[a-z0-9.+-]+$/i, PLAIN_DOMAIN = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/i;
+
 /** The address of these two halves; undefined where one is missing, or stands in the place of one that is. */
 export function addressOf(mailbox: string, host: string): string | undefined {
+  if (PLAIN_LOCAL.test(mailbox) && PLAIN_DOMAIN.test(host)) return `${mailbox}@${host}`;
   const local = mailbox.replace(BEFORE, '').trimEnd().replace(/^mailto:/i, ''), domain = host.replace(BEHIND, '').trimStart();
   if (!local || !domain || NOT_IN_DOMAIN.test(domain) || NOT_IN_LOCAL.test(local)) return undefined;
   if (NO_HOST.test(domain) || NO_HOST_EITHER.test(domain) || NO_MAILBOX.test(local)) return undefined;
@@ -39,12 +43,13 @@ const shielded = (value: string): string => value.replace(/=\?[^?\s]+\?q\?[^?]*\
 
 /** A name on one line, without what a comment, a bracket or a separator left behind. */
 export function cleanLabel(name: string): string {
+  if (PLAIN_LABEL.test(name)) return name;
   const text = name.replace(SPACES, ' ').trim(), rest = text.includes('<') ? ' ;' : ' ;>';
   let end = text.length;
   while (end && rest.includes(text[end - 1]!)) end--;
   return text.slice(0, end);
 }
-const SPACES = /[\p{Cc}\s]+/gu;
+const SPACES = /[\p{Cc}\s]+/gu, PLAIN_LABEL = /^[a-z0-9]+(?: [a-z0-9]+)*$/i;
 
 /** The part of a field that is read. */
 function bounded(value: string): string {
