@@ -17,7 +17,9 @@ export function n8nNodes(rows: readonly (ItemNode | BranchNode)[]): unknown {
       for (const [key, value] of Object.entries(inputFrom(provider, name, binding))) {
         const field = found.input[key]!;
         const picked = field.ref !== undefined && field.type === 'text' && operationOf(provider, `${field.ref}.list`) !== undefined;
-        const shown = picked ? { __rl: true, mode: 'id', value } : value;
+        // As the nodes call it: what people know by an address or a name is no ID.
+        const mode = field.format === 'email' || field.format === 'host' || field.knownBy === 'path' ? 'text' : 'id';
+        const shown = picked ? { __rl: true, mode, value } : value;
         if (field.required) parameters[key] = shown; else parameters[rest] = { ...parameters[rest] as Values, [key]: shown };
       }
       return {

@@ -77,8 +77,7 @@ const sized = (common: Pick<INodeProperties, 'displayName' | 'name'> & { descrip
 
 /**
  * Text whose name elsewhere in the node stands for a picker. n8n keeps the value of a name when another operation is chosen, and would show what was
- * picked there as "[object Object]". So it is a picker here as well, which begins as text. A mode called "id" the editor shows as "By ID", whatever it
- * says itself.
+ * picked there as "[object Object]". So it is a picker here as well, which begins as text.
  */
 export function asPicker(property: INodeProperties, field: Field, ref: string): INodeProperties {
   if (property.type !== 'string' || property.typeOptions) return property;
@@ -90,18 +89,25 @@ export function asPicker(property: INodeProperties, field: Field, ref: string): 
   ] };
 }
 
+/** How people call what stands in a picker's field, where that is an address or a name and no ID. */
+const knownAs = (field: Field & { type: 'text' }): string | undefined =>
+  field.format === 'email' ? 'By Address' : field.format === 'host' || field.knownBy === 'path' ? 'By Name' : undefined;
+
+/**
+ * A picker of one object. n8n's editor shows a mode called `id` as "By ID", whatever it says itself, so what people know by a name is typed in a
+ * mode `text`. Workflows made before have `id` there too: n8n takes the value as it is, and the editor shows it as text.
+ */
 function picker(common: Pick<INodeProperties, 'displayName' | 'name' | 'description'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
   // The ways to choose say as much, and an ID is only one of them.
   const { description, ...bare } = common, says = description !== undefined && !/^The (?:ID|code) of the [a-z ]+$/.test(description);
+  const by = knownAs(field), label = field.label.toLowerCase();
+  const typed = { displayName: by ?? 'By ID', name: by ? 'text' : 'id', type: 'string' as const,
+    ...(example.placeholder ? example : { placeholder: `e.g. the ${field.knownBy === 'path' ? 'name' : 'ID'} of the ${label}` }) };
+  const soughtBy = field.knownBy === 'email' ? [{ displayName: 'By Address', name: 'email', type: 'string' as const, placeholder: 'e.g. ann@example.com' }]
+    : field.knownBy === 'name' ? [{ displayName: 'By Name', name: 'name', type: 'string' as const, placeholder: `e.g. the name of the ${label}` }] : [];
   return {
     ...bare, ...(says ? { description } : {}), type: 'resourceLocator', default: { mode: 'list', value: '' },
-    modes: [
-      { displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } },
-      { displayName: field.format === 'email' ? 'By Address' : field.format === 'host' || field.knownBy === 'path' ? 'By Name' : 'By ID', name: 'id',
-        type: 'string', ...(example.placeholder ? example : { placeholder: `e.g. the ${field.knownBy === 'path' ? 'name' : 'ID'} of the ${field.label.toLowerCase()}` }) },
-      ...(field.knownBy === 'email' ? [{ displayName: 'By Address', name: 'email', type: 'string' as const, placeholder: 'e.g. ann@example.com' }]
-        : field.knownBy === 'name' ? [{ displayName: 'By Name', name: 'name', type: 'string' as const, placeholder: `e.g. the name of the ${field.label.toLowerCase()}` }] : []),
-    ],
+    modes: [{ displayName: 'From List', name: 'list', type: 'list', typeOptions: { searchListMethod: field.ref!, searchable: true } }, typed, ...soughtBy],
   };
 }
 

@@ -29,7 +29,7 @@ export const SEND_AND_WAIT_OPTION = {
 /** The parameters of Send and Wait for Response at a provider; names and order are those of n8n's own mail nodes. */
 export function sendAndWaitProperties(provider: Provider): INodeProperties[] {
   const show = { provider: [provider.id], resource: ['message'], operation: [SEND_AND_WAIT_OPERATION] };
-  const when = (more: Record<string, string[]> = {}) => ({ show: { ...show, ...more } });
+  const when = (more: Record<string, (string | boolean)[]> = {}) => ({ show: { ...show, ...more } });
   const text = (displayName: string, name: string, more: Partial<INodeProperties> = {}): INodeProperties =>
     ({ displayName, name, type: 'string', default: '', ...more });
   const limit: INodeProperties = {
@@ -50,7 +50,9 @@ export function sendAndWaitProperties(provider: Provider): INodeProperties[] {
     ...places(provider).map(([key, field]) => ({ ...parameter(provider, key, byIdOnly(field), false), displayOptions: when() })),
     text('To', 'to', { required: true, placeholder: 'name@email.com', displayOptions: when(), description: 'One address: whoever gets the mail can respond' }),
     text('Subject', 'subject', { required: true, placeholder: 'e.g. Approval required', displayOptions: when() }),
-    text('Message', 'message', { required: true, typeOptions: { rows: 4 }, displayOptions: when() }),
+    // Elsewhere in the node `message` is a picker, which n8n would show here as "[object Object]". As a tool the node has the name that n8n gives it.
+    text('Message', 'text', { required: true, typeOptions: { rows: 4 }, displayOptions: when({ '@tool': [false] }) }),
+    text('Message', 'message', { required: true, typeOptions: { rows: 4 }, displayOptions: when({ '@tool': [true] }) }),
     { displayName: 'Response Type', name: 'responseType', type: 'options', default: 'approval', displayOptions: when(), options: [
       { name: 'Approval', value: 'approval', description: 'Approve or decline with a button in the message' },
       { name: 'Free Text', value: 'freeText', description: 'Answer in a form with one text field' },
@@ -87,7 +89,7 @@ export function sendAndWaitProperties(provider: Provider): INodeProperties[] {
 export async function sendAndWait(node: IExecuteFunctions, signal: AbortSignal | undefined): Promise<INodeExecutionData[][]> {
   const provider = providerById(node.getNodeParameter('provider', 0) as string);
   if (!canAsk(provider)) throw new MailError('unsupported', `${provider.name} cannot send and wait for a response.`, { provider: provider.name });
-  const subject = String(node.getNodeParameter('subject', 0, '')), message = String(node.getNodeParameter('message', 0, ''));
+  const subject = String(node.getNodeParameter('subject', 0, '')), message = String(node.getNodeParameter('text', 0, '') || node.getNodeParameter('message', 0, ''));
   const to = String(node.getNodeParameter('to', 0, '')).trim(), until = waitTill(node);
   if (/[,;]/.test(to) || (to.match(/@/g) ?? []).length !== 1) {
     throw new NodeOperationError(node.getNode(), `To must be one address, not "${to.slice(0, 80)}".`,
@@ -163,7 +165,7 @@ export async function sendAndWaitWebhook(this: IWebhookFunctions): Promise<IWebh
   if (method === 'GET' || method === 'HEAD') {
     const options = this.getNodeParameter('options', {}) as { responseFormTitle?: string };
     html(response).send(formPage({ title: options.responseFormTitle || String(this.getNodeParameter('subject', '')),
-      message: String(this.getNodeParameter('message', '')), fields,
+      message: String(this.getNodeParameter('text', '') || this.getNodeParameter('message', '')), fields,
       button: fields.length ? 'Submit' : approved ? approveLabel : disapproveLabel }));
     return { noWebhookResponse: true };
   }

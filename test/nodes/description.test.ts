@@ -75,6 +75,8 @@ describe('node descriptions', () => {
           for (const [key, value] of Object.entries(parameters)) {
             const places = shown.filter(property => property.name === key);
             if (!places.length) lost.push(`${file}, ${name}: ${key}`);
+            const mode = (value as { mode?: string } | null)?.mode, modes = places.flatMap(place => place.modes ?? []);
+            if (modes.length && mode && !modes.some(one => one.name === mode)) lost.push(`${file}, ${name}: ${key} by ${mode}`);
             const inner = places.filter(place => place.type === 'collection').flatMap(place => (place.options as INodeProperties[]).map(option => option.name));
             if (inner.length) for (const one of Object.keys(value as object)) if (!inner.includes(one)) lost.push(`${file}, ${name}: ${key}.${one}`);
           }
@@ -150,9 +152,17 @@ describe('node descriptions', () => {
       const { properties } = nodes.find(n => n.description.name === node)!.description;
       const names = (property: INodeProperties) => (property.displayOptions?.show?.provider as string[] | undefined ?? []).map(provider => `${provider} ${property.name}`);
       const picked = new Set(properties.filter(({ type }) => type === 'resourceLocator').flatMap(names));
-      const lines = properties.filter(({ type, typeOptions }) => type === 'string' && !typeOptions?.rows).flatMap(names);
+      // As a tool, Send and Wait for Response has the name that n8n gives it, and no other operation is chosen there.
+      const lines = properties.filter(({ type, displayOptions }) => type === 'string' && displayOptions?.show?.['@tool']?.[0] !== true).flatMap(names);
       assert.deepEqual(lines.filter(one => picked.has(one)), [], node);
     }
+  });
+  it('call a way to name an object what the editor calls it: a mode `id` is "By ID" there, whatever it says itself', () => {
+    const wrong: string[] = [];
+    for (const { description } of nodes) each(description.properties, ({ name, modes = [] }) => {
+      for (const mode of modes) if (mode.name === 'id' && mode.displayName !== 'By ID') wrong.push(`${description.name}: ${name}, ${mode.displayName}`);
+    });
+    assert.deepEqual(wrong, []);
   });
 
   it('begin with mail over IMAP; a node made before keeps the provider that n8n did not store', () => {

@@ -16,7 +16,7 @@ describe('Send and Wait for Response', function () {
   afterEach(() => { mail.expunge('u1@test.local', mail.folder('u1@test.local').messages.map(({ uid }) => uid)); });
 
   const question: IDataObject = { provider: 'imap', authentication: 'password', resource: 'message', operation: 'sendAndWait', to: 'u1@test.local',
-    subject: 'Pay invoice 7?', message: 'Amount: 5 < 6\n<b>Really</b>', responseType: 'approval' };
+    subject: 'Pay invoice 7?', text: 'Amount: 5 < 6\n<b>Really</b>', responseType: 'approval' };
   /** Runs the node; gives the mail that came and until when the execution waits. */
   async function ask(more: IDataObject = {}, { signs = true } = {}) {
     const all = { ...question, ...more };
@@ -89,7 +89,7 @@ describe('Send and Wait for Response', function () {
   });
 
   it('shows what stands in the message as text, and lets the page run nothing', async () => {
-    const { page, headers } = await follow('GET', { message: '<script>alert(1)</script>\n2nd line', subject: '"><img src=x>' });
+    const { page, headers } = await follow('GET', { text: '<script>alert(1)</script>\n2nd line', subject: '"><img src=x>' });
     assert.doesNotMatch(page, /<script|<img/);
     assert.match(page, /2nd line/);
     assert.match(headers['Content-Security-Policy']!, /^sandbox allow-forms; default-src 'none'/);

@@ -89,7 +89,7 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
 
   it('asks by mail, waits over a restart of n8n, decides nothing when the link is opened, and goes on with the answer', async () => {
     const ask = ours('Ask', 'send', { authentication: 'password', resource: 'message', operation: 'sendAndWait', to: BOB, subject: 'Pay invoice 7?',
-      message: 'Five euros to Carol.\nShall we?', responseType: 'approval', approvalOptions: { values: { approvalType: 'double' } } }, 'imap', saved);
+      text: 'Five euros to Carol.\nShall we?', responseType: 'approval', approvalOptions: { values: { approvalType: 'double' } } }, 'imap', saved);
     const { id } = await saveWorkflow(host, chain('Approval', plain('Start', 'manualTrigger'), ask, plain('Done', 'noOp')), {});
     const { executionId } = await host.rest('POST', `/workflows/${id}/run`, { workflowData: await host.rest('GET', `/workflows/${id}`), triggerToStartFrom: { name: 'Start' } });
     const message = await eventually('the mail', () => mail.folder(BOB).messages.at(-1), 60_000);
