@@ -18,8 +18,8 @@ export function n8nNodes(rows: readonly (ItemNode | BranchNode)[]): unknown {
         const field = found.input[key]!;
         const picked = field.ref !== undefined && field.type === 'text' && operationOf(provider, `${field.ref}.list`) !== undefined;
         // As the nodes call it: what people know by an address or a name is no ID.
-        const mode = field.format === 'email' || field.format === 'host' || field.knownBy === 'path' ? 'text' : 'id';
-        const shown = picked ? { __rl: true, mode, value } : value;
+        const named = picked && (field.format === 'email' || field.format === 'host' || field.knownBy === 'path');
+        const shown = picked ? { __rl: true, mode: named ? 'text' : 'id', value } : value;
         if (field.required) parameters[key] = shown; else parameters[rest] = { ...parameters[rest] as Values, [key]: shown };
       }
       return {
