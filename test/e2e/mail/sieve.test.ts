@@ -135,6 +135,24 @@ for (const family of families) {
       assert.equal((await client.call('autoReply.get', {})).set, false);
     });
 
+    const seconds = family === 'cyrus';
+    it(seconds ? 'an answer with a pause in seconds is accepted, and given once'
+      : 'an answer with a pause in seconds is refused by the name of what is missing', async () => {
+      const { client, deliver } = await walk(), proof = `seconds-${family}@elsewhere.example`;
+      const set = () => client.call('autoReply.set', { text: 'Away.', seconds: 600 });
+      // Pigeonhole has it, and offers it only where an administrator says so (doc.dovecot.org, sieve_extensions).
+      if (!seconds) return assert.rejects(set(), refused('unsupported', /lacks the extension "vacation-seconds"/));
+      await set();
+      const begun = out.sent.length;
+      await deliver('hello');
+      await deliver('hello again');
+      await client.call('forwarding.set', { addresses: [proof] });
+      await deliver('the last');
+      await out.to(proof);
+      // The envelope's sender is the same for all.
+      assert.equal(out.sent.slice(begun).filter(one => one.to === 'sender@gen.test.local').length, 1);
+    });
+
     it('an absence that has not begun, and one that is over, are not answered', async () => {
       const hour = 3_600_000, at = (ms: number) => new Date(Date.now() + ms).toISOString(), before = out.sent.length;
       for (const [start, end] of [[hour, 2 * hour], [-2 * hour, -hour]] as const) {
