@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { connect, providerById, take, type Batch, type Client } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { measurePauses, standsStill } from '../../shared/providers/imap/feed/standstill.js';
 import { uidsOf } from '../../shared/providers/imap/messages/content.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
 import { accountOf } from './imapAccount.js';
@@ -19,6 +20,8 @@ interface Between {
   connections: number;
   /** What the server says is that late, in milliseconds. */
   late: number;
+  /** Where this says so of what the server says, that and all behind it comes 45 ms later. */
+  standsStill: ((text: string) => boolean) | undefined;
 }
 async function between(port: number): Promise<Between> {
   let held: (() => void)[] | undefined;
@@ -35,14 +38,19 @@ async function between(port: number): Promise<Between> {
         write(chunk);
       });
       pass(to, true, chunk => from.write(chunk));
+      let moving: Promise<unknown> | undefined;
       pass(from, false, chunk => {
-        if (held) held.push(() => to.write(chunk));
+        const still = self.standsStill?.(chunk.toString('latin1'));
+        if (moving || still) {
+          const mine = moving = Promise.all([moving, still && new Promise(resolve => { setTimeout(resolve, 45); })])
+            .then(() => { to.write(chunk); if (moving === mine) moving = undefined; });
+        } else if (held) held.push(() => to.write(chunk));
         else if (self.late) setTimeout(() => to.write(chunk), self.late);
         else to.write(chunk);
       });
       for (const [one, other] of [[to, from], [from, to]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
     }),
-    port: 0, said: [], intolerant: undefined, connections: 0, late: 0,
+    port: 0, said: [], intolerant: undefined, connections: 0, late: 0, standsStill: undefined,
     hold(on) {
       const waiting = held ?? [];
       held = on ? waiting : undefined;
@@ -187,6 +195,43 @@ describe('IMAP feed: what is asked for ahead', function () {
     assert.deepEqual(subjects(items), names(80));
     assert.ok(items.every(({ item }) => item.text?.trim() === text.replaceAll('\r\n', '\n').trim()));
     assert.equal(middle.connections, 1);
+  });
+
+  // Cyrus 3.6 and Courier 5.2, seen on the wire: Nagle's algorithm there, and an acknowledgement that is delayed here.
+  it('of contents goes to a server nearby, too, where that stands still in each command', async () => {
+    let at = await backlog(320), handed = 0, beyond = 0;
+    middle.standsStill = text => /BODY\[HEADER\]/.test(text);
+    const items: Item[] = [];
+    for (let more = true; more;) {
+      const batch = await since('text', at);
+      ({ cursor: at, more = false } = batch);
+      items.push(...batch.items);
+      handed = Number(items.at(-1)!.id.split('/').pop());
+      const asked = [...up().join('').matchAll(/UID FETCH (\S+) \(UID BODY\.PEEK\[HEADER/g)].flatMap(([, set]) => uidsOf(set!));
+      beyond = Math.max(beyond, Math.max(...asked) - handed);
+    }
+    assert.deepEqual(subjects(items), names(320));
+    assert.ok(items.every(({ item }, i) => item.text?.trim() === `text ${i}`));
+    assert.ok(beyond >= 16, `contents of ${beyond} messages were asked for ahead`);
+    assert.equal(middle.connections, 1);
+  });
+
+  it('a server stands still where three commands in a row do, and does not where a busy machine makes a pause now and then', () => {
+    const commands = (...pauses: number[]) => {
+      const client = {} as Parameters<typeof standsStill>[0];
+      for (const pause of pauses) {
+        let now = 0;
+        const command = measurePauses(client, () => now);
+        for (const ms of [1, pause, 2]) { now += ms; command.beat(); }
+        command.end();
+      }
+      return standsStill(client);
+    };
+    assert.equal(commands(45, 45), false);
+    assert.equal(commands(45, 45, 45), true);
+    assert.equal(commands(45, 45, 3, 45, 45, 20), false);
+    // It holds for the connection: what is asked ahead makes the pauses go away.
+    assert.equal(commands(40, 90, 41, 1, 1), true);
   });
 
   it('is asked for again singly where one of several commands is refused, so that only the message it is about suffers', async () => {

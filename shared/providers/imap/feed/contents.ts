@@ -10,6 +10,7 @@ import { decoded } from '../mime/transfer.js';
 import { decodedSize, isMisread, nameOf, toAttachment, type Outline, type Part } from '../mime/structure.js';
 import { passes, shapeOf } from './filters.js';
 import type { Input } from './input.js';
+import { measurePauses } from './standstill.js';
 import { alone } from './refusals.js';
 import type { Track } from './track.js';
 
@@ -50,7 +51,12 @@ async function windowParts(client: ImapFlow, parts: readonly Wanted[], take: (go
   const { asked, got } = track.ahead ?? newPrefetch();
   const early = parts.filter(one => asked.has(one.uid)), now = parts.filter(one => !asked.has(one.uid));
   track.asked = true;
-  if (now.length) await fetchParts(client, now, take, behind); else await pipelineFetches(client, behind);
+  if (now.length) {
+    const pauses = measurePauses(client);
+    await fetchParts(client, now, got => { pauses.beat(); return take(got); }, behind);
+    // What else is under way would be part of them.
+    if (!early.length) pauses.end();
+  } else await pipelineFetches(client, behind);
   for (const one of early) await asked.get(one.uid)!.come;
   for (const { uid } of early) { const one = got.get(uid); if (one) take(one); }
   const missing = early.filter(one => !got.has(one.uid));

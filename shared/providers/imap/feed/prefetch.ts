@@ -2,6 +2,7 @@ import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { uidSet, fetchRequestsFor, SUMMARY, type Got, type Wanted } from '../messages/content.js';
 import { roundTripOf } from '../session/pipeline.js';
 import { resumeReading, type FetchRequest } from '../wire/fetch.js';
+import { standsStill } from './standstill.js';
 
 /*
  * What a look asks for beyond its window, so that the server works while the window before is read and handed over, and so that a server far
@@ -10,10 +11,15 @@ import { resumeReading, type FetchRequest } from '../wire/fetch.js';
 
 /** Summaries of so many messages beyond the window at least and at most, with contents and without. More wait in memory. */
 const SUMMARIES = { full: [16, 512], bare: [128, 1024] } as const;
-/** Contents of so many bytes beyond the window at least and at most, where the server is far away. Nearby they would only take memory. */
+/**
+ * Contents of so many bytes beyond the window at least and at most, where the server is far away. Nearby they would only
+ * take memory.
+ */
 const CONTENTS = [256 * 1024, 4 * 1024 * 1024] as const;
 /** A server is nearby when an answer takes no longer than this, most of which is work of its own and ours. In milliseconds. */
 const NEARBY = 5;
+/** From a server nearby that stands still in each command: enough that it always has another one to go on with. */
+const STANDING = { summaries: 64, bytes: 128 * 1024 } as const;
 /** What goes over a fast line in a millisecond: messages, and bytes of them. */
 const MESSAGES_A_MS = 20, BYTES_A_MS = 80 * 1024;
 /** Summaries of so many messages are one command; contents of so many bytes are asked for together, so that they come in order. */
@@ -22,8 +28,11 @@ const A_COMMAND = 64, A_BATCH = 256 * 1024;
 const within = (value: number, [least, most]: readonly [number, number]): number => Math.min(most, Math.max(least, Math.round(value)));
 /** How far ahead a look may go on this connection. */
 export const depthOf = (client: ImapFlow, bare: boolean): { summaries: number; bytes: number } => {
-  const ms = Math.max(0, roundTripOf(client) - NEARBY);
-  return { summaries: within(ms * MESSAGES_A_MS, bare ? SUMMARIES.bare : SUMMARIES.full), bytes: bare || !ms ? 0 : within(ms * BYTES_A_MS, CONTENTS) };
+  const ms = Math.max(0, roundTripOf(client) - NEARBY), least = !bare && standsStill(client) ? STANDING : { summaries: 0, bytes: 0 };
+  return {
+    summaries: Math.max(least.summaries, within(ms * MESSAGES_A_MS, bare ? SUMMARIES.bare : SUMMARIES.full)),
+    bytes: bare ? 0 : Math.max(least.bytes, ms ? within(ms * BYTES_A_MS, CONTENTS) : 0),
+  };
 };
 
 /** What is under way beyond the window, and what of it came. */
