@@ -28,7 +28,7 @@ export default defineConfig(
   },
   {
     // A function is understood without scrolling. What is longer still is named here; nothing is to be added.
-    files: ['shared/**/*.ts', 'nodes/**/*.ts', 'credentials/**/*.ts', 'extension/{accounts,operations}/**/*.ts'],
+    files: ['shared/**/*.ts', 'nodes/**/*.ts', 'credentials/**/*.ts', 'extension/**/*.ts'],
     ignores: [
       'shared/mailServer/**', 'shared/providers/imap/{mime/parse,session/imapPool,wire/fetch}.ts',
     ],

@@ -4,14 +4,15 @@ import { splitName } from '../shared/index.js';
 import { askSecrets, setExtensionId, uriHandler } from './accountForm/form.js';
 import { onProxySettings, proxySettings } from './accounts/proxies.js';
 import { stopSandbox } from './accounts/sandbox.js';
-import { createAccounts, grantOf, type StoredAccount } from './accounts/store.js';
+import { createAccounts, grantOf, type Accounts, type StoredAccount } from './accounts/store.js';
 import { registerCommands } from './commands.js';
 import { idOfItem, isMessage, labelOf, operationOf, removes } from './fields/tables.js';
-import { createProblems, explainTo } from './host/problems.js';
+import type { Place } from './fields/values.js';
+import { createProblems, explainTo, type Problems } from './host/problems.js';
 import { createReadOnly } from './host/readOnlyDocuments.js';
 import { t, translateWith } from './host/text.js';
 import { window } from './host/window.js';
-import { createLocalMail, LOCAL_MAIL } from './localMail/server.js';
+import { createLocalMail, LOCAL_MAIL, type LocalMail } from './localMail/server.js';
 import { createComposer } from './mail/composer.js';
 import { createEmlEditor } from './mail/emlEditor.js';
 import { previewMail } from './mail/preview.js';
@@ -22,125 +23,253 @@ import { registerJsonHelp } from './objects/jsonHelp.js';
 import { createPlaces, labelOfDocument, SCHEME } from './objects/places.js';
 import { settle } from './operations/afterWrite.js';
 import { createDrag } from './operations/order.js';
-import { createOperator } from './operations/run.js';
-import { targetOf, type Written } from './operations/target.js';
+import { createOperator, type Operator } from './operations/run.js';
+import { targetOf, type Target, type Written } from './operations/target.js';
 import { openOverview } from './overview/panel.js';
 import { openRequests } from './requests/inspector.js';
 import { createRequestLog } from './requests/log.js';
 import { createRetryStatus } from './requests/retryStatus.js';
 import { restoreTabs } from './restore.js';
-import { createScripts, nameOf, ON_SERVER, SCRIPTS } from './scripts/files.js';
+import { createScripts, nameOf, ON_SERVER, SCRIPTS, type Scripts } from './scripts/files.js';
 import { createListsEditor } from './spamLists/editor.js';
-import { createLive } from './tree/live.js';
-import { contextOf, createModel, type Node } from './tree/model.js';
+import { createLive, type Live } from './tree/live.js';
+import { contextOf, createModel, type Model, type Node } from './tree/model.js';
 import { createAttention, createTree, stateDecorations } from './tree/rows.js';
 
-/** What is drawn anew by itself waits for so much quiet, in milliseconds. */
-const CALM = 300;
+/** What is drawn anew by itself waits for so much quiet, and what is counted is counted so much later, in milliseconds. */
+const CALM = 300, TOGETHER = 100;
 
 /** Wires the parts together and registers them; nothing is fetched, read or asked here. */
 export function activate(context: vscode.ExtensionContext): void {
   translateWith((message, ...args) => vscode.l10n.t(message, ...args), vscode.l10n.bundle !== undefined);
   setExtensionId(context.extension.id);
-  const own = <D extends vscode.Disposable>(one: D): D => { context.subscriptions.push(one); return one; };
-  const extension = context.extensionUri;
-  const log = own(vscode.window.createOutputChannel('Mailroom', { log: true }));
-  explainTo(log);
-  const problems = createProblems({ account: id => {
-    const info = accounts.list().find(one => one.id === id);
-    return info && { name: info.name, signsIn: accounts.find(id).remember !== 'keep' || grantOf(info.provider, info.values) !== undefined };
-  } });
-  const requests = createRequestLog(log), waits = own(createRetryStatus());
-  const icon = (provider: string) => ({
-    light: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.svg`),
-    dark: vscode.Uri.joinPath(extension, 'dist', 'icons', `${provider}.dark.svg`),
-  });
-  const accounts = own(createAccounts({
-    state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
-    changed: (account, named) => {
-      drawn = snapshot();
-      if (account === undefined) { tree.fire(undefined); counted(); if (drawn.length) reached('added'); } else void model.renew(account, !named);
-    },
-    observe: (account, seen) => {
-      requests.observe(account.name, seen);
-      if (seen.wait !== undefined) waits.wait(account.name, seen.wait);
-      else if (seen.status === 429 && seen.method !== 'GET') window.setStatusBarMessage('clock', t('The provider asked {0} to slow down.', account.name), 15_000);
-    },
-    refused: (account, error) => problems.refused(account.id, error),
-    stateChanged: id => redraw(id),
-    notDeleted: (account, error) => {
-      log.error(`${account.name}: the secret was not deleted`, String(error));
-      void window.showWarningMessage(
-        t('The secret of {0} could not be deleted and may still be in the secret store. Delete it there, or revoke it at the provider.', account.name));
-    },
-    storeFailed: error => {
-      log.error(t('The secret store is not responding.'), String(error));
-      void window.showWarningMessage(t('The system’s secret store is not responding, so secrets are kept for this session only.'), t('Learn More'))
-        .then(picked => picked === undefined ? undefined
-          : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
-    },
-  }));
+  new Wiring(context).start();
+}
+
+/** Ticks a step of the walkthrough off. */
+const reached = (step: 'added' | 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
+
+/** The parts of the extension in the order they are made in. Each is told of the others by what it needs of them; what is told later may come later. */
+class Wiring {
+  private readonly extension: vscode.Uri;
+  private readonly log: vscode.LogOutputChannel;
+  private readonly requests: ReturnType<typeof createRequestLog>;
+  private readonly waits: ReturnType<typeof createRetryStatus>;
+  private readonly accounts: Accounts;
+  private readonly problems: Problems;
+  private readonly model: Model;
+  private readonly live: Live;
+  private readonly localMail: LocalMail;
+  private readonly tree: ReturnType<typeof createTree>;
+  private readonly attention: ReturnType<typeof createAttention>;
+  private readonly view: vscode.TreeView<Node>;
+  private readonly attentionView: vscode.TreeView<Node>;
+  private readonly readOnly: ReturnType<typeof createReadOnly>;
+  private readonly documents: Documents;
+  private readonly scripts: Scripts;
+  private readonly operator: Operator;
+  private readonly compose: ReturnType<typeof createComposer>;
+  private readonly reader: ReturnType<typeof createReader>;
+  private readonly editLists: ReturnType<typeof createListsEditor>;
   /** The accounts as they were drawn last: in another window some may have come, gone or been changed, which is told to nobody. */
-  let drawn: readonly StoredAccount[] | undefined;
-  const snapshot = () => structuredClone(accounts.all());
-  own(vscode.window.onDidChangeWindowState(({ focused }) => {
-    const before = drawn;
-    if (!focused || before === undefined || isDeepStrictEqual(before, accounts.all())) return;
-    drawn = snapshot();
-    tree.fire(undefined);
-    counted();
+  private drawn: readonly StoredAccount[] | undefined;
+  /** The rows that were selected last, in whichever view. */
+  private selection: readonly Node[] = [];
+  private readonly redrawing = new Map<string, NodeJS.Timeout>();
+  private counting: NodeJS.Timeout | undefined;
+  private readonly context: vscode.ExtensionContext;
+
+  constructor(context: vscode.ExtensionContext) {
+    this.context = context;
+    this.extension = context.extensionUri;
+    this.log = this.own(vscode.window.createOutputChannel('Mailroom', { log: true }));
+    explainTo(this.log);
+    this.requests = createRequestLog(this.log);
+    this.waits = this.own(createRetryStatus());
+    this.accounts = this.own(this.makeAccounts());
+    this.problems = createProblems({ account: id => this.nameOf(id) });
+    this.model = createModel({
+      accounts: () => this.accounts.list(), open: (id, signal) => this.accounts.open(id, signal),
+      changed: node => { this.tree.fire(node); this.counted(); },
+      loaded: () => { this.counted(); this.live.sync(); },
+    });
+    this.live = this.own(createLive({
+      accounts: this.accounts, model: this.model,
+      failed: (account, error) => this.log.warn(`${account}: news are not heard for now`, String(error)),
+    }));
+    this.localMail = this.own(createLocalMail({
+      accounts: this.accounts, folder: vscode.Uri.joinPath(context.globalStorageUri, 'localMail').fsPath, state: context.workspaceState, log: this.log,
+    }));
+    this.tree = this.own(createTree({
+      model: this.model, icon: provider => this.icon(provider), stateOf: id => this.accounts.stateOf(id),
+      shown: () => { this.drawn = this.snapshot(); this.accounts.warm(); this.localMail.resume(); },
+    }));
+    this.attention = this.own(createAttention(this.model));
+    this.view = this.own(vscode.window.createTreeView<Node>('mailroom.accounts', {
+      treeDataProvider: this.tree.provider, canSelectMany: true, showCollapseAll: true, dragAndDropController: createDrag(() => this.operator),
+    }));
+    this.attentionView = this.own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: this.attention.provider, canSelectMany: true }));
+    this.readOnly = this.own(createReadOnly());
+    this.documents = this.own(this.makeDocuments());
+    this.scripts = this.own(this.makeScripts());
+    this.operator = createOperator({
+      extension: this.extension, accounts: this.accounts, problems: this.problems, showJson: this.showJson, done: (name, written) => this.done(name, written),
+    });
+    this.compose = createComposer({
+      extension: this.extension, accounts: this.accounts, operator: this.operator, state: context.globalState, log: this.log, sent: () => reached('sent'),
+    });
+    this.reader = this.makeReader();
+    this.editLists = createListsEditor({
+      extension: this.extension, accounts: this.accounts, operator: this.operator, changed: (target, resource) => this.listed(target, resource),
+    });
+  }
+
+  /** Registers everything and begins to listen. */
+  start(): void {
+    this.own(onProxySettings(() => this.accounts.renewNetwork()));
+    this.own(vscode.window.onDidChangeWindowState(({ focused }) => { if (focused) this.drawOthers(); }));
+    this.watchViews();
+    this.registerContents();
+    this.registerEditors();
+    this.own(vscode.window.registerUriHandler(uriHandler));
+    this.own({ dispose: () => { clearTimeout(this.counting); for (const one of this.redrawing.values()) clearTimeout(one); void stopSandbox(); } });
+    const { extension, accounts, compose, editLists, requests, reader: { read } } = this;
+    this.own(restoreTabs({
+      extension, accounts, read, editLists, compose, requests: back => openRequests(extension, requests, back),
+      overview: ({ account, resource, binding, label }, back) =>
+        openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
+    }));
+    this.registerCommands();
+  }
+
+  private own<D extends vscode.Disposable>(one: D): D { this.context.subscriptions.push(one); return one; }
+  private icon(provider: string): { light: vscode.Uri; dark: vscode.Uri } {
+    const file = (name: string) => vscode.Uri.joinPath(this.extension, 'dist', 'icons', name);
+    return { light: file(`${provider}.svg`), dark: file(`${provider}.dark.svg`) };
+  }
+  private nameOf(id: string): { name: string; signsIn: boolean } | undefined {
+    const info = this.accounts.list().find(one => one.id === id);
+    return info && { name: info.name, signsIn: this.accounts.find(id).remember !== 'keep' || grantOf(info.provider, info.values) !== undefined };
+  }
+  private readonly showJson = (label: string, value: unknown): Promise<void> =>
+    this.readOnly.show(`${label}.json`, 'json', async () => `${JSON.stringify(value, (_, one: unknown) => typeof one === 'function' ? undefined : one, 2)}\n`);
+  private readonly showText = (name: string, language: string, text: () => Promise<string>): Promise<void> => this.readOnly.show(name, language, text);
+
+  private makeAccounts(): Accounts {
+    const { context, log } = this;
+    return createAccounts({
+      state: context.globalState, secrets: context.secrets, sandbox: process.env.MAILROOM_SANDBOX, ask: askSecrets, proxies: proxySettings,
+      changed: (account, named) => {
+        this.drawn = this.snapshot();
+        if (account !== undefined) { void this.model.renew(account, !named); return; }
+        this.tree.fire(undefined);
+        this.counted();
+        if (this.drawn.length) reached('added');
+      },
+      observe: (account, seen) => {
+        this.requests.observe(account.name, seen);
+        if (seen.wait !== undefined) this.waits.wait(account.name, seen.wait);
+        else if (seen.status === 429 && seen.method !== 'GET') {
+          window.setStatusBarMessage('clock', t('The provider asked {0} to slow down.', account.name), 15_000);
+        }
+      },
+      refused: (account, error) => this.problems.refused(account.id, error),
+      stateChanged: id => this.redraw(id),
+      notDeleted: (account, error) => {
+        log.error(`${account.name}: the secret was not deleted`, String(error));
+        void window.showWarningMessage(
+          t('The secret of {0} could not be deleted and may still be in the secret store. Delete it there, or revoke it at the provider.', account.name));
+      },
+      storeFailed: error => {
+        log.error(t('The secret store is not responding.'), String(error));
+        void window.showWarningMessage(t('The system’s secret store is not responding, so secrets are kept for this session only.'), t('Learn More'))
+          .then(picked => picked === undefined ? undefined
+            : vscode.env.openExternal(vscode.Uri.parse('https://code.visualstudio.com/docs/configure/settings-sync#_troubleshooting-keychain-issues')));
+      },
+    });
+  }
+  private makeDocuments(): Documents {
+    return new Documents({
+      accounts: this.accounts, places: createPlaces(this.context.workspaceState),
+      refused: (uri, account, error) => this.problems.tell(t('Save'), error, { on: labelOfDocument(uri), account, write: true }),
+      saved: (place, answer) => this.saved(place, answer),
+      overwrite: async (uri, fields) => {
+        const compare = t('Compare'), button = t('Overwrite');
+        const picked = await window.showWarningMessage(
+          t('Overwrite what someone else changed in {0}?', labelOfDocument(uri)),
+          { modal: true, detail: fields.map(({ label, theirs, ours }) => t('{0}: {1} on the server, {2} here.', label, theirs, ours)).join('\n') },
+          compare, button,
+        );
+        if (picked === compare) void vscode.commands.executeCommand('mailroom.compareServer', uri);
+        return picked === button;
+      },
+    });
+  }
+  private makeScripts(): Scripts {
+    const { model } = this;
+    return createScripts({
+      accounts: this.accounts, placeOf: uri => this.documents.placeOf(uri),
+      refused: (uri, account, error) => this.problems.tell(t('Save'), error, { on: nameOf(uri), account, write: true }),
+      saved: ({ account, resource }) => {
+        for (const one of model.branches()) if (one.rows && one.account.id === account && one.branch.resource === resource) void model.refresh(one);
+      },
+    });
+  }
+  private makeReader(): ReturnType<typeof createReader> {
+    return createReader({
+      extension: this.extension, accounts: this.accounts, operator: this.operator, showJson: this.showJson, showText: this.showText,
+      compose: (target, operation, all) => this.compose(target, operation, undefined, all),
+      beside(target, way) {
+        const { node } = target, rows = node?.parent?.kind === 'branch' ? node.parent.rows : undefined;
+        const at = rows?.findIndex(({ id }) => id === node?.id) ?? -1, other = at < 0 ? undefined : rows![at + (way === 'next' ? 1 : -1)];
+        return other && targetOf(other);
+      },
+    });
+  }
+
+  private snapshot(): StoredAccount[] { return structuredClone([...this.accounts.all()]); }
+  /** Draws what became of the accounts in another window. */
+  private drawOthers(): void {
+    const before = this.drawn;
+    if (before === undefined || isDeepStrictEqual(before, this.accounts.all())) return;
+    const drawn = this.drawn = this.snapshot();
+    this.tree.fire(undefined);
+    this.counted();
     for (const now of drawn) {
       const old = before.find(({ id }) => id === now.id);
-      if (old && !isDeepStrictEqual({ ...old, name: '' }, { ...now, name: '' })) void model.renew(now.id, true);
+      if (old && !isDeepStrictEqual({ ...old, name: '' }, { ...now, name: '' })) void this.model.renew(now.id, true);
     }
-  }));
-  own(onProxySettings(() => accounts.renewNetwork()));
-  const model = createModel({
-    accounts: () => accounts.list(), open: (id, signal) => accounts.open(id, signal),
-    changed: node => { tree.fire(node); counted(); },
-    loaded: () => { counted(); live.sync(); },
-  });
-  const live = own(createLive({ accounts, model, failed: (account, error) => log.warn(`${account}: news are not heard for now`, String(error)) }));
-  const localMail = own(createLocalMail({
-    accounts, folder: vscode.Uri.joinPath(context.globalStorageUri, 'localMail').fsPath, state: context.workspaceState, log,
-  }));
-  const tree = own(createTree({ model, icon, stateOf: id => accounts.stateOf(id), shown: () => { drawn = snapshot(); accounts.warm(); localMail.resume(); } }));
-  const attention = own(createAttention(model));
-  const view = own(vscode.window.createTreeView<Node>('mailroom.accounts', {
-    treeDataProvider: tree.provider, canSelectMany: true, showCollapseAll: true, dragAndDropController: createDrag(() => operator),
-  }));
-  const attentionView = own(vscode.window.createTreeView('mailroom.attention', { treeDataProvider: attention.provider, canSelectMany: true }));
-  let selection: readonly Node[] = [];
+  }
+  private watchViews(): void {
+    const { view, attentionView, live } = this;
+    const selected = (event: vscode.TreeViewSelectionChangeEvent<Node>) => { this.selection = event.selection; this.offer(); };
+    this.own(view.onDidChangeSelection(selected));
+    this.own(attentionView.onDidChangeSelection(selected));
+    this.own(view.onDidChangeVisibility(({ visible }) => live.seen(visible)));
+    this.own(view.onDidExpandElement(({ element }) => live.opened(element)));
+    this.own(view.onDidCollapseElement(({ element }) => live.closed(element)));
+    live.seen(view.visible);
+    this.own(vscode.window.registerFileDecorationProvider(stateDecorations()));
+  }
   /** The palette offers what the selected row's menu does. */
-  const offered = () => void vscode.commands.executeCommand('setContext', 'mailroom.row', selection[0] ? contextOf(selection[0]) : '');
-  const selected = (event: vscode.TreeViewSelectionChangeEvent<Node>) => { selection = event.selection; offered(); };
-  own(view.onDidChangeSelection(selected));
-  own(attentionView.onDidChangeSelection(selected));
-  own(view.onDidChangeVisibility(({ visible }) => live.seen(visible)));
-  own(view.onDidExpandElement(({ element }) => live.opened(element)));
-  own(view.onDidCollapseElement(({ element }) => live.closed(element)));
-  live.seen(view.visible);
-  own(vscode.window.registerFileDecorationProvider(stateDecorations()));
-
+  private offer(): void { void vscode.commands.executeCommand('setContext', 'mailroom.row', this.selection[0] ? contextOf(this.selection[0]) : ''); }
   /**
    * Draws the row of an account anew, a moment after nothing below it is being read any more: with it VS Code asks for all that is open below,
    * and older versions lose what was still on its way.
    */
-  const redraw = (id: string): void => {
-    clearTimeout(redrawing.get(id));
-    redrawing.set(id, setTimeout(() => {
-      const root = model.find(id);
-      if (root && model.branches().some(one => one.account.id === id && one.loading !== undefined)) redraw(id); else if (root) tree.fire(root);
+  private redraw(id: string): void {
+    clearTimeout(this.redrawing.get(id));
+    this.redrawing.set(id, setTimeout(() => {
+      const root = this.model.find(id);
+      if (root && this.model.branches().some(one => one.account.id === id && one.loading !== undefined)) this.redraw(id);
+      else if (root) this.tree.fire(root);
     }, CALM));
-  };
-  const redrawing = new Map<string, NodeJS.Timeout>();
-  own({ dispose: () => { for (const one of redrawing.values()) clearTimeout(one); } });
-
-  /** The badge counts only what needs the user. */
-  let timer: NodeJS.Timeout | undefined;
-  const counted = () => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
+  }
+  /** Shows in a moment how many mailboxes need attention: the badge counts only what needs the user. */
+  private counted(): void {
+    const { attention, attentionView, model, view } = this;
+    this.counting ??= setTimeout(() => {
+      this.counting = undefined;
       const count = attention.rows().length;
       attentionView.badge = count
         ? { value: count, tooltip: count === 1 ? t('One mailbox needs attention') : t('{0} mailboxes need attention', count) }
@@ -149,118 +278,87 @@ export function activate(context: vscode.ExtensionContext): void {
       attention.fire();
       const filtered = [...new Set(model.branches().filter(one => one.filter).map(({ label }) => label))];
       view.message = filtered.length ? t('Filtered: {0}', filtered.join(', ')) : undefined;
-      offered();
-    }, 100);
-  };
-  own({ dispose: () => clearTimeout(timer) });
+      this.offer();
+    }, TOGETHER);
+  }
 
-  const readOnly = own(createReadOnly());
-  const showJson = (label: string, value: unknown) =>
-    readOnly.show(`${label}.json`, 'json', async () => `${JSON.stringify(value, (_, one: unknown) => typeof one === 'function' ? undefined : one, 2)}\n`);
-  const documents = own(new Documents({
-    accounts, places: createPlaces(context.workspaceState),
-    refused: (uri, account, error) => problems.tell(t('Save'), error, { on: labelOfDocument(uri), account, write: true }),
-    saved: (place, answer) => {
-      reached('saved');
-      const node = model.loaded()
-        .filter(one => one.account.id === place.account && one.resource === place.resource && idOfItem(one.item) === place.refs[place.resource]);
-      for (const one of node) {
-        if (typeof answer !== 'object' || answer === null) continue;
-        const item = answer as Record<string, unknown>;
-        if (idOfItem(item) !== idOfItem(one.item)) continue;
-        // A receipt names the object and says nothing of it.
-        if (labelOf(one.resource, item) === idOfItem(item) && one.parent?.kind === 'branch') void model.refresh(one.parent); else model.update(one, item);
-      }
-    },
-    overwrite: async (uri, fields) => {
-      const compare = t('Compare'), button = t('Overwrite');
-      const picked = await window.showWarningMessage(
-        t('Overwrite what someone else changed in {0}?', labelOfDocument(uri)),
-        { modal: true, detail: fields.map(({ label, theirs, ours }) => t('{0}: {1} on the server, {2} here.', label, theirs, ours)).join('\n') },
-        compare, button,
-      );
-      if (picked === compare) void vscode.commands.executeCommand('mailroom.compareServer', uri);
-      return picked === button;
-    },
-  }));
-  own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
-  const scripts = own(createScripts({
-    accounts, placeOf: uri => documents.placeOf(uri),
-    refused: (uri, account, error) => problems.tell(t('Save'), error, { on: nameOf(uri), account, write: true }),
-    saved: ({ account, resource }) => {
-      for (const one of model.branches()) if (one.rows && one.account.id === account && one.branch.resource === resource) void model.refresh(one);
-    },
-  }));
-  own(vscode.workspace.registerFileSystemProvider(SCRIPTS, scripts.provider, { isCaseSensitive: true }));
-  own(vscode.workspace.registerTextDocumentContentProvider(ON_SERVER, { provideTextDocumentContent: uri => scripts.serverText(uri) }));
-  own(registerJsonHelp(documents));
-  own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
-
-  /** Ticks a step of the walkthrough off. */
-  const reached = (step: 'added' | 'saved' | 'listed' | 'sent') => void vscode.commands.executeCommand('setContext', `mailroom.${step}`, true);
-
-  const done = (name: string, written: readonly Written[]) => {
-    for (const { target } of written) { log.info(`${target.account.name}: ${name} done`); reader.done(target); }
-    const changed = written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read');
-    for (const { target } of changed) void documents.acted(target, splitName(name)[0] === target.resource && removes(target.account.provider, name));
-    for (const id of new Set(changed.map(({ target }) => target.account.id))) void scripts.renew(id);
-    void settle(model, name, changed);
-  };
-  const operator = createOperator({ extension, accounts, problems, showJson, done });
-  const compose = createComposer({ extension, accounts, operator, state: context.globalState, log, sent: () => reached('sent') });
-  const reader = createReader({
-    extension, accounts, operator, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
-    compose: (target, operation, all) => compose(target, operation, undefined, all),
-    beside(target, way) {
-      const { node } = target, rows = node?.parent?.kind === 'branch' ? node.parent.rows : undefined, at = rows?.findIndex(({ id }) => id === node?.id) ?? -1;
-      const other = at < 0 ? undefined : rows![at + (way === 'next' ? 1 : -1)];
-      return other && targetOf(other);
-    },
-  }), { read } = reader;
-  const editLists = createListsEditor({ extension, accounts, operator, changed: (target, resource) => {
+  /** An object was saved: its rows show it. */
+  private saved(place: Place, answer: unknown): void {
+    const { model } = this;
+    reached('saved');
+    if (typeof answer !== 'object' || answer === null) return;
+    const item = answer as Record<string, unknown>;
+    for (const one of model.loaded()) {
+      if (one.account.id !== place.account || one.resource !== place.resource || idOfItem(one.item) !== place.refs[place.resource]) continue;
+      if (idOfItem(item) !== idOfItem(one.item)) continue;
+      // A receipt names the object and says nothing of it.
+      if (labelOf(one.resource, item) === idOfItem(item) && one.parent?.kind === 'branch') void model.refresh(one.parent); else model.update(one, item);
+    }
+  }
+  /** Entries of lists were changed: those of the target, or with a resource all of its kind in the account. */
+  private listed(target: Target, resource?: string): void {
     reached('listed');
-    for (const branch of model.branches()) {
+    for (const branch of this.model.branches()) {
       if (branch.rows && branch.account.id === target.account.id
           && (resource ? branch.branch.resource === resource : target.node && branch.id.startsWith(`${target.node.id}/`))) {
-        void model.refresh(branch);
+        void this.model.refresh(branch);
       }
     }
-  } });
-  own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
-    extension, accounts, documents,
-    act: async (uri, action) => { await vscode.commands.executeCommand('mailroom.documentAction', uri, action); },
-    pick: async (one, field, values) => {
-      const account = accounts.list().find(({ id }) => id === one.place.account);
-      return account
-        ? operator.pickFor({ account, resource: one.place.resource, binding: one.binding, label: '' }, one.editing.fields[field]!, values)
-        : undefined;
-    },
-  }), { supportsMultipleEditorsPerDocument: true }));
-  own(vscode.window.registerCustomEditorProvider('mailroom.eml', createEmlEditor({
-    extension, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
-  }), { webviewOptions: { enableFindWidget: true } }));
-  own(vscode.window.registerUriHandler(uriHandler));
+  }
+  /** An operation was done: what it changed is shown. */
+  private done(name: string, written: readonly Written[]): void {
+    for (const { target } of written) { this.log.info(`${target.account.name}: ${name} done`); this.reader.done(target); }
+    const changed = written.filter(({ target }) => operationOf(target.account.provider, name)?.effect !== 'read');
+    for (const { target } of changed) {
+      void this.documents.acted(target, splitName(name)[0] === target.resource && removes(target.account.provider, name));
+    }
+    for (const id of new Set(changed.map(({ target }) => target.account.id))) void this.scripts.renew(id);
+    void settle(this.model, name, changed);
+  }
 
-  own({ dispose: () => void stopSandbox() });
-  own(restoreTabs({
-    extension, accounts, read, editLists, compose, requests: back => openRequests(extension, requests, back),
-    overview: ({ account, resource, binding, label }, back) =>
-      openOverview(extension, accounts, account, resource ? { within: binding, resource, label } : undefined, back),
-  }));
-  const showLocalMail = async (): Promise<void> => {
+  private registerContents(): void {
+    const { documents, scripts } = this;
+    this.own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
+    this.own(vscode.workspace.registerFileSystemProvider(SCRIPTS, scripts.provider, { isCaseSensitive: true }));
+    this.own(vscode.workspace.registerTextDocumentContentProvider(ON_SERVER, { provideTextDocumentContent: uri => scripts.serverText(uri) }));
+    this.own(registerJsonHelp(documents));
+    this.own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
+  }
+  private registerEditors(): void {
+    const { extension, accounts, documents, operator, showJson, showText } = this;
+    this.own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
+      extension, accounts, documents,
+      act: async (uri, action) => { await vscode.commands.executeCommand('mailroom.documentAction', uri, action); },
+      pick: async (one, field, values) => {
+        const account = accounts.list().find(({ id }) => id === one.place.account);
+        return account
+          ? operator.pickFor({ account, resource: one.place.resource, binding: one.binding, label: '' }, one.editing.fields[field]!, values)
+          : undefined;
+      },
+    }), { supportsMultipleEditorsPerDocument: true }));
+    this.own(vscode.window.registerCustomEditorProvider('mailroom.eml', createEmlEditor({ extension, showJson, showText }),
+      { webviewOptions: { enableFindWidget: true } }));
+  }
+  private registerCommands(): void {
+    const { context, log, problems, accounts, model, tree, attention, operator, documents, localMail, compose, editLists } = this;
+    const { showJson, showText, extension } = this;
+    registerCommands({
+      context, log, problems, accounts, model, tree, attention, operator, documents, localMail, compose, read: this.reader.read, editLists, showJson,
+      selection: () => this.selection, inAccounts: () => this.view.selection, showRequests: () => openRequests(extension, this.requests),
+      showLocalMail: () => this.showLocalMail(),
+      preview: file => previewMail({
+        extension, showJson, showText,
+        async deliver(message) {
+          await localMail.begin();
+          await (await accounts.open(LOCAL_MAIL)).call('message.send', { from: 'preview@example.com', to: ['inbox@example.com'], saveToSent: 'no', ...message });
+        },
+      }, file),
+    });
+  }
+  private async showLocalMail(): Promise<void> {
+    const { model } = this;
     const root = (await model.children()).find(({ id }) => id === LOCAL_MAIL);
     const list = root && (await model.children(root)).find(one => one.kind === 'branch' && isMessage(one.branch.resource));
-    if (list) await view.reveal(list, { expand: true, select: false });
-  };
-  registerCommands({
-    context, log, problems, accounts, model, tree, attention, operator, documents, localMail, compose, read, editLists, showJson,
-    selection: () => selection, inAccounts: () => view.selection, showRequests: () => openRequests(extension, requests), showLocalMail,
-    preview: file => previewMail({
-      extension, showJson, showText: (name, language, text) => readOnly.show(name, language, text),
-      async deliver(message) {
-        await localMail.begin();
-        await (await accounts.open(LOCAL_MAIL)).call('message.send', { from: 'preview@example.com', to: ['inbox@example.com'], saveToSent: 'no', ...message });
-      },
-    }, file),
-  });
+    if (list) await this.view.reveal(list, { expand: true, select: false });
+  }
 }

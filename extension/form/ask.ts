@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import * as vscode from 'vscode';
-import { fileOf, type Fields, type FileValue } from '../../shared/index.js';
+import { fileOf, type Field, type Fields, type FileValue } from '../../shared/index.js';
 import { check, isSecretField } from '../fields/values.js';
 import { userFolder } from '../host/fileNames.js';
 import { t } from '../host/text.js';
-import type { FormIssue, Group, Kept, Picked, Values } from '../webview/messages.js';
+import type { Ask, FormIssue, FormModel, Group, Kept, Picked, Values } from '../webview/messages.js';
 import { closePanel, openPanel, type Back } from '../webview/panel.js';
 import { render } from './render.js';
 
@@ -34,78 +34,127 @@ interface AskFormOptions {
 let lastFolder: vscode.Uri | undefined;
 
 /** A form in a panel of its own, for what is asked at once and sent with a button. Only host and vendor see what is typed; nothing is stored here. */
-export function openForm(options: AskFormOptions): void {
-  const files = new Map<string, Chosen[]>();
-  // A hidden page is thrown away and built anew: what was typed is kept here, but for secrets, which go one way only.
-  const lost: string[] = [], picked: Picked[] = [];
-  let now: Values = { ...options.values }, attaching: Promise<void> | undefined, submitting: Promise<void> | undefined;
-  const attach = async (): Promise<void> => {
-    for (const [field, list] of Object.entries(options.attached ?? {})) {
-      if (!Object.hasOwn(options.fields, field)) continue;
-      const found = await Promise.all(list.map(async uri => {
-        try { return await chosenAt(vscode.Uri.parse(uri, true)); } catch { lost.push(uri.split('/').at(-1) ?? uri); return undefined; }
-      }));
-      files.set(field, found.filter(one => one !== undefined));
-    }
-  };
-  const drafted = () => options.draft?.(now, Object.fromEntries([...files].map(([field, list]) => [field, list.map(({ uri }) => uri)])));
-  const pickable = options.pickable ?? (() => false);
-  const groups = render(options.fields, { pickable, ...(options.general ? { general: options.general } : {}) });
-  const made = openPanel({
-    page: 'form', type: options.type ?? 'mailroom.ask', ...(options.keep ? { keep: options.keep } : {}), ...options.back,
-    extension: options.extension, identity: options.identity, title: options.title, icon: options.icon ?? 'edit',
-    ready: async () => { await (attaching ??= attach()); made?.connected.post({ type: 'form', form: {
+export function openForm(options: AskFormOptions): void { new AskForm(options).open(); }
+
+class AskForm {
+  private readonly options: AskFormOptions;
+  private readonly files = new Map<string, Chosen[]>();
+  /** Files of the draft that are no longer there, by their names. */
+  private readonly lost: string[] = [];
+  private readonly picked: Picked[] = [];
+  /** A hidden page is thrown away and built anew: what was typed is kept here, but for secrets, which go one way only. */
+  private now: Values;
+  private attaching: Promise<void> | undefined;
+  private submitting: Promise<void> | undefined;
+  private made: ReturnType<typeof openPanel>;
+
+  constructor(options: AskFormOptions) {
+    this.options = options;
+    this.now = { ...options.values };
+  }
+
+  open(): void {
+    const { options } = this;
+    this.made = openPanel({
+      page: 'form', type: options.type ?? 'mailroom.ask', ...(options.keep ? { keep: options.keep } : {}), ...options.back,
+      extension: options.extension, identity: options.identity, title: options.title, icon: options.icon ?? 'edit',
+      ready: async () => {
+        await (this.attaching ??= this.attach());
+        this.made?.connected.post({ type: 'form', form: this.model() });
+      },
+      answer: ask => this.answer(ask),
+    });
+  }
+  private model(): FormModel {
+    const { options, lost, now, picked } = this;
+    const groups = render(options.fields, { pickable: options.pickable ?? (() => false), ...(options.general ? { general: options.general } : {}) });
+    return {
       mode: 'ask', title: options.title, ...(options.subtitle ? { subtitle: options.subtitle } : {}),
       ...(options.notice || lost.length
         ? { notice: [options.notice, lost.length ? t('Removed from the draft because they no longer exist: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') }
         : {}),
-      groups: options.groups?.(groups) ?? groups, values: { ...now, ...names() }, issues: options.issues ?? [], picked,
+      groups: options.groups?.(groups) ?? groups, values: { ...now, ...this.names() }, issues: options.issues ?? [], picked,
       submit: options.submit,
       actions: [...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []), ...(options.actions ?? []).map(({ id, label }) => ({ id, label }))],
-    } }); },
-    async answer(ask) {
-      switch (ask.do) {
-        // A page that was built anew meanwhile knows nothing of what it sent before: it hears how that ended.
-        case 'submit': return submitting ??= submit(ask.values).finally(() => { submitting = undefined; });
-        case 'cancel': closePanel(options.identity); return undefined;
-        case 'check': return ask.fields.filter(name => own(name) && !fileField(name)).flatMap(field => {
-          const message = check(options.fields, field, ask.values[field] ?? undefined);
-          return message === undefined ? [] : [{ field, message }];
-        });
-        case 'draft': now = { ...now, ...open(ask.values) }; drafted(); return undefined;
-        case 'pick': {
-          const one = await options.pick?.(ask.field, ask.values);
-          if (one) picked.push(one);
-          return one;
-        }
-        case 'action': await options.actions?.find(({ id }) => id === ask.action)?.run({}); return undefined;
-        case 'files': {
-          const field = fileField(ask.field), many = field?.type === 'list';
-          if (!field) return undefined;
-          const selected = await vscode.window.showOpenDialog({ canSelectMany: many, title: field.label, openLabel: t('Attach'), defaultUri: lastFolder ?? userFolder() });
-          if (selected?.[0]) lastFolder = vscode.Uri.joinPath(selected[0], '..');
-          const chosen = await Promise.all((selected ?? []).map(chosenAt));
-          files.set(ask.field, many ? [...files.get(ask.field) ?? [], ...chosen] : chosen.length ? chosen : files.get(ask.field) ?? []);
-          drafted();
-          return names()[ask.field] ?? [];
-        }
-        case 'unfile': if (!fileField(ask.field)) return undefined; files.set(ask.field, (files.get(ask.field) ?? []).filter((_, i) => i !== ask.index)); drafted(); return names()[ask.field] ?? [];
-        default: return undefined;
+    };
+  }
+  private async answer(ask: Ask): Promise<unknown> {
+    const { options } = this;
+    switch (ask.do) {
+      // A page that was built anew meanwhile knows nothing of what it sent before: it hears how that ended.
+      case 'submit': return this.submitting ??= this.submit(ask.values).finally(() => { this.submitting = undefined; });
+      case 'cancel': closePanel(options.identity); return undefined;
+      case 'check': return this.check(ask.fields, ask.values);
+      case 'draft': this.now = { ...this.now, ...this.withoutSecrets(ask.values) }; this.drafted(); return undefined;
+      case 'pick': {
+        const one = await options.pick?.(ask.field, ask.values);
+        if (one) this.picked.push(one);
+        return one;
       }
-    },
-  });
-  const own = (name: string) => Object.hasOwn(options.fields, name) ? options.fields[name] : undefined;
-  const fileField = (name: string) => { const field = own(name); return field?.type === 'file' || (field?.type === 'list' && field.of.type === 'file') ? field : undefined; };
+      case 'action': await options.actions?.find(({ id }) => id === ask.action)?.run({}); return undefined;
+      case 'files': return this.chooseFiles(ask.field);
+      case 'unfile': return this.removeFile(ask.field, ask.index);
+      default: return undefined;
+    }
+  }
+  private check(fields: readonly string[], values: Values): FormIssue[] {
+    return fields.filter(name => this.own(name) && !this.fileField(name)).flatMap(field => {
+      const message = check(this.options.fields, field, values[field] ?? undefined);
+      return message === undefined ? [] : [{ field, message }];
+    });
+  }
+  private async submit(values: Values): Promise<void> { if (await this.options.run(this.filled(values))) closePanel(this.options.identity); }
+
+  private async attach(): Promise<void> {
+    for (const [field, list] of Object.entries(this.options.attached ?? {})) {
+      if (!Object.hasOwn(this.options.fields, field)) continue;
+      const found = await Promise.all(list.map(async uri => {
+        try { return await chosenAt(vscode.Uri.parse(uri, true)); } catch { this.lost.push(uri.split('/').at(-1) ?? uri); return undefined; }
+      }));
+      this.files.set(field, found.filter(one => one !== undefined));
+    }
+  }
+  private async chooseFiles(name: string): Promise<unknown> {
+    const { files } = this, field = this.fileField(name), many = field?.type === 'list';
+    if (!field) return undefined;
+    const selected = await vscode.window.showOpenDialog({
+      canSelectMany: many, title: field.label, openLabel: t('Attach'), defaultUri: lastFolder ?? userFolder(),
+    });
+    if (selected?.[0]) lastFolder = vscode.Uri.joinPath(selected[0], '..');
+    const chosen = await Promise.all((selected ?? []).map(chosenAt));
+    files.set(name, many ? [...files.get(name) ?? [], ...chosen] : chosen.length ? chosen : files.get(name) ?? []);
+    this.drafted();
+    return this.names()[name] ?? [];
+  }
+  private removeFile(name: string, index: number): unknown {
+    if (!this.fileField(name)) return undefined;
+    this.files.set(name, (this.files.get(name) ?? []).filter((_, i) => i !== index));
+    this.drafted();
+    return this.names()[name] ?? [];
+  }
+  private drafted(): void {
+    this.options.draft?.(this.now, Object.fromEntries([...this.files].map(([field, list]) => [field, list.map(({ uri }) => uri)])));
+  }
+
+  private own(name: string): Field | undefined { return Object.hasOwn(this.options.fields, name) ? this.options.fields[name] : undefined; }
+  private fileField(name: string): Field | undefined {
+    const field = this.own(name);
+    return field?.type === 'file' || (field?.type === 'list' && field.of.type === 'file') ? field : undefined;
+  }
   /** What may be written down: the values of fields, but for secrets. */
-  const open = (values: Values): Values => Object.fromEntries(Object.entries(values)
-    .filter(([name]) => own(name) && !fileField(name) && !isSecretField(options.fields, name)));
-  async function submit(values: Values): Promise<void> { if (await options.run(filled(values))) closePanel(options.identity); }
-  const names = (): Values => Object.fromEntries([...files].map(([field, list]) =>
-    [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
-  function filled(values: Values): Values {
+  private withoutSecrets(values: Values): Values {
+    return Object.fromEntries(Object.entries(values)
+      .filter(([name]) => this.own(name) && !this.fileField(name) && !isSecretField(this.options.fields, name)));
+  }
+  private names(): Values {
+    return Object.fromEntries([...this.files].map(([field, list]) =>
+      [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
+  }
+  private filled(values: Values): Values {
+    const { options: { fields }, files } = this;
     const out: Values = Object.fromEntries(Object.entries(values)
-      .filter(([name, value]) => value !== null && value !== undefined && Object.hasOwn(options.fields, name)));
-    for (const [name, list] of files) if (list.length) out[name] = options.fields[name]?.type === 'list' ? list.map(({ file }) => file) : list[0]!.file;
+      .filter(([name, value]) => value !== null && value !== undefined && Object.hasOwn(fields, name)));
+    for (const [name, list] of files) if (list.length) out[name] = fields[name]?.type === 'list' ? list.map(({ file }) => file) : list[0]!.file;
     return out;
   }
 }

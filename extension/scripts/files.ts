@@ -25,8 +25,6 @@ interface Options {
   /** Told why a save by hand was refused: VS Code would name the address of the file. */
   refused(uri: vscode.Uri, account: string | undefined, error: unknown): void;
 }
-export type Scripts = ReturnType<typeof createScripts>;
-
 /** A pause in typing after which a text that was refused is checked again, in milliseconds. */
 const PAUSE = 1_000;
 /** What was read is not asked for again for so long, in milliseconds: to open a file, VS Code reads it thrice. */
@@ -36,140 +34,158 @@ const FRESH = 10_000;
 const forVsCode = (error: unknown): Error => Object.assign(new Error(withoutMarkup((error as Error).message)), { name: '' });
 const opened = (uri: vscode.Uri) => vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
 
-export function createScripts({ accounts, placeOf, saved, refused }: Options) {
-  const loaded = new Map<string, Loaded>(), changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
-  const diagnostics = vscode.languages.createDiagnosticCollection('mailroom-scripts');
+export const createScripts = (options: Options): Scripts => new Scripts(options);
+
+export class Scripts {
+  readonly provider: vscode.FileSystemProvider;
+  private readonly options: Options;
+  private readonly loaded = new Map<string, Loaded>();
+  private readonly changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
+  private readonly diagnostics = vscode.languages.createDiagnosticCollection('mailroom-scripts');
   /** Why the save under way was begun, and the version in which a document stays unsaved after a save that was refused. */
-  const reasons = new Map<string, vscode.TextDocumentSaveReason>(), kept = new Map<string, number>(), pauses = new Map<string, NodeJS.Timeout>();
-  const listening = [
-    vscode.workspace.onDidCloseTextDocument(({ uri }) => {
-      if (!isScript(uri)) return;
-      for (const one of [loaded, reasons, kept]) one.delete(uri.toString());
-      diagnostics.delete(uri);
-    }),
-    vscode.workspace.onWillSaveTextDocument(({ document: { uri }, reason }) => { if (isScript(uri)) reasons.set(uri.toString(), reason); }),
-    vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => { if (isScript(document.uri) && contentChanges.length) checkSoon(document); }),
-  ];
-  /** Whether there is something to save in a document: the host of extensions takes one for saved whose save was refused. */
-  const unsaved = (document: vscode.TextDocument): boolean => document.isDirty || kept.get(document.uri.toString()) === document.version;
-  /** What was marked is looked at again while it is corrected. */
-  function checkSoon(document: vscode.TextDocument): void {
-    const key = document.uri.toString();
-    clearTimeout(pauses.get(key));
-    if (!diagnostics.has(document.uri)) return;
-    pauses.set(key, setTimeout(() => {
-      pauses.delete(key);
-      check(document.uri, document.getText()).catch((error: unknown) => explain(document.uri.path, error));
-    }, PAUSE).unref());
+  private readonly reasons = new Map<string, vscode.TextDocumentSaveReason>();
+  private readonly kept = new Map<string, number>();
+  private readonly pauses = new Map<string, NodeJS.Timeout>();
+  private readonly listening: vscode.Disposable[];
+
+  constructor(options: Options) {
+    this.options = options;
+    this.provider = this.fileSystem();
+    this.listening = [
+      vscode.workspace.onDidCloseTextDocument(({ uri }) => {
+        if (!isScript(uri)) return;
+        for (const one of [this.loaded, this.reasons, this.kept]) one.delete(uri.toString());
+        this.diagnostics.delete(uri);
+      }),
+      vscode.workspace.onWillSaveTextDocument(({ document: { uri }, reason }) => { if (isScript(uri)) this.reasons.set(uri.toString(), reason); }),
+      vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+        if (isScript(document.uri) && contentChanges.length) this.checkSoon(document);
+      }),
+    ];
   }
 
+  /** The text as the provider has it now, for the comparison. */
+  serverText(uri: vscode.Uri): Promise<string> { return this.read(uri); }
+  /** Reads the open scripts of an account again: something may have changed them. Text with changes of the user's is left alone. */
+  async renew(account: string): Promise<void> {
+    for (const [key, one] of this.loaded) {
+      const document = vscode.workspace.textDocuments.find(({ uri }) => uri.toString() === key);
+      if (!document || this.unsaved(document) || this.options.placeOf(document.uri)?.account !== account) continue;
+      const now = await this.read(document.uri).catch(() => undefined);
+      if (now === undefined || now === one.text) continue;
+      one.text = now;
+      tick(one);
+      this.changes.fire([{ type: vscode.FileChangeType.Changed, uri: document.uri }]);
+    }
+  }
+  dispose(): void {
+    for (const one of this.pauses.values()) clearTimeout(one);
+    for (const one of [...this.listening, this.changes, this.diagnostics]) one.dispose();
+    this.loaded.clear();
+  }
+
+  private fileSystem(): vscode.FileSystemProvider {
+    const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Add and delete objects in the Mailroom tree.')); };
+    return {
+      onDidChangeFile: this.changes.event, watch: () => new vscode.Disposable(() => {}),
+      stat: async uri => {
+        const { text, mtime } = await this.load(uri);
+        return { type: vscode.FileType.File, ctime: 0, mtime, size: Buffer.byteLength(text) };
+      },
+      readFile: async uri => Buffer.from((await this.load(uri)).text),
+      writeFile: (uri, content) => this.write(uri, Buffer.from(content).toString('utf8')),
+      readDirectory: () => [], createDirectory: fail, delete: fail, rename: fail,
+    };
+  }
   /** What an address stands for, and how its text is called in the table. */
-  function about(uri: vscode.Uri) {
-    const place = placeOf(uri), account = accounts.list().find(({ id }) => id === place?.account);
+  private about(uri: vscode.Uri) {
+    const place = this.options.placeOf(uri), account = this.options.accounts.list().find(({ id }) => id === place?.account);
     if (!place || !account) throw new MailError('unavailable', t('This window does not know what this tab showed. Open it again from the tree.'));
     const source = sourceOf(account.provider, place.resource);
     if (!source) throw new MailError('unsupported', t('{0} cannot change this.', account.provider.name));
     const of = (verb: string) => `${place.resource}.${verb}`, binding = { refs: place.refs, choices: place.choices ?? {} };
     return { place, account, source, of, input: (verb: string) => inputFrom(account.provider, of(verb), binding) };
   }
-  async function read(uri: vscode.Uri): Promise<string> {
-    const { place, source, of, input } = about(uri), client = await accounts.open(place.account);
+  /** Whether there is something to save in a document: the host of extensions takes one for saved whose save was refused. */
+  private unsaved(document: vscode.TextDocument): boolean { return document.isDirty || this.kept.get(document.uri.toString()) === document.version; }
+
+  private async read(uri: vscode.Uri): Promise<string> {
+    const { place, source, of, input } = this.about(uri), client = await this.options.accounts.open(place.account);
     const item = await client.call(of('get'), input('get')) as Values;
     return typeof item[source.field] === 'string' ? item[source.field] as string : '';
   }
-  async function load(uri: vscode.Uri): Promise<Loaded> {
-    const key = uri.toString(), there = loaded.get(key);
+  private async load(uri: vscode.Uri): Promise<Loaded> {
+    const key = uri.toString(), there = this.loaded.get(key);
     if (there && (opened(uri) || Date.now() - there.at < FRESH)) return there;
     try {
-      const one = { text: await read(uri), mtime: there?.mtime ?? 1, at: Date.now() };
-      loaded.set(key, one);
+      const one = { text: await this.read(uri), mtime: there?.mtime ?? 1, at: Date.now() };
+      this.loaded.set(key, one);
       return one;
     } catch (error) { explain(uri.path, error); throw forVsCode(error); }
   }
-  const tick = (one: Loaded) => { one.mtime = Math.max(one.mtime + 1, Date.now()); };
 
+  /** What was marked is looked at again while it is corrected. */
+  private checkSoon(document: vscode.TextDocument): void {
+    const key = document.uri.toString();
+    clearTimeout(this.pauses.get(key));
+    if (!this.diagnostics.has(document.uri)) return;
+    this.pauses.set(key, setTimeout(() => {
+      this.pauses.delete(key);
+      this.check(document.uri, document.getText()).catch((error: unknown) => explain(document.uri.path, error));
+    }, PAUSE).unref());
+  }
   /** Has the provider look at a text. Throws `invalid_input` where it would not take it; every line it names is marked. */
-  async function check(uri: vscode.Uri, text: string): Promise<void> {
-    const { place, account, source, of } = about(uri);
+  private async check(uri: vscode.Uri, text: string): Promise<void> {
+    const { place, account, source, of } = this.about(uri);
     if (!operationOf(account.provider, of('check'))) return;
-    const told = await (await accounts.open(place.account)).call(of('check'), { [source.field]: text }) as { valid: boolean; message?: string };
-    mark(uri, told.message, told.valid, text);
+    const client = await this.options.accounts.open(place.account);
+    const told = await client.call(of('check'), { [source.field]: text }) as { valid: boolean; message?: string };
+    this.mark(uri, told.message, told.valid, text);
     if (!told.valid) throw new MailError('invalid_input', told.message ?? t('This value is not accepted.'));
   }
-  const mark = (uri: vscode.Uri, words: string | undefined, valid: boolean, text: string): void => {
-    if (words === undefined) diagnostics.delete(uri); else diagnostics.set(uri, marksOf(words, valid, text));
-  };
+  private mark(uri: vscode.Uri, words: string | undefined, valid: boolean, text: string): void {
+    if (words === undefined) this.diagnostics.delete(uri); else this.diagnostics.set(uri, marksOf(words, valid, text));
+  }
 
+  private async write(uri: vscode.Uri, text: string): Promise<void> {
+    const key = uri.toString(), byHand = this.reasons.get(key) === vscode.TextDocumentSaveReason.Manual, one = await this.load(uri);
+    this.reasons.delete(key);
+    clearTimeout(this.pauses.get(key));
+    try {
+      if (text !== one.text) {
+        await this.check(uri, text);
+        await this.put(uri, text, one.text);
+      } else this.diagnostics.delete(uri);
+      one.text = text;
+      tick(one);
+      this.kept.delete(key);
+      this.options.saved(this.about(uri).place);
+    } catch (error) {
+      explain(uri.path, error);
+      const document = opened(uri);
+      if (!byHand || !document || !await keepChanged(document)) throw forVsCode(error);
+      this.kept.set(key, document.version);
+      if (!isCancel(error)) this.options.refused(uri, this.options.placeOf(uri)?.account, error);
+    }
+  }
   /** Stores a text over the one it was made from. Where somebody else changed that meanwhile, the user is asked. */
-  async function put(uri: vscode.Uri, text: string, before: string): Promise<void> {
-    const { place, account, source, of, input } = about(uri), client = await accounts.open(place.account);
+  private async put(uri: vscode.Uri, text: string, before: string): Promise<void> {
+    const { place, account, source, of, input } = this.about(uri), client = await this.options.accounts.open(place.account);
     const guard = operationOf(account.provider, of('put'))!.input.before ? { before } : {};
     try {
       // What names a text to read names it to store as well, where that could be a new name.
       await client.call(of('put'), { ...input('get'), ...input('put'), [source.field]: text, ...guard });
     } catch (error) {
-      if (isMailError(error) && error.code === 'invalid_input') mark(uri, error.details.issues?.[0]?.message ?? error.message, false, text);
+      if (isMailError(error) && error.code === 'invalid_input') this.mark(uri, error.details.issues?.[0]?.message ?? error.message, false, text);
       if (!isMailError(error) || error.code !== 'conflict') throw error;
-      const now = await read(uri), compare = t('Compare'), overwrite = t('Overwrite');
+      const now = await this.read(uri), compare = t('Compare'), overwrite = t('Overwrite');
       const picked = await window.showWarningMessage(t('Overwrite what someone else changed in {0}?', nameOf(uri)), { modal: true }, compare, overwrite);
       if (picked === compare) void vscode.commands.executeCommand('mailroom.compareScript', uri);
       // Who called it off knows why.
       if (picked !== overwrite) throw new vscode.CancellationError();
-      await put(uri, text, now);
+      await this.put(uri, text, now);
     }
   }
-  async function write(uri: vscode.Uri, text: string): Promise<void> {
-    const key = uri.toString(), byHand = reasons.get(key) === vscode.TextDocumentSaveReason.Manual, one = await load(uri);
-    reasons.delete(key);
-    clearTimeout(pauses.get(key));
-    try {
-      if (text !== one.text) {
-        await check(uri, text);
-        await put(uri, text, one.text);
-      } else diagnostics.delete(uri);
-      one.text = text;
-      tick(one);
-      kept.delete(key);
-      saved(about(uri).place);
-    } catch (error) {
-      explain(uri.path, error);
-      const document = opened(uri);
-      if (!byHand || !document || !await keepChanged(document)) throw forVsCode(error);
-      kept.set(key, document.version);
-      if (!isCancel(error)) refused(uri, placeOf(uri)?.account, error);
-    }
-  }
-  const fail = (): never => { throw vscode.FileSystemError.NoPermissions(t('Add and delete objects in the Mailroom tree.')); };
-  const provider: vscode.FileSystemProvider = {
-    onDidChangeFile: changes.event, watch: () => new vscode.Disposable(() => {}),
-    stat: async uri => {
-      const { text, mtime } = await load(uri);
-      return { type: vscode.FileType.File, ctime: 0, mtime, size: Buffer.byteLength(text) };
-    },
-    readFile: async uri => Buffer.from((await load(uri)).text),
-    writeFile: (uri, content) => write(uri, Buffer.from(content).toString('utf8')),
-    readDirectory: () => [], createDirectory: fail, delete: fail, rename: fail,
-  };
-  return {
-    provider,
-    /** The text as the provider has it now, for the comparison. */
-    serverText: (uri: vscode.Uri): Promise<string> => read(uri),
-    /** Reads the open scripts of an account again: something may have changed them. Text with changes of the user's is left alone. */
-    async renew(account: string): Promise<void> {
-      for (const [key, one] of loaded) {
-        const document = vscode.workspace.textDocuments.find(({ uri }) => uri.toString() === key);
-        if (!document || unsaved(document) || placeOf(document.uri)?.account !== account) continue;
-        const now = await read(document.uri).catch(() => undefined);
-        if (now === undefined || now === one.text) continue;
-        one.text = now;
-        tick(one);
-        changes.fire([{ type: vscode.FileChangeType.Changed, uri: document.uri }]);
-      }
-    },
-    dispose() {
-      for (const one of pauses.values()) clearTimeout(one);
-      for (const one of [...listening, changes, diagnostics]) one.dispose();
-      loaded.clear();
-    },
-  };
 }
+
+const tick = (one: Loaded): void => { one.mtime = Math.max(one.mtime + 1, Date.now()); };

@@ -24,7 +24,7 @@ describe('starting the extension', () => {
     const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
     console.log(`      ${(bytes / 1024).toFixed(0)} kB read; processor time: ${loadMs.toFixed(1)} ms to load, ${activateMs.toFixed(1)} ms to activate`);
     assert.deepEqual(files.map(file => file.slice(dist.length + 1).replaceAll('\\', '/')), ['extension/extension.js']);
-    assert.ok(bytes < 200_000, `${bytes} bytes`);
+    assert.ok(bytes < 220_000, `${bytes} bytes`);
     assert.ok(owned > 50);
   });
   it('pages are small: those of native controls, and the form with the widget toolkit', () => {

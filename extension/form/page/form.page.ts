@@ -1,5 +1,5 @@
-import type { FormIssue, FormModel, Picked, Values } from '../../webview/messages.js';
-import { make, toolkitButton, type Made } from '../../webview/page/controls.js';
+import type { FormIssue, FormModel, Group, Picked, Values } from '../../webview/messages.js';
+import { make, toolkitButton, type Around, type Made } from '../../webview/page/controls.js';
 import { announce, ask, errorText, h, main, Refusal, remember, remembered, said, start, w } from '../../webview/page/page.js';
 
 const root = main('form');
@@ -92,66 +92,21 @@ function show(model: FormModel): void {
   const focused = (document.activeElement as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
   form = model;
   base = model.base ?? {};
-  controls = new Map();
   left.clear();
   for (const { id, label } of model.picked ?? []) names.set(id, label);
-  const around = {
-    words: w, changed, keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
-    nameOf: (value: string) => names.get(value),
-    pick: (name: string) => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => {
-      if (value === undefined || value === null) return;
-      const { id, label } = value as Picked;
-      names.set(id, label);
-      controls.get(name)?.set(id);
-      changed(name, controls.get(name)?.get(), true);
-    }).catch(error => announce(errorText(error), true)),
-    files: (name: string) => void ask({ do: 'files', field: name })
-      .then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(error => announce(errorText(error), true)),
-    unfile: (name: string, index: number) => void ask({ do: 'unfile', field: name, index })
-      .then(value => controls.get(name)?.set(value)).catch(error => announce(errorText(error), true)),
-  };
-  const count = model.groups.reduce((sum, group) => sum + (group.folded ? 0 : group.controls.length), 0);
-  const sections = model.groups.map(group => {
-    const made = group.controls.map(control => { const one = make(control, around); controls.set(control.name, one); return one.element; });
-    if (group.folded) {
-      return h('details', {
-        class: 'group', ...((remembered<{ open: string[] }>().open ?? []).includes(group.title ?? '') ? { open: true } : {}),
-        on: { toggle: (event: Event) => {
-          const open = new Set(remembered<{ open: string[] }>().open ?? []);
-          if ((event.currentTarget as HTMLDetailsElement).open) open.add(group.title ?? ''); else open.delete(group.title ?? '');
-          remember({ open: [...open] });
-        } },
-      }, h('summary', {}, group.title ?? w('More')), h('div', { class: 'grid' }, ...made));
-    }
-    return h('section', { class: 'group' }, group.title ? h('h2', {}, group.title) : undefined, h('div', { class: 'grid' }, ...made));
-  });
+  const around = aroundOf(model), made = new Map<string, Made>(), sections = model.groups.map(group => sectionOf(group, around, made));
+  controls = made;
   const nothing = h('p', { class: 'empty', hidden: true }, w('No matching settings'));
+  const count = model.groups.reduce((sum, group) => sum + (group.folded ? 0 : group.controls.length), 0);
   const search = count > 14 ? h('input', {
     type: 'search', class: 'search', placeholder: w('Search settings'), 'aria-label': w('Search settings'),
-    on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value) },
+    on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value, model.groups, sections, nothing) },
   }) : undefined;
-  function narrow(text: string): void {
-    const wanted = text.trim().toLowerCase();
-    let any = false;
-    for (const [i, group] of model.groups.entries()) {
-      let some = false;
-      for (const control of group.controls) {
-        const hit = !wanted || `${control.label} ${control.name} ${control.help ?? ''} ${group.title ?? ''}`.toLowerCase().includes(wanted);
-        controls.get(control.name)!.element.hidden = !hit;
-        some ||= hit;
-      }
-      sections[i]!.hidden = !some;
-      if (wanted && some && sections[i] instanceof HTMLDetailsElement) (sections[i] as HTMLDetailsElement).open = true;
-      any ||= some;
-    }
-    nothing.hidden = any;
-  }
   const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => {
     flush();
     void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true));
   }));
-  let busy = false;
-  const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted()) : undefined;
+  const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted(submit!)) : undefined;
   const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { drafted(); void ask({ do: 'cancel' }); }) : undefined;
   root.replaceChildren(
     h('header', {},
@@ -161,38 +116,89 @@ function show(model: FormModel): void {
     ...(search ? [search] : []),
     h('form', { novalidate: true, on: {
       submit: (event: Event) => event.preventDefault(),
-      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.repeat && submit) void submitted(); },
+      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.repeat && submit) void submitted(submit); },
     } }, ...sections, nothing),
     ...(submit ? [h('footer', {}, submit, cancel, said)] : []),
   );
   fill(model.values, model.issues, model.readonly);
-  async function submitted(): Promise<void> {
-    // The keys reach this with the button disabled, too.
-    if (busy) return;
-    busy = true;
-    const from = document.activeElement;
-    submit!.setAttribute('disabled', '');
-    announce(w('Working…'));
-    issues([]);
-    try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
-      const found = error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }];
-      issues(found);
-      // What is said at its field is read aloud, and needs no box over the form.
-      announce(errorText(error), true, found.every(({ field }) => field !== undefined && controls.has(field)) ? 'aloud' : undefined);
-    } finally {
-      busy = false;
-      submit!.removeAttribute('disabled');
-      // A button that is switched off loses the focus.
-      if (document.activeElement === document.body && from instanceof HTMLElement) from.focus();
+  if (focused) controls.get(focused)?.focus(); else if (model.mode === 'ask') focusFirst(model);
+}
+/** What controls need of this page. */
+function aroundOf(model: FormModel): Around {
+  const failed = (error: unknown) => announce(errorText(error), true);
+  return {
+    words: w, changed, keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
+    nameOf: value => names.get(value),
+    pick: name => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => {
+      if (value === undefined || value === null) return;
+      const { id, label } = value as Picked;
+      names.set(id, label);
+      controls.get(name)?.set(id);
+      changed(name, controls.get(name)?.get(), true);
+    }).catch(failed),
+    files: name => void ask({ do: 'files', field: name }).then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(failed),
+    unfile: (name, index) => void ask({ do: 'unfile', field: name, index }).then(value => controls.get(name)?.set(value)).catch(failed),
+  };
+}
+/** A group of controls; a folded one stays open where the user opened it. */
+function sectionOf(group: Group, around: Around, made: Map<string, Made>): HTMLElement {
+  const elements = group.controls.map(control => { const one = make(control, around); made.set(control.name, one); return one.element; });
+  const grid = h('div', { class: 'grid' }, ...elements), title = group.title ?? '';
+  if (!group.folded) return h('section', { class: 'group' }, title ? h('h2', {}, title) : undefined, grid);
+  const opened = () => remembered<{ open: string[] }>().open ?? [];
+  return h('details', {
+    class: 'group', ...(opened().includes(title) ? { open: true } : {}),
+    on: { toggle: (event: Event) => {
+      const open = new Set(opened());
+      if ((event.currentTarget as HTMLDetailsElement).open) open.add(title); else open.delete(title);
+      remember({ open: [...open] });
+    } },
+  }, h('summary', {}, group.title ?? w('More')), grid);
+}
+/** Shows only what has a text in its names or help. */
+function narrow(text: string, groups: readonly Group[], sections: readonly HTMLElement[], nothing: HTMLElement): void {
+  const wanted = text.trim().toLowerCase();
+  let any = false;
+  for (const [i, group] of groups.entries()) {
+    let some = false;
+    for (const control of group.controls) {
+      const hit = !wanted || `${control.label} ${control.name} ${control.help ?? ''} ${group.title ?? ''}`.toLowerCase().includes(wanted);
+      controls.get(control.name)!.element.hidden = !hit;
+      some ||= hit;
     }
+    const section = sections[i]!;
+    section.hidden = !some;
+    if (wanted && some && section instanceof HTMLDetailsElement) section.open = true;
+    any ||= some;
   }
-  if (focused) controls.get(focused)?.focus();
-  else if (model.mode === 'ask') {
-    // What has to be filled in comes first: in an answer that is the message, not who gets it.
-    const all = model.groups.filter(group => !group.folded).flatMap(group => group.controls);
-    const first = all.find(one => one.required && (model.values[one.name] ?? '') === '') ?? all[0];
-    if (!remembered<{ scroll: number }>().scroll) requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
+  nothing.hidden = any;
+}
+/** The keys reach what is sent with its button disabled, too. */
+let busy = false;
+async function submitted(submit: HTMLElement): Promise<void> {
+  if (busy) return;
+  busy = true;
+  const from = document.activeElement;
+  submit.setAttribute('disabled', '');
+  announce(w('Working…'));
+  issues([]);
+  try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
+    const found = error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }];
+    issues(found);
+    // What is said at its field is read aloud, and needs no box over the form.
+    announce(errorText(error), true, found.every(({ field }) => field !== undefined && controls.has(field)) ? 'aloud' : undefined);
+  } finally {
+    busy = false;
+    submit.removeAttribute('disabled');
+    // A button that is switched off loses the focus.
+    if (document.activeElement === document.body && from instanceof HTMLElement) from.focus();
   }
+}
+/** What has to be filled in comes first: in an answer that is the message, not who gets it. */
+function focusFirst(model: FormModel): void {
+  const all = model.groups.filter(group => !group.folded).flatMap(group => group.controls);
+  const first = all.find(one => one.required && (model.values[one.name] ?? '') === '') ?? all[0];
+  if (!remembered<{ scroll: number }>().scroll) requestAnimationFrame(() => controls.get(first?.name ?? '')?.focus());
 }
 
 function fill(values: Values, problems: FormIssue[], readonly?: string, typing = false): void {

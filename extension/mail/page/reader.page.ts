@@ -77,41 +77,21 @@ const expands = (made: HTMLButtonElement, { inspection }: MailView): HTMLButtonE
   made.setAttribute('aria-expanded', String(inspection !== undefined));
   return made;
 };
+/** A button, with its key where there is one, for what is done with a message. */
+function tool(mail: MailView, label: PageWord, what: MailAction, primary = false): HTMLButtonElement {
+  const key = KEYS.find(([, does]) => does === what)?.[0], shown = key && key.length > 1 ? key : key?.toUpperCase();
+  const made = button(w(label), () => act(mail, what), {
+    secondary: !primary, focus: `${mail.id} ${SAME[what] ?? what}`, ...(shown ? { title: w('Key: {0}', shown) } : {}),
+  });
+  if (shown) made.setAttribute('aria-keyshortcuts', shown);
+  return made;
+}
+/** Whether a message that has both is shown as text or as HTML. */
+const modeOf = (mail: MailView): 'text' | 'html' =>
+  modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || mail.textFromHtml || model!.preferHtml) ? 'html' : 'text');
+
 function draw(mail: MailView): HTMLElement {
-  const { can } = model!;
-  const tool = (label: PageWord, what: MailAction, primary = false) => {
-    const key = KEYS.find(([, does]) => does === what)?.[0];
-    const made = button(w(label), () => act(mail, what), {
-      secondary: !primary, focus: `${mail.id} ${SAME[what] ?? what}`, ...(key ? { title: w('Key: {0}', key.length > 1 ? key : key.toUpperCase()) } : {}),
-    });
-    if (key) made.setAttribute('aria-keyshortcuts', key.length > 1 ? key : key.toUpperCase());
-    return made;
-  };
-  const mode = modes.get(mail.id) ?? (mail.html !== undefined && (mail.text === undefined || mail.textFromHtml || model!.preferHtml) ? 'html' : 'text');
-  const both = mail.html !== undefined && mail.text !== undefined;
-  const toggle = both ? choiceOf(mail, 'Message text', { text: 'Plain text', html: 'HTML' }, mode, one => {
-    modes.set(mail.id, one);
-    remember({ modes: Object.fromEntries(modes) });
-  }) : undefined;
-  const people = [mail.to.length ? `${w('To')}: ${mail.to.join(', ')}` : '', mail.cc.length ? `${w('Cc')}: ${mail.cc.join(', ')}` : '']
-    .filter(Boolean).join(' · ');
-  const headline = h('div', { class: 'mailhead' },
-    h('div', { class: 'who', dir: 'auto' }, mail.from ?? '', ' ', mail.read === false ? h('span', { class: 'badge' }, w('Unread')) : undefined, ' ',
-      mail.flagged ? h('span', { class: 'badge' }, `⚑ ${w('Flagged')}`) : undefined),
-    h('div', { class: 'when' }, mail.date ?? ''), h('div', { class: 'people', dir: 'auto' }, people),
-    h('div', { class: 'tools' }, ...(mail.loaded ? [
-      can.deliver && tool('Send to Local Inbox', 'deliver', true), ...(can.reply ? [tool('Reply', 'reply', true)] : []), can.reply && can.replyAll && tool('Reply All', 'replyAll'), can.forward && tool('Forward', 'forward'),
-      can.flag && tool(mail.flagged ? 'Remove Flag' : 'Flag', mail.flagged ? 'unflag' : 'flag'),
-      ...(can.mark && mail.read !== undefined ? [tool(mail.read ? 'Mark as Unread' : 'Mark as Read', mail.read ? 'markUnread' : 'markRead')] : []),
-      ...(can.move ? [tool('Move…', 'move')] : []), ...(can.link ? [tool('Link Task…', 'linkTask')] : []),
-      ...(can.unlink ? [tool('Unlink Task…', 'unlinkTask')] : []), ...(can.remove ? [tool('Delete…', 'delete')] : []),
-      ...(toggle ? [toggle] : []),
-    ] : [button(w(mail.problem ? 'Try Again' : 'Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell),
-      { secondary: true, focus: `${mail.id} read` })]),
-    mail.loaded && h('div', { class: 'tools' }, can.inspect && expands(tool(mail.inspection ? 'Hide Details' : 'Details', mail.inspection ? 'uninspect' : 'inspect'), mail),
-      can.headers && tool('Headers', 'headers'), can.source && tool('Source', 'source'), can.save && tool('Save as .eml…', 'save'), mail.from ? tool('Copy Address', 'copyAddress') : undefined, tool('Open as JSON', 'json'),
-      can.test && tool('Copy as Test…', 'test'))));
-  const article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline);
+  const mode = modeOf(mail), article = h('article', { class: 'mail', 'data-message': mail.id, 'aria-label': mail.from ?? '', tabindex: '-1' }, headline(mail, mode));
   if (mail.problem) article.append(h('p', { class: 'notice bad', role: 'alert' }, mail.problem));
   if (!mail.loaded) return article;
   article.append(...told(mail));
@@ -120,30 +100,72 @@ function draw(mail: MailView): HTMLElement {
   if (mode === 'html' && mail.html !== undefined) article.append(htmlBody(mail, mail.html));
   else article.append(h('div', { class: 'body' }, mail.textCut ? cutBar(mail) : undefined,
     mail.text !== undefined ? h('pre', {}, limitCharacters()(mail.text)) : h('p', { class: 'empty' }, w('This message has no text.'))));
-  const files = mail.attachments.filter(one => !one.inline || !mail.html);
-  if (files.length) {
-    const preview = h('div', {});
-    article.append(h('div', { class: 'attachments' }, h('h2', {}, w('Attachments')), h('ul', {}, ...files.map(file => h('li', {},
-      h('span', {}, file.name, ' ', h('span', { class: 'muted' }, size(file.size)),
-        file.note === undefined ? undefined : h('small', { class: 'note' }, file.note)),
-      can.attachments ? named(
-        button(w('Save As…'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'save' }).catch(tell), { class: 'link' }),
-        `${w('Save As…')} ${file.name}`,
-      ) : undefined,
-      can.attachments ? named(
-        button(w('Open'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'open' }).catch(tell), { class: 'link' }),
-        `${w('Open')} ${file.name}`,
-      ) : undefined,
-      can.attachments && /^image\/(png|jpe?g|gif|webp)$/i.test(file.type) ? named(
-        button(w('Preview'), () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how: 'preview' }).then(data => {
-          if (typeof data === 'string') { const image = h('img', { alt: file.name }); image.src = data; preview.replaceChildren(image); }
-        }).catch(tell), { class: 'link' }),
-        `${w('Preview')} ${file.name}`,
-      ) : undefined,
-    ))), preview));
-  }
+  const files = attachments(mail);
+  if (files) article.append(files);
   return article;
 }
+/** Who wrote when to whom, and what can be done with it. */
+function headline(mail: MailView, mode: 'text' | 'html'): HTMLElement {
+  const people = [mail.to.length ? `${w('To')}: ${mail.to.join(', ')}` : '', mail.cc.length ? `${w('Cc')}: ${mail.cc.join(', ')}` : '']
+    .filter(Boolean).join(' · ');
+  return h('div', { class: 'mailhead' },
+    h('div', { class: 'who', dir: 'auto' }, mail.from ?? '', ' ', mail.read === false ? h('span', { class: 'badge' }, w('Unread')) : undefined, ' ',
+      mail.flagged ? h('span', { class: 'badge' }, `⚑ ${w('Flagged')}`) : undefined),
+    h('div', { class: 'when' }, mail.date ?? ''), h('div', { class: 'people', dir: 'auto' }, people),
+    h('div', { class: 'tools' }, ...(mail.loaded ? tools(mail, mode)
+      : [button(w(mail.problem ? 'Try Again' : 'Show message'), () => void ask({ do: 'read', message: mail.id }).catch(tell),
+        { secondary: true, focus: `${mail.id} read` })])),
+    mail.loaded && h('div', { class: 'tools' }, ...lookers(mail)));
+}
+/** What is done with a message. */
+function tools(mail: MailView, mode: 'text' | 'html'): (HTMLElement | false | undefined)[] {
+  const { can } = model!;
+  return [
+    can.deliver && tool(mail, 'Send to Local Inbox', 'deliver', true),
+    can.reply && tool(mail, 'Reply', 'reply', true), can.reply && can.replyAll && tool(mail, 'Reply All', 'replyAll'),
+    can.forward && tool(mail, 'Forward', 'forward'),
+    can.flag && tool(mail, mail.flagged ? 'Remove Flag' : 'Flag', mail.flagged ? 'unflag' : 'flag'),
+    can.mark && mail.read !== undefined && tool(mail, mail.read ? 'Mark as Unread' : 'Mark as Read', mail.read ? 'markUnread' : 'markRead'),
+    can.move && tool(mail, 'Move…', 'move'), can.link && tool(mail, 'Link Task…', 'linkTask'),
+    can.unlink && tool(mail, 'Unlink Task…', 'unlinkTask'), can.remove && tool(mail, 'Delete…', 'delete'),
+    mail.html !== undefined && mail.text !== undefined && choiceOf(mail, 'Message text', { text: 'Plain text', html: 'HTML' }, mode, one => {
+      modes.set(mail.id, one);
+      remember({ modes: Object.fromEntries(modes) });
+    }),
+  ];
+}
+/** What shows of what a message is made. */
+function lookers(mail: MailView): (HTMLElement | false | undefined)[] {
+  const { can } = model!;
+  return [
+    can.inspect && expands(tool(mail, mail.inspection ? 'Hide Details' : 'Details', mail.inspection ? 'uninspect' : 'inspect'), mail),
+    can.headers && tool(mail, 'Headers', 'headers'), can.source && tool(mail, 'Source', 'source'), can.save && tool(mail, 'Save as .eml…', 'save'),
+    mail.from ? tool(mail, 'Copy Address', 'copyAddress') : undefined, tool(mail, 'Open as JSON', 'json'),
+    can.test && tool(mail, 'Copy as Test…', 'test'),
+  ];
+}
+/** The files of a message, but for the pictures that stand in its text. */
+function attachments(mail: MailView): HTMLElement | undefined {
+  const files = mail.attachments.filter(one => !one.inline || !mail.html), preview = h('div', {});
+  if (!files.length) return undefined;
+  const link = (label: PageWord, file: Attachment, how: 'save' | 'open' | 'preview', then?: (data: unknown) => void) => named(button(w(label),
+    () => void ask({ do: 'attachment', message: mail.id, attachment: file.id, how }).then(then).catch(tell), { class: 'link' }), `${w(label)} ${file.name}`);
+  const show = (name: string) => (data: unknown) => {
+    if (typeof data !== 'string') return;
+    const image = h('img', { alt: name });
+    image.src = data;
+    preview.replaceChildren(image);
+  };
+  return h('div', { class: 'attachments' }, h('h2', {}, w('Attachments')), h('ul', {}, ...files.map(file => h('li', {},
+    h('span', {}, file.name, ' ', h('span', { class: 'muted' }, size(file.size)),
+      file.note === undefined ? undefined : h('small', { class: 'note' }, file.note)),
+    ...(model!.can.attachments ? [
+      link('Save As…', file, 'save'), link('Open', file, 'open'),
+      /^image\/(png|jpe?g|gif|webp)$/i.test(file.type) && link('Preview', file, 'preview', show(file.name)),
+    ] : []),
+  ))), preview);
+}
+type Attachment = MailView['attachments'][number];
 /** What a message tells besides its text: codes, and its links with where they really lead. */
 function told(mail: MailView): HTMLElement[] {
   const { links = [], codes = [], hints } = mail;

@@ -5,7 +5,7 @@ import {
 
 const root = main('lists');
 let model: ListsModel | undefined;
-const drawn = new Map<string, { update(column: ListColumn): void }>();
+const drawn = new Map<string, Column>();
 /** So many rows are drawn, and so many more each time they are asked for. */
 const SHOWN = 500;
 /** The host takes no more entries at once. */
@@ -19,132 +19,171 @@ function show(lists: ListsModel): void {
     h('header', {},
       h('div', { class: 'head' }, h('h1', { dir: 'auto' }, lists.title), h('p', { class: 'subtitle' }, lists.subtitle)),
       h('div', { class: 'actions' }, button(w('Reload'), () => void ask({ do: 'reload' }).catch(error => announce(errorText(error), true)), { secondary: true }))),
-    ...(lists.help ? [h('p', { class: 'help lead' }, lists.help)] : []), h('div', { class: 'columns' }, ...lists.columns.map(draw)),
+    ...(lists.help ? [h('p', { class: 'help lead' }, lists.help)] : []), h('div', { class: 'columns' }, ...lists.columns.map(column => {
+      const made = new Column(column);
+      drawn.set(column.id, made);
+      return made.element;
+    })),
   );
 }
 
-function draw(first: ListColumn): HTMLElement {
-  let column = first, filter = '', drawnRows = SHOWN, busy = false;
-  const picked = new Set<string>();
-  const drafts = remembered<{ drafts: Record<string, string> }>().drafts ?? {};
-  const count = h('span', { class: 'badge' });
-  const box = h('textarea', {
-    rows: 2, 'aria-label': w('Add to {0}', column.label),
-    placeholder: [model?.columns.length === 1 ? model.example : undefined, w('Paste one entry per line')].filter(Boolean).join('\n'),
-    on: {
-      input: () => remember({ drafts: { ...remembered<{ drafts: Record<string, string> }>().drafts, [column.id]: box.value } }),
-      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) void add(); } },
-    },
-  });
-  box.value = drafts[column.id] ?? '';
-  const results = h('ul', { class: 'results', hidden: true });
-  const addButton = button(w('Add'), () => void add());
-  addButton.setAttribute('aria-label', w('Add to {0}', column.label));
-  const list = h('ul', { 'aria-label': column.label, tabindex: '0' }), problem = h('p', { class: 'complaint', hidden: true });
-  const search = h('input', {
-    type: 'search', placeholder: w('Filter'), 'aria-label': w('Filter entries of {0}', column.label),
-    on: { input: () => { filter = search.value.trim().toLowerCase(); drawnRows = SHOWN; paint(); } },
-  });
-  const all = h('input', { type: 'checkbox', on: { change: () => {
-    for (const one of visible()) if (all.checked) picked.add(one); else picked.delete(one);
-    paint();
-  } } });
-  const remove = button(w('Remove Selected'), () => void removeThem(), { secondary: true });
-  const copy = button(w('Copy To…'),
-    () => void ask({ do: 'copy', column: column.id, values: chosen().slice(0, PART) }).catch(error => announce(errorText(error), true)), { secondary: true });
-  const bar = h('div', { class: 'bar' }, h('label', { class: 'all' }, all, w('Select all')), remove, model?.canCopy ? copy : undefined);
-  const visible = () => column.entries.filter(one => !filter || one.toLowerCase().includes(filter));
-  /** What is ticked and in sight: what a filter hides is not worked on. */
-  const chosen = () => visible().filter(one => picked.has(one));
+/** What one entry box, list and bar of tools of a column work on. */
+class Column {
+  readonly element: HTMLElement;
+  private column: ListColumn;
+  private filter = '';
+  private drawnRows = SHOWN;
+  private busy = false;
+  private readonly picked = new Set<string>();
+  private readonly count = h('span', { class: 'badge' });
+  private readonly box: HTMLTextAreaElement;
+  private readonly results = h('ul', { class: 'results', hidden: true });
+  private readonly problem = h('p', { class: 'complaint', hidden: true });
+  private readonly list: HTMLUListElement;
+  private readonly search: HTMLInputElement;
+  private readonly all: HTMLInputElement;
+  private readonly bar: HTMLElement;
+  private readonly addButton = button(w('Add'), () => void this.add());
+  private readonly removeButton = button(w('Remove Selected'), () => void this.remove(), { secondary: true });
+  private readonly copyButton = button(w('Copy To…'), () => this.copy(), { secondary: true });
 
-  function paint(): void {
-    const there = new Set(column.entries);
+  constructor(column: ListColumn) {
+    this.column = column;
+    this.box = this.makeBox();
+    this.addButton.setAttribute('aria-label', w('Add to {0}', column.label));
+    this.list = h('ul', { 'aria-label': column.label, tabindex: '0' });
+    this.search = h('input', {
+      type: 'search', placeholder: w('Filter'), 'aria-label': w('Filter entries of {0}', column.label),
+      on: { input: () => { this.filter = this.search.value.trim().toLowerCase(); this.drawnRows = SHOWN; this.paint(); } },
+    });
+    this.all = h('input', { type: 'checkbox', on: { change: () => {
+      for (const one of this.visible()) if (this.all.checked) this.picked.add(one); else this.picked.delete(one);
+      this.paint();
+    } } });
+    this.bar = h('div', { class: 'bar' },
+      h('label', { class: 'all' }, this.all, w('Select all')), this.removeButton, model?.canCopy ? this.copyButton : undefined);
+    this.paint();
+    this.element = h('section', { class: 'column', 'data-column': column.id }, h('h2', {}, column.label, this.count), this.box, this.addButton,
+      this.results, this.problem, this.search, this.bar, this.list);
+  }
+  update(now: ListColumn): void { this.column = now; this.paint(); }
+
+  /** The box for new entries; what is written in it is there again when the page is. */
+  private makeBox(): HTMLTextAreaElement {
+    const { id, label } = this.column, drafts = () => remembered<{ drafts: Record<string, string> }>().drafts ?? {};
+    const box = h('textarea', {
+      rows: 2, 'aria-label': w('Add to {0}', label),
+      placeholder: [model?.columns.length === 1 ? model.example : undefined, w('Paste one entry per line')].filter(Boolean).join('\n'),
+      on: {
+        input: () => remember({ drafts: { ...drafts(), [id]: box.value } }),
+        keydown: (event: KeyboardEvent) => {
+          if (event.key !== 'Enter' || (!event.ctrlKey && !event.metaKey)) return;
+          event.preventDefault();
+          if (!event.repeat) void this.add();
+        },
+      },
+    });
+    box.value = drafts()[id] ?? '';
+    return box;
+  }
+  private visible(): string[] { return this.column.entries.filter(one => !this.filter || one.toLowerCase().includes(this.filter)); }
+  /** What is ticked and in sight: what a filter hides is not worked on. */
+  private chosen(): string[] { return this.visible().filter(one => this.picked.has(one)); }
+
+  private paint(): void {
+    const { column, problem, picked } = this, there = new Set(column.entries);
     for (const one of picked) if (!there.has(one)) picked.delete(one);
-    const rows = visible();
-    count.textContent = column.loading ? '…' : String(column.entries.length);
-    count.setAttribute('aria-label', w('{0} entries', column.entries.length));
+    const rows = this.visible();
+    this.count.textContent = column.loading ? '…' : String(column.entries.length);
+    this.count.setAttribute('aria-label', w('{0} entries', column.entries.length));
+    this.paintRows(rows);
+    problem.textContent = column.problem ?? (column.more ? w('Only the first {0} entries were read; there are more.', column.entries.length) : '');
+    problem.hidden = problem.textContent === '';
+    this.search.hidden = column.entries.length < 8 && !this.filter;
+    this.tools();
+  }
+  private paintRows(rows: readonly string[]): void {
+    const { list, picked, drawnRows } = this;
     keepFocus(() => list.replaceChildren(...rows.slice(0, drawnRows).map(entry => {
-      const check = h('input', { type: 'checkbox', on: { change: () => { if (check.checked) picked.add(entry); else picked.delete(entry); tools(); } } });
+      const check = h('input', { type: 'checkbox', on: { change: () => {
+        if (check.checked) picked.add(entry); else picked.delete(entry);
+        this.tools();
+      } } });
       check.checked = picked.has(entry);
       return h('li', {}, h('label', { dir: 'auto' }, check, entry));
     })), () => list);
     if (rows.length > drawnRows) {
       list.append(h('li', { class: 'muted' }, w('{0} of {1} entries', drawnRows, rows.length), ' ', button(w('Show More'), () => {
-        const next = drawnRows;
-        drawnRows += SHOWN;
-        paint();
-        list.querySelectorAll<HTMLElement>('input')[next]?.focus();
+        this.drawnRows += SHOWN;
+        this.paint();
+        list.querySelectorAll<HTMLElement>('input')[drawnRows]?.focus();
       }, { class: 'link' })));
     }
-    if (!rows.length && !column.problem) {
-      list.append(h('li', { class: 'empty' }, column.loading ? w('Loading…') : filter ? w('No matching entries') : w('No entries')));
-    }
-    problem.textContent = column.problem ?? (column.more ? w('Only the first {0} entries were read; there are more.', column.entries.length) : '');
-    problem.hidden = problem.textContent === '';
-    search.hidden = column.entries.length < 8 && !filter;
-    tools();
+    if (rows.length || this.column.problem) return;
+    list.append(h('li', { class: 'empty' }, this.column.loading ? w('Loading…') : this.filter ? w('No matching entries') : w('No entries')));
   }
-  function tools(): void {
-    const rows = visible();
-    remove.disabled = copy.disabled = busy || !rows.some(one => picked.has(one));
-    all.checked = rows.length > 0 && rows.every(one => picked.has(one));
-    bar.hidden = rows.length === 0;
+  private tools(): void {
+    const rows = this.visible();
+    this.removeButton.disabled = this.copyButton.disabled = this.busy || !rows.some(one => this.picked.has(one));
+    this.all.checked = rows.length > 0 && rows.every(one => this.picked.has(one));
+    this.bar.hidden = rows.length === 0;
   }
-  function told(done: EntryResult[], words: '{0} added, {1} refused' | '{0} removed, {1} refused'): void {
+  private told(done: EntryResult[], words: '{0} added, {1} refused' | '{0} removed, {1} refused'): void {
     const refused = done.filter(one => one.message !== undefined);
-    results.replaceChildren(...refused.slice(0, SHOWN).map(one => h('li', {}, `${one.value}: ${one.message}`)));
-    results.hidden = refused.length === 0;
+    this.results.replaceChildren(...refused.slice(0, SHOWN).map(one => h('li', {}, `${one.value}: ${one.message}`)));
+    this.results.hidden = refused.length === 0;
     announce(refused.length
       ? w(words, done.length - refused.length, refused.length)
       : w(words.startsWith('{0} added') ? '{0} added' : '{0} removed', done.length), refused.length > 0);
   }
-  async function inParts(what: 'add' | 'remove', values: readonly string[]): Promise<EntryResult[]> {
+
+  private async inParts(what: 'add' | 'remove', values: readonly string[]): Promise<EntryResult[]> {
     const done: EntryResult[] = [];
     for (let i = 0; i < values.length; i += PART) {
-      const part = await ask({ do: what, column: column.id, values: values.slice(i, i + PART) });
+      const part = await ask({ do: what, column: this.column.id, values: values.slice(i, i + PART) });
       if (!Array.isArray(part)) break;
       done.push(...part as EntryResult[]);
     }
     return done;
   }
-  async function add(): Promise<void> {
-    const values = box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one !== '');
-    if (busy) return;
+  private async add(): Promise<void> {
+    const { box } = this, lines = () => box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one !== ''), values = lines();
+    if (this.busy) return;
     if (!values.length) { box.focus(); return; }
-    busy = addButton.disabled = true;
+    this.busy = this.addButton.disabled = true;
     announce(w('Working…'));
     try {
-      const done = await inParts('add', values);
+      const done = await this.inParts('add', values);
       if (!done.length) { announce(''); return; }
       // What was refused stays in the box, to be corrected, and so does what was written meanwhile.
       const said = new Map(done.map(one => [one.value, one.message]));
-      box.value = box.value.split(/\r?\n/).map(one => one.trim()).filter(one => one && (!said.has(one) || said.get(one) !== undefined)).join('\n');
+      box.value = lines().filter(one => !said.has(one) || said.get(one) !== undefined).join('\n');
       box.dispatchEvent(new Event('input'));
-      told(done, '{0} added, {1} refused');
-    } catch (error) { announce(errorText(error), true); } finally { busy = addButton.disabled = false; tools(); box.focus(); }
-  }
-  async function removeThem(): Promise<void> {
-    const values = chosen();
-    if (busy) return;
-    busy = remove.disabled = copy.disabled = true;
-    announce(w('Working…'));
-    try {
-      const done = await inParts('remove', values);
-      for (const { value, message } of done) if (message === undefined) picked.delete(value);
-      if (done.length) told(done, '{0} removed, {1} refused'); else announce('');
-    } catch (error) {
-      announce(errorText(error), true);
-    } finally {
-      busy = false;
-      paint();
-      list.focus();
+      this.told(done, '{0} added, {1} refused');
+    } catch (error) { failed(error); } finally {
+      this.busy = this.addButton.disabled = false;
+      this.tools();
+      box.focus();
     }
   }
-  drawn.set(column.id, { update(now) { column = now; paint(); } });
-  paint();
-  return h('section', { class: 'column', 'data-column': column.id }, h('h2', {}, column.label, count), box, addButton, results, problem, search,
-    bar, list);
+  private async remove(): Promise<void> {
+    const values = this.chosen();
+    if (this.busy) return;
+    this.busy = this.removeButton.disabled = this.copyButton.disabled = true;
+    announce(w('Working…'));
+    try {
+      const done = await this.inParts('remove', values);
+      for (const { value, message } of done) if (message === undefined) this.picked.delete(value);
+      if (done.length) this.told(done, '{0} removed, {1} refused'); else announce('');
+    } catch (error) { failed(error); } finally {
+      this.busy = false;
+      this.paint();
+      this.list.focus();
+    }
+  }
+  private copy(): void { void ask({ do: 'copy', column: this.column.id, values: this.chosen().slice(0, PART) }).catch(failed); }
 }
+const failed = (error: unknown) => announce(errorText(error), true);
 
 start(message => {
   if (message.type === 'lists') show(message.lists);

@@ -16,7 +16,7 @@ export interface Made {
   element: HTMLElement; get(): unknown; set(value: unknown): void; focus(): void; invalid(message: string | undefined): void; disabled(off: boolean): void;
 }
 /** What a control needs of the page around it. */
-interface Around {
+export interface Around {
   words(text: PageWord, ...args: (string | number)[]): string;
   changed(name: string, value: unknown, done: boolean): void;
   /** The name of an object that was chosen, by its id. */
