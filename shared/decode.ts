@@ -3,40 +3,78 @@ import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw }
 import { MailError } from './errors.js';
 import type { HttpResponse, HttpStream } from './exchange.js';
 
+/** What stands in the place of a packing at some servers, though nothing is packed by it. */
+const NOT_PACKED = /^(?:|identity|none|chunked|binary|[78]bit|utf-?8|iso-8859-1)$/;
+/** More packings round each other have no use but to cost time. */
+const MOST_PACKINGS = 4;
+/** What is unpacked may be so large whatever was sent, in bytes; and beyond that so many times as large as what was sent. */
+const ALWAYS = 64 * 1024 * 1024, TIMES = 100;
+
 /**
  * The answer with its body unpacked (RFC 9110 section 8.4). None is asked for packed, but some servers and proxies pack what they like. Throws
- * `protocol` for a packing that is not known.
+ * `protocol` for a packing that is not known, and where a body is read that is not packed as it says or unpacks to far more than was sent.
  */
 export function decoded(answer: HttpStream): HttpStream {
-  const packings = (answer.headers['content-encoding'] ?? '').toLowerCase().split(',').map(one => one.trim()).filter(one => one && one !== 'identity');
+  const packings = (answer.headers['content-encoding'] ?? '').toLowerCase().split(',').map(one => one.trim()).filter(one => !NOT_PACKED.test(one));
   if (!packings.length) return answer;
-  const body = packings.reverse().reduce((packed, packing) => unpacked(packed, packing), answer.body);
+  if (packings.length > MOST_PACKINGS) throw new MailError('protocol', `The answer is packed ${packings.length} times over and was not read.`);
+  const unpackers = packings.reverse().map(unpackerOf);
+  const body = unpackers.reduce((packed, unpack) => unpack(packed), answer.body as AsyncIterable<Uint8Array>);
   const { 'content-encoding': _, 'content-length': __, ...headers } = answer.headers;
   return { ...answer, headers, body };
 }
 
-function unpacked(packed: AsyncIterable<Uint8Array>, packing: string): AsyncIterable<Uint8Array> {
-  switch (packing) {
-    case 'gzip': case 'x-gzip': return through(packed, createGunzip);
-    case 'br': return through(packed, createBrotliDecompress);
-    case 'deflate': return inflated(packed);
-    default: throw new MailError('protocol', `The answer is packed in a way that is not known here (${packing.replace(/[^\w.-]/g, '').slice(0, 30)}).`);
-  }
+type Unpacker = NodeJS.ReadWriteStream & Readable;
+
+function unpackerOf(packing: string): (packed: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> {
+  const choose = UNPACKERS[packing];
+  if (choose) return packed => unpacked(packed, packing, choose);
+  throw new MailError('protocol', `The answer is packed in a way that is not known here (${packing.replace(/[^\w.-]/g, '').slice(0, 30)}).`);
 }
 
-async function* through(packed: AsyncIterable<Uint8Array>, make: () => NodeJS.ReadWriteStream & Readable): AsyncGenerator<Uint8Array> {
-  const source = Readable.from(packed, { objectMode: false }), out = make();
+const isGzip = (start: Uint8Array) => start[0] === 0x1f && start[1] === 0x8b;
+/** By its first two bytes, how a body is unpacked; undefined where it is not packed, whatever its head says, as browsers see it too. */
+type Choose = (start: Uint8Array) => (() => Unpacker) | undefined;
+const gzip: Choose = start => isGzip(start) ? createGunzip : undefined;
+const UNPACKERS: Readonly<Record<string, Choose>> = {
+  gzip, 'x-gzip': gzip,
+  br: () => createBrotliDecompress,
+  // Some servers send "deflate" with the wrapping that the standard wants, some without, some mean gzip.
+  deflate: start => isGzip(start) ? createGunzip : (start[0]! & 0x0f) === 8 ? createInflate : createInflateRaw,
+};
+
+async function* unpacked(packed: AsyncIterable<Uint8Array>, packing: string, choose: Choose): AsyncGenerator<Uint8Array> {
+  const parts = packed[Symbol.asyncIterator](), first: Uint8Array[] = [];
+  let came = 0, went = 0;
+  const next = async () => {
+    const { done, value } = await parts.next();
+    came += done ? 0 : value.byteLength;
+    return done ? undefined : value;
+  };
+  for (let part; came < 2 && (part = await next());) first.push(part);
+  // Where there is nothing, nothing is packed: some servers say it of answers without a body.
+  if (!came) return;
+  const start = Buffer.concat(first), make = choose(start);
+  const whole = (async function* () { yield start; for (let part; (part = await next());) yield part; })();
+  if (!make) return yield* whole;
+  const source = Readable.from(whole, { objectMode: false }), out = make();
   source.on('error', error => out.destroy(error));
   source.pipe(out);
-  try { yield* out as AsyncIterable<Uint8Array>; } finally { source.destroy(); out.destroy(); }
-}
-
-/** Some servers send "deflate" with the wrapping that the standard wants, some without. */
-async function* inflated(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const parts = packed[Symbol.asyncIterator](), first = await parts.next();
-  if (first.done) return;
-  const rest = (async function* () { yield first.value; for (let next = await parts.next(); !next.done; next = await parts.next()) yield next.value; })();
-  yield* through(rest, (first.value[0]! & 0x0f) === 8 ? createInflate : createInflateRaw);
+  try {
+    for await (const part of out as AsyncIterable<Uint8Array>) {
+      went += part.byteLength;
+      if (went > ALWAYS && went > came * TIMES) throw new MailError('protocol', 'The answer unpacks to far more than was sent, and was not read to its end.');
+      yield part;
+    }
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    // An end that came too soon is a connection that broke off.
+    throw /^(?:Z_|ERR__|ERR_BROTLI)/.test(code) && code !== 'Z_BUF_ERROR'
+      ? new MailError('protocol', `The answer is not packed as it says (${packing}).`, { cause: error }) : error;
+  } finally {
+    source.destroy();
+    out.destroy();
+  }
 }
 
 /** What an XML declaration begins with, and what may stand before it. */
@@ -56,5 +94,6 @@ export function textOf({ headers, body }: Pick<HttpResponse, 'headers' | 'body'>
   const named = /charset\s*=\s*"?([\w:.-]+)/i.exec(type)?.[1] ?? /^\s*<\?xml[^>]*encoding\s*=\s*["']([\w:.-]+)/i.exec(start)?.[1];
   // What begins with single bytes is not in two, whatever a declaration says that some libraries write without meaning it.
   const meant = named && /^utf-?16|^ucs-?2|^iso-10646/i.test(named) ? 'utf-8' : named;
-  try { return new TextDecoder(marked ?? guessed ?? meant ?? 'utf-8').decode(body); } catch { return new TextDecoder().decode(body); }
+  const text = (charset: string) => new TextDecoder(charset).decode(body).replace(/^\ufeff/, '');
+  try { return text(marked ?? guessed ?? meant ?? 'utf-8'); } catch { return text('utf-8'); }
 }

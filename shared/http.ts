@@ -105,8 +105,8 @@ export function doubtful(error: MailError): MailError {
 }
 
 async function whole(coded: HttpStream, ctx: Context, { url }: HttpRequest): Promise<HttpResponse> {
-  const answer = decoded(coded), parts: Uint8Array[] = [];
-  let size = 0;
+  const parts: Uint8Array[] = [];
+  let size = 0, answer = coded;
   const take = (part: Uint8Array) => {
     size += part.byteLength;
     if (size > LARGEST_ANSWER) {
@@ -116,12 +116,13 @@ async function whole(coded: HttpStream, ctx: Context, { url }: HttpRequest): Pro
     parts.push(part);
   };
   try {
+    answer = decoded(coded);
     if (answer.body.each) await answer.body.each(take); else for await (const part of answer.body) take(part);
   } catch (error) {
     ctx.signal?.throwIfAborted();
     const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };
-    // What the head of a refusal says stays true when its body breaks off.
-    if (isMailError(error)) throw error.details.status === undefined ? new MailError(error.code, error.message, { ...where, ...error.details }) : error;
+    // What the head of a refusal says stays true when its body cannot be read.
+    if (answer.status < 300 && isMailError(error)) throw error.details.status === undefined ? new MailError(error.code, error.message, { ...where, ...error.details }) : error;
     if (answer.status < 300) throw new MailError('unavailable', `The answer from ${originOf(url)} broke off: ${reason(error, ctx.hide)}.`, { ...where, cause: error });
   }
   return { status: answer.status, headers: answer.headers, body: parts.length === 1 ? parts[0]! : Buffer.concat(parts, size) };
@@ -135,7 +136,8 @@ function hidden(ctx: Context, answer: HttpResponse): HttpResponse {
   // What was cut may have cut a secret, so the end of it goes too.
   const safe = answer.body.byteLength > LARGEST_REFUSAL ? hide(text).slice(0, -CUT) : hide(text);
   const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, hide(value)]));
-  return { ...answer, headers, body: Buffer.from(safe) };
+  // The mark, since the head or a declaration may name the charset that it was read in.
+  return { ...answer, headers, body: Buffer.from(`\ufeff${safe}`) };
 }
 
 function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailError {

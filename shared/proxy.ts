@@ -48,6 +48,9 @@ const shown = ({ protocol, host }: URL) => `${protocol}//${host}`;
 const signIn = ({ username, password }: URL) => username || password
   ? `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}` : undefined;
 
+/** So much may come before the way is open or refused, in bytes. */
+const LARGEST_HEAD = 256 * 1024;
+
 /** A way through a proxy (RFC 9110 section 9.3.6), opened within `ms` milliseconds. Rejects with words that name the proxy. */
 export function tunnel(proxy: URL, { authorization = signIn(proxy), strict = true }: Proxies, { hostname, port }: Target, ms: number): Promise<Socket> {
   const to = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`, secure = proxy.protocol === 'https:';
@@ -59,6 +62,8 @@ export function tunnel(proxy: URL, { authorization = signIn(proxy), strict = tru
     };
     const asked = (secure ? httpsRequest : httpRequest)({
       method: 'CONNECT', path: to, agent: false, host: proxy.hostname.replace(/^\[|\]$/g, ''), port: proxy.port || (secure ? 443 : 80),
+      // Of its answer the status is all that counts, so what is odd beside that is let pass.
+      insecureHTTPParser: true, maxHeaderSize: LARGEST_HEAD,
       headers: { host: to, ...(authorization ? { 'proxy-authorization': authorization } : {}) }, ...(secure ? { rejectUnauthorized: strict } : {}),
     });
     const timer = setTimeout(() => fail(`did not open the way to ${to} within ${ms / 1000} s`), ms);
@@ -88,6 +93,7 @@ function refusal(status: number, to: string): [string, Partial<ConstructorParame
 }
 
 function troubleWith({ code = '', message }: NodeJS.ErrnoException, to: string): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return `answered with more than ${LARGEST_HEAD / 1024} kB of headers`;
   if (code.startsWith('HPE_')) return 'answered with something that is not HTTP';
   if (code === 'ECONNRESET' || /socket hang up/.test(message)) return `closed the connection before it opened the way to ${to}`;
   return `cannot be reached (${code || message})`;

@@ -135,6 +135,50 @@ describe('exchange', () => {
     const bomb: HttpStream = { status: 200, headers: { 'content-encoding': 'gzip' }, body: (async function* () { yield gzipSync(Buffer.alloc(80 * 1024 * 1024)); })() };
     assert.equal((await failing(exchange(context(bomb), get))).code, 'protocol');
   });
+  const told = (packing: string, body: Buffer, status = 200, type = 'application/json'): HttpStream =>
+    ({ status, headers: { 'content-encoding': packing, 'content-type': type }, body: (async function* () { for (const byte of body) yield Buffer.of(byte); })() });
+  it('an answer that is packed in another way than it says is read where that can be seen', async () => {
+    const hello = Buffer.from('hello');
+    for (const [packing, body] of [['gzip', hello], ['deflate', gzipSync(hello)], ['none', hello], ['UTF-8', hello], ['utf-8, gzip', gzipSync(hello)], ['GZip', gzipSync(hello)],
+      ['gzip', Buffer.concat([gzipSync('hel'), gzipSync('lo')])], ['gzip, gzip', gzipSync(gzipSync(hello))]] as const) {
+      assert.equal(Buffer.from((await exchange(context(told(packing, body)), get)).body).toString(), 'hello', packing);
+    }
+    for (const packing of ['gzip', 'br', 'deflate']) assert.equal((await exchange(context(told(packing, Buffer.alloc(0))), get)).body.byteLength, 0, packing);
+  });
+  it('an answer that is not packed as it says is not asked for again, one that breaks off is', async () => {
+    for (const [packing, body, words] of [['br', gzipSync('hello'), /not packed as it says \(br\)/], ['gzip', Buffer.concat([gzipSync('hello').subarray(0, 10), Buffer.alloc(40, 255)]), /not packed as it says/],
+      ['zip', gzipSync('hello'), /not known here \(zip\)/], [Array(9).fill('gzip').join(), gzipSync('hello'), /packed 9 times over/]] as const) {
+      const ctx = context(told(packing, body)), error = await failing(exchange(ctx, get));
+      assert.deepEqual([error.code, error.details.status, ctx.asked.length], ['protocol', 200, 1], packing);
+      assert.match(error.message, words);
+    }
+    const ctx = context(told('gzip', gzipSync('hello').subarray(0, -4)), told('gzip', gzipSync('hello')));
+    assert.equal(Buffer.from((await exchange(ctx, get)).body).toString(), 'hello');
+  });
+  it('a refusal keeps what its head says where its packing cannot be read', async () => {
+    for (const [packing, body] of [['zip', gzipSync('no')], ['br', gzipSync('no')], ['gzip', gzipSync('no way').subarray(0, -9)]] as const) {
+      assert.equal((await failing(exchange(context(told(packing, body, 403)), get))).code, 'forbidden', packing);
+    }
+  });
+  it('a download that unpacks to far more than was sent is not read to its end', async () => {
+    const { body } = await exchangeStream(context({ status: 200, headers: { 'content-encoding': 'gzip' }, body: (async function* () { yield gzipSync(Buffer.alloc(80 * 1024 * 1024)); })() }), get);
+    let size = 0;
+    await assert.rejects(async () => { for await (const part of body) size += part.byteLength; }, /unpacks to far more than was sent/);
+    assert.ok(size <= 64 * 1024 * 1024, String(size));
+  });
+  it('a refusal is read in the charset that it names, with secrets to hide and without', async () => {
+    for (const hide of [undefined, (text: string) => text]) {
+      for (const [type, body] of [['text/plain; charset=iso-8859-1', Buffer.from('zu groß', 'latin1')], ['text/plain; charset=iso-8859-1', Buffer.from('\ufeffzu groß')],
+        ['text/xml', Buffer.from('<?xml version="1.0" encoding="iso-8859-1"?><a>zu groß</a>', 'latin1')], ['text/plain', Buffer.from('\ufeffzu groß', 'utf16le')]] as const) {
+        const ctx = { ...context(told('', body, 403, type)), ...(hide ? { hide } : {}) };
+        assert.match((await failing(exchange(ctx, get))).message, /403: zu groß\.$/, type);
+      }
+    }
+  });
+  it('what is no text is not shown', async () => {
+    
+    assert.match((await failing(exchange(context(told('', gzipSync('no way'), 403)), get))).message, /403: 26 bytes that are no text\.$/);
+  });
   it('waits as long as the vendor asks', async () => {
     const started = Date.now();
     await exchange(context(answer(429, '', { 'retry-after': '0.3' }), answer(200)), get);

@@ -42,6 +42,9 @@ describe('the network', function () {
       'that stays silent': [() => {}, /did not open the way to api\.vendor\.test:443 within 0\.7 s/, /Check the proxy/],
       'that speaks something else': [answering('220 smtp ready\r\n'), /answered with something that is not HTTP/, /Check the proxy/],
       'that wants a sign-in': [answering('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n'), /asks for a sign-in \(407\)/, /user name and password where the proxy is set/],
+      'that wants a sign-in, with many odd headers': [
+        answering(`HTTP/1.1 407 No\nContent-Length: 3\nTransfer-Encoding: chunked\n${'X-Policy: none of your business\n'.repeat(4_000)}\n`), /asks for a sign-in \(407\)/, /user name and password/],
+      'whose headers have no end': [answering(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(300_000)}`), /answered with more than 256 kB of headers/, /Check the proxy/],
       'that forbids the address': [answering('HTTP/1.1 403 Forbidden\r\n\r\n'), /does not allow api\.vendor\.test:443 \(403\)/, /Ask whoever runs the proxy/],
       'that has no way': [answering('HTTP/1.1 502 Bad Gateway\r\n\r\n'), /status 502/, /Check the proxy/],
       'that drops the connection after its 200': [answering('HTTP/1.1 200 OK\r\n\r\n', socket => socket.destroy()), /through the proxy http:\/\/127/, /./],
