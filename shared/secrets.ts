@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { isMailError } from './errors.js';
+import { layersOf, type Place } from './layers.js';
 
 /** Secrets shorter than this stay, in characters: they would be found in any word. */
 const SHORTEST = 4;
@@ -9,7 +10,8 @@ export type Hide = (text: string) => string;
 
 /**
  * A function that hides these secrets in any text: as they are, percent- and form-encoded, JSON and other backslash escapes, HTML entities,
- * quoted-printable, hex, and base64 of the secret alone or within more, such as `user:password`. Each is found whole, before any pattern.
+ * quoted-printable, hex, and base64 of the secret alone or within more, such as `user:password`; up to five of them round each other. Each is
+ * found whole, before any pattern.
  */
 export function hiding(secrets: Iterable<string>): Hide {
   const known = new Set([...secrets].flatMap(secret => [secret, secret.normalize('NFC'), secret.normalize('NFD')]));
@@ -21,17 +23,17 @@ export function hiding(secrets: Iterable<string>): Hide {
 }
 
 /** One way to look for a secret: its parts in order, and where in a text a part that begins at `at` can end. */
-interface Form { parts: readonly Part[]; ends(text: string, at: number, part: Part): number[]; gap: RegExp; begins: string; run?: true }
+interface Form { parts: readonly Part[]; ends(text: string, at: number, part: Part): number[]; gap: RegExp; begins: RegExp; run?: true }
 /** A letter, and its bytes in UTF-8 and, where it has that, in Latin-1. */
 interface Part { char: string; bytes: readonly number[][]; units: readonly number[]; mangled?: string }
 
 function formsOf(secret: string): Form[] {
   const parts = [...secret].map(partOf), { char, mangled } = parts[0]!;
   return [
-    { parts, ends: spelled, gap: /=\r?\n/y, begins: `${char[0]}${mangled ? `${mangled[0]}?\ufffd` : ''}%=\\&${char === ' ' ? '+_\u00a0' : ''}` },
-    ...bytesOf(secret).map((bytes): Form => ({ parts: [...bytes.toString('hex')].map(partOf), ends: sameDigit, gap: /[\s:,-]/y, begins: '0123456789abcdefABCDEF' })),
+    { parts, ends: spelled, gap: /=\r?\n/y, begins: oneOf(`${char[0]}${mangled ? `${mangled[0]}?\ufffd` : ''}%=\\&${char === ' ' ? '+_\u00a0' : ''}`) },
+    ...bytesOf(secret, true).map((bytes): Form => ({ parts: [...bytes.toString('hex')].map(partOf), ends: sameDigit, gap: /[\s:,-]/y, begins: /[\da-f]/gi })),
     ...bytesOf(secret, true).flatMap(cores).map((core): Form =>
-      ({ parts: [...core].map(partOf), ends: packed, gap: /(?:\s|\\[rn]|=\r?\n){1,4}/y, begins: `${core[0]}-_%\\`, run: true })),
+      ({ parts: [...core].map(partOf), ends: packed, gap: /(?:\s|\\[rn]|=\r?\n){1,4}/y, begins: oneOf(`${core[0]}-_%\\`), run: true })),
   ];
 }
 
@@ -44,13 +46,53 @@ function partOf(char: string): Part {
   };
 }
 
-/** All places at once: one after the other would take a text as long as a vendor likes. */
+/** A text without what was found in it. All places at once: one after the other would take a text as long as a vendor likes. */
 function cover(text: string, forms: readonly Form[]): string {
-  const inRun = /[\w+/=%-]/, found: [from: number, to: number][] = [];
+  let shown = '', at = 0;
+  for (const [from, to] of placesIn(text, forms).sort((a, b) => a[0] - b[0] || b[1] - a[1])) {
+    if (from >= at) shown += `${text.slice(at, from)}***`;
+    at = Math.max(at, to);
+  }
+  return shown + text.slice(at);
+}
+
+/** So many spellings round each other are taken off; the letters looked at on the way are at most so many, or so many times those of the text. */
+const DEEPEST = 4, MOST_LETTERS = 100_000, TIMES = 3;
+
+/** Where the secrets stand, also where one spelling stands within another: JSON in an address, a form in base64. */
+function placesIn(text: string, forms: readonly Form[]): Place[] {
+  const seen = new Set([text]), places: Place[] = [];
+  let left = Math.max(MOST_LETTERS, TIMES * text.length);
+  /** Texts to look at, those nearest to the first one before the others, and what their places are in that. */
+  const texts: { text: string; depth: number; outer(place: Place): Place }[] = [{ text, depth: 0, outer: place => place }];
+  for (let one = texts.shift(); one; one = texts.shift()) {
+    const { outer, depth } = one;
+    // Within another spelling, base64 and hex are taken off as those are.
+    for (const place of directly(one.text, depth ? forms.filter(form => form.ends === spelled) : forms)) places.push(outer(place));
+    if (depth >= DEEPEST) continue;
+    for (const layer of layersOf(one.text)) {
+      left -= layer.text.length;
+      if (left < 0 || seen.has(layer.text)) continue;
+      seen.add(layer.text);
+      texts.push({ text: layer.text, depth: depth + 1, outer: place => outer(layer.outer(place)) });
+    }
+  }
+  return places;
+}
+
+/** The next place from `at` on where one of some letters stands; -1 where there is none. */
+function next(letters: RegExp, text: string, at: number): number {
+  letters.lastIndex = at;
+  return letters.exec(text)?.index ?? -1;
+}
+const oneOf = (letters: string) => new RegExp(`[${letters.replace(/[\]\\^-]/g, '\\$&')}]`, 'g');
+
+/** Where the secrets stand in one of their forms. */
+function directly(text: string, forms: readonly Form[]): Place[] {
+  const inRun = /[\w+/=%-]/, found: Place[] = [];
   for (const form of forms) {
     const dead: Set<number>[] = [];
-    for (let at = 0; at < text.length; at++) {
-      if (!form.begins.includes(text[at]!)) continue;
+    for (let at = next(form.begins, text, 0); at >= 0; at = next(form.begins, text, at + 1)) {
       const end = endOf(text, at, form, dead);
       if (end === undefined) continue;
       let from = at, to = end;
@@ -61,12 +103,7 @@ function cover(text: string, forms: readonly Form[]): string {
       at = to - 1;
     }
   }
-  let shown = '', at = 0;
-  for (const [from, to] of found.sort((a, b) => a[0] - b[0] || b[1] - a[1])) {
-    if (from >= at) shown += `${text.slice(at, from)}***`;
-    at = Math.max(at, to);
-  }
-  return shown + text.slice(at);
+  return found;
 }
 
 /**
@@ -74,9 +111,10 @@ function cover(text: string, forms: readonly Form[]): string {
  * for each part: many beginnings in one text lead to the same place, and each is tried once.
  */
 function endOf(text: string, start: number, { parts, ends, gap }: Form, dead: Set<number>[]): number | undefined {
-  let places = [start];
-  const tried: number[][] = [];
-  for (let index = 0; index < parts.length; index++) {
+  let places = ends(text, start, parts[0]!).filter(end => !dead[0]?.has(end));
+  if (!places.length) return undefined;
+  const tried: number[][] = [places];
+  for (let index = 1; index < parts.length; index++) {
     const part = parts[index]!, next: number[] = [];
     for (const at of places) {
       addTo(next, ends(text, at, part), dead[index]);
@@ -135,6 +173,8 @@ function spelled(text: string, at: number, part: Part): number[] {
       values([char.codePointAt(0)!], /\\{1,64}u\{0{0,6}([\da-f]{1,6})\}/iy, 16);
       break;
     }
+    // As SQL and CSV write a quote within quotes.
+    case "'": case '"': if (char === text[at] && text[at + 1] === char) out.push(at + 2); break;
     case '+': case '_': case '\u00a0': if (char === ' ') out.push(at + 1); break;
     default:
   }

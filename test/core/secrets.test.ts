@@ -44,6 +44,10 @@ const SPELLINGS: Record<string, (secret: string) => string> = {
   'base64 in a form': secret => encodeURIComponent(Buffer.from(`\0ann\0${secret}`).toString('base64')),
   'base64 of UTF-16': secret => Buffer.from(secret, 'utf16le').toString('base64'),
   'hex': secret => hexed(secret),
+  'hex of UTF-16': secret => hexed(secret, 'utf16le'),
+  'hex as C writes it': secret => hexed(secret).replace(/..(?!$)/g, '0x$&, ').replace(/..$/, '0x$&'),
+  'numbers, as JSON writes bytes': secret => [...Buffer.from(secret)].join(','),
+  'quotes doubled, as SQL has them': secret => secret.replace(/['"]/g, '$&$&'),
   'hex in capitals with blanks': secret => hexed(secret).toUpperCase().replace(/..(?!$)/g, '$& '),
   'quoted-printable': secret => qp.encode(Buffer.from(secret)),
   'in ASCII': secret => secret.replace(/[\x80-\uffff]/g, '?'),
@@ -62,6 +66,20 @@ describe('secrets', () => {
       }), { numRuns: 60, examples: [['Ab,Cdef-ghij1'], ['R&D-department7'], ["it's\\My\"Secret"], ['\\\\\\\\'], ['pass word'], ['$1$&$`x'], ['(((((((('], ['äöüß']] });
     });
   }
+  it('are hidden where they are spelled in one way within another, and that in a third', () => {
+    // Those that lose letters, or are known by their letters alone, are found by themselves.
+    const spelling = fc.constantFrom(...Object.keys(SPELLINGS).filter(name => !/^(?:quotes doubled|in ASCII|bytes that|UTF-8 read)|UTF-16/.test(name)));
+    fc.assert(fc.property(secretText(8), spelling, spelling, fc.constantFrom('as it is', 'JSON', 'percent', 'as a form', 'entities by name', 'base64'), (secret, inner, outer, outmost) => {
+      const said = SPELLINGS[outmost]!(SPELLINGS[outer]!(SPELLINGS[inner]!(secret))), shown = hiding([secret])(`could not read § ${said} § of it`);
+      assert.ok(shown.includes('***') && !shown.includes(said), `${inner}, ${outer}, ${outmost}: ${said}`);
+    }), { numRuns: 800, examples: [['it\'s\\My"Secret', 'JSON', 'percent', 'as it is'], ['it\'s\\My"Secret', 'JSON', 'entities by name', 'as it is'], ['R&D-department7', 'as a form', 'base64', 'JSON'],
+      ['pass word+1', 'JSON', 'base64 of user:password', 'percent'], ['R&D-department7', 'entities by name', 'JSON', 'percent']] });
+  }).timeout(30_000);
+  it('take the words before and behind them along only where those are spelled together with them', () => {
+    const json = JSON.stringify({ name: 'ann', password: 'R&D"s', size: 5 });
+    assert.equal(hiding(['R&D"s'])(`before ${encodeURIComponent(json)} behind`), `before ${encodeURIComponent(json).replace(encodeURIComponent('R&D\\"s'), '***')} behind`);
+    assert.equal(hiding(['R&D"s'])(`before ${Buffer.from(json).toString('base64')} behind`), 'before *** behind');
+  });
   it('are hidden before any pattern, so that no half of one is left', () => {
     const body = '{"password":"Ab,Cdef-ghij1"}';
     assert.equal(redact(hiding(['Ab,Cdef-ghij1'])(body)), '{"password":"***"}');
@@ -133,6 +151,10 @@ const VENDORS: Record<string, { account: Record<string, unknown>; operation: str
     account: { secretKey: '11111111-2222-4333-8444-555555555555' }, operation: 'mailbox.create',
     input: { domain_id: '234daf08-1557-45a3-9b38-443e4823e640', local_part: 'ann', subscription_period: 'monthly' },
     body: said => JSON.stringify({ type: 'invalid_arguments', message: said, details: [{ argument_name: 'password', help_message: said, reason: 'constraint' }] }),
+  },
+  migadu: {
+    account: { user: 'admin@example.com', apiKey: 'api-key-1234' }, operation: 'mailbox.create', input: { domain: 'example.com', local_part: 'ann', name: 'Ann' },
+    body: said => JSON.stringify({ error: said, errors: { password: [said] } }),
   },
   contextIo: {
     account: { consumerKey: 'k', consumerSecret: 'consumer-secret-1' }, operation: 'source.update', input: { mailbox: 'a1b2c3d4e5f6a7b8c9d0e1f2', source: '0' },
