@@ -122,8 +122,10 @@ async function whole(coded: HttpStream, ctx: Context, { url }: HttpRequest): Pro
     ctx.signal?.throwIfAborted();
     const where = { provider: ctx.provider, operation: ctx.operation, status: answer.status };
     // What the head of a refusal says stays true when its body cannot be read.
-    if (answer.status < 300 && isMailError(error)) throw error.details.status === undefined ? new MailError(error.code, error.message, { ...where, ...error.details }) : error;
-    if (answer.status < 300) throw new MailError('unavailable', `The answer from ${originOf(url)} broke off: ${reason(error, ctx.hide)}.`, { ...where, cause: error });
+    if (answer.status < 300) {
+      if (isMailError(error)) throw error.details.status === undefined ? new MailError(error.code, error.message, { ...where, ...error.details }) : error;
+      throw new MailError('unavailable', `The answer from ${originOf(url)} broke off: ${reason(error, ctx.hide)}.`, { ...where, cause: error });
+    }
   }
   return { status: answer.status, headers: answer.headers, body: parts.length === 1 ? parts[0]! : Buffer.concat(parts, size) };
 }
