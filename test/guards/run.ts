@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GUARDS } from './guards.js';
+import { GUARDS, layoutOf } from './guards.js';
 
 /**
  * `npm run guards`: takes each guard out of the source in turn and runs the tests that must notice. Words after `--` choose guards by parts of
@@ -11,10 +11,11 @@ const root = join(__dirname, '..', '..'), wanted = process.argv.slice(2);
 let missed = 0;
 for (const { name, file, guard, without, tests } of GUARDS.filter(one => !wanted.length || wanted.some(word => one.name.includes(word)))) {
   const path = join(root, file), source = readFileSync(path, 'utf8');
-  if (source.split(guard).length !== 2) { console.log(`?      ${name}: it stands ${source.split(guard).length - 1} times in ${file}`); missed++; continue; }
+  const layout = layoutOf(guard), times = [...source.matchAll(layout)].length;
+  if (times !== 1) { console.log(`?      ${name}: it stands ${times} times in ${file}`); missed++; continue; }
   const back = () => writeFileSync(path, source), leave = () => { back(); process.exit(1); };
   process.once('SIGINT', leave);
-  writeFileSync(path, source.replace(guard, () => without));
+  writeFileSync(path, source.replace(layout, () => without));
   try {
     const { status } = spawnSync(process.execPath, ['--import', 'tsx', '--disable-warning=ExperimentalWarning', 'node_modules/mocha/bin/mocha.js', '--exit', '--bail', '--timeout', '60000', ...tests],
       { cwd: root, stdio: 'ignore', timeout: 300_000 });
