@@ -8,6 +8,7 @@ import { providers, splitName, type Field, type Fields, type Operation, type Pro
 import { speaksHttp } from './contract/suite.js';
 import { ORDERS } from './tools/orders.js';
 import { fulfilling, stale } from './tools/reference.js';
+import { drawing, mayImport, roomsOf } from './tools/rooms.js';
 
 const ROOT = join(__dirname, '..');
 const filesBelow = (folder: string, end = '.ts'): string[] => existsSync(join(ROOT, folder))
@@ -24,47 +25,6 @@ function imports(path: string): string[] {
     ? relative(ROOT, resolve(ROOT, dirname(path), fileName)).replaceAll('\\', '/').replace(/\.js$/, '.ts') : fileName);
 }
 
-interface Rule { files: RegExp; except?: RegExp; may: RegExp; why: string }
-/** The rooms of the extension from the ground up, each above those before it; and its features, which stand side by side above them. */
-const ROOMS = ['host', 'webview', 'fields', 'form', 'requests', 'accounts', 'tree', 'operations'], FEATURES = ['accountForm', 'objects', 'mail', 'localMail', 'scripts', 'spamLists', 'overview'];
-/** Who may import whom; every file must fall under exactly one rule. Node's own modules are free for all but the pages of webviews. */
-const RULES: readonly Rule[] = [
-  { files: /^shared\/registry\.ts$/, may: /^shared\/provider\.ts$|^shared\/providers\/[^/]+\/index\.ts$/, why: 'the registry names providers and nothing else' },
-  {
-    files: /^shared\/(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$/, except: /^shared\/(?:registry|readMail)\.ts$/,
-    may: /^shared\/(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/mailServer\/(?:mailServer|options)\.ts$|^undici$|^fast-xml-parser$|^html-to-text$|^oauth4webapi$/, why: 'the core knows neither hosts nor providers',
-  },
-  { files: /^shared\/readMail\.ts$/, may: /^shared\/[^/]+\.ts$|^shared\/providers\/imap\/messages\/whole\.ts$/, why: 'a message is read from its bytes as the provider that knows them does it' },
-  {
-    files: /^shared\/providers\/imap\//,
-    may: /^shared\/(?!registry\.ts|client\.ts|connect\.ts|index\.ts)(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/providers\/imap\/|^(?:imapflow|nodemailer|libmime|libbase64|iconv-lite|@zone-eu\/mailsplit)(?:\/|$)/,
-    why: 'only this provider uses the mail libraries',
-  },
-  {
-    files: /^shared\/providers\/(?!imap\/)/, may: /^shared\/(?!registry\.ts|client\.ts|connect\.ts|index\.ts)(?:[^/]+|(?:auth|codecs)\/[^/]+)\.ts$|^shared\/providers\/SELF\//,
-    why: 'a provider uses the core and its own folder',
-  },
-  { files: /^shared\/mailServer\//, may: /^shared\/mailServer\/|^smtp-server$/, why: 'the mail server knows nothing of the core that is tried against it' },
-  { files: /^nodes\/lib\//, may: /^shared\/index\.ts$|^nodes\/lib\/[^/]+\.ts$|^n8n-workflow$/, why: 'the n8n front end has one door to the core' },
-  { files: /^(?:nodes\/(?!lib\/)|credentials\/)/, may: /^shared\/index\.ts$|^nodes\/lib\/index\.ts$|^n8n-workflow$/, why: 'nodes and credentials have one door to the core' },
-  ...ROOMS.map((room, i) => ({
-    files: new RegExp(`^extension/${room}/(?!page/)`), may: new RegExp(`^shared/index\\.ts$|^vscode$|^extension/(?:${ROOMS.slice(0, i + 1).join('|')})/(?!page/)`),
-    why: 'a room of the extension knows those below it',
-  })),
-  ...FEATURES.map(room => ({
-    files: new RegExp(`^extension/${room}/(?!page/|json\\.ts)`), may: new RegExp(`^shared/index\\.ts$|^vscode$|^extension/(?:${[...ROOMS, room].join('|')})/(?!page/)`),
-    why: 'features meet in the rooms below them, never each other',
-  })),
-  { files: /^extension\/mail\/page\/purify\.ts$/, may: /^dompurify$|^extension\/mail\/page\/allowed\.ts$/, why: 'one file knows the library that cleans mail' },
-  {
-    files: /^extension\/[^/]+\/page\/(?!controls\.ts|purify\.ts)/, may: /^extension\/(?:SELF|webview)\/page\/|^extension\/webview\/messages\.ts$/,
-    why: 'a page knows its own room, what all pages share, and the messages; it is filled by those alone',
-  },
-  { files: /^extension\/webview\/page\/controls\.ts$/, may: /^@vscode\/webview-ui-toolkit$|^extension\/webview\/messages\.ts$|^extension\/webview\/page\/addresses\.ts$/, why: 'one file knows the widget toolkit' },
-  { files: /^extension\/objects\/json\.ts$/, may: /^vscode-json-languageservice$|^extension\/fields\/schema\.ts$/, why: 'one file knows the JSON language service' },
-  { files: /^extension\/[^/]+\.ts$/, may: /^shared\/index\.ts$|^vscode$|^extension\/(?!.*\/page\/)/, why: 'what wires the rooms knows them all' },
-];
-
 describe('architecture', () => {
   it('the package has the name n8n looks for, and no dependency that would be installed with it', () => {
     const manifest = JSON.parse(read('package.json')) as { name: string; dependencies?: object; overrides?: object };
@@ -77,15 +37,14 @@ describe('architecture', () => {
 
   for (const path of sources) {
     it(`${path} imports only what it may`, () => {
-      const rules = RULES.filter(rule => rule.files.test(path) && !rule.except?.test(path));
-      assert.equal(rules.length, 1, 'exactly one rule says what this file may import');
-      const { may, why } = rules[0]!;
-      const self = path.split('/')[path.startsWith('extension/') ? 1 : 2] ?? '';
-      const allowed = new RegExp(may.source.replaceAll('SELF', self));
+      const [room, ...more] = roomsOf(path);
+      assert.ok(room && !more.length, `it is in the rooms ${[room, ...more].map(one => one?.name).join(', ')}, and should be in one`);
       const free = (name: string) => builtin.has(name) && !path.includes('/page/');
-      assert.deepEqual(imports(path).filter(name => !free(name) && !allowed.test(name)), [], why);
+      assert.deepEqual(imports(path).filter(name => !free(name) && !mayImport(room, path, name)), [], room.why);
     });
   }
+
+  it('CONTRIBUTING draws the rooms as they are held', () => assert.ok(read('CONTRIBUTING.md').includes(drawing()), '`npm run golden` draws them anew'));
 
   it('no file imports itself by way of others', () => {
     const own = new Set(sources), done = new Set<string>(), circles: string[] = [];

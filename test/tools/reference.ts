@@ -5,6 +5,7 @@ import { title } from '../../nodes/lib/words.js';
 import { providers, splitName, type Operation, type Provider } from '../../shared/index.js';
 import { reference, table } from '../../shared/reference.js';
 import { ORDERS } from './orders.js';
+import { drawing } from './rooms.js';
 
 const ROOT = join(__dirname, '../..');
 /** Where the table of what each node does at each provider stands. */
@@ -15,6 +16,7 @@ const NODE_TITLES = { mailbox: 'Mailbox', alias: 'Alias', spamList: 'Spam List',
 export function pages(): Map<string, string> {
   const all = new Map(providers.map(provider => [`shared/providers/${provider.id}/REFERENCE.md`, reference(provider)]));
   all.set('shared/providers/ORDERS.md', orders());
+  all.set('CONTRIBUTING.md', readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8').replace(/(?<=^<!-- Drawn from test\/tools\/rooms\.ts -->\n)```\n[^]*?\n```/m, drawing));
   all.set(NODES_PAGE, withTable(readFileSync(join(ROOT, NODES_PAGE), 'utf8')));
   for (const node of NODES) {
     const path = `nodes/${NODE_TITLES[node].replace(' ', '')}/${NODE_TITLES[node].replace(' ', '')}.node.json`;
