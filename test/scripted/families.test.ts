@@ -50,6 +50,30 @@ describe('IMAP transcripts: families of servers', () => {
     });
   }
 
+  // GNU imap4d 3.15, seen on the wire: what came since the folder was SELECTed gets another UID at each EXAMINE, and UIDNEXT grows with it.
+  it('UIDs of new messages that move under EXAMINE are made to stay by SELECT, each time something came', () => {
+    const examine = (exists: number, next: number) => ['C 1x: EXAMINE INBOX', 'S: * FLAGS (\\Seen)', `S: * ${exists} EXISTS`,
+      'S: * OK [UIDVALIDITY 77] Ok', `S: * OK [UIDNEXT ${next}] Ok`, 'S: $ OK [READ-ONLY] Ok'].join('\n');
+    const search = (uids: string) => `C 1x: UID SEARCH ALL\nS: * SEARCH ${uids}\nS: $ OK done`;
+    return withScript([examine(1, 2), examine(1, 2), search('1'), examine(2, 3), search('1 2'), examine(2, 4), 'C 1x: SELECT INBOX\nS: <regular>', examine(2, 5), search('1 4')].join('\n'),
+      async (client, server) => {
+        assert.deepEqual((await list(client)).map(({ subject }) => subject), ['m1']);
+        server.messages.push(letter(4));
+        await take(client.call('folder.list', {}) as AsyncIterable<unknown>);
+        assert.deepEqual((await list(client)).map(({ subject }) => subject), ['m4', 'm1']);
+        assert.deepEqual([server.heard('EXAMINE').length, server.heard('SELECT').length], [5, 1]);
+      }, { capabilities: 'IMAP4rev1 NAMESPACE ID IDLE LITERAL+ UNSELECT', messages: [letter(1)] });
+  });
+
+  // GNU imap4d 3.15, seen on the wire: it takes the numbers of UID SEARCH UID for positions.
+  it('a message that a search by its UID does not find is asked for before it is called missing', () =>
+    withScript('C: UID SEARCH UID …\nS: * SEARCH\nS: $ OK done', async (client, server) => {
+      const id = 'INBOX;UIDVALIDITY=7;UID=';
+      const { native } = await client.call('message.mark', { messages: [`${id}4`, `${id}9`] }) as Receipt & { native: { results: { done: boolean; code?: string }[] } };
+      assert.deepEqual(native.results.map(({ done, code }) => [done, code]), [[true, undefined], [false, 'not_found']]);
+      assert.deepEqual(server.messages.map(({ uid, flags }) => [uid, flags.has('\\Seen')]), [[1, false], [4, true]]);
+    }, { messages: [letter(1), letter(4)] }));
+
   it('a folder that is created anew is made to stay once more', () =>
     withScript(['C 2x: EXAMINE INBOX\nS: <regular>', ...moving.slice(0, 2), 'C: SELECT INBOX\nS: <regular>'].join('\n'), async (client, server) => {
       await list(client);
@@ -110,6 +134,22 @@ describe('IMAP transcripts: families of servers', () => {
     // No charset of these has both letters.
     await assert.rejects(list(client, { text: 'ü Ж' }), { code: 'unsupported' });
   }, { messages: [letter(1), letter(2), letter(3)] }));
+
+  // GNU imap4d 3.15, seen on the wire: UIDNEXT counts on with each EXAMINE, and what is copied then gets a lower UID.
+  it('a copy whose UID is lower than the server foretold is found, and one that never came is an error', () => {
+    const folder = (more: string) => `C: STATUS Box …\nS: * STATUS Box (MESSAGES ${more} UIDNEXT 9 UIDVALIDITY 7)\nS: $ OK done`;
+    const plain = { capabilities: 'IMAP4rev1 NAMESPACE ID IDLE', messages: [letter(1), letter(2), letter(3, { envelope: letter(1).envelope })] };
+    const copy = (client: Parameters<Parameters<typeof withScript>[1]>[0]) => client.call('message.copy', { message: 'INBOX;UIDVALIDITY=7;UID=1', target: 'Box' }) as Promise<Receipt>;
+    return withScript(folder('2'), async client => { assert.equal((await copy(client)).id, 'Box;UIDVALIDITY=7;UID=3'); }, plain)
+      .then(() => withScript(folder('3'), async client => { await assert.rejects(copy(client), { code: 'rejected' }); }, plain));
+  });
+
+  // GNU imap4d 3.15, seen on the wire.
+  it('a message that is gone is missing where the server refuses to tell of it, and one that is there keeps the refusal', () =>
+    withScript('C: UID FETCH <9> …\nS: $ BAD UID FETCH Failed to parse message set\nC: UID FETCH <2> …\nS: $ NO sorry', async client => {
+      await assert.rejects(client.call('message.get', { message: 'INBOX;UIDVALIDITY=7;UID=9' }) as Promise<Message>, { code: 'not_found' });
+      await assert.rejects(client.call('message.get', { message: 'INBOX;UIDVALIDITY=7;UID=2' }) as Promise<Message>, { code: 'rejected' });
+    }, { messages: [letter(1), letter(2)] }));
 
   // RFC 4315 section 3: a server may leave them out, as where the target may not be read (NOPERM, UIDNOTSTICKY). Proton's
   // bridge does: https://github.com/ProtonMail/proton-bridge/issues/170

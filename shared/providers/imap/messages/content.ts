@@ -1,7 +1,7 @@
 import type { FileValue } from '../../../fields.js';
 import type { Context } from '../../../provider.js';
 import type { Address, Attachment, Message } from '../../../vocabulary.js';
-import { opened, withFolder } from '../session/imapPool.js';
+import { isRefused, opened, withFolder } from '../session/imapPool.js';
 import { fieldOf, headerFields, readableText } from '../mime/decode.js';
 import { idsOf } from './threads.js';
 import { gone, messageId, RESET, validityOf, type Place } from './id.js';
@@ -237,11 +237,27 @@ export async function inPlace<T>(ctx: Context, place: Place, run: (client: ImapF
 
 /** What the server tells of one message. A folder that was open before may not show the newest yet, so it is opened again before one is called missing. */
 export async function rowOf(client: ImapFlow, place: Place, query: FetchQueryObject): Promise<Row | undefined> {
-  const row = await fetchOne(client, place.uid, query);
+  const row = await rowIfThere(client, place.uid, query);
   if (row) return row;
   const mailbox = await opened(client, place.folder, { fresh: true });
   if (validityOf(mailbox) !== place.uidValidity) throw gone(messageId(place), RESET);
-  return mailbox.exists ? fetchOne(client, place.uid, query) : undefined;
+  return mailbox.exists ? rowIfThere(client, place.uid, query) : undefined;
+}
+
+/** The same of the folder as it is open. GNU imap4d refuses to tell of a message that is not there. */
+async function rowIfThere(client: ImapFlow, uid: number, query: FetchQueryObject): Promise<Row | undefined> {
+  try {
+    return await fetchOne(client, uid, query);
+  } catch (error) {
+    if (!isRefused(error) || await isThere(client, uid)) throw error;
+    return undefined;
+  }
+}
+
+/** Whether a search finds a message by its UID; true where the server does not say. */
+async function isThere(client: ImapFlow, uid: number): Promise<boolean> {
+  const found = await client.search({ uid: String(uid) }, { uid: true });
+  return !found || found.includes(uid);
 }
 
 /** The one message an id names, with its structure. Throws `not_found`. */

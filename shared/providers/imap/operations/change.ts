@@ -3,11 +3,11 @@ import { choice, file, flag, list, text, time } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Receipt } from '../../../vocabulary.js';
 import { ensure, needing } from '../session/folderRefusal.js';
-import { granted, opened, openedWith, withImap } from '../session/imapPool.js';
+import { granted, isRefused, opened, openedWith, withImap } from '../session/imapPool.js';
 import { uidSet } from '../messages/content.js';
 import { folderFor } from './folder.js';
 import { gone, messageId, placeOf, RESET, validityOf, type Place } from '../messages/id.js';
-import type { ImapFlow } from '../libraries.js';
+import type { FetchMessageObject, ImapFlow } from '../libraries.js';
 import { folderField, messagesField, uidSearch } from './message.js';
 import { fetchRows } from '../wire/fetch.js';
 
@@ -51,7 +51,8 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
           return false;
         });
         if (!valid.length) return;
-        const there = new Set(found), uids = valid.map(one => one.place.uid).filter(uid => there.has(uid)).sort((a, b) => a - b);
+        const there = await thatAreThere(client, valid.map(one => one.place.uid), found);
+        const uids = valid.map(one => one.place.uid).filter(uid => there.has(uid)).sort((a, b) => a - b);
         for (const one of valid) if (!there.has(one.place.uid)) fail(one.id, gone(one.id));
         if (!uids.length) return;
         const moved = await change(client, uidSet(uids), uids, folder);
@@ -77,6 +78,22 @@ async function each(ctx: Context, input: { message?: string; messages?: string[]
   const id = one && (one.newId ?? (relocates ? undefined : one.id));
   const said = { ...how, changed: results.filter(r => r.done).length };
   return { ...(id ? { id } : {}), ...said, ...(one ? {} : { results }), native: { ...said, results } };
+}
+
+/**
+ * Those of some messages that are in the open folder, of which a search has found these. What it did not find is asked for once more: GNU imap4d
+ * takes the numbers of UID SEARCH UID for positions.
+ */
+async function thatAreThere(client: ImapFlow, uids: readonly number[], found: readonly number[]): Promise<Set<number>> {
+  const there = new Set(found), missing = uids.filter(uid => !there.has(uid)).sort((a, b) => a - b);
+  if (!missing.length) return there;
+  try {
+    await fetchRows(client, uidSet(missing), { uid: true }, row => { there.add(row.uid); });
+  } catch (error) {
+    // Some refuse to tell of what is not there.
+    if (!isRefused(error)) throw error;
+  }
+  return there;
 }
 
 /** The flags of a folder that can be kept; a server drops others without a word (RFC 9051 section 7.1, PERMANENTFLAGS). */
@@ -110,7 +127,7 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
   const uidplus = client.capabilities.has('UIDPLUS') || client.enabled.has('IMAP4REV2');
   if (!uidplus) await fetchRows(client, set, { uid: true, envelope: true },
     row => { if (row.envelope?.messageId) named.set(row.uid, row.envelope.messageId); });
-  const status = uidplus ? undefined : await client.status(target, { uidNext: true, uidValidity: true });
+  const status = uidplus ? undefined : await client.status(target, { messages: true, uidNext: true, uidValidity: true });
   let result;
   if (!move) result = await needing(client, target, () => granted(client, client.messageCopy(set, target, { uid: true })));
   else if (client.capabilities.has('MOVE') || client.enabled.has('IMAP4REV2')) {
@@ -131,14 +148,21 @@ async function copyTo(ctx: Context, client: ImapFlow, uids: number[], target: st
   }
   if (status && status.uidNext) {
     const mailbox = await opened(client, target, { fresh: true });
-    const arrived = await uidSearch(client, [{ type: 'ATOM', value: 'UID' }, { type: 'SEQUENCE', value: `${status.uidNext}:*` }]);
-    const news = arrived.filter(uid => uid >= status.uidNext!);
-    if (news.length < uids.length) throw new MailError('rejected',
-      `Only ${news.length} of ${uids.length} messages are in "${target}" after the ${move ? 'move' : 'copy'}.`);
-    await fetchRows(client, uidSet(news), { uid: true, envelope: true }, row => {
+    const arrived = new Set<number>(), take = (row: FetchMessageObject) => {
+      arrived.add(row.uid);
       const from = [...named].find(([uid, name]) => name === row.envelope?.messageId && !ids.has(uid))?.[0];
       if (from !== undefined) ids.set(from, messageId({ folder: mailbox.path, uidValidity: validityOf(mailbox), uid: row.uid }));
-    });
+    };
+    const query = { uid: true, envelope: true };
+    // The star stands for the last one, even where that is older (RFC 9051 section 9, seq-range).
+    if (mailbox.exists) await fetchRows(client, `${status.uidNext}:*`, query, row => { if (row.uid >= status.uidNext!) take(row); });
+    // imap4d gives messages lower UIDs than it has foretold: then those count that made the folder longer.
+    const longer = mailbox.exists - (status.messages ?? mailbox.exists);
+    if (arrived.size < uids.length && longer >= uids.length) {
+      await fetchRows(client, `${mailbox.exists - longer + 1}:*`, query, row => { if (!arrived.has(row.uid)) take(row); }, false);
+    }
+    if (arrived.size < uids.length) throw new MailError('rejected',
+      `Only ${arrived.size} of ${uids.length} messages are in "${target}" after the ${move ? 'move' : 'copy'}.`);
   }
   ctx.signal?.throwIfAborted();
   return ids;

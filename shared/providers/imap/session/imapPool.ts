@@ -51,8 +51,8 @@ interface Hub extends Logins {
   singleUntil: number;
   /** See PATIENT_FOR. */
   patientUntil: number;
-  /** The UIDVALIDITY of folders where it is known to stay. */
-  steady: Map<string, string>;
+  /** Folders whose UIDVALIDITY and UIDs are known to stay. */
+  steady: Map<string, Steady>;
   watchers: Set<Watcher>; loop?: Promise<void>; wake?: () => void; idle?: ImapFlow;
   /** The folder whose news the server tells by itself. */
   pushed?: string;
@@ -197,8 +197,10 @@ function openedAs(path: string, mailbox: MailboxObject, write: boolean): Mailbox
   return mailbox;
 }
 
-/** The UIDVALIDITY of the folders of a connection's account where it is known to stay. */
-const steadyFolders = new WeakMap<ImapFlow, Map<string, string>>();
+/** A UIDVALIDITY that stays, and the UIDNEXT below which UIDs do. */
+interface Steady { validity: string; next: number }
+/** The folders of a connection's account where they are known. */
+const steadyFolders = new WeakMap<ImapFlow, Map<string, Steady>>();
 /** Servers that count changes or name messages for good keep what they say of a folder. */
 const KEEPS_STATE = ['CONDSTORE', 'OBJECTID', 'X-GM-EXT-1', 'IMAP4REV2'];
 
@@ -206,21 +208,23 @@ const KEEPS_STATE = ['CONDSTORE', 'OBJECTID', 'X-GM-EXT-1', 'IMAP4REV2'];
  * A folder that was opened to be read, once its UIDVALIDITY stays. Courier and imap4d make up a new one at each EXAMINE until somebody has
  * SELECTed the folder, and every id would soon mean nothing. So a folder is opened a second time when it is first met or was created anew,
  * and with SELECT where the two differ, which marks nothing. What they make up is the time in seconds, so that two may be the same by chance:
- * a UIDVALIDITY that is a time of today is taken for one that moves. `moved` says that it was opened with SELECT: imap4d gives new UIDs, too,
- * at each EXAMINE before that.
+ * a UIDVALIDITY that is a time of today is taken for one that moves.
+ * imap4d also gives a message that came since another UID at each EXAMINE until the folder is SELECTed again; its UIDNEXT grows with that while
+ * nothing came. `moved` says that it was opened with SELECT, so that UIDs told before mean nothing.
  */
 async function steadied(client: ImapFlow, mailbox: MailboxObject): Promise<{ mailbox: MailboxObject; moved: boolean }> {
-  const steady = steadyFolders.get(client), { path } = mailbox;
-  if (!steady || steady.get(path) === validityOf(mailbox) || KEEPS_STATE.some(name => client.capabilities.has(name))) {
-    return { mailbox, moved: false };
-  }
+  const steady = steadyFolders.get(client), { path } = mailbox, known = steady?.get(path);
+  if (!steady || KEEPS_STATE.some(name => client.capabilities.has(name))) return { mailbox, moved: false };
+  const same = known?.validity === validityOf(mailbox);
+  if (same && (known.next === mailbox.uidNext || client.capabilities.has('UIDPLUS'))) return { mailbox, moved: false };
   let again = await client.mailboxOpen(path, { readOnly: true });
-  const moved = validityOf(again) !== validityOf(mailbox) || isTimeOfToday(validityOf(again));
+  const moved = validityOf(again) !== validityOf(mailbox) || (!same && isTimeOfToday(validityOf(again)))
+    || (again.exists === mailbox.exists && again.uidNext > mailbox.uidNext);
   if (moved) {
     await client.mailboxOpen(path);
     again = await client.mailboxOpen(path, { readOnly: true });
   }
-  steady.set(path, validityOf(again));
+  steady.set(path, { validity: validityOf(again), next: again.uidNext });
   return { mailbox: again, moved };
 }
 
