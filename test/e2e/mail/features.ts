@@ -21,7 +21,10 @@ async function flagsOf(w: Watched, folder = 'INBOX'): Promise<Record<string, str
   try {
     await phone.mailboxOpen(folder, { readOnly: true });
     const found: Record<string, string[]> = {};
-    if (phone.mailbox && phone.mailbox.exists) for await (const row of phone.fetch('1:*', { envelope: true, flags: true })) found[row.envelope!.subject!] = [...row.flags!].filter(flag => flag !== '\\Recent');
+    if (phone.mailbox && phone.mailbox.exists) {
+      // A server may tell of other clients' flags in between.
+      for await (const { envelope, flags } of phone.fetch('1:*', { envelope: true, flags: true })) if (envelope) found[envelope.subject!] = [...flags!].filter(flag => flag !== '\\Recent');
+    }
     return found;
   } finally { await phone.logout(); }
 }

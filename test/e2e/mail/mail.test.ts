@@ -15,19 +15,18 @@ import { scenarios, type Times } from './scenarios.js';
 import { accountData, endAll, patience, wait, watch, workflowOf } from './watch.js';
 
 const packageDir = join(import.meta.dirname, '../../..');
-const times: Times = { away: [5, 25, 50], interval: 60, backlog: 1_000, found: 60_000, patient: true };
 const all = { ...scenarios, ...features };
+const families = process.env.SERVERS ? process.env.SERVERS.split(',') as Family[] : Object.keys(FAMILIES) as Family[];
+/** Whose trigger is tried. */
+const triggers: Family[] = families.filter(family => family !== 'imap4d');
 /**
- * `SERVERS=courier,cyrus` tries these alone. imap4d runs only when it is named: it drops the flags of APPEND and gives
- * messages new UIDs when it likes, and 20 of its 72 steps stand on those.
+ * Families take turns: five at once keep a machine so busy that nothing comes in time. The first two have every scenario, and longer ones; they
+ * are the ones that wait most.
  */
-const families = process.env.SERVERS ? process.env.SERVERS.split(',') as Family[]
-  : (Object.keys(FAMILIES) as Family[]).filter(family => family !== 'imap4d');
-/**
- * Whose trigger is tried: that of every family that `SERVERS` names. Without it the trigger runs on two pairs, and the others do the operations alone,
- * because not every scenario of the trigger passes on them yet.
- */
-const triggers = families.filter(family => family !== 'imap4d' && (process.env.SERVERS || family === 'embedded' || family === 'dovecot'));
+const TURNS: readonly Family[][] = [['embedded', 'dovecot'], ['bareDovecot', 'imap4d'], ['cyrus'], ['courier']];
+const turns = TURNS.map(turn => turn.filter(family => families.includes(family))).filter(turn => turn.length > 0);
+const timesOf = (family: Family): Times =>
+  ({ away: TURNS[0]!.includes(family) ? [5, 25, 50] : [5, 25], interval: 60, backlog: 1_000, found: 60_000, patient: true });
 const open = (family: Family): Promise<Lab> => family === 'embedded' ? embeddedLab() : realLab(family);
 
 /** Where processes are killed: everything on two pairs of servers, a smaller dose on the others. */
@@ -53,28 +52,17 @@ function sideBySide<T>(most: number, tasks: readonly (() => Promise<T>)[]): Prom
   });
 }
 
-// The same suite against every pair of servers. All faults at once, because each mostly waits: every one has its own user, proxy and workflow,
-// and its own servers where it bends those. What loads the machine comes after the others have ended, two at a time; what measures is alone.
+// The same suite against every pair of servers. All faults of a turn at once, because each mostly waits: every one has its own user, proxy and
+// workflow, and its own servers where it bends those. What loads the machine comes after the others have ended, two at a time; what measures is alone.
 describe('Mail', function () {
   this.timeout(900_000);
   let engine: Engine;
   const labs = new Map<Family, Lab>(), more: Lab[] = [];
   const running = new Map<string, Promise<void>>();
+  const slow = (title: string) => title.includes('five minutes');
   before(async () => {
     patience.factor = 3;
     engine = await openEngine({ packageDir });
-    await Promise.all(families.map(async family => { labs.set(family, await open(family)); }));
-    for (const [family, lab] of labs) {
-      for (const [title, step] of startSteps(lab)) running.set(`${family}: ${title}`, step);
-      for (const [title, scenario] of Object.entries(all)) {
-        if (!triggers.includes(family) || whyNot(title, family)) continue;
-        const own = lab.mail && title.includes('one connection') ? await embeddedLab() : lab;
-        if (own !== lab) more.push(own);
-        const run = scenario(engine, own, times);
-        run.catch(() => {});
-        running.set(`${family}: ${title}`, run);
-      }
-    }
   });
   after(async () => {
     await Promise.allSettled(running.values());
@@ -82,16 +70,31 @@ describe('Mail', function () {
     await Promise.all([...labs.values(), ...more].map(lab => lab.close()));
   });
 
+  async function start(family: Family): Promise<void> {
+    const lab = await open(family);
+    labs.set(family, lab);
+    for (const [title, step] of startSteps(lab)) running.set(`${family}: ${title}`, step);
+    for (const [title, scenario] of Object.entries(all)) {
+      if (!triggers.includes(family) || whyNot(title, family)) continue;
+      const own = lab.mail && title.includes('one connection') ? await embeddedLab() : lab;
+      if (own !== lab) more.push(own);
+      const run = scenario(engine, own, timesOf(family));
+      run.catch(() => {});
+      running.set(`${family}: ${title}`, run);
+    }
+  }
   const offered = (family: Family, titles: string[], left: (title: string) => string | undefined) => {
     const out = titles.filter(left);
     before(() => { for (const title of out) console.log(`      left out: ${title}: ${left(title)}`); });
     for (const title of titles) if (!out.includes(title)) it(title, () => running.get(`${family}: ${title}`)!);
   };
-  const slow = (title: string) => title.includes('five minutes');
-  for (const family of families) describe(`Operations: ${FAMILIES[family]}`, () => offered(family, Object.keys(STEPS), title => leftOutSteps(title, family)));
-  for (const family of triggers) {
-    describe(`Sync Trigger: ${FAMILIES[family]}`, () => offered(family, Object.keys(all).filter(title => !slow(title)), title => whyNot(title, family)));
-  }
+  for (const turn of turns) describe(turn.map(family => FAMILIES[family]).join('; '), () => {
+    before(async () => { await Promise.all(turn.map(start)); });
+    for (const family of turn) describe(`Operations: ${FAMILIES[family]}`, () => offered(family, Object.keys(STEPS), title => leftOutSteps(title, family)));
+    for (const family of turn.filter(one => triggers.includes(one))) {
+      describe(`Sync Trigger: ${FAMILIES[family]}`, () => offered(family, Object.keys(all).filter(title => !slow(title)), title => whyNot(title, family)));
+    }
+  });
 
   describe('Sync Trigger, killed again and again', () => {
     const plans = triggers.flatMap(family => (KILLS[family] ?? []).map(plan => ({ family, plan })));
