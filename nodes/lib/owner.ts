@@ -14,8 +14,9 @@ export function ownerOf(operation: string): NodeName | undefined {
   return 'mailbox';
 }
 
-/** What most people look for, of the many things that Mailbox can do, in the order of a list of them. */
+/** What most people look for, of all that the nodes can do, in the order of a list of them. */
 const COMMON: readonly string[] = [
+  ...['send', 'sendFrom', 'reply', 'forward'].map(verb => `message.${verb}`),
   ...['list', 'get', 'mark', 'move', 'delete'].map(verb => `message.${verb}`), 'conversation.list', 'thread.list', 'draft.create', 'draft.send',
   'attachment.get', 'folder.list', 'autoReply.set', 'rule.create', 'forwarding.set',
   ...['mailbox', 'rsMailbox'].flatMap(resource => ['list', 'get', 'create', 'update', 'delete'].map(verb => `${resource}.${verb}`)), 'mailbox.restore',

@@ -2,13 +2,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 const root = join(__dirname, '../../..');
 /** What an installed n8n takes on disk. */
 const SIZE = 2600;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-/** What is installed: the n8n that is tested with, or the oldest one that README promises. */
+/** What is installed: the n8n that is tested with, or the oldest one that docs/install.md promises. */
 const PINNED = join(__dirname, process.env.MAILROOM_N8N === 'oldest' ? 'oldest' : '.');
 
 /** Where the pinned n8n lies: keyed by its lockfile, outside `test/`, so that nothing walks through its 200 000 files by accident. */
@@ -17,19 +18,28 @@ export function n8nHome(): string {
   return join(root, `.cache/n8n-${lock}`);
 }
 
-/** Runs a program to its end. `during` is called now and then with the seconds that have passed. Rejects, with what it said, when it fails. */
-async function run(program: string, args: string[], { cwd, env, during, limitMs }: { cwd: string; env?: NodeJS.ProcessEnv; during?: (seconds: number) => void; limitMs: number }): Promise<void> {
-  const began = Date.now(), said: Buffer[] = [];
+interface Run {
+  cwd: string; env?: NodeJS.ProcessEnv; limitMs: number;
+  /** Called now and then with the seconds that have passed. */
+  during?: (seconds: number) => void;
+  /** Called with each line; true where it need not be kept for an error. */
+  heard?: (line: string) => boolean;
+}
+
+/** Runs a program to its end. Rejects, with what it said, when it fails. */
+async function run(program: string, args: string[], { cwd, env, during, heard, limitMs }: Run): Promise<void> {
+  const began = Date.now(), said: string[] = [];
   const child = spawn(program, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] });
-  child.stdout.on('data', (part: Buffer) => said.push(part));
-  child.stderr.on('data', (part: Buffer) => said.push(part));
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', line => { if (!heard?.(line)) said.push(line); });
+  }
   const stop = () => child.kill();
   process.once('SIGINT', stop);
   const told = during && setInterval(() => during(Math.round((Date.now() - began) / 1000)), 15_000);
   const late = setTimeout(stop, limitMs);
   try {
-    const code = await new Promise<number | null>((resolve, reject) => { child.on('error', reject); child.on('exit', resolve); });
-    if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code ?? 'a signal'}:\n${Buffer.concat(said).toString().slice(-4000)}`);
+    const code = await new Promise<number | null>((resolve, reject) => { child.on('error', reject); child.on('close', resolve); });
+    if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code ?? 'a signal'}:\n${said.join('\n').slice(-4000)}`);
   } finally {
     clearInterval(told);
     clearTimeout(late);
@@ -50,19 +60,22 @@ export async function installN8n(home = n8nHome()): Promise<string> {
   if (process.platform !== 'linux') say(`This was tried on Linux only. On ${process.platform} it needs Node 24 of your own, with its headers, and may stop at the database driver.`);
   const node = process.execPath, env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, NODE_OPTIONS: '' };
   const version = (JSON.parse(readFileSync(join(PINNED, 'package.json'), 'utf8')) as { dependencies: { n8n: string } }).dependencies.n8n;
-  const wanted = Object.keys((JSON.parse(readFileSync(join(PINNED, 'package-lock.json'), 'utf8')) as { packages: object }).packages).filter(name => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(name)).length;
   say(`Installing n8n ${version} once, into ${home.slice(root.length + 1)}: about 400 MB to download, 3 GB on disk, three to six minutes.`);
   mkdirSync(home, { recursive: true });
   for (const file of ['package.json', 'package-lock.json']) cpSync(join(PINNED, file), join(home, file));
-  // npm makes the folders of all packages early and fills them for minutes, so what lies on the disk says more than how many there are.
+  // npm makes the folders of all packages early, then fetches for minutes, then fills them for minutes: one of these figures always moves.
   const onDisk = () => {
     const { status, stdout } = spawnSync('du', ['-sm', modules], { encoding: 'utf8', timeout: 10_000 });
-    return status === 0 ? `${Number.parseInt(stdout, 10)} of about ${SIZE} MB on disk, ` : '';
+    return status === 0 ? `${Number.parseInt(stdout, 10)} of about ${SIZE} MB on disk` : '0 MB on disk';
   };
-  const count = () => { try { return readdirSync(modules).reduce((sum, name) => sum + (name.startsWith('@') ? readdirSync(join(modules, name)).length : name.startsWith('.') ? 0 : 1), 0); } catch { return 0; } };
-  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: home, env, limitMs: 20 * 60_000, 
-    during: seconds => say(`  ${seconds} s: ${onDisk()}${count()} of ${wanted} packages begun${seconds > 240 ? ' (the 200 000 small files take long)' : ''}`),
+  let fetched = 0;
+  const wanted = packagesOf(join(PINNED, 'package-lock.json'));
+  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=http'], {
+    cwd: home, env, limitMs: 20 * 60_000,
+    heard: line => { if (/^npm http (?:fetch|cache) .*\.tgz/.test(line)) fetched++; return line.startsWith('npm http '); },
+    // What lies in npm's own cache is not fetched, and npm says nothing of it.
+    during: seconds => say(`  ${seconds} s: ${fetched ? `${fetched} of about ${wanted} packages fetched, ` : ''}${onDisk()}`
+      + `${seconds > 240 ? ' (the 200 000 small files take long)' : ''}`),
   });
   say('Building its database driver with the compiler: one to three minutes ...');
   await run('npm', ['rebuild', 'sqlite3', '--build-from-source', '--foreground-scripts'], { cwd: home, env: { ...env, npm_config_nodedir: headers, npm_config_ignore_scripts: 'false', JOBS: '2' }, limitMs: 10 * 60_000,
@@ -72,6 +85,13 @@ export async function installN8n(home = n8nHome()): Promise<string> {
   rmSync(join(modules, 'sqlite3/build/Release/obj.target'), { recursive: true, force: true });
   writeFileSync(stamp, version);
   return home;
+}
+
+/** How many different packages a lockfile names; those of other systems, which npm leaves out, among them. */
+function packagesOf(lockfile: string): number {
+  const { packages } = JSON.parse(readFileSync(lockfile, 'utf8')) as { packages: Record<string, { version?: string }> };
+  return new Set(Object.entries(packages).filter(([path]) => path).map(([path, { version }]) =>
+    `${path.slice(path.lastIndexOf('node_modules/'))} ${version ?? ''}`)).size;
 }
 
 /** Where the headers of the Node that runs this lie: beside it, as nodejs.org, Homebrew and the locked package have them. Throws where there are none. */

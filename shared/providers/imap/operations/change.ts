@@ -230,7 +230,7 @@ export const changing = {
     }, { target }),
   }),
   'message.delete': operation({
-    summary: 'Move messages to the trash, or delete them for ever', effect: 'destroy', docs: 'RFC 4315 section 2.1, RFC 6154',
+    summary: 'Move messages to the trash, or delete them for good', effect: 'destroy', docs: 'RFC 4315 section 2.1, RFC 6154',
     doubt: 'At Gmail a message deleted in a label only loses that label, unless it is deleted in the trash.',
     input: { ...messagesField, forever: flag('Forever',
       { default: false, help: 'Whether the messages are removed at once instead of being moved to the trash.' }) },

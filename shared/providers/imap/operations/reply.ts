@@ -108,7 +108,7 @@ const marked = (sent: Sent, how: 'markedAnswered' | 'markedForwarded', done: boo
 /** The operations that answer and pass on. */
 export const replying = {
   'message.reply': operation({
-    summary: 'Answer a message in its thread', effect: 'write', docs: 'RFC 5322 section 3.6.4, RFC 3834',
+    summary: 'Reply to a message', effect: 'write', docs: 'RFC 5322 section 3.6.4, RFC 3834',
     input: {
       ...messageField, replyAll: flag('Reply to All', { default: false, help: 'Whether everyone who got the message gets the reply too.' }),
       quote: flag('Quote', { default: false, help: 'Whether the text of the message is quoted below the reply.' }),
