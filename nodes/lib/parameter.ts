@@ -99,7 +99,7 @@ const knownAs = (field: Field & { type: 'text' }): string | undefined =>
  */
 function picker(common: Pick<INodeProperties, 'displayName' | 'name' | 'description'>, field: Field & { type: 'text' }, example: { placeholder?: string }): INodeProperties {
   // The ways to choose say as much, and an ID is only one of them.
-  const { description, ...bare } = common, says = description !== undefined && !/^The (?:ID|code) of the [a-z ]+$/.test(description);
+  const { description, ...bare } = common, says = description !== undefined && !/^The (?:ID|code) of the [a-z ]+(?: as Get Many of [\w ]+ gives it)?$/.test(description);
   const by = knownAs(field), label = field.label.toLowerCase();
   const typed = { displayName: by ?? 'By ID', name: by ? 'text' : 'id', type: 'string' as const,
     ...(example.placeholder ? example : { placeholder: `e.g. the ${field.knownBy === 'path' ? 'name' : 'ID'} of the ${label}` }) };
