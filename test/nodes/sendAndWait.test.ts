@@ -46,6 +46,13 @@ describe('Send and Wait for Response', function () {
     return { result, page: page || String(result.webhookResponse ?? ''), status, headers, data: (result.workflowData as { json: { data: IDataObject } }[][] | undefined)?.[0]?.[0]?.json.data };
   }
 
+  it('takes its message by the name that n8n gives it where a person reviews what an agent does', async () => {
+    const { source } = await ask({ text: undefined, message: 'The agent wants to run this tool.' });
+    const { page } = await follow('GET', { text: undefined, message: 'The agent wants it.' });
+    assert.match(source!, /The agent wants to run this tool\./);
+    assert.match(page, /The agent wants it\./);
+  });
+
   it('sends one mail with the signed link, as text and HTML, waits without end, and hands on the items', async () => {
     const { output, until, source } = await ask();
     assert.deepEqual(output, [[{ json: { invoice: 7 } }, { json: { invoice: 8 } }]]);
