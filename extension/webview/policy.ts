@@ -9,5 +9,5 @@ const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
  */
 export const policyOf = (page: Page, images: boolean, nonce: string, cspSource: string): string => [
   "default-src 'none'", `script-src 'nonce-${nonce}'`,
-  `style-src ${cspSource}${page === 'reader' ? " 'unsafe-inline'" : page === 'form' ? ` ${EMPTY_STYLE}` : ''}`,
+  `style-src ${cspSource}${page === 'reader' ? " 'unsafe-inline'" : page === 'overview' ? ` ${EMPTY_STYLE}` : ''}`,
   ...(page === 'reader' ? [`img-src data:${images ? ' https: http:' : ''}`] : []), "base-uri 'none'", "form-action 'none'"].join('; ');

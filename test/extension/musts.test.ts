@@ -86,7 +86,7 @@ const MUSTS: Readonly<Record<string, readonly (readonly [must: string, file: str
   ],
   packing: [
     ['host and pages are bundled, heavy parts come on first use', 'extension/activation', 'reads one file, no core and no library, and registers'],
-    ['pages are small', 'extension/activation', 'pages are small: those of native controls, and the form with the widget toolkit'],
+    ['pages are small', 'extension/activation', 'pages are small, and only the overview carries the widget toolkit'],
     ['the package itself is installed in the oldest and the newest VS Code', 'e2e/vscode/inside/suite', 'comes from the package, and does not start by itself'],
     ['licences come along', 'package', 'brings the licence of everything it bundles, and nothing that is no package'],
   ],

@@ -28,8 +28,8 @@ const extensionRoom = (room: string, below: readonly string[]): Room => ({
   why: below.length === FLOORS.length ? 'features meet in the rooms below them, never each other' : 'a room of the extension knows those below it',
 });
 const pageRoom = (room: string): Room => ({
-  name: `extension/${room}/page`, files: [`extension/${room}/page/**`, '!**/controls.ts', '!**/purify.ts'],
-  may: [room === 'webview' ? '' : 'extension/webview/page', 'extension/webview/page/controls.ts', `extension/${room}/page/purify.ts`, 'extension/webview/messages.ts'].filter(Boolean),
+  name: `extension/${room}/page`, files: [`extension/${room}/page/**`, '!**/toolkit.ts', '!**/purify.ts'],
+  may: [room === 'webview' ? '' : 'extension/webview/page', 'extension/webview/page/toolkit.ts', `extension/${room}/page/purify.ts`, 'extension/webview/messages.ts'].filter(Boolean),
   why: 'a page knows its own room, what all pages share, and the messages; it is filled by those alone',
 });
 
@@ -55,8 +55,8 @@ export const ROOMS: readonly Room[] = [
   ...[...FLOORS, ...FEATURES].map(pageRoom),
   { name: 'extension/mail/page/purify.ts', files: ['extension/mail/page/purify.ts'], may: ['dompurify', 'extension/mail/page/allowed.ts'], why: 'one file knows the library that cleans mail' },
   {
-    name: 'extension/webview/page/controls.ts', files: ['extension/webview/page/controls.ts'],
-    may: ['@vscode/webview-ui-toolkit', 'extension/webview/messages.ts', 'extension/webview/page/addresses.ts'], why: 'one file knows the widget toolkit',
+    name: 'extension/webview/page/toolkit.ts', files: ['extension/webview/page/toolkit.ts'],
+    may: ['@vscode/webview-ui-toolkit'], why: 'one file knows the widget toolkit',
   },
   { name: JSON_SERVICE, files: [JSON_SERVICE], may: ['vscode-json-languageservice', 'extension/fields/schema.ts'], why: 'one file knows the JSON language service' },
 ];

@@ -1,6 +1,6 @@
 import type { FormIssue, FormModel, Group, Picked, Values } from '../../webview/messages.js';
-import { make, toolkitButton, type Around, type Made } from '../../webview/page/controls.js';
-import { announce, ask, errorText, h, main, Refusal, remember, remembered, said, start, w } from '../../webview/page/page.js';
+import { make, type Around, type Made } from '../../webview/page/controls.js';
+import { announce, ask, button, errorText, h, main, Refusal, remember, remembered, said, start, w } from '../../webview/page/page.js';
 
 const root = main('form');
 let form: FormModel | undefined, base: Values = {};
@@ -102,12 +102,12 @@ function show(model: FormModel): void {
     type: 'search', class: 'search', placeholder: w('Search settings'), 'aria-label': w('Search settings'),
     on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value, model.groups, sections, nothing) },
   }) : undefined;
-  const buttons = model.actions.filter(({ label }) => label).map(action => toolkitButton(action.label, action.primary === true, () => {
+  const buttons = model.actions.filter(({ label }) => label).map(action => button(action.label, () => {
     flush();
     void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true));
-  }));
-  const submit = model.submit ? toolkitButton(model.submit, true, () => void submitted(submit!)) : undefined;
-  const cancel = model.mode === 'ask' ? toolkitButton(w('Cancel'), false, () => { drafted(); void ask({ do: 'cancel' }); }) : undefined;
+  }, { secondary: action.primary !== true }));
+  const submit = model.submit ? button(model.submit, () => void submitted(submit!)) : undefined;
+  const cancel = model.mode === 'ask' ? button(w('Cancel'), () => { drafted(); void ask({ do: 'cancel' }); }, { secondary: true }) : undefined;
   root.replaceChildren(
     h('header', {},
       h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined),
@@ -175,11 +175,11 @@ function narrow(text: string, groups: readonly Group[], sections: readonly HTMLE
 }
 /** The keys reach what is sent with its button disabled, too. */
 let busy = false;
-async function submitted(submit: HTMLElement): Promise<void> {
+async function submitted(submit: HTMLButtonElement): Promise<void> {
   if (busy) return;
   busy = true;
   const from = document.activeElement;
-  submit.setAttribute('disabled', '');
+  submit.disabled = true;
   announce(w('Working…'));
   issues([]);
   try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
@@ -189,7 +189,7 @@ async function submitted(submit: HTMLElement): Promise<void> {
     announce(errorText(error), true, found.every(({ field }) => field !== undefined && controls.has(field)) ? 'aloud' : undefined);
   } finally {
     busy = false;
-    submit.removeAttribute('disabled');
+    submit.disabled = false;
     // A button that is switched off loses the focus.
     if (document.activeElement === document.body && from instanceof HTMLElement) from.focus();
   }

@@ -1,5 +1,6 @@
 import type { Chart, OverviewModel } from '../../webview/messages.js';
 import { announce, ask, button, errorText, h, keepFocus, main, start, w } from '../../webview/page/page.js';
+import { progressRing } from '../../webview/page/toolkit.js';
 
 const root = main('overview');
 const SVG = 'http://www.w3.org/2000/svg';
@@ -31,6 +32,8 @@ function chart({ title, note, bars, total }: Chart): HTMLElement {
 
 /** Whether it was being read when it was drawn last: beginning and end are said, not each step. */
 let reading = false;
+/** The same one in every drawing, so that it goes on turning. */
+const ring = progressRing();
 function show({ title, subtitle, charts, rows, busy, note }: OverviewModel): void {
   // A button that is switched off loses the focus; this one says that it is and does nothing.
   const refresh = button(w('Refresh'), () => { if (!busy) void ask({ do: 'reload' }).catch(error => announce(errorText(error), true)); },
@@ -40,7 +43,7 @@ function show({ title, subtitle, charts, rows, busy, note }: OverviewModel): voi
   keepFocus(() => root.replaceChildren(
     h('header', {},
       h('div', { class: 'head' }, h('h1', { dir: 'auto' }, title), h('p', { class: 'subtitle' }, subtitle)),
-      h('div', { class: 'actions' }, refresh)),
+      h('div', { class: 'actions' }, busy && ring, refresh)),
     ...(note ? [h('p', { class: 'notice' }, note)] : []), h('div', { class: 'charts' }, ...charts.map(chart)),
     h('h2', {}, w('Needs attention')),
     rows.length ? h('table', {}, h('thead', {}, h('tr', {}, ...(['Mailbox', 'State', 'Details'] as const).map(name => h('th', { scope: 'col' }, w(name))))),

@@ -1,15 +1,6 @@
-import {
-  provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeTextArea, vsCodeTextField, type Button,
-  type Checkbox, type TextArea,
-} from '@vscode/webview-ui-toolkit';
 import type { Control, PageWord } from '../messages.js';
 import { splitAddresses } from './addresses.js';
-
-/**
- * The one file that knows the widget toolkit, which is no longer developed: only the components used are registered. Choices, times, files and
- * lists are native elements, because the toolkit has none or its own break the content policy or have no name for screen readers.
- */
-provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeTextArea(), vsCodeTextField());
+import { button } from './page.js';
 
 /** A control on the page. `set` never calls back; `get` gives null for what is not set. */
 export interface Made {
@@ -26,21 +17,13 @@ export interface Around {
   keepsSecrets: boolean;
 }
 
-export function toolkitButton(label: string, primary: boolean, run: () => void): HTMLElement {
-  const button = document.createElement('vscode-button') as unknown as Button;
-  button.appearance = primary ? 'primary' : 'secondary';
-  button.textContent = label;
-  button.addEventListener('click', run);
-  return button;
-}
-
 let numbered = 0;
 /** What a kind of control is made from: its field, the page around it, its id there and its label. */
 interface Given { control: Control; around: Around; words: Around['words']; id: string; label: string }
 /** What a kind of control brings: its elements, and how its value is read, shown and complained of. */
 interface Inner {
   parts: HTMLElement[]; get(): unknown; set(value: unknown): void; focus(): void; disabled(off: boolean): void;
-  describe(ids: string, bad: string | undefined, text: string): void;
+  describe(ids: string, bad: boolean): void;
 }
 
 /** The control of a field, with its label, help and place for a complaint. */
@@ -69,23 +52,13 @@ export function make(control: Control, around: Around): Made {
       complaint.textContent = message ?? '';
       complaint.hidden = !message;
       box.classList.toggle('invalid', Boolean(message));
-      made.describe(described(Boolean(message)), message, [help.textContent, message].filter(Boolean).join(' '));
+      made.describe(described(Boolean(message)), Boolean(message));
     },
   };
 }
 
 function text(given: Given): Inner {
-  const { control, around, words: w, id, label } = given;
-  const many = control.kind === 'area' || control.kind === 'json' || control.kind === 'lines';
-  const element = document.createElement(many ? 'vscode-text-area' : 'vscode-text-field') as HTMLElement
-    & Pick<TextArea, 'value' | 'rows' | 'placeholder' | 'readOnly'>;
-  element.id = id;
-  element.append(label);
-  if (control.kind === 'secret') { element.setAttribute('type', 'password'); element.setAttribute('autocomplete', 'new-password'); }
-  if (control.kind === 'number') element.setAttribute('inputmode', 'numeric');
-  if (many) { element.rows = control.rows ?? (control.kind === 'lines' ? 2 : 6); element.setAttribute('resize', 'vertical'); }
-  const example = control.example ?? (control.addresses ? w('One per line, or separated by commas') : control.kind === 'lines' ? w('One per line') : undefined);
-  if (example) element.placeholder = example;
+  const { control, around, words: w, id, label } = given, element = textBox(given);
   // What was chosen is shown by its name; its id is what is meant.
   let chosen: { id: string; label: string } | undefined;
   const read = (): unknown => {
@@ -99,16 +72,14 @@ function text(given: Given): Inner {
   };
   element.addEventListener('input', () => around.changed(control.name, read(), false));
   element.addEventListener('change', () => around.changed(control.name, read(), true));
-  // The inner control lives in a shadow tree, where ids of this page mean nothing: the words themselves are put on it.
-  const inner = () => element.shadowRoot?.querySelector('input, textarea');
-  const parts: HTMLElement[] = [element];
+  const parts: HTMLElement[] = [labelled(id, label), element];
   if (control.pick) {
     const row = document.createElement('div');
     row.className = 'row';
-    const pick = toolkitButton(w('Choose…'), false, () => around.pick(control.name));
+    const pick = button(w('Choose…'), () => around.pick(control.name), { secondary: true });
     pick.setAttribute('aria-label', `${w('Choose…')} ${control.label}`);
     row.append(element, pick);
-    parts[0] = row;
+    parts[1] = row;
   }
   return {
     parts, get: read,
@@ -122,62 +93,65 @@ function text(given: Given): Inner {
         : String(value);
       if (element.value !== shown) element.value = shown;
     },
-    focus: () => (inner() as HTMLElement | null | undefined ?? element).focus(),
-    disabled: off => { element.readOnly = off; },
-    describe(_, bad, said) {
-      const put = () => {
-        const one = inner();
-        one?.setAttribute('aria-invalid', String(Boolean(bad)));
-        if (said) one?.setAttribute('aria-description', said); else one?.removeAttribute('aria-description');
-      };
-      if (inner()) put(); else requestAnimationFrame(put);
-    },
+    focus: () => element.focus(), disabled: off => { element.readOnly = off; }, describe: describing(element),
   };
+}
+/** A box for text: one line, or several where it holds lines, prose or JSON. */
+function textBox({ control, words: w, id }: Given): HTMLInputElement | HTMLTextAreaElement {
+  const many = control.kind === 'area' || control.kind === 'json' || control.kind === 'lines';
+  const element = document.createElement(many ? 'textarea' : 'input');
+  element.id = id;
+  // What a browser remembers of other pages is not for a form of settings; of prose alone the spelling is looked at.
+  element.setAttribute('autocomplete', control.kind === 'secret' ? 'new-password' : 'off');
+  if (control.kind !== 'area') element.spellcheck = false;
+  if (element instanceof HTMLTextAreaElement) element.rows = control.rows ?? (control.kind === 'lines' ? 2 : 6);
+  else element.type = control.kind === 'secret' ? 'password' : 'text';
+  if (control.kind === 'number') element.inputMode = 'numeric';
+  const example = control.example ?? (control.addresses ? w('One per line, or separated by commas') : control.kind === 'lines' ? w('One per line') : undefined);
+  if (example) element.placeholder = example;
+  return element;
 }
 
 function flag(given: Given): Inner {
   const { control, around, words: w, id, label } = given;
-  const element = document.createElement('vscode-checkbox') as unknown as Checkbox;
+  const element = document.createElement('input'), name = document.createElement('label');
   element.id = id;
-  element.textContent = label;
+  element.type = 'checkbox';
+  name.className = 'check';
+  name.append(element, label);
   // What the provider did not say is neither on nor off, until somebody decides, and can be left so again.
   const open = around.keepsSecrets && !control.required;
-  let known = false, quiet = false, wasUnset = false, described = '';
-  const note = document.createElement('p'), unset = document.createElement('button');
+  let known = false, wasUnset = false, described = '';
+  const note = document.createElement('p'), unset = button(w('Clear'), () => {
+    set(null);
+    around.changed(control.name, null, true);
+    element.focus();
+  }, { class: 'link unset' });
   note.className = 'help';
+  note.id = `${id}-unset`;
   note.textContent = w('not set');
-  unset.type = 'button';
-  unset.className = 'link unset';
-  unset.textContent = w('Clear');
   unset.setAttribute('aria-label', `${w('Clear')} ${control.label}`);
-  unset.addEventListener('click', () => { set(null); around.changed(control.name, null, true); element.focus(); });
   const draw = () => {
     const undecided = open && !known;
     element.indeterminate = undecided;
     note.hidden = !undecided;
     unset.hidden = !known || !wasUnset;
-    const said = [undecided ? w('not set') : '', described].filter(Boolean).join('. ');
-    if (said) element.setAttribute('aria-description', said); else element.removeAttribute('aria-description');
-    // The toolkit tells of on and off only, and does so later.
-    requestAnimationFrame(() => element.setAttribute('aria-checked', open && !known ? 'mixed' : String(element.checked)));
+    const ids = [undecided ? note.id : '', described].filter(Boolean).join(' ');
+    if (ids) element.setAttribute('aria-describedby', ids); else element.removeAttribute('aria-describedby');
   };
   function set(value: unknown): void {
-    quiet = true;
     known = typeof value === 'boolean';
     wasUnset ||= open && !known;
     element.checked = value === true;
-    quiet = false;
     draw();
   }
-  element.addEventListener('change', () => {
-    if (!quiet) { known = true; draw(); around.changed(control.name, element.checked, true); }
-  });
+  element.addEventListener('change', () => { known = true; draw(); around.changed(control.name, element.checked, true); });
   return {
-    parts: [element, note, unset], get: () => known ? element.checked : null, set,
+    parts: [name, note, unset], get: () => known ? element.checked : null, set,
     focus: () => element.focus(), disabled: off => { element.disabled = unset.disabled = off; },
-    describe(_, bad, said) {
-      described = said;
-      element.setAttribute('aria-invalid', String(Boolean(bad)));
+    describe(ids, bad) {
+      described = ids;
+      element.setAttribute('aria-invalid', String(bad));
       draw();
     },
   };
@@ -192,7 +166,7 @@ function labelled(id: string, label: string): HTMLLabelElement {
 function describing(element: HTMLElement): Inner['describe'] {
   return (ids, bad) => {
     if (ids) element.setAttribute('aria-describedby', ids); else element.removeAttribute('aria-describedby');
-    element.setAttribute('aria-invalid', String(Boolean(bad)));
+    element.setAttribute('aria-invalid', String(bad));
   };
 }
 
@@ -261,7 +235,7 @@ function choices(given: Given): Inner {
     focus: () => boxes[0]?.one.focus(), disabled: off => { set.disabled = off; },
     describe(ids, bad) {
       if (ids) set.setAttribute('aria-describedby', ids); else set.removeAttribute('aria-describedby');
-      for (const { one } of boxes) one.setAttribute('aria-invalid', String(Boolean(bad)));
+      for (const { one } of boxes) one.setAttribute('aria-invalid', String(bad));
     },
   };
 }
@@ -293,17 +267,13 @@ function files(given: Given): Inner {
   const list = document.createElement('ul');
   list.className = 'files';
   list.setAttribute('aria-labelledby', name.id);
-  const pick = toolkitButton(w('Choose Files…'), false, () => around.files(control.name));
+  const pick = button(w('Choose Files…'), () => around.files(control.name), { secondary: true });
   pick.setAttribute('aria-label', `${w('Choose Files…')} ${control.label}`);
   let names: string[] = [];
   const draw = () => {
     list.replaceChildren(...names.map((one, i) => {
-      const item = document.createElement('li'), remove = document.createElement('button');
-      remove.type = 'button';
-      remove.className = 'link';
-      remove.textContent = w('Remove');
+      const item = document.createElement('li'), remove = button(w('Remove'), () => around.unfile(control.name, i), { class: 'link' });
       remove.setAttribute('aria-label', `${w('Remove')} ${one}`);
-      remove.addEventListener('click', () => around.unfile(control.name, i));
       item.append(one, ' ', remove);
       return item;
     }));
@@ -312,8 +282,6 @@ function files(given: Given): Inner {
   draw();
   return {
     parts: [name, list, pick], get: () => null, set(value) { names = Array.isArray(value) ? value.map(String) : []; draw(); },
-    focus: () => pick.focus(), disabled: off => { pick.toggleAttribute('disabled', off); },
-    // The button proper lives in a shadow tree, where ids of this page mean nothing.
-    describe(_, __, said) { pick.setAttribute('aria-label', [`${w('Choose Files…')} ${control.label}`, said].filter(Boolean).join('. ')); },
+    focus: () => pick.focus(), disabled: off => { pick.disabled = off; }, describe: describing(pick),
   };
 }

@@ -18,7 +18,7 @@ export const accountJourneys: Journeys = {
     await axe('form', 'Add Outreach');
     const granted = vendor.grants, begin = async () => {
       const opened = page.context().waitForEvent('page');
-      await form.locator('vscode-button', { hasText: 'Sign In and Add' }).click();
+      await form.locator('button', { hasText: 'Sign In and Add' }).click();
       // A site that VS Code does not know yet is asked about.
       assert.match(await wb.dialog('Open'), /127\.0\.0\.2/);
       const tab = await opened;
@@ -82,7 +82,7 @@ export const accountJourneys: Journeys = {
     await wb.menu('Sodium by another name', 'Edit Account');
     const form = await wb.webview('form', 'Edit Sodium by another name'), name = form.locator('[data-field=accountName] input');
     await name.fill('Sodium Sandbox');
-    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    await form.locator('button', { hasText: 'Check and Save' }).click();
     await wb.row('Sodium Sandbox').waitFor();
     await until('the form is closed', async () => await page.locator('.tab').count() === 0);
     await wb.collapse();

@@ -12,7 +12,7 @@ async function open({ wb }: Journey, account: string, mailbox: string): Promise<
   await wb.row(mailbox).click();
   return wb.webview('form', mailbox);
 }
-const button = (form: Loose, label: string) => form.locator('header vscode-button', { hasText: label });
+const button = (form: Loose, label: string) => form.locator('header button', { hasText: label });
 const attributes = (one: { body: Buffer }) => (JSON.parse(one.body.toString()) as { data: { attributes: unknown } }).data.attributes;
 
 /** The form of a mailbox: its buttons, the commands in its title, and its other views. */
@@ -22,7 +22,7 @@ export const formJourneys: Journeys = {
     box.vendors.outreach.forget();
     await form.locator('[data-field=maxEmailsPerDay] input').fill('345');
     // The text field is left by the click, so that both are sent at once.
-    await form.locator('[data-field=sendRequiresSync] vscode-checkbox').click();
+    await form.locator('[data-field=sendRequiresSync] input').click();
     await until('both are in the document', async () => await form.locator('.changed').count() === 2);
     await page.locator('.tab.dirty').waitFor();
     await wb.save();
@@ -51,10 +51,12 @@ export const formJourneys: Journeys = {
   async 'a field that is neither on nor off says so, and can be left so again'(j) {
     const { wb, page, box, shot } = j, { attributes: there } = box.vendors.outreach.rows.mailboxes.get(3), before = there.sendRequiresSync;
     there.sendRequiresSync = null;
-    const form = await open(j, 'Outreach', 'cho@acme.test'), field = form.locator('[data-field=sendRequiresSync]'), one = field.locator('vscode-checkbox');
+    const form = await open(j, 'Outreach', 'cho@acme.test'), field = form.locator('[data-field=sendRequiresSync]'), one = field.locator('input');
     await field.getByText('not set').waitFor();
-    const told = async () => [await one.getAttribute('aria-checked'), await one.getAttribute('aria-description')] as [string, string | null];
-    await until('a screen reader hears it', async () => { const [state, words] = await told(); return state === 'mixed' && /^not set/.test(words ?? ''); });
+    // What a screen reader is told: the state of the box, and the words that describe it.
+    const told = () => one.evaluate((box: Loose) => [box.indeterminate ? 'mixed' : String(box.checked), (box.getAttribute('aria-describedby') ?? '').split(' ')
+      .map((id: string) => box.ownerDocument.getElementById(id)?.textContent ?? '').join(' ')]) as Promise<[string, string]>;
+    await until('a screen reader hears it', async () => { const [state, words] = await told(); return state === 'mixed' && /^not set/.test(words); });
     await shot('not-set');
     await one.click();
     await page.locator('.tab.dirty').waitFor();

@@ -92,7 +92,7 @@ export const mailJourneys: Journeys = {
     const form = await wb.webview('form', 'Reply to all');
     await form.locator('[data-field=text] textarea').fill('To all of you.');
     const before = box.mail.folder('u1@test.local').messages.length;
-    await form.locator('footer vscode-button').first().click();
+    await form.locator('footer button').first().click();
     await wb.toast('The message was sent.').waitFor();
     assert.equal(box.mail.folder('u1@test.local').messages.length, before + 1, 'who got the message gets the answer, though the sender is unknown here');
     await wb.clearToasts();
@@ -103,7 +103,7 @@ export const mailJourneys: Journeys = {
     await forward.locator('[data-field=to] textarea').fill('u1@test.local');
     await forward.locator('[data-field=text] textarea').fill('Look at this.');
     await shot('forward');
-    await forward.locator('footer vscode-button').first().click();
+    await forward.locator('footer button').first().click();
     await wb.toast('The message was sent.').waitFor();
     assert.equal(box.mail.folder('u1@test.local').messages.length, before + 2);
     await wb.clearToasts();
@@ -121,11 +121,11 @@ export const mailJourneys: Journeys = {
     await form.getByRole('button', { name: /^Choose Files… Attachments/ }).click();
     await wb.pick('notes.txt');
     await form.locator('[data-field=attachments] li', { hasText: 'notes.txt' }).waitFor();
-    await form.locator('footer vscode-button').first().click();
+    await form.locator('footer button').first().click();
     await form.getByText('Message is required.', { exact: true }).first().waitFor();
     assert.equal(arrived(), before, 'an empty message does not leave');
     await form.locator('[data-field=text] textarea').fill('See the notes.');
-    await form.locator('vscode-button', { hasText: 'Cancel' }).click();
+    await form.locator('button', { hasText: 'Cancel' }).click();
     await until('it is closed', async () => await page.locator('.tab').count() === 0);
     await wb.menu('IMAP', 'New Message');
     form = await wb.webview('form', 'continued from your draft');
@@ -151,7 +151,7 @@ export const mailJourneys: Journeys = {
     await wb.closeAll();
     await wb.menu('IMAP', 'New Message');
     form = await wb.webview('form', 'continued from your draft');
-    await form.locator('vscode-button', { hasText: 'Discard Draft' }).click();
+    await form.locator('button', { hasText: 'Discard Draft' }).click();
     await wb.dialog('Discard Draft');
     await until('it is closed', async () => await page.locator('.tab').count() === 0);
     await wb.menu('IMAP', 'New Message');

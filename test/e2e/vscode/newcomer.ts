@@ -53,7 +53,7 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
     await (await wb.webview('reader', 'Figures')).getByRole('button', { name: 'Reply', exact: true }).click();
     const form = await wb.webview('form', 'Reply');
     await form.locator('[data-field=text] textarea').fill('Thank you.');
-    await form.locator('footer vscode-button').first().click();
+    await form.locator('footer button').first().click();
     await wb.toast('The message was sent.').waitFor();
     await shot('sent');
     const took = Date.now() - started;

@@ -53,9 +53,9 @@ export const rowJourneys: Journeys = {
     const form = await wb.webview('form', 'Create a mailbox');
     await form.locator('[data-field=email] input').fill('aaa-new@acme.test');
     await form.locator('[data-field=user] input').fill('1');
-    for (const check of ['validateSend', 'validateSync']) await form.locator(`[data-field=${check}] vscode-checkbox`).click();
+    for (const check of ['validateSend', 'validateSync']) await form.locator(`[data-field=${check}] input`).click();
     await shot('create');
-    await form.locator('footer vscode-button', { hasText: 'Create' }).click();
+    await form.locator('footer button', { hasText: 'Create' }).click();
     await until('the form is closed', async () => await page.locator('.tab').count() === 0);
     assert.deepEqual(writes(box, 'outreach').map(({ method }) => method), ['POST']);
     // The server puts what is new at the end.
@@ -79,7 +79,7 @@ export const rowJourneys: Journeys = {
     await shot('chosen');
     await axe('form', 'Create a mailbox');
     box.vendors.scaleway.forget();
-    await form.locator('footer vscode-button', { hasText: 'Create' }).click();
+    await form.locator('footer button', { hasText: 'Create' }).click();
     await until('the form is closed', async () => await page.locator('.tab').count() === 0);
     assert.match((JSON.parse(writes(box, 'scaleway')[0]!.body.toString()) as { domain_id: string }).domain_id, /^[\da-f]{8}-[\da-f-]{27}$/);
   },
@@ -93,7 +93,7 @@ export const rowJourneys: Journeys = {
     await wb.menu(/^Mailboxes/, 'Filter by Fields');
     const form = await wb.webview('form', 'Filter Mailboxes');
     await form.locator('[data-field=search] input').fill('user01');
-    await form.locator('footer vscode-button', { hasText: 'Apply' }).click();
+    await form.locator('footer button', { hasText: 'Apply' }).click();
     await wb.row(/^Mailboxes.*10.*filtered/).waitFor();
     const said = () => page.locator('.pane-body .message').first().innerText({ timeout: 1000 }).catch(() => '') as Promise<string>;
     await until('the view says that a filter is on', async () => /Filtered:.*Mailboxes/.test(await said()));

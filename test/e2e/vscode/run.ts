@@ -43,7 +43,7 @@ async function addSupportMail({ wb, page, box }: Journey, form: Loose): Promise<
   // At the provider's own pace of 60 requests a minute, a journey would wait for those of the journey before.
   await form.locator('details', { has: form.locator('[data-field=perMinute]') }).locator('summary').click();
   await form.locator('[data-field=perMinute] input').fill('60000');
-  await form.locator('vscode-button', { hasText: 'Check and Add' }).click();
+  await form.locator('button', { hasText: 'Check and Add' }).click();
   await wb.row('Support mail').waitFor();
   await until('the form is closed', async () => await page.locator('.tab').count() === 0);
 }
@@ -78,7 +78,7 @@ async function annsForm({ wb, page }: Journey): Promise<Loose> {
 const basic: Journeys = {
   async 'adds an account with the keyboard and the form, checked before it is stored'(j) {
     const { shot, axe } = j, form = await openAddRackspace(j);
-    await form.locator('vscode-button', { hasText: 'Check and Add' }).click();
+    await form.locator('button', { hasText: 'Check and Add' }).click();
     await form.getByText('User Key is required.', { exact: true }).waitFor();
     await shot('account-refused');
     await axe('form', 'Add Rackspace');
@@ -256,7 +256,7 @@ const basic: Journeys = {
     await reader.getByRole('button', { name: 'Reply', exact: true }).click();
     let form = await wb.webview('form', 'Reply');
     await form.locator('[data-field=text] textarea').fill('Thank you, Grace.\nRow 14 is right.');
-    await form.locator('vscode-button', { hasText: 'Cancel' }).click();
+    await form.locator('button', { hasText: 'Cancel' }).click();
     // The page of a hidden panel is built anew.
     reader = await wb.webview('reader', 'Figures');
     await reader.getByRole('button', { name: 'Reply', exact: true }).click();
@@ -264,7 +264,7 @@ const basic: Journeys = {
     assert.match(await form.locator('[data-field=text] textarea').inputValue(), /Row 14/);
     await shot('composer');
     await axe('form', 'Reply');
-    await form.locator('footer vscode-button').first().click();
+    await form.locator('footer button').first().click();
     await page.locator('.notification-list-item', { hasText: 'The message was sent.' }).waitFor({ timeout: 20_000 });
     assert.equal(box.mail.folder('u1@test.local').messages.length, 1, 'it arrived, once');
     await wb.clearToasts();

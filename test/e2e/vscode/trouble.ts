@@ -56,13 +56,13 @@ export const troubleJourneys: Journeys = {
     await wb.menu('Shop', 'Edit Account');
     const form = await wb.webview('form', 'Edit Shop'), address = form.locator('[data-field=baseUrl] input');
     await address.fill('http://127.0.0.1:9');
-    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    await form.locator('button', { hasText: 'Check and Save' }).click();
     assert.match(await wb.dialog('Cancel'), /The account check failed/);
     await form.locator('#trouble', { hasText: '127.0.0.1:9' }).waitFor();
     await shot('edit-failed');
     await address.fill(String(vendor.account.baseUrl));
     await form.locator('[data-field=accountName] input').fill('Shop of ours');
-    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    await form.locator('button', { hasText: 'Check and Save' }).click();
     await wb.row('Shop of ours').waitFor();
     await until('the form is closed', async () => await page.locator('.tab').count() === 0);
     await wb.expand('Shop of ours', /^Mailboxes/);
@@ -76,7 +76,7 @@ export const troubleJourneys: Journeys = {
     await wb.menu('Shop', 'Edit Account');
     const form = await wb.webview('form', 'Edit Shop');
     await form.locator('[data-field=remember] select').selectOption('never');
-    await form.locator('vscode-button', { hasText: 'Check and Save' }).click();
+    await form.locator('button', { hasText: 'Check and Save' }).click();
     await until('the form is closed', async () => await page.locator('.tab').count() === 0);
     await until('the choice is written down', () => page.evaluate(holds('"remember":"never"')), 60_000);
     await page.reload();
