@@ -24,13 +24,20 @@ import { ends, openBrowser, startServer, type Loose, type Version } from './work
 
 /**
  * `npm run test:e2e:vscode`: hostile mail in the browser alone; then the packed extension in the genuine workbench, newest and oldest
- * supported, against the sandboxes: inside the extension host with VS Code's own API, then the journeys once each, every page in the four kinds
- * of theme under the accessibility engine, hostile mail with its requests counted. Pictures are kept in .cache/screenshots. Words after the
- * command choose: `browser`, `inside`, `newcomer`, `newest`, `oldest`, `themes`, and parts of the names of journeys.
+ * supported, against the sandboxes: inside the extension host with VS Code's own API, then the journeys, hostile mail with its requests counted.
+ * In the newest every page is looked at in the four kinds of theme and under the accessibility engine; in the oldest stands what hangs on VS
+ * Code's own API. Pictures are kept in .cache/screenshots. Words after the command choose: `browser`, `inside`, `newcomer`, `newest` (in one
+ * theme), `oldest`, `themes`, and parts of the names of journeys. What each part took is said at the end.
  */
 const root = join(__dirname, '../../..'), pictures = join(root, '.cache/screenshots');
 const axe = readFileSync(createRequire(join(__dirname, 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
-const THEMES = { dark: 'Dark 2026', light: 'Light 2026', 'hc-dark': 'Default High Contrast', 'hc-light': 'Default High Contrast Light' };
+/** The kinds of theme, each with its name and the class that the workbench and the one that pages have under it. */
+const THEMES = {
+  dark: { name: 'Dark 2026', workbench: 'vs-dark', page: 'vscode-dark' }, light: { name: 'Light 2026', workbench: 'vs', page: 'vscode-light' },
+  'hc-dark': { name: 'Default High Contrast', workbench: 'hc-black', page: 'vscode-high-contrast' },
+  'hc-light': { name: 'Default High Contrast Light', workbench: 'hc-light', page: 'vscode-high-contrast-light' },
+};
+type Theme = keyof typeof THEMES;
 
 /** The one picture that is asked for. */
 const ASKED = '/pixel.png';
@@ -312,11 +319,18 @@ const basic: Journeys = {
   },
 };
 
-/** In this order; each leaves the workbench as it found it. */
+/** In this order; each leaves the workbench as it found it. The oldest workbench has the same pages in the same browser: there the others run. */
+const onlyNewest: Journeys = { ...bulkJourneys, ...mailJourneys, ...ruleJourneys, ...localMailJourneys, ...hostileJourneys };
 const journeys: Journeys = {
   ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys, ...ruleJourneys,
   ...localMailJourneys, ...troubleJourneys, ...hostileJourneys,
 };
+/** The journeys that come to each page once: their pictures and pages are looked at in every theme and size. */
+const IN_THEMES = [
+  'adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers a message', 'reads a conversation', 'shows overview',
+  'copies entries', 'signs in',
+];
+const named = (parts: readonly string[]) => Object.keys(journeys).filter(name => parts.some(part => name.includes(part)));
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */
 async function findings(frame: Loose): Promise<string[]> {
@@ -331,38 +345,53 @@ async function findings(frame: Loose): Promise<string[]> {
 const USUAL = { width: 1400, height: 900 };
 const SIZES = { zoomed: { width: 700, height: 450 }, wide: { width: 2200, height: 1000 } };
 
-/** `sized`: each picture is taken in other sizes as well, and pages are looked at for what does not fit. */
-async function run(version: Version, vsix: string, theme: keyof typeof THEMES, only?: readonly string[], sized = false): Promise<boolean> {
+/** `themed`: in these, each picture is taken in every theme and size, and pages are looked at for what cannot be read, reached or does not fit. */
+interface Run { theme: Theme; names: readonly string[]; themed?: readonly string[] }
+async function run(version: Version, vsix: string, { theme, names, themed = [] }: Run): Promise<boolean> {
   const spy = await startSpy(), box = await startSandboxes(spy.url);
-  const server = await startServer({ version, vsix, env: { MAILROOM_SANDBOX: box.lines }, settings: { 'workbench.colorTheme': version === 'oldest' ? THEMES[theme].replace(' 2026', ' Modern') : THEMES[theme] } });
+  const server = await startServer({ version, vsix, env: { MAILROOM_SANDBOX: box.lines }, settings: { 'workbench.colorTheme': nameOf(version, theme) } });
   const { page, close } = await openBrowser(server);
   const wb = workbench(page);
   let good = true, policy: string[] = [];
   page.on('console', (message: Loose) => { const text = String(message.text()); if (/Content Security Policy/.test(text) && /vscode-cdn|nonce-/.test(text)) policy.push(text.slice(0, 200)); });
   const picture = async (name: string) => {
     await page.waitForTimeout(250);
-    await page.screenshot({ path: join(pictures, `${version}-${theme}-${name}.png`) });
+    await page.screenshot({ path: join(pictures, `${version}-${worn}-${name}.png`) });
+  };
+  let worn = theme, sized = false;
+  const wear = async (next: Theme) => {
+    if (next === worn) return;
+    server.configure({ 'workbench.colorTheme': nameOf(version, next) });
+    await page.locator(`.monaco-workbench.${THEMES[next].workbench}`).waitFor();
+    worn = next;
+  };
+  /** Once, or in every theme, and in that of the run at last. */
+  const inThemes = async (what: () => Promise<void>) => {
+    if (!sized) { await what(); return; }
+    for (const next of [...(Object.keys(THEMES) as Theme[]).filter(one => one !== theme), theme]) { await wear(next); await what(); }
   };
   const inSizes = async (what: (size: string) => Promise<void>) => {
     for (const [size, pixels] of sized ? Object.entries(SIZES) : []) { await page.setViewportSize(pixels); await what(size); }
     if (sized) await page.setViewportSize(USUAL);
   };
-  const shot = async (name: string) => { await picture(name); await inSizes(size => picture(`${name}-${size}`)); };
-  const check = async (kind: string, has?: string) => {
+  const shot = (name: string) => inThemes(async () => { await picture(name); await inSizes(size => picture(`${name}-${size}`)); });
+  const check = (kind: string, has?: string) => inThemes(async () => {
     const frame = await wb.webview(kind, has);
+    await until('the page has the theme', () => frame.evaluate(`document.body.classList.contains(${JSON.stringify(THEMES[worn].page)})`) as Promise<boolean>);
     const found = await findings(frame);
-    assert.equal(found.length, 0, ['the accessibility engine finds nothing', kind, ...found].join('\n'));
+    assert.equal(found.length, 0, ['the accessibility engine finds nothing', kind, worn, ...found].join('\n'));
     await inSizes(async size => {
       const [needs, has] = await frame.evaluate('[document.documentElement.scrollWidth, document.documentElement.clientWidth]') as [number, number];
       assert.ok(needs <= has + 1, `${kind}, ${size}: the page needs ${needs} pixels and has ${has}`);
     });
     const unseen = await unseenFocus(page, frame);
-    assert.equal(unseen.length, 0, ['every control shows its focus', kind, ...unseen].join('\n'));
-  };
+    assert.equal(unseen.length, 0, ['every control shows its focus', kind, worn, ...unseen].join('\n'));
+  });
   try {
     await wb.open();
-    for (const [name, journey] of Object.entries(journeys)) {
-      if (only && !only.some(part => name.includes(part))) continue;
+    for (const name of names) {
+      const journey = journeys[name]!;
+      sized = themed.includes(name);
       // A second try tells a slow moment of this machine from a fault. Both are shown.
       for (const tries of [1, 2]) {
         const started = Date.now();
@@ -374,7 +403,10 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
         } catch (error) {
           if (tries > 1) good = false;
           console.log(`  ✘ ${name}\n    ${String((error as Error).message).split('\n').slice(0, 12).join('\n    ')}`);
-          await shot(`failed-${name.slice(0, 20).replace(/\W+/g, '-')}`).catch(() => {});
+          await picture(`failed-${name.slice(0, 20).replace(/\W+/g, '-')}`).catch(() => {});
+          sized = false;
+          await wear(theme).catch(() => {});
+          sized = themed.includes(name);
           // The next one begins with an empty workbench, whatever was being asked, and with vendors that answer.
           for (const vendor of Object.values(box.vendors)) vendor.mend();
           await page.keyboard.press('Escape');
@@ -393,10 +425,12 @@ async function run(version: Version, vsix: string, theme: keyof typeof THEMES, o
   return good;
 }
 
+const nameOf = (version: Version, theme: Theme) => version === 'oldest' ? THEMES[theme].name.replace(' 2026', ' Modern') : THEMES[theme].name;
+
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2).filter(word => !word.startsWith('-'));
   const words = wanted.filter(word => ['browser', 'inside', 'newcomer', 'newest', 'oldest', 'themes'].includes(word)), only = wanted.filter(word => !words.includes(word));
-  const unknown = only.filter(part => !Object.keys(journeys).some(name => name.includes(part)));
+  const unknown = [...only, ...IN_THEMES].filter(part => named([part]).length === 0);
   if (unknown.length) throw new Error(`No journey has ${unknown.map(part => `"${part}"`).join(', ')} in its name. Those there are:\n  ${Object.keys(journeys).join('\n  ')}`);
   const has = (word: string) => words.length === 0 || words.includes(word);
   rmSync(pictures, { recursive: true, force: true });
@@ -406,16 +440,24 @@ async function main(): Promise<void> {
   let good = size < LARGEST;
   if (!good) console.log(`  ✘ it is to be smaller than ${(LARGEST / 1024).toFixed(0)} kB`);
   if (!wanted.length && !isReproducible(built)) { good = false; console.log('  ✘ a second build gives other bytes'); }
-  const each = async (version: Version, theme: keyof typeof THEMES, some?: readonly string[], sized = false) => {
-    console.log(`\n${version}, ${theme}`);
-    good = await run(version, vsix, theme, some, sized) && good;
+  const took: string[] = [], begun = Date.now();
+  const part = async (name: string, work: () => Promise<boolean>) => {
+    const from = Date.now();
+    console.log(`\n${name}`);
+    good = await work() && good;
+    took.push(`${name}: ${((Date.now() - from) / 60_000).toFixed(1)} min`);
   };
-  if (has('browser') && !only.length) { console.log('\nmail, in the browser alone'); good = await runMail() && good; }
-  if (has('inside') && !only.length) for (const version of ['newest', 'oldest'] as const) { console.log(`\n${version}, inside the extension host`); good = await runInside(version, vsix) && good; }
-  if (has('newcomer') && (words.includes('newcomer') || !only.length)) { console.log('\nnewest, a newcomer'); good = await runNewcomer('newest', vsix, pictures) && good; }
-  if (has('newest')) await each('newest', 'dark', only.length ? only : undefined);
-  if (has('oldest')) await each('oldest', 'light', only.length ? only : undefined);
-  if (has('themes')) for (const theme of ['light', 'hc-dark', 'hc-light'] as const) await each('newest', theme, only.length ? only : ['adds an account', 'shows domains', 'blocks senders', 'changes a limit', 'reads mail', 'answers', 'reads a conv', 'shows overview', 'copies entries', 'signs in'], true);
+  const all = Object.keys(journeys), some = named(only), themed = has('themes') ? only.length ? some : named(IN_THEMES) : [];
+  if (has('browser') && !only.length) await part('mail, in the browser alone', runMail);
+  if (has('inside') && !only.length) for (const version of ['newest', 'oldest'] as const) await part(`${version}, inside the extension host`, () => runInside(version, vsix));
+  if (has('newcomer') && (words.includes('newcomer') || !only.length)) await part('newest, a newcomer', () => runNewcomer('newest', vsix, pictures));
+  if (has('newest') || has('themes')) {
+    await part('newest', () => run('newest', vsix, { theme: 'dark', names: only.length ? some : has('newest') ? all : themed, themed }));
+  }
+  if (has('oldest')) {
+    await part('oldest', () => run('oldest', vsix, { theme: 'light', names: only.length ? some : all.filter(name => !Object.hasOwn(onlyNewest, name)) }));
+  }
+  console.log(`\n${took.join('\n')}\nall: ${((Date.now() - begun) / 60_000).toFixed(1)} min`);
   process.exit(good ? 0 : 1);
 }
 void main().catch((error: unknown) => { console.error(error); process.exit(1); });
