@@ -211,7 +211,7 @@ async function save({ accounts, provider, before, log }: Saving, given: Values):
     const fresh = { ...(tokens ? { tokens } : {}), ...(signedInAt ? { signedInAt } : {}) };
     await accounts.update(before.id, { name: account.name, values: open, remember: account.remember }, { ...secrets, ...fresh });
   }
-  window.setStatusBarMessage('check', t('{0} is saved', account.name), 5000);
+  window.setStatusBarMessage('check', t('Saved {0}.', account.name), 5000);
   return true;
 }
 async function savesAnyway(error: Error): Promise<boolean> {

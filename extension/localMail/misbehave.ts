@@ -19,7 +19,7 @@ export const isOn = (how: Misbehaviour): string[] => switches().filter(({ key })
 /** Asks how the server is to misbehave; undefined when the user gives up. */
 export async function askMisbehaviour(now: Misbehaviour): Promise<Misbehaviour | undefined> {
   const picked = await window.showQuickPick(switches().map(one => ({ ...one, picked: Boolean(now[one.key]) })),
-    { title: t('Behave Badly'), placeHolder: t('What goes wrong from now on. Select nothing to behave well again.'), canPickMany: true, ignoreFocusOut: true });
+    { title: t('Behave Badly'), placeHolder: t('Choose what goes wrong from now on, or nothing to behave well again.'), canPickMany: true, ignoreFocusOut: true });
   if (!picked) return undefined;
   const keys = new Set(picked.map(({ key }) => key)), how: Misbehaviour = {};
   for (const key of ['failOnce', 'greylist', 'dropAfterData', 'overQuota'] as const) if (keys.has(key)) how[key] = true;

@@ -22,8 +22,8 @@ const DROPPED: readonly { page: string; what: string; styles?: RegExp; tags?: Re
   { page: 'html-svg', what: '<svg>', tags: /^<svg\b/i, by: [GMAIL, OUTLOOK, OUTLOOK_COM, YAHOO] },
   { page: 'html-video', what: '<video>', tags: /^<video\b/i, by: [GMAIL, OUTLOOK, OUTLOOK_COM, YAHOO] },
   { page: 'html-form', what: '<form>', tags: /^<form\b/i, by: [OUTLOOK] },
-  { page: 'image-base64', what: 'data: pictures', tags: /^<img\b[^>]*\bsrc\s*=\s*["']?data:/i, by: [GMAIL] },
-  { page: 'image-webp', what: 'WebP pictures', tags: /^<img\b[^>]*\bsrc\s*=\s*["']?[^"'\s>]+\.webp\b/i, by: [OUTLOOK] },
+  { page: 'image-base64', what: 'data: images', tags: /^<img\b[^>]*\bsrc\s*=\s*["']?data:/i, by: [GMAIL] },
+  { page: 'image-webp', what: 'WebP images', tags: /^<img\b[^>]*\bsrc\s*=\s*["']?[^"'\s>]+\.webp\b/i, by: [OUTLOOK] },
 ];
 
 /** A tag with its attributes, in a length that tags have. */
@@ -46,11 +46,12 @@ export function hintsOf(html: string, { hasText }: { hasText: boolean }): string
   return [
     ...(bytes > CLIPPED ? [t('The HTML has {0} KB. Gmail cuts it off after {1} KB.', Math.ceil(bytes / 1024), CLIPPED / 1024)] : []),
     ...(hasText ? [] : [t('There is no plain text part. A file of the same name that ends with .txt becomes one.')]),
-    ...(without ? [without === 1 ? t('One picture has no alt text.') : t('{0} pictures have no alt text.', without)] : []),
-    ...(plainly ? [plainly === 1 ? t('One link is without https.') : t('{0} links are without https.', plainly)] : []),
-    ...(nowhere ? [nowhere === 1 ? t('One link leads nowhere from a mail: it has no host.') : t('{0} links lead nowhere from a mail: they have no host.', nowhere)] : []),
-    ...(own ? [own === 1 ? t('One picture has no host, so it is in no mail.') : t('{0} pictures have no host, so they are in no mail.', own)] : []),
-    ...(tags.some(tag => /^<script\b/i.test(tag)) ? [t('Every mail program takes scripts out.')] : []),
+    ...(without ? [without === 1 ? t('One image has no alt text.') : t('{0} images have no alt text.', without)] : []),
+    ...(plainly ? [plainly === 1 ? t('One link does not use https.') : t('{0} links do not use https.', plainly)] : []),
+    ...(nowhere
+      ? [nowhere === 1 ? t('One link has no host, so it leads nowhere from a mail.') : t('{0} links have no host, so they lead nowhere from a mail.', nowhere)] : []),
+    ...(own ? [own === 1 ? t('One image has no host, so mail programs cannot load it.') : t('{0} images have no host, so mail programs cannot load them.', own)] : []),
+    ...(tags.some(tag => /^<script\b/i.test(tag)) ? [t('Mail programs remove scripts.')] : []),
     ...DROPPED.filter(({ styles: inStyles, tags: inTags }) => inStyles ? inStyles.test(styles) : tags.some(tag => inTags!.test(tag)))
       .map(({ page, what, by }) => t('{0} does not work in {1} (caniemail.com/features/{2}).', what, by.join(', '), page)),
   ];

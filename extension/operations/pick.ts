@@ -34,7 +34,7 @@ function pickObject(
   return new Promise(resolve => {
     const box = window.createQuickPick<vscode.QuickPickItem & { id?: string }>();
     box.title = heading;
-    box.placeholder = t('Type to filter, or enter an id');
+    box.placeholder = t('Type to filter, or enter an ID');
     box.matchOnDescription = true;
     box.ignoreFocusOut = true;
     let generation = 0, timer: NodeJS.Timeout | undefined, picked: Picked | undefined, stop = new AbortController();

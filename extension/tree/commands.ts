@@ -70,7 +70,7 @@ async function search(model: Model, branch: BranchNode): Promise<void> {
   const text = await window.showInputBox({
     title: t('Filter {0}', branch.label), value: branch.filter?.text ?? '', placeHolder: server ? operation.input[server]!.label : t('Part of the name'),
     prompt: server
-      ? t('{0} does the search. Leave empty to show everything.', branch.account.provider.name)
+      ? t('{0} runs the search. Leave empty to show everything.', branch.account.provider.name)
       : t('{0} cannot search here, so Mailroom reads the whole list. Leave empty to show everything.', branch.account.provider.name),
   });
   if (text !== undefined) await inView(() => model.filter(branch, text.trim() ? { text: text.trim() } : undefined));

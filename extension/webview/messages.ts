@@ -183,7 +183,7 @@ export const PAGE_WORDS = [
   'Hints', 'No hints. Nothing stands out.', 'Send to Local Inbox', 'Reply All', 'Forward', 'Flag', 'Remove Flag', 'Copy Address', 'Next', 'Previous', 'Flagged', 'Key: {0}', 'Flag removed',
   'Details', 'Hide Details', 'Save as .eml…', 'Parts', 'Type', 'Name', 'Size', 'Path of the Message', 'From', 'By', 'With', 'Delay', 'Authentication',
   'This is what the headers say. Mailroom did not verify it, and a sender can write such headers too.', 'Result', 'Said by', 'All Headers', 'Value',
-  '{0} more are in the source.', 'The message is too large to be taken apart in full.', 'Width', 'Full Width', 'Phone', 'Desktop', 'Background', 'Light', 'Dark',
+  '{0} more are in the source.', 'The message is too large to show all of its parts.', 'Width', 'Full Width', 'Phone', 'Desktop', 'Background', 'Light', 'Dark',
   'Remote images are blocked to protect your privacy.', 'Load Images', 'Save As…', 'Preview', 'Attachments',
   'This message has no text.', 'This message is too long to show in full.', 'Loading…', 'Message text', 'Message from {0}', 'Unread', 'Show message',
   'Try Again', 'Unlink Task…', 'Open', 'Marked as read', 'Marked as unread', 'Message shown',

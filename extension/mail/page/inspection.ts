@@ -16,7 +16,7 @@ export function inspectionOf({ parts, hops, claims, headers, more, cut }: Inspec
   const section = (name: PageWord, count: number, ...inside: HTMLElement[]) => !count ? undefined
     : h('details', { open: true }, h('summary', { 'data-focus': `${id} ${name}` }, `${w(name)} (${count})`), ...inside);
   return h('section', { class: 'inspection', 'aria-label': w('Details') },
-    cut && h('p', { class: 'notice' }, w('The message is too large to be taken apart in full.')),
+    cut && h('p', { class: 'notice' }, w('The message is too large to show all of its parts.')),
     section('Parts', parts.length, table(['Type', 'Name', 'Size', 'Details'], parts.map(({ depth, type, name, size: bytes, about }) => {
       const first = cell(type, true);
       first.style.paddingInlineStart = `${Math.min(depth, 12) * 16}px`;

@@ -154,7 +154,7 @@ export const localMailJourneys: Journeys = {
     await page.locator('.view-line', { hasText: 'Welcome aboard' }).first().waitFor();
     await wb.command('Mailroom: Preview as Mail');
     let reader = await wb.webview('reader', 'Welcome aboard');
-    for (const hint of ['One picture has no alt text', 'One link is without https', 'takes scripts out', 'display: flex does not work in Outlook for Windows', 'no plain text part']) await reader.locator('.hints li', { hasText: hint }).waitFor();
+    for (const hint of ['One image has no alt text', 'One link does not use https', 'Mail programs remove scripts', 'display: flex does not work in Outlook for Windows', 'no plain text part']) await reader.locator('.hints li', { hasText: hint }).waitFor();
     await reader.frameLocator('iframe').getByRole('heading', { name: 'Welcome aboard' }).waitFor();
     await shot('preview');
     await axe('reader', 'Welcome aboard');
