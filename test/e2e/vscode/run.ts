@@ -31,11 +31,11 @@ import { ends, openBrowser, startServer, type Loose, type Version } from './work
  */
 const root = join(__dirname, '../../..'), pictures = join(root, '.cache/screenshots');
 const axe = readFileSync(createRequire(join(__dirname, 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
-/** The kinds of theme, each with its name and the class that the workbench and the one that pages have under it. */
+/** The kinds of theme, each with its name, what the workbench calls it in its list, and the classes of the workbench and of pages under it. */
 const THEMES = {
-  dark: { name: 'Dark 2026', workbench: 'vs-dark', page: 'vscode-dark' }, light: { name: 'Light 2026', workbench: 'vs', page: 'vscode-light' },
-  'hc-dark': { name: 'Default High Contrast', workbench: 'hc-black', page: 'vscode-high-contrast' },
-  'hc-light': { name: 'Default High Contrast Light', workbench: 'hc-light', page: 'vscode-high-contrast-light' },
+  dark: { name: 'Dark 2026', listed: 'Dark 2026', workbench: 'vs-dark', page: 'vscode-dark' }, light: { name: 'Light 2026', listed: 'Light 2026', workbench: 'vs', page: 'vscode-light' },
+  'hc-dark': { name: 'Default High Contrast', listed: 'Dark High Contrast', workbench: 'hc-black', page: 'vscode-high-contrast' },
+  'hc-light': { name: 'Default High Contrast Light', listed: 'Light High Contrast', workbench: 'hc-light', page: 'vscode-high-contrast-light' },
 };
 type Theme = keyof typeof THEMES;
 
@@ -361,7 +361,8 @@ async function run(version: Version, vsix: string, { theme, names, themed = [] }
   let worn = theme, sized = false;
   const wear = async (next: Theme) => {
     if (next === worn) return;
-    server.configure({ 'workbench.colorTheme': nameOf(version, next) });
+    await wb.command('Preferences: Color Theme');
+    await wb.pick(THEMES[next].listed);
     await page.locator(`.monaco-workbench.${THEMES[next].workbench}`).waitFor();
     worn = next;
   };

@@ -60,21 +60,14 @@ const freePort = () => new Promise<number>((resolve, reject) => {
 });
 
 export interface ServerOptions { version: Version; vsix: string; env?: Record<string, string>; settings?: Record<string, unknown>; port?: number; smoke?: boolean }
-export interface Server {
-  url: string; folder: string; data: string;
-  /** Changes settings of the user, which VS Code takes up by itself. */
-  configure(settings: Record<string, unknown>): void;
-  close(): Promise<void>;
-}
+export interface Server { url: string; folder: string; data: string; close(): Promise<void> }
 
 /** The genuine VS Code server with the packed extension installed. */
 export async function startServer({ version, vsix, env = {}, settings = {}, port, smoke = false }: ServerOptions): Promise<Server> {
   const inner = workbenchFolder(version, text => console.error(text)), data = mkdtempSync(join(tmpdir(), 'mailroom-vscode-'));
   const folder = join(data, 'workspace');
   for (const part of ['data/User', 'extensions', 'workspace']) mkdirSync(join(data, part), { recursive: true });
-  const now = { ...SETTINGS, ...settings };
-  const configure = (changed: Record<string, unknown>) => writeFileSync(join(data, 'data/User/settings.json'), JSON.stringify(Object.assign(now, changed)));
-  configure({});
+  writeFileSync(join(data, 'data/User/settings.json'), JSON.stringify({ ...SETTINGS, ...settings }));
   const main = join(inner, 'out/server-main.js'), common = ['--accept-server-license-terms', '--server-data-dir', data, '--extensions-dir', join(data, 'extensions')];
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS|VSCODE_)/.test(name))) as Record<string, string>;
   const installed = spawnSync(process.execPath, [main, ...common, '--install-extension', vsix], { env: clean, encoding: 'utf8' });
@@ -90,7 +83,7 @@ export async function startServer({ version, vsix, env = {}, settings = {}, port
     child.once('exit', code => reject(new Error(`The workbench server ended with ${code}:\n${said}`)));
   });
   return {
-    url: `http://127.0.0.1:${at}`, folder, data, configure,
+    url: `http://127.0.0.1:${at}`, folder, data,
     async close() {
       const gone = new Promise<void>(resolve => child.once('exit', () => resolve()));
       child.kill('SIGTERM');
