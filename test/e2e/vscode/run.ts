@@ -362,6 +362,7 @@ async function run(version: Version, vsix: string, { theme, names, themed = [] }
   const wear = async (next: Theme) => {
     if (next === worn) return;
     await wb.command('Preferences: Color Theme');
+    await page.getByPlaceholder(/^Select Color Theme/).fill(THEMES[next].listed);
     await wb.pick(THEMES[next].listed);
     await page.locator(`.monaco-workbench.${THEMES[next].workbench}`).waitFor();
     worn = next;
