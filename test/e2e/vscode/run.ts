@@ -334,7 +334,7 @@ const named = (parts: readonly string[]) => Object.keys(journeys).filter(name =>
 
 /** The engine's findings for a page; its background is the editor's, which the engine cannot know. */
 async function findings(frame: Loose): Promise<string[]> {
-  await frame.evaluate('document.documentElement.style.background = getComputedStyle(document.documentElement).getPropertyValue("--vscode-editor-background")');
+  await frame.evaluate('document.documentElement.style.background = "var(--vscode-editor-background)"');
   await frame.evaluate(axe);
   const { violations } = await frame.evaluate('axe.run(document, { iframes: false, resultTypes: ["violations"] })');
   return (violations as { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[])
