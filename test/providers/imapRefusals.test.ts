@@ -208,6 +208,36 @@ describe('IMAP and SMTP: refusals', function () {
       } finally { await server.close(); }
     });
 
+    // Migadu's proxy, https://github.com/pimalaya/himalaya/issues/625; others say why before they close,
+    // https://github.com/thunderbird/thunderbird-android/pull/2144
+    for (const [what, answer] of [['without a word', 'S: <close>'], ['behind its refusal', 'S: $ NO [AUTHENTICATIONFAILED] no\nS: * BYE bye\nS: <close>']] as const) {
+      it(`IMAP: the second is tried on another connection where the server ends the first ${what}, and is the first the next time`, async () => {
+        const server = await startImap(`C: AUTHENTICATE …\n${answer}`, { capabilities: 'IMAP4rev1 AUTH=PLAIN' });
+        try {
+          const client = accountOf(server);
+          await client.call('account.check', {});
+          assert.deepEqual([server.heard('AUTHENTICATE').length, server.heard('LOGIN').length, server.connections], [1, 1, 2]);
+          closeConnections();
+          await client.call('account.check', {});
+          assert.deepEqual([server.heard('AUTHENTICATE').length, server.heard('LOGIN').length, server.connections], [1, 2, 3]);
+        } finally { await server.close(); }
+      });
+    }
+    it('IMAP: a server that ends the connection at every login is tried twice and no more', async () => {
+      const server = await startImap('C: AUTHENTICATE …\nS: <close>\nC: LOGIN …\nS: $ NO [AUTHENTICATIONFAILED] Wrong\nS: <close>', { capabilities: 'IMAP4rev1 AUTH=PLAIN' });
+      try {
+        assert.equal((await failureOf(accountOf(server).call('account.check', {}))).code, 'unauthorized');
+        assert.deepEqual([server.heard('AUTHENTICATE').length, server.heard('LOGIN').length, server.connections], [1, 1, 2]);
+      } finally { await server.close(); }
+    });
+    it('IMAP: one that ends it because there are too many is not tried again', async () => {
+      const server = await startImap('C: AUTHENTICATE …\nS: * BYE Too many connections\nS: <close>', { capabilities: 'IMAP4rev1 AUTH=PLAIN' });
+      try {
+        assert.equal((await failureOf(accountOf(server).call('account.check', {}))).code, 'rate_limited');
+        assert.equal(server.connections, 1);
+      } finally { await server.close(); }
+    });
+
     it('IMAP: where the command is switched off, the mechanisms are tried in the order of the server', async () => {
       const server = await startImap('C: AUTHENTICATE LOGIN\nS: $ NO not this way', { capabilities: 'IMAP4rev1 LOGINDISABLED AUTH=LOGIN AUTH=PLAIN' });
       try {

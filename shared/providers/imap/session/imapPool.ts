@@ -11,7 +11,7 @@ import { LOGIN_EVERY, LOGINS_AT_ONCE, loginTurn, NO_LOGINS, type Logins } from '
 import { loginAdvice } from './loginAdvice.js';
 import { passing, type Passing } from './refusal.js';
 import { isNotImap, noAnswer } from './noAnswer.js';
-import { trySecondWay } from './signIn.js';
+import { beginWithSecond, tryWays, WAYS } from './signIn.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from './tlsMix.js';
 import { nameAsListed } from './namespaces.js';
 import { observeCommands } from './observe.js';
@@ -321,11 +321,11 @@ async function alive(client: ImapFlow): Promise<boolean> {
 
 /** A new connection, logged in. A refused OAuth 2 token is renewed once. */
 async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
-  for (let renewed = false; ;) {
+  for (let renewed = false, second = false; ;) {
     await loginTurn(hub, renewed, ctx.signal);
     const pipelined = performance.now() > hub.patientUntil;
     try {
-      const client = await connect(ctx, end, renewed, pipelined);
+      const client = await connect(ctx, end, { renew: renewed, pipelined, ways: second ? 1 : WAYS });
       hub.failed = false;
       steadyFolders.set(client, hub.steady);
       return client;
@@ -333,6 +333,7 @@ async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
       hub.failed = true;
       ctx.signal?.throwIfAborted();
       if (pipelined && cutOff.has(error as object)) { hub.patientUntil = performance.now() + PATIENT_FOR; continue; }
+      if (!second && closedAtLogin.has(error as object)) { second = true; continue; }
       if (!end.oauth2 || renewed || !isMailError(error) || error.code !== 'unauthorized') throw error;
       renewed = true;
     }
@@ -342,8 +343,12 @@ async function login(hub: Hub, ctx: Context, end: Endpoint): Promise<ImapFlow> {
 /** What went wrong with connections that ended in the middle of several commands before anything was done with them. */
 const cutOff = new WeakSet();
 
-/** Connects once and logs in. Throws a `MailError` that names side, host and port. `pipelined`: several commands may be in flight. */
-async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = true): Promise<ImapFlow> {
+/** What went wrong with connections that the server closed at a login which may be tried in another way. */
+const closedAtLogin = new WeakSet();
+
+/** Connects once and logs in. Throws a `MailError` that names side, host and port. `pipelined`: several commands may be in flight. `ways`: so
+ * many ways of logging in are tried. */
+async function connect(ctx: Context, end: Endpoint, { renew = false, pipelined = true, ways = WAYS } = {}): Promise<ImapFlow> {
   const { ImapFlow } = await imapLibrary();
   const address = await unlessAborted(addressOf(ctx, end), ctx.signal);
   const quiet = () => {};
@@ -367,7 +372,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
   client.on('error', quiet);
   const stop = () => client.close();
   ctx.signal?.addEventListener('abort', stop, { once: true });
-  if (!end.oauth2) trySecondWay(client, settingsOf(ctx).key, error => imapError(error, end).code !== 'unauthorized');
+  if (!end.oauth2) tryWays(client, settingsOf(ctx).key, ways, error => imapError(error, end).code !== 'unauthorized');
   let late = false, mixed = false;
   const spoken = watchSilence(end, address, () => client.stats().received > 0, () => { mixed = true; client.close(); });
   // The library's own limits end with the greeting; a server that goes silent after it would be waited for until the socket times out.
@@ -376,6 +381,7 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
     await unlessAborted(client.connect(), ctx.signal);
     return client;
   } catch (error) {
+    const ended = !client.usable && (client as unknown as { isClosed?: boolean }).isClosed === true;
     client.close();
     ctx.signal?.throwIfAborted();
     if (mixed) throw speaksTls(end);
@@ -384,6 +390,8 @@ async function connect(ctx: Context, end: Endpoint, renew = false, pipelined = t
     if (isCertificateError(error)) throw await certificateRefused(end, address, error);
     const failed = imapError(error, end);
     if (brokenOff.has(client)) cutOff.add(failed);
+    // One that passes by itself does not come of how the login was tried.
+    else if (ended && failed.details.retryAfter === undefined && beginWithSecond(client, settingsOf(ctx).key)) closedAtLogin.add(failed);
     throw failed;
   } finally {
     clearTimeout(timer);
