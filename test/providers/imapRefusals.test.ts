@@ -247,6 +247,25 @@ describe('IMAP and SMTP: refusals', function () {
       } finally { await server.close(); }
     });
 
+    // https://github.com/hkdb/aerion/issues/355; Naver refuses with 553, https://github.com/andris9/simplesmtp/pull/7
+    for (const [what, answer] of [['without a word', 'S: <close>'], ['behind its refusal', 'S: 553 5.3.0 Auth failure\nS: <close>']] as const) {
+      it(`SMTP: the second is tried on another connection where the server ends the first ${what}`, async () => {
+        const server = await startSmtp(`C: AUTH PLAIN…\n${answer}`, { ehlo: ['AUTH PLAIN LOGIN'] });
+        try {
+          await accountOf(undefined, server).call('message.send', MAIL);
+          const tried = server.log.filter(line => line.startsWith('C: AUTH')).map(line => line.split(' ')[2]);
+          assert.deepEqual([tried, server.connections, server.mails.length], [['PLAIN', 'LOGIN'], 2, 1]);
+        } finally { await server.close(); }
+      });
+    }
+    it('SMTP: a server that ends the connection at every login is tried twice and no more', async () => {
+      const server = await startSmtp('C: AUTH …\nS: 535 5.7.8 Wrong\nS: <close>', { ehlo: ['AUTH PLAIN LOGIN'] });
+      try {
+        assert.equal((await failureOf(accountOf(undefined, server).call('message.send', MAIL))).code, 'unauthorized');
+        assert.deepEqual(server.log.filter(line => line.startsWith('C: AUTH')).map(line => line.split(' ')[2]), ['PLAIN', 'LOGIN']);
+      } finally { await server.close(); }
+    });
+
     for (const [offer, first, second] of [['AUTH PLAIN LOGIN', 'PLAIN', 'LOGIN'], ['AUTH LOGIN CRAM-MD5 PLAIN', 'LOGIN', 'PLAIN']] as const) {
       it(`SMTP: ${second} where ${first} is refused`, async () => {
         const server = await startSmtp(`C: AUTH ${first}…\nS: 535 5.7.8 Not this way`, { ehlo: [offer] });

@@ -20,9 +20,12 @@ const CONNECT_DEADLINE = 60_000;
 /** Who logs in: the context gives tokens and the way to the host, `account` names it. */
 export interface Login { ctx: Context; end: Endpoint; account: string }
 
+/** A login that is under way: whether its token was renewed, the one way to try, and the way that is left where the server ends the connection. */
+interface Try { renewed?: boolean; only?: Method; left?: Method }
+
 /** A connection that is logged in, and what its server can do. Rejects with the library's error, within a second of an abort. */
-export async function connected(login: Login, signal: AbortSignal | undefined,
-  renewed = false): Promise<{ connection: SMTPConnection; can: ServerExtensions }> {
+export async function connected(login: Login, signal: AbortSignal | undefined, { renewed = false, only }: Try = {},
+): Promise<{ connection: SMTPConnection; can: ServerExtensions }> {
   const { ctx, end } = login;
   const address = await unlessAborted(addressOf(ctx, end), signal);
   const SmtpConnection = await smtpConnectionLibrary();
@@ -40,15 +43,17 @@ export async function connected(login: Login, signal: AbortSignal | undefined,
   const late = setTimeout(() => giveUp(new MailError('unavailable',
     `SMTP at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`)), CONNECT_DEADLINE);
   const spoken = watchSilence(end, address, () => connection.lastServerResponse !== false, () => giveUp(speaksTls(end)));
+  const trying: Try = { renewed, only };
   try {
-    const can = await unlessAborted(letIn(login, connection, renewed), signal);
+    const can = await unlessAborted(letIn(login, connection, trying), signal);
     return { connection, can };
   } catch (error) {
     connection.close();
     signal?.throwIfAborted();
     // The library renews a token where the server gives its reasons first; Exchange Online and others refuse at once.
     const { code, responseCode } = error as SmtpFailure;
-    if (end.oauth2 && !renewed && code === 'EAUTH' && responseCode === 535) return await connected(login, signal, true);
+    if (end.oauth2 && !renewed && code === 'EAUTH' && responseCode === 535) return await connected(login, signal, { renewed: true });
+    if (trying.left && !only && !failed) return await connected(login, signal, { only: trying.left });
     throw failed ?? error;
   } finally {
     clearTimeout(late);
@@ -57,7 +62,7 @@ export async function connected(login: Login, signal: AbortSignal | undefined,
 }
 
 /** Connects and logs in, in two ways if the first is refused. */
-async function letIn(login: Login, connection: SMTPConnection, renewed: boolean): Promise<ServerExtensions> {
+async function letIn(login: Login, connection: SMTPConnection, trying: Try): Promise<ServerExtensions> {
   const ended = new Promise<never>((_, reject) => connection.once('error', reject).once('end', () => setImmediate(reject, lost())));
   ended.catch(() => {});
   const step = (run: (done: (error?: Error | null) => void) => void) => Promise.race([ended,
@@ -65,18 +70,24 @@ async function letIn(login: Login, connection: SMTPConnection, renewed: boolean)
   await step(done => connection.connect(done));
   const can = extensionsIn(String(connection.lastServerResponse));
   if (!connection.allowsAuth) return can;
-  if (login.end.oauth2) { await step(done => connection.login(tokenLogin(login, renewed), done)); return can; }
+  if (login.end.oauth2) { await step(done => connection.login(tokenLogin(login, !!trying.renewed), done)); return can; }
   const { user, password } = login.end;
   let first: unknown;
-  for (const way of ways(login.account, can)) {
+  const all = trying.only ? [trying.only] : ways(login.account, can);
+  for (const [i, way] of all.entries()) {
     try {
       await step(done => connection.login({ user, credentials: { user, pass: password }, ...(way ? { method: way } : {}) } as SMTPConnectionAuth, done));
       if (way) remember(`${login.account} SMTP`, way);
       return can;
     } catch (error) {
-      const { code, responseCode = 0 } = error as SmtpFailure;
+      const { code, responseCode } = error as SmtpFailure;
       first ??= error;
-      if (code !== 'EAUTH' || responseCode < 500 || passing(smtpWords(error), true) || connection.destroyed) throw error === first ? error : first;
+      // Some close the connection at a way they do not take: https://github.com/hkdb/aerion/issues/355
+      trying.left = responseCode === undefined && i > 0 ? way : all[i + 1];
+      if (responseCode === undefined) throw first;
+      const passes = code !== 'EAUTH' || responseCode < 500 || passing(smtpWords(error), true);
+      if (passes) trying.left = undefined;
+      if (passes || connection.destroyed) throw first;
     }
   }
   throw first as Error;
