@@ -79,9 +79,14 @@ describe('the reader and hostile mail', function () {
   before(async () => { server = await hostileServer(); });
   after(() => { closeConnections(); server.close(); });
   // What costs most on the side of VS Code; what the page makes of it is bounded by `markupLimits` and the cleaner.
-  for (const kind of ['a thousand parts of HTML', 'a thousand files', 'blank lines', 'pictures of its own', 'pictures named without end', 'recipients in a hundred kilobytes', 'tiny parts']) {
-    it(`opens, and shows the source and the headers, within bounds: ${kind}`, async () => {
-      const mb = 3, message = await server.deliver(kind, mb), imap = providerById('imap')!;
+  const KINDS: [kind: string, mb: number][] = [
+    ...['a thousand parts of HTML', 'a thousand files', 'blank lines', 'pictures of its own', 'pictures named without end', 'recipients in a hundred kilobytes',
+      'tiny parts'].map((kind): [string, number] => [kind, 3]),
+    ...['thirty multiparts round short lines', 'blank lines', 'padding without end', 'elements that stay open', 'a zip bomb'].map((kind): [string, number] => [kind, 50]),
+  ];
+  for (const [kind, mb] of KINDS) {
+    it(`opens, and shows the source and the headers, within bounds: ${kind}, ${mb} MB`, async () => {
+      const message = await server.deliver(kind, mb), imap = providerById('imap')!;
       await within(kind, mb, async () => {
         const { open, ask, texts } = await readerOf(imap, connect(imap, server.account), message), { id } = await open();
         for (const what of ['source', 'headers'] as const) await ask({ do: 'mail', message: id, what });

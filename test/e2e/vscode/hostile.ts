@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import type { MailView, ReaderModel } from '../../../extension/webview/messages.js';
 import { policyOf } from '../../../extension/webview/policy.js';
 import { hostile } from './letters.js';
+import { NEWSLETTERS } from './newsletters.js';
+import { asInTheBrowser } from './rendering.js';
 import { breaksPolicy, until, type Journeys } from './journey.js';
 import { chromiumPath, type Loose } from './workbench.js';
 
@@ -194,6 +196,20 @@ export async function runMail(): Promise<boolean> {
       await page.locator('iframe').evaluate((frame: Loose) => new Promise(resolve => { if (frame.contentDocument.readyState === 'complete') resolve(0); else frame.addEventListener('load', resolve); }));
       assert.deepEqual([seen.splice(0), ran], [[], []]);
       assert.notEqual(await page.title(), 'owned');
+    });
+    await run('newsletters look as in the browser itself, on a light and a dark ground', async context => {
+      const one = await reader(context, '/reader');
+      let onDark = false;
+      return asInTheBrowser(context, NEWSLETTERS, async (html, dark) => {
+        if (dark !== onDark) {
+          await one.page.evaluate(`sessionStorage.state = JSON.stringify({ look: { width: 'full', ground: '${dark ? 'dark' : 'light'}' } })`);
+          await one.page.reload();
+          onDark = dark;
+        }
+        await one.show({ html });
+        await rest(one);
+        return one.page.locator('iframe').first();
+      });
     });
     for (const [name, check] of Object.entries(PAGE)) await run(`the page: ${name}`, async context => check(await reader(context, '/reader')));
   } finally { await browser.close(); server.closeAllConnections(); server.close(); }
