@@ -62,6 +62,8 @@ export const MAIL: readonly Guard[] = [
     guard: 'NO_HOST_EITHER.test(domain) || ', without: '' },
   { name: 'a mark of the byte order behind fields of the server', file: 'shared/providers/imap/mime/decode.ts', tests: [mime],
     guard: 'plain === undefined && startsWithMark(all, at) ?', without: 'at === 0 && startsWithMark(all, at) ?' },
+  { name: 'several addresses in one pair of brackets', file: 'shared/providers/imap/mime/address.ts', tests: [addresses],
+    guard: 'for (const one of members(address)) out.push', without: 'for (const one of [address]) out.push' },
   { name: 'placeholders for mailboxes', file: 'shared/providers/imap/mime/address.ts', tests: [addresses],
     guard: ' || NO_MAILBOX.test(local)', without: '' },
   { name: 'specials within encoded words', file: 'shared/providers/imap/mime/address.ts', tests: [addresses],

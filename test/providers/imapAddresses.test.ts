@@ -21,6 +21,7 @@ const SENDERS: [string, { email: string; name?: string } | undefined][] = [
   ['From: <>', undefined],
   ['From: nobody, Ann <ann@a.example>, Carl <carl@c.example>', { email: 'ann@a.example', name: 'nobody, Ann' }],
   ['From: =?utf-8?Q?M=C3=BCller,_Shop?=, Team <service@shop.example>', { email: 'service@shop.example', name: 'Müller, Shop, Team' }],
+  ['From: Ann <ann@a.example,carl@c.example>', { email: 'ann@a.example', name: 'Ann' }],
   ['From: Ann <ann@a.example>', { email: 'ann@a.example', name: 'Ann' }],
 ];
 
@@ -56,6 +57,8 @@ describe('IMAP: addresses', () => {
     assert.deepEqual(read('a@a.example (Ann (the first))'), ['Ann (the first)|a@a.example']);
     assert.deepEqual(read('=?utf-8?Q?Ann_<eve@evil.example>,?= <ann@a.example>'), ['Ann <eve@evil.example>,|ann@a.example']);
     assert.deepEqual(read('"eve@evil.example" <ann@a.example>'), ['eve@evil.example|ann@a.example']);
+    assert.deepEqual(read('Ann <ann@a.example,bob@b.example>, <d@d.example>'), ['Ann|ann@a.example', 'Ann|bob@b.example', '|d@d.example']);
+    assert.deepEqual(read('Ann <Miller,ann@a.example>, "a,b" <"a,b"@c.example>'), ['Ann|', 'a,b|"a,b"@c.example']);
     assert.deepEqual(read('Ann <ann@müller.example>'), ['Ann|ann@müller.example']);
   });
 

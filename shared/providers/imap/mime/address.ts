@@ -12,7 +12,7 @@ const NO_HOST_EITHER = /^[A-Z]+(?:_[A-Z]+)+$/;
 const NO_MAILBOX = /^(?:missing_mailbox|missing_mailbox_terminator|invalid_address|unexpected_data_after_address)$/i;
 
 // Made once: a bundler turns such a pattern into a call that makes it each time.
-const NOT_IN_DOMAIN = /[\s\p{Cc}<>@,;()"\\]/u, NOT_IN_LOCAL = /[\s\p{Cc}<>]/u;
+const NOT_IN_DOMAIN = /[\s\p{Cc}<>@,;()"\\]/u, NOT_IN_LOCAL = /[\s\p{Cc}<>]|^[^"]*[,;]/u;
 /** What servers leave of separators that stood where none belongs. */
 const BEFORE = /^[\s,;]+/, BEHIND = /(?<![\s,;>])[\s,;>]+$/;
 
@@ -33,6 +33,12 @@ const checked = (text: string): string | undefined => {
   const at = text.lastIndexOf('@');
   return at < 0 ? undefined : addressOf(text.slice(0, at), text.slice(at + 1));
 };
+
+/** What stands between two brackets: one address, or several that a program joined there. */
+function members(address: string): string[] {
+  const parts = address.includes('"') ? [] : address.split(/[,;]/);
+  return parts.length > 1 && parts.every(part => /.@./.test(part)) ? parts.map(part => part.trim()) : [address];
+}
 
 /** Longer fields, in characters, and those of more members are cut: what follows would cost more than it is worth. */
 const LONGEST = 100_000, MOST = 5_000;
@@ -70,7 +76,7 @@ export function addressesIn(value: string): MessageAddressObject[] {
   const take = ({ name = '', address = '', group }: Parsed) => {
     const label = cleanLabel(words(name));
     if (group) for (const one of group) take(one);
-    else if (label || address) out.push({ name: label, address: checked(address) ?? '' });
+    else if (label || address) for (const one of members(address)) out.push({ name: label, address: checked(one) ?? '' });
   };
   const text = bounded(value);
   for (const one of decodingTools().addressparser(shielded(text)) as Parsed[]) take(one);
