@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { connect, providerById } from '../../shared/index.js';
+import { gzipSync } from 'node:zlib';
+import { connect, providerById, readMail } from '../../shared/index.js';
 import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { readableText, words } from '../../shared/providers/imap/mime/decode.js';
 import { takeApart } from '../../shared/providers/imap/messages/whole.js';
@@ -71,6 +72,21 @@ describe('IMAP: hostile mail', function () {
       await within(name, () => readableText(whole, Buffer.from(bytes), true));
     });
   }
+  it('unpacks nothing: a file that would become a gigabyte is given as it came, and so is a text that says it is packed', async () => {
+    const bomb = gzipSync(Buffer.alloc(200 * MB)), packed = bomb.toString('base64').replace(/.{76}/g, '$&\r\n');
+    const types = ['application/gzip; name=a.gz', 'application/zip; name=a.zip', 'application/pkcs7-mime; smime-type=compressed-data; name=a.p7z',
+      'application/ms-tnef; name=winmail.dat', 'text/plain; name=a.txt\r\nContent-Encoding: gzip\r\nContent-Disposition: attachment'];
+    for (const type of types) {
+      const bytes = mail([MIXED, 'Content-Encoding: gzip'], '--b\r\n\r\nhello\r\n',
+        `--b\r\nContent-Type: ${type}\r\nContent-Transfer-Encoding: base64\r\n\r\n${packed}\r\n--b--\r\n`);
+      await within(type, async () => {
+        const { text, attachments = [] } = await readMail(bytes), got: Uint8Array[] = [];
+        for await (const one of await attachments[0]!.content!.open()) got.push(one as Uint8Array);
+        assert.ok(Buffer.concat(got).equals(bomb), type);
+        assert.equal(text?.trim(), 'hello');
+      });
+    }
+  });
   it('costs little: encoded words by the ten thousand', async () => {
     for (const piece of ['=?utf-8?q?a?= ', '=?utf-8?b?w7w=?=', '=?iso-2022-jp?B?GyRCOzNFRBsoQg==?= ', '=?', '=?utf-8?q?', '?= =?', '=?a?b?c?=', ' =?utf-8?q?=?=', '=?utf-7?q?+AOQ-?= \t']) {
       await within(piece, () => words(piece.repeat(500_000 / piece.length)));
