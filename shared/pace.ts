@@ -24,63 +24,99 @@ export interface Pacer {
 export const LONGEST_REST = 65_000;
 
 /** A pacer of its own: at most `concurrent` tasks at once, at most `perMinute` starts in any 60 seconds. Tasks start in the order they came. */
-export function createPacer({ concurrent, perMinute }: Pace, clock: () => number = () => performance.now()): Pacer {
-  const starts: number[] = [], throttle = createThrottle(concurrent, clock);
-  let running = 0, waiting = 0;
-  let line: Promise<unknown> = Promise.resolve();
-  let freed: (() => void) | undefined;
+export function createPacer(pace: Pace, clock: () => number = () => performance.now()): Pacer {
+  const turns = new Turns(pace, clock);
+  const run = async <T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    const over = await turns.turn(signal);
+    try { return await task(); } finally { over(); }
+  };
+  return Object.assign(run, {
+    turn: (...given: Parameters<Pacer['turn']>) => turns.turn(...given), rest: (ms: number) => turns.rest(ms), eased: () => turns.eased(),
+  });
+}
+
+/** The turns of one account. */
+class Turns {
+  private readonly throttle: ReturnType<typeof createThrottle>;
+  /** When turns of the last minute began. */
+  private readonly starts: number[] = [];
+  private running = 0;
+  private waiting = 0;
+  private line: Promise<unknown> = Promise.resolve();
+  private freed?: () => void;
+
+  constructor(private readonly pace: Pace, private readonly clock: () => number) { this.throttle = createThrottle(pace.concurrent, clock); }
+
+  async turn(signal?: AbortSignal, patience = Infinity, waited = 0): Promise<() => void> {
+    signal?.throwIfAborted();
+    const came = this.clock() - waited;
+    // Nobody is before it and nothing is in its way.
+    if (!this.waiting && this.running < this.throttle.width() && this.wait(came, patience) <= 0) this.begin();
+    else await this.queued(came, patience, signal);
+    let over = false;
+    return () => { if (!over) { over = true; this.done(); } };
+  }
+
+  rest(ms: number): number { return this.throttle.rest(ms); }
+
+  eased(): void {
+    this.throttle.eased();
+    this.freed?.();
+  }
+
   /** Tells whether the next one may begin, and how long it waits else, in milliseconds. */
-  const wait = (came: number, patience: number): number => {
-    const now = clock(), resting = throttle.resting(came, patience);
+  private wait(came: number, patience: number): number {
+    const { starts } = this, now = this.clock(), resting = this.throttle.resting(came, patience);
     if (resting > 0) return resting;
     while (starts.length && starts[0]! <= now - 60_000) starts.shift();
-    return starts.length < perMinute ? 0 : starts[0]! + 60_000 - now;
-  };
-  const begin = () => { starts.push(clock()); running++; };
-  const next = async (came: number, patience: number, signal?: AbortSignal) => {
-    while (running >= throttle.width()) {
-      await new Promise<void>((resolve, reject) => {
-        signal?.throwIfAborted();
-        const stop = () => reject(signal!.reason as Error);
-        signal?.addEventListener('abort', stop, { once: true });
-        freed = () => { signal?.removeEventListener('abort', stop); resolve(); };
-      });
+    return starts.length < this.pace.perMinute ? 0 : starts[0]! + 60_000 - now;
+  }
+
+  private begin(): void {
+    this.starts.push(this.clock());
+    this.running++;
+  }
+
+  private done(): void {
+    this.running--;
+    this.freed?.();
+  }
+
+  /** Waits in line, and begins. */
+  private async queued(came: number, patience: number, signal?: AbortSignal): Promise<void> {
+    this.waiting++;
+    const mine = this.line.then(() => this.next(came, patience, signal));
+    this.line = mine.catch(() => {}).then(() => { this.waiting--; });
+    try {
+      // Whoever gives up leaves the line at once, not when its turn would have come.
+      await unlessAborted(mine, signal);
+    } catch (error) {
+      // A turn that came in the same moment is given back.
+      mine.then(() => this.done(), () => {});
+      throw error;
     }
+  }
+
+  /** Whoever is first in line waits for a free place and for its time. */
+  private async next(came: number, patience: number, signal?: AbortSignal): Promise<void> {
+    while (this.running >= this.throttle.width()) await this.place(signal);
     for (;;) {
       signal?.throwIfAborted();
-      const ms = wait(came, patience);
+      const ms = this.wait(came, patience);
       if (ms <= 0) break;
       await pause(ms, signal);
     }
-    begin();
-  };
-  const done = () => { running--; freed?.(); };
-  const turn = async (signal?: AbortSignal, patience = Infinity, waited = 0) => {
-    signal?.throwIfAborted();
-    const came = clock() - waited;
-    // Nobody is before it and nothing is in its way.
-    if (!waiting && running < throttle.width() && wait(came, patience) <= 0) begin();
-    else {
-      waiting++;
-      const mine = line.then(() => next(came, patience, signal));
-      line = mine.catch(() => {}).then(() => { waiting--; });
-      try {
-        // Whoever gives up leaves the line at once, not when its turn would have come.
-        await unlessAborted(mine, signal);
-      } catch (error) {
-        // A turn that came in the same moment is given back.
-        mine.then(done, () => {});
-        throw error;
-      }
-    }
-    let over = false;
-    return () => { if (!over) { over = true; done(); } };
-  };
-  const run = async <T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    const over = await turn(signal);
-    try { return await task(); } finally { over(); }
-  };
-  return Object.assign(run, { turn, rest: throttle.rest, eased() { throttle.eased(); freed?.(); } });
+    this.begin();
+  }
+
+  private place(signal?: AbortSignal): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      signal?.throwIfAborted();
+      const stop = () => reject(signal!.reason as Error);
+      signal?.addEventListener('abort', stop, { once: true });
+      this.freed = () => { signal?.removeEventListener('abort', stop); resolve(); };
+    });
+  }
 }
 
 /**

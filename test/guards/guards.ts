@@ -39,7 +39,7 @@ export const GUARDS: readonly Guard[] = [
   { name: 'what is said of no mail server', file: 'nodes/lib/host.ts', tests: test, guard: 'resolve, discreet: true,', without: 'resolve,' },
   { name: 'writes are not tried again', file: 'shared/http.ts', tests: http, guard: "request.method === 'GET' && ++failed < TRIES", without: '++failed < TRIES' },
   { name: 'the floor of a rest', file: 'shared/http.ts', tests: ['test/core/pace.test.ts'], guard: 'Math.max(named ?? 0, backoff(throttled + failed))', without: '(named ?? backoff(throttled + failed))' },
-  { name: 'one patience for a throttled request', file: 'shared/pace.ts', tests: ['test/core/pace.test.ts'], guard: 'const came = clock() - waited;', without: 'const came = clock();' },
+  { name: 'one patience for a throttled request', file: 'shared/pace.ts', tests: ['test/core/pace.test.ts'], guard: 'const came = this.clock() - waited;', without: 'const came = this.clock();' },
   { name: 'how long a throttled request has waited', file: 'shared/http.ts', tests: http, guard: 'failed + throttled + 1, performance.now() - began', without: 'failed + throttled + 1, 0' },
   { name: 'the status of an answer that breaks off', file: 'shared/http.ts', tests: http, guard: 'broke off: ${reason(error, ctx.hide)}.`, { ...where, cause: error }', without: 'broke off: ${reason(error, ctx.hide)}.`, { cause: error }' },
   { name: 'codes are no secrets', file: 'shared/secrets.ts', tests: secrets, guard: "isCode(run, at, whole) ? run : '***'", without: "'***'" },

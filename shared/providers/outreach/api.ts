@@ -30,53 +30,19 @@ type Body = Omit<Parameters<typeof resourceDocument>[0], 'type'>;
 /** Requests below `/api/v2` of the account's base address, JSON:API both ways. */
 export function api(ctx: Context) {
   const root = `${base(ctx.account)}/api/v2`;
-  const call = (method: HttpRequest['method'], url: string,
-    { body, signal = ctx.signal, reading = explain }: { body?: string; signal?: AbortSignal; reading?: Explain } = {}) =>
-    exchange({ ...ctx, signal }, {
-      // The vendor demands the content type of every request, reads included (Making Requests, "Content negotiation").
-      method, url, headers: { accept: JSON_API, 'content-type': JSON_API }, ...(body === undefined ? {} : { body }),
-    }, reading);
   const write = async (method: 'POST' | 'PATCH', address: string, type: string, data: Body) =>
-    parseResource(ctx, await call(method, root + address, { body: resourceDocument({ type, ...data }) }));
-  /** One page; halved as long as the gateway gives up on it. The cursor does not depend on the size, so nothing is lost or repeated. */
-  const page = async (url: string, stopped: AbortSignal) => {
-    const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
-    for (let at = url, halved = 0; ; halved++) {
-      const size = Number(new URL(at).searchParams.get('page[size]'));
-      const large = size > SMALLEST_PAGE;
-      try {
-        // A page too large fails the same way when it is asked for again, so `exchange` is told not to.
-        return parseCollection(ctx, await call('GET', at, {
-          signal, reading: answer => large && answer.status === 502 ? { code: 'rejected' } : explain(answer),
-        }));
-      } catch (error) {
-        if (!large || !isMailError(error) || error.details.status !== 502) throw error;
-        const smaller = new URL(at);
-        smaller.searchParams.set('page[size]', String(Math.floor(size / 2)));
-        at = smaller.href;
-        await pause(100 * 2 ** halved, signal);
-      }
-    }
-  };
-  const next = (link: unknown, from: string): string | undefined => {
-    if (link === undefined || link === null || link === '') return undefined;
-    const url = typeof link === 'string' && URL.canParse(link, from) ? new URL(link, from) : undefined;
-    if (!url) throw misled('that is no address');
-    // The token goes wherever a request goes: a link may never lead it away from the account's own address.
-    if (url.origin !== new URL(root).origin) throw misled(`at ${url.origin}, but the account's base address is ${new URL(root).origin}`);
-    return URL.canParse(link as string) ? link as string : url.href;
-  };
+    parseResource(ctx, await call(ctx, method, root + address, { body: resourceDocument({ type, ...data }) }));
   return {
     get: async (address: string, parameters: Readonly<Record<string, unknown>> = {}) =>
-      parseResource(ctx, await call('GET', root + address + query(parameters))),
+      parseResource(ctx, await call(ctx, 'GET', root + address + query(parameters))),
     create: (address: string, type: string, data: Body) => write('POST', address, type, data),
     update: (address: string, type: string, of: string, data: Body) => write('PATCH', address, type, { ...data, id: wireId(of) }),
-    delete: async (address: string): Promise<void> => { await call('DELETE', root + address); },
+    delete: async (address: string): Promise<void> => { await call(ctx, 'DELETE', root + address); },
     /** A member action; its answer as it came. */
-    act: (address: string) => call('POST', root + address),
+    act: (address: string) => call(ctx, 'POST', root + address),
     /** The first page alone, for counts and headers. */
     head: async (address: string, parameters: Readonly<Record<string, unknown>>) => {
-      const answer = await call('GET', root + address + query({ ...parameters, 'page[size]': 1 }));
+      const answer = await call(ctx, 'GET', root + address + query({ ...parameters, 'page[size]': 1 }));
       return { ...parseCollection(ctx, answer), headers: answer.headers };
     },
     /** A collection as a stream: the vendor's own link leads to each next page. */
@@ -84,8 +50,8 @@ export function api(ctx: Context) {
       const read = new Set<string>(), given = new Set<string>();
       return pages<Native, string>(root + address + query({ 'page[size]': PAGE, count: false, ...parameters }), async (url, stopped) => {
         read.add(new URL(url).href);
-        const { data, links } = await page(url, stopped);
-        const following = next(links.next, url);
+        const { data, links } = await page(ctx, url, stopped);
+        const following = next(links.next, url, new URL(root).origin);
         if (following !== undefined && read.has(new URL(following).href)) throw misled('that was read before');
         const fresh = data.filter(one => !given.has(String(one.id)));
         for (const one of fresh) given.add(String(one.id));
@@ -93,6 +59,44 @@ export function api(ctx: Context) {
       });
     },
   };
+}
+
+const call = (ctx: Context, method: HttpRequest['method'], url: string,
+  { body, signal = ctx.signal, reading = explain }: { body?: string; signal?: AbortSignal; reading?: Explain } = {}) =>
+  exchange({ ...ctx, signal }, {
+    // The vendor demands the content type of every request, reads included (Making Requests, "Content negotiation").
+    method, url, headers: { accept: JSON_API, 'content-type': JSON_API }, ...(body === undefined ? {} : { body }),
+  }, reading);
+
+/** One page; halved as long as the gateway gives up on it. The cursor does not depend on the size, so nothing is lost or repeated. */
+async function page(ctx: Context, url: string, stopped: AbortSignal) {
+  const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
+  for (let at = url, halved = 0; ; halved++) {
+    const size = Number(new URL(at).searchParams.get('page[size]'));
+    const large = size > SMALLEST_PAGE;
+    try {
+      // A page too large fails the same way when it is asked for again, so `exchange` is told not to.
+      return parseCollection(ctx, await call(ctx, 'GET', at, {
+        signal, reading: answer => large && answer.status === 502 ? { code: 'rejected' } : explain(answer),
+      }));
+    } catch (error) {
+      if (!large || !isMailError(error) || error.details.status !== 502) throw error;
+      const smaller = new URL(at);
+      smaller.searchParams.set('page[size]', String(Math.floor(size / 2)));
+      at = smaller.href;
+      await pause(100 * 2 ** halved, signal);
+    }
+  }
+}
+
+/** Where the vendor's link to the next page leads; undefined where there is none. */
+function next(link: unknown, from: string, own: string): string | undefined {
+  if (link === undefined || link === null || link === '') return undefined;
+  const url = typeof link === 'string' && URL.canParse(link, from) ? new URL(link, from) : undefined;
+  if (!url) throw misled('that is no address');
+  // The token goes wherever a request goes: a link may never lead it away from the account's own address.
+  if (url.origin !== own) throw misled(`at ${url.origin}, but the account's base address is ${own}`);
+  return URL.canParse(link as string) ? link as string : url.href;
 }
 
 /**

@@ -52,62 +52,78 @@ interface Talk {
   destroy(): void;
 }
 
-function talkOver(first: Socket): Talk {
-  let socket = first, reader = lineReader(), ended: Error | undefined, heard = false;
-  let waiting: { lines: Token[][]; challenge?: (text: string) => string | Buffer; resolve(answer: Answer): void; reject(error: Error): void } | undefined;
-  let giveUp!: (error: Error) => void;
-  const failed = new Promise<never>((_, reject) => { giveUp = reject; });
-  failed.catch(() => {});
-  const fail = (error: Error) => {
-    giveUp(ended ??= error);
-    const one = waiting;
-    waiting = undefined;
-    one?.reject(ended);
-    socket.destroy();
+/** Who waits for an answer. */
+interface Waiting { lines: Token[][]; challenge?: (text: string) => string | Buffer; resolve(answer: Answer): void; reject(error: Error): void }
+
+class SocketTalk implements Talk {
+  readonly failed: Promise<never>;
+  private reader = lineReader();
+  private over?: Error;
+  private anythingHeard = false;
+  private waiting?: Waiting;
+  private giveUp!: (error: Error) => void;
+
+  constructor(private socket: Socket) {
+    this.failed = new Promise<never>((_, reject) => { this.giveUp = reject; });
+    this.failed.catch(() => {});
+    this.listen();
+  }
+
+  get ended(): boolean { return this.over !== undefined; }
+  readonly heard = (): boolean => this.anythingHeard;
+  destroy(): void { this.fail(new Error('closed')); }
+
+  readonly fail = (error: Error): void => {
+    this.giveUp(this.over ??= error);
+    const { waiting } = this;
+    this.waiting = undefined;
+    waiting?.reject(this.over);
+    this.socket.destroy();
   };
-  const take = (line: Token[]) => {
+
+  exchange(bytes: Buffer | undefined, challenge?: (text: string) => string | Buffer): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      if (this.over) return reject(this.over);
+      this.waiting = { lines: [], resolve, reject, ...(challenge ? { challenge } : {}) };
+      if (bytes) this.socket.write(bytes);
+    });
+  }
+
+  async secure(make: (socket: Socket) => Socket, event: string): Promise<void> {
+    // Whatever somebody put behind the answer in clear text would be taken for words of the server (CVE-2011-0411).
+    if (this.reader.rest > 0) throw new MailError('protocol', 'The Sieve server went on in clear text after it agreed to TLS.');
+    const plain = this.socket;
+    plain.removeListener('data', this.data).removeListener('error', this.fail).removeListener('close', this.closed).on('error', () => {});
+    const socket = this.socket = make(plain);
+    this.reader = lineReader();
+    await new Promise<void>((resolve, reject) => {
+      socket.once(event, resolve).once('error', reject).once('close', () => reject(new Error('the connection was closed')));
+    });
+    this.listen();
+  }
+
+  private listen(): void { this.socket.on('data', this.data).on('error', this.fail).on('close', this.closed); }
+  private readonly closed = (): void => this.fail(new Error('the connection was closed'));
+  private readonly data = (chunk: Buffer): void => {
+    this.anythingHeard = true;
+    try { for (const line of this.reader.push(chunk)) this.take(line); } catch (error) { this.fail(error as Error); }
+  };
+
+  private take(line: Token[]): void {
     if (!line.length) return;
+    const { waiting } = this, end = endOf(line);
     // Nobody asked: a server that says goodbye for itself, or one that answers twice.
-    const end = endOf(line);
-    if (!waiting) return fail(end?.status === 'BYE' ? new SieveRefusal({ ...end, lines: [] }) : new MailError('protocol', 'The Sieve server spoke unasked.'));
+    if (!waiting) return this.fail(end?.status === 'BYE' ? new SieveRefusal({ ...end, lines: [] }) : new MailError('protocol', 'The Sieve server spoke unasked.'));
     const alone = line.length === 1 ? textOf(line[0]) : undefined;
-    if (!end && waiting.challenge && alone !== undefined) { socket.write(stringBytes(waiting.challenge(alone))); return; }
+    if (!end && waiting.challenge && alone !== undefined) { this.socket.write(stringBytes(waiting.challenge(alone))); return; }
     if (!end) return collect(waiting.lines, line);
     const { resolve, reject, lines } = waiting;
-    waiting = undefined;
+    this.waiting = undefined;
     if (end.status === 'OK') return resolve({ ...end, lines });
     const refusal = new SieveRefusal({ ...end, lines });
     reject(refusal);
-    if (end.status === 'BYE') fail(refusal);
-  };
-  const data = (chunk: Buffer) => {
-    heard = true;
-    try { for (const line of reader.push(chunk)) take(line); } catch (error) { fail(error as Error); }
-  };
-  const closed = () => fail(new Error('the connection was closed'));
-  const listen = () => { socket.on('data', data).on('error', fail).on('close', closed); };
-  listen();
-  return {
-    heard: () => heard, fail, failed, destroy: () => fail(new Error('closed')),
-    get ended() { return ended !== undefined; },
-    exchange: (bytes, challenge) => new Promise<Answer>((resolve, reject) => {
-      if (ended) return reject(ended);
-      waiting = { lines: [], resolve, reject, ...(challenge ? { challenge } : {}) };
-      if (bytes) socket.write(bytes);
-    }),
-    async secure(make, event) {
-      // Whatever somebody put behind the answer in clear text would be taken for words of the server (CVE-2011-0411).
-      if (reader.rest > 0) throw new MailError('protocol', 'The Sieve server went on in clear text after it agreed to TLS.');
-      const plain = socket;
-      plain.removeListener('data', data).removeListener('error', fail).removeListener('close', closed).on('error', () => {});
-      socket = make(plain);
-      reader = lineReader();
-      await new Promise<void>((resolve, reject) => {
-        socket.once(event, resolve).once('error', reject).once('close', () => reject(new Error('the connection was closed')));
-      });
-      listen();
-    },
-  };
+    if (end.status === 'BYE') this.fail(refusal);
+  }
 }
 
 /** Connects and logs in. `renew` asks for a new OAuth 2 token. Throws a `MailError`, within a second of an abort. */
@@ -117,7 +133,7 @@ export async function connectSieve(ctx: Context, end: Endpoint, account: string,
   signal?.throwIfAborted();
   const socket = connectTcp({ host: address, port: end.port });
   socket.setNoDelay(true);
-  const talk = talkOver(socket);
+  const talk: Talk = new SocketTalk(socket);
   const late = setTimeout(() => talk.fail(new MailError('unavailable',
     `${placeOf(end)} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`)), CONNECT_DEADLINE);
   const spoken = watchSilence(end, address, talk.heard, () => talk.fail(speaksTls(end)));
