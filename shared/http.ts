@@ -138,8 +138,9 @@ function hidden(ctx: Context, answer: HttpResponse): HttpResponse {
   // What was cut may have cut a secret, so the end of it goes too.
   const safe = answer.body.byteLength > LARGEST_REFUSAL ? hide(text).slice(0, -CUT) : hide(text);
   const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, hide(value)]));
-  // The mark, since the head or a declaration may name the charset that it was read in.
-  return { ...answer, headers, body: Buffer.from(`\ufeff${safe}`) };
+  // The head, or a declaration in the text, may still name the charset that it was read in.
+  headers['content-type'] = `${(headers['content-type'] ?? '').replace(/;\s*charset\s*=[^;]*/gi, '')}; charset=utf-8`;
+  return { ...answer, headers, body: Buffer.from(safe) };
 }
 
 function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailError {
