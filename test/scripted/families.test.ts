@@ -124,6 +124,17 @@ describe('IMAP transcripts: families of servers', () => {
       await assert.rejects(list(client, { text: 'Rück' }), { code: 'unsupported' });
     }, { messages: [letter(1), letter(2, { subject: '=?utf-8?Q?R=C3=BCckfrage?=' }), letter(3)] }));
 
+  // Yahoo, https://github.com/iroco-co/aioimaplib/issues/126; QQ, https://github.com/MailCore/mailcore2/issues/667
+  for (const said of ['BAD [CLIENTBUG] UID SEARCH Command arguments invalid', 'BAD UID SEARCH invalid argument', 'NO Unknown character set']) {
+    it(`and so is one on a server that knows no CHARSET (${said})`, () => withScript(`C: UID SEARCH CHARSET …\nS: $ ${said}`, async client => {
+      assert.deepEqual((await list(client, { subject: 'RÜCK', from: 'ann' })).map(one => one.subject), ['Rückfrage']);
+      await assert.rejects(list(client, { text: 'Rück' }), { code: 'unsupported' });
+    }, { messages: [letter(1), letter(2, { subject: '=?utf-8?Q?R=C3=BCckfrage?=' }), letter(3)] }));
+  }
+  it('what is wrong with a search beside its letters is told', () => withScript('C: UID SEARCH …\nS: $ BAD no such key', async client => {
+    await assert.rejects(list(client, { subject: 'RÜCK', raw: 'NOSUCHKEY' }), { code: 'rejected', message: /no such key/ });
+  }));
+
   // RFC 9051 section 7.1: the charsets a server names are those it knows.
   it('a search is asked in the charset that the server names', () => withScript([
     'C: UID SEARCH CHARSET UTF-8 …', 'S: $ NO [BADCHARSET (US-ASCII KOI8-R ISO-8859-1)] unknown', 'C: UID SEARCH CHARSET ISO-8859-1 …', 'S: * SEARCH 2', 'S: $ OK done',

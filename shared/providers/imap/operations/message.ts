@@ -89,9 +89,13 @@ interface Coded { response?: { attributes?: { section?: ({ value?: unknown } | {
 /** The response code of a refusal and what stands behind it: the library reads none for commands that are not its own. */
 const codeOf = (error: unknown) => (error as Coded).response?.attributes?.[0]?.section ?? [];
 
-/** True for a refusal of the charset of a search. */
+/**
+ * True for a refusal of the charset of a search. BAD alone counts, too: some know no CHARSET there at all (Yahoo, QQ). Where it was about something
+ * else, the same search without one hears it again.
+ */
 const aboutCharset = (error: unknown): boolean => isRefused(error)
-  && (/charset/i.test(wordsOf(error)) || /^BADCHARSET$/i.test(String((codeOf(error)[0] as { value?: unknown } | undefined)?.value)));
+  && ((error as { responseStatus?: string }).responseStatus === 'BAD' || /char(acter )?set/i.test(wordsOf(error))
+    || /^BADCHARSET$/i.test(String((codeOf(error)[0] as { value?: unknown } | undefined)?.value)));
 
 /** The charsets that a refusal names (RFC 9051 section 7.1, BADCHARSET), besides those that were tried or hold no foreign letter; three at most. */
 function charsetsIn(error: unknown): string[] {
