@@ -73,10 +73,11 @@ function text(given: Given): Inner {
   element.addEventListener('input', () => around.changed(control.name, read(), false));
   element.addEventListener('change', () => around.changed(control.name, read(), true));
   const parts: HTMLElement[] = [labelled(id, label), element];
+  let pick: HTMLButtonElement | undefined;
   if (control.pick) {
     const row = document.createElement('div');
     row.className = 'row';
-    const pick = button(w('Choose…'), () => around.pick(control.name), { secondary: true });
+    pick = button(w('Choose…'), () => around.pick(control.name), { secondary: true });
     pick.setAttribute('aria-label', `${w('Choose…')} ${control.label}`);
     row.append(element, pick);
     parts[1] = row;
@@ -93,7 +94,7 @@ function text(given: Given): Inner {
         : String(value);
       if (element.value !== shown) element.value = shown;
     },
-    focus: () => element.focus(), disabled: off => { element.readOnly = off; }, describe: describing(element),
+    focus: () => element.focus(), disabled(off) { element.readOnly = off; if (pick) pick.disabled = off; }, describe: describing(element),
   };
 }
 /** A box for text: one line, or several where it holds lines, prose or JSON. */
