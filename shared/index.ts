@@ -24,6 +24,7 @@ export * from './registry.js';
 export * from './secrets.js';
 export * from './send.js';
 export type { HttpDispatcher } from './undici.js';
+export * from './settings.js';
 export * from './url.js';
 export * from './validate.js';
 export {
