@@ -16,6 +16,7 @@ import type { Operator } from './operations/run.js';
 import { targetOf, type Target } from './operations/target.js';
 import { registerOverviewCommands } from './overview/commands.js';
 import { isScriptRow, openScript, registerScriptCommands } from './scripts/commands.js';
+import { registerSettingsCommands } from './settings/commands.js';
 import { registerListCommands } from './spamLists/commands.js';
 import { createChosen, isNode } from './tree/chosen.js';
 import { registerTreeCommands } from './tree/commands.js';
@@ -65,6 +66,9 @@ export function registerCommands(parts: Parts): void {
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });
   registerScriptCommands({ register });
+  registerSettingsCommands({ register, chosen, accounts, showJson, applied: id => {
+    for (const one of model.branches()) if (one.rows && one.account.id === id) void model.refresh(one);
+  } });
   registerLocalMailCommands({ register, localMail, showMail: showLocalMail });
   register('showLog', () => log.show());
   register('showRequests', () => showRequests());

@@ -31,6 +31,8 @@ import { createRequestLog } from './requests/log.js';
 import { createRetryStatus } from './requests/retryStatus.js';
 import { restoreTabs } from './restore.js';
 import { createScripts, nameOf, ON_SERVER, SCRIPTS, type Scripts } from './scripts/files.js';
+import { SETTING_ON_SERVER, settingOnServer } from './settings/commands.js';
+import { createSettingsEditor } from './settings/editor.js';
 import { createListsEditor } from './spamLists/editor.js';
 import { createLive, type Live } from './tree/live.js';
 import { contextOf, createModel, type Model, type Node } from './tree/model.js';
@@ -321,12 +323,13 @@ class Wiring {
     this.own(vscode.workspace.registerFileSystemProvider(SCHEME, documents.provider, { isCaseSensitive: true }));
     this.own(vscode.workspace.registerFileSystemProvider(SCRIPTS, scripts.provider, { isCaseSensitive: true }));
     this.own(vscode.workspace.registerTextDocumentContentProvider(ON_SERVER, { provideTextDocumentContent: uri => scripts.serverText(uri) }));
+    this.own(vscode.workspace.registerTextDocumentContentProvider(SETTING_ON_SERVER, settingOnServer(this.accounts)));
     this.own(registerJsonHelp(documents));
     this.own(vscode.workspace.registerTextDocumentContentProvider('mailroom-server', { provideTextDocumentContent: uri => documents.serverText(uri) }));
   }
   private registerEditors(): void {
     const { extension, accounts, documents, operator, showJson, showText } = this;
-    this.own(vscode.window.registerCustomEditorProvider('mailroom.form', createEditor({
+    const objects = createEditor({
       extension, accounts, documents,
       act: async (uri, action) => { await vscode.commands.executeCommand('mailroom.documentAction', uri, action); },
       pick: async (one, field, values) => {
@@ -335,7 +338,10 @@ class Wiring {
           ? operator.pickFor({ account, resource: one.place.resource, binding: one.binding, label: '' }, one.editing.fields[field]!, values)
           : undefined;
       },
-    }), { supportsMultipleEditorsPerDocument: true }));
+    }), files = createSettingsEditor({ extension });
+    this.own(vscode.window.registerCustomEditorProvider('mailroom.form', {
+      resolveCustomTextEditor: (document, ...rest) => (document.uri.scheme === SCHEME ? objects : files).resolveCustomTextEditor(document, ...rest),
+    }, { supportsMultipleEditorsPerDocument: true }));
     this.own(vscode.window.registerCustomEditorProvider('mailroom.eml', createEmlEditor({ extension, showJson, showText }),
       { webviewOptions: { enableFindWidget: true } }));
   }

@@ -137,6 +137,17 @@ export async function applySettings(whose: WhoseSettings, options: ApplyOptions)
   return done;
 }
 
+/** The text that a document would have if it were pulled now: what a comparison shows. Reads only. */
+export async function readSetting(whose: WhoseSettings, options: { folder: string | SettingsFolder; path: string; signal?: AbortSignal }): Promise<string> {
+  const { client } = opened(whose, options.signal), index = await readIndex(folderOf(options.folder));
+  const one = index && Object.hasOwn(index.documents, options.path) ? known(client, index).documents[options.path] : undefined;
+  if (!one) throw new MailError('not_found', `${options.path} was not pulled from an account.`);
+  const binding: Binding = { refs: one.refs, choices: one.choices ?? {} };
+  return textOf(isEntryList(client.provider, one.resource)
+    ? { entries: await entriesOf(client, one.resource, binding) }
+    : (await readObject(client, one.resource, binding)).values);
+}
+
 async function applyOne(
   client: Client, folder: SettingsFolder, path: string, document: PulledDocument, { dryRun, overwrite }: ApplyOptions,
 ): Promise<SettingsChange> {

@@ -1,4 +1,4 @@
-import { isMailError, MailError, splitName, type Client, type Provider } from '../../shared/index.js';
+import { isMailError, MailError, settingsOf, splitName, type Client, type Provider } from '../../shared/index.js';
 import type { AccountInfo } from '../accounts/store.js';
 import {
   actionsAt, actionsFor, actionsOn, bind, branchesAt, idOfItem, inputFrom, isEntryList, isMail, isMailbox, isMessage, labelOf, NOTHING_BOUND,
@@ -378,6 +378,7 @@ export function contextOf(node: Node): string {
     case 'account': return ['account', node.account.local === undefined ? 'can.edit' : 'can.localMail',
       ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []),
       ...(operationOf(provider, 'message.send') ? ['can.send'] : []),
+      ...(node.account.local === undefined && settingsOf(provider).length ? ['can.settings'] : []),
       ...(listsMailboxes(provider) ? ['can.overview'] : [])].join(';');
     case 'branch': case 'choice': {
       const actions = actionsOf(node);

@@ -16,10 +16,10 @@ export interface Room {
 /** The rooms of the extension from the ground up, each above those before it. */
 export const FLOORS = ['host', 'webview', 'fields', 'form', 'requests', 'accounts', 'tree', 'operations'] as const;
 /** What stands above them, side by side. */
-export const FEATURES = ['accountForm', 'objects', 'mail', 'localMail', 'scripts', 'spamLists', 'overview'] as const;
+export const FEATURES = ['accountForm', 'objects', 'mail', 'localMail', 'scripts', 'settings', 'spamLists', 'overview'] as const;
 
 const MAIL_LIBRARIES = ['imapflow', 'nodemailer', 'libmime', 'libbase64', 'iconv-lite', '@zone-eu/mailsplit'];
-const ENTRIES = ['index', 'client', 'connect', 'reference', 'waitFor', 'registry', 'readMail'].map(name => `shared/${name}.ts`);
+const ENTRIES = ['index', 'client', 'connect', 'reference', 'waitFor', 'settings', 'settingsWalk', 'registry', 'readMail'].map(name => `shared/${name}.ts`);
 const door = 'shared/index.ts', JSON_SERVICE = 'extension/objects/json.ts';
 
 const extensionRoom = (room: string, below: readonly string[]): Room => ({
@@ -38,7 +38,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'nodes', files: ['nodes/*/**', '!nodes/lib/**', 'credentials/**'], may: ['nodes/lib/index.ts', door, 'n8n-workflow'], why: 'nodes and credentials have one door to the core' },
   { name: 'nodes/lib', files: ['nodes/lib/**'], may: [door, 'n8n-workflow'], why: 'the n8n front end has one door to the core' },
   { name: 'door', files: [door], may: ['client', 'registry', 'readMail', 'core'], why: 'it names what others may use' },
-  { name: 'client', files: ENTRIES.slice(1, 5), may: ['registry', 'core'], why: 'what hosts use: an account in, a client out' },
+  { name: 'client', files: ENTRIES.slice(1, 7), may: ['registry', 'core'], why: 'what hosts use: an account in, a client out' },
   { name: 'registry', files: ['shared/registry.ts'], may: ['shared/provider.ts', 'shared/providers/*/index.ts'], why: 'the registry names providers and nothing else' },
   { name: 'readMail', files: ['shared/readMail.ts'], may: ['core', 'shared/providers/imap/messages/whole.ts'], why: 'a message is read from its bytes as the provider that knows them does it' },
   { name: 'providers', files: ['shared/providers/*/**', '!shared/providers/imap/**'], may: ['core'], why: 'a provider uses the core and its own folder' },

@@ -13,6 +13,7 @@ import { runInside } from './inside.js';
 import { breaksPolicy, startSpy, until, writes, type Journey, type Journeys } from './journey.js';
 import { keyboardJourneys } from './keyboard.js';
 import { localMailJourneys } from './localMail.js';
+import { settingsJourneys } from './settings.js';
 import { mailJourneys } from './mail.js';
 import { runNewcomer } from './newcomer.js';
 import { rowJourneys } from './rows.js';
@@ -323,7 +324,7 @@ const basic: Journeys = {
 const onlyNewest: Journeys = { ...bulkJourneys, ...mailJourneys, ...ruleJourneys, ...localMailJourneys, ...hostileJourneys };
 const journeys: Journeys = {
   ...basic, ...bulkJourneys, ...accountJourneys, ...keyboardJourneys, ...formJourneys, ...tabJourneys, ...stateJourneys, ...rowJourneys, ...mailJourneys, ...ruleJourneys,
-  ...localMailJourneys, ...troubleJourneys, ...hostileJourneys,
+  ...localMailJourneys, ...settingsJourneys, ...troubleJourneys, ...hostileJourneys,
 };
 /** The journeys that come to each page once: their pictures and pages are looked at in every theme and size. */
 const IN_THEMES = [
