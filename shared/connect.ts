@@ -6,6 +6,7 @@ import type { HttpRequest } from './http.js';
 import { pacerFor } from './pace.js';
 import type { Provider } from './provider.js';
 import { providers } from './registry.js';
+import { hiding } from './secrets.js';
 import { createSend, type SendOptions } from './send.js';
 import { crossesReadable } from './url.js';
 import { validate } from './validate.js';
@@ -14,6 +15,8 @@ import { validate } from './validate.js';
 export interface ConnectOptions extends Pick<SendOptions, 'dispatcher' | 'allow' | 'timeoutMs' | 'observe'>, Pick<Host, 'resolve' | 'token' | 'signal' | 'patience' | 'discreet'> {
   /** Tells accounts apart that look the same from here, such as two sign-ins at one address; the host's own id for the account will do. */
   key?: string;
+  /** Lets `observe` look at what goes and comes by HTTP: see `Exchange.wire`. Nothing is kept for it unless it is asked for. */
+  wire?: boolean;
 }
 
 /** Who says nothing waits for a vendor that counts by the minute, and not for one that lets nothing through afterwards either; in seconds. */
@@ -59,7 +62,7 @@ export const accountKey = (provider: Provider, account: Readonly<Record<string, 
  * Throws `invalid_input` when the account is incomplete.
  */
 export function connect<P extends Provider>(provider: P, account: Readonly<Record<string, unknown>>, options: ConnectOptions = {}): Client<P> {
-  const { token, resolve, signal, patience = PATIENCE, discreet, key = '', ...sending } = options;
+  const { token, resolve, signal, patience = PATIENCE, discreet, key = '', wire = false, ...sending } = options;
   const whole = checkAccount(provider, account);
   const { sign: signer, oauth2 } = provider.auth;
   const hidden = new Set(Object.entries(whole)
@@ -78,7 +81,7 @@ export function connect<P extends Provider>(provider: P, account: Readonly<Recor
   };
   const refresh = async (refused: HttpRequest) => { await known!(true, refused.headers.authorization?.slice('Bearer '.length)); };
   const send = createSend({
-    ...sending, patienceMs: patience > 0 ? patience * 1000 : undefined,
+    ...sending, ...(wire ? { wire: (text: string) => hiding(hidden)(text) } : {}), patienceMs: patience > 0 ? patience * 1000 : undefined,
     ...(signer ? { sign: signing } : oauth2 && known ? { sign: bearer, refresh } : {}),
     pacer: pacerFor(`${accountKey(provider, whole)} ${key}`, { concurrent: whole.concurrent as number, perMinute: whole.perMinute as number }),
   });

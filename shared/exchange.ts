@@ -24,8 +24,17 @@ export interface Send {
   /** The vendor let something through. */
   eased?(): void;
 }
+/** A request and its answer as texts, without secrets: first line, headers, an empty line, and the beginning of the body. */
+export interface WireText { sent: string; answer?: string }
+/** What a host may keep of a request: about so many bytes, and the texts of it when somebody looks. */
+export interface Wire { readonly size: number; text(): WireText; }
 /**
  * One request as a host may write it down: no query, no body, no header. `attempt` counts tries of the same request, from 1. With `wait` it is no
  * request, but says that one failed and is tried again in so many seconds.
  */
-export interface Exchange { method: string; url: string; status?: number; ms: number; error?: string; attempt?: number; wait?: number }
+export interface Exchange { method: string; url: string; status?: number; ms: number; error?: string; attempt?: number; wait?: number;
+  /** What went and came, where the host asked for it: without secrets, and only the beginning of bodies. More may come after this was told. */
+  wire?: Wire;
+  /** Sends the same read again. */
+  again?(): Promise<void>;
+}

@@ -5,8 +5,10 @@ import { allowance, guarded, outlasted, within, type Body } from './guard.js';
 import type { Exchange, HttpRequest, HttpStream, Send } from './http.js';
 import { NotSent, notSent } from './notSent.js';
 import type { Pacer } from './pace.js';
+import type { Hide } from './secrets.js';
 import type { HttpDispatcher } from './undici.js';
 import { shownAddress } from './url.js';
+import { Recording } from './wireText.js';
 
 /** What a host brings to a sender; each part is optional. */
 export interface SendOptions {
@@ -27,6 +29,8 @@ export interface SendOptions {
   patienceMs?: number;
   /** Told of every finished request; for logs and counters. Never sees bodies or signed headers. */
   observe?: (seen: Exchange) => void;
+  /** Lets whoever observes look at what went and came, as far as it is text; `hide` takes the account's secrets out of it. */
+  wire?: Hide;
 }
 
 let shared: Promise<HttpDispatcher> | undefined;
@@ -47,7 +51,7 @@ export function createSend(options: SendOptions = {}): Send {
     try {
       const signed: HttpRequest | Promise<HttpRequest> = options.sign ? options.sign(unsigned) : unsigned;
       const request = 'then' in signed ? await within(signed, signal, timeoutMs * 4, late('The request could not be signed')) : signed;
-      const answer = await exchange(options, pool, request, attempt, signal);
+      const answer = await exchange(options, pool, request, attempt, signal, again(unsigned));
       // Who reads a refusal may let the account rest; that is said before the next turn begins.
       const over = () => answer.status < 400 ? done?.() : void setImmediate(() => done?.());
       return { request, answer: { ...answer, body: guarded(answer.body, signal, timeoutMs, over) } };
@@ -55,6 +59,9 @@ export function createSend(options: SendOptions = {}): Send {
       done?.();
       throw error;
     }
+  };
+  const again = (request: HttpRequest) => request.method !== 'GET' ? undefined : async () => {
+    for await (const _ of (await send(request)).body) { /* it is looked at where it is recorded */ }
   };
   const send: Send = async (request, signal, attempt = 1, waited = 0) => {
     if (!/^https?:/.test(request.url)) throw new MailError('invalid_input', 'The base address of the account must begin with http:// or https://.');
@@ -75,13 +82,28 @@ function poolOf({ dispatcher, timeoutMs = 30_000 }: SendOptions): (signal?: Abor
   return async signal => made ??= await within(Promise.resolve(dispatcher ?? defaultDispatcher()), signal, timeoutMs, late);
 }
 
+/** The same body, each part of it told to a recording. */
+const overheard = (body: Body, wire: Recording): Body => ({
+  read: (take, end) => body.read(part => { wire.part(part); take(part); }, end),
+  async next() {
+    const part = await body.next();
+    if (part) wire.part(part);
+    return part;
+  },
+  destroy: () => body.destroy(),
+});
+
 /** One request until its headers have come. */
 async function exchange(
   options: SendOptions, pool: ReturnType<typeof poolOf>, request: HttpRequest, attempt: number, signal?: AbortSignal,
+  again?: () => Promise<void>,
 ): Promise<{ status: number; headers: Record<string, string>; body: Body }> {
   const { observe, timeoutMs = 30_000 } = options, started = performance.now();
-  const told = (rest: { status?: number; error?: string }) =>
-    observe?.({ method: request.method, url: shownAddress(request.url), ms: performance.now() - started, attempt, ...rest });
+  const wire = observe && options.wire ? new Recording(request, request.body, options.wire) : undefined;
+  const told = (rest: { status?: number; error?: string }) => observe?.({
+    method: request.method, url: shownAddress(request.url), ms: performance.now() - started, attempt, ...rest,
+    ...(wire ? { wire, ...(again ? { again } : {}) } : {}),
+  });
   // The library feels an abort only once there is a connection, so it is told then and not waited for.
   const asking = new Asking();
   try {
@@ -93,8 +115,9 @@ async function exchange(
       renew(ready);
       return asking.begun ? outlasted('The answer did not begin', ms) : new NotSent(`No connection was made within ${Math.round(ms / 1000)} s.`);
     });
+    wire?.head(head.status, head.headers);
     told({ status: head.status });
-    return { ...head, body: asking };
+    return { ...head, body: wire ? overheard(asking, wire) : asking };
   } catch (error) {
     asking.destroy(error as Error);
     told({ error: error instanceof Error ? error.name : 'error' });

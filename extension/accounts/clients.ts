@@ -130,6 +130,7 @@ export class AccountClients {
       key: account.id,
       observe: seen => this.options.observe(this.index.get(account.id) ?? account, seen),
       dispatcher: this.pool(),
+      wire: true,
       ...(token ? { token } : {}),
       ...more,
     });

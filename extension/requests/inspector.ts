@@ -19,6 +19,8 @@ export function openRequests(extension: vscode.Uri, requests: RequestLog, back?:
         await vscode.env.clipboard.writeText(commandLine(line));
         window.setStatusBarMessage('check', t('Copied for {0}, without secrets and without what was sent.', programOf(line)), 5000);
       }
+      if (ask.do === 'wire') return requests.wire(ask.request);
+      if (ask.do === 'sendAgain') await requests.again(ask.request);
       if (ask.do === 'clear') requests.clear();
       post();
       return undefined;

@@ -83,6 +83,8 @@ export interface OverviewModel {
 export interface RequestLine {
   id: number; at: number; account: string; method: string; origin: string; path: string;
   status?: number; error?: string; ms: number; attempt: number; wait?: number;
+  /** What went and came can be asked for; and it is a read that can be sent again. */
+  wire?: boolean; again?: boolean;
 }
 
 /** What the host tells a page. */
@@ -116,7 +118,7 @@ export const SHAPES = {
   attachment: { message: 'string', attachment: 'string', how: ['save', 'open', 'preview'] },
   mail: { message: 'string', what: MAIL_ACTIONS },
   add: { column: 'string', values: 'strings' }, remove: { column: 'string', values: 'strings' },
-  copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {}, copyRequest: { request: 'number' },
+  copy: { column: 'string', values: 'strings' }, reload: { column: 'string?' }, clear: {}, again: {}, copyRequest: { request: 'number' }, wire: { request: 'number' }, sendAgain: { request: 'number' },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Kind>>>>;
 type Shapes = typeof SHAPES;
 /** The values of a kind. */
@@ -191,7 +193,7 @@ export const PAGE_WORDS = [
   'No entries', 'No matching entries', '{0} entries', '{0} of {1} entries', 'Show More',
   'Only the first {0} entries were read; there are more.', '{0} added', '{0} removed', '{0} added, {1} refused', '{0} removed, {1} refused',
   'Reload', 'Refresh', 'Clear', 'Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try', 'No requests yet. Expand an account, and they appear here.',
-  'Filter requests', 'No matching requests.', 'Show', 'All', 'Failed', 'Copy as cURL', 'Copy as swaks', 'failed', 'Finished', 'Address', 'Retried after {0} s', '{0} ms', 'Details of {0}',
+  'Filter requests', 'No matching requests.', 'Show', 'All', 'Failed', 'Copy as cURL', 'Copy as swaks', 'Send Again', 'Request', 'Answer', 'No answer came.', 'failed', 'Finished', 'Address', 'Retried after {0} s', '{0} ms', 'Details of {0}',
   'Needs attention', 'Nothing needs attention.', 'Mailbox', 'State', 'Requests',
   'Leave empty to keep the current one', 'changed',
 ] as const;

@@ -43,6 +43,22 @@ describe('requests', () => {
     assert.deepEqual(said.map(line => line.replace(/\d+ ms/, 'ms')), ['! Sales: GET /api/v2/mailboxes 429 ms', 'Sales: GET /api/v2/mailboxes is tried again in 1 s', 'Sales: GET /api/v2/mailboxes 200 ms (try 2)']);
     assert.deepEqual(log.lines().map(({ attempt, wait }) => [attempt, wait]), [[1, 1], [2, undefined]]);
   });
+  it('keep what went and came within a bound: the oldest goes first, and a sentence says so', async () => {
+    const { log } = harness(), text = { sent: 'GET /a', answer: '200' };
+    let again = 0;
+    const one = (size: number) => log.observe('Sales', { method: 'GET', url: 'https://x.example/a', status: 200, ms: 1, wire: { size, text: () => text }, again: async () => { again++; } });
+    for (let i = 0; i < 4; i++) one(3 * 1024 * 1024);
+    const ids = log.lines().map(({ id }) => id);
+    assert.deepEqual(ids.map(id => typeof log.wire(id)), ['string', 'string', 'object', 'object']);
+    assert.match(String(log.wire(ids[0]!)), /no longer kept/);
+    await log.again(ids[3]!);
+    await log.again(ids[0]!);
+    assert.equal(again, 1);
+    for (let i = 0; i < 200; i++) one(1);
+    assert.equal(typeof log.wire(ids[3]!), 'string');
+    log.clear();
+    assert.equal(typeof log.wire(ids[3]! + 100), 'string');
+  });
   it('two reads of the same address are two requests, not two tries', () => {
     const { log } = harness();
     for (const status of [503, 200]) log.observe('Sales', { method: 'GET', url: 'https://x.example/a', status, ms: 1, attempt: 1 });

@@ -6,6 +6,8 @@ root.classList.add('wide');
 let all: readonly RequestLine[] = [];
 /** Rows that are opened, by the number of their request. */
 const opened = new Set<number>();
+/** What went and came with those, once it was asked for: two texts, or a sentence why not. */
+const contents = new Map<number, { sent: string; answer?: string } | string>();
 const tell = (error: unknown) => announce(errorText(error), true);
 
 const search = h('input', { type: 'search', on: { input: () => { remember({ filter: search.value }); paint(); } } });
@@ -53,7 +55,7 @@ function paint(): void {
 /** A request, and below it what else is known of it, once it was opened. The host stands where it differs from the row above. */
 function row(line: RequestLine, above: RequestLine | undefined): HTMLElement[] {
   const bad = failed(line), open = opened.has(line.id), host = line.origin.replace(/^\w+:\/\//, '');
-  const toggle = button(clock(line.at), () => { if (open) opened.delete(line.id); else opened.add(line.id); paint(); }, { class: 'link mono' });
+  const toggle = button(clock(line.at), () => { if (open) { opened.delete(line.id); contents.delete(line.id); } else { opened.add(line.id); look(line); } paint(); }, { class: 'link mono' });
   toggle.dataset.line = String(line.id);
   toggle.setAttribute('aria-expanded', String(open));
   toggle.setAttribute('aria-label', `${clock(line.at)} ${w('Details of {0}', `${line.method} ${line.path}`)}`);
@@ -65,20 +67,35 @@ function row(line: RequestLine, above: RequestLine | undefined): HTMLElement[] {
   return open ? [made, h('tr', { class: 'details' }, h('td', { colspan: 7 }, details(line)))] : [made];
 }
 
-/** Every try of a request up to this one, with its times; what was sent and answered is not known here. */
+/** Asks for what went and came with a request: no page holds that of all. */
+function look({ id, wire }: RequestLine): void {
+  if (wire) void ask({ do: 'wire', request: id }).then(given => { contents.set(id, given as string); paint(); }, tell);
+}
+/** What went and came, as it was on the wire, without secrets. */
+function content({ id }: RequestLine): (HTMLElement | undefined)[] {
+  const known = contents.get(id);
+  if (known === undefined) return [];
+  if (typeof known === 'string') return [h('p', { class: 'muted' }, known)];
+  const part = (name: 'Request' | 'Answer', text: string) => h('section', {}, h('h2', {}, w(name)),
+    h('pre', { class: 'wire mono', tabindex: '0', role: 'region', 'aria-label': w(name) }, text));
+  return [part('Request', known.sent), part('Answer', known.answer ?? w('No answer came.'))];
+}
+
+/** Every try of a request up to this one, with its times, and what went and came. */
 function details(line: RequestLine): HTMLElement {
   const same = all.filter(one => one.id <= line.id && one.account === line.account && one.method === line.method
     && one.origin === line.origin && one.path === line.path);
   const tries = same.slice(Math.max(0, same.findLastIndex(one => one.attempt === 1)));
   const copy = line.origin.startsWith('sieve') ? undefined : button(w(line.origin.startsWith('smtp') ? 'Copy as swaks' : 'Copy as cURL'),
     () => void ask({ do: 'copyRequest', request: line.id }).catch(tell), { class: 'link' });
+  const again = line.again && button(w('Send Again'), () => void ask({ do: 'sendAgain', request: line.id }).catch(tell), { class: 'link' });
   return h('div', {}, h('dl', {},
     h('dt', {}, w('Address')), h('dd', { class: 'mono' }, line.origin + line.path),
     ...tries.flatMap(one => [
       h('dt', {}, `${w('Try')} ${one.attempt}`),
       h('dd', {}, [`${w('Finished')} ${clock(one.at)}.${String(one.at % 1000).padStart(3, '0')}`, w('{0} ms', one.ms), outcome(one),
         one.wait === undefined ? '' : w('Retried after {0} s', one.wait)].filter(Boolean).join(' · ')),
-    ])), copy);
+    ])), h('div', { class: 'actions' }, copy, again), ...content(line));
 }
 
 start(message => { if (message.type === 'requests') { all = message.lines; paint(); } });

@@ -51,7 +51,7 @@ export const settingsJourneys: Journeys = {
 
     // Somebody else changes the same value meanwhile.
     edit({ name: 'Ours' });
-    const url = `${box.vendors.migadu.url}/domains/example.com/mailboxes/user003`;
+    const url = `${box.vendors.migadu.url}/v1/domains/example.com/mailboxes/user003`;
     const { user, key } = { user: box.vendors.migadu.account.user, key: box.vendors.migadu.account.apiKey };
     const changed = await fetch(url, { method: 'PUT', headers: { authorization: `Basic ${btoa(`${user}:${key}`)}`, 'content-type': 'application/json' }, body: JSON.stringify({ name: 'Theirs' }) });
     assert.equal(changed.status, 200);
