@@ -13,7 +13,11 @@ const VALUES: readonly [RegExp, string][] = [
   [new RegExp(`((?:^|[?&\\n])[^=&\\s]{0,80}(?:${SECRET_NAME})[^=&\\s]{0,80}=)[^&\\s]*`, 'gi'), '$1***'],
   [new RegExp(`(<([\\w:-]{0,80}(?:${SECRET_NAME})[\\w:-]{0,80})(?:\\s[^>]{0,200})?>)[^<]*`, 'gi'), '$1***'],
 ];
-const without = (text: string, hide: Hide): string => redact(VALUES.reduce((now, [pattern, put]) => now.replace(pattern, put), hide(text)));
+/** Letters that nobody sees or that turn others around, written as JSON writes them: what came is to be seen as it came. */
+const UNSEEN = /[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|(?![\n\r\t])\p{Cc}/gu;
+const seen = (text: string): string => text.replace(UNSEEN, one => `\\u${one.codePointAt(0)!.toString(16).padStart(4, '0')}`);
+const without = (text: string, hide: Hide): string =>
+  seen(redact(VALUES.reduce((now, [pattern, put]) => now.replace(pattern, put), hide(text))));
 const headersOf = (headers: Headers, hide: Hide): string =>
   Object.entries(headers).map(([name, value]) => `${name}: ${HEADER.test(name) ? '***' : without(value, hide)}`).join('\n');
 

@@ -37,6 +37,11 @@ describe('what goes over the wire', () => {
       assert.ok(!all.includes(secret), `${secret} in ${all.slice(0, 3000)}`);
     }
   });
+  it('letters that nobody sees or that turn others around are written out', async () => {
+    answer = { status: 200, body: '{"address":"ann@example.com","name":"a\u202eb\u200bc\u0007"}' };
+    await read();
+    assert.match(last().answer!, /"name":"a\\u202eb\\u200bc\\u0007"/);
+  });
   it('keeps the beginning of a body, says how much more there was, and counts what is no text', async () => {
     answer = { status: 200, body: `{"a":"${'x '.repeat(500_000)}"}` };
     await read();
