@@ -17,7 +17,7 @@ export type Explain = (response: HttpResponse) => { code?: ErrorCode; message?: 
 /** No answer that is read whole may be larger; larger things are streamed. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 /** So much of a refusal is read for its words, in bytes; and so much at the end of a longer one is left out, in characters. */
-const LARGEST_REFUSAL = 128 * 1024, CUT = 4096;
+const LARGEST_REFUSAL = 32 * 1024, CUT = 4096;
 /** Reads are tried three times in all; the longest wait that a vendor may ask for before we give the error to the user, in seconds. */
 const TRIES = 3, LONGEST_WAIT = 30;
 /** A request that is throttled was not done. Where the host is patient it is sent again, a write too, so often at most. */
