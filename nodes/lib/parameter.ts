@@ -17,55 +17,73 @@ export function option(name: string, value: string, help?: string): INodePropert
   return description && description !== name ? { name, value, description } : { name, value };
 }
 
+type Common = Pick<INodeProperties, 'displayName' | 'name' | 'description' | 'required'>;
+type FieldOf<T extends Field['type']> = Extract<Field, { type: T }>;
+
 /** One field as an n8n parameter. */
 export function parameter(provider: Provider, name: string, field: Field, standsAlone: boolean, filters = false): INodeProperties {
   const choices = filters && field.type === 'flag' && Object.hasOwn(EITHER_OR, name) ? EITHER_OR[name] : undefined;
   if (choices) return eitherOr(name, choices);
-  const description = describe([field.help, field.type === 'list' && field.of.type !== 'choice' && field.of.type !== 'file'
-    ? (field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.') : '']
-    .filter(Boolean).join(' '));
-  const common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}),
+  const description = describe([field.help, howToList(field)].filter(Boolean).join(' '));
+  const common: Common = { displayName: field.label, name, ...(standsAlone ? { required: true } : {}),
     ...(description && description !== field.label ? { description } : {}) };
-  const example = field.example ? { placeholder: `e.g. ${field.example}` }
-    : field.type === 'text' && field.format === 'email' ? { placeholder: 'name@email.com' }
-    : field.type === 'list' && field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email')
-      ? { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` } : {};
+  const example = exampleOf(field);
   switch (field.type) {
-    case 'text': {
-      if (isPicked(provider, field)) return picker(common, field, example);
-      const typeOptions = { ...(field.secret ? { password: true } : {}), ...(field.lines ? { rows: field.lines } : {}) };
-      return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example,
-        ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
-    }
-    case 'number': if (field.unit === 'bytes') return sized(common, field);
-      return {
-      ...common, type: 'number', default: typeof field.default === 'number' ? field.default : Number(field.example ?? field.min ?? 0),
-      ...(field.min === undefined && field.max === undefined ? {}
-        : { typeOptions: { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) } }),
-    };
+    case 'text': return isPicked(provider, field) ? picker(common, field, example) : textParameter(common, field, example);
+    case 'number': return field.unit === 'bytes' ? sized(common, field) : numberParameter(common, field);
     case 'flag': return { ...common, type: 'boolean', default: (field.default ?? field.suggest ?? false) === true,
       description: whether(description, field.label) };
     case 'time': return { ...common, type: 'dateTime', default: '' };
     case 'json': return { ...common, type: 'json', default: '{}' };
     case 'file': return { ...common, displayName: `${field.label} Field`, type: 'string', default: 'data',
       description: binary(description, 'Name of the input field that holds the file') };
-    case 'choice': {
-      const options = sorted(Object.entries(field.choices).map(([value, label]) => ({ name: label, value })));
-      if (typeof field.default === 'string') return { ...common, type: 'options', options, default: field.default };
-      if (options.length === 1) return { ...common, type: 'options', options, default: options[0]!.value };
-      // The alphabet must not choose: it lets through nothing but safelists. Empty is refused where it is required, and left out elsewhere.
-      return { ...common, type: 'options', options: [{ name: field.clearable ? '[None]' : '[Not Chosen]', value: '' }, ...options], default: '' };
-    }
-    case 'list':
-      if (field.of.type === 'choice') return { ...common, type: 'multiOptions',
-        options: sorted(Object.entries(field.of.choices).map(([value, label]) => ({ name: label, value }))), default: [] };
-      if (field.of.type === 'file') return { ...common, displayName: `${field.label.replace(/s$/, '')} Fields`, type: 'string', default: '',
-        placeholder: 'e.g. data, report', description: binary(description,
-          'Names of the input fields that hold the files, comma-separated. An expression may also give a list of '
-          + 'names, or files, such as those of another node: {{ $(\'Node\').item.binary }}.') };
-      return { ...common, type: 'string', default: '', ...example,
-        ...(field.of.type === 'text' && field.of.secret ? { typeOptions: { password: true } } : {}) };
+    case 'choice': return choiceParameter(common, field);
+    case 'list': return listParameter(common, field, description, example);
   }
+}
+
+/** How several values are typed in one field. */
+function howToList(field: Field): string {
+  if (field.type !== 'list' || field.of.type === 'choice' || field.of.type === 'file') return '';
+  return field.of.type === 'text' && field.of.secret ? 'One a line, or a list from an expression.' : 'Comma-separated, or a list from an expression.';
+}
+
+function exampleOf(field: Field): { placeholder?: string } {
+  if (field.example) return { placeholder: `e.g. ${field.example}` };
+  if (field.type === 'text' && field.format === 'email') return { placeholder: 'name@email.com' };
+  if (field.type !== 'list' || field.of.type !== 'text' || (field.of.format !== 'address' && field.of.format !== 'email')) return {};
+  return { placeholder: `e.g. ann@example.com, ${field.of.format === 'email' ? 'bob@example.com' : 'Bob Example <bob@example.com>'}` };
+}
+
+function textParameter(common: Common, field: FieldOf<'text'>, example: { placeholder?: string }): INodeProperties {
+  const typeOptions = { ...(field.secret ? { password: true } : {}), ...(field.lines ? { rows: field.lines } : {}) };
+  return { ...common, type: 'string', default: typeof field.default === 'string' ? field.default : '', ...example,
+    ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
+}
+
+function numberParameter(common: Common, field: FieldOf<'number'>): INodeProperties {
+  const typeOptions = { ...(field.min === undefined ? {} : { minValue: field.min }), ...(field.max === undefined ? {} : { maxValue: field.max }) };
+  return { ...common, type: 'number', default: typeof field.default === 'number' ? field.default : Number(field.example ?? field.min ?? 0),
+    ...(Object.keys(typeOptions).length ? { typeOptions } : {}) };
+}
+
+function choiceParameter(common: Common, field: FieldOf<'choice'>): INodeProperties {
+  const options = sorted(Object.entries(field.choices).map(([value, label]) => ({ name: label, value })));
+  if (typeof field.default === 'string') return { ...common, type: 'options', options, default: field.default };
+  if (options.length === 1) return { ...common, type: 'options', options, default: options[0]!.value };
+  // The alphabet must not choose: it lets through nothing but safelists. Empty is refused where it is required, and left out elsewhere.
+  return { ...common, type: 'options', options: [{ name: field.clearable ? '[None]' : '[Not Chosen]', value: '' }, ...options], default: '' };
+}
+
+function listParameter(common: Common, { label, of }: FieldOf<'list'>, description: string | undefined, example: { placeholder?: string }): INodeProperties {
+  if (of.type === 'choice') return { ...common, type: 'multiOptions',
+    options: sorted(Object.entries(of.choices).map(([value, name]) => ({ name, value }))), default: [] };
+  if (of.type === 'file') return { ...common, displayName: `${label.replace(/s$/, '')} Fields`, type: 'string', default: '',
+    placeholder: 'e.g. data, report', description: binary(description,
+      'Names of the input fields that hold the files, comma-separated. An expression may also give a list of '
+      + 'names, or files, such as those of another node: {{ $(\'Node\').item.binary }}.') };
+  return { ...common, type: 'string', default: '', ...example,
+    ...(of.type === 'text' && of.secret ? { typeOptions: { password: true } } : {}) };
 }
 
 /** A size is typed with its unit; one that is a number, as workflows from before have it, counts bytes. */

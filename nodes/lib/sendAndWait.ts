@@ -26,59 +26,81 @@ export const SEND_AND_WAIT_OPTION = {
   description: 'Ask somebody for approval or an answer; the workflow goes on when it has come',
 };
 
+const text = (displayName: string, name: string, more: Partial<INodeProperties> = {}): INodeProperties =>
+  ({ displayName, name, type: 'string', default: '', ...more });
+
+const LIMIT_WAIT_TIME: INodeProperties = {
+  displayName: 'Limit Wait Time', name: 'limitWaitTime', type: 'fixedCollection', default: { values: { resumeAmount: 45, resumeUnit: 'minutes' } },
+  description: 'How long to wait for a response before the workflow goes on without one',
+  options: [{ displayName: 'Values', name: 'values', values: [
+    { displayName: 'Limit Type', name: 'limitType', type: 'options', default: 'afterTimeInterval', options: [
+      { name: 'After Time Interval', value: 'afterTimeInterval' }, { name: 'At Specified Time', value: 'atSpecifiedTime' }] },
+    { displayName: 'Amount', name: 'resumeAmount', type: 'number', typeOptions: { minValue: 0, numberPrecision: 2 }, default: 1,
+      displayOptions: { show: { limitType: ['afterTimeInterval'] } } },
+    { displayName: 'Unit', name: 'resumeUnit', type: 'options', default: 'hours', displayOptions: { show: { limitType: ['afterTimeInterval'] } },
+      options: [{ name: 'Minutes', value: 'minutes' }, { name: 'Hours', value: 'hours' }, { name: 'Days', value: 'days' }] },
+    { displayName: 'Max Date and Time', name: 'maxDateAndTime', type: 'dateTime', default: '',
+      displayOptions: { show: { limitType: ['atSpecifiedTime'] } } },
+  ] }],
+};
+
+const FORM_ELEMENTS: INodeProperties = {
+  displayName: 'Form Elements', name: 'formFields', type: 'fixedCollection', placeholder: 'Add Form Element', default: {}, required: true,
+  typeOptions: { multipleValues: true, sortable: true },
+  options: [{ displayName: 'Values', name: 'values', values: [
+    text('Label', 'fieldLabel', { required: true, placeholder: 'e.g. What is your name?', description: 'Stands above the field and names its answer' }),
+    { displayName: 'Element Type', name: 'fieldType', type: 'options', default: 'text', options: [
+      { name: 'Date', value: 'date' }, { name: 'Dropdown', value: 'dropdown' }, { name: 'Email', value: 'email' }, { name: 'Number', value: 'number' },
+      { name: 'Text', value: 'text' }, { name: 'Textarea', value: 'textarea' }] },
+    text('Choices', 'choices', { placeholder: 'e.g. Yes, No, Later', description: 'Comma-separated', displayOptions: { show: { fieldType: ['dropdown'] } } }),
+    { displayName: 'Required Field', name: 'requiredField', type: 'boolean', default: false,
+      description: 'Whether the form is sent only when this field is filled in' },
+  ] }],
+};
+
+const APPROVAL_OPTIONS: INodeProperties = {
+  displayName: 'Approval Options', name: 'approvalOptions', type: 'fixedCollection', placeholder: 'Add Option', default: {},
+  options: [{ displayName: 'Values', name: 'values', values: [
+    { displayName: 'Type of Approval', name: 'approvalType', type: 'options', default: 'single', options: [
+      { name: 'Approve Only', value: 'single' }, { name: 'Approve and Disapprove', value: 'double' }] },
+    text('Approve Button Label', 'approveLabel', { default: 'Approve' }),
+    text('Disapprove Button Label', 'disapproveLabel', { default: 'Decline', displayOptions: { show: { approvalType: ['double'] } } }),
+  ] }],
+};
+
+const RESPONSE_TYPE: INodeProperties = {
+  displayName: 'Response Type', name: 'responseType', type: 'options', default: 'approval', options: [
+    { name: 'Approval', value: 'approval', description: 'Approve or decline with a button in the message' },
+    { name: 'Free Text', value: 'freeText', description: 'Answer in a form with one text field' },
+    { name: 'Custom Form', value: 'customForm', description: 'Answer in a form with fields of your own' }],
+};
+
+const OPTIONS: INodeProperties = {
+  displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, options: [
+    LIMIT_WAIT_TIME,
+    text('Message Button Label', 'messageButtonLabel', { default: 'Respond', description: 'Of the button that leads to the form',
+      displayOptions: { hide: { '/responseType': ['approval'] } } }),
+    text('Response Form Title', 'responseFormTitle', { description: 'The subject unless given', displayOptions: { hide: { '/responseType': ['approval'] } } }),
+  ],
+};
+
 /** The parameters of Send and Wait for Response at a provider; names and order are those of n8n's own mail nodes. */
 export function sendAndWaitProperties(provider: Provider): INodeProperties[] {
   const show = { provider: [provider.id], resource: ['message'], operation: [SEND_AND_WAIT_OPERATION] };
-  const when = (more: Record<string, (string | boolean)[]> = {}) => ({ show: { ...show, ...more } });
-  const text = (displayName: string, name: string, more: Partial<INodeProperties> = {}): INodeProperties =>
-    ({ displayName, name, type: 'string', default: '', ...more });
-  const limit: INodeProperties = {
-    displayName: 'Limit Wait Time', name: 'limitWaitTime', type: 'fixedCollection', default: { values: { resumeAmount: 45, resumeUnit: 'minutes' } },
-    description: 'How long to wait for a response before the workflow goes on without one',
-    options: [{ displayName: 'Values', name: 'values', values: [
-      { displayName: 'Limit Type', name: 'limitType', type: 'options', default: 'afterTimeInterval', options: [
-        { name: 'After Time Interval', value: 'afterTimeInterval' }, { name: 'At Specified Time', value: 'atSpecifiedTime' }] },
-      { displayName: 'Amount', name: 'resumeAmount', type: 'number', typeOptions: { minValue: 0, numberPrecision: 2 }, default: 1,
-        displayOptions: { show: { limitType: ['afterTimeInterval'] } } },
-      { displayName: 'Unit', name: 'resumeUnit', type: 'options', default: 'hours', displayOptions: { show: { limitType: ['afterTimeInterval'] } },
-        options: [{ name: 'Minutes', value: 'minutes' }, { name: 'Hours', value: 'hours' }, { name: 'Days', value: 'days' }] },
-      { displayName: 'Max Date and Time', name: 'maxDateAndTime', type: 'dateTime', default: '',
-        displayOptions: { show: { limitType: ['atSpecifiedTime'] } } },
-    ] }],
-  };
+  const shown = (property: INodeProperties, more: Record<string, (string | boolean)[]> = {}): INodeProperties =>
+    ({ ...property, displayOptions: { show: { ...show, ...more } } });
+  const message = { required: true, typeOptions: { rows: 4 } };
   return [
-    ...places(provider).map(([key, field]) => ({ ...parameter(provider, key, byIdOnly(field), false), displayOptions: when() })),
-    text('To', 'to', { required: true, placeholder: 'name@email.com', displayOptions: when(), description: 'One address: whoever gets the mail can respond' }),
-    text('Subject', 'subject', { required: true, placeholder: 'e.g. Approval required', displayOptions: when() }),
+    ...places(provider).map(([key, field]) => shown(parameter(provider, key, byIdOnly(field), false))),
+    shown(text('To', 'to', { required: true, placeholder: 'name@email.com', description: 'One address: whoever gets the mail can respond' })),
+    shown(text('Subject', 'subject', { required: true, placeholder: 'e.g. Approval required' })),
     // Elsewhere in the node `message` is a picker, which n8n would show here as "[object Object]". As a tool the node has the name that n8n gives it.
-    text('Message', 'text', { required: true, typeOptions: { rows: 4 }, displayOptions: when({ '@tool': [false] }) }),
-    text('Message', 'message', { required: true, typeOptions: { rows: 4 }, displayOptions: when({ '@tool': [true] }) }),
-    { displayName: 'Response Type', name: 'responseType', type: 'options', default: 'approval', displayOptions: when(), options: [
-      { name: 'Approval', value: 'approval', description: 'Approve or decline with a button in the message' },
-      { name: 'Free Text', value: 'freeText', description: 'Answer in a form with one text field' },
-      { name: 'Custom Form', value: 'customForm', description: 'Answer in a form with fields of your own' }] },
-    { displayName: 'Form Elements', name: 'formFields', type: 'fixedCollection', placeholder: 'Add Form Element', default: {}, required: true,
-      typeOptions: { multipleValues: true, sortable: true }, displayOptions: when({ responseType: ['customForm'] }),
-      options: [{ displayName: 'Values', name: 'values', values: [
-        text('Label', 'fieldLabel', { required: true, placeholder: 'e.g. What is your name?', description: 'Stands above the field and names its answer' }),
-        { displayName: 'Element Type', name: 'fieldType', type: 'options', default: 'text', options: [
-          { name: 'Date', value: 'date' }, { name: 'Dropdown', value: 'dropdown' }, { name: 'Email', value: 'email' }, { name: 'Number', value: 'number' },
-          { name: 'Text', value: 'text' }, { name: 'Textarea', value: 'textarea' }] },
-        text('Choices', 'choices', { placeholder: 'e.g. Yes, No, Later', description: 'Comma-separated', displayOptions: { show: { fieldType: ['dropdown'] } } }),
-        { displayName: 'Required Field', name: 'requiredField', type: 'boolean', default: false,
-          description: 'Whether the form is sent only when this field is filled in' },
-      ] }] },
-    { displayName: 'Approval Options', name: 'approvalOptions', type: 'fixedCollection', placeholder: 'Add Option', default: {},
-      displayOptions: when({ responseType: ['approval'] }), options: [{ displayName: 'Values', name: 'values', values: [
-        { displayName: 'Type of Approval', name: 'approvalType', type: 'options', default: 'single', options: [
-          { name: 'Approve Only', value: 'single' }, { name: 'Approve and Disapprove', value: 'double' }] },
-        text('Approve Button Label', 'approveLabel', { default: 'Approve' }),
-        text('Disapprove Button Label', 'disapproveLabel', { default: 'Decline', displayOptions: { show: { approvalType: ['double'] } } }),
-      ] }] },
-    { displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {}, displayOptions: when(),
-      options: [limit, text('Message Button Label', 'messageButtonLabel', { default: 'Respond', description: 'Of the button that leads to the form',
-        displayOptions: { hide: { '/responseType': ['approval'] } } }),
-      text('Response Form Title', 'responseFormTitle', { description: 'The subject unless given', displayOptions: { hide: { '/responseType': ['approval'] } } })] },
+    shown(text('Message', 'text', message), { '@tool': [false] }),
+    shown(text('Message', 'message', message), { '@tool': [true] }),
+    shown(RESPONSE_TYPE),
+    shown(FORM_ELEMENTS, { responseType: ['customForm'] }),
+    shown(APPROVAL_OPTIONS, { responseType: ['approval'] }),
+    shown(OPTIONS),
   ];
 }
 
