@@ -87,6 +87,34 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
     await eventually('the editor to let go of it', async () => (await host.ask('POST', `/rest/workflows/${id}/deactivate`, {})).status === 200, 60_000, 1_000);
   });
 
+  it('what was picked for a reply does not stand in the message of Send and Wait', async () => {
+    await editor.newWorkflow();
+    await editor.add('Send', 'send', 'Reply to a message', 'IMAP and SMTP');
+    await editor.account('Ann');
+    await editor.pick('message', 'Question 3', 'Question 3');
+    await editor.choose('operation', 'Send and Wait');
+    const text = editor.spot('parameter-input-text').first().locator('textarea').first();
+    await text.waitFor();
+    await editor.shot('send-and-wait-form');
+    assert.equal(await text.inputValue(), '');
+    assert.equal(await editor.spot('parameter-input-message').count(), 0);
+  });
+
+  it('a folder is typed by its name; a node made before, where the editor called that an ID, works as it did', async () => {
+    const { id } = await saveWorkflow(host, chain('Made before', { ...ours('State of INBOX', 'mailbox', { authentication: 'password', resource: 'folder',
+      operation: 'status', folder: { __rl: true, mode: 'id', value: 'INBOX' } }, 'imap', saved), typeVersion: 1 }), {});
+    await editor.page.goto(`${host.url}/workflow/${id}`);
+    await editor.page.locator('[data-test-id="canvas-node"]', { hasText: 'State of INBOX' }).first().click({ clickCount: 2 });
+    const folder = editor.spot('parameter-input-folder').first().locator('[data-test-id="rlc-input-container"] input, input').last();
+    await folder.waitFor();
+    assert.equal(await folder.inputValue(), 'INBOX');
+    await editor.run();
+    assert.match((await editor.spot('output-panel').first().textContent())!, /INBOX/);
+    await editor.spot('rlc-mode-selector').first().click();
+    await editor.page.locator('.el-select-dropdown__item:visible', { hasText: 'By Name' }).first().waitFor();
+    await editor.shot('folder-by-name');
+  });
+
   it('asks by mail, waits over a restart of n8n, decides nothing when the link is opened, and goes on with the answer', async () => {
     const ask = ours('Ask', 'send', { authentication: 'password', resource: 'message', operation: 'sendAndWait', to: BOB, subject: 'Pay invoice 7?',
       text: 'Five euros to Carol.\nShall we?', responseType: 'approval', approvalOptions: { values: { approvalType: 'double' } } }, 'imap', saved);
