@@ -5,9 +5,9 @@ import { writes, type Journeys } from './journey.js';
 
 const ACCOUNT = 'Migadu Sandbox';
 
-/** Settings as files: pulled, edited, and looked at before they are applied. */
+/** Settings as files: pulled, edited, and applied after a look. */
 export const settingsJourneys: Journeys = {
-  async 'settings are pulled into the workspace, and what applying an edited file would change is shown before anything is changed'(j) {
+  async 'settings are pulled into the workspace, edited as files, and applied after a look at what will change'(j) {
     const { wb, page, box, spy, folder, shot } = j, root = join(folder, 'mailroom', ACCOUNT);
     const file = join(root, 'mailbox', 'user003@example.com.mailroom'), ok = () => page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
     const edit = (changes: object) => writeFileSync(file, `${JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...changes }, null, 2)}\n`);
@@ -31,8 +31,12 @@ export const settingsJourneys: Journeys = {
     await shot('settings-plan');
     assert.equal(await page.locator('.quick-input-list').locator('a[href], img, .codicon-trash').count(), 0);
     assert.deepEqual(writes(box, 'migadu'), [], 'a look changes nothing');
-    await page.keyboard.press('Escape');
-    assert.ok(!spy.seen.some(one => one.includes('settings')), 'nobody asked for a picture');
+    await ok();
+    await wb.toast('1 done').waitFor();
+    const sent = writes(box, 'migadu');
+    assert.equal(sent.length, 1);
+    assert.deepEqual(JSON.parse(String(sent[0]!.body)), { name: hostile, may_access_pop3: false });
     await wb.clearToasts();
+    assert.ok(!spy.seen.some(one => one.includes('settings')), 'nobody asked for a picture');
   },
 };
