@@ -9,7 +9,8 @@ export class ImapApi implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/imap.svg', dark: 'file:../icons/imap.dark.svg' };
 
-  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#imap-and-smtp-api';
+  documentationUrl =
+    'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#imap-and-smtp-api';
 
   properties: INodeProperties[] = credentialProperties('imap');
 }

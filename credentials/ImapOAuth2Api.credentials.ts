@@ -10,7 +10,8 @@ export class ImapOAuth2Api implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/imap.svg', dark: 'file:../icons/imap.dark.svg' };
 
-  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#imap-and-smtp-oauth2-api';
+  documentationUrl =
+    'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#imap-and-smtp-oauth2-api';
 
   properties: INodeProperties[] = oauth2ChoiceProperties('imap');
 }

@@ -10,11 +10,16 @@ export class OutreachOAuth2Api implements ICredentialType {
 
   icon: Icon = { light: 'file:../icons/outreach.svg', dark: 'file:../icons/outreach.dark.svg' };
 
-  documentationUrl = 'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#outreach-oauth2-api';
+  documentationUrl =
+    'https://github.com/mailroom-dev/n8n-nodes-mailroom/blob/main/docs/credentials.md#outreach-oauth2-api';
 
   properties: INodeProperties[] = oauth2Properties('outreach');
 
   test: ICredentialTestRequest = {
-    request: { baseURL: GUARDED_BASE_URL, url: '/api/v2/mailboxes?page[size]=1', headers: { 'content-type': 'application/vnd.api+json' } },
+    request: {
+      baseURL: GUARDED_BASE_URL,
+      url: '/api/v2/mailboxes?page[size]=1',
+      headers: { 'content-type': 'application/vnd.api+json' },
+    },
   };
 }

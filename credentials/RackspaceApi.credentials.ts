@@ -14,9 +14,11 @@ export class RackspaceApi implements ICredentialType {
 
   authenticate: IAuthenticate = signedBy('rackspace');
 
-  test: ICredentialTestRequest = { request: {
-    baseURL: '={{$credentials.baseUrl}}',
-    url: '=/{{$credentials.version}}/customers/{{$credentials.customer}}/domains?size=1&offset=0',
-    headers: { accept: 'text/xml' },
-  } };
+  test: ICredentialTestRequest = {
+    request: {
+      baseURL: '={{$credentials.baseUrl}}',
+      url: '=/{{$credentials.version}}/customers/{{$credentials.customer}}/domains?size=1&offset=0',
+      headers: { accept: 'text/xml' },
+    },
+  };
 }

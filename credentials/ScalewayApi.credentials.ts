@@ -14,5 +14,7 @@ export class ScalewayApi implements ICredentialType {
 
   authenticate: IAuthenticate = signedBy('scaleway');
 
-  test: ICredentialTestRequest = { request: { baseURL: '={{$credentials.baseUrl}}', url: '/mailbox/v1alpha1/domains?page_size=1' } };
+  test: ICredentialTestRequest = {
+    request: { baseURL: '={{$credentials.baseUrl}}', url: '/mailbox/v1alpha1/domains?page_size=1' },
+  };
 }

@@ -24,12 +24,24 @@ import type { Model, Node } from './tree/model.js';
 import type { createAttention, createTree } from './tree/rows.js';
 
 interface Parts {
-  context: vscode.ExtensionContext; log: vscode.LogOutputChannel; problems: Problems; accounts: Accounts; model: Model;
-  tree: ReturnType<typeof createTree>; attention: ReturnType<typeof createAttention>; operator: Operator; documents: Documents; localMail: LocalMail;
+  context: vscode.ExtensionContext;
+  log: vscode.LogOutputChannel;
+  problems: Problems;
+  accounts: Accounts;
+  model: Model;
+  tree: ReturnType<typeof createTree>;
+  attention: ReturnType<typeof createAttention>;
+  operator: Operator;
+  documents: Documents;
+  localMail: LocalMail;
   /** The rows that were selected last, in whichever view; and those of the view of the accounts. */
-  selection(): readonly Node[]; inAccounts(): readonly Node[];
-  compose(target: Target, operation: string): void; read(target: Target): Promise<void>; editLists(target: Target, resource: string): void;
-  showJson(label: string, value: unknown): Promise<void>; showRequests(): void;
+  selection(): readonly Node[];
+  inAccounts(): readonly Node[];
+  compose(target: Target, operation: string): void;
+  read(target: Target): Promise<void>;
+  editLists(target: Target, resource: string): void;
+  showJson(label: string, value: unknown): Promise<void>;
+  showRequests(): void;
   /** Shows an HTML file as mail. */
   preview(file: vscode.Uri): Promise<void>;
   /** Opens the list of what came to the mail server of this window. */
@@ -39,8 +51,25 @@ interface Parts {
 /** Lets every room register its commands, and says what a click on a row opens. */
 export function registerCommands(parts: Parts): void {
   const {
-    context, log, problems, accounts, model, tree, attention, operator, documents, localMail, selection, inAccounts, compose, read, editLists, showJson,
-    showRequests, showLocalMail, preview,
+    context,
+    log,
+    problems,
+    accounts,
+    model,
+    tree,
+    attention,
+    operator,
+    documents,
+    localMail,
+    selection,
+    inAccounts,
+    compose,
+    read,
+    editLists,
+    showJson,
+    showRequests,
+    showLocalMail,
+    preview,
   } = parts;
   const extension = context.extensionUri;
   const chosen = createChosen({ accounts, selection, inAccounts });
@@ -53,7 +82,10 @@ export function registerCommands(parts: Parts): void {
   /** The operations that have a page of their own. */
   const opens = (target: Target, operation: string, alone: boolean): boolean => {
     const { node } = target;
-    if (isSending(operation)) { compose(target, operation); return true; }
+    if (isSending(operation)) {
+      compose(target, operation);
+      return true;
+    }
     if (!alone || splitName(operation)[1] !== 'update' || node?.kind !== 'item' || !placeOfRow(node)) return false;
     void vscode.commands.executeCommand('mailroom.open', node);
     return true;
@@ -66,9 +98,15 @@ export function registerCommands(parts: Parts): void {
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });
   registerScriptCommands({ register });
-  registerSettingsCommands({ register, chosen, accounts, showJson, applied: id => {
-    for (const one of model.branches()) if (one.rows && one.account.id === id) void model.refresh(one);
-  } });
+  registerSettingsCommands({
+    register,
+    chosen,
+    accounts,
+    showJson,
+    applied: id => {
+      for (const one of model.branches()) if (one.rows && one.account.id === id) void model.refresh(one);
+    },
+  });
   registerLocalMailCommands({ register, localMail, showMail: showLocalMail });
   register('showLog', () => log.show());
   register('showRequests', () => showRequests());
@@ -77,7 +115,8 @@ export function registerCommands(parts: Parts): void {
     const one = chosen.row(node);
     if (!one) return;
     if (one.kind === 'item' && isMail(one.resource)) await read(targetOf(one));
-    else if (one.kind === 'item' && isScriptRow(one)) await openScript(accounts, (...of) => documents.uriOf(...of), one);
+    else if (one.kind === 'item' && isScriptRow(one))
+      await openScript(accounts, (...of) => documents.uriOf(...of), one);
     else if (one.kind !== 'item' && one.kind !== 'single') chosen.refuse(one);
     else if (one.kind === 'item' && isEntryList(one.account.provider, one.resource)) {
       await vscode.commands.executeCommand('mailroom.editLists', one.parent?.parent ?? one.parent);

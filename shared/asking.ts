@@ -1,16 +1,24 @@
 import type { Body } from './guard.js';
 
 /** What the library gives to steer a request with, once a connection takes it. */
-interface Controller { pause(): void; resume(): void; abort(reason: Error): void }
+interface Controller {
+  pause(): void;
+  resume(): void;
+  abort(reason: Error): void;
+}
 
-interface Head { status: number; headers: Record<string, string> }
+interface Head {
+  status: number;
+  headers: Record<string, string>;
+}
 
 /** So much of an answer is kept for a reader who is not there yet; then the server has to wait. In bytes. */
 const MOST_KEPT = 64 * 1024;
 
 /**
- * One request at a pool, and its answer: what the library calls a handler (https://undici.nodejs.org/#/docs/api/Dispatcher). The library's own
- * `request` makes a stream of each answer, which costs as much as all the rest of it; here each part goes to whoever reads, as it comes.
+ * One request at a pool, and its answer: what the library calls a handler
+ * (https://undici.nodejs.org/#/docs/api/Dispatcher). The library's own `request` makes a stream of each answer, which
+ * costs as much as all the rest of it; here each part goes to whoever reads, as it comes.
  */
 export class Asking implements Body {
   /** It is about to be written; until then nothing of it left this machine. */
@@ -29,8 +37,12 @@ export class Asking implements Body {
   #news: (() => void) | undefined;
 
   constructor() {
-    let came!: (head: Head) => void, failed!: (error: Error) => void;
-    this.head = new Promise<Head>((resolve, reject) => { came = resolve; failed = reject; });
+    let came!: (head: Head) => void;
+    let failed!: (error: Error) => void;
+    this.head = new Promise<Head>((resolve, reject) => {
+      came = resolve;
+      failed = reject;
+    });
     this.#came = came;
     this.#failed = failed;
   }
@@ -60,7 +72,9 @@ export class Asking implements Body {
     this.#news?.();
   }
 
-  onResponseEnd(): void { this.#end({}); }
+  onResponseEnd(): void {
+    this.#end({});
+  }
 
   onResponseError(_: Controller | undefined, error: Error): void {
     this.#failed(error);
@@ -74,14 +88,19 @@ export class Asking implements Body {
 
   read(take: (part: Uint8Array) => void, end: (error?: Error) => void): void {
     for (let part = this.#next(); part; part = this.#next()) take(part);
-    const done = () => { if (this.#over) end(this.#over.error); };
+    const done = () => {
+      if (this.#over) end(this.#over.error);
+    };
     this.#take = take;
     this.#news = done;
     done();
   }
 
   async next(): Promise<Uint8Array | undefined> {
-    while (!this.#kept.length && !this.#over) await new Promise<void>(resolve => { this.#news = resolve; });
+    while (!this.#kept.length && !this.#over)
+      await new Promise<void>(resolve => {
+        this.#news = resolve;
+      });
     const part = this.#next();
     if (!part && this.#over?.error) throw this.#over.error;
     return part;

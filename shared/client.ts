@@ -9,12 +9,18 @@ import type { Vocabulary } from './vocabulary.js';
 
 /** What a front end brings: the account, a sender, and a way to stop. */
 export interface Host extends Pick<Context, 'resolve' | 'token' | 'key' | 'observe' | 'patience' | 'discreet'> {
-  account: Record<string, unknown>; send: Send; signal?: AbortSignal;
+  account: Record<string, unknown>;
+  send: Send;
+  signal?: AbortSignal;
   /** Values that must not stand in any error, whoever puts them there. */
   secrets?(): Iterable<string>;
 }
 type InputOf<T> = T extends { input: infer I extends Fields } ? Given<I> : never;
-type ResultOf<T> = T extends { run(...given: never[]): infer R } ? R extends AsyncIterable<unknown> ? R : Promise<Awaited<R>> : never;
+type ResultOf<T> = T extends { run(...given: never[]): infer R }
+  ? R extends AsyncIterable<unknown>
+    ? R
+    : Promise<Awaited<R>>
+  : never;
 type ItemOf<T> = T extends { since(...given: never[]): Promise<Batch<infer I>> } ? I : unknown;
 
 /** Calls an operation of a provider that is known only when the program runs. */
@@ -28,11 +34,15 @@ interface CallByName {
  * from a method, because only methods let such a client pass where any client is asked for.
  */
 type Call<P extends Provider> = {
-  call<N extends keyof P['operations'] & string>(name: N, input: InputOf<P['operations'][N]>): ResultOf<P['operations'][N]>;
+  call<N extends keyof P['operations'] & string>(
+    name: N,
+    input: InputOf<P['operations'][N]>,
+  ): ResultOf<P['operations'][N]>;
   call<N extends string>(name: string extends N ? N : never, input: Record<string, unknown>): any;
 }['call'];
 type FeedName<P extends Provider> = keyof P['feeds'] & string;
-type FeedInput<P extends Provider, N extends FeedName<P>> = string extends FeedName<P> ? Record<string, unknown> : InputOf<P['feeds'][N]>;
+type FeedInput<P extends Provider, N extends FeedName<P>> =
+  string extends FeedName<P> ? Record<string, unknown> : InputOf<P['feeds'][N]>;
 
 /**
  * One account at one provider. Where the provider is known when the program is written, names, inputs and results are
@@ -74,7 +84,9 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
       try {
         const result = calls.run(name, input);
         if (isStream(result)) return placedStream(result, error => calls.leaving(error, name, input));
-        return Promise.resolve(result).catch(error => { throw calls.leaving(error, name, input); }) as never;
+        return Promise.resolve(result).catch(error => {
+          throw calls.leaving(error, name, input);
+        }) as never;
       } catch (error) {
         const failed = calls.leaving(error, name, input);
         // A list is refused when it is read, everything else as a rejected promise: callers need only one way to catch.
@@ -84,17 +96,19 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
     preview: (name, input) => calls.preview(name, input),
     since: (name, input, cursor) =>
       calls.onFeed(name, input, (feed, ctx, values) => feed.since(ctx, values as never, cursor)),
-    latest: (name, input, most) => calls.onFeed(name, input, async (feed, ctx, values) => {
-      if (feed.latest) return feed.latest(ctx, values as never, most);
-      const { items, notes } = await feed.since(ctx, values as never, undefined);
-      return { items: items.slice(-most), ...(notes ? { notes } : {}) };
-    }),
-    from: (name, input, at) => calls.onFeed(name, input, async (feed, ctx, values) => {
-      if (Number.isNaN(Date.parse(at))) {
-        throw new MailError('invalid_input', `"${at}" is no date and time; give one such as 2026-11-21T09:00:00Z.`);
-      }
-      return feed.from?.(ctx, values as never, at);
-    }),
+    latest: (name, input, most) =>
+      calls.onFeed(name, input, async (feed, ctx, values) => {
+        if (feed.latest) return feed.latest(ctx, values as never, most);
+        const { items, notes } = await feed.since(ctx, values as never, undefined);
+        return { items: items.slice(-most), ...(notes ? { notes } : {}) };
+      }),
+    from: (name, input, at) =>
+      calls.onFeed(name, input, async (feed, ctx, values) => {
+        if (Number.isNaN(Date.parse(at))) {
+          throw new MailError('invalid_input', `"${at}" is no date and time; give one such as 2026-11-21T09:00:00Z.`);
+        }
+        return feed.from?.(ctx, values as never, at);
+      }),
     watch: (name, input, changed) =>
       calls.onFeed(name, input, async (feed, ctx, values) => feed.watch?.(ctx, values as never, changed)),
   };
@@ -106,7 +120,9 @@ class Calls {
   private readonly open: Omit<Host, 'secrets'>;
 
   constructor(
-    private readonly provider: Provider, { secrets, ...open }: Host, private readonly others: readonly Provider[],
+    private readonly provider: Provider,
+    { secrets, ...open }: Host,
+    private readonly others: readonly Provider[],
   ) {
     this.secrets = secrets;
     this.open = open;
@@ -127,7 +143,8 @@ class Calls {
   }
 
   async onFeed<T>(
-    name: string, input: Record<string, unknown>,
+    name: string,
+    input: Record<string, unknown>,
     use: (feed: Feed, ctx: Context, values: Record<string, unknown>) => Promise<T>,
   ): Promise<T> {
     try {
@@ -145,7 +162,9 @@ class Calls {
 
   private context(operation: string, input: Record<string, unknown>): Context {
     return {
-      ...this.open, provider: this.provider.name, operation,
+      ...this.open,
+      provider: this.provider.name,
+      operation,
       // What is secret is asked for when there is something to hide: a token may have been renewed meanwhile.
       hide: text => hiding(this.secretsOf(operation, input))(text),
     };
@@ -154,7 +173,7 @@ class Calls {
   private secretsOf(name: string, input: Record<string, unknown>): string[] {
     const { operations, feeds } = this.provider;
     const asked = (Object.hasOwn(operations, name) ? operations : feeds)[name] as { input?: Fields } | undefined;
-    return [...this.secrets?.() ?? [], ...secretsIn(asked?.input ?? {}, input)];
+    return [...(this.secrets?.() ?? []), ...secretsIn(asked?.input ?? {}, input)];
   }
 
   private operation(name: string): Operation {
@@ -165,19 +184,32 @@ class Calls {
     if (Object.hasOwn(table, name)) return table[name]!;
     const able = this.others.filter(other => Object.hasOwn(what === 'feed' ? other.feeds : other.operations, name));
     const elsewhere = able.length ? ` It exists at ${able.map(other => other.name).join(', ')}.` : '';
-    throw new MailError('unsupported', `${this.provider.name} has no ${what} "${name}".${elsewhere}`,
-      { provider: this.provider.name, operation: name });
+    throw new MailError('unsupported', `${this.provider.name} has no ${what} "${name}".${elsewhere}`, {
+      provider: this.provider.name,
+      operation: name,
+    });
   }
 }
 
 async function* placedStream(source: AsyncIterable<unknown>, leaving: (error: unknown) => unknown) {
-  try { yield* source; } catch (error) { throw leaving(error); }
+  try {
+    yield* source;
+  } catch (error) {
+    throw leaving(error);
+  }
 }
 // A stream that fails before its first item is still a stream.
-async function* refusedStream(error: unknown): AsyncGenerator<never> { throw error; }
+async function* refusedStream(error: unknown): AsyncGenerator<never> {
+  throw error;
+}
 
 /** The values of secret fields in an input, such as the password of a mailbox to be made. */
 function secretsIn(fields: Fields, input: Record<string, unknown>): string[] {
-  const isSecret = (field: Field): boolean => field.type === 'text' ? field.secret === true : field.type === 'list' && isSecret(field.of);
-  return Object.entries(fields).filter(([, field]) => isSecret(field)).flatMap(([name]) => input[name]).flat().filter(value => typeof value === 'string');
+  const isSecret = (field: Field): boolean =>
+    field.type === 'text' ? field.secret === true : field.type === 'list' && isSecret(field.of);
+  return Object.entries(fields)
+    .filter(([, field]) => isSecret(field))
+    .flatMap(([name]) => input[name])
+    .flat()
+    .filter(value => typeof value === 'string');
 }

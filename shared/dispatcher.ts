@@ -9,12 +9,23 @@ import { undici, type HttpDispatcher } from './undici.js';
 
 export type { Proxies } from './proxy.js';
 
-/** Resolves a name as `dns.lookup` does; of the same form as `LookupFunction` in `node:net`, whose types a script need not have. */
-export type Lookup = (hostname: string, options: any, callback: (error: any, address: any, family?: number) => void) => void;
+/**
+ * Resolves a name as `dns.lookup` does; of the same form as `LookupFunction` in `node:net`, whose types a script need
+ * not have.
+ */
+export type Lookup = (
+  hostname: string,
+  options: any,
+  callback: (error: any, address: any, family?: number) => void,
+) => void;
 /** The network rules of a host, for a pool of its own. Without `url`, `Proxies` fall back to the environment. */
 export interface Network {
-  lookup?: Lookup; proxies?: 'environment' | Proxies;
-  /** The longest that a connection may take, in milliseconds: name, TCP and TLS together, and before them a proxy's way. 10 seconds unless told. */
+  lookup?: Lookup;
+  proxies?: 'environment' | Proxies;
+  /**
+   * The longest that a connection may take, in milliseconds: name, TCP and TLS together, and before them a proxy's way.
+   * 10 seconds unless told.
+   */
   connectMs?: number;
 }
 
@@ -26,20 +37,31 @@ const LAST_WORDS = 600_000;
 type Connect = buildConnector.connector;
 
 /**
- * A pool of kept connections that resolves names with the host's lookup and goes through the given proxies, or those of the environment
- * (http_proxy, https_proxy, no_proxy).
+ * A pool of kept connections that resolves names with the host's lookup and goes through the given proxies, or those of
+ * the environment (http_proxy, https_proxy, no_proxy).
  */
-export async function createDispatcher({ lookup = systemLookup as Lookup, proxies, connectMs = 10_000 }: Network): Promise<HttpDispatcher> {
+export async function createDispatcher({
+  lookup = systemLookup as Lookup,
+  proxies,
+  connectMs = 10_000,
+}: Network): Promise<HttpDispatcher> {
   const library = await undici();
   const direct = library.buildConnector({ lookup: lookup as LookupFunction, timeout: connectMs });
   const connect = connector(direct, proxies === 'environment' ? {} : proxies, connectMs);
-  const make = () => new library.Agent({ keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE, connections: 32, connect });
+  const make = () =>
+    new library.Agent({ keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE, connections: 32, connect });
   let agent = make();
   /** One pool for its users, whatever happens to the one below. */
   class Pool extends library.Dispatcher {
-    override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) { return agent.dispatch(options, handler); }
-    override close() { return agent.close() as never; }
-    override destroy() { return agent.destroy() as never; }
+    override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
+      return agent.dispatch(options, handler);
+    }
+    override close() {
+      return agent.close() as never;
+    }
+    override destroy() {
+      return agent.destroy() as never;
+    }
     /** Takes new connections from now on. What the old ones have under way may end. */
     renew() {
       const old = agent;
@@ -55,16 +77,18 @@ export async function createDispatcher({ lookup = systemLookup as Lookup, proxie
 export const renew = (pool: HttpDispatcher): void => (pool as { renew?(): void }).renew?.();
 
 /**
- * Makes connections, through a proxy where one is set. Every failure is a `NotSent`: the library begins anew by itself after failures of
- * kinds that it knows, for as long as they last.
+ * Makes connections, through a proxy where one is set. Every failure is a `NotSent`: the library begins anew by itself
+ * after failures of kinds that it knows, for as long as they last.
  */
 function connector(direct: Connect, proxies: Proxies | undefined, ms: number): Connect {
   return (options, callback) => {
-    const { protocol, hostname } = options, target: Target = { protocol, hostname, port: Number(options.port) || (protocol === 'https:' ? 443 : 80) };
-    const done: buildConnector.Callback = (...[error, socket]) => error ? callback(error, null) : callback(null, socket!);
+    const { protocol, hostname } = options;
+    const target: Target = { protocol, hostname, port: Number(options.port) || (protocol === 'https:' ? 443 : 80) };
+    const done: buildConnector.Callback = (...[error, socket]) =>
+      error ? callback(error, null) : callback(null, socket!);
     void (async () => {
       const proxy = proxies && proxyFor(proxies, target);
-      const way = proxy && await tunnel(proxy, proxies, target, ms);
+      const way = proxy && (await tunnel(proxy, proxies, target, ms));
       if (way && protocol !== 'https:') return done(null, way);
       open(direct, { ...options, ...(way ? { httpSocket: way } : {}) }, { target, proxy, ms }, done);
     })().catch((error: Error) => done(error, null));
@@ -72,7 +96,11 @@ function connector(direct: Connect, proxies: Proxies | undefined, ms: number): C
 }
 
 /** Where a connection leads, and how long it may take in milliseconds. */
-interface Way { target: Target; proxy: URL | undefined; ms: number }
+interface Way {
+  target: Target;
+  proxy: URL | undefined;
+  ms: number;
+}
 
 function open(direct: Connect, options: buildConnector.Options, way: Way, done: buildConnector.Callback): void {
   let shown: DetailedPeerCertificate | undefined;
@@ -82,25 +110,46 @@ function open(direct: Connect, options: buildConnector.Options, way: Way, done: 
     done(new NotSent(words, { cause: error, ...(advice ? { advice } : {}) }), null);
   }) as unknown as TLSSocket | undefined;
   // Before the library looks at the certificate: afterwards it is gone, and with it what was wrong with it.
-  socket?.prependOnceListener('secure', () => { shown = socket.getPeerCertificate(true); });
+  socket?.prependOnceListener('secure', () => {
+    shown = socket.getPeerCertificate(true);
+  });
 }
 
 /** One sentence on why there is no connection, and what to do where that is known. */
-function whyNot(error: Error & { code?: string }, { target, proxy, ms }: Way, shown?: DetailedPeerCertificate): { words: string; advice?: string } {
-  const { code = '', message } = error, { hostname, port } = target, where = isIP(hostname) ? `${hostname} port ${port}` : hostname;
+function whyNot(
+  error: Error & { code?: string },
+  { target, proxy, ms }: Way,
+  shown?: DetailedPeerCertificate,
+): { words: string; advice?: string } {
+  const { code = '', message } = error;
+  const { hostname, port } = target;
+  const where = isIP(hostname) ? `${hostname} port ${port}` : hostname;
   const through = proxy ? ` through the proxy ${proxy.protocol}//${proxy.host}` : '';
   if (isCertificateCode(code)) return certificateTrouble(code, where, shown);
   switch (true) {
-    case code === 'ENOTFOUND' || code === 'EAI_AGAIN': return {
-      words: `The name ${hostname} was not found (${code}).`,
-      ...(code === 'ENOTFOUND' ? { advice: 'Check the base address of the account for a misspelt name, and whether this machine has a network.' } : {}) };
-    case code === 'UND_ERR_CONNECT_TIMEOUT': return { words: `${where} took no connection${through} within ${ms / 1000} s.` };
-    case /^(?:ERR_SSL|EPROTO)/.test(code): return {
-      words: `${where} speaks no TLS that could be understood${through} (${code}).`,
-      advice: 'Check the port of the base address, and whether the server there wants https:// or http://.' };
-    case code === 'ECONNREFUSED': return {
-      words: `${hostname} port ${port} refuses connections${through} (${code}).`,
-      advice: 'Check host and port of the base address, and whether the server there runs.' };
-    default: return { words: `There is no connection to ${where}${through}: ${codeAndWords({ code, message })}.` };
+    case code === 'ENOTFOUND' || code === 'EAI_AGAIN':
+      return {
+        words: `The name ${hostname} was not found (${code}).`,
+        ...(code === 'ENOTFOUND'
+          ? {
+              advice:
+                'Check the base address of the account for a misspelt name, and whether this machine has a network.',
+            }
+          : {}),
+      };
+    case code === 'UND_ERR_CONNECT_TIMEOUT':
+      return { words: `${where} took no connection${through} within ${ms / 1000} s.` };
+    case /^(?:ERR_SSL|EPROTO)/.test(code):
+      return {
+        words: `${where} speaks no TLS that could be understood${through} (${code}).`,
+        advice: 'Check the port of the base address, and whether the server there wants https:// or http://.',
+      };
+    case code === 'ECONNREFUSED':
+      return {
+        words: `${hostname} port ${port} refuses connections${through} (${code}).`,
+        advice: 'Check host and port of the base address, and whether the server there runs.',
+      };
+    default:
+      return { words: `There is no connection to ${where}${through}: ${codeAndWords({ code, message })}.` };
   }
 }

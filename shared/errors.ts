@@ -1,15 +1,33 @@
-/** The closed list of what can go wrong. Front ends translate it in one place each, with a switch the compiler checks. */
+/**
+ * The closed list of what can go wrong. Front ends translate it in one place each, with a switch the compiler checks.
+ */
 export type ErrorCode =
-  | 'unsupported' | 'invalid_input' | 'unauthorized' | 'forbidden' | 'not_found'
-  | 'conflict' | 'rejected' | 'rate_limited' | 'unavailable' | 'protocol';
+  | 'unsupported'
+  | 'invalid_input'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'rejected'
+  | 'rate_limited'
+  | 'unavailable'
+  | 'protocol';
 
 /** One problem of an input: which field, and what is wrong with it, in words for a person. */
-export interface Issue { field?: string; message: string }
+export interface Issue {
+  field?: string;
+  message: string;
+}
 
 /** Where and why; `retryAfter` is in seconds, `status` an HTTP status where there was one. Never holds a secret. */
 export interface ErrorDetails {
-  provider?: string; operation?: string; status?: number; retryAfter?: number;
-  issues?: Issue[]; native?: unknown; cause?: unknown;
+  provider?: string;
+  operation?: string;
+  status?: number;
+  retryAfter?: number;
+  issues?: Issue[];
+  native?: unknown;
+  cause?: unknown;
   /** What the user can do about it, in a sentence, where that is more than the code says. */
   advice?: string;
 }
@@ -41,13 +59,21 @@ export function located(error: unknown, provider: string, operation: string): un
 /** What a status means where the vendor says no more: RFC 9110 section 15. */
 export function codeOfStatus(status: number): ErrorCode {
   switch (status) {
-    case 401: return 'unauthorized';
-    case 403: return 'forbidden';
-    case 404: case 410: return 'not_found';
-    case 409: return 'conflict';
-    case 408: return 'unavailable';
-    case 429: return 'rate_limited';
-    default: return status >= 500 ? 'unavailable' : status >= 400 ? 'rejected' : 'protocol';
+    case 401:
+      return 'unauthorized';
+    case 403:
+      return 'forbidden';
+    case 404:
+    case 410:
+      return 'not_found';
+    case 409:
+      return 'conflict';
+    case 408:
+      return 'unavailable';
+    case 429:
+      return 'rate_limited';
+    default:
+      return status >= 500 ? 'unavailable' : status >= 400 ? 'rejected' : 'protocol';
   }
 }
 
@@ -56,23 +82,34 @@ export function nextStep(error: MailError): string {
   const wait = error.details.retryAfter;
   if (error.details.advice) return error.details.advice;
   switch (error.code) {
-    case 'unsupported': return 'Choose another operation or provider.';
-    case 'invalid_input': return 'Correct the fields named and run again.';
-    case 'unauthorized': return 'Check the account: its key, password or token was refused.';
-    case 'forbidden': return 'The account is known but may not do this; ask its administrator for the right.';
-    case 'not_found': return 'Check the id or address; the object may have been deleted.';
-    case 'conflict': return 'The object exists already or was changed meanwhile; read it again before you write.';
-    case 'rejected': return 'The provider refused the request as it stands; see its words above.';
-    case 'rate_limited': return wait
-      ? `Wait ${Math.ceil(wait)} s and run again, or lower the pace of the account.`
-      : 'Wait a minute and run again, or lower the pace of the account.';
-    case 'unavailable': return 'The provider did not answer properly; try again later.';
-    case 'protocol': return 'The answer could not be understood; check the base address of the account, then report it.';
+    case 'unsupported':
+      return 'Choose another operation or provider.';
+    case 'invalid_input':
+      return 'Correct the fields named and run again.';
+    case 'unauthorized':
+      return 'Check the account: its key, password or token was refused.';
+    case 'forbidden':
+      return 'The account is known but may not do this; ask its administrator for the right.';
+    case 'not_found':
+      return 'Check the id or address; the object may have been deleted.';
+    case 'conflict':
+      return 'The object exists already or was changed meanwhile; read it again before you write.';
+    case 'rejected':
+      return 'The provider refused the request as it stands; see its words above.';
+    case 'rate_limited':
+      return wait
+        ? `Wait ${Math.ceil(wait)} s and run again, or lower the pace of the account.`
+        : 'Wait a minute and run again, or lower the pace of the account.';
+    case 'unavailable':
+      return 'The provider did not answer properly; try again later.';
+    case 'protocol':
+      return 'The answer could not be understood; check the base address of the account, then report it.';
   }
 }
 
 /** What is said of one field of the input, before anything was sent. */
-export const invalidField = (field: string, message: string) => new MailError('invalid_input', message, { issues: [{ field, message }] });
+export const invalidField = (field: string, message: string) =>
+  new MailError('invalid_input', message, { issues: [{ field, message }] });
 
 /** Refuses a change that changes nothing: sent, it would cost a write and do nothing good. */
 export function something(changes: Readonly<Record<string, unknown>>): void {

@@ -1,7 +1,13 @@
 /** The only door for front ends and scripts. */
 export * from './address.js';
 export {
-  authorization, exchangeCode, readRedirect, refreshTokens, type OAuth2App, type OAuth2Options, type OAuth2Tokens,
+  authorization,
+  exchangeCode,
+  readRedirect,
+  refreshTokens,
+  type OAuth2App,
+  type OAuth2Options,
+  type OAuth2Tokens,
 } from './auth/oauth2.js';
 export * from './auth/tokenKeeper.js';
 export * from './client.js';
@@ -28,7 +34,18 @@ export * from './settings.js';
 export * from './url.js';
 export * from './validate.js';
 export {
-  afterSave, changesOf, conflicts, editingOf, isSecretText, readText, same, textOf as documentText, valuesOf, wholeOf, type Editing, type ValueWords,
+  afterSave,
+  changesOf,
+  conflicts,
+  editingOf,
+  isSecretText,
+  readText,
+  same,
+  textOf as documentText,
+  valuesOf,
+  wholeOf,
+  type Editing,
+  type ValueWords,
 } from './values.js';
 export * from './vocabulary.js';
 export * from './wait.js';

@@ -1,13 +1,35 @@
 import { isBeyondWords, wordsOfHtml } from './htmlText.js';
 import type { Message } from './vocabulary.js';
 
-/** The order in which people read the keys of a message, at every provider; what else there is stands behind them, the vendor's answer last. */
-const ORDER = ['id', 'date', 'from', 'to', 'cc', 'subject', 'text', 'textFromHtml', 'html', 'attachments', 'read', 'flags', 'folder', 'thread', 'messageId',
-  'inReplyTo', 'replyTo', 'mailbox'] as const satisfies readonly (keyof Message)[];
+/**
+ * The order in which people read the keys of a message, at every provider; what else there is stands behind them, the
+ * vendor's answer last.
+ */
+const ORDER = [
+  'id',
+  'date',
+  'from',
+  'to',
+  'cc',
+  'subject',
+  'text',
+  'textFromHtml',
+  'html',
+  'attachments',
+  'read',
+  'flags',
+  'folder',
+  'thread',
+  'messageId',
+  'inReplyTo',
+  'replyTo',
+  'mailbox',
+] as const satisfies readonly (keyof Message)[];
 
 /** The same message with its keys in the order people read. What is undefined is left out. */
 export function inReadingOrder<M extends Message>(message: M): M {
-  const given = message as Record<string, unknown>, out: Record<string, unknown> = {};
+  const given = message as Record<string, unknown>;
+  const out: Record<string, unknown> = {};
   for (const key of ORDER) if (given[key] !== undefined) out[key] = given[key];
   for (const key of Object.keys(given)) if (given[key] !== undefined && key !== 'native') out[key] = given[key];
   out.native = given.native;
@@ -15,8 +37,8 @@ export function inReadingOrder<M extends Message>(message: M): M {
 }
 
 /**
- * A message whose content was read, with a `text`, and its keys in order: where the sender sent none, the text is made from the HTML and
- * `textFromHtml` says so. The message itself is not changed.
+ * A message whose content was read, with a `text`, and its keys in order: where the sender sent none, the text is made
+ * from the HTML and `textFromHtml` says so. The message itself is not changed.
  */
 export async function withText<M extends Message>(message: M): Promise<M> {
   const { html, text = '' } = message;

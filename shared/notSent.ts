@@ -1,15 +1,23 @@
 import type { ErrorCode } from './errors.js';
 
 /**
- * A request that did not leave this machine: there was no connection for it, or the account rests. `message` is a sentence for a person, `advice`
- * what to do, `retryAfter` when it may be tried again, in seconds.
+ * A request that did not leave this machine: there was no connection for it, or the account rests. `message` is a
+ * sentence for a person, `advice` what to do, `retryAfter` when it may be tried again, in seconds.
  */
 export class NotSent extends Error {
   override name = 'NotSent';
   readonly code: ErrorCode;
   readonly advice: string | undefined;
   readonly retryAfter: number | undefined;
-  constructor(message: string, { code = 'unavailable', advice, retryAfter, cause }: { code?: ErrorCode; advice?: string; retryAfter?: number; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    {
+      code = 'unavailable',
+      advice,
+      retryAfter,
+      cause,
+    }: { code?: ErrorCode; advice?: string; retryAfter?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause });
     this.code = code;
     this.advice = advice;

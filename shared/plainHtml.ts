@@ -1,15 +1,51 @@
-// Words of plain HTML without a tree: most HTML in mail is well nested and uses few elements, and a feed reads a great deal of it.
-// This reads such HTML in one pass and gives exactly what `htmlText.ts` sets html-to-text to give. Whatever is not plain (an element that is
-// not in the table, an element that is left open, an entity of the long list) makes it give up, and the library reads the whole text.
-// A test compares the two.
+// Words of plain HTML without a tree: most HTML in mail is well nested and uses few elements, and a feed reads a great
+// deal of it. This reads such HTML in one pass and gives exactly what `htmlText.ts` sets html-to-text to give. Whatever
+// is not plain (an element that is not in the table, an element that is left open, an entity of the long list) makes it
+// give up, and the library reads the whole text. A test compares the two.
 
 /** What an element does to the lines around it: line breaks before and after, as html-to-text has them. */
 const BLOCKS = new Map<string, readonly [before: number, after: number]>([
-  ['p', [2, 2]], ['table', [2, 2]], ['tr', [1, 1]], ['h1', [3, 2]], ['h2', [3, 2]], ['h3', [3, 2]], ['h4', [2, 2]], ['h5', [2, 2]], ['h6', [2, 2]],
-  ...['article', 'aside', 'div', 'footer', 'form', 'header', 'main', 'nav', 'section'].map(name => [name, [1, 1]] as const),
+  ['p', [2, 2]],
+  ['table', [2, 2]],
+  ['tr', [1, 1]],
+  ['h1', [3, 2]],
+  ['h2', [3, 2]],
+  ['h3', [3, 2]],
+  ['h4', [2, 2]],
+  ['h5', [2, 2]],
+  ['h6', [2, 2]],
+  ...['article', 'aside', 'div', 'footer', 'form', 'header', 'main', 'nav', 'section'].map(
+    name => [name, [1, 1]] as const,
+  ),
 ]);
-const INLINE = new Set(['a', 'abbr', 'b', 'big', 'center', 'cite', 'code', 'del', 'em', 'font', 'i', 'ins', 's', 'small', 'span', 'strike', 'strong', 'sub', 'sup', 'tt',
-  'u', 'tbody', 'thead', 'tfoot', 'td', 'th']);
+const INLINE = new Set([
+  'a',
+  'abbr',
+  'b',
+  'big',
+  'center',
+  'cite',
+  'code',
+  'del',
+  'em',
+  'font',
+  'i',
+  'ins',
+  's',
+  'small',
+  'span',
+  'strike',
+  'strong',
+  'sub',
+  'sup',
+  'tt',
+  'u',
+  'tbody',
+  'thead',
+  'tfoot',
+  'td',
+  'th',
+]);
 /** Elements of a table stand in these; anywhere else a parser moves or closes something. */
 const PARENTS = new Map<string, ReadonlySet<string>>([
   ['tr', new Set(['table', 'tbody', 'thead', 'tfoot'])],
@@ -19,23 +55,67 @@ const PARENTS = new Map<string, ReadonlySet<string>>([
 const KNOWN = new Set([...INLINE, ...BLOCKS.keys()]);
 /** No tag of a known element without attributes is as long, in characters. */
 const LONGEST_NAME = 12;
-const SLASH = 47, EXCLAMATION = 33;
-/** More open elements, and more tags in all (each with a text behind it), are left to the library and its own bounds. */
-const DEEPEST = 100, MOST = 9_000;
+const SLASH = 47;
+const EXCLAMATION = 33;
+/**
+ * More open elements, and more tags in all (each with a text behind it), are left to the library and its own bounds.
+ */
+const DEEPEST = 100;
+const MOST = 9_000;
 
 const SPACE = '[ \\t\\r\\n\\f]';
 const ATTRIBUTE = `${SPACE}+([a-z][-a-z0-9_:]*)(?:=(?:"([^"<>]*)"|'([^'<>]*)'|([-a-z0-9%#._]+)(?=[ \\t\\r\\n\\f>]|$)))?`;
 const ATTRIBUTES = `(?:${ATTRIBUTE.replace(/\((?!\?)/g, '(?:')})*${SPACE}*`;
 const TAG = new RegExp(`<(/?)([a-z][a-z0-9]*)(${ATTRIBUTES})(/?)>`, 'iy');
-const HEAD = new RegExp(`${SPACE}*(?:<!doctype[^<>]*>${SPACE}*)?(?:(<html${ATTRIBUTES}>)${SPACE}*)?(?:<head${ATTRIBUTES}>`
-  + `(?:${SPACE}|<(?:meta|link)${ATTRIBUTES}/?>|<title>[^<]*</title>|<style${ATTRIBUTES}>[^<]*</style>)*</head>${SPACE}*)?<body${ATTRIBUTES}>`, 'iy');
+const HEAD = new RegExp(
+  `${SPACE}*(?:<!doctype[^<>]*>${SPACE}*)?(?:(<html${ATTRIBUTES}>)${SPACE}*)?(?:<head${ATTRIBUTES}>` +
+    `(?:${SPACE}|<(?:meta|link)${ATTRIBUTES}/?>|<title>[^<]*</title>|<style${ATTRIBUTES}>[^<]*</style>)*</head>${SPACE}*)?<body${ATTRIBUTES}>`,
+  'iy',
+);
 const END = [new RegExp(`^</body>${SPACE}*$`, 'i'), new RegExp(`^</body>${SPACE}*</html>${SPACE}*$`, 'i')];
-const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', nbsp: '\u00a0', apos: "'", copy: '\u00a9', reg: '\u00ae', euro: '\u20ac', ndash: '\u2013',
-  mdash: '\u2014', hellip: '\u2026', bull: '\u2022', middot: '\u00b7', laquo: '\u00ab', raquo: '\u00bb', rsquo: '\u2019', lsquo: '\u2018', ldquo: '\u201c', rdquo: '\u201d',
-  zwnj: '\u200c', shy: '\u00ad', auml: 'ä', ouml: 'ö', uuml: 'ü', Auml: 'Ä', Ouml: 'Ö', Uuml: 'Ü', szlig: 'ß', eacute: 'é', egrave: 'è', agrave: 'à', ccedil: 'ç' };
+const ENTITIES: Record<string, string> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  nbsp: '\u00a0',
+  apos: "'",
+  copy: '\u00a9',
+  reg: '\u00ae',
+  euro: '\u20ac',
+  ndash: '\u2013',
+  mdash: '\u2014',
+  hellip: '\u2026',
+  bull: '\u2022',
+  middot: '\u00b7',
+  laquo: '\u00ab',
+  raquo: '\u00bb',
+  rsquo: '\u2019',
+  lsquo: '\u2018',
+  ldquo: '\u201c',
+  rdquo: '\u201d',
+  zwnj: '\u200c',
+  shy: '\u00ad',
+  auml: 'ä',
+  ouml: 'ö',
+  uuml: 'ü',
+  Auml: 'Ä',
+  Ouml: 'Ö',
+  Uuml: 'Ü',
+  szlig: 'ß',
+  eacute: 'é',
+  egrave: 'è',
+  agrave: 'à',
+  ccedil: 'ç',
+};
 
-/** White space as html-to-text has it, all of it and only what is not one plain space; and the mark for a line break until the end. */
-const SPACES = /[ \t\r\n\f\u200b]+/g, RUN = /[\t\r\n\f\u200b][ \t\r\n\f\u200b]*| [ \t\r\n\f\u200b]+/g, BREAK = '\u0000';
+/**
+ * White space as html-to-text has it, all of it and only what is not one plain space; and the mark for a line break
+ * until the end.
+ */
+const SPACES = /[ \t\r\n\f\u200b]+/g;
+const RUN = /[\t\r\n\f\u200b][ \t\r\n\f\u200b]*| [ \t\r\n\f\u200b]+/g;
+const BREAK = '\u0000';
 const BREAKS = ['', ...Array.from({ length: 3 }, (_, more) => BREAK.repeat(more + 1))];
 
 /** Thrown inside this file only: the text is not plain. */
@@ -43,13 +123,31 @@ class NotPlain extends Error {}
 const notPlain = new NotPlain();
 
 /** A block that is being filled: what stands in it already, and the line that words are added to. */
-interface Block { done: string; line: string; words: boolean; space: boolean; breaks: number; before: number; after: number }
-const block = (before: number, after: number): Block => ({ done: '', line: '', words: false, space: false, breaks: 0, before, after });
+interface Block {
+  done: string;
+  line: string;
+  words: boolean;
+  space: boolean;
+  breaks: number;
+  before: number;
+  after: number;
+}
+const block = (before: number, after: number): Block => ({
+  done: '',
+  line: '',
+  words: false,
+  space: false,
+  breaks: 0,
+  before,
+  after,
+});
 
 /** The words of plain HTML; undefined where the library has to read it. Works in time that grows with its length. */
 export function wordsOfPlainHtml(html: string): string | undefined {
   if (html.includes(BREAK)) return undefined;
-  try { return new Reader(html).read(); } catch (error) {
+  try {
+    return new Reader(html).read();
+  } catch (error) {
     if (error instanceof NotPlain) return undefined;
     throw error;
   }
@@ -66,10 +164,13 @@ class Reader {
   /** Where the link that is open leads, and its words so far. */
   private link?: { href: string; words: string };
 
-  constructor(private readonly html: string) { this.ampersand = html.indexOf('&'); }
+  constructor(private readonly html: string) {
+    this.ampersand = html.indexOf('&');
+  }
 
   read(): string {
-    const { html } = this, end = this.prologue();
+    const { html } = this;
+    const end = this.prologue();
     while (this.at < html.length) {
       const next = html.indexOf('<', this.at);
       if (next !== this.at) this.text(next < 0 ? html.length : next);
@@ -77,7 +178,8 @@ class Reader {
       this.at = next;
       if (++this.nodes > MOST) throw notPlain;
       if (html.charCodeAt(next + 1) === EXCLAMATION) this.comment();
-      else if (end && html.length - next < 200 && html.charCodeAt(next + 1) === SLASH && end.test(html.slice(next))) break;
+      else if (end && html.length - next < 200 && html.charCodeAt(next + 1) === SLASH && end.test(html.slice(next)))
+        break;
       else this.tag();
     }
     if (this.open.length) throw notPlain;
@@ -102,19 +204,24 @@ class Reader {
   }
 
   private comment(): void {
-    const { html, at } = this, end = html.indexOf('-->', at + 4), said = html.slice(at + 4, end);
+    const { html, at } = this;
+    const end = html.indexOf('-->', at + 4);
+    const said = html.slice(at + 4, end);
     if (end < 0 || !html.startsWith('<!--', at) || /^-?>|--!/.test(said)) throw notPlain;
     this.at = end + 3;
   }
 
   private tag(): void {
-    const { html, at } = this, end = html.indexOf('>', at), ending = html.charCodeAt(at + 1) === SLASH;
+    const { html, at } = this;
+    const end = html.indexOf('>', at);
+    const ending = html.charCodeAt(at + 1) === SLASH;
     // A tag without attributes needs no regular expression.
     if (end > 0 && end - at < LONGEST_NAME) {
       const bare = html.slice(at + (ending ? 2 : 1), end);
       if (KNOWN.has(bare)) {
         this.at = end + 1;
-        if (ending) this.close(bare); else this.enter(bare, '');
+        if (ending) this.close(bare);
+        else this.enter(bare, '');
         return;
       }
     }
@@ -122,11 +229,18 @@ class Reader {
     const tag = TAG.exec(this.html);
     if (!tag) throw notPlain;
     this.at = TAG.lastIndex;
-    const name = tag[2]!.toLowerCase(), given = tag[3]!;
-    if (tag[1]) { if (tag[4]) throw notPlain; this.close(name); }
-    else if (name === 'br') { this.block.line += BREAK; this.block.words = false; }
-    else if (name === 'img') { const alt = attribute(given, 'alt'); if (alt) this.inline(alt); }
-    else if (name === 'style') this.style();
+    const name = tag[2]!.toLowerCase();
+    const given = tag[3]!;
+    if (tag[1]) {
+      if (tag[4]) throw notPlain;
+      this.close(name);
+    } else if (name === 'br') {
+      this.block.line += BREAK;
+      this.block.words = false;
+    } else if (name === 'img') {
+      const alt = attribute(given, 'alt');
+      if (alt) this.inline(alt);
+    } else if (name === 'style') this.style();
     else this.enter(name, given);
   }
 
@@ -137,7 +251,9 @@ class Reader {
   }
 
   private enter(name: string, given: string): void {
-    const { open } = this, parent = open.length ? open[open.length - 1]! : '', breaks = BLOCKS.get(name);
+    const { open } = this;
+    const parent = open.length ? open[open.length - 1]! : '';
+    const breaks = BLOCKS.get(name);
     if (!breaks && !INLINE.has(name)) throw notPlain;
     if (open.length >= DEEPEST || PARENTS.get(name)?.has(parent) === false) throw notPlain;
     // A paragraph ends where a block begins in it.
@@ -151,7 +267,8 @@ class Reader {
 
   private enterLink(given: string): void {
     if (this.open.includes('a')) throw notPlain;
-    const target = attribute(given, 'href'), href = target.startsWith('mailto:') ? target.slice(7) : target;
+    const target = attribute(given, 'href');
+    const href = target.startsWith('mailto:') ? target.slice(7) : target;
     if (href && href[0] !== '#') this.link = { href, words: '' };
   }
 
@@ -170,24 +287,38 @@ class Reader {
 
   /** Adds the words of a block to the block around it. */
   private leaveBlock(): void {
-    const inner = this.block, outer = this.blocks.pop()!;
-    const before = outer.done + outer.line, breaks = Math.max(outer.breaks, inner.before);
+    const inner = this.block;
+    const outer = this.blocks.pop()!;
+    const before = outer.done + outer.line;
+    const breaks = Math.max(outer.breaks, inner.before);
     outer.line = '';
     outer.words = false;
     if (before) outer.done = before + BREAKS[breaks]! + inner.done + inner.line;
-    else { outer.done = inner.done + inner.line; outer.before = breaks; }
+    else {
+      outer.done = inner.done + inner.line;
+      outer.before = breaks;
+    }
     outer.breaks = Math.max(inner.breaks, inner.after);
     this.block = outer;
   }
 
   /** Adds words to the line. White space within them is made one space at the end, for the whole text at once. */
   private inline(text: string): void {
-    const into = this.block, { length } = text;
-    let from = 0, to = length;
+    const into = this.block;
+    const { length } = text;
+    let from = 0;
+    let to = length;
     while (from < to && isSpace(text.charCodeAt(from))) from++;
     while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
-    if (from === to) { if (length) into.space = true; return; }
-    if (into.breaks) { into.line += BREAKS[into.breaks]!; into.words = false; into.breaks = 0; }
+    if (from === to) {
+      if (length) into.space = true;
+      return;
+    }
+    if (into.breaks) {
+      into.line += BREAKS[into.breaks]!;
+      into.words = false;
+      into.breaks = 0;
+    }
     const words = to - from === length ? text : text.slice(from, to);
     into.line += into.words && (into.space || from > 0) ? ` ${words}` : words;
     into.words = true;
@@ -212,18 +343,21 @@ function attribute(given: string, wanted: string): string {
 }
 
 /** An entity, or an ampersand that means itself. */
-const IN_TEXT = /&(?:(#?[a-z0-9]+);|(?=[ \t\r\n\f]))?/gi, IN_ATTRIBUTE = /&(?:(#?[a-z0-9]+);|[a-z0-9]+(?==))?/gi;
+const IN_TEXT = /&(?:(#?[a-z0-9]+);|(?=[ \t\r\n\f]))?/gi;
+const IN_ATTRIBUTE = /&(?:(#?[a-z0-9]+);|[a-z0-9]+(?==))?/gi;
 /** A text with its entities read. Gives up at one that is not in the table. */
 function decoded(text: string, entity = IN_TEXT): string {
   const first = text.indexOf('&');
   if (first < 0) return text;
   // Most addresses have this one entity, once.
-  if (text.startsWith('&amp;', first) && text.indexOf('&', first + 1) < 0) return `${text.slice(0, first)}&${text.slice(first + 5)}`;
+  if (text.startsWith('&amp;', first) && text.indexOf('&', first + 1) < 0)
+    return `${text.slice(0, first)}&${text.slice(first + 5)}`;
   const usual = text.replaceAll('&amp;', BREAK);
   if (usual.indexOf('&') < 0) return usual.replaceAll(BREAK, '&');
   return text.replace(entity, (all, name: string | undefined, at: number) => {
     if (name === undefined) {
-      // An ampersand that stands alone, or before `=`; one at the end of a text or before anything else is for the library.
+      // An ampersand that stands alone, or before `=`; one at the end of a text or before anything else is for the
+      // library.
       if (all.length > 1 || /[ \t\r\n\f]/.test(text[at + 1] ?? '')) return all;
       throw notPlain;
     }
@@ -234,7 +368,11 @@ function decoded(text: string, entity = IN_TEXT): string {
 }
 
 function character(name: string): string {
-  const code = /^#x[0-9a-f]{1,6}$/i.test(name) ? parseInt(name.slice(2), 16) : /^#[0-9]{1,7}$/.test(name) ? Number(name.slice(1)) : 0;
+  const code = /^#x[0-9a-f]{1,6}$/i.test(name)
+    ? parseInt(name.slice(2), 16)
+    : /^#[0-9]{1,7}$/.test(name)
+      ? Number(name.slice(1))
+      : 0;
   // Controls, the windows-1252 range, half characters and what is beyond Unicode have rules of their own.
   if (code < 32 || (code > 126 && code < 160) || (code > 0xd7ff && code < 0xe000) || code > 0x10ffff) throw notPlain;
   return String.fromCodePoint(code);

@@ -14,9 +14,13 @@ const registry = { outreach, sodium, rackspace, scaleway, migadu, imap, contextI
 export const providers: readonly Provider[] = Object.values(registry);
 
 /** A capability is nothing but a key: who has this one? */
-export const providersFor = (operation: string): readonly Provider[] => providers.filter(provider => Object.hasOwn(provider.operations, operation));
+export const providersFor = (operation: string): readonly Provider[] =>
+  providers.filter(provider => Object.hasOwn(provider.operations, operation));
 
-/** The provider with this id; with an id that is written out, its operations, inputs and results are typed. Throws for an unknown one. */
+/**
+ * The provider with this id; with an id that is written out, its operations, inputs and results are typed. Throws for
+ * an unknown one.
+ */
 export function providerById<Id extends keyof typeof registry>(id: Id): (typeof registry)[Id];
 export function providerById(id: string): Provider;
 export function providerById(id: string): Provider {

@@ -14,7 +14,8 @@ export function validate(fields: Fields, input: Readonly<Record<string, unknown>
   const issues: Issue[] = [];
   const values: Record<string, unknown> = {};
   for (const name of Object.keys(input)) {
-    if (input[name] !== undefined && !Object.hasOwn(fields, name)) issues.push({ field: name, message: `There is no field "${name}" here.` });
+    if (input[name] !== undefined && !Object.hasOwn(fields, name))
+      issues.push({ field: name, message: `There is no field "${name}" here.` });
   }
   for (const [name, field] of Object.entries(fields)) {
     const given = input[name];
@@ -30,14 +31,22 @@ export function validate(fields: Fields, input: Readonly<Record<string, unknown>
     if (value !== undefined) values[name] = value;
   }
   if (issues.length) {
-    throw new MailError('invalid_input',
-      issues.length === 1 ? issues[0]!.message : `${issues.length} fields need correction: ${issues.map(i => i.message).join(' ')}`, { issues });
+    throw new MailError(
+      'invalid_input',
+      issues.length === 1
+        ? issues[0]!.message
+        : `${issues.length} fields need correction: ${issues.map(i => i.message).join(' ')}`,
+      { issues },
+    );
   }
   return values;
 }
 
 const isAbsent = (value: unknown, field: Field) =>
-  value === undefined || value === null || (value === '' && (!field.clearable || field.type === 'number')) || (Array.isArray(value) && value.length === 0 && !field.clearable);
+  value === undefined ||
+  value === null ||
+  (value === '' && (!field.clearable || field.type === 'number')) ||
+  (Array.isArray(value) && value.length === 0 && !field.clearable);
 
 /** Takes the rest of a sentence that begins with the label of the field. */
 type Complain = (message: string) => undefined;
@@ -46,14 +55,22 @@ type Of<Type extends Field['type']> = Extract<Field, { type: Type }>;
 /** The value in its proper type, or undefined after a complaint. */
 function checked(field: Field, value: unknown, complain: Complain): unknown {
   switch (field.type) {
-    case 'text': return checkedText(field, value, complain);
-    case 'number': return checkedNumber(field, value, complain);
-    case 'flag': return checkedFlag(value, complain);
-    case 'time': return checkedTime(value, complain);
-    case 'choice': return checkedChoice(field, value, complain);
-    case 'file': return isFile(value) ? value : complain('must be a file.');
-    case 'json': return checkedJson(value, complain);
-    case 'list': return checkedList(field, value, complain);
+    case 'text':
+      return checkedText(field, value, complain);
+    case 'number':
+      return checkedNumber(field, value, complain);
+    case 'flag':
+      return checkedFlag(value, complain);
+    case 'time':
+      return checkedTime(value, complain);
+    case 'choice':
+      return checkedChoice(field, value, complain);
+    case 'file':
+      return isFile(value) ? value : complain('must be a file.');
+    case 'json':
+      return checkedJson(value, complain);
+    case 'list':
+      return checkedList(field, value, complain);
   }
 }
 
@@ -115,7 +132,9 @@ function checkedJson(value: unknown, complain: Complain): object | undefined {
   try {
     const parsed: unknown = typeof value === 'string' ? JSON.parse(value) : value;
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed;
-  } catch { /* falls through to the complaint */ }
+  } catch {
+    /* falls through to the complaint */
+  }
   return complain('must be a JSON object.');
 }
 
@@ -136,23 +155,37 @@ function itemsOf(field: Of<'list'>, value: unknown): unknown[] {
 function splitList(of: Field, value: string): string[] {
   if (of.type === 'text' && of.format === 'address') return splitAddresses(value);
   // A password may hold commas, so secrets are parted by line only.
-  return value.split(of.type === 'text' && of.secret ? '\n' : /[\n,]/).map(part => part.trim()).filter(part => part !== '');
+  return value
+    .split(of.type === 'text' && of.secret ? '\n' : /[\n,]/)
+    .map(part => part.trim())
+    .filter(part => part !== '');
 }
 
 function misformed(format: TextFormat, text: string): string | undefined {
   switch (format) {
-    case 'email': return parseAddress(text)?.email === text ? undefined : 'must be an e-mail address, such as ann@example.com.';
-    case 'address': return parseAddress(text) ? undefined : 'must be one e-mail address, alone or as Ann Example <ann@example.com>.';
-    case 'uuid': return UUID.test(text) ? undefined : 'must be a UUID, such as 234daf08-1557-45a3-9b38-443e4823e640.';
-    case 'host': return HOST.test(text) ? undefined : 'must be a host name, such as mail.example.com.';
-    case 'ip': return isIP(text) ? undefined : 'must be an IP address, such as 192.0.2.1.';
-    case 'uri': return URL.canParse(text) && /^https?:/i.test(text) ? undefined : 'must be an address that begins with http:// or https://.';
-    case 'html': return undefined;
+    case 'email':
+      return parseAddress(text)?.email === text ? undefined : 'must be an e-mail address, such as ann@example.com.';
+    case 'address':
+      return parseAddress(text) ? undefined : 'must be one e-mail address, alone or as Ann Example <ann@example.com>.';
+    case 'uuid':
+      return UUID.test(text) ? undefined : 'must be a UUID, such as 234daf08-1557-45a3-9b38-443e4823e640.';
+    case 'host':
+      return HOST.test(text) ? undefined : 'must be a host name, such as mail.example.com.';
+    case 'ip':
+      return isIP(text) ? undefined : 'must be an IP address, such as 192.0.2.1.';
+    case 'uri':
+      return URL.canParse(text) && /^https?:/i.test(text)
+        ? undefined
+        : 'must be an address that begins with http:// or https://.';
+    case 'html':
+      return undefined;
   }
 }
 
 /** What was given instead, where that tells more than the value itself: a text is what people type. */
-const unlike = (value: unknown): string => typeof value === 'string' ? '' : `, not ${named(value)}`;
-const named = (value: unknown) => Array.isArray(value) ? 'a list' : value === null ? 'nothing' : typeof value === 'object' ? 'an object' : typeof value;
+const unlike = (value: unknown): string => (typeof value === 'string' ? '' : `, not ${named(value)}`);
+const named = (value: unknown) =>
+  Array.isArray(value) ? 'a list' : value === null ? 'nothing' : typeof value === 'object' ? 'an object' : typeof value;
 /** Luxon's DateTime, as n8n expressions give it. */
-const isMoment = (value: unknown): value is { toMillis(): number } => typeof (value as { toMillis?: unknown } | null)?.toMillis === 'function';
+const isMoment = (value: unknown): value is { toMillis(): number } =>
+  typeof (value as { toMillis?: unknown } | null)?.toMillis === 'function';

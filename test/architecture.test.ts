@@ -11,18 +11,25 @@ import { fulfilling, stale } from './tools/reference.js';
 import { drawing, mayImport, roomsOf } from './tools/rooms.js';
 
 const ROOT = join(__dirname, '..');
-const filesBelow = (folder: string, end = '.ts'): string[] => existsSync(join(ROOT, folder))
-  ? readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && entry.name.endsWith(end) && !entry.parentPath.includes('node_modules'))
-    .map(entry => relative(ROOT, join(entry.parentPath, entry.name)).replaceAll('\\', '/')).sort()
-  : [];
+const filesBelow = (folder: string, end = '.ts'): string[] =>
+  existsSync(join(ROOT, folder))
+    ? readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+        .filter(entry => entry.isFile() && entry.name.endsWith(end) && !entry.parentPath.includes('node_modules'))
+        .map(entry => relative(ROOT, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+        .sort()
+    : [];
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const builtin = new Set(builtinModules.flatMap(name => [name, `node:${name}`]));
 
 /** What a file imports, dynamically too: packages by name, files by their path from the root. */
 function imports(path: string): string[] {
-  return ts.preProcessFile(read(path), true, true).importedFiles.map(({ fileName }) => fileName.startsWith('.')
-    ? relative(ROOT, resolve(ROOT, dirname(path), fileName)).replaceAll('\\', '/').replace(/\.js$/, '.ts') : fileName);
+  return ts.preProcessFile(read(path), true, true).importedFiles.map(({ fileName }) =>
+    fileName.startsWith('.')
+      ? relative(ROOT, resolve(ROOT, dirname(path), fileName))
+          .replaceAll('\\', '/')
+          .replace(/\.js$/, '.ts')
+      : fileName,
+  );
 }
 
 describe('architecture', () => {
@@ -38,18 +45,31 @@ describe('architecture', () => {
   for (const path of sources) {
     it(`${path} imports only what it may`, () => {
       const [room, ...more] = roomsOf(path);
-      assert.ok(room && !more.length, `it is in the rooms ${[room, ...more].map(one => one?.name).join(', ')}, and should be in one`);
+      assert.ok(
+        room && !more.length,
+        `it is in the rooms ${[room, ...more].map(one => one?.name).join(', ')}, and should be in one`,
+      );
       const free = (name: string) => builtin.has(name) && !path.includes('/page/');
-      assert.deepEqual(imports(path).filter(name => !free(name) && !mayImport(room, path, name)), [], room.why);
+      assert.deepEqual(
+        imports(path).filter(name => !free(name) && !mayImport(room, path, name)),
+        [],
+        room.why,
+      );
     });
   }
 
-  it('CONTRIBUTING draws the rooms as they are held', () => assert.ok(read('CONTRIBUTING.md').includes(drawing()), '`npm run golden` draws them anew'));
+  it('CONTRIBUTING draws the rooms as they are held', () =>
+    assert.ok(read('CONTRIBUTING.md').includes(drawing()), '`npm run golden` draws them anew'));
 
   it('no file imports itself by way of others', () => {
-    const own = new Set(sources), done = new Set<string>(), circles: string[] = [];
+    const own = new Set(sources);
+    const done = new Set<string>();
+    const circles: string[] = [];
     const visit = (path: string, above: readonly string[]): void => {
-      if (above.includes(path)) { circles.push([...above.slice(above.indexOf(path)), path].join(' > ')); return; }
+      if (above.includes(path)) {
+        circles.push([...above.slice(above.indexOf(path)), path].join(' > '));
+        return;
+      }
       if (done.has(path)) return;
       for (const next of imports(path)) if (own.has(next)) visit(next, [...above, path]);
       done.add(path);
@@ -60,12 +80,17 @@ describe('architecture', () => {
   });
 
   it('the maps name files that are there', () => {
-    const sections = read('docs/maps.md').split(/^## /m).slice(1), below = ['shared/providers/imap', 'nodes/lib', 'extension'];
+    const sections = read('docs/maps.md').split(/^## /m).slice(1);
+    const below = ['shared/providers/imap', 'nodes/lib', 'extension'];
     assert.equal(sections.length, below.length);
     sections.forEach((section, i) => {
-      const named = [...section.matchAll(/`([\w/]+\.(?:ts|mjs))`/g)].map(([, path]) => path!), known = filesBelow(below[i]!);
+      const named = [...section.matchAll(/`([\w/]+\.(?:ts|mjs))`/g)].map(([, path]) => path!);
+      const known = filesBelow(below[i]!);
       assert.ok(named.length > 10);
-      assert.deepEqual(named.filter(path => !existsSync(join(ROOT, path)) && !known.some(one => one.endsWith(`/${path}`))), []);
+      assert.deepEqual(
+        named.filter(path => !existsSync(join(ROOT, path)) && !known.some(one => one.endsWith(`/${path}`))),
+        [],
+      );
     });
   });
 
@@ -74,7 +99,11 @@ describe('architecture', () => {
       const file = ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest);
       for (const statement of file.statements) {
         if (!ts.isImportDeclaration(statement) || statement.importClause?.isTypeOnly) continue;
-        assert.doesNotMatch((statement.moduleSpecifier as ts.StringLiteral).text, /^(?:undici|fast-xml-parser|html-to-text|oauth4webapi|imapflow|nodemailer|libmime|libbase64|iconv-lite|@zone-eu\/mailsplit)(?:\/|$)/, `${path} loads it at once`);
+        assert.doesNotMatch(
+          (statement.moduleSpecifier as ts.StringLiteral).text,
+          /^(?:undici|fast-xml-parser|html-to-text|oauth4webapi|imapflow|nodemailer|libmime|libbase64|iconv-lite|@zone-eu\/mailsplit)(?:\/|$)/,
+          `${path} loads it at once`,
+        );
       }
     }
   });
@@ -83,49 +112,76 @@ describe('architecture', () => {
     const { devDependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<string, object>;
     // The engine's own parts come with it; its lockfile names them.
     const lock = JSON.parse(read('test/engine/package-lock.json')) as { packages: object };
-    const everywhere = Object.keys({ ...devDependencies, ...peerDependencies, vscode: {} }), engine = Object.keys(lock.packages).map(name => name.replace(/^node_modules\//, ''));
-    const packageOf = (name: string) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/');
+    const everywhere = Object.keys({ ...devDependencies, ...peerDependencies, vscode: {} });
+    const engine = Object.keys(lock.packages).map(name => name.replace(/^node_modules\//, ''));
+    const packageOf = (name: string) =>
+      name
+        .split('/')
+        .slice(0, name.startsWith('@') ? 2 : 1)
+        .join('/');
     const isOwn = (name: string) => /\.\w+$|^(?:shared|nodes|credentials|extension|test)\//.test(name);
-    const missing = [...sources, ...filesBelow('test')].flatMap(path => imports(path)
-      .filter(name => !isOwn(name) && !builtin.has(name) && ![...everywhere, ...path.startsWith('test/engine/') ? engine : []].includes(packageOf(name)))
-      .map(name => `${path} imports ${name}`));
+    const missing = [...sources, ...filesBelow('test')].flatMap(path =>
+      imports(path)
+        .filter(
+          name =>
+            !isOwn(name) &&
+            !builtin.has(name) &&
+            ![...everywhere, ...(path.startsWith('test/engine/') ? engine : [])].includes(packageOf(name)),
+        )
+        .map(name => `${path} imports ${name}`),
+    );
     assert.deepEqual(missing, []);
   });
 
   it('nothing but tables names a provider: no front end asks which one it has', () => {
     for (const path of filesBelow('nodes')) {
-      for (const { id } of providers) assert.ok(!read(path).includes(`'${id}'`) || /\.node\.ts$/.test(path), `${path} names ${id}`);
+      for (const { id } of providers)
+        assert.ok(!read(path).includes(`'${id}'`) || /\.node\.ts$/.test(path), `${path} names ${id}`);
     }
   });
 
   it('every folder of a provider is in the registry, and the ids are those of the folders', () => {
-    const folders = readdirSync(join(ROOT, 'shared/providers'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(entry => entry.name);
+    const folders = readdirSync(join(ROOT, 'shared/providers'), { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(entry => entry.name);
     assert.deepEqual(providers.map(({ id }) => id).sort(), folders.sort());
   });
 
   for (const provider of providers) {
     describe(`${provider.name} has all its pieces`, () => {
       const { id } = provider;
-      const { type } = credentialTypes(id)[0]!, file = `${type[0]!.toUpperCase()}${type.slice(1)}`;
+      const { type } = credentialTypes(id)[0]!;
+      const file = `${type[0]!.toUpperCase()}${type.slice(1)}`;
       it('a folder with index and reference page', () => {
-        for (const part of ['index.ts', 'REFERENCE.md']) assert.ok(existsSync(join(ROOT, 'shared/providers', id, part)), `shared/providers/${id}/${part}`);
+        for (const part of ['index.ts', 'REFERENCE.md'])
+          assert.ok(existsSync(join(ROOT, 'shared/providers', id, part)), `shared/providers/${id}/${part}`);
       });
       it('a credential class, listed in package.json', () => {
         assert.ok(existsSync(join(ROOT, `credentials/${file}.credentials.ts`)), `credentials/${file}.credentials.ts`);
         const listed = (JSON.parse(read('package.json')) as { n8n: { credentials: string[] } }).n8n.credentials;
-        assert.ok(listed.includes(`dist/credentials/${file}.credentials.js`), `package.json lists no dist/credentials/${file}.credentials.js`);
+        assert.ok(
+          listed.includes(`dist/credentials/${file}.credentials.js`),
+          `package.json lists no dist/credentials/${file}.credentials.js`,
+        );
       });
       it('two icons that differ', () => {
-        const light = read(`icons/${id}.svg`), dark = read(`icons/${id}.dark.svg`);
+        const light = read(`icons/${id}.svg`);
+        const dark = read(`icons/${id}.dark.svg`);
         assert.notEqual(light, dark);
         for (const icon of [light, dark]) assert.match(icon, /^<svg [^>]*viewBox="0 0 (\d+) \1"/, 'a square SVG');
       });
       it('a sandbox', () => {
-        assert.ok(filesBelow('test/sandbox').some(path => path.startsWith(`test/sandbox/${id}`)), `test/sandbox/${id}.ts`);
+        assert.ok(
+          filesBelow('test/sandbox').some(path => path.startsWith(`test/sandbox/${id}`)),
+          `test/sandbox/${id}.ts`,
+        );
       });
       it('tests of its own, and a case for the contract suite if it speaks HTTP', () => {
         const own = filesBelow('test/providers').filter(path => path.startsWith(`test/providers/${id}`));
-        assert.ok(own.some(path => path.endsWith('.test.ts')), `test/providers/${id}.test.ts`);
+        assert.ok(
+          own.some(path => path.endsWith('.test.ts')),
+          `test/providers/${id}.test.ts`,
+        );
         assert.equal(own.includes(`test/providers/${id}.case.ts`), speaksHttp(provider));
       });
     });
@@ -134,7 +190,9 @@ describe('architecture', () => {
   describe('tables', () => {
     const named = (provider: Provider): [string, Fields][] => [
       ['account', provider.auth.fields as Fields],
-      ...Object.entries(provider.operations as Readonly<Record<string, Operation>>).map(([name, op]): [string, Fields] => [name, op.input]),
+      ...Object.entries(provider.operations as Readonly<Record<string, Operation>>).map(
+        ([name, op]): [string, Fields] => [name, op.input],
+      ),
       ...Object.entries(provider.feeds).map(([name, feed]): [string, Fields] => [name, feed.input as Fields]),
     ];
     for (const provider of providers) {
@@ -142,12 +200,17 @@ describe('architecture', () => {
         const wrong: string[] = [];
         const look = (where: string, field: Field) => {
           if (!/^[A-Z0-9]/.test(field.label)) wrong.push(`${where}: label "${field.label}"`);
-          if (field.help !== undefined && !/^[A-Z0-9"<`].*[.!?]$/s.test(field.help)) wrong.push(`${where}: help "${field.help}"`);
-          if (field.type === 'flag' && field.help !== undefined && !field.help.startsWith('Whether ')) wrong.push(`${where}: help "${field.help}" does not begin with Whether`);
-          if (field.type === 'choice') for (const label of Object.values(field.choices)) if (!label.trim()) wrong.push(`${where}: an empty choice`);
+          if (field.help !== undefined && !/^[A-Z0-9"<`].*[.!?]$/s.test(field.help))
+            wrong.push(`${where}: help "${field.help}"`);
+          if (field.type === 'flag' && field.help !== undefined && !field.help.startsWith('Whether '))
+            wrong.push(`${where}: help "${field.help}" does not begin with Whether`);
+          if (field.type === 'choice')
+            for (const label of Object.values(field.choices))
+              if (!label.trim()) wrong.push(`${where}: an empty choice`);
           if (field.type === 'list') look(where, field.of);
         };
-        for (const [name, fields] of named(provider)) for (const [key, field] of Object.entries(fields)) look(`${name} ${key}`, field);
+        for (const [name, fields] of named(provider))
+          for (const [key, field] of Object.entries(fields)) look(`${name} ${key}`, field);
         assert.deepEqual(wrong, []);
       });
       it(`${provider.name}: every operation says what it follows`, () => {
@@ -157,9 +220,17 @@ describe('architecture', () => {
           assert.match(op.summary, /^[A-Z].*[^.]$/, name);
           if (op.doubt !== undefined) assert.match(op.doubt, /^\S.*\.$/s, `${name}: a doubt is a sentence`);
           if (splitName(name)[1] === 'delete') assert.equal(op.effect, 'destroy', `${name} asks first`);
-          for (const order of op.orders ?? []) assert.ok((ORDERS as Record<string, readonly string[]>)[provider.id]?.includes(order), `${name}: nobody ordered "${order}"`);
+          for (const order of op.orders ?? [])
+            assert.ok(
+              (ORDERS as Record<string, readonly string[]>)[provider.id]?.includes(order),
+              `${name}: nobody ordered "${order}"`,
+            );
         }
-        assert.equal((provider.operations as Record<string, unknown>)['account.check'] === undefined, false, 'every account can be checked');
+        assert.equal(
+          (provider.operations as Record<string, unknown>)['account.check'] === undefined,
+          false,
+          'every account can be checked',
+        );
       });
     }
   });
@@ -168,7 +239,10 @@ describe('architecture', () => {
     for (const [id, names] of Object.entries(ORDERS)) {
       it(`everything ordered at ${id} is done by an operation`, () => {
         const provider = providers.find(one => one.id === id);
-        assert.deepEqual(names.filter(order => fulfilling(provider, order).length === 0), []);
+        assert.deepEqual(
+          names.filter(order => fulfilling(provider, order).length === 0),
+          [],
+        );
       });
     }
   });
@@ -182,9 +256,25 @@ describe('architecture', () => {
       const file = ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest, true);
       const hits: string[] = [];
       const visit = (node: ts.Node): void => {
-        if (ts.isPropertyAccessExpression(node) && /^(?:it|test|describe|context|suite|specify|this)$/.test(node.expression.getText(file)) && /^(?:only|skip)$/.test(node.name.text)) hits.push(`${path}: ${node.getText(file)}`);
-        if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && /^x(?:it|describe|context|specify)$/.test(node.expression.text)) hits.push(`${path}: ${node.expression.text}`);
-        if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'it' && node.arguments.length === 1) hits.push(`${path}: a test without a body: ${node.getText(file)}`);
+        if (
+          ts.isPropertyAccessExpression(node) &&
+          /^(?:it|test|describe|context|suite|specify|this)$/.test(node.expression.getText(file)) &&
+          /^(?:only|skip)$/.test(node.name.text)
+        )
+          hits.push(`${path}: ${node.getText(file)}`);
+        if (
+          ts.isCallExpression(node) &&
+          ts.isIdentifier(node.expression) &&
+          /^x(?:it|describe|context|specify)$/.test(node.expression.text)
+        )
+          hits.push(`${path}: ${node.expression.text}`);
+        if (
+          ts.isCallExpression(node) &&
+          ts.isIdentifier(node.expression) &&
+          node.expression.text === 'it' &&
+          node.arguments.length === 1
+        )
+          hits.push(`${path}: a test without a body: ${node.getText(file)}`);
         ts.forEachChild(node, visit);
       };
       visit(file);

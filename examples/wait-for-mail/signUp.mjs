@@ -6,10 +6,14 @@ export async function signUp(address, env = process.env) {
   const code = String(Math.floor(100_000 + Math.random() * 900_000));
   try {
     await transport.sendMail({
-      from: 'Shop <hello@shop.example>', to: address, subject: 'Confirm your address',
+      from: 'Shop <hello@shop.example>',
+      to: address,
+      subject: 'Confirm your address',
       text: `Your code is ${code}.\n\nOr open https://shop.example/confirm?code=${code}`,
       html: `<p>Your code is <b>${code}</b>.</p><p><a href="https://shop.example/confirm?code=${code}">Confirm</a></p>`,
     });
     return { code };
-  } finally { transport.close(); }
+  } finally {
+    transport.close();
+  }
 }

@@ -1,9 +1,10 @@
 /**
- * What an address of return says. Depending on how it came here the percent signs were taken out once already, so that a plus is more likely
- * part of the code than a space.
+ * What an address of return says. Depending on how it came here the percent signs were taken out once already, so that
+ * a plus is more likely part of the code than a space.
  */
 function readReturn(query: string): URLSearchParams {
-  const given = new URLSearchParams(query), code = new URLSearchParams(query.replaceAll('+', '%2B')).get('code');
+  const given = new URLSearchParams(query);
+  const code = new URLSearchParams(query.replaceAll('+', '%2B')).get('code');
   if (code !== null) given.set('code', code);
   return given;
 }
@@ -15,11 +16,17 @@ export function createRedirects() {
     /** Expects the browser back with this state; what is returned ends that. */
     expect(state: string, take: (address: string) => void): () => void {
       waiting.set(state, take);
-      return () => { waiting.delete(state); };
+      return () => {
+        waiting.delete(state);
+      };
     },
-    /** Hands an answer on to the sign-in it belongs to. False where there is none: a page of somebody else may call us too, and ends nothing. */
+    /**
+     * Hands an answer on to the sign-in it belongs to. False where there is none: a page of somebody else may call us
+     * too, and ends nothing.
+     */
     arrived(query: string): boolean {
-      const given = readReturn(query), take = waiting.get(given.get('state') ?? '');
+      const given = readReturn(query);
+      const take = waiting.get(given.get('state') ?? '');
       take?.(`return:?${given}`);
       return take !== undefined;
     },

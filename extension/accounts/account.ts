@@ -25,7 +25,10 @@ export interface StoredAccount {
 export type Secrets = Record<string, unknown> & { tokens?: OAuth2Tokens; signedInAt?: string };
 /** An account as the rest of the extension sees it; `values` are its open values, never secrets. */
 export interface AccountInfo {
-  id: string; name: string; provider: Provider; values: Values;
+  id: string;
+  name: string;
+  provider: Provider;
+  values: Values;
   /** What its row says after its name; only of the account whose server runs in this window. */
   local?: string;
   /** The resources that its server has, where that is less than its provider can offer. */
@@ -37,15 +40,24 @@ export type AccountState = 'good' | 'signIn' | 'unreachable';
 /** The fields of an account beyond those of the provider: the app registration that OAuth 2 needs. */
 export const OAUTH_FIELDS = {
   clientId: {
-    type: 'text', label: 'Client ID', required: true, group: 'OAuth 2',
+    type: 'text',
+    label: 'Client ID',
+    required: true,
+    group: 'OAuth 2',
     help: 'From the app you registered with the provider.',
   },
   clientSecret: {
-    type: 'text', label: 'Client Secret', secret: true, group: 'OAuth 2',
+    type: 'text',
+    label: 'Client Secret',
+    secret: true,
+    group: 'OAuth 2',
     help: 'Leave empty if the app has none.',
   },
   redirectUri: {
-    type: 'text', label: 'Redirect Address', format: 'uri', group: 'OAuth 2',
+    type: 'text',
+    label: 'Redirect Address',
+    format: 'uri',
+    group: 'OAuth 2',
     help: 'Only if the provider needs a redirect URL of your own. Your browser ends up there, and you paste the URL it shows.',
   },
 } as const satisfies Fields;
@@ -53,15 +65,23 @@ export const OAUTH_FIELDS = {
 /** What mail at any host needs besides, where the host's own sign-in is not known here. */
 const OWN_GRANT = {
   authorizeUrl: {
-    type: 'text', label: 'Authorization URL', format: 'uri', group: 'OAuth 2',
+    type: 'text',
+    label: 'Authorization URL',
+    format: 'uri',
+    group: 'OAuth 2',
     help: 'Only for a provider that is not listed.',
   },
   tokenUrl: {
-    type: 'text', label: 'Token URL', format: 'uri', group: 'OAuth 2',
+    type: 'text',
+    label: 'Token URL',
+    format: 'uri',
+    group: 'OAuth 2',
     help: 'Only for a provider that is not listed.',
   },
   scope: {
-    type: 'text', label: 'Scope', group: 'OAuth 2',
+    type: 'text',
+    label: 'Scope',
+    group: 'OAuth 2',
     help: 'Only for a provider that is not listed. Separate several with spaces.',
   },
 } as const satisfies Fields;
@@ -85,7 +105,11 @@ export function grantOf(provider: Provider, values: Values): Provider | undefine
   const query = known?.parameters ? `?${known.parameters}` : '';
   const authorizeUrl = known ? known.authorizeUrl + query : String(values.authorizeUrl ?? '');
   const tokenUrl = known?.tokenUrl ?? String(values.tokenUrl ?? '');
-  const scopes = known?.scopes ?? String(values.scope ?? '').split(/\s+/).filter(Boolean);
+  const scopes =
+    known?.scopes ??
+    String(values.scope ?? '')
+      .split(/\s+/)
+      .filter(Boolean);
   const grant = { authorizeUrl: () => authorizeUrl, tokenUrl: () => tokenUrl, scopes };
   return { ...provider, auth: { ...provider.auth, oauth2: grant } };
 }
@@ -104,7 +128,10 @@ export function signsInAgain(provider: Provider, before: Values, after: Values):
   });
 }
 
-interface Parted { open: Record<string, unknown>; secret: Record<string, unknown> }
+interface Parted {
+  open: Record<string, unknown>;
+  secret: Record<string, unknown>;
+}
 /** Parts the values of an account form into what may be stored openly and what may not. */
 export function parted(fields: Fields, values: Values): Parted {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');

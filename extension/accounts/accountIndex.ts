@@ -14,20 +14,30 @@ const INDEX = 'accounts';
 export class AccountIndex {
   private readonly lent: LentAccount[];
 
-  constructor(private readonly state: Pick<Memento, 'get' | 'update'>, sandbox: string | undefined) {
+  constructor(
+    private readonly state: Pick<Memento, 'get' | 'update'>,
+    sandbox: string | undefined,
+  ) {
     this.lent = sandboxAccounts(sandbox);
   }
 
   stored(): StoredAccount[] {
-    return this.state.get<StoredAccount[]>(INDEX, [])
+    return this.state
+      .get<StoredAccount[]>(INDEX, [])
       .filter(one => typeof one?.id === 'string' && typeof one.provider === 'string');
   }
 
-  isStored(id: string): boolean { return this.stored().some(one => one.id === id); }
+  isStored(id: string): boolean {
+    return this.stored().some(one => one.id === id);
+  }
 
-  all(): StoredAccount[] { return [...this.stored(), ...this.lent.map(({ account }) => account)]; }
+  all(): StoredAccount[] {
+    return [...this.stored(), ...this.lent.map(({ account }) => account)];
+  }
 
-  get(id: string): StoredAccount | undefined { return this.all().find(one => one.id === id); }
+  get(id: string): StoredAccount | undefined {
+    return this.all().find(one => one.id === id);
+  }
 
   /** Throws `not_found` where there is none. */
   find(id: string): StoredAccount {
@@ -36,15 +46,27 @@ export class AccountIndex {
     return found;
   }
 
-  lentAccount(id: string): LentAccount | undefined { return this.lent.find(one => one.account.id === id); }
-
-  async append(account: StoredAccount): Promise<void> { await this.state.update(INDEX, [...this.stored(), account]); }
-
-  async replace(account: StoredAccount): Promise<void> {
-    await this.state.update(INDEX, this.stored().map(one => one.id === account.id ? account : one));
+  lentAccount(id: string): LentAccount | undefined {
+    return this.lent.find(one => one.account.id === id);
   }
 
-  async drop(id: string): Promise<void> { await this.state.update(INDEX, this.stored().filter(one => one.id !== id)); }
+  async append(account: StoredAccount): Promise<void> {
+    await this.state.update(INDEX, [...this.stored(), account]);
+  }
+
+  async replace(account: StoredAccount): Promise<void> {
+    await this.state.update(
+      INDEX,
+      this.stored().map(one => (one.id === account.id ? account : one)),
+    );
+  }
+
+  async drop(id: string): Promise<void> {
+    await this.state.update(
+      INDEX,
+      this.stored().filter(one => one.id !== id),
+    );
+  }
 
   /** Lends what is not there already, and says how many those were. */
   lend(lines: string): number {
@@ -56,7 +78,13 @@ export class AccountIndex {
   /** Lends the account of a server that runs in this window; false where its lines are not understood. */
   lendLocal(id: string, name: string, server: LocalServer, local: string): boolean {
     const read = readSandboxLine(JSON.stringify({ id: server.provider, account: server.account }));
-    if (read) this.lent.push({ account: { ...read.account, id, name }, secrets: read.secrets, local, ...(server.has ? { has: server.has } : {}) });
+    if (read)
+      this.lent.push({
+        account: { ...read.account, id, name },
+        secrets: read.secrets,
+        local,
+        ...(server.has ? { has: server.has } : {}),
+      });
     return read !== undefined;
   }
 

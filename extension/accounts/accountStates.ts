@@ -7,7 +7,9 @@ export class AccountStates {
   constructor(private readonly changed: (id: string) => void) {}
 
   /** Undefined before the first exchange. */
-  get(id: string): AccountState | undefined { return this.states.get(id); }
+  get(id: string): AccountState | undefined {
+    return this.states.get(id);
+  }
 
   set(id: string, state: AccountState): void {
     const before = this.states.get(id);
@@ -18,5 +20,7 @@ export class AccountStates {
     if (before !== undefined || state !== 'good') this.changed(id);
   }
 
-  delete(id: string): void { this.states.delete(id); }
+  delete(id: string): void {
+    this.states.delete(id);
+  }
 }

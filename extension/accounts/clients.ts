@@ -1,8 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
-  connect, createDispatcher, createSend, isMailError, isStream, tokenKeeper,
-  type Client, type ConnectOptions, type Exchange, type MailError, type OAuth2Tokens, type Provider, type Proxies,
-  type Send, type TokenKeeperOptions,
+  connect,
+  createDispatcher,
+  createSend,
+  isMailError,
+  isStream,
+  tokenKeeper,
+  type Client,
+  type ConnectOptions,
+  type Exchange,
+  type MailError,
+  type OAuth2Tokens,
+  type Provider,
+  type Proxies,
+  type Send,
+  type TokenKeeperOptions,
 } from '../../shared/index.js';
 import { providerOf, unknownProvider, type AccountIndex } from './accountIndex.js';
 import type { AccountStates } from './accountStates.js';
@@ -49,7 +61,9 @@ export class AccountClients {
     if (shared && isDeepStrictEqual(shared.account, account)) return shared.client;
     const made = { account: structuredClone(account), client: this.make(account, {}) };
     this.shared.set(id, made);
-    made.client.catch(() => { if (this.shared.get(id) === made) this.shared.delete(id); });
+    made.client.catch(() => {
+      if (this.shared.get(id) === made) this.shared.delete(id);
+    });
     return made.client;
   }
 
@@ -60,10 +74,12 @@ export class AccountClients {
   }
 
   /** For sign-ins, which no account signs yet. */
-  sender(): Send { return createSend({ dispatcher: this.pool() }); }
+  sender(): Send {
+    return createSend({ dispatcher: this.pool() });
+  }
 
   private pool(): ReturnType<typeof createDispatcher> {
-    return this.dispatcher ??= createDispatcher({ proxies: this.options.proxies?.() ?? 'environment' });
+    return (this.dispatcher ??= createDispatcher({ proxies: this.options.proxies?.() ?? 'environment' }));
   }
 
   /**
@@ -91,7 +107,9 @@ export class AccountClients {
     let held = secret;
     const own: TokenStorage = {
       load: async () => held.tokens,
-      save: async (tokens: OAuth2Tokens) => { held = { ...held, tokens }; },
+      save: async (tokens: OAuth2Tokens) => {
+        held = { ...held, tokens };
+      },
     };
     const tokens = signedIn || !this.index.get(account.id) ? own : this.storedTokens(account.id, secret);
     await this.connected(providerOf(account)!, account, secret, tokens, {}).call('account.check', {});
@@ -108,14 +126,18 @@ export class AccountClients {
     if (!provider) throw unknownProvider(account);
     const secrets = needsSecrets(provider, account.values)
       ? await this.prompts.secretsFor(account)
-      : await this.secrets.read(account) ?? {};
+      : ((await this.secrets.read(account)) ?? {});
     const tokens = this.storedTokens(account.id, secrets);
     return this.watched(this.connected(provider, account, secrets, tokens, more), account, secrets);
   }
 
   /** A client with these secrets; where it signs in by OAuth 2, `tokens` says where those are kept. */
   private connected(
-    provider: Provider, account: StoredAccount, secret: Secrets, tokens: TokenStorage, more: ConnectOptions,
+    provider: Provider,
+    account: StoredAccount,
+    secret: Secrets,
+    tokens: TokenStorage,
+    more: ConnectOptions,
   ): Client {
     const { tokens: _, signedInAt, ...values } = secret;
     const app = {
@@ -124,16 +146,20 @@ export class AccountClients {
       redirectUri: signedInAt ?? String(account.values.redirectUri ?? ''),
     };
     const grant = grantOf(provider, account.values);
-    const token = grant
-      && tokenKeeper({ provider: grant, account: account.values, app, send: this.sender(), ...tokens });
-    return connect(provider, { ...account.values, ...values }, {
-      key: account.id,
-      observe: seen => this.options.observe(this.index.get(account.id) ?? account, seen),
-      dispatcher: this.pool(),
-      wire: true,
-      ...(token ? { token } : {}),
-      ...more,
-    });
+    const token =
+      grant && tokenKeeper({ provider: grant, account: account.values, app, send: this.sender(), ...tokens });
+    return connect(
+      provider,
+      { ...account.values, ...values },
+      {
+        key: account.id,
+        observe: seen => this.options.observe(this.index.get(account.id) ?? account, seen),
+        dispatcher: this.pool(),
+        wire: true,
+        ...(token ? { token } : {}),
+        ...more,
+      },
+    );
   }
 
   /**
@@ -145,13 +171,14 @@ export class AccountClients {
     return {
       key: id,
       load: async () => {
-        const account = this.index.find(id), found = await this.secrets.read(account);
+        const account = this.index.find(id);
+        const found = await this.secrets.read(account);
         return (found ?? (account.remember === 'keep' ? known : undefined))?.tokens;
       },
       save: async tokens => {
         const account = this.index.get(id);
         if (!account) return;
-        known = { ...known, ...await this.secrets.read(account), tokens };
+        known = { ...known, ...(await this.secrets.read(account)), tokens };
         await this.secrets.write(account, known);
       },
     };
@@ -197,14 +224,16 @@ export class AccountClients {
 }
 
 function watchedStream<T>(
-  stream: AsyncIterable<T>, succeeded: <V>(value: V) => V, failed: (error: unknown) => never,
+  stream: AsyncIterable<T>,
+  succeeded: <V>(value: V) => V,
+  failed: (error: unknown) => never,
 ): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]: () => {
       const steps = stream[Symbol.asyncIterator]();
       return {
         next: () => steps.next().then(succeeded, failed),
-        return: async () => await steps.return?.() ?? { done: true, value: undefined },
+        return: async () => (await steps.return?.()) ?? { done: true, value: undefined },
       };
     },
   };

@@ -1,5 +1,8 @@
 /** The pretended providers as accounts, one JSON line each, running until they are closed. */
-interface Running { lines: string; close(): Promise<void> }
+interface Running {
+  lines: string;
+  close(): Promise<void>;
+}
 
 let running: Promise<Running> | undefined;
 /**
@@ -8,10 +11,16 @@ let running: Promise<Running> | undefined;
  */
 export function startSandbox(): Promise<Running> {
   running ??= (async () => {
-    const file = './sandbox.js', loaded = await import(file) as { start?: () => Promise<Running>; default?: { start(): Promise<Running> } };
+    const file = './sandbox.js';
+    const loaded = (await import(file)) as { start?: () => Promise<Running>; default?: { start(): Promise<Running> } };
     return (loaded.start ?? loaded.default!.start)();
   })();
-  running.catch(() => { running = undefined; });
+  running.catch(() => {
+    running = undefined;
+  });
   return running;
 }
-export const stopSandbox = async (): Promise<void> => { await (await running?.catch(() => undefined))?.close(); running = undefined; };
+export const stopSandbox = async (): Promise<void> => {
+  await (await running?.catch(() => undefined))?.close();
+  running = undefined;
+};

@@ -6,15 +6,23 @@ import { fieldsOf, parted, type Secrets, type StoredAccount } from './account.js
 
 /** An account that ends with the window, with its secrets, which change when a token is renewed. */
 export interface LentAccount {
-  account: StoredAccount; secrets: Secrets;
+  account: StoredAccount;
+  secrets: Secrets;
   /** What its row says after its name; only of the account whose server runs in this window. */
   local?: string;
   /** The resources that its server has, where that is less than its provider can offer. */
   has?: readonly string[];
 }
 
-/** What a server says of itself: its provider, the account that is signed in there, and which resources it has, where not all of its provider. */
-export interface LocalServer { provider: string; account: Readonly<Record<string, unknown>>; has?: readonly string[] }
+/**
+ * What a server says of itself: its provider, the account that is signed in there, and which resources it has, where
+ * not all of its provider.
+ */
+export interface LocalServer {
+  provider: string;
+  account: Readonly<Record<string, unknown>>;
+  has?: readonly string[];
+}
 
 /** What the ids of accounts begin with that end with the window. */
 const LENT = 'sandbox-';
@@ -47,5 +55,7 @@ export function readSandboxLine(line: string): { account: Omit<StoredAccount, 'i
       account: { name: t('{0} Sandbox', provider.name), provider: provider.id, values: open, remember: 'session' },
       secrets,
     };
-  } catch { return undefined; }
+  } catch {
+    return undefined;
+  }
 }

@@ -50,7 +50,7 @@ export class SecretStore {
     try {
       const text = await this.options.secrets.get(keyOf(id));
       this.imprints.set(id, imprint(text));
-      return text ? JSON.parse(text) as Secrets : undefined;
+      return text ? (JSON.parse(text) as Secrets) : undefined;
     } catch (error) {
       this.tellFailure(error);
       return undefined;
@@ -58,17 +58,20 @@ export class SecretStore {
   }
 
   /** The next read asks VS Code's store again. */
-  forgetReads(id: string): void { this.reading.delete(id); }
+  forgetReads(id: string): void {
+    this.reading.delete(id);
+  }
 
   /** Where VS Code's store does not answer, the secrets stay for this session. */
   async write(account: StoredAccount, values: Secrets): Promise<void> {
-    const { id } = account, lent = this.index.lentAccount(id);
+    const { id } = account;
+    const lent = this.index.lentAccount(id);
     if (lent) {
       lent.secrets = values;
       return;
     }
     const keeps = account.remember === 'keep';
-    if (keeps && await this.writeStored(id, values)) return;
+    if (keeps && (await this.writeStored(id, values))) return;
     const didKeep = this.index.stored().some(one => one.id === id && one.remember === 'keep');
     if (!keeps && didKeep) await this.deleteStored(account);
     this.session.set(id, values);
@@ -98,13 +101,19 @@ export class SecretStore {
     this.imprints.set(account.id, imprint(undefined));
     try {
       await this.options.secrets.delete(keyOf(account.id));
-    } catch (error) { this.options.notDeleted?.(account, error); }
+    } catch (error) {
+      this.options.notDeleted?.(account, error);
+    }
   }
 
   /** Undefined where none are held for this session. */
-  ofSession(id: string): Secrets | undefined { return this.session.get(id); }
+  ofSession(id: string): Secrets | undefined {
+    return this.session.get(id);
+  }
 
-  forgetSession(id: string): void { this.session.delete(id); }
+  forgetSession(id: string): void {
+    this.session.delete(id);
+  }
 
   /** The rest of an account that remembers nothing begins anew. */
   used({ id, remember }: StoredAccount): void {
@@ -112,11 +121,14 @@ export class SecretStore {
     this.rests.delete(id);
     if (remember !== 'never') return;
     const { later = timer } = this.options;
-    this.rests.set(id, later(() => {
-      this.session.delete(id);
-      this.forgotten(id);
-      this.rests.delete(id);
-    }, REST));
+    this.rests.set(
+      id,
+      later(() => {
+        this.session.delete(id);
+        this.forgotten(id);
+        this.rests.delete(id);
+      }, REST),
+    );
   }
 
   /** The account whose secret this key of VS Code's store holds. */
@@ -128,7 +140,11 @@ export class SecretStore {
   async isAsLastSeen(id: string): Promise<boolean> {
     const seen = this.imprints.get(id);
     if (seen === undefined) return false;
-    try { return imprint(await this.options.secrets.get(keyOf(id))) === seen; } catch { return false; }
+    try {
+      return imprint(await this.options.secrets.get(keyOf(id))) === seen;
+    } catch {
+      return false;
+    }
   }
 
   dispose(): void {
@@ -146,7 +162,9 @@ const timer = (run: () => void, ms: number) => {
 /** Tells secrets apart without holding them; tokens do not count, because their keeper looks for newer ones itself. */
 function imprint(text: string | undefined): string {
   try {
-    const secrets = { ...JSON.parse(text ?? 'null') as Secrets | null, tokens: undefined };
+    const secrets = { ...(JSON.parse(text ?? 'null') as Secrets | null), tokens: undefined };
     return createHash('sha256').update(JSON.stringify(secrets)).digest('base64');
-  } catch { return ''; }
+  } catch {
+    return '';
+  }
 }

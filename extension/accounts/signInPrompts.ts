@@ -57,11 +57,14 @@ export class SignInPrompts {
     if (this.isQuiet(id)) throw missing(account);
     const question = this.ask(account).finally(() => this.asking.delete(id));
     this.asking.set(id, question);
-    question.then(given => {
-      if (given) return;
-      this.hush(id);
-      this.states.set(id, 'signIn');
-    }, () => this.hush(id));
+    question.then(
+      given => {
+        if (given) return;
+        this.hush(id);
+        this.states.set(id, 'signIn');
+      },
+      () => this.hush(id),
+    );
     return question;
   }
 
@@ -83,15 +86,21 @@ export class SignInPrompts {
     });
   }
 
-  private isQuiet(id: string): boolean { return (this.options.now ?? Date.now)() < (this.quietUntil.get(id) ?? 0); }
+  private isQuiet(id: string): boolean {
+    return (this.options.now ?? Date.now)() < (this.quietUntil.get(id) ?? 0);
+  }
 
-  private hush(id: string): void { this.quietUntil.set(id, (this.options.now ?? Date.now)() + QUIET); }
+  private hush(id: string): void {
+    this.quietUntil.set(id, (this.options.now ?? Date.now)() + QUIET);
+  }
 
   /** The next question may come at once. */
-  askAgain(id: string): void { this.quietUntil.delete(id); }
+  askAgain(id: string): void {
+    this.quietUntil.delete(id);
+  }
 }
 
-const missing = (account: StoredAccount) => new MailError(
-  'unauthorized', t('The secret of this account is missing. Sign in.'),
-  { provider: providerOf(account)?.name ?? account.provider },
-);
+const missing = (account: StoredAccount) =>
+  new MailError('unauthorized', t('The secret of this account is missing. Sign in.'), {
+    provider: providerOf(account)?.name ?? account.provider,
+  });

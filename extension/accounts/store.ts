@@ -50,35 +50,52 @@ class AccountStore {
 
   list(): AccountInfo[] {
     return this.all().flatMap(account => {
-      const { id, name, values } = account, provider = providerOf(account);
+      const { id, name, values } = account;
+      const provider = providerOf(account);
       if (!provider) return [];
       const { local, has } = this.index.lentAccount(id) ?? {};
       return [{ id, name, provider, values, ...(local === undefined ? {} : { local }), ...(has ? { has } : {}) }];
     });
   }
 
-  all(): StoredAccount[] { return this.index.all(); }
+  all(): StoredAccount[] {
+    return this.index.all();
+  }
 
   /** Throws `not_found` where there is none. */
-  find(id: string): StoredAccount { return this.index.find(id); }
+  find(id: string): StoredAccount {
+    return this.index.find(id);
+  }
 
-  isLent(id: string): boolean { return this.index.lentAccount(id) !== undefined; }
+  isLent(id: string): boolean {
+    return this.index.lentAccount(id) !== undefined;
+  }
 
-  newId(): string { return randomUUID(); }
+  newId(): string {
+    return randomUUID();
+  }
 
   /** The client of an account; one for all who bring no signal of their own. */
-  open(id: string, signal?: AbortSignal): Promise<Client> { return this.clients.open(id, signal); }
+  open(id: string, signal?: AbortSignal): Promise<Client> {
+    return this.clients.open(id, signal);
+  }
 
   /** For sign-ins, which no account signs yet. */
-  sender(): Send { return this.clients.sender(); }
+  sender(): Send {
+    return this.clients.sender();
+  }
 
   /**
    * Loads the HTTP client before the first click needs it, once the accounts have been drawn. No connection is made.
    */
-  warm(): void { this.clients.warm(); }
+  warm(): void {
+    this.clients.warm();
+  }
 
   /** Other proxies hold from now on: what is under way ends on its old connections. */
-  renewNetwork(): void { this.clients.renewNetwork(); }
+  renewNetwork(): void {
+    this.clients.renewNetwork();
+  }
 
   /**
    * Checks an account before it is stored, and gives its secrets back, with tokens that had to be renewed for it.
@@ -89,22 +106,31 @@ class AccountStore {
   }
 
   /** Whether an account's secrets are at hand without asking anybody. */
-  async has(id: string): Promise<boolean> { return Boolean(await this.secretsOf(id)); }
+  async has(id: string): Promise<boolean> {
+    return Boolean(await this.secretsOf(id));
+  }
 
-  secretsOf(id: string): Promise<Secrets | undefined> { return this.secrets.read(this.find(id)); }
+  secretsOf(id: string): Promise<Secrets | undefined> {
+    return this.secrets.read(this.find(id));
+  }
 
   /** Whether an account can be opened without asking anybody. */
   async ready(id: string): Promise<boolean> {
-    const account = this.find(id), provider = providerOf(account);
+    const account = this.find(id);
+    const provider = providerOf(account);
     if (provider === undefined || !needsSecrets(provider, account.values)) return true;
     return Boolean(await this.secrets.read(account));
   }
 
   /** What the last exchange said of an account; undefined before the first. */
-  stateOf(id: string): AccountState | undefined { return this.states.get(id); }
+  stateOf(id: string): AccountState | undefined {
+    return this.states.get(id);
+  }
 
   /** The user wants to be asked now, though he gave up just before. */
-  askAgain(id: string): void { this.clients.prompts.askAgain(id); }
+  askAgain(id: string): void {
+    this.clients.prompts.askAgain(id);
+  }
 
   /** Stores a new account: secrets first, then the index, so that a crash leaves no account without them. */
   async add(account: StoredAccount, secret: Secrets | undefined): Promise<void> {
@@ -119,7 +145,8 @@ class AccountStore {
    * nothing.
    */
   async update(id: string, change: Partial<Omit<StoredAccount, 'id' | 'provider'>>, secret?: Secrets): Promise<void> {
-    const before = this.find(id), account = { ...before, ...change };
+    const before = this.find(id);
+    const account = { ...before, ...change };
     if (secret) await this.secrets.write(account, secret);
     const lent = this.index.lentAccount(id);
     if (lent) lent.account = account;
@@ -195,7 +222,7 @@ class AccountStore {
   /** What was stored by this window, or a token that was renewed by any, is no reason to read the tree again. */
   private async secretChanged(key: string): Promise<void> {
     const id = this.secrets.accountOf(key);
-    if (id === undefined || !this.index.isStored(id) || await this.secrets.isAsLastSeen(id)) return;
+    if (id === undefined || !this.index.isStored(id) || (await this.secrets.isAsLastSeen(id))) return;
     this.clients.forget(id);
     this.options.changed(id);
   }

@@ -3,12 +3,17 @@ import { inSentence, t, title } from '../host/text.js';
 import type { Values } from '../webview/messages.js';
 
 /**
- * What vendors call the most a mailbox may send in a day, its own messages before all that pass through it; what it has sent; its space and what
- * is used of it.
+ * What vendors call the most a mailbox may send in a day, its own messages before all that pass through it; what it has
+ * sent; its space and what is used of it.
  */
-export const PER_DAY = [/^max_?(mailings|sends|messages)_?per_?day$/i, /^max_?emails_?per_?day$/i, /^(daily_?send(ing)?_?limit|send_?limit)$/i];
+export const PER_DAY = [
+  /^max_?(mailings|sends|messages)_?per_?day$/i,
+  /^max_?emails_?per_?day$/i,
+  /^(daily_?send(ing)?_?limit|send_?limit)$/i,
+];
 export const SENT = [/^(sent_?today|emails?_?sent\w*|messages?_?sent\w*|\w*sent_?count)$/i];
-export const SIZE = [/^(size|quota|storage_?(limit|quota)|total_?storage)$/i], USED = [/^(current_?usage|used|usage|storage_?used)$/i];
+export const SIZE = [/^(size|quota|storage_?(limit|quota)|total_?storage)$/i];
+export const USED = [/^(current_?usage|used|usage|storage_?used)$/i];
 /** The first number whose name fits, the earlier patterns first. */
 export function numberIn(flat: Values, patterns: readonly RegExp[]): number | undefined {
   for (const pattern of patterns) {
@@ -27,7 +32,9 @@ export function lastFailure(flat: Values, date: (value: unknown) => string): str
     .sort(([, a], [, b]) => Date.parse(String(b)) - Date.parse(String(a)));
   if (!last) return undefined;
   const what = last[0].replace(ERRORED_AT, '');
-  return what === '' ? t('Last failed on {0}', date(last[1])) : t('Last {0} failed on {1}', inSentence(title(what)), date(last[1]));
+  return what === ''
+    ? t('Last failed on {0}', date(last[1]))
+    : t('Last {0} failed on {1}', inSentence(title(what)), date(last[1]));
 }
 const ERRORED_AT = /_?errored_?at$/i;
 

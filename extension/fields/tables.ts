@@ -1,11 +1,36 @@
 import {
-  idOfItem, isPlace, isPlaceOf, isSingle, listsAt, missing, inputFrom, operationOf, refOf, singlesIn, splitName, tableOf,
-  type Binding, type ListAt, type Operation, type Provider,
+  idOfItem,
+  isPlace,
+  isPlaceOf,
+  isSingle,
+  listsAt,
+  missing,
+  inputFrom,
+  operationOf,
+  refOf,
+  singlesIn,
+  splitName,
+  tableOf,
+  type Binding,
+  type ListAt,
+  type Operation,
+  type Provider,
 } from '../../shared/index.js';
 import { brief, plural, title } from '../host/text.js';
 
 export {
-  bind, idOfItem, inputFrom, isEntryList, isMailbox, isPlace, isSingle, missing, NOTHING_BOUND, operationOf, refOf, tableOf,
+  bind,
+  idOfItem,
+  inputFrom,
+  isEntryList,
+  isMailbox,
+  isPlace,
+  isSingle,
+  missing,
+  NOTHING_BOUND,
+  operationOf,
+  refOf,
+  tableOf,
   type Binding,
 } from '../../shared/index.js';
 
@@ -15,26 +40,45 @@ export function removes(provider: Provider, name: string): boolean {
   return ['delete', 'remove'].includes(verb) && !operationOf(provider, `${resource}.restore`);
 }
 
-/** True where a field takes several of what another field has one of already: of a message in hand nobody asks which messages. */
+/**
+ * True where a field takes several of what another field has one of already: of a message in hand nobody asks which
+ * messages.
+ */
 export function isSaid(operation: Operation, name: string, input: Readonly<Record<string, unknown>>): boolean {
   const field = operation.input[name]!;
-  return field.type === 'list' && !field.required && field.of.ref !== undefined
-    && Object.entries(operation.input).some(([other, one]) => other !== name && input[other] !== undefined && one.ref === field.of.ref);
+  return (
+    field.type === 'list' &&
+    !field.required &&
+    field.of.ref !== undefined &&
+    Object.entries(operation.input).some(
+      ([other, one]) => other !== name && input[other] !== undefined && one.ref === field.of.ref,
+    )
+  );
 }
 
 /** A branch of the tree: a list of the table with what it is called. */
-export interface Branch extends ListAt { label: string }
+export interface Branch extends ListAt {
+  label: string;
+}
 /** The lists to show at a place, with their names. */
 export const branchesAt = (...place: Parameters<typeof listsAt>): Branch[] =>
   listsAt(...place).map(one => ({ ...one, label: plural(one.resource) }));
 /** What a place has just one of, with its name. */
-export const singlesAt = (...place: Parameters<typeof singlesIn>): { operation: string; resource: string; label: string }[] =>
+export const singlesAt = (
+  ...place: Parameters<typeof singlesIn>
+): { operation: string; resource: string; label: string }[] =>
   singlesIn(...place).map(one => ({ ...one, label: title(one.resource) }));
 
-/** Objects that are texts in a language, such as scripts: which field of the operation that stores them holds the text. Undefined for others. */
+/**
+ * Objects that are texts in a language, such as scripts: which field of the operation that stores them holds the text.
+ * Undefined for others.
+ */
 export function sourceOf(provider: Provider, resource: string): { field: string; language: string } | undefined {
-  const found = operationOf(provider, `${resource}.get`) && Object.entries(operationOf(provider, `${resource}.put`)?.input ?? {})
-    .find(([, field]) => field.type === 'text' && field.language !== undefined);
+  const found =
+    operationOf(provider, `${resource}.get`) &&
+    Object.entries(operationOf(provider, `${resource}.put`)?.input ?? {}).find(
+      ([, field]) => field.type === 'text' && field.language !== undefined,
+    );
   return found && { field: found[0], language: (found[1] as { language: string }).language };
 }
 
@@ -49,20 +93,33 @@ export function actionsOn(provider: Provider, resource: string, binding: Binding
     if (verb === 'list' || (of === resource && ['get', 'create', 'createMany'].includes(verb))) return [];
     if (verb === 'get') return [];
     const fields = Object.entries(operation.input);
-    const own = of === resource && (fields.some(([key, field]) => refOf(field) === resource && isPlace(key, field)) || ['remove', 'delete'].includes(verb)
-      || (isSingle(provider, resource) && !['set', 'update'].includes(verb)));
+    const own =
+      of === resource &&
+      (fields.some(([key, field]) => refOf(field) === resource && isPlace(key, field)) ||
+        ['remove', 'delete'].includes(verb) ||
+        (isSingle(provider, resource) && !['set', 'update'].includes(verb)));
     const about = fields.some(([key, field]) => field.required && isPlaceOf(key, field, resource));
     // Another resource's objects must be reachable from here: an action on one of them is offered there.
-    const elsewhere = of !== resource && operationOf(provider, `${of}.list`) !== undefined
-      && fields.some(([, field]) => field.required && refOf(field) === of && binding.refs[of] === undefined);
+    const elsewhere =
+      of !== resource &&
+      operationOf(provider, `${of}.list`) !== undefined &&
+      fields.some(([, field]) => field.required && refOf(field) === of && binding.refs[of] === undefined);
     return (own || about) && !elsewhere ? [name] : [];
   });
 }
 
 /** What stands on which command: the verbs of operations that have a place in menus. */
 export const VERBS: Readonly<Record<string, readonly string[]>> = {
-  restore: ['restore'], testSend: ['testSend', 'test'], testSync: ['testSync', 'check'],
-  link: ['linkEwsMasterAccount'], unlink: ['unlinkEwsMasterAccount'], validate: ['validate'], reconnect: ['reconnect'], move: ['move'], activate: ['activate'], clear: ['clear'],
+  restore: ['restore'],
+  testSend: ['testSend', 'test'],
+  testSync: ['testSync', 'check'],
+  link: ['linkEwsMasterAccount'],
+  unlink: ['unlinkEwsMasterAccount'],
+  validate: ['validate'],
+  reconnect: ['reconnect'],
+  move: ['move'],
+  activate: ['activate'],
+  clear: ['clear'],
 };
 
 /** What can be done at a branch: making an object of it, and whatever else of its resource needs none. */
@@ -71,32 +128,50 @@ export function actionsAt(provider: Provider, resource: string, binding: Binding
     const [of, verb] = splitName(name);
     if (of !== resource || ['list', 'get', 'remove', 'delete', 'update'].includes(verb)) return false;
     const operation = operationOf(provider, name)!;
-    return !Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field))
-      && missing(operation, inputFrom(provider, name, binding)).every(key => refOf(operation.input[key]!) !== resource);
+    return (
+      !Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field)) &&
+      missing(operation, inputFrom(provider, name, binding)).every(key => refOf(operation.input[key]!) !== resource)
+    );
   });
 }
 
 /** What can be done for an account as a whole, such as sending a message. */
-export const actionsFor = (provider: Provider): string[] => Object.entries(tableOf(provider)).flatMap(([name, operation]) => {
-  const verb = splitName(name)[1];
-  const [resource] = splitName(name);
-  return verb === 'list' || verb === 'get' || name === 'account.check'
-    || Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field))
-    || Object.values(operation.input).some(field => field.required && field.ref !== undefined)
-    ? [] : [name];
-});
+export const actionsFor = (provider: Provider): string[] =>
+  Object.entries(tableOf(provider)).flatMap(([name, operation]) => {
+    const verb = splitName(name)[1];
+    const [resource] = splitName(name);
+    return verb === 'list' ||
+      verb === 'get' ||
+      name === 'account.check' ||
+      Object.entries(operation.input).some(([key, field]) => refOf(field) === resource && isPlace(key, field)) ||
+      Object.values(operation.input).some(field => field.required && field.ref !== undefined)
+      ? []
+      : [name];
+  });
 
 /** The field under which a list takes a search text, where the server can search. */
 export const searchField = (operation: Operation): string | undefined =>
-  ['search', 'contains', 'text', 'startswith', 'subject', 'file_name'].find(name => operation.input[name]?.type === 'text');
+  ['search', 'contains', 'text', 'startswith', 'subject', 'file_name'].find(
+    name => operation.input[name]?.type === 'text',
+  );
 
-const words = (value: unknown): string | undefined => typeof value === 'string' ? brief(value).trim() || undefined : undefined;
+const words = (value: unknown): string | undefined =>
+  typeof value === 'string' ? brief(value).trim() || undefined : undefined;
 
 /** What a person calls an object. */
 export function labelOf(resource: string, item: Readonly<Record<string, unknown>>): string {
   if (isMail(resource)) return words(item.subject) ?? words(item.snippet) ?? '';
-  return words(item.email) ?? words(item.name) ?? words(item.value) ?? words(item.pattern)
-    ?? words(item.address) ?? words(item.subject) ?? words(item.title) ?? words(item.url) ?? idOfItem(item);
+  return (
+    words(item.email) ??
+    words(item.name) ??
+    words(item.value) ??
+    words(item.pattern) ??
+    words(item.address) ??
+    words(item.subject) ??
+    words(item.title) ??
+    words(item.url) ??
+    idOfItem(item)
+  );
 }
 
 /** The kinds of object that are mail to be read. */

@@ -9,8 +9,16 @@ import { closePanel, openPanel, type Back } from '../webview/panel.js';
 import { render } from './render.js';
 
 interface AskFormOptions {
-  extension: vscode.Uri; identity: string; title: string; subtitle?: string; notice?: string; icon?: string;
-  fields: Fields; values?: Values; submit: string; general?: string;
+  extension: vscode.Uri;
+  identity: string;
+  title: string;
+  subtitle?: string;
+  notice?: string;
+  icon?: string;
+  fields: Fields;
+  values?: Values;
+  submit: string;
+  general?: string;
   /** Arranges the groups differently from the table. */
   groups?(groups: Group[]): Group[];
   pickable?(ref: string): boolean;
@@ -22,7 +30,9 @@ interface AskFormOptions {
   /** Files of a draft, by their addresses. What is no longer there is left out, and said. */
   attached?: Readonly<Record<string, readonly string[]>>;
   /** What the form is shown from again after a restart, and the kind of its panel; other forms do not come back. */
-  keep?: Kept; type?: string; back?: Back | undefined;
+  keep?: Kept;
+  type?: string;
+  back?: Back | undefined;
   /** Further buttons. */
   actions?: { id: string; label: string; run(values: Values): Promise<void> }[];
   issues?: FormIssue[];
@@ -30,11 +40,19 @@ interface AskFormOptions {
   run(values: Values): Promise<boolean>;
 }
 
-/** Where the files of the last choice lay: VS Code itself would begin where a file was opened last, be it a temporary one. */
+/**
+ * Where the files of the last choice lay: VS Code itself would begin where a file was opened last, be it a temporary
+ * one.
+ */
 let lastFolder: vscode.Uri | undefined;
 
-/** A form in a panel of its own, for what is asked at once and sent with a button. Only host and vendor see what is typed; nothing is stored here. */
-export function openForm(options: AskFormOptions): void { new AskForm(options).open(); }
+/**
+ * A form in a panel of its own, for what is asked at once and sent with a button. Only host and vendor see what is
+ * typed; nothing is stored here.
+ */
+export function openForm(options: AskFormOptions): void {
+  new AskForm(options).open();
+}
 
 class AskForm {
   private readonly options: AskFormOptions;
@@ -42,7 +60,9 @@ class AskForm {
   /** Files of the draft that are no longer there, by their names. */
   private readonly lost: string[] = [];
   private readonly picked: Picked[] = [];
-  /** A hidden page is thrown away and built anew: what was typed is kept here, but for secrets, which go one way only. */
+  /**
+   * A hidden page is thrown away and built anew: what was typed is kept here, but for secrets, which go one way only.
+   */
   private now: Values;
   private attaching: Promise<void> | undefined;
   private submitting: Promise<void> | undefined;
@@ -56,8 +76,14 @@ class AskForm {
   open(): void {
     const { options } = this;
     this.made = openPanel({
-      page: 'form', type: options.type ?? 'mailroom.ask', ...(options.keep ? { keep: options.keep } : {}), ...options.back,
-      extension: options.extension, identity: options.identity, title: options.title, icon: options.icon ?? 'edit',
+      page: 'form',
+      type: options.type ?? 'mailroom.ask',
+      ...(options.keep ? { keep: options.keep } : {}),
+      ...options.back,
+      extension: options.extension,
+      identity: options.identity,
+      title: options.title,
+      icon: options.icon ?? 'edit',
       ready: async () => {
         await (this.attaching ??= this.attach());
         this.made?.connected.post({ type: 'form', form: this.model() });
@@ -67,115 +93,206 @@ class AskForm {
   }
   private model(): FormModel {
     const { options, lost, now, picked } = this;
-    const groups = render(options.fields, { pickable: options.pickable ?? (() => false), ...(options.general ? { general: options.general } : {}) });
+    const groups = render(options.fields, {
+      pickable: options.pickable ?? (() => false),
+      ...(options.general ? { general: options.general } : {}),
+    });
     return {
-      mode: 'ask', title: options.title, ...(options.subtitle ? { subtitle: options.subtitle } : {}),
+      mode: 'ask',
+      title: options.title,
+      ...(options.subtitle ? { subtitle: options.subtitle } : {}),
       ...(options.notice || lost.length
-        ? { notice: [options.notice, lost.length ? t('Removed from the draft because they no longer exist: {0}', lost.join(', ')) : ''].filter(Boolean).join(' ') }
+        ? {
+            notice: [
+              options.notice,
+              lost.length ? t('Removed from the draft because they no longer exist: {0}', lost.join(', ')) : '',
+            ]
+              .filter(Boolean)
+              .join(' '),
+          }
         : {}),
-      groups: options.groups?.(groups) ?? groups, values: { ...now, ...this.names() }, issues: options.issues ?? [], picked,
+      groups: options.groups?.(groups) ?? groups,
+      values: { ...now, ...this.names() },
+      issues: options.issues ?? [],
+      picked,
       submit: options.submit,
-      actions: [...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []), ...(options.actions ?? []).map(({ id, label }) => ({ id, label }))],
+      actions: [
+        ...(options.keepsSecrets ? [{ id: 'keeps', label: '' }] : []),
+        ...(options.actions ?? []).map(({ id, label }) => ({ id, label })),
+      ],
     };
   }
   private async answer(ask: Ask): Promise<unknown> {
     const { options } = this;
     switch (ask.do) {
       // A page that was built anew meanwhile knows nothing of what it sent before: it hears how that ended.
-      case 'submit': return this.submitting ??= this.submit(ask.values).finally(() => { this.submitting = undefined; });
-      case 'cancel': closePanel(options.identity); return undefined;
-      case 'check': return this.check(ask.fields, ask.values);
-      case 'draft': this.now = { ...this.now, ...this.withoutSecrets(ask.values) }; this.drafted(); return undefined;
+      case 'submit':
+        return (this.submitting ??= this.submit(ask.values).finally(() => {
+          this.submitting = undefined;
+        }));
+      case 'cancel':
+        closePanel(options.identity);
+        return undefined;
+      case 'check':
+        return this.check(ask.fields, ask.values);
+      case 'draft':
+        this.now = { ...this.now, ...this.withoutSecrets(ask.values) };
+        this.drafted();
+        return undefined;
       case 'pick': {
         const one = await options.pick?.(ask.field, ask.values);
         if (one) this.picked.push(one);
         return one;
       }
-      case 'action': await options.actions?.find(({ id }) => id === ask.action)?.run({}); return undefined;
-      case 'files': return this.chooseFiles(ask.field);
-      case 'unfile': return this.removeFile(ask.field, ask.index);
-      default: return undefined;
+      case 'action':
+        await options.actions?.find(({ id }) => id === ask.action)?.run({});
+        return undefined;
+      case 'files':
+        return this.chooseFiles(ask.field);
+      case 'unfile':
+        return this.removeFile(ask.field, ask.index);
+      default:
+        return undefined;
     }
   }
   private check(fields: readonly string[], values: Values): FormIssue[] {
-    return fields.filter(name => this.own(name) && !this.fileField(name)).flatMap(field => {
-      const message = check(this.options.fields, field, values[field] ?? undefined);
-      return message === undefined ? [] : [{ field, message }];
-    });
+    return fields
+      .filter(name => this.own(name) && !this.fileField(name))
+      .flatMap(field => {
+        const message = check(this.options.fields, field, values[field] ?? undefined);
+        return message === undefined ? [] : [{ field, message }];
+      });
   }
-  private async submit(values: Values): Promise<void> { if (await this.options.run(this.filled(values))) closePanel(this.options.identity); }
+  private async submit(values: Values): Promise<void> {
+    if (await this.options.run(this.filled(values))) closePanel(this.options.identity);
+  }
 
   private async attach(): Promise<void> {
     for (const [field, list] of Object.entries(this.options.attached ?? {})) {
       if (!Object.hasOwn(this.options.fields, field)) continue;
-      const found = await Promise.all(list.map(async uri => {
-        try { return await chosenAt(vscode.Uri.parse(uri, true)); } catch { this.lost.push(uri.split('/').at(-1) ?? uri); return undefined; }
-      }));
-      this.files.set(field, found.filter(one => one !== undefined));
+      const found = await Promise.all(
+        list.map(async uri => {
+          try {
+            return await chosenAt(vscode.Uri.parse(uri, true));
+          } catch {
+            this.lost.push(uri.split('/').at(-1) ?? uri);
+            return undefined;
+          }
+        }),
+      );
+      this.files.set(
+        field,
+        found.filter(one => one !== undefined),
+      );
     }
   }
   private async chooseFiles(name: string): Promise<unknown> {
-    const { files } = this, field = this.fileField(name), many = field?.type === 'list';
+    const { files } = this;
+    const field = this.fileField(name);
+    const many = field?.type === 'list';
     if (!field) return undefined;
     const selected = await vscode.window.showOpenDialog({
-      canSelectMany: many, title: field.label, openLabel: t('Attach'), defaultUri: lastFolder ?? userFolder(),
+      canSelectMany: many,
+      title: field.label,
+      openLabel: t('Attach'),
+      defaultUri: lastFolder ?? userFolder(),
     });
     if (selected?.[0]) lastFolder = vscode.Uri.joinPath(selected[0], '..');
     const chosen = await Promise.all((selected ?? []).map(chosenAt));
-    files.set(name, many ? [...files.get(name) ?? [], ...chosen] : chosen.length ? chosen : files.get(name) ?? []);
+    files.set(name, many ? [...(files.get(name) ?? []), ...chosen] : chosen.length ? chosen : (files.get(name) ?? []));
     this.drafted();
     return this.names()[name] ?? [];
   }
   private removeFile(name: string, index: number): unknown {
     if (!this.fileField(name)) return undefined;
-    this.files.set(name, (this.files.get(name) ?? []).filter((_, i) => i !== index));
+    this.files.set(
+      name,
+      (this.files.get(name) ?? []).filter((_, i) => i !== index),
+    );
     this.drafted();
     return this.names()[name] ?? [];
   }
   private drafted(): void {
-    this.options.draft?.(this.now, Object.fromEntries([...this.files].map(([field, list]) => [field, list.map(({ uri }) => uri)])));
+    this.options.draft?.(
+      this.now,
+      Object.fromEntries([...this.files].map(([field, list]) => [field, list.map(({ uri }) => uri)])),
+    );
   }
 
-  private own(name: string): Field | undefined { return Object.hasOwn(this.options.fields, name) ? this.options.fields[name] : undefined; }
+  private own(name: string): Field | undefined {
+    return Object.hasOwn(this.options.fields, name) ? this.options.fields[name] : undefined;
+  }
   private fileField(name: string): Field | undefined {
     const field = this.own(name);
     return field?.type === 'file' || (field?.type === 'list' && field.of.type === 'file') ? field : undefined;
   }
   /** What may be written down: the values of fields, but for secrets. */
   private withoutSecrets(values: Values): Values {
-    return Object.fromEntries(Object.entries(values)
-      .filter(([name]) => this.own(name) && !this.fileField(name) && !isSecretField(this.options.fields, name)));
+    return Object.fromEntries(
+      Object.entries(values).filter(
+        ([name]) => this.own(name) && !this.fileField(name) && !isSecretField(this.options.fields, name),
+      ),
+    );
   }
   private names(): Values {
-    return Object.fromEntries([...this.files].map(([field, list]) =>
-      [field, list.map(({ file: { name, size } }) => size === undefined ? name : `${name} (${bytes(size)})`)]));
+    return Object.fromEntries(
+      [...this.files].map(([field, list]) => [
+        field,
+        list.map(({ file: { name, size } }) => (size === undefined ? name : `${name} (${bytes(size)})`)),
+      ]),
+    );
   }
   private filled(values: Values): Values {
-    const { options: { fields }, files } = this;
-    const out: Values = Object.fromEntries(Object.entries(values)
-      .filter(([name, value]) => value !== null && value !== undefined && Object.hasOwn(fields, name)));
-    for (const [name, list] of files) if (list.length) out[name] = fields[name]?.type === 'list' ? list.map(({ file }) => file) : list[0]!.file;
+    const {
+      options: { fields },
+      files,
+    } = this;
+    const out: Values = Object.fromEntries(
+      Object.entries(values).filter(
+        ([name, value]) => value !== null && value !== undefined && Object.hasOwn(fields, name),
+      ),
+    );
+    for (const [name, list] of files)
+      if (list.length) out[name] = fields[name]?.type === 'list' ? list.map(({ file }) => file) : list[0]!.file;
     return out;
   }
 }
 
 /** A file that was chosen, with its address for the draft. */
-interface Chosen { uri: string; file: FileValue }
+interface Chosen {
+  uri: string;
+  file: FileValue;
+}
 const chosenAt = async (uri: vscode.Uri): Promise<Chosen> => ({ uri: uri.toString(), file: await fileAt(uri) });
 
 /** A file of the user as the core wants it: read when it is sent, as often as needed. */
 async function fileAt(uri: vscode.Uri): Promise<FileValue> {
-  const name = uri.path.split('/').at(-1) ?? 'file', type = typeOf(name);
+  const name = uri.path.split('/').at(-1) ?? 'file';
+  const type = typeOf(name);
   if (uri.scheme !== 'file') return fileOf(name, type, await vscode.workspace.fs.readFile(uri));
   const { size } = await vscode.workspace.fs.stat(uri);
   return { name, type, size, open: () => createReadStream(uri.fsPath) as AsyncIterable<Uint8Array> };
 }
 const TYPES: Readonly<Record<string, string>> = {
-  txt: 'text/plain', md: 'text/markdown', csv: 'text/csv', html: 'text/html', json: 'application/json', pdf: 'application/pdf',
-  png: 'image/png', jpg: 'image/jpeg', jpeg: 'image/jpeg', gif: 'image/gif',
-  svg: 'image/svg+xml', webp: 'image/webp', zip: 'application/zip', ics: 'text/calendar', eml: 'message/rfc822',
-  doc: 'application/msword', docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
-  xls: 'application/vnd.ms-excel', xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  txt: 'text/plain',
+  md: 'text/markdown',
+  csv: 'text/csv',
+  html: 'text/html',
+  json: 'application/json',
+  pdf: 'application/pdf',
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  gif: 'image/gif',
+  svg: 'image/svg+xml',
+  webp: 'image/webp',
+  zip: 'application/zip',
+  ics: 'text/calendar',
+  eml: 'message/rfc822',
+  doc: 'application/msword',
+  docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  xls: 'application/vnd.ms-excel',
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 };
 function typeOf(name: string): string {
   const ending = name.split('.').at(-1)!.toLowerCase();

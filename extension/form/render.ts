@@ -11,7 +11,10 @@ interface RenderOptions {
 }
 
 /** Fields as groups of controls: required ones first, groups in the order of the table. */
-export function render(fields: Fields, { pickable = () => false, leaveOut = [], general }: RenderOptions = {}): Group[] {
+export function render(
+  fields: Fields,
+  { pickable = () => false, leaveOut = [], general }: RenderOptions = {},
+): Group[] {
   const groups = new Map<string, Control[]>();
   for (const [name, field] of Object.entries(fields)) {
     if (leaveOut.includes(name)) continue;
@@ -29,34 +32,53 @@ export function render(fields: Fields, { pickable = () => false, leaveOut = [], 
 /** One field as one control. */
 export function control(name: string, field: Field, pickable: (ref: string) => boolean = () => false): Control {
   const common = {
-    name, label: field.label, ...(field.help ? { help: field.help } : {}), ...(field.example ? { example: field.example } : {}),
-    ...(field.required ? { required: true } : {}), ...(field.clearable ? { clearable: true } : {}),
+    name,
+    label: field.label,
+    ...(field.help ? { help: field.help } : {}),
+    ...(field.example ? { example: field.example } : {}),
+    ...(field.required ? { required: true } : {}),
+    ...(field.clearable ? { clearable: true } : {}),
   };
-  const options = (choices: Readonly<Record<string, string>>) => Object.entries(choices).map(([value, label]) => ({ value, label }));
+  const options = (choices: Readonly<Record<string, string>>) =>
+    Object.entries(choices).map(([value, label]) => ({ value, label }));
   switch (field.type) {
     case 'text': {
       const pick = field.ref !== undefined && pickable(field.ref) ? { pick: true } : {};
       const longest = field.maxLength === undefined ? {} : { maxLength: field.maxLength };
       if (field.secret) return { ...common, kind: 'secret', ...longest };
-      if (field.lines || field.format === 'html') return { ...common, kind: 'area', rows: Math.min(field.lines ?? 6, 16), ...longest };
+      if (field.lines || field.format === 'html')
+        return { ...common, kind: 'area', rows: Math.min(field.lines ?? 6, 16), ...longest };
       return { ...common, kind: 'text', ...pick, ...longest };
     }
-    case 'number': return {
-      ...common, kind: 'number',
-      ...(field.min === undefined ? {} : { min: field.min }), ...(field.max === undefined ? {} : { max: field.max }),
-      ...(field.fraction ? { fraction: true } : {}),
-    };
-    case 'flag': return { ...common, kind: 'flag' };
-    case 'time': return { ...common, kind: 'time' };
-    case 'json': return { ...common, kind: 'json', rows: 6 };
-    case 'choice': return { ...common, kind: 'choice', options: options(field.choices), ...(field.open ? { open: true } : {}) };
-    case 'file': return { ...common, kind: 'files' };
+    case 'number':
+      return {
+        ...common,
+        kind: 'number',
+        ...(field.min === undefined ? {} : { min: field.min }),
+        ...(field.max === undefined ? {} : { max: field.max }),
+        ...(field.fraction ? { fraction: true } : {}),
+      };
+    case 'flag':
+      return { ...common, kind: 'flag' };
+    case 'time':
+      return { ...common, kind: 'time' };
+    case 'json':
+      return { ...common, kind: 'json', rows: 6 };
+    case 'choice':
+      return { ...common, kind: 'choice', options: options(field.choices), ...(field.open ? { open: true } : {}) };
+    case 'file':
+      return { ...common, kind: 'files' };
     case 'list':
-      if (field.of.type === 'choice' && !field.of.open) return { ...common, kind: 'choices', options: options(field.of.choices) };
+      if (field.of.type === 'choice' && !field.of.open)
+        return { ...common, kind: 'choices', options: options(field.of.choices) };
       if (field.of.type === 'file') return { ...common, kind: 'files', many: true };
       return {
-        ...common, kind: 'lines', many: true,
-        ...(field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email') ? { addresses: true } : {}),
+        ...common,
+        kind: 'lines',
+        many: true,
+        ...(field.of.type === 'text' && (field.of.format === 'address' || field.of.format === 'email')
+          ? { addresses: true }
+          : {}),
         ...(field.of.ref !== undefined && pickable(field.of.ref) ? { pick: true } : {}),
         ...(field.example === undefined && field.of.example ? { example: field.of.example } : {}),
       };

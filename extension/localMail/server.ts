@@ -23,22 +23,40 @@ const RUNS = 'localMail';
 const HAS = ['folder', 'message', 'thread', 'attachment'] as const;
 
 /** The mail server of this window and its account. Its code is loaded when it is started. */
-export function createLocalMail({ accounts, folder, state, log, start = options => startMailServer(options) }: LocalMailOptions) {
-  let running: Promise<MailServer> | undefined, resumed = false;
+export function createLocalMail({
+  accounts,
+  folder,
+  state,
+  log,
+  start = options => startMailServer(options),
+}: LocalMailOptions) {
+  let running: Promise<MailServer> | undefined;
+  let resumed = false;
   const ports = ({ smtp, imap }: MailServer) => ({ smtp: smtp.port, imap: imap.port });
   const show = (server: MailServer): void => {
-    const { smtp, imap } = ports(server), { provider, account } = server, on = isOn(server.misbehaving);
-    accounts.lendLocal(LOCAL_MAIL, t('Local Mail'), { provider, account, has: HAS }, [t('SMTP {0}, IMAP {1}', String(smtp), String(imap)), ...on].join(' · '));
+    const { smtp, imap } = ports(server);
+    const { provider, account } = server;
+    const on = isOn(server.misbehaving);
+    accounts.lendLocal(
+      LOCAL_MAIL,
+      t('Local Mail'),
+      { provider, account, has: HAS },
+      [t('SMTP {0}, IMAP {1}', String(smtp), String(imap)), ...on].join(' · '),
+    );
   };
   /** Starts it; once, however often it is asked for. Mail that came to the same port before is there again. */
   function begin(): Promise<MailServer> {
     running ??= start({ folder: port => join(folder, String(port)) }).then(async server => {
-      log.info(`local mail server: SMTP ${server.smtp.port}, IMAP ${server.imap.port}, ${server.messages} messages kept`);
+      log.info(
+        `local mail server: SMTP ${server.smtp.port}, IMAP ${server.imap.port}, ${server.messages} messages kept`,
+      );
       show(server);
       await state.update(RUNS, true);
       return server;
     });
-    running.catch(() => { running = undefined; });
+    running.catch(() => {
+      running = undefined;
+    });
     return running;
   }
   return {
@@ -49,7 +67,8 @@ export function createLocalMail({ accounts, folder, state, log, start = options 
     resume(): void {
       if (resumed || running) return;
       resumed = true;
-      if (state.get<boolean>(RUNS, false)) begin().catch((error: unknown) => log.error('local mail server: not started again', String(error)));
+      if (state.get<boolean>(RUNS, false))
+        begin().catch((error: unknown) => log.error('local mail server: not started again', String(error)));
     },
     async misbehave(how: Misbehaviour): Promise<void> {
       const server = await running;
@@ -65,6 +84,10 @@ export function createLocalMail({ accounts, folder, state, log, start = options 
       await server?.close();
     },
     /** The window closes: the server goes, and comes back with it. */
-    dispose(): void { const old = running; running = undefined; void old?.then(server => server.close()).catch(() => {}); },
+    dispose(): void {
+      const old = running;
+      running = undefined;
+      void old?.then(server => server.close()).catch(() => {});
+    },
   };
 }

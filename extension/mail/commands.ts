@@ -9,15 +9,19 @@ import { isNode, type Chosen } from '../tree/chosen.js';
 import { actionsOf } from '../tree/model.js';
 
 interface Parts {
-  register: Register; chosen: Chosen; accounts: Accounts;
-  compose(target: Target, operation: string): void; preview(file: vscode.Uri): Promise<void>;
+  register: Register;
+  chosen: Chosen;
+  accounts: Accounts;
+  compose(target: Target, operation: string): void;
+  preview(file: vscode.Uri): Promise<void>;
 }
 
 /** The commands that write mail. */
 export function registerMailCommands({ register, chosen, accounts, compose, preview }: Parts): void {
   register('previewMail', async (uri: unknown) => {
     const file = uri instanceof vscode.Uri ? uri : vscode.window.activeTextEditor?.document.uri;
-    if (file) await preview(file); else void window.showInformationMessage(t('Open an HTML file first.'));
+    if (file) await preview(file);
+    else void window.showInformationMessage(t('Open an HTML file first.'));
   });
   register('openAsText', (uri: unknown) => {
     const tab = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
@@ -27,19 +31,28 @@ export function registerMailCommands({ register, chosen, accounts, compose, prev
   register('reply', (node: unknown) => {
     const one = chosen.row(node);
     if (!one) return;
-    if (actionsOf(one).includes('message.reply')) compose(targetOf(one), 'message.reply'); else chosen.refuse(one);
+    if (actionsOf(one).includes('message.reply')) compose(targetOf(one), 'message.reply');
+    else chosen.refuse(one);
   });
   register('compose', async (node: unknown) => {
     const one = isNode(node) ? node : undefined;
     const able = accounts.list().filter(({ provider }) => operationOf(provider, 'message.send'));
-    const account = one?.account ?? (able.length > 1
-      ? (await window.showQuickPick(
-        able.map(entry => ({ label: entry.name, description: entry.provider.name, entry })), { placeHolder: t('Send from which account?') },
-      ))?.entry
-      : chosen.need(able[0], t('No account can send. Add one that can, such as IMAP and SMTP.')));
+    const account =
+      one?.account ??
+      (able.length > 1
+        ? (
+            await window.showQuickPick(
+              able.map(entry => ({ label: entry.name, description: entry.provider.name, entry })),
+              { placeHolder: t('Send from which account?') },
+            )
+          )?.entry
+        : chosen.need(able[0], t('No account can send. Add one that can, such as IMAP and SMTP.')));
     if (!account) return;
-    const target: Target = one ? targetOf(one) : { account, resource: '', binding: { refs: {}, choices: {} }, label: account.name };
-    const from = one?.kind === 'item' && operationOf(account.provider, 'message.sendFrom') ? 'message.sendFrom' : 'message.send';
+    const target: Target = one
+      ? targetOf(one)
+      : { account, resource: '', binding: { refs: {}, choices: {} }, label: account.name };
+    const from =
+      one?.kind === 'item' && operationOf(account.provider, 'message.sendFrom') ? 'message.sendFrom' : 'message.send';
     compose(target, from);
   });
 }

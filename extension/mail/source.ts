@@ -15,30 +15,45 @@ export function headerLines(headers: unknown): string {
   if (typeof headers === 'string') return headers;
   if (isFile(headers)) return '';
   if (Array.isArray(headers)) {
-    return headers.map(one => typeof one === 'object' && one !== null
-      ? `${String((one as Values).name ?? (one as Values).key ?? '')}: ${String((one as Values).value ?? '')}`
-      : String(one)).join('\n');
+    return headers
+      .map(one =>
+        typeof one === 'object' && one !== null
+          ? `${String((one as Values).name ?? (one as Values).key ?? '')}: ${String((one as Values).value ?? '')}`
+          : String(one),
+      )
+      .join('\n');
   }
   const inner = (headers as Values | null)?.headers ?? (headers as Values | null)?.native ?? headers;
   return Object.entries(inner as Values)
-    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value])
-      .map(one => `${name}: ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`)).join('\n');
+    .flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value]).map(
+        one => `${name}: ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`,
+      ),
+    )
+    .join('\n');
 }
 /** The file in an answer. */
-export const fileIn = (answer: unknown): FileValue | undefined => isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
+export const fileIn = (answer: unknown): FileValue | undefined =>
+  isFile(answer) ? answer : Object.values(answer as Values).find(isFile);
 /** A file to this length, in bytes; `cut` where there is more. */
 export async function beginningOf(file: FileValue, most: number): Promise<{ bytes: Buffer; cut: boolean }> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of file.open()) { parts.push(part); if ((size += part.byteLength) > most) break; }
+  for await (const part of file.open()) {
+    parts.push(part);
+    if ((size += part.byteLength) > most) break;
+  }
   return { bytes: Buffer.concat(parts).subarray(0, most), cut: size > most };
 }
 /** The source of a message as a text that an editor bears. */
 export async function sourceText(answer: unknown): Promise<string> {
   const file = fileIn(answer);
   if (!file) return typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2);
-  const { bytes, cut } = await beginningOf(file, LONGEST_SOURCE), text = bytes.toString('utf8');
+  const { bytes, cut } = await beginningOf(file, LONGEST_SOURCE);
+  const text = bytes.toString('utf8');
   // Cut in the middle of a letter, the last one is broken.
-  return (text.slice(0, -4).includes('\ufffd') ? bytes.toString('latin1') : text.replace(cut ? /\ufffd+$/ : /(?!)/, ''))
-    + (cut ? `\n\n${t('Only the first {0} MB of the message are shown.', LONGEST_SOURCE / 1_000_000)}` : '');
+  return (
+    (text.slice(0, -4).includes('\ufffd') ? bytes.toString('latin1') : text.replace(cut ? /\ufffd+$/ : /(?!)/, '')) +
+    (cut ? `\n\n${t('Only the first {0} MB of the message are shown.', LONGEST_SOURCE / 1_000_000)}` : '')
+  );
 }

@@ -11,24 +11,43 @@ export interface Looking {
   /** Told which of the places above the mailboxes is read now, and how many were before. */
   reading?(place: string, done: number): void;
 }
-/** Every mailbox of an account, whatever stands between: lists that need no more, else those below each domain or tenant. */
+/**
+ * Every mailbox of an account, whatever stands between: lists that need no more, else those below each domain or
+ * tenant.
+ */
 export async function* mailboxesOf(
-  account: AccountInfo, accounts: Accounts, signal: AbortSignal, { within, reading }: Looking = {},
+  account: AccountInfo,
+  accounts: Accounts,
+  signal: AbortSignal,
+  { within, reading }: Looking = {},
 ): AsyncGenerator<{ resource: string; item: Values; binding: Binding }> {
-  const { provider } = account, client = await accounts.open(account.id, signal);
+  const { provider } = account;
+  const client = await accounts.open(account.id, signal);
   const lists = mailboxLists(provider).map(name => {
-    const [resource] = splitName(name), operation = operationOf(provider, name)!;
-    const place = Object.entries(operation.input).find(([key, field]) => field.ref !== undefined
-      && (field.required || (Object.hasOwn(provider.auth.fields, key) && !account.values[key])
-        || (isPlace(key, field) && within?.refs[field.ref] !== undefined)));
+    const [resource] = splitName(name);
+    const operation = operationOf(provider, name)!;
+    const place = Object.entries(operation.input).find(
+      ([key, field]) =>
+        field.ref !== undefined &&
+        (field.required ||
+          (Object.hasOwn(provider.auth.fields, key) && !account.values[key]) ||
+          (isPlace(key, field) && within?.refs[field.ref] !== undefined)),
+    );
     return { name, resource, above: place?.[1].ref, extras: figuresAskedFor(operation) };
   });
   const read = async function* ({ name, resource, extras }: (typeof lists)[number], binding: Binding) {
-    for await (const item of client.call(name, { ...inputFrom(provider, name, binding), ...extras }) as AsyncIterable<Values>) {
+    for await (const item of client.call(name, {
+      ...inputFrom(provider, name, binding),
+      ...extras,
+    }) as AsyncIterable<Values>) {
       yield { resource, item, binding };
     }
   };
-  if (within) { for (const one of lists) if (one.above !== undefined && within.refs[one.above] !== undefined) yield* read(one, within); return; }
+  if (within) {
+    for (const one of lists)
+      if (one.above !== undefined && within.refs[one.above] !== undefined) yield* read(one, within);
+    return;
+  }
   for (const one of lists) if (one.above === undefined) yield* read(one, NOTHING_BOUND);
   for (const above of new Set(lists.map(one => one.above))) {
     const places = above === undefined ? undefined : operationOf(provider, `${above}.list`);

@@ -10,7 +10,8 @@ import { pickFor } from './pick.js';
 import { operationFor, type Target } from './target.js';
 
 interface OperationForm {
-  extension: Uri; accounts: Accounts;
+  extension: Uri;
+  accounts: Accounts;
   /** What the operation runs on; the first gives the form its choices. */
   targets: readonly Target[];
   /** The operation. */
@@ -23,14 +24,21 @@ interface OperationForm {
 
 /** A form with everything an operation takes beyond what the place says, asked once for all that it is for. */
 export function openOperationForm({ extension, accounts, targets, name, known, send }: OperationForm): void {
-  const target = targets[0]!, operation = operationFor(target, name), verb = splitName(name)[1];
-  const fields = Object.fromEntries(Object.entries(operation.input)
-    .filter(([key]) => known[key] === undefined && !isSaid(operation, key, known)));
+  const target = targets[0]!;
+  const operation = operationFor(target, name);
+  const verb = splitName(name)[1];
+  const fields = Object.fromEntries(
+    Object.entries(operation.input).filter(([key]) => known[key] === undefined && !isSaid(operation, key, known)),
+  );
   openForm({
-    extension, identity: identityOf(targets, name, known),
-    title: operation.summary, subtitle: subtitleOf(targets),
-    fields, values: firstValues(fields, ['create', 'createMany'].includes(verb)),
-    submit: submitLabel(verb), general: t('General'),
+    extension,
+    identity: identityOf(targets, name, known),
+    title: operation.summary,
+    subtitle: subtitleOf(targets),
+    fields,
+    values: firstValues(fields, ['create', 'createMany'].includes(verb)),
+    submit: submitLabel(verb),
+    general: t('General'),
     pickable: ref => operationOf(target.account.provider, `${ref}.list`) !== undefined,
     pick: (field, now) => pickFor(accounts, target, fields[field]!, { ...known, ...now }),
     run: async given => {

@@ -9,9 +9,15 @@ import type { Target } from './target.js';
 
 /** Lets the user pick an object from the list of the resource a field names, or give an id. */
 export async function pickFor(
-  accounts: Accounts, target: Target, field: Field, known: Values, heading = field.label,
+  accounts: Accounts,
+  target: Target,
+  field: Field,
+  known: Values,
+  heading = field.label,
 ): Promise<Picked | undefined> {
-  const ref = refOf(field)!, list = `${ref}.list`, { provider } = target.account;
+  const ref = refOf(field)!;
+  const list = `${ref}.list`;
+  const { provider } = target.account;
   const refs = { ...target.binding.refs };
   const operation = operationOf(provider, list)!;
   for (const [key, one] of Object.entries(operation.input)) {
@@ -22,13 +28,19 @@ export async function pickFor(
 }
 /** Whether the objects that a field names can be listed from here; else the id must be typed. */
 export function isListed({ account: { provider }, binding: { refs } }: Target, ref: string): boolean {
-  const name = `${ref}.list`, list = operationOf(provider, name);
+  const name = `${ref}.list`;
+  const list = operationOf(provider, name);
   return list !== undefined && missing(list, inputFrom(provider, name, { refs, choices: {} })).length === 0;
 }
 
 /** A quick pick over a list of the server: searched there where it can be, else among the first 500. */
 function pickObject(
-  accounts: Accounts, account: AccountInfo, list: string, resource: string, input: Values, heading: string,
+  accounts: Accounts,
+  account: AccountInfo,
+  list: string,
+  resource: string,
+  input: Values,
+  heading: string,
 ): Promise<Picked | undefined> {
   const search = searchField(operationOf(account.provider, list)!);
   return new Promise(resolve => {
@@ -37,7 +49,10 @@ function pickObject(
     box.placeholder = t('Type to filter, or enter an ID');
     box.matchOnDescription = true;
     box.ignoreFocusOut = true;
-    let generation = 0, timer: NodeJS.Timeout | undefined, picked: Picked | undefined, stop = new AbortController();
+    let generation = 0;
+    let timer: NodeJS.Timeout | undefined;
+    let picked: Picked | undefined;
+    let stop = new AbortController();
     const load = async (text: string) => {
       const mine = ++generation;
       stop.abort();
@@ -45,26 +60,41 @@ function pickObject(
       box.busy = true;
       try {
         const client = await accounts.open(account.id, stop.signal);
-        const found = await take(client.call(list, { ...input, ...(search && text ? { [search]: text } : {}) }) as AsyncIterable<Values>, 500);
+        const found = await take(
+          client.call(list, { ...input, ...(search && text ? { [search]: text } : {}) }) as AsyncIterable<Values>,
+          500,
+        );
         if (mine !== generation) return;
         box.items = [
           ...found.map(item => {
-            const id = idOfItem(item), label = labelOf(resource, item);
+            const id = idOfItem(item);
+            const label = labelOf(resource, item);
             return { label: label || id, description: id === label ? '' : id, id };
           }),
           ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : []),
         ];
       } catch (error) {
-        if (mine === generation) box.items = [
-          { iconPath: new vscode.ThemeIcon('error'), label: error instanceof Error ? error.message : String(error), alwaysShow: true },
-          ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : []),
-        ];
-      } finally { if (mine === generation) box.busy = false; }
+        if (mine === generation)
+          box.items = [
+            {
+              iconPath: new vscode.ThemeIcon('error'),
+              label: error instanceof Error ? error.message : String(error),
+              alwaysShow: true,
+            },
+            ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : []),
+          ];
+      } finally {
+        if (mine === generation) box.busy = false;
+      }
     };
     box.onDidChangeValue(text => {
       clearTimeout(timer);
       if (search) timer = setTimeout(() => void load(text), 300);
-      else box.items = [...box.items.filter(item => !item.alwaysShow), ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : [])];
+      else
+        box.items = [
+          ...box.items.filter(item => !item.alwaysShow),
+          ...(text ? [{ label: t('Use “{0}”', text), id: text, alwaysShow: true }] : []),
+        ];
     });
     box.onDidAccept(() => {
       const [one] = box.selectedItems;
@@ -72,7 +102,13 @@ function pickObject(
       picked = { id: one.id, label: one.alwaysShow ? one.id : one.label };
       box.hide();
     });
-    box.onDidHide(() => { generation++; stop.abort(); clearTimeout(timer); box.dispose(); resolve(picked); });
+    box.onDidHide(() => {
+      generation++;
+      stop.abort();
+      clearTimeout(timer);
+      box.dispose();
+      resolve(picked);
+    });
     box.show();
     void load('');
   });

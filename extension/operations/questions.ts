@@ -8,8 +8,23 @@ export type Questions = readonly string[] | 'form';
 
 /** Operations that need no more than their target even where they could take more. */
 const AT_ONCE: readonly string[] = [
-  'mark', 'check', 'start', 'restore', 'validate', 'expunge', 'records', 'status', 'count', 'testSend', 'testSync', 'me',
-  'flags', 'folders', 'thread', 'headers', 'body',
+  'mark',
+  'check',
+  'start',
+  'restore',
+  'validate',
+  'expunge',
+  'records',
+  'status',
+  'count',
+  'testSend',
+  'testSync',
+  'me',
+  'flags',
+  'folders',
+  'thread',
+  'headers',
+  'body',
 ];
 const isAtOnce = (verb: string): boolean => AT_ONCE.includes(verb) || /^(un)?link/.test(verb);
 
@@ -28,12 +43,13 @@ export function questionsFor(operation: Operation, name: string, input: Values, 
 }
 
 /** The fields that could still be given. */
-const openFields = (operation: Operation, input: Values): string[] => Object.entries(operation.input)
-  .filter(([key, field]) => {
-    const isOtherPlace = field.ref !== undefined && isPlace(key, field) && !field.required;
-    return input[key] === undefined && !isSaid(operation, key, input) && !isOtherPlace;
-  })
-  .map(([key]) => key);
+const openFields = (operation: Operation, input: Values): string[] =>
+  Object.entries(operation.input)
+    .filter(([key, field]) => {
+      const isOtherPlace = field.ref !== undefined && isPlace(key, field) && !field.required;
+      return input[key] === undefined && !isSaid(operation, key, input) && !isOtherPlace;
+    })
+    .map(([key]) => key);
 
 const isSimple = ({ input }: Operation, key: string): boolean =>
   SIMPLE.includes(input[key]!.type) && !(input[key] as { lines?: number }).lines;
@@ -43,18 +59,23 @@ const isSimple = ({ input }: Operation, key: string): boolean =>
  * objects of the same lists.
  */
 export function alikeFor(
-  operation: Operation, targets: readonly Target[], first: Target, input: Values, questions: Questions,
+  operation: Operation,
+  targets: readonly Target[],
+  first: Target,
+  input: Values,
+  questions: Questions,
 ): Target[] {
   if (!questions.length) return [...targets];
   const lists = Object.keys(operation.input)
     .filter(key => input[key] === undefined && (questions === 'form' || questions.includes(key)))
     .map(key => refOf(operation.input[key]!))
     .filter(ref => ref !== undefined);
-  const meaningOf = ({ account, binding }: Target) => JSON.stringify([
-    account.provider.id,
-    ...(lists.length ? [account.id] : []),
-    ...lists.map(ref => inputFrom(account.provider, `${ref}.list`, binding)),
-  ]);
+  const meaningOf = ({ account, binding }: Target) =>
+    JSON.stringify([
+      account.provider.id,
+      ...(lists.length ? [account.id] : []),
+      ...lists.map(ref => inputFrom(account.provider, `${ref}.list`, binding)),
+    ]);
   const meaning = meaningOf(first);
   return targets.filter(one => meaningOf(one) === meaning);
 }

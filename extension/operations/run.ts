@@ -18,7 +18,9 @@ import { operationFor, type Target, type Written } from './target.js';
 import { tell } from './tell.js';
 
 interface OperatorOptions {
-  extension: vscode.Uri; accounts: Accounts; problems: Problems;
+  extension: vscode.Uri;
+  accounts: Accounts;
+  problems: Problems;
   /** Shows an object as JSON. */
   showJson(label: string, value: unknown): Promise<void>;
   /** Told after an operation, once for all that it was run on, with the answers. */
@@ -50,7 +52,8 @@ class TableOperator {
 
   /** Runs one operation; resolves false when the user gave up or it failed (which was said). */
   async run(target: Target, name: string, extra: Values = {}): Promise<boolean> {
-    const operation = operationFor(target, name), input = { ...inputOf(target, name), ...extra };
+    const operation = operationFor(target, name);
+    const input = { ...inputOf(target, name), ...extra };
     const questions = questionsFor(operation, name, input, extra);
     if (questions === 'form') {
       this.openForm([target], name, input, given => this.carryOut(target, name, given, true));
@@ -76,12 +79,17 @@ class TableOperator {
       await this.run(first, name, extra);
       return;
     }
-    const operation = operationFor(first, name), input = { ...inputOf(first, name), ...extra };
+    const operation = operationFor(first, name);
+    const input = { ...inputOf(first, name), ...extra };
     const questions = questionsFor(operation, name, input, extra);
     const alike = alikeFor(operation, able, first, input, questions);
-    const skipped = targets.filter(one => !alike.includes(one)).map(one => able.includes(one)
-      ? t('{0}: skipped, because it needs other values.', one.label)
-      : t('{0}: skipped, because this only works for {1}.', one.label, inSentence(plural(resourceOf(first.node!)))));
+    const skipped = targets
+      .filter(one => !alike.includes(one))
+      .map(one =>
+        able.includes(one)
+          ? t('{0}: skipped, because it needs other values.', one.label)
+          : t('{0}: skipped, because this only works for {1}.', one.label, inSentence(plural(resourceOf(first.node!)))),
+      );
     const carryOut = (given: Values) => this.carryOutAll(alike, name, { ...extra, ...given }, skipped);
     if (questions === 'form') {
       this.openForm(alike, name, input, carryOut);
@@ -98,18 +106,22 @@ class TableOperator {
 
   /** Confirms, calls with progress in the view, tells the result. With `rethrow`, failures go back to the form. */
   private async carryOut(target: Target, name: string, input: Values, rethrow = false): Promise<boolean> {
-    const { accounts, problems, showJson, done } = this.options, operation = operationFor(target, name);
-    if (operation.effect === 'destroy' && !await confirm([target], name)) return false;
+    const { accounts, problems, showJson, done } = this.options;
+    const operation = operationFor(target, name);
+    if (operation.effect === 'destroy' && !(await confirm([target], name))) return false;
     try {
       const answer = await window.withProgress({ location: { viewId: 'mailroom.accounts' } }, async () =>
-        answerOf(await accounts.open(target.account.id), name, input));
+        answerOf(await accounts.open(target.account.id), name, input),
+      );
       await tell(target, name, answer, { showJson, run: (next, following) => this.run(next, following) });
       done(name, [{ target, answer }]);
       return true;
     } catch (error) {
       if (rethrow && !isCancel(error)) throw error;
       problems.tell(operation.summary, error, {
-        on: target.label, account: target.account.id, write: operation.effect !== 'read',
+        on: target.label,
+        account: target.account.id,
+        write: operation.effect !== 'read',
         retry: () => void this.carryOut(target, name, input),
       });
       return false;
@@ -117,12 +129,17 @@ class TableOperator {
   }
 
   private async carryOutAll(
-    targets: readonly Target[], name: string, given: Values, skipped: readonly string[],
+    targets: readonly Target[],
+    name: string,
+    given: Values,
+    skipped: readonly string[],
   ): Promise<boolean> {
     const { accounts, showJson, done } = this.options;
-    const operation = operationFor(targets[0]!, name), { summary } = operation;
-    if (operation.effect === 'destroy' && !await confirm(targets, name)) return false;
-    const failures: string[] = [], written: Written[] = [];
+    const operation = operationFor(targets[0]!, name);
+    const { summary } = operation;
+    if (operation.effect === 'destroy' && !(await confirm(targets, name))) return false;
+    const failures: string[] = [];
+    const written: Written[] = [];
     const call = async (target: Target, signal: AbortSignal) => {
       const client = await accounts.open(target.account.id, signal);
       const answer = await answerOf(client, name, { ...inputOf(target, name), ...given });
@@ -144,14 +161,16 @@ class TableOperator {
   private async showAnswers({ summary, effect }: Operation, written: readonly Written[]): Promise<void> {
     for (const { answer } of written) if (isFile(answer)) await saveFile(answer.name, async () => answer);
     if (effect !== 'read') return;
-    const read = written.filter(({ answer }) => !isFile(answer))
+    const read = written
+      .filter(({ answer }) => !isFile(answer))
       .map(({ target, answer }) => ({ name: target.label, answer }));
     if (read.length) await this.options.showJson(summary, read);
   }
 
   /** The step after a deletion that can be taken back. */
   private restoring(name: string, written: readonly Written[]): { label: string; run(): void } | undefined {
-    const [resource, verb] = splitName(name), restore = `${resource}.restore`;
+    const [resource, verb] = splitName(name);
+    const restore = `${resource}.restore`;
     if (verb !== 'delete') return undefined;
     const gone = written.map(one => one.target).filter(one => operationOf(one.account.provider, restore));
     if (!gone.length) return undefined;

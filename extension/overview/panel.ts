@@ -13,28 +13,51 @@ const MOST = 5000;
 
 /** A page of pictures for one account, or for what is below one place in it. */
 export function openOverview(
-  extension: vscode.Uri, accounts: Accounts, account: AccountInfo, place?: { within: Binding; resource: string; label: string } | undefined, back?: Back,
+  extension: vscode.Uri,
+  accounts: Accounts,
+  account: AccountInfo,
+  place?: { within: Binding; resource: string; label: string } | undefined,
+  back?: Back,
 ): void {
-  let stop = new AbortController(), drawn: OverviewModel | undefined;
-  const heading = t('Overview of {0}', place?.label ?? account.name), { name: provider } = account.provider;
+  let stop = new AbortController();
+  let drawn: OverviewModel | undefined;
+  const heading = t('Overview of {0}', place?.label ?? account.name);
+  const { name: provider } = account.provider;
   const show = async () => {
     stop.abort();
-    const mine = stop = new AbortController(), tally = createFigures(Date.now(), operationOf(account.provider, 'mailbox.reconnect') !== undefined);
-    let more = false, last = Date.now(), at = '';
+    const mine = (stop = new AbortController());
+    const tally = createFigures(Date.now(), operationOf(account.provider, 'mailbox.reconnect') !== undefined);
+    let more = false;
+    let last = Date.now();
+    let at = '';
     const post = (busy: boolean, note?: string) => {
-      drawn = { ...tally.model(heading, place ? `${provider} · ${account.name}` : provider, busy, more, provider), ...(note ? { note } : {}) };
+      drawn = {
+        ...tally.model(heading, place ? `${provider} · ${account.name}` : provider, busy, more, provider),
+        ...(note ? { note } : {}),
+      };
       made?.connected.post({ type: 'overview', overview: drawn });
     };
-    const now = (force = false) => { if (force || Date.now() - last > 400) { last = Date.now(); post(true, at); } };
+    const now = (force = false) => {
+      if (force || Date.now() - last > 400) {
+        last = Date.now();
+        post(true, at);
+      }
+    };
     now(true);
     try {
       const looking: Looking = {
         within: place?.within,
-        reading: (label, done) => { at = done ? t('Reading {0}… ({1} done)', label, done) : t('Reading {0}…', label); now(); },
+        reading: (label, done) => {
+          at = done ? t('Reading {0}… ({1} done)', label, done) : t('Reading {0}…', label);
+          now();
+        },
       };
       for await (const { resource, item } of mailboxesOf(account, accounts, mine.signal, looking)) {
         tally.add(resource, item);
-        if (tally.count >= MOST) { more = true; break; }
+        if (tally.count >= MOST) {
+          more = true;
+          break;
+        }
         now();
       }
     } catch (error) {
@@ -44,13 +67,25 @@ export function openOverview(
     post(false);
   };
   const made = openPanel({
-    page: 'overview', extension, ...back, identity: `overview ${account.id} ${place ? JSON.stringify(place.within.refs) : ''}`,
-    title: heading, icon: 'graph', onClosed: () => stop.abort(),
+    page: 'overview',
+    extension,
+    ...back,
+    identity: `overview ${account.id} ${place ? JSON.stringify(place.within.refs) : ''}`,
+    title: heading,
+    icon: 'graph',
+    onClosed: () => stop.abort(),
     keep: place
-      ? { place: packPlace({ account: account.id, resource: place.resource, refs: { ...place.within.refs } }), label: place.label }
+      ? {
+          place: packPlace({ account: account.id, resource: place.resource, refs: { ...place.within.refs } }),
+          label: place.label,
+        }
       : { account: account.id },
-    // A page that was hidden is drawn from what was read for it; reading again takes a request for every hundred mailboxes.
-    ready: () => drawn ? made?.connected.post({ type: 'overview', overview: drawn }) : show(),
-    async answer(ask) { if (ask.do === 'reload') await show(); return undefined; },
+    // A page that was hidden is drawn from what was read for it; reading again takes a request for every hundred
+    // mailboxes.
+    ready: () => (drawn ? made?.connected.post({ type: 'overview', overview: drawn }) : show()),
+    async answer(ask) {
+      if (ask.do === 'reload') await show();
+      return undefined;
+    },
   });
 }

@@ -1,16 +1,18 @@
 import type { RequestLine } from '../webview/messages.js';
 
 /** A text as one word of a POSIX shell, whatever is in it. */
-const word = (text: string): string => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
+const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`);
 
 /**
- * A request as a command that can be run by hand: curl for HTTP and IMAP, swaks for SMTP. What a request carried is not known here, so the
- * places of secrets and of a body are variables of the shell.
+ * A request as a command that can be run by hand: curl for HTTP and IMAP, swaks for SMTP. What a request carried is not
+ * known here, so the places of secrets and of a body are variables of the shell.
  */
 export function commandLine({ method, origin, path }: RequestLine): string {
   const { protocol, hostname, port } = new URL(origin);
   if (/^https?:$/.test(protocol)) {
-    const body = /^(?:POST|PUT|PATCH)$/.test(method) ? ' --header \'Content-Type: application/json\' --data "$BODY"' : '';
+    const body = /^(?:POST|PUT|PATCH)$/.test(method)
+      ? ' --header \'Content-Type: application/json\' --data "$BODY"'
+      : '';
     return `curl --request ${word(method)} --header "Authorization: $AUTHORIZATION"${body} ${word(origin + path)}`;
   }
   if (/^smtps?:$/.test(protocol)) {
@@ -21,4 +23,5 @@ export function commandLine({ method, origin, path }: RequestLine): string {
   return `curl --user "$MAIL_USER:$MAIL_PASSWORD" ${word(origin + path.split('/').map(encodeURIComponent).join('/'))}`;
 }
 /** What the command is called by its program. */
-export const programOf = ({ origin }: Pick<RequestLine, 'origin'>): 'cURL' | 'swaks' => origin.startsWith('smtp') ? 'swaks' : 'cURL';
+export const programOf = ({ origin }: Pick<RequestLine, 'origin'>): 'cURL' | 'swaks' =>
+  origin.startsWith('smtp') ? 'swaks' : 'cURL';

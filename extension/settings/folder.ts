@@ -7,7 +7,9 @@ const MARK = 'mailroom.json';
 /** A folder of the workspace, wherever that is. */
 export const settingsFolder = (root: vscode.Uri): SettingsFolder => ({
   async read(path) {
-    try { return Buffer.from(await vscode.workspace.fs.readFile(vscode.Uri.joinPath(root, path))).toString('utf8'); } catch (error) {
+    try {
+      return Buffer.from(await vscode.workspace.fs.readFile(vscode.Uri.joinPath(root, path))).toString('utf8');
+    } catch (error) {
       if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') return undefined;
       throw error;
     }
@@ -17,7 +19,10 @@ export const settingsFolder = (root: vscode.Uri): SettingsFolder => ({
 
 /** Whether something was pulled into a folder. */
 export const isPulled = async (root: vscode.Uri): Promise<boolean> =>
-  vscode.workspace.fs.stat(vscode.Uri.joinPath(root, MARK)).then(() => true, () => false);
+  vscode.workspace.fs.stat(vscode.Uri.joinPath(root, MARK)).then(
+    () => true,
+    () => false,
+  );
 
 /** The folder of documents that a file belongs to, and its path there; undefined outside of any. */
 export async function rootOf(file: vscode.Uri): Promise<{ root: vscode.Uri; path: string } | undefined> {

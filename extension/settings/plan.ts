@@ -3,27 +3,45 @@ import { brief, t, title } from '../host/text.js';
 
 /** A value in words, short enough for a row. */
 function shown(value: unknown): string {
-  if (value === null || value === undefined || value === '' || (Array.isArray(value) && !value.length)) return t('not set');
+  if (value === null || value === undefined || value === '' || (Array.isArray(value) && !value.length))
+    return t('not set');
   if (typeof value === 'boolean') return value ? t('Yes') : t('No');
-  return typeof value === 'string' ? `“${brief(value)}”` : brief(Array.isArray(value) ? value.join(', ') : JSON.stringify(value));
+  return typeof value === 'string'
+    ? `“${brief(value)}”`
+    : brief(Array.isArray(value) ? value.join(', ') : JSON.stringify(value));
 }
 /** What a document changes, value by value: the server has the one, the file the other. */
-export const differences = ({ values }: SettingsChange): string[] => values.map(({ name, label, server, file }) => {
-  if (name === 'entries') return file === null ? t('Remove {0}', shown(server)) : t('Add {0}', shown(file));
-  return t('{0}: {1} on the server, {2} in the file', label, shown(server), shown(file));
-});
-export interface PlanItem { label: string; description: string; detail: string; picked: boolean; change: SettingsChange }
+export const differences = ({ values }: SettingsChange): string[] =>
+  values.map(({ name, label, server, file }) => {
+    if (name === 'entries') return file === null ? t('Remove {0}', shown(server)) : t('Add {0}', shown(file));
+    return t('{0}: {1} on the server, {2} in the file', label, shown(server), shown(file));
+  });
+export interface PlanItem {
+  label: string;
+  description: string;
+  detail: string;
+  picked: boolean;
+  change: SettingsChange;
+}
 /** What applying would do, a row for each document. What others changed meanwhile is not selected. */
-export const planOf = (changes: readonly SettingsChange[]): PlanItem[] => changes
-  .filter(({ state }) => state === 'change' || state === 'conflict')
-  .map(change => ({
-    label: brief(change.label), detail: differences(change).join(' · '), picked: change.state === 'change', change,
-    description: change.state === 'conflict' ? t('{0} · changed on the server too', title(change.resource)) : title(change.resource),
-  }));
+export const planOf = (changes: readonly SettingsChange[]): PlanItem[] =>
+  changes
+    .filter(({ state }) => state === 'change' || state === 'conflict')
+    .map(change => ({
+      label: brief(change.label),
+      detail: differences(change).join(' · '),
+      picked: change.state === 'change',
+      change,
+      description:
+        change.state === 'conflict'
+          ? t('{0} · changed on the server too', title(change.resource))
+          : title(change.resource),
+    }));
 
 /** What became of documents that were not applied, a sentence each. */
 export function left(changes: readonly SettingsChange[]): { failures: string[]; skipped: string[] } {
-  const failures: string[] = [], skipped: string[] = [];
+  const failures: string[] = [];
+  const skipped: string[] = [];
   for (const { path, state, message = '' } of changes) {
     if (state === 'failed' || state === 'invalid') failures.push(`${path}: ${message}`);
     if (state === 'conflict') skipped.push(t('{0}: changed on the server in the meantime.', path));
@@ -34,7 +52,8 @@ export function left(changes: readonly SettingsChange[]): { failures: string[]; 
 }
 /** What became of documents that were not written, a sentence each. */
 export function notPulled(pulled: readonly Pulled[]): { failures: string[]; skipped: string[] } {
-  const failures: string[] = [], skipped: string[] = [];
+  const failures: string[] = [];
+  const skipped: string[] = [];
   for (const { path, state, message = '' } of pulled) {
     if (state === 'failed') failures.push(`${path}: ${message}`);
     if (state === 'kept') skipped.push(t('{0}: kept, because you changed the file.', path));

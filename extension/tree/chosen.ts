@@ -9,15 +9,20 @@ const SELECTED = 'selected';
 interface ChosenOptions {
   accounts: Accounts;
   /** The rows that were selected last, in whichever view; and those of the view of the accounts. */
-  selection(): readonly Node[]; inAccounts(): readonly Node[];
+  selection(): readonly Node[];
+  inAccounts(): readonly Node[];
 }
 export type Chosen = ReturnType<typeof createChosen>;
 
-export const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && 'kind' in value && 'account' in value;
+export const isNode = (value: unknown): value is Node =>
+  typeof value === 'object' && value !== null && 'kind' in value && 'account' in value;
 
 /** What a command is for: the rows it was called on, else the selection, else what the user picks. */
 export function createChosen({ accounts, selection, inAccounts }: ChosenOptions) {
-  /** The rows a command is for, the one clicked first: the selection, when that row belongs to it. From the palette, the selection too. */
+  /**
+   * The rows a command is for, the one clicked first: the selection, when that row belongs to it. From the palette, the
+   * selection too.
+   */
   const rows = (node: unknown, nodes?: unknown): Node[] => {
     const all = Array.isArray(nodes) && nodes.length ? nodes.filter(isNode) : isNode(node) ? [node] : [...selection()];
     return isNode(node) ? [node, ...all.filter(one => one !== node)] : all;
@@ -33,14 +38,20 @@ export function createChosen({ accounts, selection, inAccounts }: ChosenOptions)
     return one?.kind === 'branch' ? one : one?.kind === 'note' ? one.of : undefined;
   };
   return {
-    rows, need, listOf,
-    items: (node: unknown, nodes: unknown): ItemNode[] => rows(node, nodes).filter((one): one is ItemNode => one.kind === 'item'),
+    rows,
+    need,
+    listOf,
+    items: (node: unknown, nodes: unknown): ItemNode[] =>
+      rows(node, nodes).filter((one): one is ItemNode => one.kind === 'item'),
     row: (node: unknown): Node | undefined => need(rows(node)[0], t('Select a row in the Mailroom view first.')),
     list: (node: unknown): BranchNode | undefined => need(listOf(node), selectList()),
     /** The account a command is about, asked for when it was not called on a row. */
     async account(node: unknown, able: (account: AccountInfo) => boolean = () => true): Promise<string | undefined> {
       // A key is for the row it was pressed on.
-      if (node === SELECTED) { const [one] = inAccounts(); return one?.kind === 'account' ? one.account.id : undefined; }
+      if (node === SELECTED) {
+        const [one] = inAccounts();
+        return one?.kind === 'account' ? one.account.id : undefined;
+      }
       if (typeof node === 'string') return node;
       if (isNode(node)) return node.account.id;
       const all = accounts.list().filter(able);

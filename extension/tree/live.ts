@@ -4,7 +4,8 @@ import { isMessage } from '../fields/tables.js';
 import type { BranchNode, ItemNode, Model, Node } from './model.js';
 
 interface LiveOptions {
-  accounts: Pick<Accounts, 'open' | 'find'>; model: Model;
+  accounts: Pick<Accounts, 'open' | 'find'>;
+  model: Model;
   /** Told why an account is not listened to for now; it is tried again. */
   failed(account: string, error: unknown): void;
   /** Told which rows came into a list that is shown. */
@@ -13,16 +14,27 @@ interface LiveOptions {
   later?(run: () => void, ms: number): () => void;
 }
 /** One folder of one account that is listened to. */
-interface Listener { stop: AbortController; branches: Set<BranchNode> }
-
-/** News that come together are read together, after so many milliseconds. A connection that broke is made again after these. */
-const TOGETHER_MS = 50, TRIES = [5_000, 15_000, 60_000, 300_000];
-
-const timer = (run: () => void, ms: number) => { const one = setTimeout(run, ms); one.unref?.(); return () => clearTimeout(one); };
+interface Listener {
+  stop: AbortController;
+  branches: Set<BranchNode>;
+}
 
 /**
- * Keeps open lists of messages as they are at the server: listens by the provider's own feed, where it tells of news by itself, for as long as a
- * list can be seen. Nothing is asked otherwise.
+ * News that come together are read together, after so many milliseconds. A connection that broke is made again after
+ * these.
+ */
+const TOGETHER_MS = 50;
+const TRIES = [5_000, 15_000, 60_000, 300_000];
+
+const timer = (run: () => void, ms: number) => {
+  const one = setTimeout(run, ms);
+  one.unref?.();
+  return () => clearTimeout(one);
+};
+
+/**
+ * Keeps open lists of messages as they are at the server: listens by the provider's own feed, where it tells of news by
+ * itself, for as long as a list can be seen. Nothing is asked otherwise.
  */
 export const createLive = (options: LiveOptions): Live => new Live(options);
 
@@ -42,14 +54,33 @@ export class Live {
     this.later = options.later ?? timer;
   }
 
-  /** To be told when the view comes in sight, or is out of it; when a row was opened or closed; and when rows were read. */
-  seen(is: boolean): void { this.visible = is; this.sync(); }
-  opened(node: Node): void { this.shut.delete(node.id); this.sync(); }
-  closed(node: Node): void { this.shut.add(node.id); this.sync(); }
+  /**
+   * To be told when the view comes in sight, or is out of it; when a row was opened or closed; and when rows were read.
+   */
+  seen(is: boolean): void {
+    this.visible = is;
+    this.sync();
+  }
+  opened(node: Node): void {
+    this.shut.delete(node.id);
+    this.sync();
+  }
+  closed(node: Node): void {
+    this.shut.add(node.id);
+    this.sync();
+  }
   sync(): void {
     const now = this.wanted();
-    for (const [key, listener] of this.listeners) if (!now.has(key)) { this.listeners.delete(key); listener.stop.abort(); }
-    for (const [key, one] of this.retries) if (!now.has(key)) { one.end(); this.retries.delete(key); }
+    for (const [key, listener] of this.listeners)
+      if (!now.has(key)) {
+        this.listeners.delete(key);
+        listener.stop.abort();
+      }
+    for (const [key, one] of this.retries)
+      if (!now.has(key)) {
+        one.end();
+        this.retries.delete(key);
+      }
     for (const [key, branches] of now) {
       const listener = this.listeners.get(key);
       if (listener) listener.branches = new Set(branches);
@@ -57,10 +88,17 @@ export class Live {
     }
   }
   /** What is listened to now: account and folder. */
-  listening(): string[] { return [...this.listeners.keys()]; }
-  dispose(): void { this.over = true; this.sync(); }
+  listening(): string[] {
+    return [...this.listeners.keys()];
+  }
+  dispose(): void {
+    this.over = true;
+    this.sync();
+  }
 
-  private isOpen(node: Node): boolean { return !this.shut.has(node.id) && (node.parent === undefined || this.isOpen(node.parent)); }
+  private isOpen(node: Node): boolean {
+    return !this.shut.has(node.id) && (node.parent === undefined || this.isOpen(node.parent));
+  }
   /** The lists that can be seen, by account and folder. */
   private wanted(): Map<string, BranchNode[]> {
     const found = new Map<string, BranchNode[]>();
@@ -70,53 +108,79 @@ export class Live {
       // Secrets that are to be forgotten after a rest are not kept in use by listening.
       if (this.options.accounts.find(branch.account.id).remember === 'never') continue;
       const key = `${branch.account.id} ${folderOf(branch)}`;
-      found.set(key, [...found.get(key) ?? [], branch]);
+      found.set(key, [...(found.get(key) ?? []), branch]);
     }
     return found;
   }
   private listen(key: string, branches: BranchNode[]): void {
     const { accounts, failed } = this.options;
-    const [branch] = branches as [BranchNode], { name, input } = feedOf(branch)!;
+    const [branch] = branches as [BranchNode];
+    const { name, input } = feedOf(branch)!;
     const listener: Listener = { stop: new AbortController(), branches: new Set(branches) };
     this.listeners.set(key, listener);
-    const news = () => { this.retries.delete(key); for (const one of listener.branches) this.freshen(one); };
-    void accounts.open(branch.account.id, listener.stop.signal).then(client => client.watch(name, input, news)).catch((error: unknown) => {
-      if (listener.stop.signal.aborted) return;
-      failed(branch.account.name, error);
-    }).finally(() => {
-      if (this.listeners.get(key) !== listener) return;
-      this.listeners.delete(key);
-      this.again(key);
-    });
+    const news = () => {
+      this.retries.delete(key);
+      for (const one of listener.branches) this.freshen(one);
+    };
+    void accounts
+      .open(branch.account.id, listener.stop.signal)
+      .then(client => client.watch(name, input, news))
+      .catch((error: unknown) => {
+        if (listener.stop.signal.aborted) return;
+        failed(branch.account.name, error);
+      })
+      .finally(() => {
+        if (this.listeners.get(key) !== listener) return;
+        this.listeners.delete(key);
+        this.again(key);
+      });
   }
   /** A connection that broke is made again after a while, if the list can still be seen then. */
   private again(key: string): void {
     const tries = this.retries.get(key)?.tries ?? 0;
-    const end = this.later(() => {
-      const branches = this.wanted().get(key);
-      if (branches && !this.listeners.has(key)) this.listen(key, branches);
-    }, TRIES[Math.min(tries, TRIES.length - 1)]!);
+    const end = this.later(
+      () => {
+        const branches = this.wanted().get(key);
+        if (branches && !this.listeners.has(key)) this.listen(key, branches);
+      },
+      TRIES[Math.min(tries, TRIES.length - 1)]!,
+    );
     this.retries.set(key, { tries: tries + 1, end });
   }
   /** One reading of a list at a time; what is told meanwhile is read afterwards. */
   private freshen(branch: BranchNode): void {
     const { model, failed, came } = this.options;
-    if (this.reading.has(branch)) { this.reading.set(branch, 'again'); return; }
+    if (this.reading.has(branch)) {
+      this.reading.set(branch, 'again');
+      return;
+    }
     this.reading.set(branch, 'once');
-    this.later(() => void model.freshen(branch)
-      .then(rows => { if (rows.length) came?.(branch, rows); }, (error: unknown) => failed(branch.account.name, error))
-      .finally(() => {
-        const more = this.reading.get(branch) === 'again';
-        this.reading.delete(branch);
-        if (more && !this.over) this.freshen(branch);
-      }), TOGETHER_MS);
+    this.later(
+      () =>
+        void model
+          .freshen(branch)
+          .then(
+            rows => {
+              if (rows.length) came?.(branch, rows);
+            },
+            (error: unknown) => failed(branch.account.name, error),
+          )
+          .finally(() => {
+            const more = this.reading.get(branch) === 'again';
+            this.reading.delete(branch);
+            if (more && !this.over) this.freshen(branch);
+          }),
+      TOGETHER_MS,
+    );
   }
 }
 
 const folderOf = ({ binding }: BranchNode): string => binding.refs.folder ?? '';
 /** The feed that tells of news in a list by itself, with its input; one that tells of changes too comes first. */
 function feedOf(branch: BranchNode): { name: string; input: Record<string, unknown> } | undefined {
-  const feeds = Object.entries(branch.account.provider.feeds).filter(([name, feed]) => feed.watch && /^message/.test(name));
+  const feeds = Object.entries(branch.account.provider.feeds).filter(
+    ([name, feed]) => feed.watch && /^message/.test(name),
+  );
   const [name, feed] = feeds.find(([one]) => one === 'messageChanged') ?? feeds[0] ?? [];
   return name && feed ? { name, input: inputOf(feed, branch) } : undefined;
 }

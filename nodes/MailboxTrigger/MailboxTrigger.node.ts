@@ -1,10 +1,18 @@
 import type { INodeType, INodeTypeDescription, ITriggerFunctions, ITriggerResponse } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { credentialTests, searchMethods, severalMethods, startTrigger, TRIGGER_SUBTITLE, TRIGGER_WORDS, triggerProperties } from '../lib/index.js';
+import {
+  credentialTests,
+  searchMethods,
+  severalMethods,
+  startTrigger,
+  TRIGGER_SUBTITLE,
+  TRIGGER_WORDS,
+  triggerProperties,
+} from '../lib/index.js';
 
 /**
- * Sync Trigger under a name by which n8n's editor lists it among the triggers of Mailbox: it joins a node and the trigger that is called the same with
- * "Trigger" behind it. Workflows with either go on with theirs.
+ * Sync Trigger under a name by which n8n's editor lists it among the triggers of Mailbox: it joins a node and the
+ * trigger that is called the same with "Trigger" behind it. Workflows with either go on with theirs.
  */
 export class MailboxTrigger implements INodeType {
   description: INodeTypeDescription = {
@@ -16,7 +24,8 @@ export class MailboxTrigger implements INodeType {
     version: [1.1],
     subtitle: TRIGGER_SUBTITLE,
     // The editor shows it for both, under Mailbox.
-    description: 'Read, search, move and delete mail, administer mailboxes, and start workflows when mail arrives or changes',
+    description:
+      'Read, search, move and delete mail, administer mailboxes, and start workflows when mail arrives or changes',
     ...TRIGGER_WORDS,
     defaults: { name: 'Mailbox Trigger' },
     inputs: [],
@@ -26,8 +35,18 @@ export class MailboxTrigger implements INodeType {
       { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
       { name: 'scalewayApi', required: true, displayOptions: { show: { '/provider': ['scaleway'] } } },
-      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
-      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
+      {
+        name: 'imapApi',
+        required: true,
+        testedBy: 'checkAccount',
+        displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } },
+      },
+      {
+        name: 'imapOAuth2Api',
+        required: true,
+        testedBy: 'checkAccount',
+        displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } },
+      },
       { name: 'contextIoApi', required: true, displayOptions: { show: { '/provider': ['contextIo'] } } },
     ],
     properties: triggerProperties({ listed: true }),

@@ -1,6 +1,21 @@
-import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
+import type {
+  IExecuteFunctions,
+  INodeExecutionData,
+  INodeType,
+  INodeTypeDescription,
+  IWebhookFunctions,
+  IWebhookResponseData,
+} from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { CHOSEN_PROVIDER, credentialTests, nodeProperties, runItems, searchMethods, sendAndWaitWebhook, sendAndWaitWebhooks } from '../lib/index.js';
+import {
+  CHOSEN_PROVIDER,
+  credentialTests,
+  nodeProperties,
+  runItems,
+  searchMethods,
+  sendAndWaitWebhook,
+  sendAndWaitWebhooks,
+} from '../lib/index.js';
 
 export class Send implements INodeType {
   description: INodeTypeDescription = {
@@ -17,11 +32,22 @@ export class Send implements INodeType {
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
     webhooks: sendAndWaitWebhooks,
-    waitingNodeTooltip: '={{ $parameter["operation"] === "sendAndWait" ? "The workflow goes on when the response has come" : "" }}',
+    waitingNodeTooltip:
+      '={{ $parameter["operation"] === "sendAndWait" ? "The workflow goes on when the response has come" : "" }}',
     credentials: [
       { name: 'sodiumApi', required: true, displayOptions: { show: { '/provider': ['sodium'] } } },
-      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
-      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
+      {
+        name: 'imapApi',
+        required: true,
+        testedBy: 'checkAccount',
+        displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } },
+      },
+      {
+        name: 'imapOAuth2Api',
+        required: true,
+        testedBy: 'checkAccount',
+        displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } },
+      },
     ],
     properties: nodeProperties('send'),
   };

@@ -18,8 +18,18 @@ export class SpamList implements INodeType {
     credentials: [
       { name: 'outreachOAuth2Api', required: true, displayOptions: { show: { '/provider': ['outreach'] } } },
       { name: 'rackspaceApi', required: true, displayOptions: { show: { '/provider': ['rackspace'] } } },
-      { name: 'imapApi', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } } },
-      { name: 'imapOAuth2Api', required: true, testedBy: 'checkAccount', displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } } },
+      {
+        name: 'imapApi',
+        required: true,
+        testedBy: 'checkAccount',
+        displayOptions: { show: { '/provider': ['imap'], '/authentication': ['password'] } },
+      },
+      {
+        name: 'imapOAuth2Api',
+        required: true,
+        testedBy: 'checkAccount',
+        displayOptions: { show: { '/provider': ['imap'], '/authentication': ['oauth2'] } },
+      },
     ],
     properties: nodeProperties('spamList'),
   };

@@ -9,19 +9,22 @@ export class Acknowledgements {
   /** Those that have not ended yet. */
   readonly underWay = new Set<Promise<unknown>>();
 
-  constructor(private readonly options: FollowOptions, private readonly stopped: AbortSignal) {}
+  constructor(
+    private readonly options: FollowOptions,
+    private readonly stopped: AbortSignal,
+  ) {}
 
   async acknowledge(source: Source, items: readonly FeedItem[]): Promise<void> {
     if (!this.options.acknowledge) return;
     // The connection of a trigger that was closed meanwhile is gone, so its next start does it.
-    for (const item of items) if (this.stopped.aborted || !await this.acknowledgeOne(source, item)) this.owe(item);
+    for (const item of items) if (this.stopped.aborted || !(await this.acknowledgeOne(source, item))) this.owe(item);
   }
 
   /** Tries again what is owed. */
   async acknowledgeOwed(source: Source): Promise<void> {
     const { state } = this.options;
-    for (const item of this.options.acknowledge ? state.owed ?? [] : []) {
-      if (!await unlessAborted(this.acknowledgeOne(source, item), this.stopped)) continue;
+    for (const item of this.options.acknowledge ? (state.owed ?? []) : []) {
+      if (!(await unlessAborted(this.acknowledgeOne(source, item), this.stopped))) continue;
       state.owed = state.owed!.filter(({ id }) => id !== item.id);
       if (!state.owed.length) delete state.owed;
     }
@@ -35,12 +38,14 @@ export class Acknowledgements {
       await listed(this.underWay, this.options.acknowledge!(source, item));
       return true;
     } catch (error) {
-      const away = this.stopped.aborted
-        || (isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited'));
+      const away =
+        this.stopped.aborted || (isMailError(error) && (error.code === 'unavailable' || error.code === 'rate_limited'));
       const reason = error instanceof Error ? error.message : String(error);
-      const message = 'The execution succeeded, but marking, moving or deleting the message '
-        + `${item.id} ${away ? 'has to wait' : 'failed'}: ${reason}`;
-      if (away) this.options.log(message); else this.options.warn?.(message);
+      const message =
+        'The execution succeeded, but marking, moving or deleting the message ' +
+        `${item.id} ${away ? 'has to wait' : 'failed'}: ${reason}`;
+      if (away) this.options.log(message);
+      else this.options.warn?.(message);
       return !away;
     }
   }
@@ -48,10 +53,12 @@ export class Acknowledgements {
   /** Keeps it with the state. The oldest of too many are given up, and that is told. */
   private owe({ id, item }: FeedItem): void {
     const { state } = this.options;
-    const owed = [...state.owed ?? [], { id, item: bare(item) }];
+    const owed = [...(state.owed ?? []), { id, item: bare(item) }];
     for (const lost of owed.splice(0, owed.length - MOST_REMEMBERED)) {
-      this.options.warn?.(`More than ${MOST_REMEMBERED} messages wait to be marked, moved or deleted, `
-        + `so this is given up for the message ${lost.id}, whose execution succeeded.`);
+      this.options.warn?.(
+        `More than ${MOST_REMEMBERED} messages wait to be marked, moved or deleted, ` +
+          `so this is given up for the message ${lost.id}, whose execution succeeded.`,
+      );
     }
     state.owed = owed;
   }
@@ -64,5 +71,7 @@ export function listed<T>(list: Set<Promise<unknown>>, promise: Promise<T>): Pro
 }
 
 /** The plain short values of an item, which name it and its place; its content is not kept. */
-const bare = (item: unknown) => Object.fromEntries(Object.entries(item as object)
-  .filter(([, value]) => typeof value !== 'object' && String(value).length <= 1000));
+const bare = (item: unknown) =>
+  Object.fromEntries(
+    Object.entries(item as object).filter(([, value]) => typeof value !== 'object' && String(value).length <= 1000),
+  );

@@ -8,7 +8,10 @@ import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 // doing.
 
 /** An operation of the provider, and what is given to it beside what names the message. */
-export interface AfterSuccess { operation: string; input: Record<string, unknown> }
+export interface AfterSuccess {
+  operation: string;
+  input: Record<string, unknown>;
+}
 
 const CHOICES: Readonly<Record<string, AfterSuccess & { label: string }>> = {
   markRead: { operation: 'message.mark', input: { read: true }, label: 'Mark as Read' },
@@ -33,7 +36,10 @@ function choiceProperty(provider: Provider): INodeProperties {
     { name: 'Leave It', value: 'nothing' },
   ];
   return {
-    displayName: 'After Success', name: 'afterSuccess', type: 'options', default: 'nothing',
+    displayName: 'After Success',
+    name: 'afterSuccess',
+    type: 'options',
+    default: 'nothing',
     displayOptions: { show: { provider: [provider.id] } },
     description: 'What happens to the message at the provider once its execution has succeeded',
     options: options.sort((a, b) => a.name.localeCompare(b.name)),
@@ -52,14 +58,25 @@ function moveProperties(provider: Provider): INodeProperties[] {
     { ...folderOf(provider, move), displayOptions: { show: { ...show, '@version': SINCE_1_1 } } },
   ];
   if ('createFolder' in move.input) {
-    properties.push({ displayName: 'Create Folder If Missing', name: 'createFolder', type: 'boolean', default: false,
-      displayOptions: { show }, description: 'Whether the folder is created when the first message goes there' });
+    properties.push({
+      displayName: 'Create Folder If Missing',
+      name: 'createFolder',
+      type: 'boolean',
+      default: false,
+      displayOptions: { show },
+      description: 'Whether the folder is created when the first message goes there',
+    });
   }
   return properties;
 }
 
 const typedFolder: INodeProperties = {
-  displayName: 'Folder', name: 'moveTo', type: 'string', required: true, default: '', placeholder: 'e.g. Archive',
+  displayName: 'Folder',
+  name: 'moveTo',
+  type: 'string',
+  required: true,
+  default: '',
+  placeholder: 'e.g. Archive',
   description: 'Where the message goes',
 };
 
@@ -77,7 +94,8 @@ const destination = ({ input }: Operation): string =>
 
 /** What the node's parameters ask for; undefined where nothing is to be done. */
 export function readAfterSuccess(node: ITriggerFunctions, provider: Provider): AfterSuccess | undefined {
-  const chosen = node.getNodeParameter('afterSuccess', 'nothing') as string, choice = CHOICES[chosen];
+  const chosen = node.getNodeParameter('afterSuccess', 'nothing') as string;
+  const choice = CHOICES[chosen];
   if (!choice) return undefined;
   const { operation, input } = choice;
   return { operation, input: { ...input, ...(chosen === 'move' ? moveInput(node, provider) : {}) } };
@@ -94,8 +112,11 @@ function moveInput(node: ITriggerFunctions, provider: Provider): Record<string, 
  * Does it to one message with the provider's own operation. The targets come from the item and from the feed's input.
  */
 export async function doAfterSuccess(
-  client: Client, provider: Provider, { operation, input }: AfterSuccess,
-  feedInput: Record<string, unknown>, item: unknown,
+  client: Client,
+  provider: Provider,
+  { operation, input }: AfterSuccess,
+  feedInput: Record<string, unknown>,
+  item: unknown,
 ): Promise<void> {
   const message = item as IDataObject;
   // Nothing is there to be marked or moved.

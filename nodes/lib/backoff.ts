@@ -5,7 +5,9 @@ import type { FollowOptions } from './followOptions.js';
  * In milliseconds: when a person is told of an outage, how far apart refused logins are, and how long the first short
  * waits last.
  */
-const LONG_OUTAGE = 5 * 60_000, CREDENTIALS_WAIT = 5 * 60_000, FIRST_MINUTES = 10 * 60_000;
+const LONG_OUTAGE = 5 * 60_000;
+const CREDENTIALS_WAIT = 5 * 60_000;
+const FIRST_MINUTES = 10 * 60_000;
 /**
  * A vendor that asks for more is asked again all the same: it may have meant something else, and a timer for months
  * would fire at once.
@@ -28,9 +30,14 @@ export class Backoff {
   private refusalTold = false;
   private down: { since: number; told: boolean } | undefined;
 
-  constructor(private readonly options: Pick<FollowOptions, 'outage'>, private readonly now: () => number) {}
+  constructor(
+    private readonly options: Pick<FollowOptions, 'outage'>,
+    private readonly now: () => number,
+  ) {}
 
-  startOver(): void { this.failures = 0; }
+  startOver(): void {
+    this.failures = 0;
+  }
 
   /** The vendor answered. */
   answered(): void {
@@ -42,7 +49,7 @@ export class Backoff {
 
   /** A connection failed: tells what a person should know, and says how long to wait, in milliseconds. */
   failed(error: unknown): number {
-    const down = this.down ??= { since: this.now(), told: false };
+    const down = (this.down ??= { since: this.now(), told: false });
     const code = isMailError(error) ? error.code : undefined;
     const denied = code !== undefined && DENIALS.has(code);
     this.refusals = denied ? this.refusals + 1 : 0;

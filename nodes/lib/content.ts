@@ -1,6 +1,13 @@
 import { Readable } from 'node:stream';
 import type { IBinaryKeyData, IDataObject, IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
-import { isMailError, MailError, type Client, type FileValue, type Operation, type Provider } from '../../shared/index.js';
+import {
+  isMailError,
+  MailError,
+  type Client,
+  type FileValue,
+  type Operation,
+  type Provider,
+} from '../../shared/index.js';
 
 type Row = Record<string, unknown>;
 type Table = Readonly<Record<string, Operation | undefined>>;
@@ -8,7 +15,10 @@ const tableOf = (provider: Provider): Table => provider.operations;
 
 /** The operation that downloads an attachment, and the field that names the attachment. */
 function downloadOf(provider: Provider): { name: string; field: string } | undefined {
-  return [{ name: 'attachment.get', field: 'attachment' }, { name: 'file.content', field: 'file' }].find(({ name }) => tableOf(provider)[name]);
+  return [
+    { name: 'attachment.get', field: 'attachment' },
+    { name: 'file.content', field: 'file' },
+  ].find(({ name }) => tableOf(provider)[name]);
 }
 /** Lists that give the texts themselves need not read each message. */
 const listsBodies = (provider: Provider): boolean => 'include_body' in (tableOf(provider)['message.list']?.input ?? {});
@@ -18,47 +28,97 @@ export const bringsContent = (provider: Provider, operation: string): boolean =>
   (operation === 'message.get' || operation === 'message.list') && downloadOf(provider) !== undefined;
 
 /** So many files of one message are downloaded, and so many messages read at once. */
-const MOST_FILES = 100, AT_ONCE = 5;
+const MOST_FILES = 100;
+const AT_ONCE = 5;
 /** What a mail server takes at most is rarely more; in megabytes. */
 const USUAL_LIMIT = 25;
 
 /** The options of an operation for which `bringsContent` holds. */
 export function contentOptions(provider: Provider, operation: string): INodeProperties[] {
   return [
-    ...(operation === 'message.list' && !listsBodies(provider) ? [{ displayName: 'Read Text and HTML', name: 'readBody', type: 'boolean' as const, default: false,
-      description: 'Whether each message is read with its text and HTML. Without it messages are as the list shows them.' }] : []),
-    { displayName: 'Download Attachments', name: 'downloadAttachments', type: 'boolean', default: false,
-      description: 'Whether the attachments are downloaded into the binary data of the item' },
-    { displayName: 'Attachments Prefix', name: 'attachmentsPrefix', type: 'string', default: 'attachment_',
-      description: 'What the names of the binary fields begin with; a number follows, as in attachment_0' },
-    { displayName: 'Largest Attachment (MB)', name: 'attachmentsLimit', type: 'number', default: USUAL_LIMIT, typeOptions: { minValue: 0 },
-      description: 'Larger ones are named, but not downloaded' },
+    ...(operation === 'message.list' && !listsBodies(provider)
+      ? [
+          {
+            displayName: 'Read Text and HTML',
+            name: 'readBody',
+            type: 'boolean' as const,
+            default: false,
+            description:
+              'Whether each message is read with its text and HTML. Without it messages are as the list shows them.',
+          },
+        ]
+      : []),
+    {
+      displayName: 'Download Attachments',
+      name: 'downloadAttachments',
+      type: 'boolean',
+      default: false,
+      description: 'Whether the attachments are downloaded into the binary data of the item',
+    },
+    {
+      displayName: 'Attachments Prefix',
+      name: 'attachmentsPrefix',
+      type: 'string',
+      default: 'attachment_',
+      description: 'What the names of the binary fields begin with; a number follows, as in attachment_0',
+    },
+    {
+      displayName: 'Largest Attachment (MB)',
+      name: 'attachmentsLimit',
+      type: 'number',
+      default: USUAL_LIMIT,
+      typeOptions: { minValue: 0 },
+      description: 'Larger ones are named, but not downloaded',
+    },
   ];
 }
 
 /** The options as an item gives them; an agent may give flags and numbers as text. `limit` is in bytes. */
-export interface Wanted { body: boolean; files: boolean; prefix: string; limit: number }
+export interface Wanted {
+  body: boolean;
+  files: boolean;
+  prefix: string;
+  limit: number;
+}
 export function wantedOf(options: Row): Wanted | undefined {
   const isOn = (value: unknown) => value === true || value === 'true';
-  const body = isOn(options.readBody), files = isOn(options.downloadAttachments), limit = Number(options.attachmentsLimit ?? USUAL_LIMIT);
+  const body = isOn(options.readBody);
+  const files = isOn(options.downloadAttachments);
+  const limit = Number(options.attachmentsLimit ?? USUAL_LIMIT);
   if (!body && !files) return undefined;
   if (!(limit >= 0)) throw new MailError('invalid_input', 'Largest Attachment (MB) must be a number of at least 0.');
-  return { body, files, limit: limit * 1024 ** 2, prefix: typeof options.attachmentsPrefix === 'string' ? options.attachmentsPrefix : 'attachment_' };
+  return {
+    body,
+    files,
+    limit: limit * 1024 ** 2,
+    prefix: typeof options.attachmentsPrefix === 'string' ? options.attachmentsPrefix : 'attachment_',
+  };
 }
 
-interface Opened { node: Pick<IExecuteFunctions, 'helpers'>; client: Client; input: Row; wanted: Wanted; signal: AbortSignal | undefined }
+interface Opened {
+  node: Pick<IExecuteFunctions, 'helpers'>;
+  client: Client;
+  input: Row;
+  wanted: Wanted;
+  signal: AbortSignal | undefined;
+}
 
 /**
- * Messages of a list with what is wanted of each, a few at a time, in their order. One that cannot be read stays as the list shows it, with the
- * reason under `problem`, and holds up no other.
+ * Messages of a list with what is wanted of each, a few at a time, in their order. One that cannot be read stays as the
+ * list shows it, with the reason under `problem`, and holds up no other.
  */
-export async function contentOfEach(opened: Opened, rows: readonly Row[], item: (row: Row) => Promise<INodeExecutionData>): Promise<INodeExecutionData[]> {
+export async function contentOfEach(
+  opened: Opened,
+  rows: readonly Row[],
+  item: (row: Row) => Promise<INodeExecutionData>,
+): Promise<INodeExecutionData[]> {
   const items = new Array<INodeExecutionData>(rows.length);
   let next = 0;
   const worker = async () => {
     while (next < rows.length) {
       opened.signal?.throwIfAborted();
-      const index = next++, row = rows[index]!;
+      const index = next++;
+      const row = rows[index]!;
       items[index] = await contentOf(opened, row, item, true);
     }
   };
@@ -66,14 +126,22 @@ export async function contentOfEach(opened: Opened, rows: readonly Row[], item: 
   return items;
 }
 
-/** A message with what is wanted of it, as an item. `tolerant` says of a failure in the item what failed; otherwise it is thrown. */
-export async function contentOf(opened: Opened, row: Row, item: (row: Row) => Promise<INodeExecutionData>, tolerant = false): Promise<INodeExecutionData> {
+/**
+ * A message with what is wanted of it, as an item. `tolerant` says of a failure in the item what failed; otherwise it
+ * is thrown.
+ */
+export async function contentOf(
+  opened: Opened,
+  row: Row,
+  item: (row: Row) => Promise<INodeExecutionData>,
+  tolerant = false,
+): Promise<INodeExecutionData> {
   const { client, wanted } = opened;
   const target = targetOf(opened, row);
   let message = row;
-  if (tolerant && (wanted.body && !listsBodies(client.provider) || wanted.files && row.attachments === undefined)) {
+  if (tolerant && ((wanted.body && !listsBodies(client.provider)) || (wanted.files && row.attachments === undefined))) {
     try {
-      message = await client.call('message.get', inputOf(client, 'message.get', target)) as unknown as Row;
+      message = (await client.call('message.get', inputOf(client, 'message.get', target))) as unknown as Row;
     } catch (error) {
       return item({ ...row, problem: ofThisAlone(error) });
     }
@@ -84,31 +152,64 @@ export async function contentOf(opened: Opened, row: Row, item: (row: Row) => Pr
   return Object.keys(binary).length ? { ...made, binary: { ...made.binary, ...binary } } : made;
 }
 
-/** The reason of what concerns this message alone. The account and the line to the provider concern all: such errors are thrown on. */
+/**
+ * The reason of what concerns this message alone. The account and the line to the provider concern all: such errors are
+ * thrown on.
+ */
 function ofThisAlone(error: unknown, tolerant = true): string {
-  if (tolerant && isMailError(error) && ['not_found', 'rejected', 'protocol', 'conflict'].includes(error.code)) return error.message;
+  if (tolerant && isMailError(error) && ['not_found', 'rejected', 'protocol', 'conflict'].includes(error.code))
+    return error.message;
   throw error;
 }
 
 /** The names of a message: its own, and what the operation was told, such as the tenant. */
-const targetOf = ({ input }: Opened, row: Row): Row =>
-  ({ ...input, ...(typeof row.mailbox === 'string' ? { mailbox: row.mailbox } : {}), message: row.id });
+const targetOf = ({ input }: Opened, row: Row): Row => ({
+  ...input,
+  ...(typeof row.mailbox === 'string' ? { mailbox: row.mailbox } : {}),
+  message: row.id,
+});
 /** Of these what an operation takes to find its object. */
 const inputOf = (client: Client, name: string, values: Row): Row => {
   const { input } = tableOf(client.provider)[name]!;
-  return Object.fromEntries(Object.entries(input).filter(([key, { ref }]) => (ref !== undefined || key === 'attachment' || key === 'file') && values[key] !== undefined)
-    .map(([key]) => [key, values[key]]));
+  return Object.fromEntries(
+    Object.entries(input)
+      .filter(
+        ([key, { ref }]) => (ref !== undefined || key === 'attachment' || key === 'file') && values[key] !== undefined,
+      )
+      .map(([key]) => [key, values[key]]),
+  );
 };
 
-async function downloaded({ node, client, wanted, signal }: Opened, target: Row, described: readonly Row[], tolerant: boolean) {
-  const { name, field } = downloadOf(client.provider)!, binary: IBinaryKeyData = {}, attachments: IDataObject[] = [];
+async function downloaded(
+  { node, client, wanted, signal }: Opened,
+  target: Row,
+  described: readonly Row[],
+  tolerant: boolean,
+) {
+  const { name, field } = downloadOf(client.provider)!;
+  const binary: IBinaryKeyData = {};
+  const attachments: IDataObject[] = [];
   for (const [index, one] of described.entries()) {
     signal?.throwIfAborted();
-    const left = index >= MOST_FILES ? `Only the first ${MOST_FILES} files of a message are downloaded.` : tooLarge(one.size, wanted.limit);
-    if (left) { attachments.push({ ...one, notDownloaded: left }); continue; }
+    const left =
+      index >= MOST_FILES
+        ? `Only the first ${MOST_FILES} files of a message are downloaded.`
+        : tooLarge(one.size, wanted.limit);
+    if (left) {
+      attachments.push({ ...one, notDownloaded: left });
+      continue;
+    }
     try {
-      const file = await client.call(name, inputOf(client, name, { ...target, [field]: one.id })) as unknown as FileValue;
-      const key = `${wanted.prefix}${index}`, kept = await node.helpers.prepareBinaryData(Readable.from(bounded(file, wanted.limit)), file.name, file.type);
+      const file = (await client.call(
+        name,
+        inputOf(client, name, { ...target, [field]: one.id }),
+      )) as unknown as FileValue;
+      const key = `${wanted.prefix}${index}`;
+      const kept = await node.helpers.prepareBinaryData(
+        Readable.from(bounded(file, wanted.limit)),
+        file.name,
+        file.type,
+      );
       binary[key] = kept;
       attachments.push({ ...one, binary: key, fileName: file.name, mimeType: file.type });
     } catch (error) {

@@ -2,17 +2,25 @@ import { createHash } from 'node:crypto';
 import { isMailError, unlessAborted, type Batch, type FeedItem } from '../../shared/index.js';
 import { listed, type Acknowledgements } from './acknowledgements.js';
 import {
-  MOST_REMEMBERED, type Ended, type FollowOptions, type Source, type Status, type Stored,
+  MOST_REMEMBERED,
+  type Ended,
+  type FollowOptions,
+  type Source,
+  type Status,
+  type Stored,
 } from './followOptions.js';
 
 /**
  * How often an item may fail to be read before it is set aside: where the vendor refuses it, and where the connection
  * broke, which may be anybody's fault.
  */
-const REFUSALS = 3, BREAKS = 8;
+const REFUSALS = 3;
+const BREAKS = 8;
 
 /** What an execution begins with. */
-interface Prepared { value: unknown }
+interface Prepared {
+  value: unknown;
+}
 
 /** One window of the feed on its way to executions. */
 interface Window {
@@ -44,7 +52,8 @@ export class Delivery {
    * could not be started.
    */
   async deliver(source: Source, batch: Batch, signal: AbortSignal): Promise<void> {
-    const { state } = this.options, done = new DoneItems(state);
+    const { state } = this.options;
+    const done = new DoneItems(state);
     const waiting = batch.items.filter(item => !done.has(item));
     for (const item of waiting.filter(one => one.problem)) {
       this.options.poisoned(item);
@@ -70,7 +79,9 @@ export class Delivery {
           const prepared = await this.prepare(item);
           if (prepared) await this.execute(source, [item], item.id, [prepared.value]);
           done.add(item);
-        } catch (error) { errors.push(error); }
+        } catch (error) {
+          errors.push(error);
+        }
       }
     };
     const workers = Array.from({ length: Math.min(this.options.concurrent, items.length) }, worker);
@@ -79,13 +90,17 @@ export class Delivery {
   }
 
   private async inBatches(window: Window, batchSize: number): Promise<void> {
-    const { state } = this.options, { done, signal } = window;
+    const { state } = this.options;
+    const { done, signal } = window;
     let rest = window.items;
     while (rest.length && !signal.aborted) {
       // A batch that was under way when the process died is offered again as it was, and under its own name although
       // some of it may be gone.
       const interrupted = state.batch ? rest.filter(item => state.batch!.includes(shortName(item.id))) : [];
-      if (!interrupted.length) { delete state.batch; delete state.batchName; }
+      if (!interrupted.length) {
+        delete state.batch;
+        delete state.batchName;
+      }
       const batch = interrupted.length ? interrupted : rest.slice(0, batchSize);
       await this.executeBatch(window, batch);
       for (const item of batch) done.add(item);
@@ -96,13 +111,14 @@ export class Delivery {
   }
 
   private async executeBatch({ source, done, signal }: Window, batch: FeedItem[]): Promise<void> {
-    const { state } = this.options, before = state.batch ?? [];
+    const { state } = this.options;
+    const before = state.batch ?? [];
     const prepared = await unlessAborted(Promise.all(batch.map(item => this.prepare(item))), this.stopped);
     const items = batch.filter((_, i) => prepared[i]);
     if (!items.length) return;
     state.batchName ??= items.map(item => item.id).join('\n');
     state.batch = items.map(item => shortName(item.id));
-    const values = prepared.flatMap(one => one ? [one.value] : []);
+    const values = prepared.flatMap(one => (one ? [one.value] : []));
     const ended = await unlessAborted(this.execute(source, items, state.batchName, values), this.stopped);
     signal.throwIfAborted();
     if (ended === 'known') done.addNames(before);
@@ -153,11 +169,17 @@ export class Delivery {
 class DoneItems {
   private readonly names: Set<string>;
 
-  constructor(private readonly state: FollowOptions['state']) { this.names = new Set(state.done ?? []); }
+  constructor(private readonly state: FollowOptions['state']) {
+    this.names = new Set(state.done ?? []);
+  }
 
-  has(item: FeedItem): boolean { return this.names.has(shortName(item.id)); }
+  has(item: FeedItem): boolean {
+    return this.names.has(shortName(item.id));
+  }
 
-  add(item: FeedItem): void { this.addNames([shortName(item.id)]); }
+  add(item: FeedItem): void {
+    this.addNames([shortName(item.id)]);
+  }
 
   addNames(names: readonly string[]): void {
     for (const name of names) this.names.add(name);
@@ -171,7 +193,8 @@ class DoneItems {
   forget(items: readonly FeedItem[]): void {
     const passed = new Set(items.map(item => shortName(item.id)));
     const later = [...this.names].filter(name => !passed.has(name)).slice(-MOST_REMEMBERED);
-    if (later.length) this.state.done = later; else delete this.state.done;
+    if (later.length) this.state.done = later;
+    else delete this.state.done;
   }
 }
 

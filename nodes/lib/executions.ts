@@ -7,10 +7,13 @@ import type { Ended } from './followOptions.js';
  * execution still waits for its turn, and says nothing of how a known one ends. Without that, a message whose execution
  * ended between two starts would never be marked.
  */
-interface Executions { underWay: Map<string, Promise<Ended>>; ended: Map<string, Ended> }
+interface Executions {
+  underWay: Map<string, Promise<Ended>>;
+  ended: Map<string, Ended>;
+}
 const EXECUTIONS = Symbol.for('n8n-nodes-mailroom.executions');
-const executions = () => (globalThis as { [EXECUTIONS]?: Executions })[EXECUTIONS]
-  ??= { underWay: new Map(), ended: new Map() };
+const executions = () =>
+  ((globalThis as { [EXECUTIONS]?: Executions })[EXECUTIONS] ??= { underWay: new Map(), ended: new Map() });
 /** How many ended executions are remembered. */
 const MOST_ENDED = 1000;
 
@@ -26,19 +29,27 @@ async function started(node: ITriggerFunctions, data: INodeExecutionData[], key:
     ended.set(key, how);
     if (ended.size > MOST_ENDED) ended.delete(ended.keys().next().value!);
     return how;
-  } finally { underWay.delete(key); }
+  } finally {
+    underWay.delete(key);
+  }
 }
 
 /** One execution, to its end, or for `longestMs`: after that it counts as failed. */
 export async function execute(
-  node: ITriggerFunctions, longestMs: number, data: INodeExecutionData[], key: string,
+  node: ITriggerFunctions,
+  longestMs: number,
+  data: INodeExecutionData[],
+  key: string,
 ): Promise<Ended> {
-  const { underWay, ended } = executions(), before = ended.get(key);
+  const { underWay, ended } = executions();
+  const before = ended.get(key);
   if (before) return before;
   const ending = underWay.get(key) ?? started(node, data, key);
   underWay.set(key, ending);
   let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<Ended>(resolve => { timer = setTimeout(() => resolve('error'), longestMs); });
+  const tooLong = new Promise<Ended>(resolve => {
+    timer = setTimeout(() => resolve('error'), longestMs);
+  });
   // An hour's patience is no reason for a process to stay.
   timer?.unref();
   return Promise.race([ending, tooLong]).finally(() => clearTimeout(timer));

@@ -1,7 +1,8 @@
 import { MOST_REMEMBERED, type FollowOptions, type Status } from './followOptions.js';
 
 /** How many of the feed's sentences are shown, and how far apart they are told, in milliseconds. */
-const SHOWN = 5, APART = 10 * 60_000;
+const SHOWN = 5;
+const APART = 10 * 60_000;
 
 /**
  * Tells each sentence of the feed once; together where they come thick and fast, since each telling is a failed
@@ -34,6 +35,6 @@ export class FeedNotes {
     if (this.known.size >= MOST_REMEMBERED) this.known.clear();
     this.known.add(note);
     if (this.untold.length < MOST_REMEMBERED) this.untold.push(note);
-    this.status.notes = [...this.status.notes ?? [], note].slice(-SHOWN);
+    this.status.notes = [...(this.status.notes ?? []), note].slice(-SHOWN);
   }
 }

@@ -8,7 +8,8 @@ import type { Follower, FollowOptions, Source, Status } from './followOptions.js
 export type * from './followOptions.js';
 
 /** In milliseconds: a connection that held this long is no failure, and `close` waits this long at most. */
-const STABLE = 60_000, CLOSING = 4_000;
+const STABLE = 60_000;
+const CLOSING = 4_000;
 
 /**
  * Follows a feed for ever: one loop, which reconnects with growing waits and never gives up. The cursor moves past an
@@ -37,7 +38,8 @@ class FeedFollower implements Follower {
     this.now = now;
     this.backoff = new Backoff(options, now);
     this.notes = new FeedNotes(options, this.seen, now);
-    const stopped = this.stop.signal, progress = () => this.backoff.startOver();
+    const stopped = this.stop.signal;
+    const progress = () => this.backoff.startOver();
     this.acknowledgements = new Acknowledgements(options, stopped);
     this.delivery = new Delivery(options, this.seen, this.acknowledgements, stopped, progress);
     this.loop = this.reconnect();
@@ -60,12 +62,15 @@ class FeedFollower implements Follower {
     const underWay = [...this.acknowledgements.underWay, ...owing];
     if (!underWay.length) return;
     await Promise.allSettled(underWay);
-    await new Promise(resolve => { setImmediate(resolve); });
+    await new Promise(resolve => {
+      setImmediate(resolve);
+    });
   }
 
   /** One connection after the other, until the trigger is closed. */
   private async reconnect(): Promise<void> {
-    const { options, seen } = this, stopped = this.stop.signal;
+    const { options, seen } = this;
+    const stopped = this.stop.signal;
     while (!stopped.aborted) {
       const connection = new AbortController();
       const signal = AbortSignal.any([stopped, connection.signal]);
@@ -92,7 +97,8 @@ class FeedFollower implements Follower {
   }
 
   private async waitAfter(error: unknown): Promise<void> {
-    const wait = this.backoff.failed(error), seconds = Math.round(wait / 100) / 10;
+    const wait = this.backoff.failed(error);
+    const seconds = Math.round(wait / 100) / 10;
     this.options.log(`Connection lost: ${this.seen.lastError} Next try in ${seconds} s.`);
     // Closing it ends the wait; the loop looks for itself.
     await pause(wait * (this.options.haste ?? 1), this.stop.signal).catch(() => {});
@@ -154,7 +160,9 @@ class FeedFollower implements Follower {
   }
 
   /** Now, as ISO 8601. */
-  private time(): string { return new Date(this.now()).toISOString(); }
+  private time(): string {
+    return new Date(this.now()).toISOString();
+  }
 }
 
 /** What a connection waits for: news, the time of the next look, or its own end. */

@@ -89,7 +89,10 @@ export interface Source {
  * A running trigger. `close` returns within five seconds, whatever the server does. Until then it waits for executions
  * that are to be followed by a mark, unless another follower of this process takes their place and learns how they end.
  */
-export interface Follower { close(how?: { replaced?: boolean }): Promise<void>; readonly seen: Status }
+export interface Follower {
+  close(how?: { replaced?: boolean }): Promise<void>;
+  readonly seen: Status;
+}
 /**
  * For people: what the trigger is doing. Times are ISO 8601; `lastSeen` is the last look that succeeded, `pushed` says
  * that news is told at once.

@@ -9,8 +9,23 @@ import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 import { actionOf, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
 
 /** The names this front end uses itself; no field of an operation may have one of them. */
-export const RESERVED = ['provider', 'resource', 'operation', 'returnAll', 'limit', 'simplify', 'filters', 'updateFields', 'additionalFields',
-  'authentication', 'credentials', 'options', 'consequence', 'allowDestructive', 'attachmentsFrom'] as const;
+export const RESERVED = [
+  'provider',
+  'resource',
+  'operation',
+  'returnAll',
+  'limit',
+  'simplify',
+  'filters',
+  'updateFields',
+  'additionalFields',
+  'authentication',
+  'credentials',
+  'options',
+  'consequence',
+  'allowDestructive',
+  'attachmentsFrom',
+] as const;
 
 /** For subtitles, inside an expression: the chosen provider as people call it. */
 export const CHOSEN_PROVIDER = `(${JSON.stringify(Object.fromEntries(providers.map(({ id, name }) => [id, name])))})[$parameter["provider"]]`;
@@ -20,14 +35,18 @@ export const offered = (node: NodeName, provider: Provider): [string, Operation]
   (Object.entries(provider.operations) as [string, Operation][]).filter(([name]) => ownerOf(name) === node);
 
 /** The providers that have something for a node. */
-export const providersOf = (node: NodeName): readonly Provider[] => providers.filter(provider => offered(node, provider).length > 0);
+export const providersOf = (node: NodeName): readonly Provider[] =>
+  providers.filter(provider => offered(node, provider).length > 0);
 
 /** The name of the collection that holds an operation's optional fields. */
-export const collectionOf = (verb: string) => verb === 'list' ? 'filters' : verb === 'update' ? 'updateFields' : 'additionalFields';
+export const collectionOf = (verb: string) =>
+  verb === 'list' ? 'filters' : verb === 'update' ? 'updateFields' : 'additionalFields';
 const COLLECTION_TITLE = { filters: 'Filters', updateFields: 'Update Fields', additionalFields: 'Additional Fields' };
 const COLLECTION_ADD = { filters: 'Add Filter', updateFields: 'Add Field', additionalFields: 'Add Field' };
 
-/** Whether an operation's answer has a vendor part that Simplify can leave out; after a removal nobody looks for one. */
+/**
+ * Whether an operation's answer has a vendor part that Simplify can leave out; after a removal nobody looks for one.
+ */
 const simplifies = (verb: string, { plain }: Operation) => !plain && !/^(delete|remove)/.test(verb);
 
 /** All parameters of a node, derived from the operation tables: what is shown, when, and in which order. */
@@ -43,57 +62,103 @@ export function nodeProperties(node: NodeName): INodeProperties[] {
 }
 
 /**
- * What n8n's editor reads to list actions and to name new nodes; none of it is ever shown. It joins resources and operations by value alone, so
- * with several providers all would get the actions of the first one. Instead:
- * - a menu that names each pair of provider and resource once, by the provider alone, so that the list shows one group for each provider;
- * - for each pair a menu of its common operations, hidden by the very values that show it: the list reads only what shows it, and a click sets
- *   those, the provider, the resource and the operation. Nobody reads a list of 160; what is not in it can be chosen in the node;
+ * What n8n's editor reads to list actions and to name new nodes; none of it is ever shown. It joins resources and
+ * operations by value alone, so with several providers all would get the actions of the first one. Instead:
+ * - a menu that names each pair of provider and resource once, by the provider alone, so that the list shows one group
+ *   for each provider;
+ * - for each pair a menu of its common operations, hidden by the very values that show it: the list reads only what
+ *   shows it, and a click sets
+ *   those, the provider, the resource and the operation. Nobody reads a list of 160; what is not in it can be chosen in
+ *   the node;
  * - an `operation` without options, found first for the plain names, so that these add no actions;
- * - before it, for a version that does not exist and which the list of actions therefore skips, the operations of each resource at all
- *   providers, from which the editor takes names and n8n the descriptions of tools; where providers word it differently, in words that fit all;
- * - after it, for the provider that a new node begins with, a place for the operations of resources that it does not have: the editor names a
+ * - before it, for a version that does not exist and which the list of actions therefore skips, the operations of each
+ *   resource at all
+ *   providers, from which the editor takes names and n8n the descriptions of tools; where providers word it
+ *   differently, in words that fit all;
+ * - after it, for the provider that a new node begins with, a place for the operations of resources that it does not
+ *   have: the editor names a
  *   node before it sets the provider, and would forget the operation.
  */
 function editorIndex(node: NodeName, offering: readonly Provider[]): INodeProperties[] {
-  const pairs = [...offering].sort(byMail).flatMap(provider => [...resourcesOf(node, provider)]
-    .sort((one, other) => placeAmongCommon(one) - placeAmongCommon(other)).map(resource => ({ provider, resource })));
+  const pairs = [...offering]
+    .sort(byMail)
+    .flatMap(provider =>
+      [...resourcesOf(node, provider)]
+        .sort((one, other) => placeAmongCommon(one) - placeAmongCommon(other))
+        .map(resource => ({ provider, resource })),
+    );
   const resources = [...new Set(pairs.map(({ resource }) => resource))];
-  const listed = pairs.map(pair => ({ ...pair, options: menuOf(node, pair.provider, pair.resource, true) })).filter(({ options }) => options.length);
+  const listed = pairs
+    .map(pair => ({ ...pair, options: menuOf(node, pair.provider, pair.resource, true) }))
+    .filter(({ options }) => options.length);
   const never = { provider: [''] };
   const named = resources.map((resource): INodeProperties => {
     const words = new Map<string, Set<string>>();
-    for (const [name, { summary }] of offering.flatMap(provider => offered(node, provider))
-      .filter(([one]) => splitName(one)[0] === resource)) words.set(name, (words.get(name) ?? new Set()).add(actionOf(name, summary)));
-    const options = [...words].map(([name, actions]) =>
-      ({ ...option(verbTitle(splitName(name)[1]), splitName(name)[1]), action: actions.size > 1 ? sharedActionOf(name) : [...actions][0]! }));
+    for (const [name, { summary }] of offering
+      .flatMap(provider => offered(node, provider))
+      .filter(([one]) => splitName(one)[0] === resource))
+      words.set(name, (words.get(name) ?? new Set()).add(actionOf(name, summary)));
+    const options = [...words].map(([name, actions]) => ({
+      ...option(verbTitle(splitName(name)[1]), splitName(name)[1]),
+      action: actions.size > 1 ? sharedActionOf(name) : [...actions][0]!,
+    }));
     if (offering.some(provider => asksIn(node, provider, resource))) options.push(SEND_AND_WAIT_OPTION);
-    return { ...menu('Operation', 'operation', options), displayOptions: { show: { ...never, '@version': [0], resource: [resource] } } };
+    return {
+      ...menu('Operation', 'operation', options),
+      displayOptions: { show: { ...never, '@version': [0], resource: [resource] } },
+    };
   });
-  const hidden = (show: Record<string, string[]>): INodeProperties =>
-    ({ displayName: 'Operation', name: 'operation', type: 'hidden', noDataExpression: true, default: '', displayOptions: { show } });
-  const first = firstOf(offering), elsewhere = resources.filter(resource => !resourcesOf(node, first).includes(resource));
+  const hidden = (show: Record<string, string[]>): INodeProperties => ({
+    displayName: 'Operation',
+    name: 'operation',
+    type: 'hidden',
+    noDataExpression: true,
+    default: '',
+    displayOptions: { show },
+  });
+  const first = firstOf(offering);
+  const elsewhere = resources.filter(resource => !resourcesOf(node, first).includes(resource));
   return [
-    { ...menu('Resource', 'resource', []), displayOptions: { show: never },
+    {
+      ...menu('Resource', 'resource', []),
+      displayOptions: { show: never },
       options: listed.map(({ provider, resource }) => ({ name: provider.name, value: pairOf(provider, resource) })),
-      default: pairOf(listed[0]!.provider, listed[0]!.resource) },
+      default: pairOf(listed[0]!.provider, listed[0]!.resource),
+    },
     ...named,
     hidden({ ...never, resource: resources }),
     ...(elsewhere.length ? [hidden({ provider: [first.id], resource: elsewhere })] : []),
-    ...listed.map(({ provider, resource, options }): INodeProperties => ({ ...menu('Operation', 'operation', options),
+    ...listed.map(({ provider, resource, options }): INodeProperties => ({
+      ...menu('Operation', 'operation', options),
       options: byUse(resource, sorted(options)),
-      displayOptions: { show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] }, hide: { provider: [provider.id] } } })),
+      displayOptions: {
+        show: { provider: [provider.id], resource: [resource, pairOf(provider, resource)] },
+        hide: { provider: [provider.id] },
+      },
+    })),
   ];
 }
 /** Common operations as people look for them; the others stay as they are. */
-const byUse = (resource: string, options: readonly INodePropertyOptions[]) => [...options]
-  .sort((one, other) => placeAmongCommon(`${resource}.${String(one.value)}`) - placeAmongCommon(`${resource}.${String(other.value)}`));
-/** Where mail is read and moved comes first, unless a notice stands against it; the others follow in the order of the registry. */
+const byUse = (resource: string, options: readonly INodePropertyOptions[]) =>
+  [...options].sort(
+    (one, other) =>
+      placeAmongCommon(`${resource}.${String(one.value)}`) - placeAmongCommon(`${resource}.${String(other.value)}`),
+  );
+/**
+ * Where mail is read and moved comes first, unless a notice stands against it; the others follow in the order of the
+ * registry.
+ */
 const byMail = (one: Provider, other: Provider) => Number(handlesMail(other)) - Number(handlesMail(one));
 const handlesMail = ({ operations, notice }: Provider) => Object.hasOwn(operations, 'message.move') && !notice;
 
-/** The operations of a resource as a menu; of a node with very many, only the common ones for the list of actions, where they need no description. */
+/**
+ * The operations of a resource as a menu; of a node with very many, only the common ones for the list of actions, where
+ * they need no description.
+ */
 function menuOf(node: NodeName, provider: Provider, resource: string, forList = false) {
-  const own = offered(node, provider).filter(([name]) => splitName(name)[0] === resource && (!forList || isCommon(node, name)));
+  const own = offered(node, provider).filter(
+    ([name]) => splitName(name)[0] === resource && (!forList || isCommon(node, name)),
+  );
   const options = own.map(([name, { summary }]) => {
     const verb = splitName(name)[1];
     return { ...option(verbTitle(verb), verb, forList ? undefined : summary), action: actionOf(name, summary) };
@@ -101,14 +166,20 @@ function menuOf(node: NodeName, provider: Provider, resource: string, forList = 
   return asksIn(node, provider, resource) ? [...options, SEND_AND_WAIT_OPTION] : options;
 }
 const pairOf = (provider: Provider, resource: string) => `${provider.id}/${resource}`;
-const resourcesOf = (node: NodeName, provider: Provider) => [...new Set(offered(node, provider).map(([name]) => splitName(name)[0]))];
+const resourcesOf = (node: NodeName, provider: Provider) => [
+  ...new Set(offered(node, provider).map(([name]) => splitName(name)[0])),
+];
 
-/** What must be known before an operation runs, in a sentence: that it destroys, replaces, or shows something only once. Nothing where it is harmless. */
+/**
+ * What must be known before an operation runs, in a sentence: that it destroys, replaces, or shows something only once.
+ * Nothing where it is harmless.
+ */
 export const consequenceOf = ({ effect, summary, consequence }: Operation): string | undefined =>
   consequence ?? (effect === 'destroy' ? `${summary.replace(/\.$/, '')}.` : undefined);
 
 /** Send and Wait for Response is made of the provider's own way to send; it needs n8n and so stands in no table. */
-const asksIn = (node: NodeName, provider: Provider, resource: string) => node === 'send' && resource === 'message' && canAsk(provider);
+const asksIn = (node: NodeName, provider: Provider, resource: string) =>
+  node === 'send' && resource === 'message' && canAsk(provider);
 
 /** The menu of resources, and for each its operations with their parameters. */
 function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
@@ -122,8 +193,9 @@ function providerProperties(node: NodeName, provider: Provider): INodeProperties
 function resourceMenu(node: NodeName, provider: Provider, resources: readonly string[]): INodeProperties {
   const operations = offered(node, provider);
   const subject = (resource: string) => {
-    const seen = operations.find(([name]) => name === `${resource}.list`)
-      ?? operations.find(([name]) => name === `${resource}.get`);
+    const seen =
+      operations.find(([name]) => name === `${resource}.list`) ??
+      operations.find(([name]) => name === `${resource}.get`);
     return seen && subjectOf(resource, seen[1].summary);
   };
   const options = resources.map(resource => option(title(resource), resource, subject(resource)));
@@ -159,47 +231,72 @@ function resourceProperties(node: NodeName, provider: Provider, resource: string
   ];
 }
 
-const consequences = (own: Own) => own.flatMap(([name, operation]) => {
-  const consequence = consequenceOf(operation);
-  if (!consequence) return [];
-  return [{ verb: verbOf(name), property: {
-    displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`, name: 'consequence',
-    type: 'notice' as const, default: '',
-  } }];
-});
+const consequences = (own: Own) =>
+  own.flatMap(([name, operation]) => {
+    const consequence = consequenceOf(operation);
+    if (!consequence) return [];
+    return [
+      {
+        verb: verbOf(name),
+        property: {
+          displayName: `${consequence} Dry Run, under Options, says what would happen and does nothing.`,
+          name: 'consequence',
+          type: 'notice' as const,
+          default: '',
+        },
+      },
+    ];
+  });
 
 /**
  * What an operation acts on stands first, whatever other operations share; then what else is required, then what makes
  * a mail. A form with an order of its own has that.
  */
 function fieldsAlone(node: NodeName, provider: Provider, own: Own) {
-  const picked = new Map(offered(node, provider).flatMap(([, { input }]) => Object.entries(input)
-    .flatMap(([key, field]) => isPicked(provider, field) ? [[key, field.ref!] as const] : [])));
+  const picked = new Map(
+    offered(node, provider).flatMap(([, { input }]) =>
+      Object.entries(input).flatMap(([key, field]) => (isPicked(provider, field) ? [[key, field.ref!] as const] : [])),
+    ),
+  );
   const place = (name: string, key: string, field: Field) => {
     if (Object.hasOwn(IN_FORM, name)) return IN_FORM[name]!.indexOf(key);
     if (isPicked(provider, field) && (field.required || !makesMail(name))) return 0;
     return field.required ? 1 : 2 + MAIL.indexOf(key);
   };
-  return own.flatMap(([name, operation]) => Object.entries(operation.input)
-    .filter(([key, field]) => standsAlone(name, key, field))
-    .flatMap(([key, field]) => {
-      const single = parameter(provider, key, field, field.required === true);
-      const property = { ...(picked.has(key) ? asPicker(single, field, picked.get(key)!) : single), ...where(name, key) };
-      return withSource(key, field, property)
-        .map(one => ({ verb: verbOf(name), place: place(name, key, field), property: one }));
-    }))
+  return own
+    .flatMap(([name, operation]) =>
+      Object.entries(operation.input)
+        .filter(([key, field]) => standsAlone(name, key, field))
+        .flatMap(([key, field]) => {
+          const single = parameter(provider, key, field, field.required === true);
+          const property = {
+            ...(picked.has(key) ? asPicker(single, field, picked.get(key)!) : single),
+            ...where(name, key),
+          };
+          return withSource(key, field, property).map(one => ({
+            verb: verbOf(name),
+            place: place(name, key, field),
+            property: one,
+          }));
+        }),
+    )
     .sort((one, other) => one.place - other.place);
 }
 
 function agentProperties(own: Own, show: Show): INodeProperties[] {
   const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => verbOf(name));
   if (!destructive.length) return [];
-  return [{
-    displayName: 'Allow Destructive Operation', name: 'allowDestructive', type: 'boolean', default: false,
-    noDataExpression: true,
-    displayOptions: { show: { '@tool': [true], ...show(destructive).show } },
-    description: 'Whether an AI agent may run this operation, which removes something',
-  }];
+  return [
+    {
+      displayName: 'Allow Destructive Operation',
+      name: 'allowDestructive',
+      type: 'boolean',
+      default: false,
+      noDataExpression: true,
+      displayOptions: { show: { '@tool': [true], ...show(destructive).show } },
+      description: 'Whether an AI agent may run this operation, which removes something',
+    },
+  ];
 }
 
 function listProperties(verbs: readonly string[], show: Show): INodeProperties[] {
@@ -207,11 +304,19 @@ function listProperties(verbs: readonly string[], show: Show): INodeProperties[]
   if (!lists.length) return [];
   return [
     {
-      displayName: 'Return All', name: 'returnAll', type: 'boolean', default: false, displayOptions: show(lists),
+      displayName: 'Return All',
+      name: 'returnAll',
+      type: 'boolean',
+      default: false,
+      displayOptions: show(lists),
       description: 'Whether to return all results or only up to a given limit',
     },
     {
-      displayName: 'Limit', name: 'limit', type: 'number', typeOptions: { minValue: 1 }, default: 50,
+      displayName: 'Limit',
+      name: 'limit',
+      type: 'number',
+      typeOptions: { minValue: 1 },
+      default: 50,
       description: 'Max number of results to return',
       displayOptions: { show: { ...show(lists).show, returnAll: [false] } },
     },
@@ -219,46 +324,86 @@ function listProperties(verbs: readonly string[], show: Show): INodeProperties[]
 }
 
 function simplifyProperties(own: Own, show: Show): INodeProperties[] {
-  const simple = own.map(([name, operation]) => [verbOf(name), operation] as const)
-    .filter(one => simplifies(...one)).map(([verb]) => verb);
+  const simple = own
+    .map(([name, operation]) => [verbOf(name), operation] as const)
+    .filter(one => simplifies(...one))
+    .map(([verb]) => verb);
   if (!simple.length) return [];
-  return [{
-    displayName: 'Simplify', name: 'simplify', type: 'boolean', default: true, displayOptions: show(simple),
-    description: 'Whether to return a simplified version of the response instead of the raw data',
-  }];
+  return [
+    {
+      displayName: 'Simplify',
+      name: 'simplify',
+      type: 'boolean',
+      default: true,
+      displayOptions: show(simple),
+      description: 'Whether to return a simplified version of the response instead of the raw data',
+    },
+  ];
 }
 
 /** What may be left out, in one collection for each operation. */
-const collections = (provider: Provider, own: Own) => own.flatMap(([name, operation]) => {
-  const verb = verbOf(name);
-  const optional = Object.entries(operation.input).filter(([key, field]) => !standsAlone(name, key, field));
-  if (!optional.length) return [];
-  const collection = collectionOf(verb);
-  const options = optional.flatMap(([key, field]) =>
-    withSource(key, field, parameter(provider, key, field, false, verb === 'list'), true));
-  return [{ verb, property: {
-    displayName: COLLECTION_TITLE[collection], name: collection, type: 'collection' as const,
-    placeholder: COLLECTION_ADD[collection], default: {}, options: sorted(options, 'displayName'),
-  } }];
-});
+const collections = (provider: Provider, own: Own) =>
+  own.flatMap(([name, operation]) => {
+    const verb = verbOf(name);
+    const optional = Object.entries(operation.input).filter(([key, field]) => !standsAlone(name, key, field));
+    if (!optional.length) return [];
+    const collection = collectionOf(verb);
+    const options = optional.flatMap(([key, field]) =>
+      withSource(key, field, parameter(provider, key, field, false, verb === 'list'), true),
+    );
+    return [
+      {
+        verb,
+        property: {
+          displayName: COLLECTION_TITLE[collection],
+          name: collection,
+          type: 'collection' as const,
+          placeholder: COLLECTION_ADD[collection],
+          default: {},
+          options: sorted(options, 'displayName'),
+        },
+      },
+    ];
+  });
 
-const contentCollections = (provider: Provider, own: Own) => own.filter(([name]) => bringsContent(provider, name))
-  .map(([name]) => ({ verb: verbOf(name), property: {
-    displayName: 'Options', name: 'options', type: 'collection' as const, placeholder: 'Add Option', default: {},
-    options: sorted(contentOptions(provider, name), 'displayName'),
-  } }));
+const contentCollections = (provider: Provider, own: Own) =>
+  own
+    .filter(([name]) => bringsContent(provider, name))
+    .map(([name]) => ({
+      verb: verbOf(name),
+      property: {
+        displayName: 'Options',
+        name: 'options',
+        type: 'collection' as const,
+        placeholder: 'Add Option',
+        default: {},
+        options: sorted(contentOptions(provider, name), 'displayName'),
+      },
+    }));
 
 function dryRunProperties(own: Own, show: Show): INodeProperties[] {
   const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => verbOf(name));
   if (!changing.length) return [];
-  return [{
-    displayName: 'Options', name: 'options', type: 'collection', placeholder: 'Add Option', default: {},
-    displayOptions: show(changing),
-    options: [{
-      displayName: 'Dry Run', name: 'dryRun', type: 'boolean', default: false,
-      description: 'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.',
-    }],
-  }];
+  return [
+    {
+      displayName: 'Options',
+      name: 'options',
+      type: 'collection',
+      placeholder: 'Add Option',
+      default: {},
+      displayOptions: show(changing),
+      options: [
+        {
+          displayName: 'Dry Run',
+          name: 'dryRun',
+          type: 'boolean',
+          default: false,
+          description:
+            'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.',
+        },
+      ],
+    },
+  ];
 }
 
 /** The provider that a new node begins with: where mail is read, else the first of the registry. */
@@ -266,30 +411,51 @@ export const firstOf = (offering: readonly Provider[]): Provider => offering.fin
 
 /** The menu of providers; twice where nodes of the first version began with another one. */
 function providerMenus(offering: readonly Provider[]): INodeProperties[] {
-  const options = offering.map(({ id, name, notice }) => option(name, id, notice)), now = firstOf(offering), before = offering[0]!;
+  const options = offering.map(({ id, name, notice }) => option(name, id, notice));
+  const now = firstOf(offering);
+  const before = offering[0]!;
   if (now === before) return [menu('Provider', 'provider', options)];
-  return [{ ...menu('Provider', 'provider', options, before.id), displayOptions: { show: { '@version': BEFORE_1_1 } } },
-    { ...menu('Provider', 'provider', options, now.id), displayOptions: { show: { '@version': SINCE_1_1 } } }];
+  return [
+    { ...menu('Provider', 'provider', options, before.id), displayOptions: { show: { '@version': BEFORE_1_1 } } },
+    { ...menu('Provider', 'provider', options, now.id), displayOptions: { show: { '@version': SINCE_1_1 } } },
+  ];
 }
 
 /** The menu of providers, and below it what is to be known of the chosen one. */
 export const providerChoice = (offering: readonly Provider[], description: string): INodeProperties[] => [
   ...providerMenus(offering).map(property => ({ ...property, description })),
-  ...offering.filter(({ notice }) => notice).map(({ id, notice }): INodeProperties =>
-    ({ displayName: notice!, name: `${id}Notice`, type: 'notice', default: '', displayOptions: { show: { provider: [id] } } })),
+  ...offering
+    .filter(({ notice }) => notice)
+    .map(({ id, notice }): INodeProperties => ({
+      displayName: notice!,
+      name: `${id}Notice`,
+      type: 'notice',
+      default: '',
+      displayOptions: { show: { provider: [id] } },
+    })),
 ];
 
-/** What makes a mail, in the order of a form: nobody sends or drafts without a look at it, though a provider may do without. */
+/**
+ * What makes a mail, in the order of a form: nobody sends or drafts without a look at it, though a provider may do
+ * without.
+ */
 const MAIL = ['kind', 'message', 'to', 'subject', 'text', 'plainTextBody', 'html', 'htmlBody', 'attachments'];
-/** What belongs to an operation as the text to a mail, in the order of its form: without it the form would show hardly anything. */
+/**
+ * What belongs to an operation as the text to a mail, in the order of its form: without it the form would show hardly
+ * anything.
+ */
 const IN_FORM: Readonly<Record<string, readonly string[]>> = {
   'autoReply.set': ['subject', 'text', 'start', 'end'],
   'forwarding.set': ['addresses', 'keep'],
   'rule.create': ['name', 'from', 'to', 'subject', 'moveTo', 'markRead'],
   'script.put': ['script', 'text', 'activate'],
 };
-const inForm = (operation: string): readonly string[] => makesMail(operation) ? MAIL : Object.hasOwn(IN_FORM, operation) ? IN_FORM[operation]! : [];
-/** Whether a field stands in the form by itself, not in the collection of further fields: it is required, what is acted on, or belongs to the form. */
+const inForm = (operation: string): readonly string[] =>
+  makesMail(operation) ? MAIL : Object.hasOwn(IN_FORM, operation) ? IN_FORM[operation]! : [];
+/**
+ * Whether a field stands in the form by itself, not in the collection of further fields: it is required, what is acted
+ * on, or belongs to the form.
+ */
 export const standsAlone = (operation: string, name: string, field: Field): boolean => {
   const [resource, verb] = splitName(operation);
   return field.required === true || (name === resource && verb !== 'list') || inForm(operation).includes(name);
@@ -297,34 +463,64 @@ export const standsAlone = (operation: string, name: string, field: Field): bool
 const makesMail = (operation: string) => ownerOf(operation) === 'send' || operation === 'draft.create';
 
 /** A new draft belongs to no message. */
-const where = (operation: string, name: string): Pick<INodeProperties, 'displayOptions'> => operation === 'draft.create' && name === 'message'
-  ? { displayOptions: { show: { kind: ['reply', 'replyAll', 'forward'] } } } : {};
+const where = (operation: string, name: string): Pick<INodeProperties, 'displayOptions'> =>
+  operation === 'draft.create' && name === 'message'
+    ? { displayOptions: { show: { kind: ['reply', 'replyAll', 'forward'] } } }
+    : {};
 
-/** Equal parameters of several operations become one that is shown for all of them: half the size of the description. */
-function merged(parts: { verb: string; property: INodeProperties }[], show: (verbs: string[]) => INodeProperties['displayOptions']): INodeProperties[] {
+/**
+ * Equal parameters of several operations become one that is shown for all of them: half the size of the description.
+ */
+function merged(
+  parts: { verb: string; property: INodeProperties }[],
+  show: (verbs: string[]) => INodeProperties['displayOptions'],
+): INodeProperties[] {
   const groups = new Map<string, { property: INodeProperties; verbs: string[] }>();
   for (const { verb, property } of parts) {
-    const key = JSON.stringify(property), group = groups.get(key);
-    if (group) group.verbs.push(verb); else groups.set(key, { property, verbs: [verb] });
+    const key = JSON.stringify(property);
+    const group = groups.get(key);
+    if (group) group.verbs.push(verb);
+    else groups.set(key, { property, verbs: [verb] });
   }
-  return [...groups.values()].map(({ property, verbs }) =>
-    ({ ...property, displayOptions: { show: { ...show(verbs)?.show, ...property.displayOptions?.show } } }));
+  return [...groups.values()].map(({ property, verbs }) => ({
+    ...property,
+    displayOptions: { show: { ...show(verbs)?.show, ...property.displayOptions?.show } },
+  }));
 }
 
 /** True for the files that go along with a mail. */
-export const isAttachments = (name: string, field: Field): boolean => name === 'attachments' && field.type === 'list' && field.of.type === 'file';
+export const isAttachments = (name: string, field: Field): boolean =>
+  name === 'attachments' && field.type === 'list' && field.of.type === 'file';
 
 /**
- * The files of a mail are asked for in two steps: all that the item has, or those of the fields that are named. Workflows from before the choice
- * name fields, which is what stands there first.
+ * The files of a mail are asked for in two steps: all that the item has, or those of the fields that are named.
+ * Workflows from before the choice name fields, which is what stands there first.
  */
 function withSource(name: string, field: Field, property: INodeProperties, inCollection = false): INodeProperties[] {
   if (!isAttachments(name, field)) return [property];
-  const source: INodeProperties = { displayName: 'Attachments', name: 'attachmentsFrom', type: 'options', default: 'named', options: [
-    { name: 'All Files of the Item', value: 'all' }, { name: 'Files of Named Fields', value: 'named' }] };
+  const source: INodeProperties = {
+    displayName: 'Attachments',
+    name: 'attachmentsFrom',
+    type: 'options',
+    default: 'named',
+    options: [
+      { name: 'All Files of the Item', value: 'all' },
+      { name: 'Files of Named Fields', value: 'named' },
+    ],
+  };
   return [source, inCollection ? property : { ...property, displayOptions: { show: { attachmentsFrom: ['named'] } } }];
 }
 
 /** Every resource that a picker of this node may ask for. */
-export const pickedResources = (node: NodeName): string[] => [...new Set(providersOf(node).flatMap(provider =>
-  offered(node, provider).flatMap(([, { input }]) => Object.values(input).filter(field => isPicked(provider, field)).map(field => field.ref!))))].sort();
+export const pickedResources = (node: NodeName): string[] =>
+  [
+    ...new Set(
+      providersOf(node).flatMap(provider =>
+        offered(node, provider).flatMap(([, { input }]) =>
+          Object.values(input)
+            .filter(field => isPicked(provider, field))
+            .map(field => field.ref!),
+        ),
+      ),
+    ),
+  ].sort();

@@ -17,17 +17,30 @@ function severalOf(provider: Provider, field: Field): string | undefined {
 }
 
 /**
- * A list of objects as a picker of several, with search. Nodes of the first version hold one text with commas, which n8n's editor cannot show as
- * choices, so they keep their text field. Undefined where nothing can be picked.
+ * A list of objects as a picker of several, with search. Nodes of the first version hold one text with commas, which
+ * n8n's editor cannot show as choices, so they keep their text field. Undefined where nothing can be picked.
  */
 export function picksSeveral(provider: Provider, name: string, field: Field): INodeProperties[] | undefined {
   const resource = severalOf(provider, field);
   if (!resource) return undefined;
-  const typed = parameter(provider, name, field, false, true), { displayName } = typed;
-  const several: INodeProperties = { displayName, name, type: 'multiOptions', typeOptions: { loadOptionsMethod: methodOf(resource) }, default: [] };
+  const typed = parameter(provider, name, field, false, true);
+  const { displayName } = typed;
+  const several: INodeProperties = {
+    displayName,
+    name,
+    type: 'multiOptions',
+    typeOptions: { loadOptionsMethod: methodOf(resource) },
+    default: [],
+  };
   if (Array.isArray(field.default)) several.default = field.default as string[];
-  several.description = describe([field.help, 'Choose from the list, or specify values using an <a href="https://docs.n8n.io/code/expressions/">expression</a>.']
-    .filter(Boolean).join(' '));
+  several.description = describe(
+    [
+      field.help,
+      'Choose from the list, or specify values using an <a href="https://docs.n8n.io/code/expressions/">expression</a>.',
+    ]
+      .filter(Boolean)
+      .join(' '),
+  );
   return [
     { ...typed, displayOptions: { show: { '@version': BEFORE_1_1 } } },
     { ...several, displayOptions: { show: { '@version': SINCE_1_1 } } },
@@ -36,9 +49,17 @@ export function picksSeveral(provider: Provider, name: string, field: Field): IN
 
 /** The methods that load the choices of all pickers of several. */
 export const severalMethods = (): Record<string, (this: ILoadOptionsFunctions) => Promise<INodePropertyOptions[]>> =>
-  Object.fromEntries([...new Set(providers.flatMap(provider => Object.values(provider.feeds)
-    .flatMap(({ input }) => Object.values(input as Feed['input']).flatMap(field => severalOf(provider, field) ?? []))))]
-    .map(resource => [methodOf(resource), choices(resource)]));
+  Object.fromEntries(
+    [
+      ...new Set(
+        providers.flatMap(provider =>
+          Object.values(provider.feeds).flatMap(({ input }) =>
+            Object.values(input as Feed['input']).flatMap(field => severalOf(provider, field) ?? []),
+          ),
+        ),
+      ),
+    ].map(resource => [methodOf(resource), choices(resource)]),
+  );
 
 /** The searches of one object have the plain names. */
 const methodOf = (resource: string) => `${resource}Choices`;

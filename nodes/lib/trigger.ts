@@ -37,14 +37,15 @@ function startTest(node: ITriggerFunctions, settings: Settings, id: string): ITr
 
 async function startPublished(node: ITriggerFunctions, settings: Settings, id: string): Promise<ITriggerResponse> {
   const running = runningTriggers();
-  const trigger: RunningTrigger = { settings }, before = running.get(id);
+  const trigger: RunningTrigger = { settings };
+  const before = running.get(id);
   const isReplaced = () => running.get(id) !== trigger;
   running.set(id, trigger);
   await before?.follower?.close({ replaced: true });
-  const state = trigger.state = node.getWorkflowStaticData('node') as TriggerState;
+  const state = (trigger.state = node.getWorkflowStaticData('node') as TriggerState);
   await prepareState(node, settings, state, before?.state);
   if (isReplaced()) return { closeFunction: async () => {} };
-  const follower = trigger.follower = startFollower(node, settings, state, id);
+  const follower = (trigger.follower = startFollower(node, settings, state, id));
   return {
     closeFunction: async () => {
       // Whoever replaced it has closed it.
@@ -61,7 +62,10 @@ async function startPublished(node: ITriggerFunctions, settings: Settings, id: s
 
 /** Has the state belong to what is watched now. `before` is the state of the trigger that this one replaces. */
 async function prepareState(
-  node: ITriggerFunctions, settings: Settings, state: TriggerState, before: TriggerState | undefined,
+  node: ITriggerFunctions,
+  settings: Settings,
+  state: TriggerState,
+  before: TriggerState | undefined,
 ): Promise<void> {
   // The one replaced knows more than what n8n has stored of it.
   if (before?.scope === settings.scope) {
@@ -118,16 +122,19 @@ function startFollower(node: ITriggerFunctions, settings: Settings, state: Trigg
     },
     // What n8n's store of files will never take, such as one above its limit, concerns this message only; a store that
     // is away concerns all.
-    prepare: ({ item }) => outputItem(node, item, undefined, settings.simple).catch((error: unknown) => {
-      throw error instanceof UserError ? new MailError('rejected', error.message, { cause: error }) : error;
-    }),
+    prepare: ({ item }) =>
+      outputItem(node, item, undefined, settings.simple).catch((error: unknown) => {
+        throw error instanceof UserError ? new MailError('rejected', error.message, { cause: error }) : error;
+      }),
     execute: (_items, key, prepared) => execute(node, settings.longestMs, prepared as INodeExecutionData[], key),
     ...(after ? { acknowledge } : {}),
     ...notices(node, provider),
   });
 }
 
-interface OpenSource extends Source { client: Client }
+interface OpenSource extends Source {
+  client: Client;
+}
 const sourceOf = (client: Client, { event, input }: Settings): OpenSource => ({
   client,
   since: cursor => client.since(event, input, cursor),

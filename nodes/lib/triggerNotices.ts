@@ -15,9 +15,13 @@ export const notices = (node: ITriggerFunctions, provider: Provider): Notices =>
     if (event.kind === 'over') node.logger.info(`${provider.name} answers again; nothing was skipped.`);
     else fail(node, outage(node, provider, event));
   },
-  notes: ([first, ...more]) => fail(node, new NodeOperationError(node.getNode(), first!, {
-    description: [...more, 'The trigger goes on with everything else. This is said once.'].join(' '),
-  })),
+  notes: ([first, ...more]) =>
+    fail(
+      node,
+      new NodeOperationError(node.getNode(), first!, {
+        description: [...more, 'The trigger goes on with everything else. This is said once.'].join(' '),
+      }),
+    ),
   log: (message, details) => node.logger.debug(message, details),
   warn: message => node.logger.warn(message),
 });
@@ -25,7 +29,8 @@ export const notices = (node: ITriggerFunctions, provider: Provider): Notices =>
 /** Makes a failure visible without ending the trigger: `emitError` would close it, double it or kill it. */
 function fail(node: ITriggerFunctions, error: NodeOperationError) {
   const save = (node as { saveFailedExecution?: (error: NodeOperationError) => void }).saveFailedExecution;
-  if (save) save.call(node, error); else node.logger.error(error.message);
+  if (save) save.call(node, error);
+  else node.logger.error(error.message);
 }
 
 function unreadable(node: ITriggerFunctions, provider: Provider, { id, item, problem }: FeedItem): NodeOperationError {
@@ -36,11 +41,10 @@ function unreadable(node: ITriggerFunctions, provider: Provider, { id, item, pro
 }
 
 /** Who wrote and about what, as far as that is known. */
-const describeItem = ({ from, subject, date }: Partial<Message>) => [
-  from?.email && ` from ${from.email}`,
-  subject && ` about "${subject}"`,
-  date && ` of ${date}`,
-].filter(Boolean).join('');
+const describeItem = ({ from, subject, date }: Partial<Message>) =>
+  [from?.email && ` from ${from.email}`, subject && ` about "${subject}"`, date && ` of ${date}`]
+    .filter(Boolean)
+    .join('');
 
 type Outage = Exclude<Parameters<FollowOptions['outage']>[0], { kind: 'over' }>;
 
@@ -53,8 +57,10 @@ function outage(node: ITriggerFunctions, { name }: Provider, { kind, error, sinc
     return say('These settings cannot be followed', 'Correct the node and publish the workflow again.');
   }
   if (kind === 'credentials') {
-    return say(`${name} refuses the account`,
-      'Correct the credential; the trigger tries again every five minutes and skips nothing.');
+    return say(
+      `${name} refuses the account`,
+      'Correct the credential; the trigger tries again every five minutes and skips nothing.',
+    );
   }
   const goesOn = 'The trigger goes on trying and will catch up. This is said once.';
   if (code === 'not_found') return say('There is nothing to follow', goesOn);

@@ -43,7 +43,9 @@ export function readSettings(node: ITriggerFunctions): Settings {
   const input = readInput(node, provider, feed, filters);
   const after = readAfterSuccess(node, provider);
   return {
-    provider, event, input,
+    provider,
+    event,
+    input,
     filtered: isFiltered(feed, filters),
     scope: scopeOf(node, provider, event, feed, input, startDate),
     simple: node.getNodeParameter('simplify', true) as boolean,
@@ -56,8 +58,9 @@ export function readSettings(node: ITriggerFunctions): Settings {
 function feedOf(node: ITriggerFunctions, provider: Provider, event: string): Feed {
   const feed = provider.feeds[event] as Feed | undefined;
   if (feed) return feed;
-  throw new NodeOperationError(node.getNode(), `${provider.name} has no event "${event}".`,
-    { description: 'Choose another event.' });
+  throw new NodeOperationError(node.getNode(), `${provider.name} has no event "${event}".`, {
+    description: 'Choose another event.',
+  });
 }
 
 function readInput(node: ITriggerFunctions, provider: Provider, feed: Feed, filters: Input): Input {
@@ -66,7 +69,9 @@ function readInput(node: ITriggerFunctions, provider: Provider, feed: Feed, filt
     const value = field.required
       ? node.getNodeParameter(key, undefined, { extractValue: isPicked(provider, field) })
       : filters[key];
-    try { input[key] = valueOf(field, plainValue(value), () => node.getTimezone()); } catch (error) {
+    try {
+      input[key] = valueOf(field, plainValue(value), () => node.getTimezone());
+    } catch (error) {
       throw asNodeError(node.getNode(), error);
     }
   }
@@ -74,21 +79,30 @@ function readInput(node: ITriggerFunctions, provider: Provider, feed: Feed, filt
 }
 
 /** True where something is asked for that not everything passes; where to look and what to fetch is no filter. */
-const isFiltered = ({ input }: Feed, filters: Input) => Object.entries(filters).some(([key, value]) => {
-  const field = input[key];
-  if (field === undefined || value === '' || value === false) return false;
-  const places = field.ref ?? (field.type === 'list' && field.of.ref);
-  return !places && field.default === undefined;
-});
+const isFiltered = ({ input }: Feed, filters: Input) =>
+  Object.entries(filters).some(([key, value]) => {
+    const field = input[key];
+    if (field === undefined || value === '' || value === false) return false;
+    const places = field.ref ?? (field.type === 'list' && field.of.ref);
+    return !places && field.default === undefined;
+  });
 
 /** A cursor belongs to what is looked at, not to the filters: changing those must neither lose nor repeat. */
 function scopeOf(
-  node: ITriggerFunctions, provider: Provider, event: string, feed: Feed, input: Input, startDate: string | undefined,
+  node: ITriggerFunctions,
+  provider: Provider,
+  event: string,
+  feed: Feed,
+  input: Input,
+  startDate: string | undefined,
 ): string {
   const { credentials, parameters } = node.getNode();
-  const credential = credentialTypes(provider.id).map(({ type }) => credentials?.[type]?.id ?? '').join('/');
+  const credential = credentialTypes(provider.id)
+    .map(({ type }) => credentials?.[type]?.id ?? '')
+    .join('/');
   // Folders are the feed's own matter.
-  const where = Object.entries(feed.input).filter(([, field]) => field.ref && field.ref !== 'folder')
+  const where = Object.entries(feed.input)
+    .filter(([, field]) => field.ref && field.ref !== 'folder')
     .map(([key]) => [key, input[key] ?? null]);
   // An expression such as one day ago gives another date at each start of n8n, which must not begin anew each time.
   const given = parameters.startDate;
@@ -122,9 +136,11 @@ function readStartDate(node: ITriggerFunctions, provider: Provider, feed: Feed):
   if (node.getNodeParameter('start', 'now') !== 'date') return undefined;
   const startDate = parseStartDate(node);
   if (feed.from) return startDate;
-  throw new NodeOperationError(node.getNode(),
+  throw new NodeOperationError(
+    node.getNode(),
     `${provider.name} does not tell when something was changed, so this trigger cannot start from a date.`,
-    { description: 'Choose to start from now on.' });
+    { description: 'Choose to start from now on.' },
+  );
 }
 
 /**
@@ -132,11 +148,13 @@ function readStartDate(node: ITriggerFunctions, provider: Provider, feed: Feed):
  * where it is no date.
  */
 function parseStartDate(node: ITriggerFunctions): string {
-  const given = node.getNodeParameter('startDate') as unknown, text = String(given).trim();
+  const given = node.getNodeParameter('startDate') as unknown;
+  const text = String(given).trim();
   const at = typeof given === 'string' ? momentOf(text, node.getTimezone()) : new Date(given as string).getTime();
   if (Number.isNaN(at) || given === null) {
-    throw new NodeOperationError(node.getNode(), `Start Date is no date: "${text.slice(0, 40)}".`,
-      { description: 'Choose a date and time, or start from now on.' });
+    throw new NodeOperationError(node.getNode(), `Start Date is no date: "${text.slice(0, 40)}".`, {
+      description: 'Choose a date and time, or start from now on.',
+    });
   }
   return new Date(at).toISOString();
 }

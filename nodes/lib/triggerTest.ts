@@ -17,7 +17,10 @@ const TEST_LIMIT = 60_000;
  * nothing, and ends within a minute.
  */
 export async function testTrigger(
-  node: ITriggerFunctions, settings: Settings, running: RunningTrigger | undefined, over: AbortSignal,
+  node: ITriggerFunctions,
+  settings: Settings,
+  running: RunningTrigger | undefined,
+  over: AbortSignal,
 ): Promise<INodeExecutionData[]> {
   try {
     const { items, notes } = await latestInTime(node, settings, over);
@@ -32,15 +35,30 @@ export async function testTrigger(
   }
 }
 
-interface Latest { items: INodeExecutionData[]; notes: string[] }
+interface Latest {
+  items: INodeExecutionData[];
+  notes: string[];
+}
 
 /** The latest of the feed, or a rejection when it takes too long or the test is stopped. */
 async function latestInTime(node: ITriggerFunctions, settings: Settings, over: AbortSignal): Promise<Latest> {
   const { name } = settings.provider;
-  const late = AbortSignal.timeout(TEST_LIMIT), signal = AbortSignal.any([over, late]);
-  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(late.aborted
-    ? new MailError('unavailable', `${name} did not answer within ${TEST_LIMIT / 1000} seconds.`, { provider: name })
-    : new Error('The test was stopped.')), { once: true }));
+  const late = AbortSignal.timeout(TEST_LIMIT);
+  const signal = AbortSignal.any([over, late]);
+  const ended = new Promise<never>((_, reject) =>
+    signal.addEventListener(
+      'abort',
+      () =>
+        reject(
+          late.aborted
+            ? new MailError('unavailable', `${name} did not answer within ${TEST_LIMIT / 1000} seconds.`, {
+                provider: name,
+              })
+            : new Error('The test was stopped.'),
+        ),
+      { once: true },
+    ),
+  );
   return Promise.race([latest(node, settings, signal), ended]);
 }
 
@@ -55,14 +73,19 @@ async function latest(node: ITriggerFunctions, settings: Settings, signal: Abort
 }
 
 function nothingToShow(
-  node: ITriggerFunctions, { provider, filtered }: Settings, notes: readonly string[], { summary }: StateDetails,
+  node: ITriggerFunctions,
+  { provider, filtered }: Settings,
+  notes: readonly string[],
+  { summary }: StateDetails,
 ): NodeOperationError {
   const reason = filtered ? 'none of the latest passes the filters.' : 'nothing has come yet.';
   const advice = filtered
     ? 'Take a filter away, or wait for something that passes.'
     : 'Test again when something has come.';
-  return new NodeOperationError(node.getNode(), `${provider.name} answered, and there is nothing to show: ${reason}`,
-    { level: 'warning', description: [...notes, advice, summary].join(' ') });
+  return new NodeOperationError(node.getNode(), `${provider.name} answered, and there is nothing to show: ${reason}`, {
+    level: 'warning',
+    description: [...notes, advice, summary].join(' '),
+  });
 }
 
 const goesOn = (node: ITriggerFunctions): boolean => {
@@ -71,7 +94,8 @@ const goesOn = (node: ITriggerFunctions): boolean => {
 };
 
 const STANDS = {
-  following: 'published and connected', connecting: 'published and connecting',
+  following: 'published and connected',
+  connecting: 'published and connecting',
   interrupted: 'published and not connected; it tries again by itself',
   'not running': 'not published, or followed by another process of n8n',
 };
@@ -81,25 +105,39 @@ const STANDS = {
  * at all. The keys are always there; the folders or the mailbox come on top, where the feed has such.
  */
 interface StateDetails extends IDataObject {
-  status: keyof typeof STANDS; summary: string;
-  connectedSince: string | null; lastSeen: string | null; lastError: string | null; lastErrorAt: string | null;
-  event: string; news: 'pushed' | 'asked for' | null; intervalSeconds: number; executions: number | null;
+  status: keyof typeof STANDS;
+  summary: string;
+  connectedSince: string | null;
+  lastSeen: string | null;
+  lastError: string | null;
+  lastErrorAt: string | null;
+  event: string;
+  news: 'pushed' | 'asked for' | null;
+  intervalSeconds: number;
+  executions: number | null;
   notes: string[];
 }
 
 /** `found` are the notes of the test itself. */
 function stateOf(
-  node: ITriggerFunctions, tested: Settings, running: RunningTrigger | undefined, found: readonly string[] = [],
+  node: ITriggerFunctions,
+  tested: Settings,
+  running: RunningTrigger | undefined,
+  found: readonly string[] = [],
 ): StateDetails {
-  const seen = running?.follower?.seen, settings = running?.settings ?? tested;
+  const seen = running?.follower?.seen;
+  const settings = running?.settings ?? tested;
   const stored = node.getWorkflowStaticData('node') as TriggerState;
   const known: Partial<Status> = seen ?? (stored.scope === tested.scope ? stored.seen : undefined) ?? {};
   const status = statusOf(seen);
   const differs = seen !== undefined && settings.scope !== tested.scope;
   return {
     status,
-    summary: summaryOf(status, known) + (differs
-      ? ' It follows something else than this test, because the node was changed since it was published.' : ''),
+    summary:
+      summaryOf(status, known) +
+      (differs
+        ? ' It follows something else than this test, because the node was changed since it was published.'
+        : ''),
     connectedSince: known.connectedSince ?? null,
     lastSeen: known.lastSeen ?? null,
     lastError: known.lastError ?? null,
@@ -108,7 +146,7 @@ function stateOf(
     news: newsOf(seen),
     intervalSeconds: settings.intervalMs / 1000,
     executions: seen?.executed ?? null,
-    notes: [...new Set([...found, ...known.notes ?? []])],
+    notes: [...new Set([...found, ...(known.notes ?? [])])],
     ...placesOf(settings),
   };
 }
@@ -130,8 +168,10 @@ function summaryOf(status: StateDetails['status'], known: Partial<Status>): stri
   const failed = lastError ? ` The last error${at}: ${lastError}` : '';
   switch (status) {
     case 'following':
-      return `The published workflow has been connected since ${connectedSince} and looked last at ${lastSeen}.`
-        + (failed || ' Nothing has gone wrong.');
+      return (
+        `The published workflow has been connected since ${connectedSince} and looked last at ${lastSeen}.` +
+        (failed || ' Nothing has gone wrong.')
+      );
     case 'connecting':
       return 'The published workflow is connecting.';
     case 'interrupted': {
@@ -140,8 +180,9 @@ function summaryOf(status: StateDetails['status'], known: Partial<Status>): stri
     }
     case 'not running': {
       const looked = lastSeen ? ` What started its latest execution was seen at ${lastSeen}.` : '';
-      return 'Nothing follows here: the workflow is not published, or another process of n8n follows.'
-        + `${looked}${failed}`;
+      return (
+        'Nothing follows here: the workflow is not published, or another process of n8n follows.' + `${looked}${failed}`
+      );
     }
   }
 }

@@ -12,7 +12,8 @@ const MARGIN = 60_000;
  * How often, and at what interval in milliseconds, a refused grant looks for the tokens that another process may be
  * storing just now.
  */
-const LOOKS = 5, LOOK_EVERY = 100;
+const LOOKS = 5;
+const LOOK_EVERY = 100;
 
 /** What a keeper of tokens needs besides: a place where they outlive the process. */
 export interface TokenKeeperOptions extends OAuth2Options {
@@ -31,7 +32,11 @@ export interface TokenKeeperOptions extends OAuth2Options {
  * What keepers of one account share: the renewal under way, tokens that could not be stored yet, and when the vendor
  * may be asked again.
  */
-interface Keeping { renewing?: Promise<OAuth2Tokens>; unsaved?: OAuth2Tokens; notBefore: number }
+interface Keeping {
+  renewing?: Promise<OAuth2Tokens>;
+  unsaved?: OAuth2Tokens;
+  notBefore: number;
+}
 const kept = new Map<string, Keeping>();
 function keepingOf(key: string | undefined): Keeping {
   const found = (key !== undefined && kept.get(key)) || { notBefore: 0 };
@@ -56,7 +61,9 @@ class TokenKeeper {
   /** The token given out last. */
   private given: string | undefined;
 
-  constructor(private readonly options: TokenKeeperOptions) { this.state = keepingOf(options.key); }
+  constructor(private readonly options: TokenKeeperOptions) {
+    this.state = keepingOf(options.key);
+  }
 
   async token(renew = false, refused?: string): Promise<string> {
     const bad = renew ? await this.refusedToken(refused) : undefined;
@@ -77,7 +84,9 @@ class TokenKeeper {
     const { state } = this;
     const stored = !state.renewing && !state.unsaved ? await this.stored() : undefined;
     if (stored && this.isGood(stored, bad)) return stored;
-    state.renewing ??= this.renewed(bad).finally(() => { state.renewing = undefined; });
+    state.renewing ??= this.renewed(bad).finally(() => {
+      state.renewing = undefined;
+    });
     return state.renewing.catch((error: unknown) => {
       if (stored && this.stillServes(stored, bad, error)) return stored;
       throw error;
@@ -107,7 +116,8 @@ class TokenKeeper {
   }
 
   private checkSpacing(): void {
-    const wait = this.state.notBefore - this.now(), { name } = this.options.provider;
+    const wait = this.state.notBefore - this.now();
+    const { name } = this.options.provider;
     if (wait <= 0) return;
     throw new MailError('rate_limited', `${name} gives no new token yet.`, { provider: name, retryAfter: wait / 1000 });
   }
@@ -117,7 +127,8 @@ class TokenKeeper {
    * none.
    */
   private async newerAfter(error: unknown, old: OAuth2Tokens): Promise<OAuth2Tokens> {
-    const { state } = this, code = isMailError(error) ? error.code : undefined;
+    const { state } = this;
+    const code = isMailError(error) ? error.code : undefined;
     if (state.unsaved || !isMailError(error) || (code !== 'unauthorized' && code !== 'rate_limited')) throw error;
     if (code === 'rate_limited') state.notBefore = this.now() + (error.details.retryAfter ?? SPACING / 1000) * 1000;
     const newer = await this.newerThan(old);
@@ -155,8 +166,8 @@ class TokenKeeper {
   private notStored(error: unknown): MailError {
     const { name } = this.options.provider;
     const why = error instanceof Error ? ` (${redact(error.message)})` : '';
-    const message = `The new token of ${name} could not be stored${why}. `
-      + 'It is kept in memory and stored at the next try.';
+    const message =
+      `The new token of ${name} could not be stored${why}. ` + 'It is kept in memory and stored at the next try.';
     return new MailError('unavailable', message, { provider: name });
   }
 
@@ -169,7 +180,9 @@ class TokenKeeper {
     return expiresAt === undefined || this.now() < expiresAt - Math.min(MARGIN, (expiresAt - obtainedAt) / 10);
   }
 
-  private now(): number { return (this.options.now ?? Date.now)(); }
+  private now(): number {
+    return (this.options.now ?? Date.now)();
+  }
 }
 
 const differ = (a: OAuth2Tokens, b: OAuth2Tokens) =>

@@ -22,8 +22,8 @@ export function parseObject(ctx: Pick<Context, 'provider' | 'operation' | 'hide'
 }
 
 /**
- * JSON as it is written: a whole number that JavaScript cannot hold, such as an id beyond 2^53, is given as text with all of its digits. Throws
- * a `SyntaxError` for what is not JSON.
+ * JSON as it is written: a whole number that JavaScript cannot hold, such as an id beyond 2^53, is given as text with
+ * all of its digits. Throws a `SyntaxError` for what is not JSON.
  */
 export function parseExactly(text: string): unknown {
   // First, so that only well-formed JSON is looked through.
@@ -31,18 +31,25 @@ export function parseExactly(text: string): unknown {
   return LONG_NUMBER.test(text) ? parseSafely(withLongNumbersAsText(text)) : value;
 }
 
-/** What every text with a number that loses digits has, and hardly another: ids of letters and digits, in their quotes, are none. */
+/**
+ * What every text with a number that loses digits has, and hardly another: ids of letters and digits, in their quotes,
+ * are none.
+ */
 const LONG_NUMBER = /(?:^|[[:,])\s*-?(?:\d{16}|\d+(?:\.\d+)?[eE]\+?\d{3})/;
 /** What every text with the dangerous key has: the key, or an ASCII letter that is escaped. */
 const MAYBE_PROTO = /__proto__|\\u00[0-7]/i;
 
 /** A look at each key makes the parser several times slower, so it is taken only where the dangerous one can be. */
-const parseSafely = (text: string): unknown => MAYBE_PROTO.test(text) ? JSON.parse(text, safely) : JSON.parse(text);
+const parseSafely = (text: string): unknown => (MAYBE_PROTO.test(text) ? JSON.parse(text, safely) : JSON.parse(text));
 
-/** Well-formed JSON with quotes around each number that would lose digits. Goes from token to token, since long texts are too much for a pattern. */
+/**
+ * Well-formed JSON with quotes around each number that would lose digits. Goes from token to token, since long texts
+ * are too much for a pattern.
+ */
 function withLongNumbersAsText(text: string): string {
   const token = /"|-?\d[\d.eE+-]*/g;
-  let out = '', from = 0;
+  let out = '';
+  let from = 0;
   for (let found = token.exec(text); found; found = token.exec(text)) {
     if (found[0] === '"') token.lastIndex = endOfText(text, found.index);
     else if (losesDigits(found[0])) {
@@ -64,7 +71,8 @@ function endOfText(text: string, start: number): number {
 }
 
 /** Fractions are rounded everywhere; whole numbers are names, and what is too large for any number is no number. */
-const losesDigits = (number: string) => /^-?\d+$/.test(number) ? !Number.isSafeInteger(Number(number)) : !Number.isFinite(Number(number));
+const losesDigits = (number: string) =>
+  /^-?\d+$/.test(number) ? !Number.isSafeInteger(Number(number)) : !Number.isFinite(Number(number));
 
 /** A key that could reach an object's prototype is dropped, wherever it stands. */
-const safely = (key: string, value: unknown) => key === '__proto__' ? undefined : value;
+const safely = (key: string, value: unknown) => (key === '__proto__' ? undefined : value);

@@ -5,8 +5,8 @@ export interface MailServerOptions {
   /** The port for IMAP; 0 for any. Without one it is 1143, or the next that is free. */
   imap?: number;
   /**
-   * Where mail is kept, so that another start finds it: a folder for this server alone, made where it is missing, or what names one by the port
-   * for SMTP. Without one it is kept in memory.
+   * Where mail is kept, so that another start finds it: a folder for this server alone, made where it is missing, or
+   * what names one by the port for SMTP. Without one it is kept in memory.
    */
   folder?: string | ((smtp: number) => string);
   /** So many messages are kept, 10,000 unless given; the oldest go first. */
@@ -35,17 +35,23 @@ export interface Misbehaviour {
   sizeLimit?: number;
 }
 
-/** A mail server on this machine: it takes mail for every address, from anybody who connects to loopback, and sends nothing anywhere. */
+/**
+ * A mail server on this machine: it takes mail for every address, from anybody who connects to loopback, and sends
+ * nothing anywhere.
+ */
 export interface MailServer {
   host: string;
   /** In clear text, and with TLS from the first byte. */
-  smtp: { port: number; tlsPort: number }; imap: { port: number; tlsPort: number };
+  smtp: { port: number; tlsPort: number };
+  imap: { port: number; tlsPort: number };
   /** The certificate of the ports with TLS, in PEM; made at each start. */
   certificate: string;
   /** The id of the provider and the account to `connect` with; any other user and password would do as well. */
-  provider: 'imap'; account: Record<string, unknown>;
+  provider: 'imap';
+  account: Record<string, unknown>;
   /** What is kept now. */
-  readonly messages: number; readonly bytes: number;
+  readonly messages: number;
+  readonly bytes: number;
   readonly misbehaving: Misbehaviour;
   /** Misbehaves in these ways from now on, and in no other; `{}` ends it. */
   misbehave(how: Misbehaviour): void;

@@ -14,7 +14,10 @@ export function createSwitches() {
       return refusal(550, `5.1.1 <${recipient}>: Recipient address rejected: User unknown`);
     }
     if (now.overQuota) return refusal(552, `5.2.2 <${recipient}>: Mailbox is full`);
-    if (now.failOnce) { now = { ...now, failOnce: false }; return refusal(451, '4.3.0 Temporary failure, try again later'); }
+    if (now.failOnce) {
+      now = { ...now, failOnce: false };
+      return refusal(451, '4.3.0 Temporary failure, try again later');
+    }
     const pair = `${from} ${recipient}`.toLowerCase();
     if (!now.greylist || tried.has(pair)) return undefined;
     tried.add(pair);
@@ -22,11 +25,19 @@ export function createSwitches() {
     return refusal(450, `4.7.1 <${recipient}>: Recipient address rejected: Greylisted, try again later`);
   }
   return {
-    get now(): Misbehaviour { return now; },
-    set(given: Misbehaviour): void { now = { ...given }; tried.clear(); },
+    get now(): Misbehaviour {
+      return now;
+    },
+    set(given: Misbehaviour): void {
+      now = { ...given };
+      tried.clear();
+    },
     at(moment: SmtpFault['at'], about: Moment): Omit<SmtpFault, 'at'> | undefined {
       const slow = now.slow ? { delayMs: now.slow } : undefined;
-      if (moment === 'rcpt') { const refused = atRecipient(about); return refused || slow ? { ...slow, ...refused } : undefined; }
+      if (moment === 'rcpt') {
+        const refused = atRecipient(about);
+        return refused || slow ? { ...slow, ...refused } : undefined;
+      }
       // While a message comes in, nothing is answered.
       if (moment === 'data') return undefined;
       return moment === 'dot' && now.dropAfterData ? { ...slow, cut: 'fin' } : slow;

@@ -10,16 +10,31 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
  * same turn. So commands sent together count once, and those of TLS count as any other. A connection counts one more
  * for the handshake of TCP, which the kernel does without asking us: it is added to the time of the first bytes.
  */
-export interface Counts { roundTrips: number; connections: number; up: number; down: number }
-interface Settings { targets: Record<string, number>; roundTrip: number }
+export interface Counts {
+  roundTrips: number;
+  connections: number;
+  up: number;
+  down: number;
+}
+interface Settings {
+  targets: Record<string, number>;
+  roundTrip: number;
+}
 
 /** Bytes under way in one direction are bounded, as a network's are. */
 const IN_FLIGHT = 8 * 1024 * 1024;
 
 function pass(from: Socket, to: Socket, oneWay: number, seen: (bytes: number) => void, reached: () => void) {
-  let underWay = 0, full = false;
-  const flow = () => { if (!full && underWay <= IN_FLIGHT) from.resume(); else from.pause(); };
-  to.on('drain', () => { full = false; flow(); });
+  let underWay = 0;
+  let full = false;
+  const flow = () => {
+    if (!full && underWay <= IN_FLIGHT) from.resume();
+    else from.pause();
+  };
+  to.on('drain', () => {
+    full = false;
+    flow();
+  });
   from.on('data', (chunk: Buffer) => {
     seen(chunk.length);
     underWay += chunk.length;
@@ -31,7 +46,8 @@ function pass(from: Socket, to: Socket, oneWay: number, seen: (bytes: number) =>
       if (!to.write(chunk)) full = true;
       flow();
     };
-    if (oneWay) setTimeout(deliver, oneWay); else deliver();
+    if (oneWay) setTimeout(deliver, oneWay);
+    else deliver();
   });
   from.on('end', () => setTimeout(() => to.end(), oneWay));
   from.on('error', () => to.destroy());
@@ -45,13 +61,39 @@ async function listen(target: number, roundTrip: number, counts: Counts): Promis
     const begin = () => {
       const upstream = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
       let turn = true;
-      pass(client, upstream, roundTrip / 2, bytes => { counts.up += bytes; if (turn) { counts.roundTrips++; turn = false; } }, () => {});
-      pass(upstream, client, roundTrip / 2, bytes => { counts.down += bytes; }, () => { turn = true; });
+      pass(
+        client,
+        upstream,
+        roundTrip / 2,
+        bytes => {
+          counts.up += bytes;
+          if (turn) {
+            counts.roundTrips++;
+            turn = false;
+          }
+        },
+        () => {},
+      );
+      pass(
+        upstream,
+        client,
+        roundTrip / 2,
+        bytes => {
+          counts.down += bytes;
+        },
+        () => {
+          turn = true;
+        },
+      );
       client.resume();
     };
-    if (roundTrip) setTimeout(begin, roundTrip); else begin();
+    if (roundTrip) setTimeout(begin, roundTrip);
+    else begin();
   });
-  await new Promise<void>((resolve, reject) => { server.once('error', reject); server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
   return (server.address() as AddressInfo).port;
 }
 
@@ -59,10 +101,16 @@ async function main() {
   // It goes with whoever started it.
   process.stdin.on('close', () => process.exit()).resume();
   const { targets, roundTrip } = JSON.parse(process.argv[2]!) as Settings;
-  const counts: Counts = { roundTrips: 0, connections: 0, up: 0, down: 0 }, ports: Record<string, number> = {};
+  const counts: Counts = { roundTrips: 0, connections: 0, up: 0, down: 0 };
+  const ports: Record<string, number> = {};
   for (const [name, target] of Object.entries(targets)) ports[name] = await listen(target, roundTrip, counts);
-  const control = createServer(socket => { socket.on('error', () => {}); socket.end(JSON.stringify(counts)); });
-  await new Promise<void>(resolve => { control.listen(0, '127.0.0.1', resolve); });
+  const control = createServer(socket => {
+    socket.on('error', () => {});
+    socket.end(JSON.stringify(counts));
+  });
+  await new Promise<void>(resolve => {
+    control.listen(0, '127.0.0.1', resolve);
+  });
   console.log(JSON.stringify({ ...ports, control: (control.address() as AddressInfo).port }));
 }
 void main();

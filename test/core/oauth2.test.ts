@@ -2,44 +2,91 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { authorization, connect, createSend, exchangeCode, isMailError, MailError, readRedirect, refreshTokens, tokenKeeper, type OAuth2App, type OAuth2Tokens, type Send } from '../../shared/index.js';
+import {
+  authorization,
+  connect,
+  createSend,
+  exchangeCode,
+  isMailError,
+  MailError,
+  readRedirect,
+  refreshTokens,
+  tokenKeeper,
+  type OAuth2App,
+  type OAuth2Tokens,
+  type Send,
+} from '../../shared/index.js';
 import { outreach as provider } from '../../shared/providers/outreach/index.js';
 import { startOutreach, type OutreachVendor, type Switches } from '../sandbox/outreach.js';
 
 const failure = async (promise: Promise<unknown>): Promise<MailError> => {
-  try { await promise; } catch (error) { assert.ok(isMailError(error), String(error)); return error; }
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(isMailError(error), String(error));
+    return error;
+  }
   throw new assert.AssertionError({ message: 'nothing was refused' });
 };
 
 describe('oauth2', () => {
-  let vendor: OutreachVendor, app: OAuth2App, disk: OAuth2Tokens | undefined;
+  let vendor: OutreachVendor;
+  let app: OAuth2App;
+  let disk: OAuth2Tokens | undefined;
   const start = async (switches: Partial<Switches> = {}) => {
     vendor = await startOutreach(switches);
     const { clientId, clientSecret, redirectUri, accessToken, refreshToken } = vendor.account as Record<string, string>;
     app = { clientId: clientId!, clientSecret: clientSecret!, redirectUri: redirectUri! };
-    disk = { accessToken: accessToken!, refreshToken: refreshToken!, obtainedAt: vendor.now(), expiresAt: vendor.now() + 7_200_000 };
+    disk = {
+      accessToken: accessToken!,
+      refreshToken: refreshToken!,
+      obtainedAt: vendor.now(),
+      expiresAt: vendor.now() + 7_200_000,
+    };
   };
   beforeEach(() => start());
   afterEach(() => vendor.close());
   const grantsAsked = () => vendor.seen.filter(s => s.path === '/oauth/token').length;
   const options = () => ({ provider, account: vendor.account, app, now: () => vendor.now() });
   const keeper = (more: Partial<Parameters<typeof tokenKeeper>[0]> = {}) =>
-    tokenKeeper({ ...options(), load: async () => disk, save: async tokens => { disk = tokens; }, ...more });
-  const secrets = (...more: (string | undefined)[]) => [app.clientSecret, disk?.accessToken, disk?.refreshToken, ...more].filter(s => s !== undefined);
+    tokenKeeper({
+      ...options(),
+      load: async () => disk,
+      save: async tokens => {
+        disk = tokens;
+      },
+      ...more,
+    });
+  const secrets = (...more: (string | undefined)[]) =>
+    [app.clientSecret, disk?.accessToken, disk?.refreshToken, ...more].filter(s => s !== undefined);
   const hidesSecrets = (error: MailError, hidden = secrets()) => {
     const shown = `${error.message} ${error.stack} ${JSON.stringify(error.details)} ${String(error.cause)}`;
     for (const secret of hidden) assert.ok(!shown.includes(secret), shown);
   };
 
   it('codes and tokens go over plain HTTP to this machine only, unless the account says otherwise', async () => {
-    const sent: string[] = [], send = async ({ url }: { url: string }) => { sent.push(url); throw new Error('not sent'); };
-    const account = { ...vendor.account, baseUrl: 'http://vendor.example' }, far = { ...options(), account, send };
+    const sent: string[] = [];
+    const send = async ({ url }: { url: string }) => {
+      sent.push(url);
+      throw new Error('not sent');
+    };
+    const account = { ...vendor.account, baseUrl: 'http://vendor.example' };
+    const far = { ...options(), account, send };
     await assert.rejects(authorization(far), /cross the network readable on their way to http:\/\/vendor\.example/);
-    for (const work of [exchangeCode({ ...far, code: 'abc', verifier: 'v' }), refreshTokens({ ...far, refreshToken: 'abc' })]) {
-      await assert.rejects(work, error => isMailError(error) && error.code === 'invalid_input' && !/abc/.test(error.message));
+    for (const work of [
+      exchangeCode({ ...far, code: 'abc', verifier: 'v' }),
+      refreshTokens({ ...far, refreshToken: 'abc' }),
+    ]) {
+      await assert.rejects(
+        work,
+        error => isMailError(error) && error.code === 'invalid_input' && !/abc/.test(error.message),
+      );
     }
     assert.deepEqual(sent, []);
-    assert.match((await authorization({ ...far, account: { ...account, plainHttp: true } })).url, /^http:\/\/vendor\.example/);
+    assert.match(
+      (await authorization({ ...far, account: { ...account, plainHttp: true } })).url,
+      /^http:\/\/vendor\.example/,
+    );
     await refreshTokens({ ...far, account: { ...account, plainHttp: true }, refreshToken: 'abc' }).catch(() => {});
     assert.deepEqual(sent, ['http://vendor.example/oauth/token']);
   });
@@ -51,24 +98,43 @@ describe('oauth2', () => {
       const { searchParams } = new URL(url);
       assert.equal(searchParams.get('code_challenge_method'), 'S256');
       assert.equal(searchParams.get('code_challenge'), createHash('sha256').update(verifier).digest('base64url'));
-      const tokens = await exchangeCode({ ...options(), code: await readRedirect(await consent(url), state, options()), verifier });
+      const tokens = await exchangeCode({
+        ...options(),
+        code: await readRedirect(await consent(url), state, options()),
+        verifier,
+      });
       assert.equal(tokens.expiresAt! - tokens.obtainedAt, 7_200_000);
       assert.ok(tokens.refreshToken);
       await connect(provider, vendor.account, { token: async () => tokens.accessToken }).call('account.check', {});
     });
     it('what is odd beside new tokens does not lose them: the old ones may be dead', async () => {
-      const odd = { access_token: 'new-access-token', refresh_token: 'new-refresh-token', expires_in: null, scope: 7, id_token: 'no.token' };
+      const odd = {
+        access_token: 'new-access-token',
+        refresh_token: 'new-refresh-token',
+        expires_in: null,
+        scope: 7,
+        id_token: 'no.token',
+      };
       vendor.fail({ status: 200, body: JSON.stringify(odd) });
-      const { accessToken, refreshToken, expiresAt } = await refreshTokens({ ...options(), refreshToken: disk!.refreshToken! });
+      const { accessToken, refreshToken, expiresAt } = await refreshTokens({
+        ...options(),
+        refreshToken: disk!.refreshToken!,
+      });
       assert.deepEqual([accessToken, refreshToken, expiresAt], ['new-access-token', 'new-refresh-token', undefined]);
     });
     it('an answer of another server is refused (RFC 9207), one of the server that was asked is taken', async () => {
-      const asked = options(), { origin } = new URL(vendor.url), back = (iss: string) => readRedirect(`https://localhost/callback?code=x&state=s&iss=${encodeURIComponent(iss)}`, 's', asked);
-      for (const iss of ['https://evil.example', `${origin}.evil.example`, 'no address']) await assert.rejects(back(iss), /Another server answered/);
+      const asked = options();
+      const { origin } = new URL(vendor.url);
+      const back = (iss: string) =>
+        readRedirect(`https://localhost/callback?code=x&state=s&iss=${encodeURIComponent(iss)}`, 's', asked);
+      for (const iss of ['https://evil.example', `${origin}.evil.example`, 'no address'])
+        await assert.rejects(back(iss), /Another server answered/);
       for (const iss of [origin, `${origin}/tenant/v2.0`]) assert.equal(await back(iss), 'x');
       // Two answers in one address are none.
       await assert.rejects(readRedirect('https://localhost/callback?code=x&state=s&state=s', 's', asked));
-      await assert.rejects(readRedirect('https://localhost/callback?code=x&state=s&error=access_denied', 's', asked), { code: 'forbidden' });
+      await assert.rejects(readRedirect('https://localhost/callback?code=x&state=s&error=access_denied', 's', asked), {
+        code: 'forbidden',
+      });
     });
     it('fails with a wrong verifier, a code used twice, a foreign state, and a refusal', async () => {
       const { url, state } = await authorization(options());
@@ -76,12 +142,22 @@ describe('oauth2', () => {
       const wrong = await failure(exchangeCode({ ...options(), code, verifier: 'other' }));
       assert.equal(wrong.code, 'unauthorized');
       hidesSecrets(wrong, secrets(code));
-      await assert.rejects(readRedirect(`https://localhost/callback?code=x&state=${state}x`, state, options()), /not started here/);
-      await assert.rejects(readRedirect(`https://localhost/callback?error=access_denied&state=${state}`, state, options()), (e: MailError) => e.code === 'forbidden');
-      await assert.rejects(readRedirect(`https://localhost/callback?state=${state}`, state, options()), (e: MailError) => e.code === 'protocol');
+      await assert.rejects(
+        readRedirect(`https://localhost/callback?code=x&state=${state}x`, state, options()),
+        /not started here/,
+      );
+      await assert.rejects(
+        readRedirect(`https://localhost/callback?error=access_denied&state=${state}`, state, options()),
+        (e: MailError) => e.code === 'forbidden',
+      );
+      await assert.rejects(
+        readRedirect(`https://localhost/callback?state=${state}`, state, options()),
+        (e: MailError) => e.code === 'protocol',
+      );
     });
     it('has a new state and verifier each time', async () => {
-      const a = await authorization(options()), b = await authorization(options());
+      const a = await authorization(options());
+      const b = await authorization(options());
       assert.notEqual(a.state, b.state);
       assert.notEqual(a.verifier, b.verifier);
       assert.ok(a.state.length >= 43);
@@ -109,19 +185,28 @@ describe('oauth2', () => {
     });
     it('stores new tokens before it gives them out', async () => {
       let done = false;
-      const token = keeper({ save: async tokens => { await new Promise(resolve => setTimeout(resolve, 20)); disk = tokens; done = true; } });
+      const token = keeper({
+        save: async tokens => {
+          await new Promise(resolve => setTimeout(resolve, 20));
+          disk = tokens;
+          done = true;
+        },
+      });
       const given = await token(true);
       assert.ok(done);
       assert.equal(disk!.accessToken, given);
     });
     it('renews once for any number of callers who were refused', async () => {
-      const token = keeper(), old = await token();
+      const token = keeper();
+      const old = await token();
       const given = await Promise.all(Array.from({ length: 20 }, () => token(true, old)));
       assert.equal(new Set(given).size, 1);
       assert.equal(grantsAsked(), 1);
     });
     it('does not throw a new token away for a late refusal of the old one', async () => {
-      const token = keeper(), old = await token(), renewed = await token(true, old);
+      const token = keeper();
+      const old = await token();
+      const renewed = await token(true, old);
       assert.equal(await token(true, old), renewed);
       assert.equal(grantsAsked(), 1);
     });
@@ -133,27 +218,37 @@ describe('oauth2', () => {
       assert.equal(vendor.grants, 1);
     });
     it('shares one renewal among keepers of the same account', async () => {
-      const both = [keeper({ key: 'account-1' }), keeper({ key: 'account-1' })], old = disk!.accessToken;
+      const both = [keeper({ key: 'account-1' }), keeper({ key: 'account-1' })];
+      const old = disk!.accessToken;
       const given = await Promise.all(both.map(token => token(true, old)));
       assert.equal(given[0], given[1]);
       assert.equal(grantsAsked(), 1);
     });
     it('uses what another process has stored meanwhile, instead of renewing', async () => {
-      const token = keeper(), old = await token();
+      const token = keeper();
+      const old = await token();
       const theirs = await refreshTokens({ ...options(), refreshToken: disk!.refreshToken! });
       disk = theirs;
       assert.equal(await token(true, old), theirs.accessToken);
       assert.equal(grantsAsked(), 1);
     });
     it('waits a moment for another process that was first but has not stored yet', async () => {
-      const token = keeper(), old = disk!;
+      const token = keeper();
+      const old = disk!;
       const theirs = await refreshTokens({ ...options(), refreshToken: old.refreshToken! });
-      setTimeout(() => { disk = theirs; }, 150);
+      setTimeout(() => {
+        disk = theirs;
+      }, 150);
       assert.equal(await token(true, old.accessToken), theirs.accessToken);
     });
     it('keeps a token that could not be stored, says so, and stores it at the next call', async () => {
       let broken = true;
-      const token = keeper({ save: async tokens => { if (broken) throw new Error(`disk full while writing ${tokens.refreshToken}`); disk = tokens; } });
+      const token = keeper({
+        save: async tokens => {
+          if (broken) throw new Error(`disk full while writing ${tokens.refreshToken}`);
+          disk = tokens;
+        },
+      });
       const old = disk!;
       const error = await failure(token(true, old.accessToken));
       assert.equal(error.code, 'unavailable');
@@ -169,7 +264,8 @@ describe('oauth2', () => {
       hidesSecrets(error);
     });
     it('leaves the vendor alone after a 429 until its time, and says how long', async () => {
-      const token = keeper(), first = await token(true);
+      const token = keeper();
+      const first = await token(true);
       const early = await failure(token(true, first));
       assert.deepEqual([early.code, early.details.retryAfter], ['rate_limited', 60]);
       vendor.advance(20_000);
@@ -181,7 +277,8 @@ describe('oauth2', () => {
       assert.notEqual(await token(true, first), first);
     });
     it('goes on with a token that ends soon while no other can be had', async () => {
-      const token = keeper(), old = await token();
+      const token = keeper();
+      const old = await token();
       vendor.advance(7_200_000 - 30_000);
       vendor.fail({ status: 503, path: '/oauth/token' });
       assert.equal(await token(), old);
@@ -194,8 +291,14 @@ describe('oauth2', () => {
       const ended = await failure(keeper()());
       assert.deepEqual([ended.code, /^Sign in again/.test(ended.message)], ['unauthorized', true]);
       hidesSecrets(ended);
-      assert.match((await failure(keeper({ load: async () => undefined })())).message, /^Sign in again: there is no sign-in/);
-      assert.match((await failure(keeper({ load: async () => ({ accessToken: 'a', obtainedAt: 0, expiresAt: 1 }) })())).message, /^Sign in again/);
+      assert.match(
+        (await failure(keeper({ load: async () => undefined })())).message,
+        /^Sign in again: there is no sign-in/,
+      );
+      assert.match(
+        (await failure(keeper({ load: async () => ({ accessToken: 'a', obtainedAt: 0, expiresAt: 1 }) })())).message,
+        /^Sign in again/,
+      );
     });
     it('tells a wrong secret, a broken vendor and a strange answer apart, without secrets', async () => {
       const wrong = await failure(keeper({ app: { ...app, clientSecret: 'another-secret-entirely' } })(true));
@@ -203,8 +306,16 @@ describe('oauth2', () => {
       hidesSecrets(wrong, secrets('another-secret-entirely'));
       const old = disk!;
       for (const [fault, code] of [
-        [{ status: 503 }, 'unavailable'], [{ status: 200, body: '<html>' }, 'protocol'], [{ status: 200, body: `{"refresh_token":"${old.refreshToken}"}` }, 'protocol'],
-        [{ status: 400, body: `{"error":"invalid_request","error_description":"bad ${old.refreshToken} ${app.clientSecret}"}` }, 'rejected'],
+        [{ status: 503 }, 'unavailable'],
+        [{ status: 200, body: '<html>' }, 'protocol'],
+        [{ status: 200, body: `{"refresh_token":"${old.refreshToken}"}` }, 'protocol'],
+        [
+          {
+            status: 400,
+            body: `{"error":"invalid_request","error_description":"bad ${old.refreshToken} ${app.clientSecret}"}`,
+          },
+          'rejected',
+        ],
         [{ status: 200, body: '{"access_token":"a","token_type":"mac"}' }, 'protocol'],
       ] as const) {
         vendor.fail(fault);
@@ -215,7 +326,11 @@ describe('oauth2', () => {
       assert.equal(disk, old, 'nothing was stored');
     });
     it('an error of the sender that holds what was sent is cleaned, all of it that can be reached', async () => {
-      const send: Send = async ({ body }) => { throw Object.assign(new Error('the socket broke', { cause: new Error(`while sending ${String(body)}`) }), { request: { body } }); };
+      const send: Send = async ({ body }) => {
+        throw Object.assign(new Error('the socket broke', { cause: new Error(`while sending ${String(body)}`) }), {
+          request: { body },
+        });
+      };
       const error = await failure(keeper({ send })(true));
       const shown = inspect(error, { depth: 20, showHidden: true });
       for (const secret of secrets()) assert.ok(secret === disk!.accessToken || !shown.includes(secret), shown);
@@ -235,33 +350,57 @@ describe('oauth2', () => {
 
   it('in several processes at once, with slow stores and any interleaving, never loses the newest token', async () => {
     const plain = createSend();
-    await fc.assert(fc.asyncProperty(
-      fc.scheduler(), fc.integer({ min: 1, max: 3 }), fc.array(fc.record({ process: fc.nat(2), refused: fc.boolean(), late: fc.boolean() }), { minLength: 1, maxLength: 8 }), fc.boolean(),
-      async (scheduler, processes, calls, spacing) => {
-        await vendor.close();
-        await start({ grantSpacing: spacing });
-        const old = disk!.accessToken;
-        const history: string[] = [];
-        // Loading, storing and the way to the vendor each take as long as the scheduler likes; a store holds what was written last.
-        const send: Send = async (request, signal) => { await scheduler.schedule(Promise.resolve(), 'to the vendor'); return plain(request, signal); };
-        const keepers = Array.from({ length: processes }, () => keeper({
-          send,
-          load: async () => { await scheduler.schedule(Promise.resolve(), 'load'); return disk; },
-          save: async tokens => { disk = tokens; history.push(tokens.refreshToken!); await scheduler.schedule(Promise.resolve(), 'save'); },
-        }));
-        let given: string[] = [];
-        const all = Promise.all(calls.map(async ({ process, refused, late }) => {
-          if (late) await scheduler.schedule(Promise.resolve(), 'late');
-          given.push(await keepers[process % processes]!(refused, refused ? old : undefined));
-        }));
-        await Promise.all([all, scheduler.waitFor(all)]);
-        assert.ok(vendor.grants <= 1, `${vendor.grants} grants for one dead token`);
-        assert.equal(history.length, vendor.grants);
-        // The stored refresh token is the one the vendor still takes.
-        vendor.advance(60_000);
-        given = [await keeper()(true, disk!.accessToken)];
-        await connect(provider, vendor.account, { token: async () => given[0]! }).call('account.check', {});
-      },
-    ), { numRuns: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(fc.record({ process: fc.nat(2), refused: fc.boolean(), late: fc.boolean() }), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        fc.boolean(),
+        async (scheduler, processes, calls, spacing) => {
+          await vendor.close();
+          await start({ grantSpacing: spacing });
+          const old = disk!.accessToken;
+          const history: string[] = [];
+          // Loading, storing and the way to the vendor each take as long as the scheduler likes; a store holds what was
+          // written last.
+          const send: Send = async (request, signal) => {
+            await scheduler.schedule(Promise.resolve(), 'to the vendor');
+            return plain(request, signal);
+          };
+          const keepers = Array.from({ length: processes }, () =>
+            keeper({
+              send,
+              load: async () => {
+                await scheduler.schedule(Promise.resolve(), 'load');
+                return disk;
+              },
+              save: async tokens => {
+                disk = tokens;
+                history.push(tokens.refreshToken!);
+                await scheduler.schedule(Promise.resolve(), 'save');
+              },
+            }),
+          );
+          let given: string[] = [];
+          const all = Promise.all(
+            calls.map(async ({ process, refused, late }) => {
+              if (late) await scheduler.schedule(Promise.resolve(), 'late');
+              given.push(await keepers[process % processes]!(refused, refused ? old : undefined));
+            }),
+          );
+          await Promise.all([all, scheduler.waitFor(all)]);
+          assert.ok(vendor.grants <= 1, `${vendor.grants} grants for one dead token`);
+          assert.equal(history.length, vendor.grants);
+          // The stored refresh token is the one the vendor still takes.
+          vendor.advance(60_000);
+          given = [await keeper()(true, disk!.accessToken)];
+          await connect(provider, vendor.account, { token: async () => given[0]! }).call('account.check', {});
+        },
+      ),
+      { numRuns: 60 },
+    );
   }).timeout(60_000);
 });

@@ -9,21 +9,31 @@ const tick = () => new Promise(resolve => setImmediate(resolve));
 /** A task that ends when told. */
 function held() {
   let end!: () => void;
-  const task = new Promise<void>(resolve => { end = resolve; });
+  const task = new Promise<void>(resolve => {
+    end = resolve;
+  });
   return { task: () => task, end };
 }
 
 describe('pace', () => {
   it('runs at most so many tasks at once, in the order they came', async () => {
     const pacer = createPacer({ concurrent: 2, perMinute: 1000 });
-    const started: number[] = [], tasks = [held(), held(), held(), held()];
-    const all = tasks.map((one, i) => pacer(() => { started.push(i); return one.task(); }));
+    const started: number[] = [];
+    const tasks = [held(), held(), held(), held()];
+    const all = tasks.map((one, i) =>
+      pacer(() => {
+        started.push(i);
+        return one.task();
+      }),
+    );
     await tick();
     assert.deepEqual(started, [0, 1]);
     tasks[1]!.end();
     await tick();
     assert.deepEqual(started, [0, 1, 2]);
-    tasks[0]!.end(); tasks[2]!.end(); tasks[3]!.end();
+    tasks[0]!.end();
+    tasks[2]!.end();
+    tasks[3]!.end();
     await Promise.all(all);
     assert.deepEqual(started, [0, 1, 2, 3]);
   });
@@ -33,7 +43,9 @@ describe('pace', () => {
     for (let i = 0; i < 3; i++) await pacer(async () => {});
     now = 59_950;
     let ran = false;
-    const late = pacer(async () => { ran = true; });
+    const late = pacer(async () => {
+      ran = true;
+    });
     await tick();
     assert.equal(ran, false);
     now = 60_000;
@@ -42,27 +54,41 @@ describe('pace', () => {
   });
   it('a task that fails frees its place', async () => {
     const pacer = createPacer({ concurrent: 1, perMinute: 1000 });
-    await assert.rejects(pacer(async () => { throw new Error('no'); }), /no/);
+    await assert.rejects(
+      pacer(async () => {
+        throw new Error('no');
+      }),
+      /no/,
+    );
     assert.equal(await pacer(async () => 7), 7);
   });
   it('whoever aborts leaves at once, even from the middle of the line, and takes no place', async () => {
     const pacer = createPacer({ concurrent: 1, perMinute: 1000 });
-    const first = held(), stop = new AbortController();
+    const first = held();
+    const stop = new AbortController();
     const running = pacer(first.task);
-    const second = pacer(async () => 2), third = pacer(async () => assert.fail('it was aborted'), stop.signal), fourth = pacer(async () => 4);
+    const second = pacer(async () => 2);
+    const third = pacer(async () => assert.fail('it was aborted'), stop.signal);
+    const fourth = pacer(async () => 4);
     await tick();
     stop.abort(new Error('gone'));
     await assert.rejects(third, /gone/);
     first.end();
     await running;
     assert.deepEqual(await Promise.all([second, fourth]), [2, 4]);
-    await assert.rejects(pacer(async () => 5, stop.signal), /gone/);
+    await assert.rejects(
+      pacer(async () => 5, stop.signal),
+      /gone/,
+    );
     assert.equal(await pacer(async () => 6), 6);
   });
   it('an abort in the very moment of a turn gives the place back', async () => {
     for (let ticks = 0; ticks < 12; ticks++) {
-      const pacer = createPacer({ concurrent: 1, perMinute: 1000 }), stop = new AbortController(), first = held();
-      const running = pacer(first.task), next = pacer(async () => 'ran', stop.signal).catch(() => 'left');
+      const pacer = createPacer({ concurrent: 1, perMinute: 1000 });
+      const stop = new AbortController();
+      const first = held();
+      const running = pacer(first.task);
+      const next = pacer(async () => 'ran', stop.signal).catch(() => 'left');
       await tick();
       first.end();
       for (let i = 0; i < ticks; i++) await Promise.resolve();
@@ -72,26 +98,42 @@ describe('pace', () => {
     }
   });
   it('waiting leaves no listeners behind', async () => {
-    const pacer = createPacer({ concurrent: 1, perMinute: 100_000 }), stop = new AbortController();
+    const pacer = createPacer({ concurrent: 1, perMinute: 100_000 });
+    const stop = new AbortController();
     const listeners = new Set<unknown>();
     const { addEventListener: add, removeEventListener: remove } = stop.signal;
-    stop.signal.addEventListener = (...args: Parameters<typeof add>) => { listeners.add(args[1]); add.apply(stop.signal, args); };
-    stop.signal.removeEventListener = (...args: Parameters<typeof remove>) => { listeners.delete(args[1]); remove.apply(stop.signal, args); };
+    stop.signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners.add(args[1]);
+      add.apply(stop.signal, args);
+    };
+    stop.signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners.delete(args[1]);
+      remove.apply(stop.signal, args);
+    };
     await Promise.all(Array.from({ length: 20 }, () => pacer(tick, stop.signal)));
     await tick();
     assert.equal(listeners.size, 0);
   });
   it('who is sent back into the line has the patience that is left, while nothing is let through', async () => {
     let now = 0;
-    const pacer = createPacer({ concurrent: 5, perMinute: 1000 }, () => now), stop = new AbortController();
+    const pacer = createPacer({ concurrent: 5, perMinute: 1000 }, () => now);
+    const stop = new AbortController();
     pacer.rest(3000);
     now = 2000;
     await assert.rejects(pacer.turn(undefined, 2000, 2000), /asked for a rest of 1 s/);
-    const waits = [[2000, 1999], [2000, 0], [3000, 2000]].map(([patience, waited]) => pacer.turn(stop.signal, patience, waited));
-    await Promise.all([...waits.map(one => assert.rejects(one, /enough/)), tick().then(() => stop.abort(new Error('enough')))]);
+    const waits = [
+      [2000, 1999],
+      [2000, 0],
+      [3000, 2000],
+    ].map(([patience, waited]) => pacer.turn(stop.signal, patience, waited));
+    await Promise.all([
+      ...waits.map(one => assert.rejects(one, /enough/)),
+      tick().then(() => stop.abort(new Error('enough'))),
+    ]);
     pacer.eased();
     pacer.rest(3000);
-    const later = new AbortController(), waiting = pacer.turn(later.signal, 2000, 9000);
+    const later = new AbortController();
+    const waiting = pacer.turn(later.signal, 2000, 9000);
     await Promise.all([assert.rejects(waiting, /enough/), tick().then(() => later.abort(new Error('enough')))]);
   });
   it('one account has one pacer, until its pace changes', () => {
@@ -102,17 +144,28 @@ describe('pace', () => {
   });
 });
 
-/** A vendor that takes so many requests in each window of `ms` milliseconds and refuses the rest; `head` is what it says of the rest. */
+/**
+ * A vendor that takes so many requests in each window of `ms` milliseconds and refuses the rest; `head` is what it says
+ * of the rest.
+ */
 async function throttling(most: number, ms: number, head: Record<string, string>) {
   const count = { asked: 0, refused: 0, made: 0 };
-  let began = 0, taken = 0;
+  let began = 0;
+  let taken = 0;
   const server = createServer((request, answer) => {
     request.resume();
     request.on('end', () => {
       const now = performance.now();
       count.asked++;
-      if (now - began >= ms) { began = now; taken = 0; }
-      if (++taken > most) { count.refused++; answer.writeHead(429, head); return answer.end('{"type":"too_many_requests","message":"slow down"}'); }
+      if (now - began >= ms) {
+        began = now;
+        taken = 0;
+      }
+      if (++taken > most) {
+        count.refused++;
+        answer.writeHead(429, head);
+        return answer.end('{"type":"too_many_requests","message":"slow down"}');
+      }
       count.made++;
       answer.writeHead(200, { 'content-type': 'application/json' });
       answer.end(JSON.stringify({ id: ID, email: `m${count.made}@a.example`, status: 'ready' }));
@@ -121,10 +174,18 @@ async function throttling(most: number, ms: number, head: Record<string, string>
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    count, baseUrl,
+    count,
+    baseUrl,
     open: (options: Parameters<typeof connect>[2] = {}, account = {}) =>
-      connect(providerById('scaleway'), { baseUrl, secretKey: ID, concurrent: 5, perMinute: 60_000, ...account }, { key: randomUUID(), ...options }),
-    async [Symbol.asyncDispose]() { server.closeAllConnections(); await new Promise(resolve => server.close(resolve)); },
+      connect(
+        providerById('scaleway'),
+        { baseUrl, secretKey: ID, concurrent: 5, perMinute: 60_000, ...account },
+        { key: randomUUID(), ...options },
+      ),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise(resolve => server.close(resolve));
+    },
   };
 }
 const ID = '11111111-2222-4333-8444-555555555555';
@@ -141,8 +202,12 @@ describe('a vendor that throttles', () => {
   it('rests as a whole: nobody asks before the time that it named, and then one asks first', async () => {
     await using vendor = await throttling(0, 1, { 'retry-after': '2' });
     const client = vendor.open({ patience: 3 });
-    const failed = await Promise.allSettled(Array.from({ length: 40 }, () => client.call('mailbox.delete', { mailbox: ID })));
-    assert.ok(failed.every(one => one.status === 'rejected' && isMailError(one.reason) && one.reason.code === 'rate_limited'));
+    const failed = await Promise.allSettled(
+      Array.from({ length: 40 }, () => client.call('mailbox.delete', { mailbox: ID })),
+    );
+    assert.ok(
+      failed.every(one => one.status === 'rejected' && isMailError(one.reason) && one.reason.code === 'rate_limited'),
+    );
     // Five together, and afterwards half as many, until its patience ends for all.
     assert.ok(vendor.count.asked <= 9, `${vendor.count.asked} asked`);
   }).timeout(60_000);
@@ -151,7 +216,10 @@ describe('a vendor that throttles', () => {
     await using vendor = await throttling(0, 1, { 'retry-after': '3600' });
     const client = vendor.open();
     for (const asked of [1, 1]) {
-      await assert.rejects(client.call('mailbox.delete', { mailbox: ID }), (error: unknown) => isMailError(error) && error.code === 'rate_limited' && error.details.retryAfter! > 3590);
+      await assert.rejects(
+        client.call('mailbox.delete', { mailbox: ID }),
+        (error: unknown) => isMailError(error) && error.code === 'rate_limited' && error.details.retryAfter! > 3590,
+      );
       assert.equal(vendor.count.asked, asked);
     }
   });
@@ -160,7 +228,9 @@ describe('a vendor that throttles', () => {
     it(`is not asked again at once where it says "${said}"`, async () => {
       await using vendor = await throttling(0, 1, { 'retry-after': said });
       const began = performance.now();
-      await assert.rejects(async () => { for await (const _ of vendor.open({ patience: 0 }).call('mailbox.list', {})); });
+      await assert.rejects(async () => {
+        for await (const _ of vendor.open({ patience: 0 }).call('mailbox.list', {}));
+      });
       assert.equal(vendor.count.asked, 3);
       assert.ok(performance.now() - began >= 550);
     });

@@ -8,9 +8,23 @@ import * as qp from 'nodemailer/lib/qp';
 import { connect, hiding, MailError, providerById, redact, withoutSecrets } from '../../shared/index.js';
 
 const hexed = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding).toString('hex');
-const units = (text: string, spell: (hex: string) => string) => [...Array(text.length).keys()].map(i => spell(text.charCodeAt(i).toString(16).padStart(4, '0'))).join('');
-const points = (text: string, spell: (code: number) => string) => [...text].map(char => spell(char.codePointAt(0)!)).join('');
-const NAMED: Record<string, string> = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos', 'ä': 'auml', 'Ö': 'Ouml', 'ß': 'szlig', '!': 'excl', ';': 'semi', '@': 'commat' };
+const units = (text: string, spell: (hex: string) => string) =>
+  [...Array(text.length).keys()].map(i => spell(text.charCodeAt(i).toString(16).padStart(4, '0'))).join('');
+const points = (text: string, spell: (code: number) => string) =>
+  [...text].map(char => spell(char.codePointAt(0)!)).join('');
+const NAMED: Record<string, string> = {
+  '&': 'amp',
+  '<': 'lt',
+  '>': 'gt',
+  '"': 'quot',
+  "'": 'apos',
+  ä: 'auml',
+  Ö: 'Ouml',
+  ß: 'szlig',
+  '!': 'excl',
+  ';': 'semi',
+  '@': 'commat',
+};
 const named = (text: string) => text.replace(/[&<>"'äÖß!;@]/g, char => `&${NAMED[char]};`);
 
 const jsonText = (text: string) => JSON.stringify(text).slice(1, -1);
@@ -18,66 +32,127 @@ const jsonText = (text: string) => JSON.stringify(text).slice(1, -1);
 /** How a vendor may spell what it was sent, by encoders that are not Mailroom's. */
 const SPELLINGS: Record<string, (secret: string) => string> = {
   'as it is': secret => secret,
-  'percent': encodeURIComponent,
+  percent: encodeURIComponent,
   'percent in lower case': secret => encodeURIComponent(secret).replace(/%../g, found => found.toLowerCase()),
   'percent, every byte': secret => hexed(secret).replace(/../g, '%$&'),
   'percent twice': secret => encodeURIComponent(encodeURIComponent(secret)),
   'as a query': queryEscape,
   'as a form': secret => new URLSearchParams({ x: secret }).toString().slice(2),
-  'JSON': jsonText,
+  JSON: jsonText,
   'JSON within JSON': secret => jsonText(jsonText(secret)),
   'JSON within JSON within JSON': secret => jsonText(jsonText(jsonText(secret))),
   'JSON, four times': secret => jsonText(jsonText(jsonText(jsonText(secret)))),
   '\\u in JSON within JSON': secret => jsonText(jsonText(units(secret, hex => `\\u${hex}`))),
   'JSON in ASCII': secret => jsonText(secret).replace(/[\x80-\uffff]/g, char => units(char, hex => `\\u${hex}`)),
-  'JSON as PHP writes it': secret => jsonText(secret).replace(/\//g, '\\/').replace(/[\x80-\uffff<>&']/g, char => units(char, hex => `\\u${hex.toUpperCase()}`)),
+  'JSON as PHP writes it': secret =>
+    jsonText(secret)
+      .replace(/\//g, '\\/')
+      .replace(/[\x80-\uffff<>&']/g, char => units(char, hex => `\\u${hex.toUpperCase()}`)),
   '\\u': secret => units(secret, hex => `\\u${hex}`),
   'entities by number': secret => points(secret, code => `&#${code};`),
   'entities in hex': secret => points(secret, code => `&#x${code.toString(16).toUpperCase()};`),
   'entities by name': named,
   'entities of entities': secret => named(secret).replace(/&/g, '&amp;'),
-  'base64': secret => Buffer.from(secret).toString('base64'),
-  'base64url': secret => Buffer.from(secret).toString('base64url'),
+  base64: secret => Buffer.from(secret).toString('base64'),
+  base64url: secret => Buffer.from(secret).toString('base64url'),
   'base64 of user:password': secret => Buffer.from(`ann@example.com:${secret}`).toString('base64'),
   'base64 of user:password, one letter on': secret => Buffer.from(`ann@example.comm:${secret}`).toString('base64'),
-  'base64 of user:password, two letters on': secret => Buffer.from(`ann@example.commm:${secret}\0`).toString('base64url'),
+  'base64 of user:password, two letters on': secret =>
+    Buffer.from(`ann@example.commm:${secret}\0`).toString('base64url'),
   'base64 in a form': secret => encodeURIComponent(Buffer.from(`\0ann\0${secret}`).toString('base64')),
   'base64 of UTF-16': secret => Buffer.from(secret, 'utf16le').toString('base64'),
-  'hex': secret => hexed(secret),
+  hex: secret => hexed(secret),
   'hex of UTF-16': secret => hexed(secret, 'utf16le'),
-  'hex as C writes it': secret => hexed(secret).replace(/..(?!$)/g, '0x$&, ').replace(/..$/, '0x$&'),
+  'hex as C writes it': secret =>
+    hexed(secret)
+      .replace(/..(?!$)/g, '0x$&, ')
+      .replace(/..$/, '0x$&'),
   'numbers, as JSON writes bytes': secret => [...Buffer.from(secret)].join(','),
   'quotes doubled, as SQL has them': secret => secret.replace(/['"]/g, '$&$&'),
-  'hex in capitals with blanks': secret => hexed(secret).toUpperCase().replace(/..(?!$)/g, '$& '),
+  'hex in capitals with blanks': secret =>
+    hexed(secret)
+      .toUpperCase()
+      .replace(/..(?!$)/g, '$& '),
   'quoted-printable': secret => qp.encode(Buffer.from(secret)),
   'in ASCII': secret => secret.replace(/[\x80-\uffff]/g, '?'),
-  'in ASCII, a mark for each byte': secret => [...secret].map(char => char > '\x7f' ? '?'.repeat(Buffer.byteLength(char)) : char).join(''),
+  'in ASCII, a mark for each byte': secret =>
+    [...secret].map(char => (char > '\x7f' ? '?'.repeat(Buffer.byteLength(char)) : char)).join(''),
   'bytes that are no UTF-8': secret => secret.replace(/[\x80-\uffff]+/g, found => '\ufffd'.repeat(found.length)),
   'UTF-8 read as Latin-1': secret => Buffer.from(secret).toString('latin1'),
 };
-const letters = fc.constantFrom(...Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)), 'ä', 'Ö', 'ß', 'é', '€', '😀');
-const secretText = (min: number) => fc.array(letters, { minLength: min, maxLength: 40 }).map(list => list.join('')).filter(text => text.trim() === text && text.length >= min);
+const letters = fc.constantFrom(
+  ...Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)),
+  'ä',
+  'Ö',
+  'ß',
+  'é',
+  '€',
+  '😀',
+);
+const secretText = (min: number) =>
+  fc
+    .array(letters, { minLength: min, maxLength: 40 })
+    .map(list => list.join(''))
+    .filter(text => text.trim() === text && text.length >= min);
 
 describe('secrets', () => {
   for (const [name, spell] of Object.entries(SPELLINGS)) {
     it(`are hidden whole where they are spelled ${name}`, () => {
-      fc.assert(fc.property(secretText(4), secret => {
-        assert.equal(hiding([secret])(`could not read § ${spell(secret)} § of it`), 'could not read § *** § of it');
-      }), { numRuns: 60, examples: [['Ab,Cdef-ghij1'], ['R&D-department7'], ["it's\\My\"Secret"], ['\\\\\\\\'], ['pass word'], ['$1$&$`x'], ['(((((((('], ['äöüß']] });
+      fc.assert(
+        fc.property(secretText(4), secret => {
+          assert.equal(hiding([secret])(`could not read § ${spell(secret)} § of it`), 'could not read § *** § of it');
+        }),
+        {
+          numRuns: 60,
+          examples: [
+            ['Ab,Cdef-ghij1'],
+            ['R&D-department7'],
+            ['it\'s\\My"Secret'],
+            ['\\\\\\\\'],
+            ['pass word'],
+            ['$1$&$`x'],
+            ['(((((((('],
+            ['äöüß'],
+          ],
+        },
+      );
     });
   }
   it('are hidden where they are spelled in one way within another, and that in a third', () => {
     // Those that lose letters, or are known by their letters alone, are found by themselves.
-    const spelling = fc.constantFrom(...Object.keys(SPELLINGS).filter(name => !/^(?:quotes doubled|in ASCII|bytes that|UTF-8 read)|UTF-16/.test(name)));
-    fc.assert(fc.property(secretText(8), spelling, spelling, fc.constantFrom('as it is', 'JSON', 'percent', 'as a form', 'entities by name', 'base64'), (secret, inner, outer, outmost) => {
-      const said = SPELLINGS[outmost]!(SPELLINGS[outer]!(SPELLINGS[inner]!(secret))), shown = hiding([secret])(`could not read § ${said} § of it`);
-      assert.ok(shown.includes('***') && !shown.includes(said), `${inner}, ${outer}, ${outmost}: ${said}`);
-    }), { numRuns: 800, examples: [['it\'s\\My"Secret', 'JSON', 'percent', 'as it is'], ['it\'s\\My"Secret', 'JSON', 'entities by name', 'as it is'], ['R&D-department7', 'as a form', 'base64', 'JSON'],
-      ['pass word+1', 'JSON', 'base64 of user:password', 'percent'], ['R&D-department7', 'entities by name', 'JSON', 'percent']] });
+    const spelling = fc.constantFrom(
+      ...Object.keys(SPELLINGS).filter(name => !/^(?:quotes doubled|in ASCII|bytes that|UTF-8 read)|UTF-16/.test(name)),
+    );
+    fc.assert(
+      fc.property(
+        secretText(8),
+        spelling,
+        spelling,
+        fc.constantFrom('as it is', 'JSON', 'percent', 'as a form', 'entities by name', 'base64'),
+        (secret, inner, outer, outmost) => {
+          const said = SPELLINGS[outmost]!(SPELLINGS[outer]!(SPELLINGS[inner]!(secret)));
+          const shown = hiding([secret])(`could not read § ${said} § of it`);
+          assert.ok(shown.includes('***') && !shown.includes(said), `${inner}, ${outer}, ${outmost}: ${said}`);
+        },
+      ),
+      {
+        numRuns: 800,
+        examples: [
+          ['it\'s\\My"Secret', 'JSON', 'percent', 'as it is'],
+          ['it\'s\\My"Secret', 'JSON', 'entities by name', 'as it is'],
+          ['R&D-department7', 'as a form', 'base64', 'JSON'],
+          ['pass word+1', 'JSON', 'base64 of user:password', 'percent'],
+          ['R&D-department7', 'entities by name', 'JSON', 'percent'],
+        ],
+      },
+    );
   }).timeout(30_000);
   it('take the words before and behind them along only where those are spelled together with them', () => {
     const json = JSON.stringify({ name: 'ann', password: 'R&D"s', size: 5 });
-    assert.equal(hiding(['R&D"s'])(`before ${encodeURIComponent(json)} behind`), `before ${encodeURIComponent(json).replace(encodeURIComponent('R&D\\"s'), '***')} behind`);
+    assert.equal(
+      hiding(['R&D"s'])(`before ${encodeURIComponent(json)} behind`),
+      `before ${encodeURIComponent(json).replace(encodeURIComponent('R&D\\"s'), '***')} behind`,
+    );
     assert.equal(hiding(['R&D"s'])(`before ${Buffer.from(json).toString('base64')} behind`), 'before *** behind');
   });
   it('are hidden before any pattern, so that no half of one is left', () => {
@@ -93,21 +168,57 @@ describe('secrets', () => {
     assert.ok(performance.now() - started < 20_000);
   }).timeout(30_000);
   for (const said of [
-    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'MAILBOX_NOT_FOUND_IN_TENANT_CONFIGURATION', 'InvalidMailboxConfigurationForTenantException', 'mailbox-configuration-could-not-be-saved',
-    'domain 11111111-2222-4333-8444-555555555555 was not found', 'no such path /v1/customers/me/domains/example/mailboxes/settings',
-    'Basic authentication is switched off', 'Basic auth is not supported', 'Bearer realm="mail", error="invalid_token"', 'a Bearer token is required', 'the token: expired', 'key: mailbox_already_exists',
-    '{"password":"must be longer"}', 'Password: too short', 'request id: 0af7651916cd43dd8448eb211c80319c', 'Message-ID <0af7651916cd43dd8448eb211c80319c@mail.example>',
-  ]) it(`codes, IDs and sentences are no secrets: ${said}`, () => assert.equal(redact(said), said));
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'MAILBOX_NOT_FOUND_IN_TENANT_CONFIGURATION',
+    'InvalidMailboxConfigurationForTenantException',
+    'mailbox-configuration-could-not-be-saved',
+    'domain 11111111-2222-4333-8444-555555555555 was not found',
+    'no such path /v1/customers/me/domains/example/mailboxes/settings',
+    'Basic authentication is switched off',
+    'Basic auth is not supported',
+    'Bearer realm="mail", error="invalid_token"',
+    'a Bearer token is required',
+    'the token: expired',
+    'key: mailbox_already_exists',
+    '{"password":"must be longer"}',
+    'Password: too short',
+    'request id: 0af7651916cd43dd8448eb211c80319c',
+    'Message-ID <0af7651916cd43dd8448eb211c80319c@mail.example>',
+  ])
+    it(`codes, IDs and sentences are no secrets: ${said}`, () => assert.equal(redact(said), said));
   for (const [said, shown] of [
-    [`x ${'a1'.repeat(20)}`, 'x ***'], ['d41d8cd98f00b204e9800998ecf8427e', '***'], ['Authorization: Basic YW5uOnNlc2FtZQ==', 'Authorization: *** ***'], ['a Bearer abcdefgh', 'a Bearer ***'],
-    ['basic dXNlcjpwYXNz', 'basic ***'], ['proxy http://ann:sesame@proxy:80/', 'proxy http://ann:***@proxy:80/'], ['password: hunter-two', 'password: ***'], ['secret=some_word_here', 'secret=***'],
-    ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVm', '***'], ['key: abcdef', 'key: ***'], ['<0af7651916cd43dd8448eb211c80319c>', '<***>'],
-  ] as const) it(`what looks like one is hidden: ${said}`, () => assert.equal(redact(said), shown));
+    [`x ${'a1'.repeat(20)}`, 'x ***'],
+    ['d41d8cd98f00b204e9800998ecf8427e', '***'],
+    ['Authorization: Basic YW5uOnNlc2FtZQ==', 'Authorization: *** ***'],
+    ['a Bearer abcdefgh', 'a Bearer ***'],
+    ['basic dXNlcjpwYXNz', 'basic ***'],
+    ['proxy http://ann:sesame@proxy:80/', 'proxy http://ann:***@proxy:80/'],
+    ['password: hunter-two', 'password: ***'],
+    ['secret=some_word_here', 'secret=***'],
+    ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVm', '***'],
+    ['key: abcdef', 'key: ***'],
+    ['<0af7651916cd43dd8448eb211c80319c>', '<***>'],
+  ] as const)
+    it(`what looks like one is hidden: ${said}`, () => assert.equal(redact(said), shown));
   it('what is drawn by lot is hidden, in each alphabet that keys have', () => {
-    const drawn = (letters: string) => fc.array(fc.constantFrom(...letters), { minLength: 32, maxLength: 64 }).map(list => list.join(''));
-    const upper = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', lower = upper.toLowerCase();
-    for (const alphabet of ['0123456789abcdef', `${upper}234567`, `${upper}${lower}0123456789`, `${upper}${lower}0123456789-_`, `${lower}0123456789`, `${upper}${lower}`]) {
-      fc.assert(fc.property(drawn(alphabet), key => { assert.ok(!redact(`it is ${key}.`).includes(key.slice(0, 32))); }), { numRuns: 500 });
+    const drawn = (letters: string) =>
+      fc.array(fc.constantFrom(...letters), { minLength: 32, maxLength: 64 }).map(list => list.join(''));
+    const upper = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+    const lower = upper.toLowerCase();
+    for (const alphabet of [
+      '0123456789abcdef',
+      `${upper}234567`,
+      `${upper}${lower}0123456789`,
+      `${upper}${lower}0123456789-_`,
+      `${lower}0123456789`,
+      `${upper}${lower}`,
+    ]) {
+      fc.assert(
+        fc.property(drawn(alphabet), key => {
+          assert.ok(!redact(`it is ${key}.`).includes(key.slice(0, 32)));
+        }),
+        { numRuns: 500 },
+      );
     }
   });
 
@@ -115,9 +226,18 @@ describe('secrets', () => {
     const secret = 'Ab,"Cdef"-ghij1';
     const looped: Record<string, unknown> = { list: [secret, { [secret]: secret }] };
     looped.self = looped;
-    const cause = Object.assign(new TypeError(`inner ${secret}`), { code: 'EX', request: { headers: { authorization: `Basic ${Buffer.from(`ann:${secret}`).toString('base64')}` } }, buffer: Buffer.from(secret), map: new Map([['a', secret]]) });
+    const cause = Object.assign(new TypeError(`inner ${secret}`), {
+      code: 'EX',
+      request: { headers: { authorization: `Basic ${Buffer.from(`ann:${secret}`).toString('base64')}` } },
+      buffer: Buffer.from(secret),
+      map: new Map([['a', secret]]),
+    });
     const many = new AggregateError([new Error(secret), cause], secret);
-    const error = new MailError('rejected', secret, { native: looped, cause: Object.freeze(new Error('outer', { cause: many })), issues: [{ field: 'password', message: secret }] });
+    const error = new MailError('rejected', secret, {
+      native: looped,
+      cause: Object.freeze(new Error('outer', { cause: many })),
+      issues: [{ field: 'password', message: secret }],
+    });
     const clean = withoutSecrets(error, [secret]) as MailError;
     assert.equal(clean, error);
     assert.deepEqual(seenIn(clean, secret), []);
@@ -129,76 +249,176 @@ describe('secrets', () => {
 
 /** The spellings of a secret that can be seen in an error, however it is printed. */
 function seenIn(error: unknown, secret: string): string[] {
-  const own = (one: unknown, depth = 0): string => one instanceof Error && depth < 10
-    ? `${one.message}\n${one.stack}\n${safeJson({ ...one })}\n${own(one.cause, depth + 1)}` : '';
-  const printed = [inspect(error, { depth: 30, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity }), safeJson(error), own(error)].join('\n');
+  const own = (one: unknown, depth = 0): string =>
+    one instanceof Error && depth < 10
+      ? `${one.message}\n${one.stack}\n${safeJson({ ...one })}\n${own(one.cause, depth + 1)}`
+      : '';
+  const printed = [
+    inspect(error, { depth: 30, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity }),
+    safeJson(error),
+    own(error),
+  ].join('\n');
   const plain = printed.replace(/\\(.)/g, '$1');
-  return Object.entries(SPELLINGS).filter(([, spell]) => { const spelled = spell(secret); return printed.includes(spelled) || plain.includes(spelled); }).map(([name]) => name);
+  return Object.entries(SPELLINGS)
+    .filter(([, spell]) => {
+      const spelled = spell(secret);
+      return printed.includes(spelled) || plain.includes(spelled);
+    })
+    .map(([name]) => name);
 }
-const safeJson = (value: unknown) => { try { return JSON.stringify(value); } catch { return ''; } };
+const safeJson = (value: unknown) => {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return '';
+  }
+};
 
 /** One write of each vendor that takes a password, and the form that its refusals have. */
-const VENDORS: Record<string, { account: Record<string, unknown>; operation: string; input: Record<string, unknown>; body(said: string): string }> = {
+const VENDORS: Record<
+  string,
+  { account: Record<string, unknown>; operation: string; input: Record<string, unknown>; body(said: string): string }
+> = {
   outreach: {
-    account: {}, operation: 'mailbox.create', input: { email: 'ann@example.com' },
-    body: said => JSON.stringify({ errors: [{ id: 'validationError', title: said, detail: said, source: { pointer: '/data/attributes/password' } }] }),
+    account: {},
+    operation: 'mailbox.create',
+    input: { email: 'ann@example.com' },
+    body: said =>
+      JSON.stringify({
+        errors: [
+          { id: 'validationError', title: said, detail: said, source: { pointer: '/data/attributes/password' } },
+        ],
+      }),
   },
   sodium: {
-    account: { apiKey: 'x-api-key-1234', tenant: 't' }, operation: 'mailbox.create', input: { providerType: 'Smtp', fromEmail: 'ann@example.com', host: 'mail.example.com' },
+    account: { apiKey: 'x-api-key-1234', tenant: 't' },
+    operation: 'mailbox.create',
+    input: { providerType: 'Smtp', fromEmail: 'ann@example.com', host: 'mail.example.com' },
     body: said => JSON.stringify({ message: said, errors: { Password: [said] } }),
   },
   scaleway: {
-    account: { secretKey: '11111111-2222-4333-8444-555555555555' }, operation: 'mailbox.create',
+    account: { secretKey: '11111111-2222-4333-8444-555555555555' },
+    operation: 'mailbox.create',
     input: { domain_id: '234daf08-1557-45a3-9b38-443e4823e640', local_part: 'ann', subscription_period: 'monthly' },
-    body: said => JSON.stringify({ type: 'invalid_arguments', message: said, details: [{ argument_name: 'password', help_message: said, reason: 'constraint' }] }),
+    body: said =>
+      JSON.stringify({
+        type: 'invalid_arguments',
+        message: said,
+        details: [{ argument_name: 'password', help_message: said, reason: 'constraint' }],
+      }),
   },
   migadu: {
-    account: { user: 'admin@example.com', apiKey: 'api-key-1234' }, operation: 'mailbox.create', input: { domain: 'example.com', local_part: 'ann', name: 'Ann' },
+    account: { user: 'admin@example.com', apiKey: 'api-key-1234' },
+    operation: 'mailbox.create',
+    input: { domain: 'example.com', local_part: 'ann', name: 'Ann' },
     body: said => JSON.stringify({ error: said, errors: { password: [said] } }),
   },
   contextIo: {
-    account: { consumerKey: 'k', consumerSecret: 'consumer-secret-1' }, operation: 'source.update', input: { mailbox: 'a1b2c3d4e5f6a7b8c9d0e1f2', source: '0' },
+    account: { consumerKey: 'k', consumerSecret: 'consumer-secret-1' },
+    operation: 'source.update',
+    input: { mailbox: 'a1b2c3d4e5f6a7b8c9d0e1f2', source: '0' },
     body: said => JSON.stringify({ type: 'error', value: said, feedback_code: said, connectionLog: said }),
   },
   rackspace: {
-    account: { userKey: 'u', secretKey: 'secret-key-1' }, operation: 'rsMailbox.update', input: { mailbox: 'ann@example.com' },
-    body: said => `<badRequestFault><code>400</code><message>${said.replace(/[&<>\x00-\x1f]/g, char => `&#${char.charCodeAt(0)};`)}</message></badRequestFault>`,
+    account: { userKey: 'u', secretKey: 'secret-key-1' },
+    operation: 'rsMailbox.update',
+    input: { mailbox: 'ann@example.com' },
+    body: said =>
+      `<badRequestFault><code>400</code><message>${said.replace(/[&<>\x00-\x1f]/g, char => `&#${char.charCodeAt(0)};`)}</message></badRequestFault>`,
   },
 };
 
 describe('secrets of an input in refusals of a vendor', () => {
-  let server: Server, url: string, refuse: (answer: ServerResponse) => void;
+  let server: Server;
+  let url: string;
+  let refuse: (answer: ServerResponse) => void;
   before(async () => {
-    server = createServer((request, answer) => { request.resume(); request.on('end', () => refuse(answer)); });
+    server = createServer((request, answer) => {
+      request.resume();
+      request.on('end', () => refuse(answer));
+    });
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
-  after(() => { server.closeAllConnections(); server.close(); });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
 
   const kinds: Record<string, (answer: ServerResponse, said: string, body: (said: string) => string) => void> = {
-    ...Object.fromEntries([400, 401, 403, 404, 409, 412, 422, 500, 503].map(status => [`status ${status}`, (answer: ServerResponse, said: string, body: (said: string) => string) => {
-      answer.writeHead(status, { 'content-type': 'text/plain' }); answer.end(body(said));
-    }])),
-    'plain words': (answer, said) => { answer.writeHead(400); answer.end(said); },
-    'a page': (answer, said) => { answer.writeHead(502, { 'content-type': 'text/html' }); answer.end(`<html><h1>Error</h1><p title="${said}">${said}</p>`); },
-    'no JSON in a good answer': (answer, said) => { answer.writeHead(200); answer.end(`<<< ${said}`); },
-    'a redirect': (answer, said) => { answer.writeHead(302, { location: `https://x.example/?p=${encodeURIComponent(said)}` }); answer.end(said); },
-    'a header': (answer, said) => { answer.writeHead(400, { 'x-error-message': said.replace(/[^\x20-\x7e]/g, '?') }); answer.end(); },
-    'half of an answer': (answer, said) => { answer.writeHead(400, { 'content-length': '100000' }); answer.write(said, () => answer.destroy()); },
+    ...Object.fromEntries(
+      [400, 401, 403, 404, 409, 412, 422, 500, 503].map(status => [
+        `status ${status}`,
+        (answer: ServerResponse, said: string, body: (said: string) => string) => {
+          answer.writeHead(status, { 'content-type': 'text/plain' });
+          answer.end(body(said));
+        },
+      ]),
+    ),
+    'plain words': (answer, said) => {
+      answer.writeHead(400);
+      answer.end(said);
+    },
+    'a page': (answer, said) => {
+      answer.writeHead(502, { 'content-type': 'text/html' });
+      answer.end(`<html><h1>Error</h1><p title="${said}">${said}</p>`);
+    },
+    'no JSON in a good answer': (answer, said) => {
+      answer.writeHead(200);
+      answer.end(`<<< ${said}`);
+    },
+    'a redirect': (answer, said) => {
+      answer.writeHead(302, { location: `https://x.example/?p=${encodeURIComponent(said)}` });
+      answer.end(said);
+    },
+    'a header': (answer, said) => {
+      answer.writeHead(400, { 'x-error-message': said.replace(/[^\x20-\x7e]/g, '?') });
+      answer.end();
+    },
+    'half of an answer': (answer, said) => {
+      answer.writeHead(400, { 'content-length': '100000' });
+      answer.write(said, () => answer.destroy());
+    },
   };
   for (const [id, { account, operation, input, body }] of Object.entries(VENDORS)) {
     it(`${id}: none is seen, whatever its letters, its spelling, its place and the failure`, async () => {
-      const client = connect(providerById(id), { baseUrl: url, ...account, perMinute: 60_000, concurrent: 50 }, { ...(providerById(id).auth.oauth2 ? { token: async () => 'access-token-1' } : {}) });
-      await fc.assert(fc.asyncProperty(secretText(8), fc.constantFrom(...Object.keys(SPELLINGS)), fc.constantFrom(...Object.keys(kinds)), fc.nat(600), async (password, spelling, kind, before) => {
-        refuse = answer => kinds[kind]!(answer, `${'word '.repeat(before / 5)}password=${SPELLINGS[spelling]!(password)}, so no`, body);
-        let failed: unknown;
-        try { await client.call(operation, { ...input, password }); } catch (error) { failed = error; }
-        if (failed === undefined) return;
-        assert.deepEqual(seenIn(failed, password), []);
-        // Not even a part of it.
-        const printed = inspect(failed, { depth: 30 });
-        for (let i = 0; i + 6 <= password.length; i++) assert.ok(!printed.includes(password.slice(i, i + 6)), `${password.slice(i, i + 6)} of ${password} in ${printed}`);
-      }), { numRuns: 60 });
+      const client = connect(
+        providerById(id),
+        { baseUrl: url, ...account, perMinute: 60_000, concurrent: 50 },
+        { ...(providerById(id).auth.oauth2 ? { token: async () => 'access-token-1' } : {}) },
+      );
+      await fc.assert(
+        fc.asyncProperty(
+          secretText(8),
+          fc.constantFrom(...Object.keys(SPELLINGS)),
+          fc.constantFrom(...Object.keys(kinds)),
+          fc.nat(600),
+          async (password, spelling, kind, before) => {
+            refuse = answer =>
+              kinds[kind]!(
+                answer,
+                `${'word '.repeat(before / 5)}password=${SPELLINGS[spelling]!(password)}, so no`,
+                body,
+              );
+            let failed: unknown;
+            try {
+              await client.call(operation, { ...input, password });
+            } catch (error) {
+              failed = error;
+            }
+            if (failed === undefined) return;
+            assert.deepEqual(seenIn(failed, password), []);
+            // Not even a part of it.
+            const printed = inspect(failed, { depth: 30 });
+            for (let i = 0; i + 6 <= password.length; i++)
+              assert.ok(
+                !printed.includes(password.slice(i, i + 6)),
+                `${password.slice(i, i + 6)} of ${password} in ${printed}`,
+              );
+          },
+        ),
+        { numRuns: 60 },
+      );
     }).timeout(60_000);
   }
 });

@@ -2,27 +2,46 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { applySettings, connect, providerById, providers, pullSettings, settingsOf, usualSettings, type Client } from '../../shared/index.js';
+import {
+  applySettings,
+  connect,
+  providerById,
+  providers,
+  pullSettings,
+  settingsOf,
+  usualSettings,
+  type Client,
+} from '../../shared/index.js';
 import { rackspace } from '../providers/rackspace.case.js';
 import { startMigadu } from '../sandbox/migadu.js';
 import type { Vendor } from '../sandbox/vendor.js';
 
 type Values = Record<string, unknown>;
 describe('settings as files', () => {
-  let vendor: Vendor, client: Client, folder: string;
-  before(async () => { vendor = await startMigadu({ each: 6 }); client = connect(providerById('migadu'), { ...vendor.account, perMinute: 60_000, concurrent: 10 }); });
+  let vendor: Vendor;
+  let client: Client;
+  let folder: string;
+  before(async () => {
+    vendor = await startMigadu({ each: 6 });
+    client = connect(providerById('migadu'), { ...vendor.account, perMinute: 60_000, concurrent: 10 });
+  });
   after(() => vendor.close());
-  beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'settings-')); });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'settings-'));
+  });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
   const at = (path: string) => join(folder, path);
-  const edit = (path: string, changes: Values) => writeFileSync(at(path), JSON.stringify({ ...JSON.parse(readFileSync(at(path), 'utf8')) as Values, ...changes }));
+  const edit = (path: string, changes: Values) =>
+    writeFileSync(at(path), JSON.stringify({ ...(JSON.parse(readFileSync(at(path), 'utf8')) as Values), ...changes }));
   const pull = () => pullSettings(client, { folder });
   const [ANN, BOB] = ['mailbox/user004@example.com.mailroom', 'mailbox/user005@example.com.mailroom'];
   const nameOf = async (mailbox: string) => (await client.call('mailbox.get', { mailbox })).native.name;
-  const states = (all: readonly { path: string; state: string }[]) => Object.fromEntries(all.filter(one => one.state !== 'same').map(({ path, state }) => [path, state]));
+  const states = (all: readonly { path: string; state: string }[]) =>
+    Object.fromEntries(all.filter(one => one.state !== 'same').map(({ path, state }) => [path, state]));
 
   it('are pulled as the documents of the form, without secrets; a second pull changes no file', async () => {
-    const pulled = await pull(), index = readFileSync(at('mailroom.json'), 'utf8');
+    const pulled = await pull();
+    const index = readFileSync(at('mailroom.json'), 'utf8');
     assert.ok(pulled.length >= 20 && pulled.every(({ state }) => state === 'written'));
     const document = JSON.parse(readFileSync(at(ANN!), 'utf8')) as Values;
     assert.equal(document.name, await nameOf('user004@example.com'));
@@ -33,9 +52,13 @@ describe('settings as files', () => {
   it('are applied after a dry run that changes nothing, and a second apply has nothing to do', async () => {
     await pull();
     edit(ANN!, { name: 'Ann from a file' });
-    const dry = await applySettings(client, { folder, dryRun: true }), [change] = dry.filter(({ state }) => state !== 'same');
+    const dry = await applySettings(client, { folder, dryRun: true });
+    const [change] = dry.filter(({ state }) => state !== 'same');
     assert.deepEqual(states(dry), { [ANN!]: 'change' });
-    assert.deepEqual(change!.values.map(({ name, file }) => [name, file]), [['name', 'Ann from a file']]);
+    assert.deepEqual(
+      change!.values.map(({ name, file }) => [name, file]),
+      [['name', 'Ann from a file']],
+    );
     assert.notEqual(await nameOf('user004@example.com'), 'Ann from a file');
     assert.deepEqual(states(await applySettings(client, { folder })), { [ANN!]: 'applied' });
     assert.equal(await nameOf('user004@example.com'), 'Ann from a file');
@@ -50,7 +73,13 @@ describe('settings as files', () => {
     assert.deepEqual([left!.values[0]!.server, left!.values[0]!.file], ['Changed by others', 'Changed here']);
     assert.equal(await nameOf('user004@example.com'), 'Changed by others');
     const asked: string[] = [];
-    await applySettings(client, { folder, overwrite: ({ path }) => { asked.push(path); return false; } });
+    await applySettings(client, {
+      folder,
+      overwrite: ({ path }) => {
+        asked.push(path);
+        return false;
+      },
+    });
     assert.deepEqual([asked, await nameOf('user004@example.com')], [[ANN], 'Changed by others']);
     assert.deepEqual(states(await applySettings(client, { folder, overwrite: true })), { [ANN!]: 'applied' });
     assert.equal(await nameOf('user004@example.com'), 'Changed here');
@@ -64,7 +93,8 @@ describe('settings as files', () => {
     assert.deepEqual([native.name, native.may_access_pop3], ['Only the name', false]);
   });
   it('a file that was taken away deletes nothing, and an object that is gone is said', async () => {
-    const made = 'made@example.com', path = `mailbox/${made}.mailroom`;
+    const made = 'made@example.com';
+    const path = `mailbox/${made}.mailroom`;
     await client.call('mailbox.create', { mailbox: made, name: 'Made', password: 'correct horse battery' });
     await pull();
     rmSync(at(ANN!));
@@ -88,15 +118,30 @@ describe('settings as files', () => {
     await pull();
     edit(ANN!, { name: 'Fine', may_send: 'perhaps', nonsense: 1 });
     writeFileSync(at(BOB!), '{ "name": ');
-    const done = await applySettings(client, { folder }), of = (path: string) => done.find(one => one.path === path)!;
+    const done = await applySettings(client, { folder });
+    const of = (path: string) => done.find(one => one.path === path)!;
     assert.deepEqual(states(done), { [ANN!]: 'invalid', [BOB!]: 'invalid' });
     assert.match(of(ANN!).message!, /no field “nonsense”/);
     assert.match(of(BOB!).message!, /not valid JSON/);
   });
   it('an index that leads out of its folder, or is of another provider, is refused before any request', async () => {
-    const index = (path: string, provider = 'migadu') => writeFileSync(at('mailroom.json'), JSON.stringify({ mailroom: 1, provider, documents: { [path]: { resource: 'mailbox', refs: { mailbox: 'a@b.example' }, base: {} } } }));
+    const index = (path: string, provider = 'migadu') =>
+      writeFileSync(
+        at('mailroom.json'),
+        JSON.stringify({
+          mailroom: 1,
+          provider,
+          documents: { [path]: { resource: 'mailbox', refs: { mailbox: 'a@b.example' }, base: {} } },
+        }),
+      );
     const asked = vendor.seen.length;
-    for (const path of ['../../out.mailroom', '/etc/out.mailroom', 'a/../../b.mailroom', 'c:\\x.mailroom', 'mailbox/x.json']) {
+    for (const path of [
+      '../../out.mailroom',
+      '/etc/out.mailroom',
+      'a/../../b.mailroom',
+      'c:\\x.mailroom',
+      'mailbox/x.json',
+    ]) {
       index(path);
       await assert.rejects(applySettings(client, { folder }), /not what was pulled/);
     }
@@ -107,33 +152,59 @@ describe('settings as files', () => {
   it('every provider has settings of its mailboxes, aliases or lists, unless it can change none', () => {
     const all = Object.fromEntries(providers.map(provider => [provider.id, usualSettings(provider).join(' ')]));
     assert.deepEqual(all, {
-      outreach: 'mailbox spamPattern', sodium: 'mailbox', rackspace: 'mailbox emailAddress alias spamList domainSpamList rsMailbox', scaleway: 'mailbox alias', migadu: 'mailbox alias',
-      imap: 'spamList', contextIo: 'mailbox',
+      outreach: 'mailbox spamPattern',
+      sodium: 'mailbox',
+      rackspace: 'mailbox emailAddress alias spamList domainSpamList rsMailbox',
+      scaleway: 'mailbox alias',
+      migadu: 'mailbox alias',
+      imap: 'spamList',
+      contextIo: 'mailbox',
     });
-    for (const provider of providers) for (const one of usualSettings(provider)) assert.ok(settingsOf(provider).includes(one));
+    for (const provider of providers)
+      for (const one of usualSettings(provider)) assert.ok(settingsOf(provider).includes(one));
   });
 });
 
 describe('lists as files', () => {
   it('are entries; what others added meanwhile stays, and only what the file took away is removed', async () => {
-    const vendor = await rackspace.start(), client: Client = connect(providerById('rackspace'), { ...vendor.account, perMinute: 60_000 }), folder = mkdtempSync(join(tmpdir(), 'lists-'));
+    const vendor = await rackspace.start();
+    const client: Client = connect(providerById('rackspace'), { ...vendor.account, perMinute: 60_000 });
+    const folder = mkdtempSync(join(tmpdir(), 'lists-'));
     try {
       await pullSettings(client, { folder, resources: ['domainSpamList'] });
-      const files = readdirSync(join(folder, 'domainSpamList'), { recursive: true }).map(String).filter(one => one.endsWith('.mailroom'));
+      const files = readdirSync(join(folder, 'domainSpamList'), { recursive: true })
+        .map(String)
+        .filter(one => one.endsWith('.mailroom'));
       assert.ok(files.length >= 4, files.join(' '));
-      const path = files.sort().find(one => one.endsWith('blockedSenders.mailroom'))!, [domain] = path.split('/'), kind = path.split('/').at(-1)!.replace('.mailroom', '');
-      const file = join(folder, 'domainSpamList', path), write = (entries: string[]) => writeFileSync(file, JSON.stringify({ entries }));
+      const path = files.sort().find(one => one.endsWith('blockedSenders.mailroom'))!;
+      const [domain] = path.split('/');
+      const kind = path.split('/').at(-1)!.replace('.mailroom', '');
+      const file = join(folder, 'domainSpamList', path);
+      const write = (entries: string[]) => writeFileSync(file, JSON.stringify({ entries }));
       const place = { domain: domain!, list: kind };
       const there = (JSON.parse(readFileSync(file, 'utf8')) as { entries: string[] }).entries;
       write([...there, 'new.example.org', 'other.example.org']);
-      assert.deepEqual((await applySettings(client, { folder })).filter(one => one.state !== 'same').map(one => one.state), ['applied']);
+      assert.deepEqual(
+        (await applySettings(client, { folder })).filter(one => one.state !== 'same').map(one => one.state),
+        ['applied'],
+      );
       await client.call('domainSpamList.add' as string, { ...place, value: 'theirs.example.org' });
       write([...there, 'other.example.org']);
       const [change] = (await applySettings(client, { folder })).filter(one => one.state !== 'same');
-      assert.deepEqual([change!.state, change!.values.map(one => [one.server, one.file])], ['applied', [['new.example.org', null]]]);
+      assert.deepEqual(
+        [change!.state, change!.values.map(one => [one.server, one.file])],
+        ['applied', [['new.example.org', null]]],
+      );
       const now: string[] = [];
-      for await (const row of client.call('domainSpamList.list' as string, place) as AsyncIterable<{ value: string }>) now.push(row.value);
-      assert.deepEqual(now.filter(one => one.endsWith('example.org')).sort(), [...there.filter(one => one.endsWith('example.org')), 'other.example.org', 'theirs.example.org'].sort());
-    } finally { await vendor.close(); rmSync(folder, { recursive: true, force: true }); }
+      for await (const row of client.call('domainSpamList.list' as string, place) as AsyncIterable<{ value: string }>)
+        now.push(row.value);
+      assert.deepEqual(
+        now.filter(one => one.endsWith('example.org')).sort(),
+        [...there.filter(one => one.endsWith('example.org')), 'other.example.org', 'theirs.example.org'].sort(),
+      );
+    } finally {
+      await vendor.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });

@@ -4,7 +4,8 @@ import { unlessAborted } from '../../shared/wait.js';
 
 describe('work that is given up', () => {
   it('ends with the reason of the signal, whatever the work does then, and leaves no listener behind', async () => {
-    const stop = new AbortController(), reason = new Error('enough');
+    const stop = new AbortController();
+    const reason = new Error('enough');
     const given = unlessAborted(new Promise(() => {}), stop.signal);
     stop.abort(reason);
     await assert.rejects(given, error => error === reason);

@@ -4,18 +4,39 @@ import type { AddressInfo } from 'node:net';
 import { connect, providerById, type Client, type Exchange, type WireText } from '../../shared/index.js';
 
 describe('what goes over the wire', () => {
-  const KEY = 'a-key-nobody-may-see-9Qx', seen: Exchange[] = [];
-  let server: Server, account: Record<string, unknown>, client: Client, answer: { status: number; headers?: Record<string, string>; body: string | Buffer };
+  const KEY = 'a-key-nobody-may-see-9Qx';
+  const seen: Exchange[] = [];
+  let server: Server;
+  let account: Record<string, unknown>;
+  let client: Client;
+  let answer: { status: number; headers?: Record<string, string>; body: string | Buffer };
   before(async () => {
-    server = createServer((request, reply) => { request.resume().on('end', () => reply.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(answer.body)); });
+    server = createServer((request, reply) => {
+      request
+        .resume()
+        .on('end', () =>
+          reply.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(answer.body),
+        );
+    });
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-    account = { baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, user: 'admin@example.com', apiKey: KEY, perMinute: 60_000 };
+    account = {
+      baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      user: 'admin@example.com',
+      apiKey: KEY,
+      perMinute: 60_000,
+    };
     client = connect(providerById('migadu'), account, { wire: true, observe: one => seen.push(one) });
   });
-  after(() => { server.closeAllConnections(); server.close(); });
-  beforeEach(() => { seen.length = 0; });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  beforeEach(() => {
+    seen.length = 0;
+  });
   const last = (): WireText => seen.at(-1)!.wire!.text();
-  const read = (mailbox = 'ann@example.com') => (client.call('mailbox.get', { mailbox }) as Promise<unknown>).catch(() => {});
+  const read = (mailbox = 'ann@example.com') =>
+    (client.call('mailbox.get', { mailbox }) as Promise<unknown>).catch(() => {});
 
   it('can be looked at: first line, headers and body both ways', async () => {
     answer = { status: 200, headers: { 'x-request': 'r1' }, body: '{"address":"ann@example.com","name":"Ann"}' };
@@ -26,14 +47,38 @@ describe('what goes over the wire', () => {
   });
   it('shows no secret of the account, none that is sent or answered, whole or cut', async () => {
     const password = 'correct horse "battery" staple';
-    answer = { status: 400, headers: { 'set-cookie': 'session=cookie-value', 'x-auth-token': 'header-value' }, body: JSON.stringify({
-      echo: `you sent ${KEY} and ${Buffer.from(`admin@example.com:${KEY}`).toString('base64')}`, access_token: 'answered value one', nested: { client_secret: 'answered "value" two' },
-      xml: '<password>answered three</password>', form: 'x=1&refresh_token=answered-four&y=2', password: `long ${'z'.repeat(70_000)}`,
-    }) };
-    await (client.call('mailbox.create', { mailbox: 'new@example.com', name: 'New', password }) as Promise<unknown>).catch(() => {});
-    const { sent, answer: came } = seen.find(one => one.method === 'POST')!.wire!.text(), all = sent + came!;
+    answer = {
+      status: 400,
+      headers: { 'set-cookie': 'session=cookie-value', 'x-auth-token': 'header-value' },
+      body: JSON.stringify({
+        echo: `you sent ${KEY} and ${Buffer.from(`admin@example.com:${KEY}`).toString('base64')}`,
+        access_token: 'answered value one',
+        nested: { client_secret: 'answered "value" two' },
+        xml: '<password>answered three</password>',
+        form: 'x=1&refresh_token=answered-four&y=2',
+        password: `long ${'z'.repeat(70_000)}`,
+      }),
+    };
+    await (
+      client.call('mailbox.create', { mailbox: 'new@example.com', name: 'New', password }) as Promise<unknown>
+    ).catch(() => {});
+    const { sent, answer: came } = seen.find(one => one.method === 'POST')!.wire!.text();
+    const all = sent + came!;
     assert.match(sent, /authorization: \*\*\*[^]*"name":"New"[^]*"password":"\*\*\*"/);
-    for (const secret of [KEY, 'horse', 'battery', 'staple', 'cookie-value', 'header-value', 'value one', 'value\\" two', 'answered three', 'answered-four', 'zzz', Buffer.from(`admin@example.com:${KEY}`).toString('base64').slice(0, 20)]) {
+    for (const secret of [
+      KEY,
+      'horse',
+      'battery',
+      'staple',
+      'cookie-value',
+      'header-value',
+      'value one',
+      'value\\" two',
+      'answered three',
+      'answered-four',
+      'zzz',
+      Buffer.from(`admin@example.com:${KEY}`).toString('base64').slice(0, 20),
+    ]) {
       assert.ok(!all.includes(secret), `${secret} in ${all.slice(0, 3000)}`);
     }
   });
@@ -55,16 +100,26 @@ describe('what goes over the wire', () => {
     answer = { status: 200, body: '{"address":"ann@example.com"}' };
     await read();
     await seen[0]!.again!();
-    assert.deepEqual(seen.map(({ method, status }) => [method, status]), [['GET', 200], ['GET', 200]]);
+    assert.deepEqual(
+      seen.map(({ method, status }) => [method, status]),
+      [
+        ['GET', 200],
+        ['GET', 200],
+      ],
+    );
     assert.match(last().sent, /authorization: \*\*\*/);
-    await (client.call('mailbox.update', { mailbox: 'ann@example.com', name: 'Ann' }) as Promise<unknown>).catch(() => {});
+    await (client.call('mailbox.update', { mailbox: 'ann@example.com', name: 'Ann' }) as Promise<unknown>).catch(
+      () => {},
+    );
     const write = seen.find(({ method }) => method === 'PUT');
     assert.ok(write && write.again === undefined && write.wire);
   });
   it('nothing is kept unless the host asks for it', async () => {
     const plain: Exchange[] = [];
     answer = { status: 200, body: '{"address":"ann@example.com"}' };
-    await connect(providerById('migadu'), account, { observe: one => plain.push(one) }).call('mailbox.get', { mailbox: 'ann@example.com' });
+    await connect(providerById('migadu'), account, { observe: one => plain.push(one) }).call('mailbox.get', {
+      mailbox: 'ann@example.com',
+    });
     assert.deepEqual([plain.length, plain[0]!.wire, plain[0]!.again], [1, undefined, undefined]);
   });
 });

@@ -2,10 +2,18 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, trunca
 import { join } from 'node:path';
 import type { IDataObject } from 'n8n-workflow';
 
-/** What n8n's database keeps of an execution, as far as triggers can notice. `crashed` is what n8n makes of one that was running when the process died. */
+/**
+ * What n8n's database keeps of an execution, as far as triggers can notice. `crashed` is what n8n makes of one that was
+ * running when the process died.
+ */
 export interface StoredExecution {
-  id: string; workflowId: string; status: 'running' | 'success' | 'error' | 'canceled' | 'crashed'; mode: string;
-  deduplicationKey?: string; error?: string; items?: unknown[];
+  id: string;
+  workflowId: string;
+  status: 'running' | 'success' | 'error' | 'canceled' | 'crashed';
+  mode: string;
+  deduplicationKey?: string;
+  error?: string;
+  items?: unknown[];
 }
 /** What outlives a process: static data of workflows, executions, and with them the keys that let an event run once. */
 export interface Store {
@@ -19,10 +27,15 @@ export interface Store {
 
 /** In memory, or in a folder that a later process can open again, even after this one was killed. */
 export function openStore(folder?: string): Store {
-  const statics = new Map<string, string>(), executions = new Map<string, StoredExecution>(), keys = new Set<string>();
-  const staticFile = folder && join(folder, 'static.json'), log = folder && join(folder, 'executions.jsonl');
+  const statics = new Map<string, string>();
+  const executions = new Map<string, StoredExecution>();
+  const keys = new Set<string>();
+  const staticFile = folder && join(folder, 'static.json');
+  const log = folder && join(folder, 'executions.jsonl');
   if (folder) mkdirSync(folder, { recursive: true });
-  if (staticFile && existsSync(staticFile)) for (const [id, data] of Object.entries(JSON.parse(readFileSync(staticFile, 'utf8')) as Record<string, string>)) statics.set(id, data);
+  if (staticFile && existsSync(staticFile))
+    for (const [id, data] of Object.entries(JSON.parse(readFileSync(staticFile, 'utf8')) as Record<string, string>))
+      statics.set(id, data);
   if (log && existsSync(log)) {
     // A line cut by a kill was never committed; what follows must not be written behind it.
     const whole = readFileSync(log);
@@ -34,7 +47,9 @@ export function openStore(folder?: string): Store {
     }
     for (const execution of executions.values()) if (execution.status === 'running') execution.status = 'crashed';
   }
-  const write = (change: object) => { if (log) appendFileSync(log, `${JSON.stringify(change)}\n`); };
+  const write = (change: object) => {
+    if (log) appendFileSync(log, `${JSON.stringify(change)}\n`);
+  };
   return {
     staticData: id => JSON.parse(statics.get(id) ?? '{}') as IDataObject,
     saveStaticData(id, data) {
@@ -45,7 +60,10 @@ export function openStore(folder?: string): Store {
     },
     begin(execution) {
       if (execution.deduplicationKey !== undefined) {
-        if (execution.deduplicationKey.length > 255) throw new Error(`The deduplication key is ${execution.deduplicationKey.length} characters long; its column holds 255.`);
+        if (execution.deduplicationKey.length > 255)
+          throw new Error(
+            `The deduplication key is ${execution.deduplicationKey.length} characters long; its column holds 255.`,
+          );
         if (keys.has(execution.deduplicationKey)) return false;
         keys.add(execution.deduplicationKey);
       }

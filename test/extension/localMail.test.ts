@@ -11,37 +11,97 @@ import { FORMATS } from '../../extension/localMail/settings.js';
 import { connect, providerById, startMailServer, type MailServerOptions } from '../../shared/index.js';
 import { pretended, withVscode } from './host.js';
 
-type Made = { createAccounts: typeof createAccounts; createLocalMail: typeof createLocalMail; registerLocalMailCommands: typeof registerLocalMailCommands };
+type Made = {
+  createAccounts: typeof createAccounts;
+  createLocalMail: typeof createLocalMail;
+  registerLocalMailCommands: typeof registerLocalMailCommands;
+};
 const state = (kept = new Map<string, unknown>()) => ({
-  get: (key: string, usual?: unknown) => kept.get(key) ?? usual, keys: () => [...kept.keys()],
-  update: async (key: string, value: unknown) => { if (value === undefined) kept.delete(key); else kept.set(key, value); },
+  get: (key: string, usual?: unknown) => kept.get(key) ?? usual,
+  keys: () => [...kept.keys()],
+  update: async (key: string, value: unknown) => {
+    if (value === undefined) kept.delete(key);
+    else kept.set(key, value);
+  },
 });
 
 describe('the local mail server in the window', () => {
   const ends: (() => unknown)[] = [];
-  afterEach(async () => { for (const end of ends.splice(0).reverse()) await end(); });
-  async function window(workspace = state(), answers: Record<string, unknown> = {}, folder = mkdtempSync(join(tmpdir(), 'mailroom-window-'))) {
-    const host = pretended(answers), copied: string[] = [];
-    Object.assign(host.vscode.env, { clipboard: { writeText: async (text: string) => { copied.push(text); } } });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+  async function window(
+    workspace = state(),
+    answers: Record<string, unknown> = {},
+    folder = mkdtempSync(join(tmpdir(), 'mailroom-window-')),
+  ) {
+    const host = pretended(answers);
+    const copied: string[] = [];
+    Object.assign(host.vscode.env, {
+      clipboard: {
+        writeText: async (text: string) => {
+          copied.push(text);
+        },
+      },
+    });
     Object.assign(host.vscode.window, {
-      setStatusBarMessage: (text: string) => { host.said.push(text); },
-      showQuickPick: async (items: { label: string }[], { title }: { title: string }) => { const want = answers[title]; return Array.isArray(want) ? items.filter(one => want.includes(one.label)) : items.find(one => one.label === want); },
-      showInputBox: async ({ title, validateInput }: { title: string; validateInput(value: string): unknown }) => { const want = String(answers[`${title}:`]); assert.equal(await validateInput(want), undefined); return want; },
+      setStatusBarMessage: (text: string) => {
+        host.said.push(text);
+      },
+      showQuickPick: async (items: { label: string }[], { title }: { title: string }) => {
+        const want = answers[title];
+        return Array.isArray(want)
+          ? items.filter(one => want.includes(one.label))
+          : items.find(one => one.label === want);
+      },
+      showInputBox: async ({ title, validateInput }: { title: string; validateInput(value: string): unknown }) => {
+        const want = String(answers[`${title}:`]);
+        assert.equal(await validateInput(want), undefined);
+        return want;
+      },
     });
     const modules = await Promise.all([
-      withVscode<Pick<Made, 'createAccounts'>>('accounts/store.ts', host.vscode), withVscode<Pick<Made, 'createLocalMail'>>('localMail/server.ts', host.vscode),
+      withVscode<Pick<Made, 'createAccounts'>>('accounts/store.ts', host.vscode),
+      withVscode<Pick<Made, 'createLocalMail'>>('localMail/server.ts', host.vscode),
       withVscode<Pick<Made, 'registerLocalMailCommands'>>('localMail/commands.ts', host.vscode),
     ]);
     const made = Object.assign({}, ...modules) as Made;
     const accounts = made.createAccounts({
-      state: state() as never, secrets: { get: async () => undefined, store: async () => {}, delete: async () => {}, onDidChange: () => ({ dispose() {} }) } as never,
-      ask: async () => undefined, changed() {}, observe() {}, storeFailed() {},
+      state: state() as never,
+      secrets: {
+        get: async () => undefined,
+        store: async () => {},
+        delete: async () => {},
+        onDidChange: () => ({ dispose() {} }),
+      } as never,
+      ask: async () => undefined,
+      changed() {},
+      observe() {},
+      storeFailed() {},
     });
     const start = (options: MailServerOptions) => startMailServer({ smtp: 0, imap: 0, ...options, folder });
-    const localMail = made.createLocalMail({ accounts, folder, state: workspace as never, log: { info() {}, error() {} }, start });
+    const localMail = made.createLocalMail({
+      accounts,
+      folder,
+      state: workspace as never,
+      log: { info() {}, error() {} },
+      start,
+    });
     const commands = new Map<string, () => Promise<unknown>>();
-    made.registerLocalMailCommands({ register: (name, run) => { commands.set(name, run as () => Promise<unknown>); }, localMail, showMail: async () => {} });
-    ends.push(() => rmSync(folder, { recursive: true, force: true }), () => { localMail.dispose(); accounts.dispose(); });
+    made.registerLocalMailCommands({
+      register: (name, run) => {
+        commands.set(name, run as () => Promise<unknown>);
+      },
+      localMail,
+      showMail: async () => {},
+    });
+    ends.push(
+      () => rmSync(folder, { recursive: true, force: true }),
+      () => {
+        localMail.dispose();
+        accounts.dispose();
+      },
+    );
     return { ...host, accounts, localMail, copied, folder, run: (name: string) => commands.get(name)!() };
   }
 
@@ -50,16 +110,26 @@ describe('the local mail server in the window', () => {
     const [server, again] = await Promise.all([localMail.begin(), localMail.begin()]);
     assert.equal(server, again);
     const [account] = accounts.list();
-    assert.deepEqual([accounts.list().length, account!.name, account!.has?.includes('rule'), account!.local], [1, 'Local Mail', false, `SMTP ${server.smtp.port}, IMAP ${server.imap.port}`]);
+    assert.deepEqual(
+      [accounts.list().length, account!.name, account!.has?.includes('rule'), account!.local],
+      [1, 'Local Mail', false, `SMTP ${server.smtp.port}, IMAP ${server.imap.port}`],
+    );
     const client = await accounts.open(account!.id);
     await client.call('account.check', {});
-    await client.call('message.send', { to: ['ann@example.com'], subject: 'Hello', text: 'Hi', from: 'me@example.com' });
+    await client.call('message.send', {
+      to: ['ann@example.com'],
+      subject: 'Hello',
+      text: 'Hi',
+      from: 'me@example.com',
+    });
     assert.equal(server.messages >= 1, true);
     await localMail.end();
     assert.deepEqual(accounts.list(), []);
   });
   it('comes back with the window that it ran in, with its mail, and not after it was stopped', async () => {
-    const workspace = state(), first = await window(workspace), server = await first.localMail.begin();
+    const workspace = state();
+    const first = await window(workspace);
+    const server = await first.localMail.begin();
     const post = createTransport({ host: server.host, port: server.smtp.port });
     await post.sendMail({ from: 'a@example.com', to: 'b@example.com', subject: 'Kept', text: 'x' });
     post.close();
@@ -70,7 +140,8 @@ describe('the local mail server in the window', () => {
     const back = await second.localMail.now();
     assert.equal(back?.messages, 1);
     const names: unknown[] = [];
-    for await (const one of connect(providerById(back!.provider), back!.account).call('message.list', {})) names.push((one as { subject: string }).subject);
+    for await (const one of connect(providerById(back!.provider), back!.account).call('message.list', {}))
+      names.push((one as { subject: string }).subject);
     assert.deepEqual(names, ['Kept']);
     await second.localMail.end();
     const third = await window(workspace, {}, first.folder);
@@ -79,12 +150,18 @@ describe('the local mail server in the window', () => {
   });
   it('commands copy settings, switch, clear and stop; a row says what is switched on', async () => {
     const { accounts, localMail, copied, run, said } = await window(state(), {
-      'Copy Mail Settings': 'Django', 'Behave Badly': ['Refuse a Recipient', 'Over Quota', 'Limit the Size'], 'Refuse a Recipient:': '@example.com', 'Limit the Size:': '5000',
+      'Copy Mail Settings': 'Django',
+      'Behave Badly': ['Refuse a Recipient', 'Over Quota', 'Limit the Size'],
+      'Refuse a Recipient:': '@example.com',
+      'Limit the Size:': '5000',
       'Delete all mail': 'Delete All Mail',
     });
     await run('startLocalMail');
     const server = (await localMail.now())!;
-    assert.match(said.join('\n'), /takes mail for every address at 127\.0\.0\.1, port \d+\. Nothing leaves this machine\./);
+    assert.match(
+      said.join('\n'),
+      /takes mail for every address at 127\.0\.0\.1, port \d+\. Nothing leaves this machine\./,
+    );
     await run('copyMailSettings');
     assert.match(copied[0]!, new RegExp(`EMAIL_HOST = "127.0.0.1"\nEMAIL_PORT = ${server.smtp.port}\n`));
     await run('misbehave');
@@ -98,14 +175,26 @@ describe('the local mail server in the window', () => {
     assert.equal(said.at(-1), 'The local mail server is not running.');
   });
   it('whoever gives up a question about switches changes nothing', async () => {
-    const host = pretended(), { askMisbehaviour: ask } = await withVscode<{ askMisbehaviour: typeof askMisbehaviour }>('localMail/misbehave.ts', {
-      ...host.vscode, window: { ...host.vscode.window, showQuickPick: async (items: { key: string }[]) => items, showInputBox: async () => undefined },
-    });
+    const host = pretended();
+    const { askMisbehaviour: ask } = await withVscode<{ askMisbehaviour: typeof askMisbehaviour }>(
+      'localMail/misbehave.ts',
+      {
+        ...host.vscode,
+        window: {
+          ...host.vscode.window,
+          showQuickPick: async (items: { key: string }[]) => items,
+          showInputBox: async () => undefined,
+        },
+      },
+    );
     assert.equal(await ask({ overQuota: true }), undefined);
   });
   it('settings are those of each program', () => {
     const where = { host: '127.0.0.1', smtp: 1026, imap: 1144 };
-    assert.deepEqual(FORMATS.map(({ label }) => label), ['.env', 'Docker Compose', 'Nodemailer', 'Django', 'Rails', 'Laravel', 'Spring']);
+    assert.deepEqual(
+      FORMATS.map(({ label }) => label),
+      ['.env', 'Docker Compose', 'Nodemailer', 'Django', 'Rails', 'Laravel', 'Spring'],
+    );
     for (const { label, text } of FORMATS) assert.match(text(where), /1026/, label);
   });
 });

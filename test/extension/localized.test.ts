@@ -10,13 +10,20 @@ const ANGLED = /^«[^«]*»$/;
 
 describe('another language', () => {
   beforeEach(() => translateWith(text => `«${text}»`));
-  afterEach(() => translateWith((text, ...args) => text.replace(/\{(\d+)\}/g, (_, i: string) => String(args[Number(i)] ?? '')), false));
+  afterEach(() =>
+    translateWith(
+      (text, ...args) => text.replace(/\{(\d+)\}/g, (_, i: string) => String(args[Number(i)] ?? '')),
+      false,
+    ),
+  );
 
   it('reaches every text of every form, of every menu and of every branch', () => {
     const form = (fields: Fields) => {
       for (const { title: group, controls } of render(fields, { pickable: () => false, general: t('General') })) {
         if (group !== undefined) assert.match(group, ANGLED);
-        for (const { label, help, options } of controls) for (const text of [label, help, ...(options ?? []).map(one => one.label)]) if (text) assert.match(text, ANGLED);
+        for (const { label, help, options } of controls)
+          for (const text of [label, help, ...(options ?? []).map(one => one.label)])
+            if (text) assert.match(text, ANGLED);
       }
     };
     for (const provider of localizedProviders()) {

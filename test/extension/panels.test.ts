@@ -6,18 +6,36 @@ import type { restoreTabs } from '../../extension/restore.js';
 import { packPlace } from '../../extension/fields/values.js';
 import { pretended, withVscode } from './host.js';
 
-const provider = providers.find(({ operations }) => Object.hasOwn(operations, 'mailbox.list') && Object.hasOwn(operations, 'message.send'))!;
+const provider = providers.find(
+  ({ operations }) => Object.hasOwn(operations, 'mailbox.list') && Object.hasOwn(operations, 'message.send'),
+)!;
 
-describe('the overview\'s tab', () => {
+describe("the overview's tab", () => {
   it('is drawn again from what was read, and reads again when asked', async () => {
     const host = pretended();
     let lists = 0;
-    const { openOverview: open } = await withVscode<{ openOverview: typeof openOverview }>('overview/panel.ts', host.vscode);
-    open(host.extension as never, { open: async () => ({ provider, call: () => (async function* () { lists++; yield { id: '1', email: 'a@x.example', status: 'active' }; })() }) } as never,
-      { id: 'one', name: 'One', provider, values: {} });
+    const { openOverview: open } = await withVscode<{ openOverview: typeof openOverview }>(
+      'overview/panel.ts',
+      host.vscode,
+    );
+    open(
+      host.extension as never,
+      {
+        open: async () => ({
+          provider,
+          call: () =>
+            (async function* () {
+              lists++;
+              yield { id: '1', email: 'a@x.example', status: 'active' };
+            })(),
+        }),
+      } as never,
+      { id: 'one', name: 'One', provider, values: {} },
+    );
     const panel = host.panels[0]!;
     await panel.hear({ type: 'ready' });
-    const once = lists, drawn = panel.posted.filter(one => one.type === 'overview').at(-1);
+    const once = lists;
+    const drawn = panel.posted.filter(one => one.type === 'overview').at(-1);
     assert.ok(once > 0 && !(drawn as never as { overview: { busy: boolean } }).overview.busy);
     await panel.hear({ type: 'ready' });
     assert.deepEqual([lists, panel.posted.at(-1)], [once, drawn]);
@@ -28,11 +46,20 @@ describe('the overview\'s tab', () => {
 
 describe('forms', () => {
   it('write down what their fields take, and never a secret, whatever a page says', async () => {
-    const host = pretended(), drafts: object[] = [];
+    const host = pretended();
+    const drafts: object[] = [];
     const { openForm: open } = await withVscode<{ openForm: typeof openForm }>('form/ask.ts', host.vscode);
     let ran: object | undefined;
     open({
-      extension: host.extension as never, identity: 'f', title: 'F', submit: 'Go', run: async values => { ran = values; return false; }, draft: (values, files) => drafts.push({ ...values, ...files }),
+      extension: host.extension as never,
+      identity: 'f',
+      title: 'F',
+      submit: 'Go',
+      run: async values => {
+        ran = values;
+        return false;
+      },
+      draft: (values, files) => drafts.push({ ...values, ...files }),
       fields: { name: { type: 'text', label: 'Name' }, password: { type: 'text', label: 'Password', secret: true } },
     });
     const panel = host.panels[0]!;
@@ -48,15 +75,37 @@ describe('forms', () => {
 
 describe('tabs that come back', () => {
   async function restoring(ready = true) {
-    const host = pretended(), serializers = new Map<string, { deserializeWebviewPanel(panel: unknown, state: unknown): Promise<void> }>(), filled: string[] = [];
+    const host = pretended();
+    const serializers = new Map<string, { deserializeWebviewPanel(panel: unknown, state: unknown): Promise<void> }>();
+    const filled: string[] = [];
     const account = { id: 'one', name: 'One', provider, values: {} };
-    const vscode = { ...host.vscode, Disposable: { from: () => ({}) }, window: { ...host.vscode.window, registerWebviewPanelSerializer: (type: string, one: never) => { serializers.set(type, one); return {}; } } };
+    const vscode = {
+      ...host.vscode,
+      Disposable: { from: () => ({}) },
+      window: {
+        ...host.vscode.window,
+        registerWebviewPanelSerializer: (type: string, one: never) => {
+          serializers.set(type, one);
+          return {};
+        },
+      },
+    };
     const { restoreTabs: restore } = await withVscode<{ restoreTabs: typeof restoreTabs }>('restore.ts', vscode);
-    const fill = (name: string) => () => { filled.push(name); };
+    const fill = (name: string) => () => {
+      filled.push(name);
+    };
     let hold: (() => Promise<{ message: string; button?: string } | undefined>) | undefined;
     restore({
-      extension: host.extension as never, accounts: { list: () => [account], ready: async () => ready, askAgain() {} } as never,
-      read: async (_, back) => { hold = back.hold as never; filled.push('read'); }, editLists: fill('lists'), compose: fill('compose'), overview: fill('overview'), requests: fill('requests'),
+      extension: host.extension as never,
+      accounts: { list: () => [account], ready: async () => ready, askAgain() {} } as never,
+      read: async (_, back) => {
+        hold = back.hold as never;
+        filled.push('read');
+      },
+      editLists: fill('lists'),
+      compose: fill('compose'),
+      overview: fill('overview'),
+      requests: fill('requests'),
     });
     const back = async (type: string, state: unknown) => {
       const webview = host.vscode.window.createWebviewPanel(type, '', -1, {});
@@ -72,14 +121,18 @@ describe('tabs that come back', () => {
   it('say what is the matter: nothing was noted, or the account is gone', async () => {
     const { back, filled } = await restoring();
     assert.match(String(await back('mailroom.reader', undefined)), /closed before this tab was saved/);
-    assert.match(String(await back('mailroom.reader', { keep: { place: place('two') } })), /belongs to an account that no longer exists/);
+    assert.match(
+      String(await back('mailroom.reader', { keep: { place: place('two') } })),
+      /belongs to an account that no longer exists/,
+    );
     assert.deepEqual(filled, []);
     await back('mailroom.reader', { keep: { place: place('one') } });
     assert.deepEqual(filled, ['read']);
   });
   it('a composer comes back for what sends only', async () => {
     const { back, filled } = await restoring();
-    for (const operation of ['mailbox.delete', 'message.send', 'constructor']) await back('mailroom.composer', { keep: { place: place('one'), operation } });
+    for (const operation of ['mailbox.delete', 'message.send', 'constructor'])
+      await back('mailroom.composer', { keep: { place: place('one'), operation } });
     assert.deepEqual(filled, ['compose']);
   });
   it('wait for a click where a secret is missing', async () => {

@@ -1,43 +1,67 @@
 import assert from 'node:assert/strict';
 import { JSDOM } from 'jsdom';
 
-interface Clean { html: string; remote: boolean; cut: boolean }
+interface Clean {
+  html: string;
+  remote: boolean;
+  cut: boolean;
+}
 type Sanitize = (html: string, options: { images: boolean; inline: Record<string, string> }) => Clean;
 /** Its path is no literal, so that it stays out of this check. */
 const PAGE: string = '../../extension/mail/page/sanitize.js';
 const GLOBALS = ['window', 'document', 'DOMParser', 'Node'] as const;
 
-/** The whole way of a message into the reader, in a document of Node's, which knows no sheets: the bounds that stand beside the cleaner's lists. */
+/**
+ * The whole way of a message into the reader, in a document of Node's, which knows no sheets: the bounds that stand
+ * beside the cleaner's lists.
+ */
 describe('a message on its way into the reader', function () {
   this.timeout(120_000);
-  let sanitize: Sanitize, window: JSDOM['window'];
+  let sanitize: Sanitize;
+  let window: JSDOM['window'];
   const spare = GLOBALS.map(name => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
   before(async () => {
     ({ window } = new JSDOM(''));
     const own = window as unknown as Record<string, unknown>;
     for (const name of GLOBALS) Object.defineProperty(globalThis, name, { value: own[name], configurable: true });
-    ({ sanitize } = await import(PAGE) as { sanitize: Sanitize });
+    ({ sanitize } = (await import(PAGE)) as { sanitize: Sanitize });
   });
   after(() => {
-    for (const [name, own] of spare) { if (own) Object.defineProperty(globalThis, name, own); else delete (globalThis as Record<string, unknown>)[name]; }
+    for (const [name, own] of spare) {
+      if (own) Object.defineProperty(globalThis, name, own);
+      else delete (globalThis as Record<string, unknown>)[name];
+    }
     window.close();
   });
-  const clean = (html: string, options: { images?: boolean; inline?: Record<string, string> } = {}) => sanitize(html, { images: false, inline: {}, ...options });
+  const clean = (html: string, options: { images?: boolean; inline?: Record<string, string> } = {}) =>
+    sanitize(html, { images: false, inline: {}, ...options });
   const count = (text: string, of: string) => text.split(of).length - 1;
 
   it('loses what runs, and keeps what it says and how it is laid out', () => {
-    const { html, remote, cut } = clean('<body bgcolor="#eee" onload="x()"><table width="600"><tr><td style="padding:3px;position:fixed" onclick="x()"><script>x()</script><p>Words</p></td></tr></table>');
-    assert.equal(html, '<body bgcolor="#eee"><table width="600"><tbody><tr><td style="padding: 3px;"><p>Words</p></td></tr></tbody></table></body>');
+    const { html, remote, cut } = clean(
+      '<body bgcolor="#eee" onload="x()"><table width="600"><tr><td style="padding:3px;position:fixed" onclick="x()"><script>x()</script><p>Words</p></td></tr></table>',
+    );
+    assert.equal(
+      html,
+      '<body bgcolor="#eee"><table width="600"><tbody><tr><td style="padding: 3px;"><p>Words</p></td></tr></tbody></table></body>',
+    );
     assert.deepEqual([remote, cut], [false, false]);
   });
   it('asks for no picture of another machine before it may, and shows those that it brings along', () => {
-    const html = '<img src="https://a.example/1"><img src="//a.example/2"><img src="cid:a%40b"><img src="cid:constructor"><img src="data:image/png;base64,AA"><img src="data:image/svg+xml;base64,AA">'
-      + '<td background="https://a.example/3">';
+    const html =
+      '<img src="https://a.example/1"><img src="//a.example/2"><img src="cid:a%40b"><img src="cid:constructor"><img src="data:image/png;base64,AA"><img src="data:image/svg+xml;base64,AA">' +
+      '<td background="https://a.example/3">';
     const blocked = clean(html, { inline: { 'a@b': 'data:image/png;base64,BB' } });
     assert.doesNotMatch(blocked.html, /a\.example|svg/);
-    assert.deepEqual([blocked.remote, count(blocked.html, 'data-blocked'), count(blocked.html, 'src="data:image/png')], [true, 4, 2]);
+    assert.deepEqual(
+      [blocked.remote, count(blocked.html, 'data-blocked'), count(blocked.html, 'src="data:image/png')],
+      [true, 4, 2],
+    );
     const shown = clean(html, { images: true, inline: { 'a@b': 'data:image/png;base64,BB' } });
-    assert.deepEqual([shown.remote, count(shown.html, 'src="https://a.example'), count(shown.html, 'data-blocked')], [true, 2, 2]);
+    assert.deepEqual(
+      [shown.remote, count(shown.html, 'src="https://a.example'), count(shown.html, 'data-blocked')],
+      [true, 2, 2],
+    );
   });
   it('ends at a number of elements and of characters, and says so', () => {
     const many = clean('<hr>'.repeat(60_100));
@@ -51,12 +75,21 @@ describe('a message on its way into the reader', function () {
     const row = (cells: string) => `<table><tr>${cells}</tr></table>`;
     assert.match(clean(row('<td colspan="5000">x')).html, /<td colspan="100">/);
     assert.doesNotMatch(clean(row('<td rowspan="-1">x')).html, /rowspan/);
-    const together = [...clean(row('<td colspan="100">x'.repeat(300))).html.matchAll(/colspan="(\d+)"/g)].reduce((sum, [, span]) => sum + Number(span), 0);
+    const together = [...clean(row('<td colspan="100">x'.repeat(300))).html.matchAll(/colspan="(\d+)"/g)].reduce(
+      (sum, [, span]) => sum + Number(span),
+      0,
+    );
     assert.ok(together <= 20_000, String(together));
   });
   it('has few of what costs the more the more there is', () => {
-    for (const [html, of, most] of [['<q>a</q>', '<q>', 1000], ['<p dir="rtl">a</p>', 'dir=', 3000], ['<li value="3">a', 'value=', 200], ['<map name="m"></map>', '<map', 200],
-      ['<img usemap="#m">', 'usemap=', 200]] as const) assert.equal(count(clean(html.repeat(most + 50)).html, of), most, html);
+    for (const [html, of, most] of [
+      ['<q>a</q>', '<q>', 1000],
+      ['<p dir="rtl">a</p>', 'dir=', 3000],
+      ['<li value="3">a', 'value=', 200],
+      ['<map name="m"></map>', '<map', 200],
+      ['<img usemap="#m">', 'usemap=', 200],
+    ] as const)
+      assert.equal(count(clean(html.repeat(most + 50)).html, of), most, html);
   });
   it('has attributes of some length, and addresses whole or not at all', () => {
     assert.match(clean(`<p title="${'a'.repeat(5000)}">x`).html, /title="a{2000}"/);

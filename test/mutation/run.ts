@@ -3,44 +3,97 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 /**
- * `npm run mutation`: Stryker changes the checks that people rely on, one place at a time, and runs the tests that must notice. Words after `--`
- * choose parts; `--lines 10-40` looks at those of one part's first file alone. Ends with 1 where a part's score is below LEAST percent. Takes minutes a part.
+ * `npm run mutation`: Stryker changes the checks that people rely on, one place at a time, and runs the tests that must
+ * notice. Words after `--` choose parts; `--lines 10-40` looks at those of one part's first file alone. Ends with 1
+ * where a part's score is below LEAST percent. Takes minutes a part.
  */
-const root = join(__dirname, '..', '..'), LEAST = 85;
+const root = join(__dirname, '..', '..');
+const LEAST = 85;
 
 /** What is changed, and the tests that must notice. */
-interface Part { name: string; files: readonly string[]; tests: readonly string[] }
+interface Part {
+  name: string;
+  files: readonly string[];
+  tests: readonly string[];
+}
 const PARTS: readonly Part[] = [
   { name: 'signing', files: ['shared/auth/oauth1.ts', 'shared/auth/header.ts'], tests: ['test/core/oauth1.test.ts'] },
   { name: 'auth', files: ['shared/auth/oauth2.ts', 'shared/auth/tokenKeeper.ts'], tests: ['test/core/oauth2.test.ts'] },
-  { name: 'retry', files: ['shared/http.ts', 'shared/wait.ts', 'shared/notSent.ts'], tests: ['test/core/http.test.ts'] },
+  {
+    name: 'retry',
+    files: ['shared/http.ts', 'shared/wait.ts', 'shared/notSent.ts'],
+    tests: ['test/core/http.test.ts'],
+  },
   { name: 'pace', files: ['shared/pace.ts'], tests: ['test/core/pace.test.ts'] },
-  { name: 'redaction', files: ['shared/secrets.ts', 'shared/excerpt.ts'], tests: ['test/core/secrets.test.ts', 'test/core/http.test.ts', 'test/core/client.test.ts'] },
+  {
+    name: 'redaction',
+    files: ['shared/secrets.ts', 'shared/excerpt.ts'],
+    tests: ['test/core/secrets.test.ts', 'test/core/http.test.ts', 'test/core/client.test.ts'],
+  },
   { name: 'cursor', files: ['shared/cursor.ts'], tests: ['test/core/cursor.test.ts'] },
-  { name: 'paths', files: ['shared/url.ts'], tests: ['test/core/http.test.ts', 'test/core/send.test.ts', 'test/core/network.test.ts'] },
+  {
+    name: 'paths',
+    files: ['shared/url.ts'],
+    tests: ['test/core/http.test.ts', 'test/core/send.test.ts', 'test/core/network.test.ts'],
+  },
   { name: 'certificates', files: ['shared/certificate.ts'], tests: ['test/core/tls.test.ts'] },
-  { name: 'proxies', files: ['shared/proxy.ts'], tests: ['test/core/dispatcher.test.ts', 'test/core/network.test.ts', 'test/core/tls.test.ts'] },
+  {
+    name: 'proxies',
+    files: ['shared/proxy.ts'],
+    tests: ['test/core/dispatcher.test.ts', 'test/core/network.test.ts', 'test/core/tls.test.ts'],
+  },
 ];
 
 /** Runs one part; says its score in percent, or undefined where the tests failed without any change. */
 function score({ name, files, tests }: Part, lines?: string): boolean {
-  const folder = join(root, '.cache/mutation'), config = join(folder, `${name}.json`);
+  const folder = join(root, '.cache/mutation');
+  const config = join(folder, `${name}.json`);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(config, JSON.stringify({
-    mutate: lines ? [`${files[0]}:${lines}`] : files, testRunner: 'mocha', plugins: ['@stryker-mutator/mocha-runner'], coverageAnalysis: 'perTest',
-    mochaOptions: { spec: tests, require: ['tsx/cjs', './test/tools/seed.ts'] },
-    // What is built or installed is of no use to these tests.
-    ignorePatterns: ['**', '!package.json', '!tsconfig.json', '!shared/**', '!test/tools/seed.ts', '!test/core/**', '!test/sandbox/**'],
-    reporters: ['clear-text'], clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
-    thresholds: { high: 95, low: LEAST, break: LEAST }, concurrency: 2, timeoutMS: 20_000, timeoutFactor: 3, ignoreStatic: true, disableTypeChecks: '{shared,test}/**/*.ts',
-    tempDirName: '.cache/mutation/tree', cleanTempDir: 'always', allowEmpty: true,
-  }));
-  const { status } = spawnSync(process.execPath, ['test/mutation/node_modules/@stryker-mutator/core/bin/stryker.js', 'run', relative(root, config)], { cwd: root, stdio: 'inherit' });
+  writeFileSync(
+    config,
+    JSON.stringify({
+      mutate: lines ? [`${files[0]}:${lines}`] : files,
+      testRunner: 'mocha',
+      plugins: ['@stryker-mutator/mocha-runner'],
+      coverageAnalysis: 'perTest',
+      mochaOptions: { spec: tests, require: ['tsx/cjs', './test/tools/seed.ts'] },
+      // What is built or installed is of no use to these tests.
+      ignorePatterns: [
+        '**',
+        '!package.json',
+        '!tsconfig.json',
+        '!shared/**',
+        '!test/tools/seed.ts',
+        '!test/core/**',
+        '!test/sandbox/**',
+      ],
+      reporters: ['clear-text'],
+      clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+      thresholds: { high: 95, low: LEAST, break: LEAST },
+      concurrency: 2,
+      timeoutMS: 20_000,
+      timeoutFactor: 3,
+      ignoreStatic: true,
+      disableTypeChecks: '{shared,test}/**/*.ts',
+      tempDirName: '.cache/mutation/tree',
+      cleanTempDir: 'always',
+      allowEmpty: true,
+    }),
+  );
+  const { status } = spawnSync(
+    process.execPath,
+    ['test/mutation/node_modules/@stryker-mutator/core/bin/stryker.js', 'run', relative(root, config)],
+    { cwd: root, stdio: 'inherit' },
+  );
   console.log(`${status === 0 ? 'met   ' : 'MISSED'} ${name}: at least ${LEAST} %`);
   return status === 0;
 }
 
-const args = process.argv.slice(2), at = args.indexOf('--lines'), lines = at < 0 ? undefined : args[at + 1];
+const args = process.argv.slice(2);
+const at = args.indexOf('--lines');
+const lines = at < 0 ? undefined : args[at + 1];
 const words = at < 0 ? args : args.filter((_, i) => i !== at && i !== at + 1);
-const failed = PARTS.filter(part => !words.length || words.some(word => part.name.includes(word))).filter(part => !score(part, lines));
+const failed = PARTS.filter(part => !words.length || words.some(word => part.name.includes(word))).filter(
+  part => !score(part, lines),
+);
 process.exit(failed.length ? 1 : 0);

@@ -11,33 +11,65 @@ const SSRF = 'N8N_SSRF_PROTECTION_ENABLED';
 
 describe("n8n's test of an IMAP and SMTP credential", () => {
   const sockets = new Set<Socket>();
-  let server: Server, port: number, connections = 0, answer: (line: string) => string;
+  let server: Server;
+  let port: number;
+  let connections = 0;
+  let answer: (line: string) => string;
   before(done => {
     server = createServer(socket => {
       connections++;
       sockets.add(socket);
       socket.on('error', () => {}).on('data', data => socket.write(answer(String(data))));
       socket.write(answer(''));
-    }).listen(0, '127.0.0.1', () => { port = (server.address() as AddressInfo).port; done(); });
+    }).listen(0, '127.0.0.1', () => {
+      port = (server.address() as AddressInfo).port;
+      done();
+    });
   });
-  after(done => { for (const socket of sockets) socket.destroy(); server.close(done); });
-  beforeEach(() => { connections = 0; answer = () => `${BANNER}\r\n`; });
-  afterEach(() => { delete process.env[SSRF]; });
+  after(done => {
+    for (const socket of sockets) socket.destroy();
+    server.close(done);
+  });
+  beforeEach(() => {
+    connections = 0;
+    answer = () => `${BANNER}\r\n`;
+  });
+  afterEach(() => {
+    delete process.env[SSRF];
+  });
 
   const check = async (data: Record<string, unknown>, helpers: object = {}) => {
     const ctx = { helpers, logger: console } as unknown as ICredentialTestFunctions;
-    const credential = { id: '1', name: 'x', type: 'imapApi', data: { user: 'ann@example.com', password: 'pass-word', ...data } } as unknown as ICredentialsDecrypted;
+    const credential = {
+      id: '1',
+      name: 'x',
+      type: 'imapApi',
+      data: { user: 'ann@example.com', password: 'pass-word', ...data },
+    } as unknown as ICredentialsDecrypted;
     return credentialTests.checkAccount.call(ctx, credential);
   };
   const sides = (host: string) => [
-    { imapHost: host, imapPort: port, imapSecurity: host === '127.0.0.1' ? 'none' : 'tls' }, { imapHost: host, imapPort: port, imapSecurity: 'starttls' },
-    { smtpHost: host, smtpPort: port, smtpSecurity: 'tls' }, { smtpHost: host, smtpPort: port, smtpSecurity: 'starttls' },
+    { imapHost: host, imapPort: port, imapSecurity: host === '127.0.0.1' ? 'none' : 'tls' },
+    { imapHost: host, imapPort: port, imapSecurity: 'starttls' },
+    { smtpHost: host, smtpPort: port, smtpSecurity: 'tls' },
+    { smtpHost: host, smtpPort: port, smtpSecurity: 'starttls' },
   ];
 
   it('asks the filter where n8n gives it one, and opens nothing that it forbids', async () => {
-    const asked: string[] = [], no = () => Promise.resolve({ ok: false, error: new Error('blocked by policy') });
-    const filter = { validateUrl: (url: string) => { asked.push(url); return no(); }, createSecureLookup: () => (_h: string, _o: object, done: (e: Error) => void) => done(new Error('blocked')) };
-    for (const data of sides('127.0.0.1')) assert.match((await check(data, { getSecureEgressFilter: () => filter })).message, /n8n's network rules forbid 127\.0\.0\.1: blocked by policy/);
+    const asked: string[] = [];
+    const no = () => Promise.resolve({ ok: false, error: new Error('blocked by policy') });
+    const filter = {
+      validateUrl: (url: string) => {
+        asked.push(url);
+        return no();
+      },
+      createSecureLookup: () => (_h: string, _o: object, done: (e: Error) => void) => done(new Error('blocked')),
+    };
+    for (const data of sides('127.0.0.1'))
+      assert.match(
+        (await check(data, { getSecureEgressFilter: () => filter })).message,
+        /n8n's network rules forbid 127\.0\.0\.1: blocked by policy/,
+      );
     assert.equal(connections, 0);
     assert.ok(asked.length >= 4 && asked.every(url => url === 'https://127.0.0.1'), asked.join(' '));
   });
@@ -53,10 +85,22 @@ describe("n8n's test of an IMAP and SMTP credential", () => {
     assert.equal(connections, 0);
   });
   it('never repeats what something says that is no mail server', async () => {
-    for (const greeting of [`${BANNER}\r\n`, `220 ${BANNER}\r\n`, `* OK ${BANNER}\r\n`, `* BYE ${BANNER}\r\n`, `554 ${BANNER}\r\n`, `-ERR ${BANNER}\r\n`]) {
-      answer = line => line === '' ? greeting : `530 ${BANNER}\r\n`;
-      for (const data of [{ imapHost: '127.0.0.1', imapPort: port, imapSecurity: 'none' }, { smtpHost: '127.0.0.1', smtpPort: port, smtpSecurity: 'none' }]) {
-        const stop = setTimeout(() => { for (const socket of sockets) socket.destroy(); }, 3000);
+    for (const greeting of [
+      `${BANNER}\r\n`,
+      `220 ${BANNER}\r\n`,
+      `* OK ${BANNER}\r\n`,
+      `* BYE ${BANNER}\r\n`,
+      `554 ${BANNER}\r\n`,
+      `-ERR ${BANNER}\r\n`,
+    ]) {
+      answer = line => (line === '' ? greeting : `530 ${BANNER}\r\n`);
+      for (const data of [
+        { imapHost: '127.0.0.1', imapPort: port, imapSecurity: 'none' },
+        { smtpHost: '127.0.0.1', smtpPort: port, smtpSecurity: 'none' },
+      ]) {
+        const stop = setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, 3000);
         const { status, message } = await check(data);
         clearTimeout(stop);
         assert.equal(status, 'Error');
@@ -72,34 +116,104 @@ describe("n8n's test of an IMAP and SMTP credential", () => {
 });
 
 describe('addresses inside the network', () => {
-  const to = (...addresses: string[]) => () => Promise.resolve(addresses.map(address => ({ address })));
+  const to =
+    (...addresses: string[]) =>
+    () =>
+      Promise.resolve(addresses.map(address => ({ address })));
   const verdict = (host: string, environment: Record<string, string> = {}, find = to()) =>
-    publicAddress(host, environment, find).then(address => address, (error: unknown) => { assert.ok(isMailError(error)); return error.code; });
+    publicAddress(host, environment, find).then(
+      address => address,
+      (error: unknown) => {
+        assert.ok(isMailError(error));
+        return error.code;
+      },
+    );
 
-  for (const address of ['127.0.0.1', '127.9.9.9', '10.1.2.3', '172.31.0.1', '192.168.1.1', '169.254.169.254', '0.0.0.0', '100.64.0.1', '255.255.255.255', '::1', '::',
-    'fe80::1', 'fe80::1%eth0', 'fc00::1', 'fd12::1', '::ffff:127.0.0.1', '::ffff:7f00:1', '::ffff:a9fe:a9fe', '0:0:0:0:0:ffff:a00:1', '64:ff9b::7f00:1', '2002:7f00:1::1']) {
+  for (const address of [
+    '127.0.0.1',
+    '127.9.9.9',
+    '10.1.2.3',
+    '172.31.0.1',
+    '192.168.1.1',
+    '169.254.169.254',
+    '0.0.0.0',
+    '100.64.0.1',
+    '255.255.255.255',
+    '::1',
+    '::',
+    'fe80::1',
+    'fe80::1%eth0',
+    'fc00::1',
+    'fd12::1',
+    '::ffff:127.0.0.1',
+    '::ffff:7f00:1',
+    '::ffff:a9fe:a9fe',
+    '0:0:0:0:0:ffff:a00:1',
+    '64:ff9b::7f00:1',
+    '2002:7f00:1::1',
+  ]) {
     it(`${address} is refused, as it stands and behind a name`, async () => {
-      assert.deepEqual([await verdict(address), await verdict('mail.example.com', {}, to(address)), await verdict('mail.example.com', {}, to('8.8.8.8', address))],
-        ['forbidden', 'forbidden', 'forbidden']);
+      assert.deepEqual(
+        [
+          await verdict(address),
+          await verdict('mail.example.com', {}, to(address)),
+          await verdict('mail.example.com', {}, to('8.8.8.8', address)),
+        ],
+        ['forbidden', 'forbidden', 'forbidden'],
+      );
     });
   }
   it('other addresses are given, the first of several', async () => {
-    for (const address of ['8.8.8.8', '2001:4860:4860::8888', '::ffff:8.8.8.8', '172.32.0.1', '11.0.0.1']) assert.equal(await verdict(address), address);
+    for (const address of ['8.8.8.8', '2001:4860:4860::8888', '::ffff:8.8.8.8', '172.32.0.1', '11.0.0.1'])
+      assert.equal(await verdict(address), address);
     assert.equal(await verdict('mail.example.com', {}, to('8.8.4.4', '8.8.8.8')), '8.8.4.4');
   });
   it("n8n's own settings count: ranges and names that are allowed or blocked", async () => {
     assert.equal(await verdict('10.1.2.3', { N8N_SSRF_ALLOWED_IP_RANGES: '192.168.0.0/16, 10.1.0.0/16' }), '10.1.2.3');
-    assert.equal(await verdict('mail.lan.example', { N8N_SSRF_ALLOWED_HOSTNAMES: '*.lan.example' }, to('10.0.0.1')), '10.0.0.1');
-    assert.equal(await verdict('lan.example', { N8N_SSRF_ALLOWED_HOSTNAMES: '*.lan.example' }, to('10.0.0.1')), 'forbidden');
+    assert.equal(
+      await verdict('mail.lan.example', { N8N_SSRF_ALLOWED_HOSTNAMES: '*.lan.example' }, to('10.0.0.1')),
+      '10.0.0.1',
+    );
+    assert.equal(
+      await verdict('lan.example', { N8N_SSRF_ALLOWED_HOSTNAMES: '*.lan.example' }, to('10.0.0.1')),
+      'forbidden',
+    );
     assert.equal(await verdict('8.8.8.8', { N8N_SSRF_BLOCKED_IP_RANGES: 'default,8.0.0.0/8' }), 'forbidden');
-    assert.equal(await verdict('mail.example.com', { N8N_SSRF_BLOCKED_HOSTNAMES: 'mail.example.com' }, to('8.8.8.8')), 'forbidden');
-    assert.equal(await verdict('Mail.example.com.', { N8N_SSRF_BLOCKED_HOSTNAMES: 'mail.example.com' }, to('8.8.8.8')), 'forbidden', 'a dot at the end names the same host');
-    assert.equal(await verdict('mail.example.com', {}, to('fe80::1%eth0')), 'forbidden', 'a zone is no part of an address');
-    assert.equal(await verdict('8.8.8.8', { N8N_SSRF_BLOCKED_IP_RANGES: 'nonsense', N8N_SSRF_ALLOWED_IP_RANGES: '/' }), '8.8.8.8');
+    assert.equal(
+      await verdict('mail.example.com', { N8N_SSRF_BLOCKED_HOSTNAMES: 'mail.example.com' }, to('8.8.8.8')),
+      'forbidden',
+    );
+    assert.equal(
+      await verdict('Mail.example.com.', { N8N_SSRF_BLOCKED_HOSTNAMES: 'mail.example.com' }, to('8.8.8.8')),
+      'forbidden',
+      'a dot at the end names the same host',
+    );
+    assert.equal(
+      await verdict('mail.example.com', {}, to('fe80::1%eth0')),
+      'forbidden',
+      'a zone is no part of an address',
+    );
+    assert.equal(
+      await verdict('8.8.8.8', { N8N_SSRF_BLOCKED_IP_RANGES: 'nonsense', N8N_SSRF_ALLOWED_IP_RANGES: '/' }),
+      '8.8.8.8',
+    );
   });
-  it('no spelling of a private IPv4 address passes', () => fc.assert(fc.asyncProperty(
-    fc.constantFrom([10], [127], [192, 168], [169, 254]), fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }), async (start, rest) => {
-      const bytes = [...start, ...rest].slice(0, 4), hex = (at: number) => (bytes[at]! * 256 + bytes[at + 1]!).toString(16);
-      for (const one of [bytes.join('.'), `::ffff:${bytes.join('.')}`, `::ffff:${hex(0)}:${hex(2)}`, `64:ff9b::${hex(0)}:${hex(2)}`]) assert.equal(await verdict(one), 'forbidden', one);
-    })));
+  it('no spelling of a private IPv4 address passes', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom([10], [127], [192, 168], [169, 254]),
+        fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }),
+        async (start, rest) => {
+          const bytes = [...start, ...rest].slice(0, 4);
+          const hex = (at: number) => (bytes[at]! * 256 + bytes[at + 1]!).toString(16);
+          for (const one of [
+            bytes.join('.'),
+            `::ffff:${bytes.join('.')}`,
+            `::ffff:${hex(0)}:${hex(2)}`,
+            `64:ff9b::${hex(0)}:${hex(2)}`,
+          ])
+            assert.equal(await verdict(one), 'forbidden', one);
+        },
+      ),
+    ));
 });

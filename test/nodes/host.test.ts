@@ -13,18 +13,35 @@ import { credentialOf, line, openGate, packageDir, type Step } from './workbench
 
 const mailbox = 'n8n-nodes-mailroom.mailbox';
 const byId = { __rl: true, mode: 'id', value: '={{ $json.id }}' };
-const boxes = (count: number): INodeExecutionData[] => Array.from({ length: count }, (_, i) => ({ json: { id: seededId(`user${String(i + 1).padStart(3, '0')}`) } }));
+const boxes = (count: number): INodeExecutionData[] =>
+  Array.from({ length: count }, (_, i) => ({ json: { id: seededId(`user${String(i + 1).padStart(3, '0')}`) } }));
 
 describe("what n8n's own requests obey, ours obey too", function () {
   this.timeout(60_000);
   let vendor: Vendor;
-  before(async () => { vendor = await startScaleway(); });
+  before(async () => {
+    vendor = await startScaleway();
+  });
   after(() => vendor.close());
   beforeEach(() => vendor.forget());
 
-  const open = (options: Partial<EngineOptions> = {}, data: object = {}) => openEngine({ packageDir, credentials: { scalewayApi: { ...credentialOf(vendor), data: { ...credentialOf(vendor).data, ...data } } }, ...options });
+  const open = (options: Partial<EngineOptions> = {}, data: object = {}) =>
+    openEngine({
+      packageDir,
+      credentials: { scalewayApi: { ...credentialOf(vendor), data: { ...credentialOf(vendor).data, ...data } } },
+      ...options,
+    });
   const get = (engine: Engine, items = boxes(1), more: Partial<Step> = {}) =>
-    engine.run(line({ name: 'Node', type: mailbox, parameters: { provider: 'scaleway', resource: 'mailbox', operation: 'get', mailbox: byId }, account: credentialOf(vendor), ...more }), { items });
+    engine.run(
+      line({
+        name: 'Node',
+        type: mailbox,
+        parameters: { provider: 'scaleway', resource: 'mailbox', operation: 'get', mailbox: byId },
+        account: credentialOf(vendor),
+        ...more,
+      }),
+      { items },
+    );
 
   describe('the egress filter', () => {
     it('refuses what it forbids, before any request, and says so', async () => {
@@ -40,40 +57,93 @@ describe("what n8n's own requests obey, ours obey too", function () {
     });
     it('also holds for pickers', async () => {
       const engine = await open({ guard: {} });
-      await assert.rejects(engine.options(mailbox, 'mailbox', { provider: 'scaleway', resource: 'mailbox', operation: 'get' }, { credentials: { scalewayApi: { id: 'scalewayApi', name: 'x' } } }), /network rules forbid/);
+      await assert.rejects(
+        engine.options(
+          mailbox,
+          'mailbox',
+          { provider: 'scaleway', resource: 'mailbox', operation: 'get' },
+          { credentials: { scalewayApi: { id: 'scalewayApi', name: 'x' } } },
+        ),
+        /network rules forbid/,
+      );
       assert.equal(vendor.seen.length, 0);
     });
     // A name may mean another address by the time of the connection; so the connection itself asks the filter too.
     it('decides where a name leads when the connection is made', async () => {
-      const url = new URL(vendor.url), asked: string[] = [];
-      const caller = (answer: (done: (error: Error | null, address?: string, family?: number) => void) => void) => ({
-        getNode: () => ({ name: 'Node', credentials: { scalewayApi: { id: 'a', name: 'a' } } }), getCurrentNodeParameter: () => undefined,
-        getCredentials: async () => ({ ...credentialOf(vendor).data, baseUrl: `http://mail.example:${url.port}`, plainHttp: true }) as ICredentialDataDecryptedObject,
-        helpers: { getSecureEgressFilter: () => filter(answer) },
-      }) as unknown as Caller;
+      const url = new URL(vendor.url);
+      const asked: string[] = [];
+      const caller = (answer: (done: (error: Error | null, address?: string, family?: number) => void) => void) =>
+        ({
+          getNode: () => ({ name: 'Node', credentials: { scalewayApi: { id: 'a', name: 'a' } } }),
+          getCurrentNodeParameter: () => undefined,
+          getCredentials: async () =>
+            ({
+              ...credentialOf(vendor).data,
+              baseUrl: `http://mail.example:${url.port}`,
+              plainHttp: true,
+            }) as ICredentialDataDecryptedObject,
+          helpers: { getSecureEgressFilter: () => filter(answer) },
+        }) as unknown as Caller;
       const filter = (answer: (done: (error: Error | null, address?: string, family?: number) => void) => void) => ({
         validateUrl: async () => ({ ok: true }),
-        createSecureLookup: () => (host: string, options: { all?: boolean }, done: (error: Error | null, address?: unknown, family?: number) => void) => {
-          asked.push(host);
-          answer((error, address, family) => done(error, options.all && address ? [{ address, family }] : address, family));
-        },
+        createSecureLookup:
+          () =>
+          (
+            host: string,
+            options: { all?: boolean },
+            done: (error: Error | null, address?: unknown, family?: number) => void,
+          ) => {
+            asked.push(host);
+            answer((error, address, family) =>
+              done(error, options.all && address ? [{ address, family }] : address, family),
+            );
+          },
       });
-      const good = await openAccount(caller(done => done(null, '127.0.0.1', 4)), 'scaleway');
+      const good = await openAccount(
+        caller(done => done(null, '127.0.0.1', 4)),
+        'scaleway',
+      );
       await good.client.call('mailbox.get', { mailbox: seededId('user001') });
       assert.deepEqual(asked, ['mail.example']);
-      const bad = await openAccount(caller(done => done(new Error('it leads to a private address'))), 'scaleway');
-      await assert.rejects(bad.client.call('mailbox.update', { mailbox: seededId('user001'), subscription_period: 'yearly' }), /it leads to a private address/);
+      const bad = await openAccount(
+        caller(done => done(new Error('it leads to a private address'))),
+        'scaleway',
+      );
+      await assert.rejects(
+        bad.client.call('mailbox.update', { mailbox: seededId('user001'), subscription_period: 'yearly' }),
+        /it leads to a private address/,
+      );
       assert.equal(vendor.seen.length, 1);
     });
   });
 
   describe('proxies of the environment', () => {
-    const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'all_proxy', 'ALL_PROXY'];
+    const names = [
+      'http_proxy',
+      'https_proxy',
+      'no_proxy',
+      'HTTP_PROXY',
+      'HTTPS_PROXY',
+      'NO_PROXY',
+      'all_proxy',
+      'ALL_PROXY',
+    ];
     const before_ = Object.fromEntries(names.map(name => [name, process.env[name]]));
-    const restore = () => { for (const name of names) if (before_[name] === undefined) delete process.env[name]; else process.env[name] = before_[name]; };
+    const restore = () => {
+      for (const name of names)
+        if (before_[name] === undefined) delete process.env[name];
+        else process.env[name] = before_[name];
+    };
     let proxy: { url: string; seen: string[]; close(): Promise<void> };
-    beforeEach(async () => { for (const name of names) delete process.env[name]; proxy = await startProxy(); process.env.http_proxy = proxy.url; });
-    afterEach(async () => { restore(); await proxy.close(); });
+    beforeEach(async () => {
+      for (const name of names) delete process.env[name];
+      proxy = await startProxy();
+      process.env.http_proxy = proxy.url;
+    });
+    afterEach(async () => {
+      restore();
+      await proxy.close();
+    });
     // A pool is made once for each filter, so a fresh filter has a pool of this environment.
     const fresh = { guard: { allow: ['127.0.0.0/8'] } };
 
@@ -96,12 +166,16 @@ describe("what n8n's own requests obey, ours obey too", function () {
 
   describe('the domains a credential may be sent to', () => {
     it('others are refused before any request', async () => {
-      const { error } = await get(await open({}, { allowedHttpRequestDomains: 'domains', allowedDomains: 'api.scaleway.com, *.example.com' }));
+      const { error } = await get(
+        await open({}, { allowedHttpRequestDomains: 'domains', allowedDomains: 'api.scaleway.com, *.example.com' }),
+      );
       assert.match(error!.message, /may not be sent to 127\.0\.0\.1.*Allowed HTTP Request Domains/);
       assert.equal(vendor.seen.length, 0);
     });
     it('those named are not', async () => {
-      const { status, error } = await get(await open({}, { allowedHttpRequestDomains: 'domains', allowedDomains: 'example.com,127.0.0.1' }));
+      const { status, error } = await get(
+        await open({}, { allowedHttpRequestDomains: 'domains', allowedDomains: 'example.com,127.0.0.1' }),
+      );
       assert.equal(status, 'success', error?.message);
     });
     it('"none" keeps the credential from the HTTP Request node, not from its own', async () => {
@@ -120,11 +194,15 @@ describe("what n8n's own requests obey, ours obey too", function () {
       assert.equal((await get(engine, boxes(30))).status, 'success');
       assert.equal(gate.seen.length, 40);
       assert.ok(gate.connections <= 10, `${gate.connections} connections for five items at a time`);
-    } finally { await gate.close(); }
+    } finally {
+      await gate.close();
+    }
   });
 
   describe('OAuth 2', () => {
-    let outreach: OutreachVendor, engine: Engine, account: SavedCredential;
+    let outreach: OutreachVendor;
+    let engine: Engine;
+    let account: SavedCredential;
     const begin = async (switches: Partial<Switches> = {}) => {
       outreach = await startOutreach({ tokenLifetime: 5, ...switches });
       account = credentialOf(outreach);
@@ -132,7 +210,16 @@ describe("what n8n's own requests obey, ours obey too", function () {
     };
     afterEach(() => outreach.close());
     const run = (operation: string, parameters: object, count: number, more: Partial<Step> = {}) =>
-      engine.run(line({ name: 'Node', type: mailbox, account, parameters: { provider: 'outreach', resource: 'mailbox', operation, ...parameters }, ...more }), { items: Array.from({ length: count }, (_, i) => ({ json: { id: String(i + 1) } })) });
+      engine.run(
+        line({
+          name: 'Node',
+          type: mailbox,
+          account,
+          parameters: { provider: 'outreach', resource: 'mailbox', operation, ...parameters },
+          ...more,
+        }),
+        { items: Array.from({ length: count }, (_, i) => ({ json: { id: String(i + 1) } })) },
+      );
     const token = async () => (await engine.readCredential(account.type)).oauthTokenData as Record<string, string>;
 
     it('an expired token is renewed once for all items, and what is stored is the newest', async () => {
@@ -140,12 +227,16 @@ describe("what n8n's own requests obey, ours obey too", function () {
       outreach.advance(6000);
       const result = await run('get', { mailbox: byId }, 12);
       assert.equal(result.status, 'success', result.error?.message);
-      assert.deepEqual(result.items('Node').map(item => item.json.id), Array.from({ length: 12 }, (_, i) => String(i + 1)));
+      assert.deepEqual(
+        result.items('Node').map(item => item.json.id),
+        Array.from({ length: 12 }, (_, i) => String(i + 1)),
+      );
       assert.equal(outreach.grants, 1);
       const first = await token();
       assert.notEqual(first.access_token, outreach.account.accessToken);
       assert.notEqual(first.refresh_token, outreach.account.refreshToken);
-      // The used refresh token is dead and grants are a minute apart, so only the stored newest can serve the next time.
+      // The used refresh token is dead and grants are a minute apart, so only the stored newest can serve the next
+      // time.
       outreach.advance(61_000);
       const second = await run('get', { mailbox: byId }, 5);
       assert.equal(second.status, 'success', second.error?.message);
@@ -160,9 +251,16 @@ describe("what n8n's own requests obey, ours obey too", function () {
     it('a write with an expired token is done once', async () => {
       await begin();
       outreach.advance(6000);
-      const result = await run('create', { email: 'once@acme.test', additionalFields: { user: { __rl: true, mode: 'id', value: '2' } } }, 1);
+      const result = await run(
+        'create',
+        { email: 'once@acme.test', additionalFields: { user: { __rl: true, mode: 'id', value: '2' } } },
+        1,
+      );
       assert.equal(result.status, 'success', result.error?.message);
-      assert.equal([...outreach.rows.mailboxes.values()].filter(row => row.attributes.email === 'once@acme.test').length, 1);
+      assert.equal(
+        [...outreach.rows.mailboxes.values()].filter(row => row.attributes.email === 'once@acme.test').length,
+        1,
+      );
     });
     it('a sign-in that was ended asks the user to connect again', async () => {
       await begin({ refreshLifetime: 1 });
@@ -194,25 +292,59 @@ describe("what n8n's own requests obey, ours obey too", function () {
 
 describe('accounts that open sockets', function () {
   this.timeout(60_000);
-  let mail: Mail, base: Record<string, unknown>;
+  let mail: Mail;
+  let base: Record<string, unknown>;
   before(async () => {
     mail = await startMail();
-    base = { user: 'u0@test.local', imapHost: 'localhost', imapPort: mail.imap.tlsPort, smtpHost: 'localhost', smtpPort: mail.smtp.tlsPort, allowedCertificate: mail.ca };
+    base = {
+      user: 'u0@test.local',
+      imapHost: 'localhost',
+      imapPort: mail.imap.tlsPort,
+      smtpHost: 'localhost',
+      smtpPort: mail.smtp.tlsPort,
+      allowedCertificate: mail.ca,
+    };
   });
   after(() => mail.close());
-  const folders = (engine: Engine, type: string, id = type) => engine.run(line({
-    name: 'Node', type: mailbox, parameters: { provider: 'imap', authentication: type === 'imapApi' ? 'password' : 'oauth2', resource: 'folder', operation: 'list' }, account: { type, id, data: {} } }));
-  const withPassword = (more: Partial<EngineOptions> = {}) => openEngine({ packageDir, credentials: { imapApi: { type: 'imapApi', data: { ...base, password: 'pass0' } } }, ...more });
+  const folders = (engine: Engine, type: string, id = type) =>
+    engine.run(
+      line({
+        name: 'Node',
+        type: mailbox,
+        parameters: {
+          provider: 'imap',
+          authentication: type === 'imapApi' ? 'password' : 'oauth2',
+          resource: 'folder',
+          operation: 'list',
+        },
+        account: { type, id, data: {} },
+      }),
+    );
+  const withPassword = (more: Partial<EngineOptions> = {}) =>
+    openEngine({
+      packageDir,
+      credentials: { imapApi: { type: 'imapApi', data: { ...base, password: 'pass0' } } },
+      ...more,
+    });
 
   it('obey the egress filter too', async () => {
     const { error } = await folders(await withPassword({ guard: {} }), 'imapApi');
     assert.match(error?.message ?? '', /n8n's network rules forbid localhost/);
-    const allowed = await folders(await withPassword({ guard: { allow: ['localhost', '127.0.0.0/8', '::1/128'] } }), 'imapApi');
+    const allowed = await folders(
+      await withPassword({ guard: { allow: ['localhost', '127.0.0.0/8', '::1/128'] } }),
+      'imapApi',
+    );
     assert.equal(allowed.status, 'success', allowed.error?.message);
   });
   it('a wrong token does not get in over the connection of a good one', async () => {
-    const oauth = (access_token: string) => ({ type: 'imapOAuth2Api', data: { ...base, oauthTokenData: { access_token, refresh_token: 'r', token_type: 'Bearer' } } });
-    const engine = await openEngine({ packageDir, credentials: { good: oauth(mail.token('u0@test.local')), wrong: oauth('a-token-of-nobody') } });
+    const oauth = (access_token: string) => ({
+      type: 'imapOAuth2Api',
+      data: { ...base, oauthTokenData: { access_token, refresh_token: 'r', token_type: 'Bearer' } },
+    });
+    const engine = await openEngine({
+      packageDir,
+      credentials: { good: oauth(mail.token('u0@test.local')), wrong: oauth('a-token-of-nobody') },
+    });
     const good = await folders(engine, 'imapOAuth2Api', 'good');
     assert.equal(good.status, 'success', good.error?.message);
     assert.ok(good.items('Node').length > 0);
@@ -222,24 +354,43 @@ describe('accounts that open sockets', function () {
 
 /** A forward proxy that takes both ways of asking: the whole address in the request line, and CONNECT. */
 async function startProxy() {
-  const seen: string[] = [], sockets = new Set<Socket>();
+  const seen: string[] = [];
+  const sockets = new Set<Socket>();
   const server = createServer((incoming, outgoing) => {
     const target = new URL(incoming.url!);
     seen.push(target.host);
-    const onward = request(target, { method: incoming.method, headers: incoming.headers }, answer => { outgoing.writeHead(answer.statusCode!, answer.headers); answer.pipe(outgoing); });
+    const onward = request(target, { method: incoming.method, headers: incoming.headers }, answer => {
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(outgoing);
+    });
     incoming.pipe(onward);
   });
   server.on('connect', (incoming, client: Socket, head: Buffer) => {
     seen.push(incoming.url!);
     const [host, port] = incoming.url!.split(':');
-    const onward = connect(Number(port), host, () => { client.write('HTTP/1.1 200 OK\r\n\r\n'); onward.write(head); onward.pipe(client); client.pipe(onward); });
-    for (const end of [client, onward]) { sockets.add(end); end.on('error', () => { client.destroy(); onward.destroy(); }); }
+    const onward = connect(Number(port), host, () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      onward.write(head);
+      onward.pipe(client);
+      client.pipe(onward);
+    });
+    for (const end of [client, onward]) {
+      sockets.add(end);
+      end.on('error', () => {
+        client.destroy();
+        onward.destroy();
+      });
+    }
   });
   server.on('connection', socket => sockets.add(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() { for (const socket of sockets) socket.destroy(); await new Promise(resolve => server.close(resolve)); },
+    seen,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise(resolve => server.close(resolve));
+    },
   };
 }

@@ -17,7 +17,8 @@ describe('Sync Trigger over IMAP, embedded servers', function () {
   let engine: Engine;
   const labs: Lab[] = [];
   const running = new Map<string, Promise<void>>();
-  // All at once, because each mostly waits: every scenario has its own user, proxy and workflow, and its own servers where it bends those.
+  // All at once, because each mostly waits: every scenario has its own user, proxy and workflow, and its own servers
+  // where it bends those.
   before(async () => {
     engine = await openEngine({ packageDir });
     const shared = await embeddedLab();
@@ -30,7 +31,11 @@ describe('Sync Trigger over IMAP, embedded servers', function () {
       running.set(name, run);
     }
   });
-  after(async () => { await Promise.allSettled(running.values()); await endAll(); await Promise.all(labs.map(lab => lab.close())); });
+  after(async () => {
+    await Promise.allSettled(running.values());
+    await endAll();
+    await Promise.all(labs.map(lab => lab.close()));
+  });
 
   for (const name of Object.keys(all)) it(name, () => running.get(name)!);
 });

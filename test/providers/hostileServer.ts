@@ -5,7 +5,10 @@ import { HOSTILE } from './hostileMail.js';
 void (async () => {
   const mail = await startMail({ users: 1 });
   process.on('message', ({ kind, mb }: { kind: string; mb: number }) => {
-    mail.expunge('u0@test.local', mail.folder('u0@test.local').messages.map(({ uid }) => uid));
+    mail.expunge(
+      'u0@test.local',
+      mail.folder('u0@test.local').messages.map(({ uid }) => uid),
+    );
     const { uid } = mail.deliver('u0@test.local', HOSTILE[kind]!(mb));
     process.send!({ uid, uidValidity: mail.folder('u0@test.local').uidValidity });
   });

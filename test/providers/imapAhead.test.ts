@@ -11,9 +11,14 @@ const imap = providerById('imap');
 const USER = 'u0@test.local';
 type Item = { id: string; item: { subject: string; text?: string; html?: string; unreadable?: boolean } };
 
-/** Stands between client and server in clear text: hears each packet, may hold back what the server says, or end connections. */
+/**
+ * Stands between client and server in clear text: hears each packet, may hold back what the server says, or end
+ * connections.
+ */
 interface Between {
-  server: Server; port: number; said: { up: boolean; text: string }[];
+  server: Server;
+  port: number;
+  said: { up: boolean; text: string }[];
   hold(on: boolean): void;
   /** Ends a connection when this says so of what went up. */
   intolerant: ((text: string, open: number) => boolean) | undefined;
@@ -30,27 +35,51 @@ async function between(port: number): Promise<Between> {
       const from = connectTcp(port, '127.0.0.1');
       self.connections++;
       const open = new Set<string>();
-      const pass = (source: Socket, up: boolean, write: (chunk: Buffer) => void) => source.on('data', (chunk: Buffer) => {
-        const text = chunk.toString('latin1');
-        self.said.push({ up, text });
-        for (const [, tag] of text.matchAll(up ? /^(\w+) (?:UID )?[A-Z]+/gm : /^(\w+) (?:OK|NO|BAD)/gm)) if (up) open.add(tag!); else open.delete(tag!);
-        if (up && self.intolerant?.(text, open.size)) { to.destroy(); from.destroy(); return; }
-        write(chunk);
-      });
+      const pass = (source: Socket, up: boolean, write: (chunk: Buffer) => void) =>
+        source.on('data', (chunk: Buffer) => {
+          const text = chunk.toString('latin1');
+          self.said.push({ up, text });
+          for (const [, tag] of text.matchAll(up ? /^(\w+) (?:UID )?[A-Z]+/gm : /^(\w+) (?:OK|NO|BAD)/gm))
+            if (up) open.add(tag!);
+            else open.delete(tag!);
+          if (up && self.intolerant?.(text, open.size)) {
+            to.destroy();
+            from.destroy();
+            return;
+          }
+          write(chunk);
+        });
       pass(to, true, chunk => from.write(chunk));
       let moving: Promise<unknown> | undefined;
       pass(from, false, chunk => {
         const still = self.standsStill?.(chunk.toString('latin1'));
         if (moving || still) {
-          const mine = moving = Promise.all([moving, still && new Promise(resolve => { setTimeout(resolve, 45); })])
-            .then(() => { to.write(chunk); if (moving === mine) moving = undefined; });
+          const mine = (moving = Promise.all([
+            moving,
+            still &&
+              new Promise(resolve => {
+                setTimeout(resolve, 45);
+              }),
+          ]).then(() => {
+            to.write(chunk);
+            if (moving === mine) moving = undefined;
+          }));
         } else if (held) held.push(() => to.write(chunk));
         else if (self.late) setTimeout(() => to.write(chunk), self.late);
         else to.write(chunk);
       });
-      for (const [one, other] of [[to, from], [from, to]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
+      for (const [one, other] of [
+        [to, from],
+        [from, to],
+      ] as const)
+        one.on('error', () => other.destroy()).on('close', () => other.destroy());
     }),
-    port: 0, said: [], intolerant: undefined, connections: 0, late: 0, standsStill: undefined,
+    port: 0,
+    said: [],
+    intolerant: undefined,
+    connections: 0,
+    late: 0,
+    standsStill: undefined,
     hold(on) {
       const waiting = held ?? [];
       held = on ? waiting : undefined;
@@ -62,24 +91,35 @@ async function between(port: number): Promise<Between> {
   return self;
 }
 const until = async (what: string, check: () => boolean) => {
-  for (let i = 0; i < 300; i++) { if (check()) return; await new Promise(resolve => setTimeout(resolve, 10)); }
+  for (let i = 0; i < 300; i++) {
+    if (check()) return;
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
   throw new Error(`${what}: never`);
 };
 
 describe('IMAP feed: what is asked for ahead', function () {
   this.timeout(60_000);
-  let mail: Mail, middle: Between, client: Client;
+  let mail: Mail;
+  let middle: Between;
+  let client: Client;
   beforeEach(async () => {
     mail = await startMail();
     middle = await between(mail.imap.port);
     client = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: middle.port, imapSecurity: 'none' }));
   });
-  afterEach(async () => { closeConnections(); middle.server.close(); await mail.close(); });
+  afterEach(async () => {
+    closeConnections();
+    middle.server.close();
+    await mail.close();
+  });
 
-  const since = async (fetch: string, cursor: string) => await client.since('messageReceived', { fetch }, cursor) as Batch & { items: Item[] };
+  const since = async (fetch: string, cursor: string) =>
+    (await client.since('messageReceived', { fetch }, cursor)) as Batch & { items: Item[] };
   const backlog = async (count: number) => {
     const { cursor } = await client.since('messageReceived', {});
-    for (let i = 0; i < count; i++) mail.deliver(USER, { subject: `m${i}`, text: `text ${i}`, ...(i % 2 ? { html: `<b>${i}</b>` } : {}) });
+    for (let i = 0; i < count; i++)
+      mail.deliver(USER, { subject: `m${i}`, text: `text ${i}`, ...(i % 2 ? { html: `<b>${i}</b>` } : {}) });
     return cursor;
   };
   /** To the end, with the cursor as text in between; after an error again. */
@@ -87,7 +127,12 @@ describe('IMAP feed: what is asked for ahead', function () {
     const items: Item[] = [];
     for (let rounds = 0, errors = 0; rounds < 300; rounds++) {
       let batch: Awaited<ReturnType<typeof since>>;
-      try { batch = await since(fetch, cursor); } catch (error) { if (++errors > 10) throw error; continue; }
+      try {
+        batch = await since(fetch, cursor);
+      } catch (error) {
+        if (++errors > 10) throw error;
+        continue;
+      }
       items.push(...batch.items);
       cursor = batch.cursor;
       if (!batch.more) return items;
@@ -99,11 +144,18 @@ describe('IMAP feed: what is asked for ahead', function () {
   const up = () => middle.said.filter(one => one.up).map(one => one.text);
   const fetches = (text: string) => text.match(/UID FETCH /g)?.length ?? 0;
   /** How many summaries the server was asked for. */
-  const told = () => up().join('').match(/UID FETCH \S+ \(UID FLAGS [^\n]* ENVELOPE/g)?.reduce((sum, line) => sum + uidsOf(/FETCH (\S+)/.exec(line)![1]!).length, 0) ?? 0;
+  const told = () =>
+    up()
+      .join('')
+      .match(/UID FETCH \S+ \(UID FLAGS [^\n]* ENVELOPE/g)
+      ?.reduce((sum, line) => sum + uidsOf(/FETCH (\S+)/.exec(line)![1]!).length, 0) ?? 0;
   /** Tags that went up and were not answered yet, among what was said until now. */
   const open = (said = middle.said) => {
     const tags = new Set<string>();
-    for (const one of said) for (const [, tag] of one.text.matchAll(one.up ? /^(P\d+) UID FETCH/gm : /^(P\d+) OK/gm)) if (one.up) tags.add(tag!); else tags.delete(tag!);
+    for (const one of said)
+      for (const [, tag] of one.text.matchAll(one.up ? /^(P\d+) UID FETCH/gm : /^(P\d+) OK/gm))
+        if (one.up) tags.add(tag!);
+        else tags.delete(tag!);
     return tags.size;
   };
 
@@ -113,28 +165,39 @@ describe('IMAP feed: what is asked for ahead', function () {
     middle.said.length = 0;
     middle.hold(true);
     const two = since('envelope', one.cursor);
-    await until('several commands before the first answer', () => up().reduce((sum, text) => sum + fetches(text), 0) >= 2);
+    await until(
+      'several commands before the first answer',
+      () => up().reduce((sum, text) => sum + fetches(text), 0) >= 2,
+    );
     middle.hold(false);
     const second = await two;
-    assert.deepEqual(subjects([...one.items, ...second.items, ...await rest('envelope', second.cursor)]), names(700));
+    assert.deepEqual(subjects([...one.items, ...second.items, ...(await rest('envelope', second.cursor))]), names(700));
   });
 
   it('and all contents of a window with it: one packet for what it took a round trip each', async () => {
     const cursor = await backlog(200);
     const one = await since('text', cursor);
     middle.said.length = 0;
-    const items = [...one.items, ...await rest('text', one.cursor)];
+    const items = [...one.items, ...(await rest('text', one.cursor))];
     assert.deepEqual(subjects(items), names(200));
     assert.ok(items.every(({ item }, i) => item.text?.trim() === `text ${i}` && !!item.html === !!(i % 2)));
     const packets = up().filter(text => fetches(text) > 0);
-    assert.ok(packets.some(text => fetches(text) >= 3 && /BODY\.PEEK\[1\]\)[^]*BODY\.PEEK\[1\] BODY\.PEEK\[2\]\)[^]*ENVELOPE/.test(text)), packets.join('\n'));
+    assert.ok(
+      packets.some(
+        text => fetches(text) >= 3 && /BODY\.PEEK\[1\]\)[^]*BODY\.PEEK\[1\] BODY\.PEEK\[2\]\)[^]*ENVELOPE/.test(text),
+      ),
+      packets.join('\n'),
+    );
     const windows = Math.ceil(200 / 16);
     assert.ok(packets.length <= windows + 3, `${packets.length} packets`);
   });
 
   it('is no more than a few messages, and nothing for whoever does not go on or is interrupted', async () => {
     // What a round trip holds, which on a busy machine is not nothing even here; and never more than this.
-    for (const [fetch, window, most] of [['envelope', 64, 1024], ['text', 32, 512]] as const) {
+    for (const [fetch, window, most] of [
+      ['envelope', 64, 1024],
+      ['text', 32, 512],
+    ] as const) {
       const cursor = await backlog(1500);
       middle.said.length = 0;
       const one = await since(fetch, cursor);
@@ -142,9 +205,14 @@ describe('IMAP feed: what is asked for ahead', function () {
       // As if another feed on the same account looked each time in between.
       for (let i = 0; i < 3; i++) await since(fetch, cursor);
       assert.equal(told(), 4 * window, 'those who take turns');
-      let at = one.cursor, handed = window;
+      let at = one.cursor;
+      let handed = window;
       middle.said.length = 0;
-      for (let i = 0; i < 4; i++) { const batch = await since(fetch, at); at = batch.cursor; handed += batch.items.length; }
+      for (let i = 0; i < 4; i++) {
+        const batch = await since(fetch, at);
+        at = batch.cursor;
+        handed += batch.items.length;
+      }
       // Gets its turn when all that is over.
       await take(client.call('folder.list', {}) as AsyncIterable<unknown>);
       const beyond = told() - (handed - window);
@@ -156,7 +224,8 @@ describe('IMAP feed: what is asked for ahead', function () {
   it('is over before another task gets the connection', async () => {
     const cursor = await backlog(300);
     const others = {
-      LIST: () => take(client.call('folder.list', {}) as AsyncIterable<unknown>), 'EXAMINE INBOX': () => since('envelope', cursor),
+      LIST: () => take(client.call('folder.list', {}) as AsyncIterable<unknown>),
+      'EXAMINE INBOX': () => since('envelope', cursor),
       'EXAMINE Archive': () => take(client.call('message.list', { folder: 'Archive' }) as AsyncIterable<unknown>),
     };
     for (const [command, other] of Object.entries(others)) {
@@ -169,7 +238,7 @@ describe('IMAP feed: what is asked for ahead', function () {
       const turn = middle.said.findIndex(({ up, text }) => up && text.includes(command));
       assert.ok(turn > 0, command);
       assert.equal(open(middle.said.slice(0, turn)), 0, command);
-      assert.deepEqual(subjects([...one.items, ...two.items, ...await rest('envelope', two.cursor)]), names(300));
+      assert.deepEqual(subjects([...one.items, ...two.items, ...(await rest('envelope', two.cursor))]), names(300));
     }
   });
 
@@ -179,8 +248,12 @@ describe('IMAP feed: what is asked for ahead', function () {
     const { cursor } = await client.since('messageReceived', {});
     const text = 'A line of text that fills the message.\r\n'.repeat(2000);
     for (let i = 0; i < 80; i++) mail.deliver(USER, { subject: `m${i}`, text });
-    const contents = () => up().join('').match(/UID FETCH \S+ \(UID BODY\.PEEK\[HEADER/g)?.length ?? 0;
-    let at = cursor, asked = 0;
+    const contents = () =>
+      up()
+        .join('')
+        .match(/UID FETCH \S+ \(UID BODY\.PEEK\[HEADER/g)?.length ?? 0;
+    let at = cursor;
+    let asked = 0;
     const items: Item[] = [];
     for (let looks = 0; items.length < 80; looks++) {
       assert.ok(looks < 80);
@@ -199,7 +272,9 @@ describe('IMAP feed: what is asked for ahead', function () {
 
   // Cyrus 3.6 and Courier 5.2, seen on the wire: Nagle's algorithm there, and an acknowledgement that is delayed here.
   it('of contents goes to a server nearby, too, where that stands still in each command', async () => {
-    let at = await backlog(320), handed = 0, beyond = 0;
+    let at = await backlog(320);
+    let handed = 0;
+    let beyond = 0;
     middle.standsStill = text => /BODY\[HEADER\]/.test(text);
     const items: Item[] = [];
     for (let more = true; more;) {
@@ -207,7 +282,11 @@ describe('IMAP feed: what is asked for ahead', function () {
       ({ cursor: at, more = false } = batch);
       items.push(...batch.items);
       handed = Number(items.at(-1)!.id.split('/').pop());
-      const asked = [...up().join('').matchAll(/UID FETCH (\S+) \(UID BODY\.PEEK\[HEADER/g)].flatMap(([, set]) => uidsOf(set!));
+      const asked = [
+        ...up()
+          .join('')
+          .matchAll(/UID FETCH (\S+) \(UID BODY\.PEEK\[HEADER/g),
+      ].flatMap(([, set]) => uidsOf(set!));
       beyond = Math.max(beyond, Math.max(...asked) - handed);
     }
     assert.deepEqual(subjects(items), names(320));
@@ -222,7 +301,10 @@ describe('IMAP feed: what is asked for ahead', function () {
       for (const pause of pauses) {
         let now = 0;
         const command = measurePauses(client, () => now);
-        for (const ms of [1, pause, 2]) { now += ms; command.beat(); }
+        for (const ms of [1, pause, 2]) {
+          now += ms;
+          command.beat();
+        }
         command.end();
       }
       return standsStill(client);
@@ -244,22 +326,36 @@ describe('IMAP feed: what is asked for ahead', function () {
     const bad = one.items.length + 3;
     mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad, reply: 'NO Message is damaged' });
     const { items }: { items: Item[] } = await since('text', one.cursor);
-    assert.deepEqual(items.map(({ item }) => [item.subject, !!item.unreadable]), items.map((_, i) => [`m${one.items.length + i}`, i === 2]));
+    assert.deepEqual(
+      items.map(({ item }) => [item.subject, !!item.unreadable]),
+      items.map((_, i) => [`m${one.items.length + i}`, i === 2]),
+    );
     assert.ok(items.length > 5 && items.every(({ item }) => item.unreadable || item.text));
   });
 
   it('does not cost or repeat a message that the server refuses, or on which it ends the connection', async () => {
     for (const fetch of ['envelope', 'text']) {
-      for (const fault of [{ reply: 'NO Message is damaged' }, { close: 'fin' }, { close: 'reset' }, { cut: 'literal' }] as const) {
+      for (const fault of [
+        { reply: 'NO Message is damaged' },
+        { close: 'fin' },
+        { close: 'reset' },
+        { cut: 'literal' },
+      ] as const) {
         if (fetch === 'envelope' && 'cut' in fault) continue;
         mail.imap.trouble.mend();
-        const cursor = await backlog(300), bad = mail.folder(USER).messages.at(-120)!.uid;
+        const cursor = await backlog(300);
+        const bad = mail.folder(USER).messages.at(-120)!.uid;
         mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad, times: Infinity, ...fault });
         mail.imap.forget();
-        const items = await rest(fetch, cursor), label = `${fetch} ${JSON.stringify(fault)}`;
+        const items = await rest(fetch, cursor);
+        const label = `${fetch} ${JSON.stringify(fault)}`;
         assert.equal(items.length, 300, label);
         assert.equal(new Set(items.map(({ id }) => id)).size, 300, label);
-        assert.deepEqual(items.filter(({ item }) => item.unreadable).map(({ id }) => Number(id.split('/').pop())), [bad], label);
+        assert.deepEqual(
+          items.filter(({ item }) => item.unreadable).map(({ id }) => Number(id.split('/').pop())),
+          [bad],
+          label,
+        );
         assert.ok(mail.imap.seen.logins.length <= 5, `${label}: ${mail.imap.seen.logins.length} logins`);
         closeConnections();
       }
@@ -274,7 +370,7 @@ describe('IMAP feed: what is asked for ahead', function () {
     assert.ok(open() > 0, 'something is under way');
     closeConnections();
     mail.imap.trouble.mend();
-    assert.deepEqual(subjects([...one.items, ...two.items, ...await rest('envelope', two.cursor)]), names(300));
+    assert.deepEqual(subjects([...one.items, ...two.items, ...(await rest('envelope', two.cursor))]), names(300));
   });
 
   it('ends at once for whoever is stopped while he waits for it', async () => {
@@ -282,7 +378,11 @@ describe('IMAP feed: what is asked for ahead', function () {
     const stop = new AbortController();
     const one = await since('envelope', cursor);
     mail.imap.trouble.fail({ command: 'UID FETCH', uid: 100, silent: true });
-    const stopped = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: middle.port, imapSecurity: 'none' }), { signal: stop.signal });
+    const stopped = connect(
+      imap,
+      accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: middle.port, imapSecurity: 'none' }),
+      { signal: stop.signal },
+    );
     const waiting = stopped.since('messageReceived', { fetch: 'envelope' }, one.cursor);
     await until('it waits', () => open() > 0);
     const begun = performance.now();
@@ -290,7 +390,7 @@ describe('IMAP feed: what is asked for ahead', function () {
     await assert.rejects(waiting, /enough/);
     assert.ok(performance.now() - begun < 1000);
     mail.imap.trouble.mend();
-    assert.deepEqual(subjects([...one.items, ...await rest('envelope', one.cursor)]), names(300));
+    assert.deepEqual(subjects([...one.items, ...(await rest('envelope', one.cursor))]), names(300));
   });
 
   it('is not tried again for a while where the connection does not stand it', async () => {
@@ -313,19 +413,23 @@ describe('IMAP feed: what is asked for ahead', function () {
     all.push(...items);
     await until('it ends', () => mail.imap.open() === 0);
     middle.said.length = 0;
-    all.push(...await rest('envelope', at));
+    all.push(...(await rest('envelope', at)));
     assert.deepEqual(subjects(all), names(1000));
     assert.ok(!/^P/m.test(up().join('')), 'one at a time');
   });
 
   it('each command is told to a host that watches, those beside the library too', async () => {
     const seen: string[] = [];
-    client = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: middle.port, imapSecurity: 'none' }), { observe: one => seen.push(one.method) });
+    client = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: middle.port, imapSecurity: 'none' }), {
+      observe: one => seen.push(one.method),
+    });
     const cursor = await backlog(100);
     middle.said.length = 0;
     seen.length = 0;
     await rest('text', cursor);
-    const asked = middle.said.filter(({ up }) => up).flatMap(({ text }) => [...text.matchAll(/^(P?)\w+ UID FETCH/gm)].map(([, beside]) => beside));
+    const asked = middle.said
+      .filter(({ up }) => up)
+      .flatMap(({ text }) => [...text.matchAll(/^(P?)\w+ UID FETCH/gm)].map(([, beside]) => beside));
     assert.ok(asked.includes('P'), 'some went beside the library');
     assert.equal(seen.filter(method => method === 'UID FETCH').length, asked.length);
   });

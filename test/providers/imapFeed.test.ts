@@ -11,9 +11,19 @@ type Any = any;
 const imap = providerById('imap');
 const USER = 'u0@test.local';
 
-/** Follows a feed as a trigger does: goes on from the cursor through everything, again after an error, with the cursor as text in between. */
-async function follow(client: Client, input: Record<string, unknown>, cursor: string, patience = 40): Promise<{ items: { id: string; item: Any }[]; cursor: string; notes: string[]; errors: MailError[] }> {
-  const items: { id: string; item: Any }[] = [], notes: string[] = [], errors: MailError[] = [];
+/**
+ * Follows a feed as a trigger does: goes on from the cursor through everything, again after an error, with the cursor
+ * as text in between.
+ */
+async function follow(
+  client: Client,
+  input: Record<string, unknown>,
+  cursor: string,
+  patience = 40,
+): Promise<{ items: { id: string; item: Any }[]; cursor: string; notes: string[]; errors: MailError[] }> {
+  const items: { id: string; item: Any }[] = [];
+  const notes: string[] = [];
+  const errors: MailError[] = [];
   for (let rounds = 0; rounds < 500; rounds++) {
     let batch: Batch;
     try {
@@ -24,8 +34,8 @@ async function follow(client: Client, input: Record<string, unknown>, cursor: st
       await new Promise(resolve => setTimeout(resolve, 100));
       continue;
     }
-    items.push(...batch.items as { id: string; item: Any }[]);
-    notes.push(...batch.notes ?? []);
+    items.push(...(batch.items as { id: string; item: Any }[]));
+    notes.push(...(batch.notes ?? []));
     cursor = batch.cursor;
     if (!batch.more) return { items, cursor, notes, errors };
   }
@@ -35,7 +45,9 @@ const unique = (items: { id: string }[]) => new Set(items.map(item => item.id)).
 
 describe('IMAP feed', function () {
   this.timeout(60_000);
-  let mail: Mail, client: Client, proxy: FaultProxy | undefined;
+  let mail: Mail;
+  let client: Client;
+  let proxy: FaultProxy | undefined;
   const start = async (options: MailOptions = {}, more: Record<string, unknown> = {}) => {
     mail = await startMail(options);
     client = connect(imap, accountOf(mail, 0, more), { resolve: async () => '127.0.0.1' });
@@ -47,13 +59,19 @@ describe('IMAP feed', function () {
   const first = async (input = {}) => (await client.since('messageReceived', input)).cursor;
   const deliver = (subject: string, more = {}) => mail.deliver(USER, { subject, ...more });
   const subjects = (items: { item: Any }[]) => items.map(({ item }) => item.subject);
-  afterEach(async () => { closeConnections(); await proxy?.close(); proxy = undefined; await mail.close(); });
+  afterEach(async () => {
+    closeConnections();
+    await proxy?.close();
+    proxy = undefined;
+    await mail.close();
+  });
 
   it('finds the latest that pass, far back and in all folders together, and notes what it cannot read', async () => {
     await start();
     deliver('wanted in INBOX');
     for (let i = 0; i < 250; i++) deliver(`other${i}`);
-    const latest = (input: object, most = 1) => client.latest('messageReceived', input as Record<string, unknown>, most);
+    const latest = (input: object, most = 1) =>
+      client.latest('messageReceived', input as Record<string, unknown>, most);
     assert.deepEqual(subjects((await latest({})).items as Any), ['other249']);
     assert.deepEqual(subjects((await latest({}, 3)).items as Any), ['other247', 'other248', 'other249']);
     const { items, notes } = await latest({ subject: 'wanted', folders: ['INBOX', 'Nowhere'] });
@@ -69,18 +87,29 @@ describe('IMAP feed', function () {
     const cursor = await first();
     deliver('one', { from: 'Ann <ann@shop.example>', to: 'billing@test.local', text: 'Please pay the invoice.' });
     deliver('two', { from: 'noreply@shop.example', to: 'billing@test.local', text: 'Please pay.' });
-    deliver('three', { from: 'bob@home.example', to: 'bob@home.example', html: '<p>Nothing to <b>pay</b></p>', text: '' });
-    const by = async (input: object) => subjects((await follow(client, input as Record<string, unknown>, cursor)).items);
+    deliver('three', {
+      from: 'bob@home.example',
+      to: 'bob@home.example',
+      html: '<p>Nothing to <b>pay</b></p>',
+      text: '',
+    });
+    const by = async (input: object) =>
+      subjects((await follow(client, input as Record<string, unknown>, cursor)).items);
     assert.deepEqual(await by({ to: 'Billing' }), ['one', 'two']);
     assert.deepEqual(await by({ notFrom: ['noreply@', 'bob@'] }), ['one']);
     assert.deepEqual(await by({ notTo: 'billing' }), ['three']);
     assert.deepEqual(await by({ notSubject: ['T'] }), ['one']);
     for (const fetch of ['text', 'full', 'envelope']) {
       assert.deepEqual(await by({ contains: 'PAY', notContains: ['invoice'], fetch }), ['two', 'three']);
-      assert.deepEqual(await by({ contains: 'nothing to pay', fetch }), ['three'], 'a text that is made from the HTML counts too');
+      assert.deepEqual(
+        await by({ contains: 'nothing to pay', fetch }),
+        ['three'],
+        'a text that is made from the HTML counts too',
+      );
     }
     await assert.rejects(by({ contains: 'pay', fetch: 'raw' }), { code: 'invalid_input' });
-    const latest = async (input: object, most: number) => subjects((await client.latest('messageReceived', input as Record<string, unknown>, most)).items as Any);
+    const latest = async (input: object, most: number) =>
+      subjects((await client.latest('messageReceived', input as Record<string, unknown>, most)).items as Any);
     assert.deepEqual(await latest({ contains: 'please' }, 1), ['two']);
     assert.deepEqual(await latest({ contains: 'pay' }, 2), ['two', 'three']);
     assert.deepEqual(await latest({ notContains: ['nothing'], to: 'billing' }, 5), ['one', 'two']);
@@ -105,7 +134,8 @@ describe('IMAP feed', function () {
   it('does not miss what came to an empty folder before the first message was handed over', async () => {
     await start();
     const cursor = await first();
-    deliver('a'); deliver('b');
+    deliver('a');
+    deliver('b');
     mail.flag(USER, 1, ['\\Seen']);
     assert.deepEqual(subjects((await follow(client, {}, cursor)).items), ['a', 'b']);
   });
@@ -116,7 +146,10 @@ describe('IMAP feed', function () {
     for (let i = 0; i < 1203; i++) deliver(`m${i}`);
     for (const fetch of ['envelope', 'text'] as const) {
       const { items } = await follow(client, { fetch }, cursor);
-      assert.deepEqual(subjects(items), Array.from({ length: 1203 }, (_, i) => `m${i}`));
+      assert.deepEqual(
+        subjects(items),
+        Array.from({ length: 1203 }, (_, i) => `m${i}`),
+      );
       assert.ok(unique(items));
     }
   });
@@ -129,7 +162,10 @@ describe('IMAP feed', function () {
     const searches = () => mail.imap.count('UID SEARCH');
     const before = searches();
     const all = await follow(client, { fetch: 'text' }, cursor);
-    assert.deepEqual(subjects(all.items), Array.from({ length: 90 }, (_, i) => `m${i}`));
+    assert.deepEqual(
+      subjects(all.items),
+      Array.from({ length: 90 }, (_, i) => `m${i}`),
+    );
     assert.equal(searches() - before, 2, 'one search for all windows, and one to see that there is no more');
 
     for (const leave of [false, true]) {
@@ -140,19 +176,32 @@ describe('IMAP feed', function () {
       mail.expunge(USER, [uid]);
       deliver('late', { text });
       // Another task on the same connection leaves the folder.
-      if (leave) for await (const row of client.call('message.list', { folder: 'Archive' }) as AsyncIterable<unknown>) void row;
+      if (leave)
+        for await (const row of client.call('message.list', { folder: 'Archive' }) as AsyncIterable<unknown>) void row;
       const rest = await follow(client, { fetch: 'text' }, one.cursor);
-      const items = [...one.items as { id: string; item: Any }[], ...rest.items];
+      const items = [...(one.items as { id: string; item: Any }[]), ...rest.items];
       assert.ok(unique(items));
-      assert.deepEqual(subjects(items).filter(name => name !== 'late'), Array.from({ length: 90 }, (_, i) => `m${i}`).filter((_, i) => i !== 24 && (!leave || i !== 19)));
+      assert.deepEqual(
+        subjects(items).filter(name => name !== 'late'),
+        Array.from({ length: 90 }, (_, i) => `m${i}`).filter((_, i) => i !== 24 && (!leave || i !== 19)),
+      );
       assert.equal(subjects(items).at(-1), 'late');
-      assert.ok(items.every(({ item }) => item.text.length > 30_000), 'none without its text');
+      assert.ok(
+        items.every(({ item }) => item.text.length > 30_000),
+        'none without its text',
+      );
     }
   });
 
   it('starts from a date', async () => {
     await start();
-    const times = ['2026-01-01T10:00:00Z', '2026-03-01T09:59:59Z', '2026-03-01T10:00:00Z', '2026-02-01T00:00:00Z', '2026-04-01T00:00:00Z'];
+    const times = [
+      '2026-01-01T10:00:00Z',
+      '2026-03-01T09:59:59Z',
+      '2026-03-01T10:00:00Z',
+      '2026-02-01T00:00:00Z',
+      '2026-04-01T00:00:00Z',
+    ];
     times.forEach((time, i) => mail.deliver(USER, { subject: `m${i}` }, { internalDate: Date.parse(time) }));
     // A server tells whole seconds, so a message of the same second counts.
     const begun = await client.from('messageReceived', {}, '2026-03-01T10:00:00.700Z');
@@ -161,7 +210,10 @@ describe('IMAP feed', function () {
     const empty = await client.from('messageReceived', { folders: ['Archive', 'Absent'] }, times[0]!);
     mail.deliver(USER, { subject: 'first here' }, { folder: 'Archive' });
     assert.deepEqual(subjects((await follow(client, { folders: ['Archive'] }, empty!)).items), ['first here']);
-    await assert.rejects(client.from('messageReceived', { folders: ['Absent'] }, times[0]!), (error: MailError) => error.code === 'not_found');
+    await assert.rejects(
+      client.from('messageReceived', { folders: ['Absent'] }, times[0]!),
+      (error: MailError) => error.code === 'not_found',
+    );
   });
 
   it('filters', async () => {
@@ -169,7 +221,12 @@ describe('IMAP feed', function () {
     const cursor = await first();
     deliver('Invoice 7', { from: 'Shop <shop@x.test>' });
     deliver('Hello');
-    mail.deliver(USER, Buffer.from('From: a@x.test\r\nSubject: with file\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nt\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\nx\r\n--b--\r\n'));
+    mail.deliver(
+      USER,
+      Buffer.from(
+        'From: a@x.test\r\nSubject: with file\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nt\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\nx\r\n--b--\r\n',
+      ),
+    );
     mail.flag(USER, 2, ['\\Seen']);
     const only = async (input: object) => subjects((await follow(client, input as Any, cursor)).items);
     assert.deepEqual(await only({ from: 'SHOP@' }), ['Invoice 7']);
@@ -184,10 +241,16 @@ describe('IMAP feed', function () {
     await start();
     const cursor = await first();
     const file = Buffer.alloc(3000, 7);
-    const raw = Buffer.from(`From: a@x.test\r\nSubject: f\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nt\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n${file.toString('base64').replace(/.{76}/g, '$&\r\n')}\r\n--b--\r\n`);
+    const raw = Buffer.from(
+      `From: a@x.test\r\nSubject: f\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nt\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n${file.toString('base64').replace(/.{76}/g, '$&\r\n')}\r\n--b--\r\n`,
+    );
     mail.deliver(USER, raw);
     const read = async (input: object) => (await follow(client, input as Any, cursor)).items[0]!.item;
-    const bytes = async (value: Any) => { const parts: Uint8Array[] = []; for await (const part of value.open()) parts.push(part); return Buffer.concat(parts); };
+    const bytes = async (value: Any) => {
+      const parts: Uint8Array[] = [];
+      for await (const part of value.open()) parts.push(part);
+      return Buffer.concat(parts);
+    };
     assert.deepEqual(await bytes((await read({ fetch: 'full' })).attachments[0].content), file);
     assert.equal((await read({ fetch: 'full', attachmentLimit: 1000 })).attachments[0].content, undefined);
     assert.deepEqual(await bytes((await read({ fetch: 'raw' })).raw), raw);
@@ -202,7 +265,10 @@ describe('IMAP feed', function () {
       const { items, errors } = await follow(client, { fetch }, cursor);
       assert.equal(items.length, Object.keys(oddities).length, fetch);
       assert.deepEqual(errors, []);
-      assert.ok(items.every(({ item }) => !item.unreadable), fetch);
+      assert.ok(
+        items.every(({ item }) => !item.unreadable),
+        fetch,
+      );
     }
   });
 
@@ -222,11 +288,15 @@ describe('IMAP feed', function () {
   it('sets a header that never ends aside with a sentence, and the next message comes', async () => {
     await start();
     const cursor = await first();
-    const bytes = () => Buffer.from(`From: a@x.test\r\nSubject: endless\r\n${'X-More: and more and more and more\r\n'.repeat(300_000)}`);
+    const bytes = () =>
+      Buffer.from(`From: a@x.test\r\nSubject: endless\r\n${'X-More: and more and more and more\r\n'.repeat(300_000)}`);
     mail.deliver(USER, { size: bytes().length, bytes });
     deliver('after');
     const { items } = await follow(client, {}, cursor);
-    assert.deepEqual(items.map(({ item }) => item.subject), ['endless', 'after']);
+    assert.deepEqual(
+      items.map(({ item }) => item.subject),
+      ['endless', 'after'],
+    );
     assert.match(items[0]!.item.error, /larger than 10 MB; only its source can be had/);
   });
 
@@ -240,7 +310,10 @@ describe('IMAP feed', function () {
     for (let i = 0; i < 5; i++) deliver(`new${i}`);
     const { items, notes, cursor: after } = await follow(client, {}, cursor);
     assert.deepEqual(subjects(items), ['new0', 'new1', 'new2', 'new3', 'new4']);
-    assert.ok(notes.some(note => /21 messages were known, 5 are new/.test(note)), notes.join('\n'));
+    assert.ok(
+      notes.some(note => /21 messages were known, 5 are new/.test(note)),
+      notes.join('\n'),
+    );
     assert.deepEqual((await follow(client, {}, after)).items, []);
   });
 
@@ -252,10 +325,14 @@ describe('IMAP feed', function () {
     mail.deliver(USER, { subject: 'to an empty one' }, { internalDate: now - 20_000_000 });
     const found = await follow(client, {}, cursor);
     assert.deepEqual(subjects(found.items), ['to an empty one']);
-    for (let i = 0; i < 1200; i++) mail.deliver(USER, { subject: `m${i}`, messageId: `<m${i}@x>` }, { internalDate: now + (i - 1200) * 10_000 });
+    for (let i = 0; i < 1200; i++)
+      mail.deliver(USER, { subject: `m${i}`, messageId: `<m${i}@x>` }, { internalDate: now + (i - 1200) * 10_000 });
     mail.recreate(USER, 'INBOX', { keep: true });
     const rest = await follow(client, { fetch: 'envelope' }, found.cursor);
-    assert.deepEqual(subjects(rest.items), Array.from({ length: 1200 }, (_, i) => `m${i}`));
+    assert.deepEqual(
+      subjects(rest.items),
+      Array.from({ length: 1200 }, (_, i) => `m${i}`),
+    );
     assert.ok(rest.cursor.length < 9000, `${rest.cursor.length}`);
     mail.recreate(USER, 'INBOX', { keep: true });
     deliver('and later');
@@ -265,7 +342,12 @@ describe('IMAP feed', function () {
 
   it('does not hand over a whole folder again whose messages were given new times of arrival', async () => {
     await start();
-    for (let i = 0; i < 1500; i++) mail.deliver(USER, { subject: `m${i}`, messageId: `<m${i}@x>` }, { internalDate: Date.parse('2026-01-01') + i * 3_600_000 });
+    for (let i = 0; i < 1500; i++)
+      mail.deliver(
+        USER,
+        { subject: `m${i}`, messageId: `<m${i}@x>` },
+        { internalDate: Date.parse('2026-01-01') + i * 3_600_000 },
+      );
     const cursor = await first();
     const old = mail.folder(USER).messages;
     mail.recreate(USER);
@@ -279,14 +361,19 @@ describe('IMAP feed', function () {
   it('goes on from its date in a folder created anew before it had come to the end', async () => {
     await start();
     mail.deliver(USER, { subject: 'too old' }, { internalDate: Date.parse('2026-01-01') });
-    for (let i = 0; i < 250; i++) mail.deliver(USER, { subject: `m${i}` }, { internalDate: Date.parse('2026-03-01') + i * 3_600_000 });
+    for (let i = 0; i < 250; i++)
+      mail.deliver(USER, { subject: `m${i}` }, { internalDate: Date.parse('2026-03-01') + i * 3_600_000 });
     const begun = (await client.from('messageReceived', {}, '2026-02-01T00:00:00Z'))!;
     const one = await client.since('messageReceived', {}, begun);
     assert.ok(one.items.length && one.items.length < 125, 'several windows');
     mail.recreate(USER, 'INBOX', { keep: true });
     for (const cursor of [begun, one.cursor]) {
-      const { items } = await follow(client, {}, cursor), known = cursor === begun ? 0 : one.items.length;
-      assert.deepEqual(subjects(items), Array.from({ length: 250 - known }, (_, i) => `m${i + known}`));
+      const { items } = await follow(client, {}, cursor);
+      const known = cursor === begun ? 0 : one.items.length;
+      assert.deepEqual(
+        subjects(items),
+        Array.from({ length: 250 - known }, (_, i) => `m${i + known}`),
+      );
     }
   });
 
@@ -298,7 +385,10 @@ describe('IMAP feed', function () {
     assert.ok(one.more && one.items.length < 125, 'several windows');
     mail.recreate(USER, 'INBOX', { keep: true });
     const rest = await follow(client, {}, one.cursor);
-    assert.deepEqual([...subjects(one.items as Any), ...subjects(rest.items)], Array.from({ length: 250 }, (_, i) => `m${i}`));
+    assert.deepEqual(
+      [...subjects(one.items as Any), ...subjects(rest.items)],
+      Array.from({ length: 250 }, (_, i) => `m${i}`),
+    );
   });
 
   it('finds UIDs that become visible late', async () => {
@@ -309,7 +399,7 @@ describe('IMAP feed', function () {
     let found = await follow(client, {}, cursor);
     assert.deepEqual(subjects(found.items), ['early']);
     mail.reveal(USER);
-    found = await follow(client, {}, cursor = found.cursor);
+    found = await follow(client, {}, (cursor = found.cursor));
     assert.deepEqual(subjects(found.items), ['late']);
     assert.deepEqual((await follow(client, {}, found.cursor)).items, []);
   });
@@ -317,7 +407,9 @@ describe('IMAP feed', function () {
   it('asks again for a message that was announced but did not come, without holding up others', async () => {
     await start();
     const cursor = await first();
-    deliver('a'); const b = deliver('b'); deliver('c');
+    deliver('a');
+    const b = deliver('b');
+    deliver('c');
     mail.imap.trouble.fail({ command: 'UID FETCH', uid: b.uid, empty: true, times: 2 });
     let found = await follow(client, {}, cursor);
     assert.deepEqual(subjects(found.items), ['a', 'c']);
@@ -329,7 +421,8 @@ describe('IMAP feed', function () {
   it('says so at last when such a message never comes, and drops it silently when it is gone', async () => {
     await start();
     const cursor = await first();
-    const a = deliver('a'), b = deliver('b');
+    const a = deliver('a');
+    const b = deliver('b');
     for (const { uid } of [a, b]) mail.imap.trouble.fail({ command: 'UID FETCH', uid, empty: true });
     let found = await follow(client, {}, cursor);
     assert.equal(found.items.length, 0);
@@ -340,11 +433,18 @@ describe('IMAP feed', function () {
       found = await follow(client, {}, found.cursor);
       items.push(...found.items);
     }
-    assert.deepEqual(items.map(({ id, item }) => [id.split('/').pop(), item.unreadable]), [[String(a.uid), true]]);
+    assert.deepEqual(
+      items.map(({ id, item }) => [id.split('/').pop(), item.unreadable]),
+      [[String(a.uid), true]],
+    );
   });
 
   it('sets aside a message on which the server closes the connection, and delivers the others', async () => {
-    for (const [name, fault] of Object.entries({ fin: { close: 'fin' }, reset: { close: 'reset' }, cut: { cut: 'literal' } } as const)) {
+    for (const [name, fault] of Object.entries({
+      fin: { close: 'fin' },
+      reset: { close: 'reset' },
+      cut: { cut: 'literal' },
+    } as const)) {
       await start();
       const cursor = await first();
       for (let i = 0; i < 3; i++) deliver(`a${i}`);
@@ -355,7 +455,11 @@ describe('IMAP feed', function () {
       const { items } = await follow(client, {}, cursor);
       assert.equal(items.length, 7, name);
       assert.ok(unique(items));
-      assert.deepEqual(items.filter(({ item }) => item.unreadable).map(({ id }) => id.split('/').pop()), [String(bad.uid)], name);
+      assert.deepEqual(
+        items.filter(({ item }) => item.unreadable).map(({ id }) => id.split('/').pop()),
+        [String(bad.uid)],
+        name,
+      );
       assert.ok(mail.imap.seen.logins.length <= 4, `${name}: ${mail.imap.seen.logins.length} logins`);
       closeConnections();
       await mail.close();
@@ -366,19 +470,31 @@ describe('IMAP feed', function () {
   it('hands over a message with an error when the server refuses to give it', async () => {
     await start();
     const cursor = await first();
-    deliver('a'); const bad = deliver('bad'); deliver('c');
+    deliver('a');
+    const bad = deliver('bad');
+    deliver('c');
     mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad.uid, times: Infinity, reply: 'NO Message is damaged' });
     const { items } = await follow(client, {}, cursor);
-    assert.deepEqual(items.map(({ item }) => !!item.unreadable), [false, true, false]);
+    assert.deepEqual(
+      items.map(({ item }) => !!item.unreadable),
+      [false, true, false],
+    );
     assert.match(items[1]!.item.error, /damaged/);
   });
 
   it('lets the others flow on while one message is refused for the moment, and hands that over when it comes', async () => {
-    const cases = [['envelope', 'NO [SERVERBUG] Internal error occurred'], ['text', 'NO [UNAVAILABLE] Try again later'], ['raw', 'NO [LIMIT] Too much'], ['text', 'NO Temporary failure']];
+    const cases = [
+      ['envelope', 'NO [SERVERBUG] Internal error occurred'],
+      ['text', 'NO [UNAVAILABLE] Try again later'],
+      ['raw', 'NO [LIMIT] Too much'],
+      ['text', 'NO Temporary failure'],
+    ];
     for (const [fetch, reply] of cases) {
       await start();
       const cursor = await first();
-      deliver('a'); const bad = deliver('bad'); deliver('c');
+      deliver('a');
+      const bad = deliver('bad');
+      deliver('c');
       mail.imap.trouble.fail({ command: 'UID FETCH', uid: bad.uid, reply: reply!, times: 2 });
       const found = await follow(client, { fetch }, cursor, 0);
       assert.deepEqual(subjects(found.items), ['a', 'c'], reply);
@@ -403,7 +519,13 @@ describe('IMAP feed', function () {
   it('is not held up for ever by messages that alone are left and refused for the moment', async () => {
     await start();
     const cursor = await first();
-    for (const name of ['bad1', 'bad2']) mail.imap.trouble.fail({ command: 'UID FETCH', uid: deliver(name).uid, reply: 'NO [SERVERBUG] Internal error', times: Infinity });
+    for (const name of ['bad1', 'bad2'])
+      mail.imap.trouble.fail({
+        command: 'UID FETCH',
+        uid: deliver(name).uid,
+        reply: 'NO [SERVERBUG] Internal error',
+        times: Infinity,
+      });
     const found = await follow(client, {}, cursor);
     assert.deepEqual(found.items, []);
     deliver('new');
@@ -415,7 +537,13 @@ describe('IMAP feed', function () {
     const cursor = await first();
     for (const name of ['a', 'b', 'c']) deliver(name);
     let fetches = 0;
-    for (let i = 0; i < 2; i++) mail.imap.trouble.fail({ command: 'UID FETCH', before: () => { if (++fetches === 2) mail.expunge(USER, [2]); } });
+    for (let i = 0; i < 2; i++)
+      mail.imap.trouble.fail({
+        command: 'UID FETCH',
+        before: () => {
+          if (++fetches === 2) mail.expunge(USER, [2]);
+        },
+      });
     const found = await follow(client, {}, cursor);
     assert.deepEqual(subjects(found.items), ['a', 'c']);
     await new Promise(resolve => setTimeout(resolve, 1050));
@@ -442,10 +570,18 @@ describe('IMAP feed', function () {
     const cursor = await first();
     for (let i = 0; i < 400; i++) deliver(`m${i}`);
     const one = await client.since('messageReceived', {}, cursor);
-    mail.imap.trouble.fail({ command: 'UID FETCH', during: () => mail.expunge(USER, Array.from({ length: 200 }, (_, i) => 2 * i + 1)) });
+    mail.imap.trouble.fail({
+      command: 'UID FETCH',
+      during: () =>
+        mail.expunge(
+          USER,
+          Array.from({ length: 200 }, (_, i) => 2 * i + 1),
+        ),
+    });
     const rest = await follow(client, {}, one.cursor);
     const all = new Set([...one.items, ...rest.items].map(({ id }) => id));
-    for (const message of mail.folder(USER).messages) assert.ok(all.has(`INBOX/${mail.folder(USER).uidValidity}/${message.uid}`), String(message.uid));
+    for (const message of mail.folder(USER).messages)
+      assert.ok(all.has(`INBOX/${mail.folder(USER).uidValidity}/${message.uid}`), String(message.uid));
     assert.equal(all.size, one.items.length + rest.items.length);
   });
 
@@ -461,7 +597,9 @@ describe('IMAP feed', function () {
     await start();
     mail.deliver(USER, { subject: 'old' }, { folder: 'Archive' });
     let cursor = await first({ folders: ['INBOX', 'Archive'] });
-    deliver('in'); mail.deliver(USER, { subject: 'arch' }, { folder: 'Archive' }); mail.deliver(USER, { subject: 'junk' }, { folder: 'Junk' });
+    deliver('in');
+    mail.deliver(USER, { subject: 'arch' }, { folder: 'Archive' });
+    mail.deliver(USER, { subject: 'junk' }, { folder: 'Junk' });
     let found = await follow(client, { folders: ['Nope', 'INBOX', 'Archive', 'Junk'] }, cursor);
     assert.deepEqual(subjects(found.items), ['in', 'arch']);
     assert.ok(found.notes.some(note => /Nope/.test(note)));
@@ -469,14 +607,19 @@ describe('IMAP feed', function () {
     mail.deliver(USER, { subject: 'junk2' }, { folder: 'Junk' });
     found = await follow(client, { folders: ['INBOX', 'Archive', 'Junk'] }, cursor);
     assert.deepEqual(subjects(found.items), ['junk2']);
-    await assert.rejects(client.since('messageReceived', { folders: ['Nope'] }), (error: MailError) => error.code === 'not_found');
+    await assert.rejects(
+      client.since('messageReceived', { folders: ['Nope'] }),
+      (error: MailError) => error.code === 'not_found',
+    );
   });
 
   it('goes on with the other folders while one may not be opened', async () => {
     for (const reply of ['NO [NOPERM] Permission denied', 'NO Mailbox is not selectable']) {
       await start();
-      const input = { folders: ['Archive', 'INBOX'] }, cursor = await first(input);
-      mail.deliver(USER, { subject: 'arch' }, { folder: 'Archive' }); deliver('in');
+      const input = { folders: ['Archive', 'INBOX'] };
+      const cursor = await first(input);
+      mail.deliver(USER, { subject: 'arch' }, { folder: 'Archive' });
+      deliver('in');
       // Opened once, or twice where the first answer is not believed.
       mail.imap.trouble.fail({ command: 'EXAMINE', reply });
       const one = await client.since('messageReceived', input, cursor);
@@ -494,11 +637,26 @@ describe('IMAP feed', function () {
     const lying = createServer(to => {
       const from = connectTcp(mail.imap.port, '127.0.0.1');
       to.pipe(from);
-      from.on('data', chunk => to.write(Buffer.from(chunk.toString('latin1').replace(/^(\* ESEARCH .* ALL) \S+/gm, '$1 1:4294967295'), 'latin1')));
-      for (const [one, other] of [[to, from], [from, to]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
+      from.on('data', chunk =>
+        to.write(
+          Buffer.from(chunk.toString('latin1').replace(/^(\* ESEARCH .* ALL) \S+/gm, '$1 1:4294967295'), 'latin1'),
+        ),
+      );
+      for (const [one, other] of [
+        [to, from],
+        [from, to],
+      ] as const)
+        one.on('error', () => other.destroy()).on('close', () => other.destroy());
     });
     await new Promise<void>(resolve => lying.listen(0, '127.0.0.1', resolve));
-    client = connect(imap, accountOf(mail, 0, { imapHost: '127.0.0.1', imapPort: (lying.address() as AddressInfo).port, imapSecurity: 'none' }));
+    client = connect(
+      imap,
+      accountOf(mail, 0, {
+        imapHost: '127.0.0.1',
+        imapPort: (lying.address() as AddressInfo).port,
+        imapSecurity: 'none',
+      }),
+    );
     const cursor = await first({ fetch: 'envelope' });
     deliver('a');
     const one = await client.since('messageReceived', { fetch: 'envelope' }, cursor);
@@ -509,21 +667,40 @@ describe('IMAP feed', function () {
 
   it('refuses a cursor of another feed', async () => {
     await start();
-    await assert.rejects(client.since('messageReceived', {}, '{"v":7}'), (error: MailError) => error.code === 'invalid_input');
+    await assert.rejects(
+      client.since('messageReceived', {}, '{"v":7}'),
+      (error: MailError) => error.code === 'invalid_input',
+    );
   });
 
   describe('watching', () => {
     const watch = (input: Record<string, unknown> = {}) => {
       const stop = new AbortController();
-      let calls = 0, pushed: boolean | undefined, wake: (() => void) | undefined;
+      let calls = 0;
+      let pushed: boolean | undefined;
+      let wake: (() => void) | undefined;
       const watching = connect(imap, accountOf(mail), { resolve: async () => '127.0.0.1', signal: stop.signal });
-      const ended = watching.watch('messageReceived', input, how => { calls++; pushed = how; wake?.(); });
+      const ended = watching.watch('messageReceived', input, how => {
+        calls++;
+        pushed = how;
+        wake?.();
+      });
       ended.catch(() => {});
       return {
-        ended, stop: () => stop.abort(), get calls() { return calls; }, get pushed() { return pushed; },
+        ended,
+        stop: () => stop.abort(),
+        get calls() {
+          return calls;
+        },
+        get pushed() {
+          return pushed;
+        },
         async next(ms = 3000) {
           const begun = performance.now();
-          await new Promise<void>((resolve, reject) => { wake = resolve; setTimeout(() => reject(new Error('nothing happened')), ms).unref(); });
+          await new Promise<void>((resolve, reject) => {
+            wake = resolve;
+            setTimeout(() => reject(new Error('nothing happened')), ms).unref();
+          });
           return performance.now() - begun;
         },
       };
@@ -577,10 +754,14 @@ describe('IMAP feed', function () {
     });
     it('says whether news is pushed: by IDLE, and only of the folder that waits', async () => {
       await start();
-      const inbox = watch(), archive = watch({ folders: ['Archive'] });
+      const inbox = watch();
+      const archive = watch({ folders: ['Archive'] });
       await inbox.next();
       assert.deepEqual([inbox.pushed, archive.pushed], [true, false]);
-      for (const w of [inbox, archive]) { w.stop(); await w.ended; }
+      for (const w of [inbox, archive]) {
+        w.stop();
+        await w.ended;
+      }
       closeConnections();
       await mail.close();
       await start({ imap: { without: ['IDLE'] } });

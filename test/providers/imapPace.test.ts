@@ -14,12 +14,21 @@ describe('IMAP and SMTP: pace', function () {
   let mail: Mail;
   const client = (more: Record<string, unknown>, signal?: AbortSignal) =>
     connect(imap, accountOf(mail, 0, more), { resolve: async () => '127.0.0.1', ...(signal ? { signal } : {}) });
-  const send = (using = client({})) => using.call('message.send', { to: 'u1@test.local', subject: 's', text: 't', saveToSent: 'no' }) as Promise<Any>;
-  beforeEach(async () => { mail = await startMail(); });
-  afterEach(async () => { closePools(); closeConnections(); await mail.close(); });
+  const send = (using = client({})) =>
+    using.call('message.send', { to: 'u1@test.local', subject: 's', text: 't', saveToSent: 'no' }) as Promise<Any>;
+  beforeEach(async () => {
+    mail = await startMail();
+  });
+  afterEach(async () => {
+    closePools();
+    closeConnections();
+    await mail.close();
+  });
 
   it('no more is asked in a minute than the account may', () => {
-    const ctx = { account: { ...accountOf(mail, 7), perMinute: 5, preset: 'custom', authentication: 'password' } } as Any;
+    const ctx = {
+      account: { ...accountOf(mail, 7), perMinute: 5, preset: 'custom', authentication: 'password' },
+    } as Any;
     for (let i = 0; i < 4; i++) count(ctx, 10_000 + i * 1000);
     assert.equal(waitOf(ctx, 14_000), 0);
     count(ctx, 14_000);
@@ -32,8 +41,12 @@ describe('IMAP and SMTP: pace', function () {
 
   it('a task waits when the minute is used up, whoever used it, and can be given up at once', async () => {
     await take(client({}).call('message.list', {}) as Any);
-    const before = mail.imap.seen.commands.length, over = new AbortController();
-    const waiting = [take(client({ perMinute: 3 }, over.signal).call('message.list', {}) as Any), send(client({ perMinute: 3 }, over.signal))];
+    const before = mail.imap.seen.commands.length;
+    const over = new AbortController();
+    const waiting = [
+      take(client({ perMinute: 3 }, over.signal).call('message.list', {}) as Any),
+      send(client({ perMinute: 3 }, over.signal)),
+    ];
     const ended = Promise.allSettled(waiting);
     // Somebody with the usual pace is served meanwhile, so those two had their time to begin.
     await send();

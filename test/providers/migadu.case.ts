@@ -4,18 +4,26 @@ import { EMPTY_DOMAIN, MAIN_DOMAIN, startMigadu } from '../sandbox/migadu.js';
 
 let made = 0;
 const fresh = (what: string) => `${what}${++made}@${MAIN_DOMAIN}`;
-const mailbox = `user001@${MAIN_DOMAIN}`, destinations = [`user002@${MAIN_DOMAIN}`];
+const mailbox = `user001@${MAIN_DOMAIN}`;
+const destinations = [`user002@${MAIN_DOMAIN}`];
 const newMailbox = () => ({ mailbox: fresh('new'), name: 'New One', password: 'correct horse battery' });
 const newAlias = () => ({ alias: fresh('sales'), destinations });
 const newIdentity = () => ({ mailbox, identity: fresh('persona'), name: 'Persona', password: 'another long password' });
 const newForwarding = () => ({ mailbox, forwarding: `copy${++made}@example.org` });
-const newRewrite = () => ({ domain: MAIN_DOMAIN, rewrite: `rule${++made}`, local_part_rule: `r${made}-*`, destinations });
+const newRewrite = () => ({
+  domain: MAIN_DOMAIN,
+  rewrite: `rule${++made}`,
+  local_part_rule: `r${made}-*`,
+  destinations,
+});
 /** Creates one, and gives the input that names it. */
-const after = (operation: string, input: () => Record<string, unknown>, ...keys: string[]) => async (client: Client) => {
-  const given = input();
-  await client.call(operation, given);
-  return Object.fromEntries(keys.map(key => [key, given[key]]));
-};
+const after =
+  (operation: string, input: () => Record<string, unknown>, ...keys: string[]) =>
+  async (client: Client) => {
+    const given = input();
+    await client.call(operation, given);
+    return Object.fromEntries(keys.map(key => [key, given[key]]));
+  };
 
 export const migadu: ProviderCase = {
   id: 'migadu',
@@ -25,7 +33,12 @@ export const migadu: ProviderCase = {
     'mailbox.list': () => ({ domain: MAIN_DOMAIN }),
     'mailbox.get': () => ({ mailbox }),
     'mailbox.create': newMailbox,
-    'mailbox.update': () => ({ mailbox: `user003@${MAIN_DOMAIN}`, name: 'Renamed', may_access_pop3: false, expires_on: '2027-01-31T00:00:00Z' }),
+    'mailbox.update': () => ({
+      mailbox: `user003@${MAIN_DOMAIN}`,
+      name: 'Renamed',
+      may_access_pop3: false,
+      expires_on: '2027-01-31T00:00:00Z',
+    }),
     'mailbox.delete': after('mailbox.create', newMailbox, 'mailbox'),
     'alias.list': () => ({ domain: MAIN_DOMAIN }),
     'alias.get': () => ({ alias: `alias001@${MAIN_DOMAIN}` }),
@@ -35,7 +48,12 @@ export const migadu: ProviderCase = {
     'identity.list': () => ({ mailbox }),
     'identity.get': () => ({ mailbox, identity: `billing@${MAIN_DOMAIN}` }),
     'identity.create': newIdentity,
-    'identity.update': () => ({ mailbox, identity: `billing@${MAIN_DOMAIN}`, name: 'Accounts', password: 'a quite new password' }),
+    'identity.update': () => ({
+      mailbox,
+      identity: `billing@${MAIN_DOMAIN}`,
+      name: 'Accounts',
+      password: 'a quite new password',
+    }),
     'identity.delete': after('identity.create', newIdentity, 'mailbox', 'identity'),
     'forwarding.list': () => ({ mailbox }),
     'forwarding.get': () => ({ mailbox, forwarding: 'ann@example.org' }),
@@ -56,10 +74,17 @@ export const migadu: ProviderCase = {
     'domain.usage': () => ({ domain: MAIN_DOMAIN }),
   },
   unknown: {
-    mailbox: `nobody@${MAIN_DOMAIN}`, alias: `nobody@${MAIN_DOMAIN}`, identity: `nobody@${MAIN_DOMAIN}`, forwarding: 'nobody@example.org', rewrite: 'nothing',
+    mailbox: `nobody@${MAIN_DOMAIN}`,
+    alias: `nobody@${MAIN_DOMAIN}`,
+    identity: `nobody@${MAIN_DOMAIN}`,
+    forwarding: 'nobody@example.org',
+    rewrite: 'nothing',
     domain: 'unknown.example.org',
   },
   // There are no pages; the list of every domain asks for one domain after the other.
-  paged: [{ operation: 'mailbox.list', size: 30 }, { operation: 'alias.list', size: 30 }],
+  paged: [
+    { operation: 'mailbox.list', size: 30 },
+    { operation: 'alias.list', size: 30 },
+  ],
   feeds: {},
 };

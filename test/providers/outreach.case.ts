@@ -8,15 +8,23 @@ import type { Vendor } from '../sandbox/vendor.js';
 type Token = (renew?: boolean, refused?: string) => Promise<string>;
 const keepers = new WeakMap<Vendor, Token>();
 
-/** The token function of a host that keeps tokens itself, starting from those in `vendor.account`; one per vendor, as its tokens rotate. */
+/**
+ * The token function of a host that keeps tokens itself, starting from those in `vendor.account`; one per vendor, as
+ * its tokens rotate.
+ */
 export function tokenFor(vendor: Vendor): Token {
   const found = keepers.get(vendor);
   if (found) return found;
   const { clientId, clientSecret, redirectUri, accessToken, refreshToken } = vendor.account as Record<string, string>;
   let stored: OAuth2Tokens = { accessToken: accessToken!, refreshToken: refreshToken!, obtainedAt: Date.now() };
   const keeper = tokenKeeper({
-    provider, account: vendor.account, app: { clientId: clientId!, clientSecret: clientSecret!, redirectUri: redirectUri! },
-    load: async () => stored, save: async tokens => { stored = tokens; },
+    provider,
+    account: vendor.account,
+    app: { clientId: clientId!, clientSecret: clientSecret!, redirectUri: redirectUri! },
+    load: async () => stored,
+    save: async tokens => {
+      stored = tokens;
+    },
   });
   keepers.set(vendor, keeper);
   return keeper;
@@ -24,10 +32,20 @@ export function tokenFor(vendor: Vendor): Token {
 
 let serial = 0;
 const fresh = () => `new${++serial}@acme.test`;
-const made = async (client: Client): Promise<string> => (await client.call('mailbox.create', { email: fresh(), user: '2' })).id;
-const linked = (vendor: Vendor, yes: boolean) => { (vendor as OutreachVendor).rows.mailboxes.get(3)!.hidden.linked = yes; return { mailbox: '3' }; };
+const made = async (client: Client): Promise<string> =>
+  (await client.call('mailbox.create', { email: fresh(), user: '2' })).id;
+const linked = (vendor: Vendor, yes: boolean) => {
+  (vendor as OutreachVendor).rows.mailboxes.get(3)!.hidden.linked = yes;
+  return { mailbox: '3' };
+};
 const hook = async (client: Client): Promise<string> =>
-  ((await client.call('webhook.create', { url: `https://hooks.acme.test/${++serial}`, eventResource: 'mailing', eventAction: 'bounced' })) as { id: string }).id;
+  (
+    (await client.call('webhook.create', {
+      url: `https://hooks.acme.test/${++serial}`,
+      eventResource: 'mailing',
+      eventAction: 'bounced',
+    })) as { id: string }
+  ).id;
 
 export const outreach: ProviderCase = {
   id: 'outreach',
@@ -40,8 +58,22 @@ export const outreach: ProviderCase = {
     'mailbox.list': () => ({}),
     'mailbox.count': () => ({}),
     'mailbox.get': () => ({ mailbox: '1' }),
-    'mailbox.create': () => ({ email: fresh(), user: '2', password: 's3cret-word', sendMethod: 'smtp', smtpHost: 'smtp.acme.test', smtpPort: 587, smtpSsl: true, validateSend: true }),
-    'mailbox.update': async client => ({ mailbox: await made(client), maxMailingsPerDay: 250, sendDisabled: true, emailSignature: '' }),
+    'mailbox.create': () => ({
+      email: fresh(),
+      user: '2',
+      password: 's3cret-word',
+      sendMethod: 'smtp',
+      smtpHost: 'smtp.acme.test',
+      smtpPort: 587,
+      smtpSsl: true,
+      validateSend: true,
+    }),
+    'mailbox.update': async client => ({
+      mailbox: await made(client),
+      maxMailingsPerDay: 250,
+      sendDisabled: true,
+      emailSignature: '',
+    }),
     'mailbox.delete': async client => ({ mailbox: await made(client) }),
     'mailbox.testSend': () => ({ mailbox: '1' }),
     'mailbox.testSync': () => ({ mailbox: '1' }),
@@ -62,7 +94,13 @@ export const outreach: ProviderCase = {
     'user.get': () => ({ user: '1' }),
     'webhook.list': () => ({}),
     'webhook.get': () => ({ webhook: '1' }),
-    'webhook.create': () => ({ url: 'https://hooks.acme.test/in', eventResource: 'mailing', eventAction: 'bounced', secret: 'hook-secret', payloadVersion: '2' }),
+    'webhook.create': () => ({
+      url: 'https://hooks.acme.test/in',
+      eventResource: 'mailing',
+      eventAction: 'bounced',
+      secret: 'hook-secret',
+      payloadVersion: '2',
+    }),
     'webhook.update': async client => ({ webhook: await hook(client), active: false }),
     'webhook.delete': async client => ({ webhook: await hook(client) }),
     'webhook.verify': () => ({ body: '{}', signature: '0'.repeat(64), secret: 'hook-secret' }),
@@ -71,15 +109,22 @@ export const outreach: ProviderCase = {
   throttleWait: 1800,
   unknown: { mailbox: '999999', alias: '999999', mailing: '999999', user: '999999', webhook: '999999' },
   paged: [
-    { operation: 'mailbox.list', size: 100 }, { operation: 'alias.list', size: 100 }, { operation: 'alias.list', input: { mailbox: '1' }, size: 100 },
-    { operation: 'mailing.list', size: 100 }, { operation: 'mailing.list', input: { mailbox: '1' }, size: 100 }, { operation: 'user.list', size: 100 },
+    { operation: 'mailbox.list', size: 100 },
+    { operation: 'alias.list', size: 100 },
+    { operation: 'alias.list', input: { mailbox: '1' }, size: 100 },
+    { operation: 'mailing.list', size: 100 },
+    { operation: 'mailing.list', input: { mailbox: '1' }, size: 100 },
+    { operation: 'user.list', size: 100 },
     { operation: 'webhook.list', size: 100 },
   ],
   feeds: {
     mailboxChanged: {
       input: {},
       async happen(client) {
-        const changed: Mailbox = await client.call('mailbox.update', { mailbox: String(6 + ++serial % 100), maxMailingsPerDay: 100 + serial });
+        const changed: Mailbox = await client.call('mailbox.update', {
+          mailbox: String(6 + (++serial % 100)),
+          maxMailingsPerDay: 100 + serial,
+        });
         return `${changed.id}@${changed.updatedAt}`;
       },
     },

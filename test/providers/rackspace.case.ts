@@ -6,11 +6,27 @@ let made = 0;
 const fresh = (name: string) => `${name}${++made}@example.com`;
 /** A mailbox of its own, so that no example meets what another left. */
 const newMailbox = async (client: Client) =>
-  (await client.call('mailbox.create', { mailbox: fresh('made'), displayName: 'Made', password: 'Secret123!@#', size: 2048 })).id;
+  (
+    await client.call('mailbox.create', {
+      mailbox: fresh('made'),
+      displayName: 'Made',
+      password: 'Secret123!@#',
+      size: 2048,
+    })
+  ).id;
 const newRsMailbox = async (client: Client) =>
-  (await client.call('rsMailbox.create', { mailbox: fresh('rsmade'), password: 'Secret123!@#', size: 25600 }) as { id: string }).id;
+  (
+    (await client.call('rsMailbox.create', { mailbox: fresh('rsmade'), password: 'Secret123!@#', size: 25600 })) as {
+      id: string;
+    }
+  ).id;
 const newAlias = async (client: Client) =>
-  (await client.call('alias.create', { alias: fresh('alias'), aliasEmails: ['alex.smith@example.com', 'john.smith@example.com'] })).id;
+  (
+    await client.call('alias.create', {
+      alias: fresh('alias'),
+      aliasEmails: ['alex.smith@example.com', 'john.smith@example.com'],
+    })
+  ).id;
 const alex = 'alex.smith@example.com';
 
 export const rackspace: ProviderCase = {
@@ -20,13 +36,20 @@ export const rackspace: ProviderCase = {
     'account.check': () => ({}),
     'mailbox.list': () => ({ domain: 'example.com', fields: ['size', 'currentUsage'] }),
     'mailbox.get': () => ({ mailbox: alex }),
-    'mailbox.create': () => ({ mailbox: fresh('new'), displayName: 'New One', password: 'Secret123!@#', size: 2048, city: 'Springfield' }),
+    'mailbox.create': () => ({
+      mailbox: fresh('new'),
+      displayName: 'New One',
+      password: 'Secret123!@#',
+      size: 2048,
+      city: 'Springfield',
+    }),
     'mailbox.update': async client => ({ mailbox: await newMailbox(client), homenumber: '8005551234' }),
     'mailbox.delete': async client => ({ mailbox: await newMailbox(client) }),
     'emailAddress.list': () => ({ mailbox: alex }),
     'emailAddress.add': async client => ({ mailbox: await newMailbox(client), address: fresh('extra') }),
     'emailAddress.remove': async client => {
-      const mailbox = await newMailbox(client), address = fresh('extra');
+      const mailbox = await newMailbox(client);
+      const address = fresh('extra');
       await client.call('emailAddress.add', { mailbox, address });
       return { mailbox, address };
     },
@@ -38,7 +61,11 @@ export const rackspace: ProviderCase = {
     'alias.addMember': async client => ({ alias: await newAlias(client), email: 'user001@example.com' }),
     'alias.removeMember': async client => ({ alias: await newAlias(client), email: alex }),
     'spamList.list': () => ({ mailbox: alex, list: 'blockedSenders' }),
-    'spamList.add': async client => ({ mailbox: await newMailbox(client), list: 'blockedSenders', value: 'anyone@spam.com' }),
+    'spamList.add': async client => ({
+      mailbox: await newMailbox(client),
+      list: 'blockedSenders',
+      value: 'anyone@spam.com',
+    }),
     'spamList.remove': async client => {
       const mailbox = await newMailbox(client);
       await client.call('spamList.add', { mailbox, list: 'allowedIps', value: '216.12.34.1' });
@@ -47,7 +74,12 @@ export const rackspace: ProviderCase = {
     'spamList.edit': async client => {
       const mailbox = await newMailbox(client);
       await client.call('spamList.add', { mailbox, list: 'blockedSenders', value: 'junk.example' });
-      return { mailbox, list: 'blockedSenders', addList: ['anyone@spam.com', '@%.bad.example'], removeList: ['junk.example'] };
+      return {
+        mailbox,
+        list: 'blockedSenders',
+        addList: ['anyone@spam.com', '@%.bad.example'],
+        removeList: ['junk.example'],
+      };
     },
     'domainSpamList.list': () => ({ domain: 'example.com', list: 'blockedSenders' }),
     'domainSpamList.add': () => ({ domain: 'example.com', list: 'allowedSenders', value: `partner${++made}.example` }),
@@ -58,15 +90,37 @@ export const rackspace: ProviderCase = {
     },
     'domainSpamList.edit': () => ({ domain: 'example.com', list: 'blockedIps', addList: ['192.0.2.1', '2.3.4.%'] }),
     'spamSettings.get': () => ({ mailbox: alex }),
-    'spamSettings.update': async client => ({ mailbox: await newMailbox(client), filterlevel: 'exclusive', sendtodomainquarantine: true }),
+    'spamSettings.update': async client => ({
+      mailbox: await newMailbox(client),
+      filterlevel: 'exclusive',
+      sendtodomainquarantine: true,
+    }),
     'rsSpamSettings.get': () => ({ mailbox: 'staff001@example.com' }),
-    'rsSpamSettings.update': async client => ({ mailbox: await newRsMailbox(client), filterLevel: 'on', spamFolderAgeLimit: 14 }),
+    'rsSpamSettings.update': async client => ({
+      mailbox: await newRsMailbox(client),
+      filterLevel: 'on',
+      spamFolderAgeLimit: 14,
+    }),
     'domainSpamSettings.get': () => ({ domain: 'example.com' }),
-    'domainSpamSettings.update': () => ({ domain: 'example.net', filterLevel: 'on', spamHandling: 'labelSubject', forwardToDomainQuarantine: 'nonuser' }),
+    'domainSpamSettings.update': () => ({
+      domain: 'example.net',
+      filterLevel: 'on',
+      spamHandling: 'labelSubject',
+      forwardToDomainQuarantine: 'nonuser',
+    }),
     'rsMailbox.list': () => ({ domain: 'example.com' }),
     'rsMailbox.get': () => ({ mailbox: 'staff001@example.com' }),
-    'rsMailbox.create': () => ({ mailbox: fresh('rsnew'), password: 'Secret123!@#', size: 25600, emailForwardingAddresses: ['a@elsewhere.example', 'b@elsewhere.example'] }),
-    'rsMailbox.update': async client => ({ mailbox: await newRsMailbox(client), vacationMessage: 'Back on Monday.', enableVacationMessage: true }),
+    'rsMailbox.create': () => ({
+      mailbox: fresh('rsnew'),
+      password: 'Secret123!@#',
+      size: 25600,
+      emailForwardingAddresses: ['a@elsewhere.example', 'b@elsewhere.example'],
+    }),
+    'rsMailbox.update': async client => ({
+      mailbox: await newRsMailbox(client),
+      vacationMessage: 'Back on Monday.',
+      enableVacationMessage: true,
+    }),
     'rsMailbox.delete': async client => ({ mailbox: await newRsMailbox(client) }),
     'blackBerry.list': () => ({ domain: 'example.com' }),
     'blackBerry.add': async client => ({ mailbox: await newMailbox(client), activationPassword: '12345' }),
@@ -97,7 +151,5 @@ export const rackspace: ProviderCase = {
     { operation: 'activeSync.list', input: { domain: 'example.com' }, size: 100 },
     { operation: 'domain.list', size: 100 },
   ],
-  feeds: {
-    mailboxChanged: { input: { domain: 'example.com' }, happen: newMailbox },
-  },
+  feeds: { mailboxChanged: { input: { domain: 'example.com' }, happen: newMailbox } },
 };

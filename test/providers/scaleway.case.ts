@@ -7,7 +7,12 @@ const domain_id = seededId(MAIN_DOMAIN);
 let made = 0;
 const fresh = (what: string) => `${what}${++made}`;
 
-const newMailbox = () => ({ domain_id, local_part: fresh('new'), password: 'correct horse battery', subscription_period: 'monthly' });
+const newMailbox = () => ({
+  domain_id,
+  local_part: fresh('new'),
+  password: 'correct horse battery',
+  subscription_period: 'monthly',
+});
 /** A mailbox that is paid and ready. */
 const ready = async (client: Client, vendor: Vendor): Promise<Mailbox> => {
   const created = await client.call('mailbox.create', newMailbox());
@@ -15,12 +20,18 @@ const ready = async (client: Client, vendor: Vendor): Promise<Mailbox> => {
   return created;
 };
 const newAlias = async (client: Client, vendor: Vendor): Promise<Alias> => {
-  const created = await client.call('alias.create', { mailbox: seededId('user002'), local_part: fresh('contact'), description: 'Made for a test' });
+  const created = await client.call('alias.create', {
+    mailbox: seededId('user002'),
+    local_part: fresh('contact'),
+    description: 'Made for a test',
+  });
   vendor.advance(10_000);
   return created;
 };
 const newDomain = async (client: Client, vendor: Vendor) => {
-  const created = await client.call('domain.create', { name: `${fresh('d')}.example.com`, project_id: PROJECT }) as { id: string };
+  const created = (await client.call('domain.create', { name: `${fresh('d')}.example.com`, project_id: PROJECT })) as {
+    id: string;
+  };
   vendor.advance(5_000);
   return created;
 };
@@ -33,8 +44,17 @@ export const scaleway: ProviderCase = {
     'mailbox.list': () => ({ domain_id, statuses: ['ready', 'locked'] }),
     'mailbox.get': () => ({ mailbox: seededId('user001') }),
     'mailbox.create': newMailbox,
-    'mailbox.createMany': () => ({ domain_id, subscription_period: 'yearly', local_parts: [fresh('many'), fresh('many')], passwords: ['first long password', 'second long password'] }),
-    'mailbox.update': () => ({ mailbox: seededId('user002'), subscription_period: 'yearly', new_password: 'a quite new password' }),
+    'mailbox.createMany': () => ({
+      domain_id,
+      subscription_period: 'yearly',
+      local_parts: [fresh('many'), fresh('many')],
+      passwords: ['first long password', 'second long password'],
+    }),
+    'mailbox.update': () => ({
+      mailbox: seededId('user002'),
+      subscription_period: 'yearly',
+      new_password: 'a quite new password',
+    }),
     'mailbox.delete': async (client, vendor) => ({ mailbox: (await ready(client, vendor)).id }),
     'mailbox.restore': async (client, vendor) => {
       const { id } = await ready(client, vendor);
@@ -51,16 +71,30 @@ export const scaleway: ProviderCase = {
     'domain.create': () => ({ name: `${fresh('d')}.example.com`, project_id: PROJECT }),
     'domain.delete': async (client, vendor) => ({ domain: (await newDomain(client, vendor)).id }),
     'domain.records': () => ({ domain: seededId(EMPTY_DOMAIN) }),
-    'domain.validate': (_client, vendor) => { vendor.advance(10_000); return { domain: seededId(WAITING_DOMAIN) }; },
+    'domain.validate': (_client, vendor) => {
+      vendor.advance(10_000);
+      return { domain: seededId(WAITING_DOMAIN) };
+    },
   },
   unknown: {
-    mailbox: '00000000-0000-4000-8000-00000000dead', alias: '00000000-0000-4000-8000-00000000dead',
-    domain: '00000000-0000-4000-8000-00000000dead', domain_id: '00000000-0000-4000-8000-00000000dead',
+    mailbox: '00000000-0000-4000-8000-00000000dead',
+    alias: '00000000-0000-4000-8000-00000000dead',
+    domain: '00000000-0000-4000-8000-00000000dead',
+    domain_id: '00000000-0000-4000-8000-00000000dead',
   },
-  paged: [{ operation: 'mailbox.list', size: 100 }, { operation: 'alias.list', size: 100 }, { operation: 'domain.list', size: 100 }],
+  paged: [
+    { operation: 'mailbox.list', size: 100 },
+    { operation: 'alias.list', size: 100 },
+    { operation: 'domain.list', size: 100 },
+  ],
   feeds: {
-    mailboxChanged: { input: { domain_id }, happen: async client => (await client.call('mailbox.create', newMailbox())).id },
+    mailboxChanged: {
+      input: { domain_id },
+      happen: async client => (await client.call('mailbox.create', newMailbox())).id,
+    },
   },
-  settle: vendor => { vendor.advance(15 * 60_000); },
+  settle: vendor => {
+    vendor.advance(15 * 60_000);
+  },
   throttleWait: 1,
 };

@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { letter, type Letter } from './letter.js';
 import { selfSigned, type Certificate } from '../../shared/mailServer/imap/certificate.js';
 import { startImap, type ImapOptions, type ImapServer } from '../../shared/mailServer/imap/server.js';
-import { createStore, type Mailbox, type Message, type Source, type Store, type StoreOptions } from '../../shared/mailServer/imap/store.js';
+import {
+  createStore,
+  type Mailbox,
+  type Message,
+  type Source,
+  type Store,
+  type StoreOptions,
+} from '../../shared/mailServer/imap/store.js';
 import { deliveries, type Arrival, type Envelope, type Sent } from './sieve/deliver.js';
 import { startSieve, type SieveOptions, type SieveServer } from './sieve.js';
 import { startSmtp, type SmtpOptions, type SmtpServer } from '../../shared/mailServer/smtp.js';
@@ -15,21 +22,32 @@ export interface MailOptions extends StoreOptions {
   sieve?: Omit<SieveOptions, 'accounts' | 'certificate'>;
   certificate?: Certificate;
 }
-/** What `deliver` takes: bytes, text, a function for bytes made anew each time (with its size), or the parts of a short message. */
+/**
+ * What `deliver` takes: bytes, text, a function for bytes made anew each time (with its size), or the parts of a short
+ * message.
+ */
 export type Content = Buffer | string | { size: number; bytes: () => Buffer } | Letter;
 export interface Where {
-  folder?: string; flags?: string[]; internalDate?: number | Date;
+  folder?: string;
+  flags?: string[];
+  internalDate?: number | Date;
   /** Takes a UID now and stays invisible until `reveal`. */
   hidden?: boolean;
 }
 
 /** The servers over one store of mail. */
 export interface Mail {
-  imap: ImapServer; smtp: SmtpServer; sieve: SieveServer; store: Store;
+  imap: ImapServer;
+  smtp: SmtpServer;
+  sieve: SieveServer;
+  store: Store;
   users: { user: string; password: string }[];
   /** Certificate of all of them in PEM. */
   ca: string;
-  /** Puts a message into a user's folder at once, as LMTP would: when it returns, the message is there and its UID known. */
+  /**
+   * Puts a message into a user's folder at once, as LMTP would: when it returns, the message is there and its UID
+   * known.
+   */
   deliver(to: string, content: Content, where?: Where): Message;
   /** A message arrives at a user, whose active script decides what becomes of it. Mail by SMTP arrives so too. */
   arrive(to: string, content: Buffer, envelope?: Partial<Envelope>): Arrival;
@@ -48,11 +66,16 @@ export interface Mail {
   close(): Promise<void>;
 }
 
-/** Starts IMAP, SMTP and ManageSieve on free loopback ports; mail sent to a local user by SMTP goes through that user's rules. */
+/**
+ * Starts IMAP, SMTP and ManageSieve on free loopback ports; mail sent to a local user by SMTP goes through that user's
+ * rules.
+ */
 export async function startMail(options: MailOptions = {}): Promise<Mail> {
-  const users = Array.isArray(options.users) ? options.users
+  const users = Array.isArray(options.users)
+    ? options.users
     : Array.from({ length: options.users ?? 10 }, (_, i) => ({ user: `u${i}@test.local`, password: `pass${i}` }));
-  const store = createStore(options), certificate = options.certificate ?? selfSigned();
+  const store = createStore(options);
+  const certificate = options.certificate ?? selfSigned();
   for (const { user, password } of users) store.addAccount(user, password);
   const domains = new Set(users.map(({ user }) => user.slice(user.lastIndexOf('@') + 1)));
   const accountOf = (address: string): string | undefined => {
@@ -67,19 +90,34 @@ export async function startMail(options: MailOptions = {}): Promise<Mail> {
   const deliver: Mail['deliver'] = (to, content, { folder: name = 'INBOX', flags = [], internalDate, hidden } = {}) => {
     const account = accountOf(to);
     if (account === undefined) throw new Error(`No user ${to}`);
-    const made: { source: Source; size?: number } = typeof content === 'string' ? { source: Buffer.from(content) }
-      : Buffer.isBuffer(content) ? { source: content }
-        : 'bytes' in content ? { source: content.bytes, size: content.size } : { source: letter({ to, ...content }) };
+    const made: { source: Source; size?: number } =
+      typeof content === 'string'
+        ? { source: Buffer.from(content) }
+        : Buffer.isBuffer(content)
+          ? { source: content }
+          : 'bytes' in content
+            ? { source: content.bytes, size: content.size }
+            : { source: letter({ to, ...content }) };
     const when = internalDate === undefined ? {} : { internalDate: Number(internalDate) };
     return store.append(folder(account, name), { ...made, ...when, flags, ...(hidden ? { hidden } : {}) });
   };
-  const imap = await startImap({ report: error => console.error('sandbox imap:', error), ...options.imap, store, certificate });
+  const imap = await startImap({
+    report: error => console.error('sandbox imap:', error),
+    ...options.imap,
+    store,
+    certificate,
+  });
   const sent: Sent[] = [];
   const arrived = deliveries({
-    scriptsOf: account => sieve.of(account), extensions: () => sieve.options.extensions,
+    scriptsOf: account => sieve.of(account),
+    extensions: () => sieve.options.extensions,
     hasFolder: (account, name) => imap.folder(account, name) !== undefined,
-    create: (account, name) => { store.create(store.accounts.get(account)!, name); },
-    store: (account, source, name, flags) => { store.append(folder(account, name), { source, flags }); },
+    create: (account, name) => {
+      store.create(store.accounts.get(account)!, name);
+    },
+    store: (account, source, name, flags) => {
+      store.append(folder(account, name), { source, flags });
+    },
     send(message, depth) {
       sent.push(message);
       const account = accountOf(message.to);
@@ -91,28 +129,49 @@ export async function startMail(options: MailOptions = {}): Promise<Mail> {
     if (account === undefined) throw new Error(`No user ${to}`);
     return arrived(account, content, { from, to: written });
   };
-  const smtp = await startSmtp({
-    store, accountOf, isLocal: address => domains.has(address.slice(address.lastIndexOf('@') + 1).toLowerCase()),
-    deliver(account, bytes, how) {
-      if ('folder' in how) deliver(account, bytes, { folder: how.folder.name, flags: how.folder.flags }); else arrived(account, bytes, how);
+  const smtp = await startSmtp(
+    {
+      store,
+      accountOf,
+      isLocal: address => domains.has(address.slice(address.lastIndexOf('@') + 1).toLowerCase()),
+      deliver(account, bytes, how) {
+        if ('folder' in how) deliver(account, bytes, { folder: how.folder.name, flags: how.folder.flags });
+        else arrived(account, bytes, how);
+      },
     },
-  }, { ...options.smtp, certificate });
+    { ...options.smtp, certificate },
+  );
   const sieve = await startSieve({ ...options.sieve, accounts: store.accounts, certificate });
   return {
-    imap, smtp, sieve, store, users, ca: certificate.cert, deliver, arrive, sent, folder,
+    imap,
+    smtp,
+    sieve,
+    store,
+    users,
+    ca: certificate.cert,
+    deliver,
+    arrive,
+    sent,
+    folder,
     reveal: (user, name) => store.reveal(folder(user, name)),
     flag(user, uid, flags, name) {
-      const mailbox = folder(user, name), message = mailbox.messages.find(m => m.uid === uid);
+      const mailbox = folder(user, name);
+      const message = mailbox.messages.find(m => m.uid === uid);
       if (!message) throw new Error(`No UID ${uid} in ${mailbox.name}`);
       store.setFlags(mailbox, message, flags);
     },
-    expunge(user, uids, name) { const gone = new Set(uids); store.expunge(folder(user, name), m => gone.has(m.uid)); },
+    expunge(user, uids, name) {
+      const gone = new Set(uids);
+      store.expunge(folder(user, name), m => gone.has(m.uid));
+    },
     recreate: (user, name = 'INBOX', how) => store.recreate(store.accounts.get(user)!, name, how),
     token(user, lifetimeMs = 3_600_000) {
       const token = randomBytes(16).toString('hex');
       store.accounts.get(user)!.tokens.set(token, Date.now() + lifetimeMs);
       return token;
     },
-    async close() { await Promise.all([imap.close(), smtp.close(), sieve.close()]); },
+    async close() {
+      await Promise.all([imap.close(), smtp.close(), sieve.close()]);
+    },
   };
 }

@@ -8,7 +8,10 @@ export interface RawClient {
   /** Whether the connection is over, and how. */
   readonly ended: 'fin' | 'reset' | undefined;
   write(data: string | Buffer): void;
-  /** Waits for text that matches and takes everything up to its end; rejects after `ms` (5 s) or when the connection ends first. */
+  /**
+   * Waits for text that matches and takes everything up to its end; rejects after `ms` (5 s) or when the connection
+   * ends first.
+   */
   until(pattern: RegExp, ms?: number): Promise<string>;
   /** Sends a command under a tag of its own; gives the untagged lines and the tagged one without its tag. */
   command(line: string, ms?: number): Promise<{ lines: string; result: string }>;
@@ -23,29 +26,71 @@ export interface RawClient {
 
 /** Connects to a loopback port; under TLS if `ca` is given. */
 export async function rawClient(port: number, { ca }: { ca?: string } = {}): Promise<RawClient> {
-  let text = '', ended: 'fin' | 'reset' | undefined, tags = 0, watchers: (() => void)[] = [];
-  const poke = () => { const now = watchers; watchers = []; for (const watcher of now) watcher(); };
+  let text = '';
+  let ended: 'fin' | 'reset' | undefined;
+  let tags = 0;
+  let watchers: (() => void)[] = [];
+  const poke = () => {
+    const now = watchers;
+    watchers = [];
+    for (const watcher of now) watcher();
+  };
   const attach = (socket: Socket) => {
     socket.setNoDelay(true);
-    socket.on('data', chunk => { text += chunk.toString('latin1'); poke(); });
-    socket.on('end', () => { ended ??= 'fin'; poke(); }).on('error', () => { ended ??= 'reset'; poke(); }).on('close', () => { ended ??= 'fin'; poke(); });
+    socket.on('data', chunk => {
+      text += chunk.toString('latin1');
+      poke();
+    });
+    socket
+      .on('end', () => {
+        ended ??= 'fin';
+        poke();
+      })
+      .on('error', () => {
+        ended ??= 'reset';
+        poke();
+      })
+      .on('close', () => {
+        ended ??= 'fin';
+        poke();
+      });
   };
-  let socket: Socket = ca ? connectTls({ host: '127.0.0.1', port, ca, servername: 'localhost' }) : connect(port, '127.0.0.1');
+  let socket: Socket = ca
+    ? connectTls({ host: '127.0.0.1', port, ca, servername: 'localhost' })
+    : connect(port, '127.0.0.1');
   attach(socket);
-  await new Promise<void>((resolve, reject) => { socket.once(ca ? 'secureConnect' : 'connect', resolve).once('error', reject); });
+  await new Promise<void>((resolve, reject) => {
+    socket.once(ca ? 'secureConnect' : 'connect', resolve).once('error', reject);
+  });
   const client: RawClient = {
-    get text() { return text; },
-    get ended() { return ended; },
-    write(data) { socket.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data); },
+    get text() {
+      return text;
+    },
+    get ended() {
+      return ended;
+    },
+    write(data) {
+      socket.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data);
+    },
     async until(pattern, ms = 5000) {
       const deadline = Date.now() + ms;
       for (;;) {
         const match = pattern.exec(text);
-        if (match) { const taken = text.slice(0, match.index + match[0].length); text = text.slice(taken.length); return taken; }
+        if (match) {
+          const taken = text.slice(0, match.index + match[0].length);
+          text = text.slice(taken.length);
+          return taken;
+        }
         if (ended) throw new Error(`Connection ended (${ended}) before ${pattern}; had: ${text.slice(-500)}`);
         const left = deadline - Date.now();
         if (left <= 0) throw new Error(`No ${pattern} within ${ms} ms; had: ${text.slice(-500)}`);
-        await new Promise<void>(resolve => { const timer = setTimeout(resolve, left); watchers.push(() => { clearTimeout(timer); resolve(); }); });
+        await new Promise<void>(resolve => {
+          const timer = setTimeout(resolve, left);
+          watchers.push(() => {
+            clearTimeout(timer);
+            resolve();
+          });
+        });
       }
     },
     async command(line, ms) {
@@ -55,16 +100,30 @@ export async function rawClient(port: number, { ca }: { ca?: string } = {}): Pro
       const at = all.lastIndexOf(`${tag} `);
       return { lines: all.slice(0, at), result: all.slice(at + tag.length + 1).trimEnd() };
     },
-    async smtp(line) { if (line) client.write(`${line}\r\n`); return (await client.until(/(^|\n)\d{3} [^\n]*\n/)).trimEnd(); },
+    async smtp(line) {
+      if (line) client.write(`${line}\r\n`);
+      return (await client.until(/(^|\n)\d{3} [^\n]*\n/)).trimEnd();
+    },
     async startTls(authority) {
       socket.removeAllListeners('data').removeAllListeners('end').removeAllListeners('close');
       const plain = socket;
-      socket = connectTls({ socket: plain, servername: 'localhost', ...(authority ? { ca: authority } : { rejectUnauthorized: false }) });
+      socket = connectTls({
+        socket: plain,
+        servername: 'localhost',
+        ...(authority ? { ca: authority } : { rejectUnauthorized: false }),
+      });
       attach(socket);
-      await new Promise<void>((resolve, reject) => { socket.once('secureConnect', resolve).once('error', reject); });
+      await new Promise<void>((resolve, reject) => {
+        socket.once('secureConnect', resolve).once('error', reject);
+      });
     },
-    async end() { while (!ended) await new Promise<void>(resolve => watchers.push(resolve)); return ended; },
-    close() { socket.destroy(); },
+    async end() {
+      while (!ended) await new Promise<void>(resolve => watchers.push(resolve));
+      return ended;
+    },
+    close() {
+      socket.destroy();
+    },
   };
   return client;
 }

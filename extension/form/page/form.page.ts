@@ -1,9 +1,23 @@
 import type { FormIssue, FormModel, Group, Picked, Values } from '../../webview/messages.js';
 import { make, type Around, type Made } from '../../webview/page/controls.js';
-import { announce, ask, button, errorText, h, main, Refusal, remember, remembered, said, start, w } from '../../webview/page/page.js';
+import {
+  announce,
+  ask,
+  button,
+  errorText,
+  h,
+  main,
+  Refusal,
+  remember,
+  remembered,
+  said,
+  start,
+  w,
+} from '../../webview/page/page.js';
 
 const root = main('form');
-let form: FormModel | undefined, base: Values = {};
+let form: FormModel | undefined;
+let base: Values = {};
 let controls = new Map<string, Made>();
 /** The names of objects that were chosen, by their ids. */
 const names = new Map<string, string>();
@@ -14,49 +28,102 @@ const PAUSE = 250;
 /** Edits that the host has not confirmed yet. */
 const under = new Set<Promise<unknown>>();
 function send(field: string, value: unknown): void {
-  const edit = ask({ do: 'edit', field, value }).catch(error => announce(errorText(error), true)).finally(() => under.delete(edit));
+  const edit = ask({ do: 'edit', field, value })
+    .catch(error => announce(errorText(error), true))
+    .finally(() => under.delete(edit));
   under.add(edit);
 }
 function flush(): void {
-  for (const [field, { value, timer }] of pending) { clearTimeout(timer); pending.delete(field); send(field, value); }
+  for (const [field, { value, timer }] of pending) {
+    clearTimeout(timer);
+    pending.delete(field);
+    send(field, value);
+  }
 }
 // "Save" waits until what was typed is in the document; else the last letters would stay behind.
-window.addEventListener('keydown', event => {
-  if (!event.ctrlKey && !event.metaKey) return;
-  flush();
-  if (form?.mode !== 'document' || event.key.toLowerCase() !== 's' || event.shiftKey || event.altKey || under.size === 0) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  void Promise.all(under).then(() => ask({ do: 'save' })).catch(error => announce(errorText(error), true));
-}, true);
+window.addEventListener(
+  'keydown',
+  event => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    flush();
+    if (
+      form?.mode !== 'document' ||
+      event.key.toLowerCase() !== 's' ||
+      event.shiftKey ||
+      event.altKey ||
+      under.size === 0
+    )
+      return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    void Promise.all(under)
+      .then(() => ask({ do: 'save' }))
+      .catch(error => announce(errorText(error), true));
+  },
+  true,
+);
 window.addEventListener('blur', flush);
 
 function changed(name: string, value: unknown, done: boolean): void {
   mark(name, value);
-  if (form?.mode === 'ask') { draft(); if (left.has(name)) checkSoon(name); return; }
+  if (form?.mode === 'ask') {
+    draft();
+    if (left.has(name)) checkSoon(name);
+    return;
+  }
   const before = pending.get(name);
-  if (before) { clearTimeout(before.timer); pending.delete(name); }
-  if (done) { send(name, value); return; }
-  pending.set(name, { value, timer: window.setTimeout(() => { pending.delete(name); send(name, value); }, PAUSE) });
+  if (before) {
+    clearTimeout(before.timer);
+    pending.delete(name);
+  }
+  if (done) {
+    send(name, value);
+    return;
+  }
+  pending.set(name, {
+    value,
+    timer: window.setTimeout(() => {
+      pending.delete(name);
+      send(name, value);
+    }, PAUSE),
+  });
 }
-/** The fields that somebody has left, or was told about: from then on what is wrong with them is shown while he types, and goes when it is right. */
-const left = new Set<string>(), checking = new Map<string, number>();
+/**
+ * The fields that somebody has left, or was told about: from then on what is wrong with them is shown while he types,
+ * and goes when it is right.
+ */
+const left = new Set<string>();
+const checking = new Map<string, number>();
 function checkSoon(name: string): void {
   clearTimeout(checking.get(name));
-  checking.set(name, window.setTimeout(() => {
-    checking.delete(name);
-    const control = controls.get(name), value = control?.get() ?? null;
-    // What is not filled in yet is told when the form is sent.
-    if (!control || value === null) { control?.invalid(undefined); return; }
-    void ask({ do: 'check', values: { [name]: value }, fields: [name] }).then(found => {
-      const [issue] = Array.isArray(found) ? found as FormIssue[] : [];
-      if (controls.get(name) === control && JSON.stringify(control.get()) === JSON.stringify(value)) control.invalid(issue?.message);
-    }).catch(() => {});
-  }, PAUSE));
+  checking.set(
+    name,
+    window.setTimeout(() => {
+      checking.delete(name);
+      const control = controls.get(name);
+      const value = control?.get() ?? null;
+      // What is not filled in yet is told when the form is sent.
+      if (!control || value === null) {
+        control?.invalid(undefined);
+        return;
+      }
+      void ask({ do: 'check', values: { [name]: value }, fields: [name] })
+        .then(found => {
+          const [issue] = Array.isArray(found) ? (found as FormIssue[]) : [];
+          if (controls.get(name) === control && JSON.stringify(control.get()) === JSON.stringify(value))
+            control.invalid(issue?.message);
+        })
+        .catch(() => {});
+    }, PAUSE),
+  );
 }
 document.addEventListener('focusout', event => {
   const name = (event.target as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
-  if (name && form?.mode === 'document' && !left.has(name)) { left.add(name); issues(...told); return; }
+  if (name && form?.mode === 'document' && !left.has(name)) {
+    left.add(name);
+    issues(...told);
+    return;
+  }
   if (!name || form?.mode !== 'ask' || left.has(name) || (controls.get(name)?.get() ?? null) === null) return;
   left.add(name);
   checkSoon(name);
@@ -76,16 +143,22 @@ function drafted(): void {
 window.addEventListener('blur', drafted);
 window.addEventListener('pagehide', drafted);
 document.addEventListener('visibilitychange', drafted);
-const collect = (secrets: boolean): Values => Object.fromEntries((form?.groups ?? []).flatMap(group => group.controls)
-  .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files')
-  .map(control => [control.name, controls.get(control.name)?.get() ?? null]));
+const collect = (secrets: boolean): Values =>
+  Object.fromEntries(
+    (form?.groups ?? [])
+      .flatMap(group => group.controls)
+      .filter(control => (secrets || control.kind !== 'secret') && control.kind !== 'files')
+      .map(control => [control.name, controls.get(control.name)?.get() ?? null]),
+  );
 
 function mark(name: string, value: unknown): void {
   if (form?.mode !== 'document') return;
-  const differs = JSON.stringify(value ?? null) !== JSON.stringify(base[name] ?? null) && !(value === '' && base[name] === null);
+  const differs =
+    JSON.stringify(value ?? null) !== JSON.stringify(base[name] ?? null) && !(value === '' && base[name] === null);
   const element = controls.get(name)?.element;
   element?.classList.toggle('changed', differs);
-  if (differs) element?.setAttribute('title', w('changed')); else element?.removeAttribute('title');
+  if (differs) element?.setAttribute('title', w('changed'));
+  else element?.removeAttribute('title');
 }
 
 function show(model: FormModel): void {
@@ -94,66 +167,142 @@ function show(model: FormModel): void {
   base = model.base ?? {};
   left.clear();
   for (const { id, label } of model.picked ?? []) names.set(id, label);
-  const around = aroundOf(model), made = new Map<string, Made>(), sections = model.groups.map(group => sectionOf(group, around, made));
+  const around = aroundOf(model);
+  const made = new Map<string, Made>();
+  const sections = model.groups.map(group => sectionOf(group, around, made));
   controls = made;
   const nothing = h('p', { class: 'empty', hidden: true }, w('No matching settings'));
   const count = model.groups.reduce((sum, group) => sum + (group.folded ? 0 : group.controls.length), 0);
-  const search = count > 14 ? h('input', {
-    type: 'search', class: 'search', placeholder: w('Search settings'), 'aria-label': w('Search settings'),
-    on: { input: (event: Event) => narrow((event.target as HTMLInputElement).value, model.groups, sections, nothing) },
-  }) : undefined;
-  const buttons = model.actions.filter(({ label }) => label).map(action => button(action.label, () => {
-    flush();
-    void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true));
-  }, { secondary: action.primary !== true }));
+  const search =
+    count > 14
+      ? h('input', {
+          type: 'search',
+          class: 'search',
+          placeholder: w('Search settings'),
+          'aria-label': w('Search settings'),
+          on: {
+            input: (event: Event) => narrow((event.target as HTMLInputElement).value, model.groups, sections, nothing),
+          },
+        })
+      : undefined;
+  const buttons = model.actions
+    .filter(({ label }) => label)
+    .map(action =>
+      button(
+        action.label,
+        () => {
+          flush();
+          void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true));
+        },
+        { secondary: action.primary !== true },
+      ),
+    );
   const submit = model.submit ? button(model.submit, () => void submitted(submit!)) : undefined;
-  const cancel = model.mode === 'ask' ? button(w('Cancel'), () => { drafted(); void ask({ do: 'cancel' }); }, { secondary: true }) : undefined;
+  const cancel =
+    model.mode === 'ask'
+      ? button(
+          w('Cancel'),
+          () => {
+            drafted();
+            void ask({ do: 'cancel' });
+          },
+          { secondary: true },
+        )
+      : undefined;
   root.replaceChildren(
-    h('header', {},
-      h('div', { class: 'head' }, h('h1', {}, model.title), model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined),
-      h('div', { class: 'actions' }, ...buttons)),
-    ...(model.notice ? [h('p', { class: 'notice' }, model.notice)] : []), h('p', { class: 'notice bad', id: 'trouble', hidden: true }),
+    h(
+      'header',
+      {},
+      h(
+        'div',
+        { class: 'head' },
+        h('h1', {}, model.title),
+        model.subtitle ? h('p', { class: 'subtitle' }, model.subtitle) : undefined,
+      ),
+      h('div', { class: 'actions' }, ...buttons),
+    ),
+    ...(model.notice ? [h('p', { class: 'notice' }, model.notice)] : []),
+    h('p', { class: 'notice bad', id: 'trouble', hidden: true }),
     ...(search ? [search] : []),
-    h('form', { novalidate: true, on: {
-      submit: (event: Event) => event.preventDefault(),
-      keydown: (event: KeyboardEvent) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.repeat && submit) void submitted(submit); },
-    } }, ...sections, nothing),
+    h(
+      'form',
+      {
+        novalidate: true,
+        on: {
+          submit: (event: Event) => event.preventDefault(),
+          keydown: (event: KeyboardEvent) => {
+            if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.repeat && submit)
+              void submitted(submit);
+          },
+        },
+      },
+      ...sections,
+      nothing,
+    ),
     ...(submit ? [h('footer', {}, submit, cancel, said)] : []),
   );
   fill(model.values, model.issues, model.readonly);
-  if (focused) controls.get(focused)?.focus(); else if (model.mode === 'ask') focusFirst(model);
+  if (focused) controls.get(focused)?.focus();
+  else if (model.mode === 'ask') focusFirst(model);
 }
 /** What controls need of this page. */
 function aroundOf(model: FormModel): Around {
   const failed = (error: unknown) => announce(errorText(error), true);
   return {
-    words: w, changed, keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
+    words: w,
+    changed,
+    keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
     nameOf: value => names.get(value),
-    pick: name => void ask({ do: 'pick', field: name, values: collect(false) }).then(value => {
-      if (value === undefined || value === null) return;
-      const { id, label } = value as Picked;
-      names.set(id, label);
-      controls.get(name)?.set(id);
-      changed(name, controls.get(name)?.get(), true);
-    }).catch(failed),
-    files: name => void ask({ do: 'files', field: name }).then(value => { if (Array.isArray(value)) controls.get(name)?.set(value); }).catch(failed),
-    unfile: (name, index) => void ask({ do: 'unfile', field: name, index }).then(value => controls.get(name)?.set(value)).catch(failed),
+    pick: name =>
+      void ask({ do: 'pick', field: name, values: collect(false) })
+        .then(value => {
+          if (value === undefined || value === null) return;
+          const { id, label } = value as Picked;
+          names.set(id, label);
+          controls.get(name)?.set(id);
+          changed(name, controls.get(name)?.get(), true);
+        })
+        .catch(failed),
+    files: name =>
+      void ask({ do: 'files', field: name })
+        .then(value => {
+          if (Array.isArray(value)) controls.get(name)?.set(value);
+        })
+        .catch(failed),
+    unfile: (name, index) =>
+      void ask({ do: 'unfile', field: name, index })
+        .then(value => controls.get(name)?.set(value))
+        .catch(failed),
   };
 }
 /** A group of controls; a folded one stays open where the user opened it. */
 function sectionOf(group: Group, around: Around, made: Map<string, Made>): HTMLElement {
-  const elements = group.controls.map(control => { const one = make(control, around); made.set(control.name, one); return one.element; });
-  const grid = h('div', { class: 'grid' }, ...elements), title = group.title ?? '';
+  const elements = group.controls.map(control => {
+    const one = make(control, around);
+    made.set(control.name, one);
+    return one.element;
+  });
+  const grid = h('div', { class: 'grid' }, ...elements);
+  const title = group.title ?? '';
   if (!group.folded) return h('section', { class: 'group' }, title ? h('h2', {}, title) : undefined, grid);
   const opened = () => remembered<{ open: string[] }>().open ?? [];
-  return h('details', {
-    class: 'group', ...(opened().includes(title) ? { open: true } : {}),
-    on: { toggle: (event: Event) => {
-      const open = new Set(opened());
-      if ((event.currentTarget as HTMLDetailsElement).open) open.add(title); else open.delete(title);
-      remember({ open: [...open] });
-    } },
-  }, h('summary', {}, group.title ?? w('More')), grid);
+  return h(
+    'details',
+    {
+      class: 'group',
+      ...(opened().includes(title) ? { open: true } : {}),
+      on: {
+        toggle: (event: Event) => {
+          const open = new Set(opened());
+          if ((event.currentTarget as HTMLDetailsElement).open) open.add(title);
+          else open.delete(title);
+          remember({ open: [...open] });
+        },
+      },
+    },
+    h('summary', {}, group.title ?? w('More')),
+    grid,
+  );
 }
 /** Shows only what has a text in its names or help. */
 function narrow(text: string, groups: readonly Group[], sections: readonly HTMLElement[], nothing: HTMLElement): void {
@@ -162,7 +311,9 @@ function narrow(text: string, groups: readonly Group[], sections: readonly HTMLE
   for (const [i, group] of groups.entries()) {
     let some = false;
     for (const control of group.controls) {
-      const hit = !wanted || `${control.label} ${control.name} ${control.help ?? ''} ${group.title ?? ''}`.toLowerCase().includes(wanted);
+      const hit =
+        !wanted ||
+        `${control.label} ${control.name} ${control.help ?? ''} ${group.title ?? ''}`.toLowerCase().includes(wanted);
       controls.get(control.name)!.element.hidden = !hit;
       some ||= hit;
     }
@@ -182,11 +333,18 @@ async function submitted(submit: HTMLButtonElement): Promise<void> {
   submit.disabled = true;
   announce(w('Working…'));
   issues([]);
-  try { await ask({ do: 'submit', values: collect(true) }); announce(w('Done')); } catch (error) {
+  try {
+    await ask({ do: 'submit', values: collect(true) });
+    announce(w('Done'));
+  } catch (error) {
     const found = error instanceof Refusal && error.issues.length ? error.issues : [{ message: errorText(error) }];
     issues(found);
     // What is said at its field is read aloud, and needs no box over the form.
-    announce(errorText(error), true, found.every(({ field }) => field !== undefined && controls.has(field)) ? 'aloud' : undefined);
+    announce(
+      errorText(error),
+      true,
+      found.every(({ field }) => field !== undefined && controls.has(field)) ? 'aloud' : undefined,
+    );
   } finally {
     busy = false;
     submit.disabled = false;
@@ -218,7 +376,10 @@ function issues(problems: FormIssue[], readonly?: string, typing = false): void 
   const byField = new Map(problems.filter(one => one.field !== undefined).map(one => [one.field!, one.message]));
   for (const [name, control] of controls) {
     // Who is still writing a value for the first time is not interrupted.
-    if (typing && name === at && !left.has(name)) { control.invalid(undefined); continue; }
+    if (typing && name === at && !left.has(name)) {
+      control.invalid(undefined);
+      continue;
+    }
     control.invalid(byField.get(name));
     if (byField.has(name)) left.add(name);
   }
@@ -239,7 +400,8 @@ function toFirst(wrong: { has(name: string): boolean }): void {
 /** A save was refused: what is wrong is read aloud, and the first field it is about gets the focus. */
 function refused(problems: FormIssue[]): void {
   announce(problems.map(one => one.message).join(' '), true, 'aloud');
-  const fields = new Set(problems.map(one => one.field ?? '')), trouble = document.getElementById('trouble')!;
+  const fields = new Set(problems.map(one => one.field ?? ''));
+  const trouble = document.getElementById('trouble')!;
   toFirst(fields);
   if (![...controls.keys()].some(name => fields.has(name))) trouble.scrollIntoView({ block: 'center' });
 }
@@ -249,12 +411,25 @@ function scrollBack(): void {
   const { scroll } = remembered<{ scroll: number }>();
   if (scroll) requestAnimationFrame(() => window.scrollTo(0, scroll));
 }
-window.addEventListener('scroll', () => { if (form) remember({ scroll: window.scrollY }); }, { passive: true });
+window.addEventListener(
+  'scroll',
+  () => {
+    if (form) remember({ scroll: window.scrollY });
+  },
+  { passive: true },
+);
 let shown = false;
 start(message => {
-  if (message.type === 'form') { show(message.form); if (!shown) { shown = true; scrollBack(); } }
+  if (message.type === 'form') {
+    show(message.form);
+    if (!shown) {
+      shown = true;
+      scrollBack();
+    }
+  }
   if (message.type === 'values' && form) {
-    if (message.base) base = message.base; fill(message.values, message.issues, message.readonly, message.typing);
+    if (message.base) base = message.base;
+    fill(message.values, message.issues, message.readonly, message.typing);
     if (message.refused) refused(message.issues);
   }
 });

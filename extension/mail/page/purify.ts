@@ -2,14 +2,22 @@ import DOMPurify, { type Config, type UponSanitizeAttributeHookEvent } from 'dom
 import { ATTRIBUTES, DROPPED, KEPT, type Picture } from './allowed.js';
 
 /** A longer link is none, in characters; nor is a longer name of an area, or list of its corners. */
-const LINK = 20_000, LONGEST = 2000;
+const LINK = 20_000;
+const LONGEST = 2000;
 /** Attributes that hold no address. */
 const PLAIN = [...ATTRIBUTES].filter(name => !['href', 'src', 'usemap', 'background'].includes(name));
 /** What a message may be made of: our list, and nothing that the library would add to it. */
 const CONFIG: Config & { IN_PLACE: true } = {
-  IN_PLACE: true, ALLOWED_TAGS: ['#text', 'body', ...KEPT], ALLOWED_ATTR: [...ATTRIBUTES, 'background', 'text'], FORBID_CONTENTS: [...DROPPED],
-  ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false, ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:|#|data:image\/)/i, ADD_URI_SAFE_ATTR: [...PLAIN, 'text'],
-  ALLOWED_NAMESPACES: ['http://www.w3.org/1999/xhtml'], CUSTOM_ELEMENT_HANDLING: { tagNameCheck: null, attributeNameCheck: null },
+  IN_PLACE: true,
+  ALLOWED_TAGS: ['#text', 'body', ...KEPT],
+  ALLOWED_ATTR: [...ATTRIBUTES, 'background', 'text'],
+  FORBID_CONTENTS: [...DROPPED],
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:|#|data:image\/)/i,
+  ADD_URI_SAFE_ATTR: [...PLAIN, 'text'],
+  ALLOWED_NAMESPACES: ['http://www.w3.org/1999/xhtml'],
+  CUSTOM_ELEMENT_HANDLING: { tagNameCheck: null, attributeNameCheck: null },
 };
 
 /** Takes everything out of a body that is not on our lists. `picture` says what an address of a picture becomes. */
@@ -35,19 +43,29 @@ export function purify(body: HTMLElement, picture: Picture): void {
 function attribute({ localName: on }: Element, told: UponSanitizeAttributeHookEvent, picture: Picture): void {
   const { attrName, attrValue: value } = told;
   switch (attrName) {
-    case 'src': case 'background': {
+    case 'src':
+    case 'background': {
       const at = attrName === 'background' || on === 'img' ? picture(value) : undefined;
-      if (at) told.attrValue = at; else told.keepAttr = false;
+      if (at) told.attrValue = at;
+      else told.keepAttr = false;
       break;
     }
-    case 'usemap': told.keepAttr = on === 'img' && /^#./.test(value); break;
-    case 'name': told.keepAttr = on === 'map' && value.length <= LONGEST; break;
-    case 'coords': told.keepAttr = on === 'area' && value.length <= LONGEST; break;
+    case 'usemap':
+      told.keepAttr = on === 'img' && /^#./.test(value);
+      break;
+    case 'name':
+      told.keepAttr = on === 'map' && value.length <= LONGEST;
+      break;
+    case 'coords':
+      told.keepAttr = on === 'area' && value.length <= LONGEST;
+      break;
     case 'href':
       told.keepAttr = (on === 'a' || on === 'area') && value.length <= LINK && /^\s*(https?:|mailto:)/i.test(value);
       told.attrValue = value.trim();
       break;
-    case 'text': told.keepAttr = on === 'body'; break;
+    case 'text':
+      told.keepAttr = on === 'body';
+      break;
     default:
   }
 }

@@ -10,9 +10,25 @@ const opened = new Set<number>();
 const contents = new Map<number, { sent: string; answer?: string } | string>();
 const tell = (error: unknown) => announce(errorText(error), true);
 
-const search = h('input', { type: 'search', on: { input: () => { remember({ filter: search.value }); paint(); } } });
-const which = h('select', { on: { change: () => { remember({ which: which.value }); paint(); } } });
-const body = h('tbody', {}), empty = h('p', { class: 'empty' });
+const search = h('input', {
+  type: 'search',
+  on: {
+    input: () => {
+      remember({ filter: search.value });
+      paint();
+    },
+  },
+});
+const which = h('select', {
+  on: {
+    change: () => {
+      remember({ which: which.value });
+      paint();
+    },
+  },
+});
+const body = h('tbody', {});
+const empty = h('p', { class: 'empty' });
 let table: HTMLElement | undefined;
 
 const failed = (line: RequestLine): boolean => line.error !== undefined || (line.status ?? 0) >= 400;
@@ -27,75 +43,199 @@ function build(): HTMLElement {
   which.setAttribute('aria-label', w('Show'));
   which.replaceChildren(h('option', { value: '' }, w('All')), h('option', { value: 'failed' }, w('Failed')));
   which.value = remembered<{ which: string }>().which === 'failed' ? 'failed' : '';
-  table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': w('Requests') }, h('table', { class: 'requests' },
-    h('thead', {}, h('tr', {}, ...(['Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try'] as const).map((name, i) =>
-      h('th', { scope: 'col', class: i > 4 ? 'number' : undefined }, w(name))))), body));
+  table = h(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': w('Requests') },
+    h(
+      'table',
+      { class: 'requests' },
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          ...(['Time', 'Account', 'Method', 'Path', 'Status', 'Milliseconds', 'Try'] as const).map((name, i) =>
+            h('th', { scope: 'col', class: i > 4 ? 'number' : undefined }, w(name)),
+          ),
+        ),
+      ),
+      body,
+    ),
+  );
   root.replaceChildren(
-    h('header', {},
+    h(
+      'header',
+      {},
       h('div', { class: 'head' }, h('h1', {}, w('Requests'))),
-      h('div', { class: 'actions' }, search, which,
+      h(
+        'div',
+        { class: 'actions' },
+        search,
+        which,
         button(w('Refresh'), () => void ask({ do: 'reload' }).catch(tell), { secondary: true }),
-        button(w('Clear'), () => void ask({ do: 'clear' }).catch(tell), { secondary: true }))),
-    table, empty);
+        button(w('Clear'), () => void ask({ do: 'clear' }).catch(tell), { secondary: true }),
+      ),
+    ),
+    table,
+    empty,
+  );
   return table;
 }
 
 function paint(): void {
-  const shown = table ?? build(), wanted = search.value.trim().toLowerCase();
-  const lines = [...all].reverse().filter(line => (which.value === '' || failed(line)) && (
-    !wanted || [line.account, line.method, line.origin + line.path, outcome(line)].some(one => one.toLowerCase().includes(wanted))));
+  const shown = table ?? build();
+  const wanted = search.value.trim().toLowerCase();
+  const lines = [...all]
+    .reverse()
+    .filter(
+      line =>
+        (which.value === '' || failed(line)) &&
+        (!wanted ||
+          [line.account, line.method, line.origin + line.path, outcome(line)].some(one =>
+            one.toLowerCase().includes(wanted),
+          )),
+    );
   const focused = (document.activeElement as HTMLElement | null)?.dataset?.line;
   body.replaceChildren(...lines.flatMap((line, i) => row(line, lines[i - 1])));
   if (focused !== undefined) body.querySelector<HTMLElement>(`button[data-line="${focused}"]`)?.focus();
   shown.hidden = lines.length === 0;
   empty.hidden = lines.length > 0;
-  empty.textContent = all.length ? w('No matching requests.') : w('No requests yet. Expand an account, and they appear here.');
+  empty.textContent = all.length
+    ? w('No matching requests.')
+    : w('No requests yet. Expand an account, and they appear here.');
 }
 
-/** A request, and below it what else is known of it, once it was opened. The host stands where it differs from the row above. */
+/**
+ * A request, and below it what else is known of it, once it was opened. The host stands where it differs from the row
+ * above.
+ */
 function row(line: RequestLine, above: RequestLine | undefined): HTMLElement[] {
-  const bad = failed(line), open = opened.has(line.id), host = line.origin.replace(/^\w+:\/\//, '');
-  const toggle = button(clock(line.at), () => { if (open) { opened.delete(line.id); contents.delete(line.id); } else { opened.add(line.id); look(line); } paint(); }, { class: 'link mono' });
+  const bad = failed(line);
+  const open = opened.has(line.id);
+  const host = line.origin.replace(/^\w+:\/\//, '');
+  const toggle = button(
+    clock(line.at),
+    () => {
+      if (open) {
+        opened.delete(line.id);
+        contents.delete(line.id);
+      } else {
+        opened.add(line.id);
+        look(line);
+      }
+      paint();
+    },
+    { class: 'link mono' },
+  );
   toggle.dataset.line = String(line.id);
   toggle.setAttribute('aria-expanded', String(open));
   toggle.setAttribute('aria-label', `${clock(line.at)} ${w('Details of {0}', `${line.method} ${line.path}`)}`);
-  const made = h('tr', { class: bad ? 'failed' : undefined },
-    h('td', {}, toggle), h('td', {}, line.account), h('td', { class: 'mono' }, line.method),
-    h('td', { class: 'mono' }, above?.origin === line.origin ? undefined : h('span', { class: 'muted host' }, host), line.path),
-    h('td', { class: bad ? 'tone-bad' : '' }, bad ? `✗ ${outcome(line)}` : outcome(line), bad && h('span', { class: 'hidden-label' }, ` ${w('failed')}`)),
-    h('td', { class: 'number' }, String(line.ms)), h('td', { class: 'number' }, String(line.attempt)));
+  const made = h(
+    'tr',
+    { class: bad ? 'failed' : undefined },
+    h('td', {}, toggle),
+    h('td', {}, line.account),
+    h('td', { class: 'mono' }, line.method),
+    h(
+      'td',
+      { class: 'mono' },
+      above?.origin === line.origin ? undefined : h('span', { class: 'muted host' }, host),
+      line.path,
+    ),
+    h(
+      'td',
+      { class: bad ? 'tone-bad' : '' },
+      bad ? `✗ ${outcome(line)}` : outcome(line),
+      bad && h('span', { class: 'hidden-label' }, ` ${w('failed')}`),
+    ),
+    h('td', { class: 'number' }, String(line.ms)),
+    h('td', { class: 'number' }, String(line.attempt)),
+  );
   return open ? [made, h('tr', { class: 'details' }, h('td', { colspan: 7 }, details(line)))] : [made];
 }
 
 /** Asks for what went and came with a request: no page holds that of all. */
 function look({ id, wire }: RequestLine): void {
-  if (wire) void ask({ do: 'wire', request: id }).then(given => { contents.set(id, given as string); paint(); }, tell);
+  if (wire)
+    void ask({ do: 'wire', request: id }).then(given => {
+      contents.set(id, given as string);
+      paint();
+    }, tell);
 }
 /** What went and came, as it was on the wire, without secrets. */
 function content({ id }: RequestLine): (HTMLElement | undefined)[] {
   const known = contents.get(id);
   if (known === undefined) return [];
   if (typeof known === 'string') return [h('p', { class: 'muted' }, known)];
-  const part = (name: 'Request' | 'Answer', text: string) => h('section', {}, h('h2', {}, w(name)),
-    h('pre', { class: 'wire mono', tabindex: '0', role: 'region', 'aria-label': w(name) }, text));
+  const part = (name: 'Request' | 'Answer', text: string) =>
+    h(
+      'section',
+      {},
+      h('h2', {}, w(name)),
+      h('pre', { class: 'wire mono', tabindex: '0', role: 'region', 'aria-label': w(name) }, text),
+    );
   return [part('Request', known.sent), part('Answer', known.answer ?? w('No answer came.'))];
 }
 
 /** Every try of a request up to this one, with its times, and what went and came. */
 function details(line: RequestLine): HTMLElement {
-  const same = all.filter(one => one.id <= line.id && one.account === line.account && one.method === line.method
-    && one.origin === line.origin && one.path === line.path);
-  const tries = same.slice(Math.max(0, same.findLastIndex(one => one.attempt === 1)));
-  const copy = line.origin.startsWith('sieve') ? undefined : button(w(line.origin.startsWith('smtp') ? 'Copy as swaks' : 'Copy as cURL'),
-    () => void ask({ do: 'copyRequest', request: line.id }).catch(tell), { class: 'link' });
-  const again = line.again && button(w('Send Again'), () => void ask({ do: 'sendAgain', request: line.id }).catch(tell), { class: 'link' });
-  return h('div', {}, h('dl', {},
-    h('dt', {}, w('Address')), h('dd', { class: 'mono' }, line.origin + line.path),
-    ...tries.flatMap(one => [
-      h('dt', {}, `${w('Try')} ${one.attempt}`),
-      h('dd', {}, [`${w('Finished')} ${clock(one.at)}.${String(one.at % 1000).padStart(3, '0')}`, w('{0} ms', one.ms), outcome(one),
-        one.wait === undefined ? '' : w('Retried after {0} s', one.wait)].filter(Boolean).join(' · ')),
-    ])), h('div', { class: 'actions' }, copy, again), ...content(line));
+  const same = all.filter(
+    one =>
+      one.id <= line.id &&
+      one.account === line.account &&
+      one.method === line.method &&
+      one.origin === line.origin &&
+      one.path === line.path,
+  );
+  const tries = same.slice(
+    Math.max(
+      0,
+      same.findLastIndex(one => one.attempt === 1),
+    ),
+  );
+  const copy = line.origin.startsWith('sieve')
+    ? undefined
+    : button(
+        w(line.origin.startsWith('smtp') ? 'Copy as swaks' : 'Copy as cURL'),
+        () => void ask({ do: 'copyRequest', request: line.id }).catch(tell),
+        { class: 'link' },
+      );
+  const again =
+    line.again &&
+    button(w('Send Again'), () => void ask({ do: 'sendAgain', request: line.id }).catch(tell), { class: 'link' });
+  return h(
+    'div',
+    {},
+    h(
+      'dl',
+      {},
+      h('dt', {}, w('Address')),
+      h('dd', { class: 'mono' }, line.origin + line.path),
+      ...tries.flatMap(one => [
+        h('dt', {}, `${w('Try')} ${one.attempt}`),
+        h(
+          'dd',
+          {},
+          [
+            `${w('Finished')} ${clock(one.at)}.${String(one.at % 1000).padStart(3, '0')}`,
+            w('{0} ms', one.ms),
+            outcome(one),
+            one.wait === undefined ? '' : w('Retried after {0} s', one.wait),
+          ]
+            .filter(Boolean)
+            .join(' · '),
+        ),
+      ]),
+    ),
+    h('div', { class: 'actions' }, copy, again),
+    ...content(line),
+  );
 }
 
-start(message => { if (message.type === 'requests') { all = message.lines; paint(); } });
+start(message => {
+  if (message.type === 'requests') {
+    all = message.lines;
+    paint();
+  }
+});

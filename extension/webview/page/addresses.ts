@@ -1,15 +1,30 @@
 /**
- * The addresses in what somebody typed or pasted: parted by commas, semicolons and line ends, but not inside quotes, comments or angle brackets
- * (RFC 5322 section 3.4). A name with a comma in it, as address books write it (`Doe, Jane <jane@example.com>`), stays with its address.
+ * The addresses in what somebody typed or pasted: parted by commas, semicolons and line ends, but not inside quotes,
+ * comments or angle brackets (RFC 5322 section 3.4). A name with a comma in it, as address books write it (`Doe, Jane
+ * <jane@example.com>`), stays with its address.
  */
 export function splitAddresses(text: string): string[] {
   const parts: { text: string; comma: boolean }[] = [];
-  let now = '', quoted = false, comments = 0, angle = false;
-  const end = (comma: boolean) => { if (now.trim()) parts.push({ text: now.trim(), comma }); now = ''; quoted = angle = false; comments = 0; };
+  let now = '';
+  let quoted = false;
+  let comments = 0;
+  let angle = false;
+  const end = (comma: boolean) => {
+    if (now.trim()) parts.push({ text: now.trim(), comma });
+    now = '';
+    quoted = angle = false;
+    comments = 0;
+  };
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
-    if (c === '\n' || c === '\r') { end(false); continue; }
-    if (c === '\\' && (quoted || comments)) { now += c + (text[++i] ?? ''); continue; }
+    if (c === '\n' || c === '\r') {
+      end(false);
+      continue;
+    }
+    if (c === '\\' && (quoted || comments)) {
+      now += c + (text[++i] ?? '');
+      continue;
+    }
     if (c === '"' && !comments) quoted = !quoted;
     else if (!quoted && c === '(') comments++;
     else if (!quoted && c === ')' && comments) comments--;
@@ -19,7 +34,8 @@ export function splitAddresses(text: string): string[] {
   }
   end(false);
   return parts.flatMap(({ text: one }, i) => {
-    const before = parts[i - 1], next = parts[i + 1];
+    const before = parts[i - 1];
+    const next = parts[i + 1];
     // The first half of a name is said with the second.
     if (isNameOnly(one) && parts[i]!.comma && next?.text.includes('<')) return [];
     if (before?.comma && isNameOnly(before.text) && one.includes('<')) {

@@ -1,7 +1,11 @@
 /** An answer that ends a command: NO (understood, not done) or BAD (not understood). */
-export interface Refusal extends Error { kind: 'NO' | 'BAD' }
+export interface Refusal extends Error {
+  kind: 'NO' | 'BAD';
+}
 /** Ends the running command with a tagged NO or BAD; `text` may begin with a response code in brackets. */
-export const refuse = (kind: 'NO' | 'BAD', text: string): never => { throw Object.assign(new Error(text), { kind }); };
+export const refuse = (kind: 'NO' | 'BAD', text: string): never => {
+  throw Object.assign(new Error(text), { kind });
+};
 /** Whether an error came from `refuse`. */
 export const isRefusal = (error: unknown): error is Refusal => error instanceof Error && 'kind' in error;
 
@@ -48,24 +52,45 @@ const astringChar = /[^\x00-\x20\x7f-\xff(){%*"\\]/;
 const listChar = /[^\x00-\x20\x7f-\xff(){"\\]/;
 
 export function cursor(parts: CommandParts): Cursor {
-  let part = 0, pos = 0;
-  const text = () => { const now = parts[part]; return typeof now === 'string' ? now : ''; };
+  let part = 0;
+  let pos = 0;
+  const text = () => {
+    const now = parts[part];
+    return typeof now === 'string' ? now : '';
+  };
   const where = () => text().slice(pos, pos + 20) || 'end of the line';
   const over = () => pos >= text().length && part >= parts.length - 1;
   const self: Cursor = {
-    space() { if (text()[pos] !== ' ') refuse('BAD', `Space expected before ${where()}`); pos++; },
+    space() {
+      if (text()[pos] !== ' ') refuse('BAD', `Space expected before ${where()}`);
+      pos++;
+    },
     at: char => text()[pos] === char,
-    take(char) { if (text()[pos] !== char) return false; pos++; return true; },
-    need(char) { if (!self.take(char)) refuse('BAD', `"${char}" expected before ${where()}`); },
+    take(char) {
+      if (text()[pos] !== char) return false;
+      pos++;
+      return true;
+    },
+    need(char) {
+      if (!self.take(char)) refuse('BAD', `"${char}" expected before ${where()}`);
+    },
     over,
-    end() { if (!over()) refuse('BAD', `Unexpected arguments: ${where()}`); },
+    end() {
+      if (!over()) refuse('BAD', `Unexpected arguments: ${where()}`);
+    },
     run(allowed) {
-      const from = pos, now = text();
+      const from = pos;
+      const now = text();
       while (pos < now.length && allowed.test(now[pos]!)) pos++;
       return now.slice(from, pos);
     },
-    atom() { return self.run(atomChar) || refuse('BAD', `Atom expected before ${where()}`); },
-    word(expected) { const found = self.atom(); if (found.toUpperCase() !== expected) refuse('BAD', `${expected} expected instead of ${found}`); },
+    atom() {
+      return self.run(atomChar) || refuse('BAD', `Atom expected before ${where()}`);
+    },
+    word(expected) {
+      const found = self.atom();
+      if (found.toUpperCase() !== expected) refuse('BAD', `${expected} expected instead of ${found}`);
+    },
     string() {
       if (self.at('{')) return self.literal().toString('latin1');
       self.need('"');
@@ -75,15 +100,30 @@ export function cursor(parts: CommandParts): Cursor {
         const char = now[pos++];
         if (char === undefined) return refuse('BAD', 'Quoted string without an end');
         if (char === '"') return out;
-        if (char !== '\\') { if (char === '\r' || char === '\n' || char === '\0') refuse('BAD', 'Quoted string holds a control character'); out += char; continue; }
+        if (char !== '\\') {
+          if (char === '\r' || char === '\n' || char === '\0') refuse('BAD', 'Quoted string holds a control character');
+          out += char;
+          continue;
+        }
         const escaped = now[pos++];
         if (escaped !== '"' && escaped !== '\\') refuse('BAD', 'Only " and \\ may be escaped in a quoted string');
         out += escaped;
       }
     },
-    astring() { return self.at('"') || self.at('{') ? self.string() : self.run(astringChar) || refuse('BAD', `String expected before ${where()}`); },
-    listPattern() { return self.at('"') || self.at('{') ? self.string() : self.run(listChar) || refuse('BAD', `Pattern expected before ${where()}`); },
-    flag() { const system = self.take('\\') ? '\\' : ''; return system + self.atom(); },
+    astring() {
+      return self.at('"') || self.at('{')
+        ? self.string()
+        : self.run(astringChar) || refuse('BAD', `String expected before ${where()}`);
+    },
+    listPattern() {
+      return self.at('"') || self.at('{')
+        ? self.string()
+        : self.run(listChar) || refuse('BAD', `Pattern expected before ${where()}`);
+    },
+    flag() {
+      const system = self.take('\\') ? '\\' : '';
+      return system + self.atom();
+    },
     number() {
       const digits = self.run(/[0-9]/);
       if (!digits || Number(digits) > 0xffffffff) refuse('BAD', `Number expected before ${where()}`);
@@ -101,24 +141,33 @@ export function cursor(parts: CommandParts): Cursor {
         return found === 0 ? refuse('BAD', 'Message numbers begin at 1') : found;
       };
       const ranges: NumberSet = [];
-      do { const from = one(), to = self.take(':') ? one() : from; ranges.push(from <= to ? [from, to] : [to, from]); } while (self.take(','));
+      do {
+        const from = one();
+        const to = self.take(':') ? one() : from;
+        ranges.push(from <= to ? [from, to] : [to, from]);
+      } while (self.take(','));
       return ranges;
     },
     literal() {
-      const announced = /^\{\d+\+?\}$/.test(text().slice(pos)), bytes = parts[part + 1];
+      const announced = /^\{\d+\+?\}$/.test(text().slice(pos));
+      const bytes = parts[part + 1];
       if (!announced || !Buffer.isBuffer(bytes)) return refuse('BAD', `Literal expected before ${where()}`);
-      part += 2; pos = 0;
+      part += 2;
+      pos = 0;
       return bytes;
     },
     list(item, { empty = true } = {}) {
       self.need('(');
       const items: ReturnType<typeof item>[] = [];
       if (empty && self.take(')')) return items;
-      do items.push(item()); while (self.take(' '));
+      do items.push(item());
+      while (self.take(' '));
       self.need(')');
       return items;
     },
-    peek() { return /^[^\s(]*/.exec(text().slice(pos))![0].toUpperCase(); },
+    peek() {
+      return /^[^\s(]*/.exec(text().slice(pos))![0].toUpperCase();
+    },
   };
   return self;
 }
@@ -130,7 +179,8 @@ export function imapString(text: string | undefined): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 /** Folder names: an atom where one is allowed, else quoted. */
-export const imapName = (name: string): string => /^[A-Za-z0-9_.\-/&,+]+$/.test(name) && name.toUpperCase() !== 'NIL' ? name : imapString(name);
+export const imapName = (name: string): string =>
+  /^[A-Za-z0-9_.\-/&,+]+$/.test(name) && name.toUpperCase() !== 'NIL' ? name : imapString(name);
 
 /** Ascending numbers as a set: `1:3,5`. */
 export function compactSet(numbers: readonly number[]): string {
@@ -144,7 +194,9 @@ export function compactSet(numbers: readonly number[]): string {
   return out.join(',');
 }
 /** Whether a number is in a set, with `*` standing for `last`. */
-export const inSet = (set: NumberSet, number: number, last: number): boolean => set.some(([a, b]) => {
-  const from = Math.min(a === Infinity ? last : a, b === Infinity ? last : b), to = Math.max(a === Infinity ? last : a, b === Infinity ? last : b);
-  return number >= from && number <= to;
-});
+export const inSet = (set: NumberSet, number: number, last: number): boolean =>
+  set.some(([a, b]) => {
+    const from = Math.min(a === Infinity ? last : a, b === Infinity ? last : b);
+    const to = Math.max(a === Infinity ? last : a, b === Infinity ? last : b);
+    return number >= from && number <= to;
+  });

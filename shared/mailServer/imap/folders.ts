@@ -1,6 +1,16 @@
 import { compactSet, imapName, imapString, inSet, refuse, type Cursor, type NumberSet } from './cursor.js';
 import { decodeName, encodeName, nameMatcher } from './names.js';
-import { enter, flagList, knownFlags, mailboxOf, permanentFlags, tell, unselect, type CommandEntry, type Session } from './session.js';
+import {
+  enter,
+  flagList,
+  knownFlags,
+  mailboxOf,
+  permanentFlags,
+  tell,
+  unselect,
+  type CommandEntry,
+  type Session,
+} from './session.js';
 import { placeOf, properName, type Mailbox } from './store.js';
 
 const wireName = (name: string) => imapName(encodeName(name));
@@ -9,20 +19,28 @@ const uses = ['\\All', '\\Archive', '\\Drafts', '\\Flagged', '\\Junk', '\\Sent',
 
 const statusItems = ['MESSAGES', 'RECENT', 'UIDNEXT', 'UIDVALIDITY', 'UNSEEN', 'HIGHESTMODSEQ', 'SIZE', 'MAILBOXID'];
 function readStatusItems(session: Session, args: Cursor): string[] {
-  return args.list(() => {
-    const item = args.atom().toUpperCase();
-    const needs = { HIGHESTMODSEQ: 'CONDSTORE', SIZE: 'STATUS=SIZE', MAILBOXID: 'OBJECTID' }[item];
-    if (!statusItems.includes(item) || (needs && !session.server.has(needs))) refuse('BAD', `Unknown STATUS item ${item}`);
-    if (item === 'HIGHESTMODSEQ') session.enabled.add('CONDSTORE');
-    return item;
-  }, { empty: false });
+  return args.list(
+    () => {
+      const item = args.atom().toUpperCase();
+      const needs = { HIGHESTMODSEQ: 'CONDSTORE', SIZE: 'STATUS=SIZE', MAILBOXID: 'OBJECTID' }[item];
+      if (!statusItems.includes(item) || (needs && !session.server.has(needs)))
+        refuse('BAD', `Unknown STATUS item ${item}`);
+      if (item === 'HIGHESTMODSEQ') session.enabled.add('CONDSTORE');
+      return item;
+    },
+    { empty: false },
+  );
 }
 function status(mailbox: Mailbox, items: string[]): string {
   const value: Record<string, () => string | number> = {
-    MESSAGES: () => mailbox.messages.length, UIDNEXT: () => mailbox.uidNext, UIDVALIDITY: () => mailbox.uidValidity,
+    MESSAGES: () => mailbox.messages.length,
+    UIDNEXT: () => mailbox.uidNext,
+    UIDVALIDITY: () => mailbox.uidValidity,
     RECENT: () => mailbox.messages.length - placeOf(mailbox.messages, mailbox.recentFrom),
     UNSEEN: () => mailbox.messages.reduce((n, m) => n + (m.flags.includes('\\Seen') ? 0 : 1), 0),
-    HIGHESTMODSEQ: () => String(mailbox.highestModseq), SIZE: () => mailbox.messages.reduce((n, m) => n + m.size, 0), MAILBOXID: () => `(F${mailbox.uidValidity})`,
+    HIGHESTMODSEQ: () => String(mailbox.highestModseq),
+    SIZE: () => mailbox.messages.reduce((n, m) => n + m.size, 0),
+    MAILBOXID: () => `(F${mailbox.uidValidity})`,
   };
   return `STATUS ${wireName(mailbox.name)} (${items.map(item => `${item} ${value[item]!()}`).join(' ')})`;
 }
@@ -30,31 +48,46 @@ function status(mailbox: Mailbox, items: string[]): string {
 const list: CommandEntry = {
   state: 'in',
   run(session, args) {
-    const { server } = session, { separator } = server.store, account = session.account!;
+    const { server } = session;
+    const { separator } = server.store;
+    const account = session.account!;
     args.space();
     const choose = args.at('(') && server.has('LIST-EXTENDED') ? args.list(() => args.atom().toUpperCase()) : [];
     if (choose.length > 0) args.space();
     const reference = decodeName(args.astring());
     args.space();
     const patterns = args.at('(') ? args.list(() => args.listPattern(), { empty: false }) : [args.listPattern()];
-    let returns: string[] = [], statusOf: string[] | undefined;
+    let returns: string[] = [];
+    let statusOf: string[] | undefined;
     if (!args.over()) {
-      args.space(); args.word('RETURN'); args.space();
+      args.space();
+      args.word('RETURN');
+      args.space();
       returns = args.list(() => {
         const option = args.atom().toUpperCase();
-        if (option === 'STATUS' && server.has('LIST-STATUS')) { args.space(); statusOf = readStatusItems(session, args); }
-        else if (!['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'].includes(option)) refuse('BAD', `Unknown LIST return option ${option}`);
+        if (option === 'STATUS' && server.has('LIST-STATUS')) {
+          args.space();
+          statusOf = readStatusItems(session, args);
+        } else if (!['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'].includes(option))
+          refuse('BAD', `Unknown LIST return option ${option}`);
         return option;
       });
     }
     args.end();
-    for (const option of choose) if (!['SUBSCRIBED', 'SPECIAL-USE', 'REMOTE', 'RECURSIVEMATCH'].includes(option)) refuse('BAD', `Unknown LIST selection option ${option}`);
-    if ((choose.includes('SPECIAL-USE') || returns.includes('SPECIAL-USE')) && !server.has('SPECIAL-USE')) refuse('BAD', 'SPECIAL-USE is not supported');
-    if (patterns.length === 1 && patterns[0] === '') { tell(session, `LIST (\\Noselect) "${separator}" ""`); return 'OK List completed.'; }
+    for (const option of choose)
+      if (!['SUBSCRIBED', 'SPECIAL-USE', 'REMOTE', 'RECURSIVEMATCH'].includes(option))
+        refuse('BAD', `Unknown LIST selection option ${option}`);
+    if ((choose.includes('SPECIAL-USE') || returns.includes('SPECIAL-USE')) && !server.has('SPECIAL-USE'))
+      refuse('BAD', 'SPECIAL-USE is not supported');
+    if (patterns.length === 1 && patterns[0] === '') {
+      tell(session, `LIST (\\Noselect) "${separator}" ""`);
+      return 'OK List completed.';
+    }
     // Extended LIST gives what was asked for (RFC 5258 3.2, RFC 6154 2); the plain one gives everything.
     const extended = choose.length > 0 || returns.length > 0;
     const showChildren = server.has('CHILDREN') && (!extended || returns.includes('CHILDREN'));
-    const showUse = server.has('SPECIAL-USE') && (!extended || returns.includes('SPECIAL-USE') || choose.includes('SPECIAL-USE'));
+    const showUse =
+      server.has('SPECIAL-USE') && (!extended || returns.includes('SPECIAL-USE') || choose.includes('SPECIAL-USE'));
     const matchers = patterns.map(p => nameMatcher(reference + (/[&]/.test(p) ? decodeName(p) : p), separator));
     for (const { name, mailbox } of tree(account.mailboxes, separator)) {
       if (!matchers.some(m => m(name))) continue;
@@ -62,8 +95,11 @@ const list: CommandEntry = {
       if (choose.includes('SPECIAL-USE') && !mailbox?.specialUse) continue;
       const children = [...account.mailboxes.keys()].some(other => other.startsWith(name + separator));
       const marks = [
-        ...(mailbox ? [] : ['\\Noselect']), ...(showChildren ? [children ? '\\HasChildren' : '\\HasNoChildren'] : []),
-        ...(mailbox?.subscribed && (choose.includes('SUBSCRIBED') || returns.includes('SUBSCRIBED')) ? ['\\Subscribed'] : []),
+        ...(mailbox ? [] : ['\\Noselect']),
+        ...(showChildren ? [children ? '\\HasChildren' : '\\HasNoChildren'] : []),
+        ...(mailbox?.subscribed && (choose.includes('SUBSCRIBED') || returns.includes('SUBSCRIBED'))
+          ? ['\\Subscribed']
+          : []),
         ...(mailbox?.specialUse && showUse ? [mailbox.specialUse] : []),
       ];
       tell(session, `LIST (${marks.join(' ')}) "${separator}" ${wireName(name)}`);
@@ -75,8 +111,11 @@ const list: CommandEntry = {
 /** Folders with the parents that were never created themselves, sorted, INBOX first. */
 function tree(mailboxes: Map<string, Mailbox>, separator: string): { name: string; mailbox: Mailbox | undefined }[] {
   const names = new Set(mailboxes.keys());
-  for (const name of mailboxes.keys()) for (let at = name.indexOf(separator); at > 0; at = name.indexOf(separator, at + 1)) names.add(name.slice(0, at));
-  return [...names].sort((a, b) => a === 'INBOX' ? -1 : b === 'INBOX' ? 1 : a < b ? -1 : 1).map(name => ({ name, mailbox: mailboxes.get(name) }));
+  for (const name of mailboxes.keys())
+    for (let at = name.indexOf(separator); at > 0; at = name.indexOf(separator, at + 1)) names.add(name.slice(0, at));
+  return [...names]
+    .sort((a, b) => (a === 'INBOX' ? -1 : b === 'INBOX' ? 1 : a < b ? -1 : 1))
+    .map(name => ({ name, mailbox: mailboxes.get(name) }));
 }
 
 /** Folders whose UIDVALIDITY moves no more. */
@@ -91,31 +130,42 @@ const select = (readOnly: boolean): CommandEntry => ({
     let resync: { validity: number; modseq: bigint; known: NumberSet | undefined } | undefined;
     if (!args.over()) {
       args.space();
-      args.list(() => {
-        const option = args.atom().toUpperCase();
-        if (option === 'CONDSTORE' && server.has('CONDSTORE')) session.enabled.add('CONDSTORE');
-        else if (option === 'QRESYNC' && server.has('QRESYNC')) {
-          if (!session.enabled.has('QRESYNC')) refuse('BAD', 'QRESYNC not enabled');
-          args.space(); args.need('(');
-          const validity = args.number(); args.space();
-          const modseq = args.bigint();
-          let known: NumberSet | undefined;
-          if (args.take(' ')) {
-            if (!args.at('(')) known = args.numberSet();
-            // The match of numbers with UIDs may be given and only saves bytes: it is read and not used.
-            if ((known === undefined || args.take(' ')) && args.take('(')) { args.numberSet(); args.space(); args.numberSet(); args.need(')'); }
-          }
-          args.need(')');
-          resync = { validity, modseq, known };
-        } else refuse('BAD', `Unknown SELECT parameter ${option}`);
-      }, { empty: false });
+      args.list(
+        () => {
+          const option = args.atom().toUpperCase();
+          if (option === 'CONDSTORE' && server.has('CONDSTORE')) session.enabled.add('CONDSTORE');
+          else if (option === 'QRESYNC' && server.has('QRESYNC')) {
+            if (!session.enabled.has('QRESYNC')) refuse('BAD', 'QRESYNC not enabled');
+            args.space();
+            args.need('(');
+            const validity = args.number();
+            args.space();
+            const modseq = args.bigint();
+            let known: NumberSet | undefined;
+            if (args.take(' ')) {
+              if (!args.at('(')) known = args.numberSet();
+              // The match of numbers with UIDs may be given and only saves bytes: it is read and not used.
+              if ((known === undefined || args.take(' ')) && args.take('(')) {
+                args.numberSet();
+                args.space();
+                args.numberSet();
+                args.need(')');
+              }
+            }
+            args.need(')');
+            resync = { validity, modseq, known };
+          } else refuse('BAD', `Unknown SELECT parameter ${option}`);
+        },
+        { empty: false },
+      );
     }
     args.end();
     // A failed SELECT leaves no folder selected (RFC 3501 6.3.1).
     const before = session.selected;
     unselect(session);
     if (before && server.has('QRESYNC')) tell(session, 'OK [CLOSED] Previous mailbox closed.');
-    const mailbox = mailboxOf(session, name), selected = enter(session, mailbox, readOnly);
+    const mailbox = mailboxOf(session, name);
+    const selected = enter(session, mailbox, readOnly);
     if (!readOnly) steady.add(mailbox);
     else if (server.options.quirks?.movingValidity && !steady.has(mailbox)) mailbox.uidValidity++;
     const flags = knownFlags(mailbox);
@@ -136,7 +186,10 @@ const select = (readOnly: boolean): CommandEntry => ({
       if (gone.length > 0) tell(session, `VANISHED (EARLIER) ${compactSet(gone)}`);
       selected.view.forEach((message, place) => {
         if (message.modseq <= modseq || (known && !inSet(known, message.uid, mailbox.uidNext - 1))) return;
-        tell(session, `${place + 1} FETCH (UID ${message.uid} ${flagList(selected, message)} MODSEQ (${message.modseq}))`);
+        tell(
+          session,
+          `${place + 1} FETCH (UID ${message.uid} ${flagList(selected, message)} MODSEQ (${message.modseq}))`,
+        );
       });
     }
     return readOnly ? 'OK [READ-ONLY] Examine completed.' : 'OK [READ-WRITE] Select completed.';
@@ -144,7 +197,10 @@ const select = (readOnly: boolean): CommandEntry => ({
 });
 /** UIDs expunged after that modification sequence, ascending. */
 export const vanished = (mailbox: Mailbox, modseq: bigint): number[] =>
-  mailbox.expunged.filter(e => e.modseq > modseq).map(e => e.uid).sort((a, b) => a - b);
+  mailbox.expunged
+    .filter(e => e.modseq > modseq)
+    .map(e => e.uid)
+    .sort((a, b) => a - b);
 
 const subscription = (wanted: boolean): CommandEntry => ({
   state: 'in',
@@ -153,20 +209,29 @@ const subscription = (wanted: boolean): CommandEntry => ({
     const name = folderName(args);
     args.end();
     if (wanted) mailboxOf(session, name).subscribed = true;
-    else { const mailbox = session.account!.mailboxes.get(name); if (mailbox) mailbox.subscribed = false; }
+    else {
+      const mailbox = session.account!.mailboxes.get(name);
+      if (mailbox) mailbox.subscribed = false;
+    }
     return wanted ? 'OK Subscribe completed.' : 'OK Unsubscribe completed.';
   },
 });
 
 /** Commands on folders. */
 export const folderCommands: Record<string, CommandEntry> = {
-  LIST: list, SELECT: select(false), EXAMINE: select(true), SUBSCRIBE: subscription(true), UNSUBSCRIBE: subscription(false),
+  LIST: list,
+  SELECT: select(false),
+  EXAMINE: select(true),
+  SUBSCRIBE: subscription(true),
+  UNSUBSCRIBE: subscription(false),
   LSUB: {
     state: 'in',
     run(session, args) {
       const { separator } = session.server.store;
-      args.space(); const reference = decodeName(args.astring());
-      args.space(); const pattern = args.listPattern();
+      args.space();
+      const reference = decodeName(args.astring());
+      args.space();
+      const pattern = args.listPattern();
       args.end();
       const matches = nameMatcher(reference + (/[&]/.test(pattern) ? decodeName(pattern) : pattern), separator);
       for (const { name, mailbox } of tree(session.account!.mailboxes, separator))
@@ -175,7 +240,8 @@ export const folderCommands: Record<string, CommandEntry> = {
     },
   },
   NAMESPACE: {
-    state: 'in', needs: 'NAMESPACE',
+    state: 'in',
+    needs: 'NAMESPACE',
     run(session, args) {
       const { prefix, separator } = session.server.store;
       args.end();
@@ -185,12 +251,15 @@ export const folderCommands: Record<string, CommandEntry> = {
   },
   // RFC 9208 section 4.1.1; the limit is a guess of a usual one.
   GETQUOTAROOT: {
-    state: 'in', needs: 'QUOTA',
+    state: 'in',
+    needs: 'QUOTA',
     run(session, args) {
-      args.space(); const name = folderName(args);
+      args.space();
+      const name = folderName(args);
       args.end();
       mailboxOf(session, name);
-      const all = [...session.account!.mailboxes.values()].flatMap(mailbox => mailbox.messages), bytes = all.reduce((sum, message) => sum + message.size, 0);
+      const all = [...session.account!.mailboxes.values()].flatMap(mailbox => mailbox.messages);
+      const bytes = all.reduce((sum, message) => sum + message.size, 0);
       tell(session, `QUOTAROOT ${wireName(name)} "User quota"`);
       tell(session, `QUOTA "User quota" (STORAGE ${Math.ceil(bytes / 1024)} 1048576 MESSAGE ${all.length} 100000)`);
       return 'OK Getquotaroot completed.';
@@ -199,12 +268,16 @@ export const folderCommands: Record<string, CommandEntry> = {
   STATUS: {
     state: 'in',
     run(session, args) {
-      args.space(); const name = folderName(args);
-      args.space(); const items = readStatusItems(session, args);
+      args.space();
+      const name = folderName(args);
+      args.space();
+      const items = readStatusItems(session, args);
       args.end();
       const mailbox = mailboxOf(session, name);
       tell(session, status(mailbox, items));
-      return session.selected?.mailbox === mailbox ? 'OK [CLIENTBUG] Status on selected mailbox completed.' : 'OK Status completed.';
+      return session.selected?.mailbox === mailbox
+        ? 'OK [CLIENTBUG] Status on selected mailbox completed.'
+        : 'OK Status completed.';
     },
   },
   CREATE: {
@@ -212,16 +285,21 @@ export const folderCommands: Record<string, CommandEntry> = {
     run(session, args) {
       const { separator } = session.server.store;
       args.space();
-      const given = folderName(args), name = given.endsWith(separator) ? given.slice(0, -separator.length) : given;
+      const given = folderName(args);
+      const name = given.endsWith(separator) ? given.slice(0, -separator.length) : given;
       let use: string | undefined;
       if (!args.over()) {
-        args.space(); args.need('('); args.word('USE'); args.space();
+        args.space();
+        args.need('(');
+        args.word('USE');
+        args.space();
         [use] = args.list(() => args.flag());
         args.need(')');
         if (!uses.includes(use ?? '')) refuse('NO', '[USEATTR] Not a known special use');
       }
       args.end();
-      if (!name.startsWith(session.server.store.prefix) && name !== 'INBOX') refuse('NO', '[CANNOT] Invalid mailbox name: folders stand below the prefix');
+      if (!name.startsWith(session.server.store.prefix) && name !== 'INBOX')
+        refuse('NO', '[CANNOT] Invalid mailbox name: folders stand below the prefix');
       if (name === '' || name.split(separator).includes('')) refuse('NO', '[CANNOT] Invalid mailbox name: empty part');
       const mailbox = session.server.store.create(session.account!, name, use);
       return `OK ${session.server.has('OBJECTID') ? `[MAILBOXID (F${mailbox.uidValidity})] ` : ''}Create completed.`;
@@ -230,9 +308,10 @@ export const folderCommands: Record<string, CommandEntry> = {
   DELETE: {
     state: 'in',
     run(session, args) {
-      args.space(); const name = folderName(args);
+      args.space();
+      const name = folderName(args);
       args.end();
-      if (name === 'INBOX') refuse('NO', '[CANNOT] INBOX can\'t be deleted.');
+      if (name === 'INBOX') refuse('NO', "[CANNOT] INBOX can't be deleted.");
       const mailbox = mailboxOf(session, name);
       // Deleting the folder one has selected only closes it; others are told with BYE.
       if (session.selected?.mailbox === mailbox) unselect(session);
@@ -243,10 +322,13 @@ export const folderCommands: Record<string, CommandEntry> = {
   RENAME: {
     state: 'in',
     run(session, args) {
-      args.space(); const from = folderName(args);
-      args.space(); const to = folderName(args);
+      args.space();
+      const from = folderName(args);
+      args.space();
+      const to = folderName(args);
       args.end();
-      if (to.startsWith(from + session.server.store.separator)) refuse('NO', '[CANNOT] Can\'t rename a mailbox below itself.');
+      if (to.startsWith(from + session.server.store.separator))
+        refuse('NO', "[CANNOT] Can't rename a mailbox below itself.");
       session.server.store.rename(session.account!, from, to);
       return 'OK Rename completed.';
     },

@@ -5,17 +5,27 @@ import { imapString } from './cursor.js';
  * Header bytes are `start` to `body` (with the blank line), content is `body` to `end`.
  */
 export interface Part {
-  start: number; body: number; end: number;
+  start: number;
+  body: number;
+  end: number;
   headers: Header[];
-  type: string; subtype: string; params: [string, string][];
+  type: string;
+  subtype: string;
+  params: [string, string][];
   /** Parts of a multipart, or the one message inside message/rfc822. */
   children: Part[];
 }
 /** Names in lower case, values unfolded; both are bytes in latin1. */
-export interface Header { name: string; value: string; from: number; to: number }
+export interface Header {
+  name: string;
+  value: string;
+  from: number;
+  to: number;
+}
 
 /** Dovecot's own limit; deeper parts are left in one piece. */
-const deepest = 100, mostParts = 20_000;
+const deepest = 100;
+const mostParts = 20_000;
 
 /** The tree of parts of a message (RFC 2045, RFC 2046). */
 export function parseMime(bytes: Buffer): Part {
@@ -34,7 +44,8 @@ export function parseMime(bytes: Buffer): Part {
         if (count >= mostParts) break;
         part.children.push(parse(from, to, depth + 1, inner));
       }
-    } else if (type === 'message' && (subtype === 'rfc822' || subtype === 'global')) part.children.push(parse(body, end, depth + 1, ['text', 'plain']));
+    } else if (type === 'message' && (subtype === 'rfc822' || subtype === 'global'))
+      part.children.push(parse(body, end, depth + 1, ['text', 'plain']));
     return part;
   };
   return parse(0, bytes.length, 0, ['text', 'plain']);
@@ -46,18 +57,29 @@ function readHeaders(bytes: Buffer, start: number, end: number): { headers: Head
     let line = bytes.indexOf(10, at);
     if (line < 0 || line >= end) line = end - 1;
     const next = line + 1;
-    if (next - at <= 2 && (bytes[at] === 10 || (bytes[at] === 13 && bytes[at + 1] === 10))) return { headers, body: next };
+    if (next - at <= 2 && (bytes[at] === 10 || (bytes[at] === 13 && bytes[at + 1] === 10)))
+      return { headers, body: next };
     const text = bytes.toString('latin1', at, next).replace(/\r?\n$/, '');
-    const last = headers.at(-1), colon = text.indexOf(':');
-    if (/^[ \t]/.test(text) && last) { last.value += text; last.to = next; }
-    else if (colon > 0) headers.push({ name: text.slice(0, colon).trim().toLowerCase(), value: text.slice(colon + 1), from: at, to: next });
+    const last = headers.at(-1);
+    const colon = text.indexOf(':');
+    if (/^[ \t]/.test(text) && last) {
+      last.value += text;
+      last.to = next;
+    } else if (colon > 0)
+      headers.push({
+        name: text.slice(0, colon).trim().toLowerCase(),
+        value: text.slice(colon + 1),
+        from: at,
+        to: next,
+      });
     else headers.push({ name: '', value: text, from: at, to: next });
     at = next;
   }
   return { headers, body: end };
 }
 function pieces(bytes: Buffer, start: number, end: number, boundary: string): [number, number][] {
-  const mark = Buffer.from(`--${boundary}`, 'latin1'), found: [number, number][] = [];
+  const mark = Buffer.from(`--${boundary}`, 'latin1');
+  const found: [number, number][] = [];
   let from = -1;
   for (let at = bytes.indexOf(mark, start); at >= 0 && at < end; at = bytes.indexOf(mark, at + 1)) {
     if (at !== start && bytes[at - 1] !== 10) continue;
@@ -77,22 +99,33 @@ function pieces(bytes: Buffer, start: number, end: number, boundary: string): [n
 }
 
 /** The unfolded, trimmed value of the first header of that name (lower case). */
-export const valueOf = (headers: Header[], name: string): string | undefined => headers.find(h => h.name === name)?.value.trim();
+export const valueOf = (headers: Header[], name: string): string | undefined =>
+  headers.find(h => h.name === name)?.value.trim();
 
-function contentType(value: string | undefined): { type: string; subtype: string; params: [string, string][] } | undefined {
+function contentType(
+  value: string | undefined,
+): { type: string; subtype: string; params: [string, string][] } | undefined {
   const match = /^\s*([^\s/;()<>@,:\\"[\]?=]+)\s*\/\s*([^\s/;()<>@,:\\"[\]?=]+)\s*(.*)$/s.exec(value ?? '');
-  return match ? { type: match[1]!.toLowerCase(), subtype: match[2]!.toLowerCase(), params: parameters(match[3]!) } : undefined;
+  return match
+    ? { type: match[1]!.toLowerCase(), subtype: match[2]!.toLowerCase(), params: parameters(match[3]!) }
+    : undefined;
 }
 function parameters(text: string): [string, string][] {
   const found: [string, string][] = [];
   for (const match of text.matchAll(/;\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)/gs)) {
     const raw = match[2]!;
-    found.push([match[1]!.toLowerCase(), raw.startsWith('"') ? raw.slice(1).replace(/"$/, '').replace(/\\(.)/gs, '$1') : raw.replace(/\(.*/s, '').trim()]);
+    found.push([
+      match[1]!.toLowerCase(),
+      raw.startsWith('"') ? raw.slice(1).replace(/"$/, '').replace(/\\(.)/gs, '$1') : raw.replace(/\(.*/s, '').trim(),
+    ]);
   }
   return found;
 }
 
-/** The part a number path names (RFC 3501 6.4.5): `1.2`, where a single part is its own part 1. Undefined where there is none. */
+/**
+ * The part a number path names (RFC 3501 6.4.5): `1.2`, where a single part is its own part 1. Undefined where there is
+ * none.
+ */
 export function findPart(root: Part, path: readonly number[]): Part | undefined {
   let part: Part | undefined = root;
   path.forEach((number, level) => {
@@ -105,34 +138,57 @@ export function findPart(root: Part, path: readonly number[]): Part | undefined 
   return part;
 }
 
-interface Address { name: string | undefined; mailbox: string | undefined; host: string | undefined }
-/** Addresses of a header value (RFC 5322 3.4), with groups as IMAP wants them; what cannot be read becomes an address without a host. */
+interface Address {
+  name: string | undefined;
+  mailbox: string | undefined;
+  host: string | undefined;
+}
+/**
+ * Addresses of a header value (RFC 5322 3.4), with groups as IMAP wants them; what cannot be read becomes an address
+ * without a host.
+ */
 export function addresses(value: string): Address[] {
   const found: Address[] = [];
-  let name = '', angle: string | undefined, group = false, at = 0, comment = '';
+  let name = '';
+  let angle: string | undefined;
+  let group = false;
+  let at = 0;
+  let comment = '';
   const push = () => {
     const text = name.trim();
     if (angle !== undefined) found.push({ name: text || undefined, ...split(angle) });
     else if (text) found.push({ name: comment.trim() || undefined, ...split(text) });
-    name = ''; angle = undefined; comment = '';
+    name = '';
+    angle = undefined;
+    comment = '';
   };
   const split = (address: string) => {
-    const clean = address.replace(/^@[^:]*:/, '').trim(), mark = clean.lastIndexOf('@');
-    return mark < 0 ? { mailbox: clean || undefined, host: '' } : { mailbox: clean.slice(0, mark).replace(/^"(.*)"$/s, '$1'), host: clean.slice(mark + 1) };
+    const clean = address.replace(/^@[^:]*:/, '').trim();
+    const mark = clean.lastIndexOf('@');
+    return mark < 0
+      ? { mailbox: clean || undefined, host: '' }
+      : { mailbox: clean.slice(0, mark).replace(/^"(.*)"$/s, '$1'), host: clean.slice(mark + 1) };
   };
   while (at < value.length) {
     const char = value[at++]!;
     if (char === '"') {
       let quoted = '';
-      while (at < value.length && value[at] !== '"') { if (value[at] === '\\') at++; quoted += value[at++] ?? ''; }
+      while (at < value.length && value[at] !== '"') {
+        if (value[at] === '\\') at++;
+        quoted += value[at++] ?? '';
+      }
       at++;
       name += value[at] === '@' ? `"${quoted}"` : quoted;
     } else if (char === '(') {
       let depth = 1;
       while (at < value.length && depth > 0) {
         const now = value[at++]!;
-        if (now === '\\') { comment += value[at++] ?? ''; continue; }
-        if (now === '(') depth++; else if (now === ')' && --depth === 0) break;
+        if (now === '\\') {
+          comment += value[at++] ?? '';
+          continue;
+        }
+        if (now === '(') depth++;
+        else if (now === ')' && --depth === 0) break;
         comment += now;
       }
     } else if (char === '<') {
@@ -140,9 +196,15 @@ export function addresses(value: string): Address[] {
       angle = value.slice(at, close < 0 ? value.length : close);
       at = close < 0 ? value.length : close + 1;
     } else if (char === ',') push();
-    else if (char === ':' && !group) { found.push({ name: undefined, mailbox: name.trim(), host: undefined }); name = ''; group = true; }
-    else if (char === ';' && group) { push(); found.push({ name: undefined, mailbox: undefined, host: undefined }); group = false; }
-    else name += char;
+    else if (char === ':' && !group) {
+      found.push({ name: undefined, mailbox: name.trim(), host: undefined });
+      name = '';
+      group = true;
+    } else if (char === ';' && group) {
+      push();
+      found.push({ name: undefined, mailbox: undefined, host: undefined });
+      group = false;
+    } else name += char;
   }
   push();
   if (group) found.push({ name: undefined, mailbox: undefined, host: undefined });
@@ -153,27 +215,43 @@ const filled = ({ name, mailbox, host }: Address): Address => {
   if (host === undefined) return { name, mailbox, host };
   // Several words without an address are a name to it.
   const phrase = !host && !name && /\s/.test(mailbox ?? '');
-  return phrase ? { name: mailbox, mailbox: 'MISSING_MAILBOX', host: 'MISSING_DOMAIN' }
+  return phrase
+    ? { name: mailbox, mailbox: 'MISSING_MAILBOX', host: 'MISSING_DOMAIN' }
     : { name, mailbox: mailbox || 'MISSING_MAILBOX', host: host || 'MISSING_DOMAIN' };
 };
 const listOf = (value: string | undefined, placeholders: boolean): string => {
-  const list = (value === undefined ? [] : addresses(value)).map(one => placeholders ? filled(one) : one);
-  return list.length === 0 ? 'NIL' : `(${list.map(a => `(${imapString(a.name)} NIL ${imapString(a.mailbox)} ${imapString(a.host)})`).join('')})`;
+  const list = (value === undefined ? [] : addresses(value)).map(one => (placeholders ? filled(one) : one));
+  return list.length === 0
+    ? 'NIL'
+    : `(${list.map(a => `(${imapString(a.name)} NIL ${imapString(a.mailbox)} ${imapString(a.host)})`).join('')})`;
 };
 
-/** ENVELOPE (RFC 3501 7.4.2); Sender and Reply-To default to From. `placeholders` stand where an address lacks a half. */
+/**
+ * ENVELOPE (RFC 3501 7.4.2); Sender and Reply-To default to From. `placeholders` stand where an address lacks a half.
+ */
 export function envelope({ headers }: Part, placeholders = false): string {
   const addressList = (text: string | undefined) => listOf(text, placeholders);
   const value = (name: string) => valueOf(headers, name);
-  const from = addressList(value('from')), or = (list: string) => list === 'NIL' ? from : list;
+  const from = addressList(value('from'));
+  const or = (list: string) => (list === 'NIL' ? from : list);
   return `(${[
-    imapString(value('date')), imapString(value('subject')), from, or(addressList(value('sender'))), or(addressList(value('reply-to'))),
-    addressList(value('to')), addressList(value('cc')), addressList(value('bcc')), imapString(value('in-reply-to')), imapString(value('message-id')),
+    imapString(value('date')),
+    imapString(value('subject')),
+    from,
+    or(addressList(value('sender'))),
+    or(addressList(value('reply-to'))),
+    addressList(value('to')),
+    addressList(value('cc')),
+    addressList(value('bcc')),
+    imapString(value('in-reply-to')),
+    imapString(value('message-id')),
   ].join(' ')})`;
 }
 
 const parameterList = (params: [string, string][]): string =>
-  params.length === 0 ? 'NIL' : `(${params.map(([name, value]) => `${imapString(name)} ${imapString(value)}`).join(' ')})`;
+  params.length === 0
+    ? 'NIL'
+    : `(${params.map(([name, value]) => `${imapString(name)} ${imapString(value)}`).join(' ')})`;
 const countLines = (bytes: Buffer, from: number, to: number): number => {
   let lines = 0;
   for (let at = bytes.indexOf(10, from); at >= 0 && at < to; at = bytes.indexOf(10, at + 1)) lines++;
@@ -181,14 +259,23 @@ const countLines = (bytes: Buffer, from: number, to: number): number => {
 };
 
 /** BODYSTRUCTURE, or BODY without the extension data (RFC 3501 7.4.2). */
-export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, quirks: { placeholders?: boolean; structure?: boolean } = {}): string {
-  const { headers } = part, value = (name: string) => valueOf(headers, name);
+export function bodyStructure(
+  part: Part,
+  bytes: Buffer,
+  extended: boolean,
+  quirks: { placeholders?: boolean; structure?: boolean } = {},
+): string {
+  const { headers } = part;
+  const value = (name: string) => valueOf(headers, name);
   const disposition = () => {
     const match = /^([^\s;]+)\s*(.*)$/s.exec(value('content-disposition') ?? '');
     return match ? `(${imapString(match[1]!.toLowerCase())} ${parameterList(parameters(match[2]!))})` : 'NIL';
   };
   const language = () => {
-    const tags = (value('content-language') ?? '').split(',').map(t => t.trim()).filter(Boolean);
+    const tags = (value('content-language') ?? '')
+      .split(',')
+      .map(t => t.trim())
+      .filter(Boolean);
     return tags.length === 0 ? 'NIL' : `(${tags.map(imapString).join(' ')})`;
   };
   const tail = () => `${disposition()} ${language()} ${imapString(value('content-location'))}`;
@@ -198,7 +285,8 @@ export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, quir
     return `(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL) ${imapString(part.subtype)}${extended ? ' NIL NIL NIL NIL' : ''})`;
   }
   // And of `text/html charset=utf-8`, without a semicolon.
-  if (quirks.structure && /^[\w-]+\/[\w-]+\s+[^;\s(]/.test(declared)) return `("" "" NIL NIL NIL "7bit" ${part.end - part.body}${extended ? ' NIL NIL NIL NIL' : ''})`;
+  if (quirks.structure && /^[\w-]+\/[\w-]+\s+[^;\s(]/.test(declared))
+    return `("" "" NIL NIL NIL "7bit" ${part.end - part.body}${extended ? ' NIL NIL NIL NIL' : ''})`;
   if (part.type === 'multipart') {
     // A multipart must have parts: one without any is shown with one empty text, as Dovecot does.
     const empty = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0${extended ? ' NIL NIL NIL NIL' : ''})`;
@@ -207,37 +295,74 @@ export function bodyStructure(part: Part, bytes: Buffer, extended: boolean, quir
   }
   const plain = part.type === 'text' && !part.params.some(([name]) => name === 'charset');
   const fields = [
-    imapString(part.type), imapString(part.subtype), parameterList(plain ? [...part.params, ['charset', 'us-ascii']] : part.params),
-    imapString(value('content-id')), imapString(value('content-description')),
-    imapString((value('content-transfer-encoding') ?? '7bit').replace(/[;\s].*$/s, '').toLowerCase() || '7bit'), String(part.end - part.body),
+    imapString(part.type),
+    imapString(part.subtype),
+    parameterList(plain ? [...part.params, ['charset', 'us-ascii']] : part.params),
+    imapString(value('content-id')),
+    imapString(value('content-description')),
+    imapString((value('content-transfer-encoding') ?? '7bit').replace(/[;\s].*$/s, '').toLowerCase() || '7bit'),
+    String(part.end - part.body),
   ];
   const [inner] = part.children;
-  if (inner) fields.push(envelope(inner, quirks.placeholders), bodyStructure(inner, bytes, extended, quirks), String(countLines(bytes, part.body, part.end)));
+  if (inner)
+    fields.push(
+      envelope(inner, quirks.placeholders),
+      bodyStructure(inner, bytes, extended, quirks),
+      String(countLines(bytes, part.body, part.end)),
+    );
   else if (part.type === 'text') fields.push(String(countLines(bytes, part.body, part.end)));
   if (extended) fields.push(imapString(value('content-md5')), tail());
   return `(${fields.join(' ')})`;
 }
 
-const decoder = (charset: string): InstanceType<typeof TextDecoder> => { try { return new TextDecoder(charset); } catch { return new TextDecoder('latin1'); } };
+const decoder = (charset: string): InstanceType<typeof TextDecoder> => {
+  try {
+    return new TextDecoder(charset);
+  } catch {
+    return new TextDecoder('latin1');
+  }
+};
 /** A header value as people read it: encoded words decoded (RFC 2047), raw UTF-8 kept. */
 export function decodeWords(value: string): string {
-  const words = value.replace(/(\?=)\s+(=\?)/g, '$1$2').replace(/=\?([^?*]+)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=/gi, (_, charset: string, kind: string, text: string) => {
-    const bytes = kind.toLowerCase() === 'b' ? Buffer.from(text, 'base64')
-      : Buffer.from(text.replaceAll('_', ' ').replace(/=([0-9a-f]{2})/gi, (__, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1');
-    return Buffer.from(decoder(charset).decode(bytes)).toString('latin1');
-  });
+  const words = value
+    .replace(/(\?=)\s+(=\?)/g, '$1$2')
+    .replace(/=\?([^?*]+)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=/gi, (_, charset: string, kind: string, text: string) => {
+      const bytes =
+        kind.toLowerCase() === 'b'
+          ? Buffer.from(text, 'base64')
+          : Buffer.from(
+              text
+                .replaceAll('_', ' ')
+                .replace(/=([0-9a-f]{2})/gi, (__, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+              'latin1',
+            );
+      return Buffer.from(decoder(charset).decode(bytes)).toString('latin1');
+    });
   return Buffer.from(words, 'latin1').toString('utf8');
 }
 /** All text of the leaves below a part, decoded, for SEARCH BODY and TEXT. */
 export function searchableText(part: Part, bytes: Buffer): string {
-  if (part.children.length > 0) return part.children.map(child => (part.type === 'message' ? headerText(child) : '') + searchableText(child, bytes)).join('\n');
+  if (part.children.length > 0)
+    return part.children
+      .map(child => (part.type === 'message' ? headerText(child) : '') + searchableText(child, bytes))
+      .join('\n');
   if (part.type !== 'text') return '';
-  const raw = bytes.subarray(part.body, part.end), encoding = (valueOf(part.headers, 'content-transfer-encoding') ?? '').toLowerCase();
-  const content = encoding === 'base64' ? Buffer.from(raw.toString('latin1'), 'base64')
-    : encoding === 'quoted-printable'
-      ? Buffer.from(raw.toString('latin1').replace(/=\r?\n/g, '').replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1')
-      : raw;
+  const raw = bytes.subarray(part.body, part.end);
+  const encoding = (valueOf(part.headers, 'content-transfer-encoding') ?? '').toLowerCase();
+  const content =
+    encoding === 'base64'
+      ? Buffer.from(raw.toString('latin1'), 'base64')
+      : encoding === 'quoted-printable'
+        ? Buffer.from(
+            raw
+              .toString('latin1')
+              .replace(/=\r?\n/g, '')
+              .replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+            'latin1',
+          )
+        : raw;
   return decoder(part.params.find(([name]) => name === 'charset')?.[1] ?? 'utf-8').decode(content);
 }
 /** All headers of a part, decoded, one a line. */
-export const headerText = ({ headers }: Part): string => headers.map(h => `${h.name}: ${decodeWords(h.value.trim())}`).join('\n') + '\n';
+export const headerText = ({ headers }: Part): string =>
+  headers.map(h => `${h.name}: ${decodeWords(h.value.trim())}`).join('\n') + '\n';

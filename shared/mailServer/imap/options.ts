@@ -8,9 +8,15 @@ export interface Quirks {
   placeholders?: boolean;
   /** BODYSTRUCTURE of a malformed Content-Type says little, as Dovecot's does. */
   structure?: boolean;
-  /** Flags, sizes of the folder and words that nobody asked for stand before and behind every row and every tagged answer (RFC 3501 section 7). */
+  /**
+   * Flags, sizes of the folder and words that nobody asked for stand before and behind every row and every tagged
+   * answer (RFC 3501 section 7).
+   */
   unasked?: boolean;
-  /** `<start.length>` of a FETCH is not read: all of the section comes, and its name says so (https://github.com/hmailserver/hmailserver/issues/334). */
+  /**
+   * `<start.length>` of a FETCH is not read: all of the section comes, and its name says so
+   * (https://github.com/hmailserver/hmailserver/issues/334).
+   */
   wholePieces?: boolean;
   /** A row comes in two. */
   halves?: boolean;
@@ -33,7 +39,10 @@ export interface Quirks {
 export interface ImapOptions extends StoreOptions {
   /** Whose mail is served; a new empty store unless given. */
   store?: Store;
-  /** Capabilities not offered: IDLE, MOVE, UIDPLUS, CONDSTORE (takes QRESYNC with it), SPECIAL-USE, LITERAL+, STARTTLS, AUTH=PLAIN … */
+  /**
+   * Capabilities not offered: IDLE, MOVE, UIDPLUS, CONDSTORE (takes QRESYNC with it), SPECIAL-USE, LITERAL+, STARTTLS,
+   * AUTH=PLAIN …
+   */
   without?: readonly string[];
   /** Capabilities offered beyond the usual: OBJECTID. */
   offer?: readonly string[];
@@ -48,7 +57,10 @@ export interface ImapOptions extends StoreOptions {
   anyone?: string;
   /** False: what clients did is not written down. */
   record?: boolean;
-  /** True: what a list shows of a message is worked out once and kept, so that nobody waits while all of a folder is read for it. */
+  /**
+   * True: what a list shows of a message is worked out once and kept, so that nobody waits while all of a folder is
+   * read for it.
+   */
   remember?: boolean;
   /** Told of what this server did not expect of itself. */
   report?(error: unknown): void;
@@ -59,7 +71,8 @@ export interface ImapOptions extends StoreOptions {
   /** Silence after which the server says BYE, in milliseconds; 30 minutes unless given (RFC 9051 5.4). */
   autologoutMs?: number;
   /** Ports to listen on; free ones unless given. */
-  port?: number; tlsPort?: number;
+  port?: number;
+  tlsPort?: number;
 }
 
 /** What clients did, for assertions. Times in milliseconds since 1970. */
@@ -74,10 +87,13 @@ export interface ImapRecord {
 export interface ImapServer {
   host: string;
   /** Clear text with STARTTLS, and implicit TLS. */
-  port: number; tlsPort: number;
+  port: number;
+  tlsPort: number;
   /** The server's own certificate in PEM, for `tls.ca`. */
   ca: string;
-  store: Store; trouble: Trouble; seen: ImapRecord;
+  store: Store;
+  trouble: Trouble;
+  seen: ImapRecord;
   /** Connections open now. */
   open(): number;
   /** Commands of that name since the last `forget`. */

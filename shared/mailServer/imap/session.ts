@@ -7,10 +7,13 @@ import type { Wire } from './wire.js';
 
 /** A selected folder as one session sees it: changes by others wait until they may be told. */
 export interface Selected {
-  mailbox: Mailbox; readOnly: boolean;
+  mailbox: Mailbox;
+  readOnly: boolean;
   /** The messages by their numbers; expunged ones stay until EXPUNGE was sent. */
   view: Message[];
-  added: Set<Message>; removed: Set<Message>; changed: Set<Message>;
+  added: Set<Message>;
+  removed: Set<Message>;
+  changed: Set<Message>;
   /** UIDs from here are \Recent for this session. */
   recentFrom: number;
   /** How many keywords of the folder this session was told of. */
@@ -18,13 +21,19 @@ export interface Selected {
   watcher: Watcher;
 }
 export interface Session {
-  id: number; server: ImapServer & Inner; wire: Wire; secure: boolean;
-  account: Account | undefined; selected: Selected | undefined;
+  id: number;
+  server: ImapServer & Inner;
+  wire: Wire;
+  secure: boolean;
+  account: Account | undefined;
+  selected: Selected | undefined;
   /** What ENABLE or a use of it has switched on: CONDSTORE, QRESYNC. */
   enabled: Set<string>;
-  idling: boolean; failures: number;
+  idling: boolean;
+  failures: number;
   /** The command being answered, with UID in front where it was. */
-  command: string; tag: string;
+  command: string;
+  tag: string;
   /** No further commands are read. */
   over: boolean;
   /** TLS begins once the answer to STARTTLS was sent. */
@@ -48,9 +57,11 @@ export interface Inner {
 /** One command: reads its arguments and gives the tagged answer (`OK …`), after any untagged ones were written. */
 export type Command = (session: Session, args: Cursor, uid: boolean) => string | Promise<string>;
 export interface CommandEntry {
-  run: Command; state: 'any' | 'start' | 'in' | 'selected';
+  run: Command;
+  state: 'any' | 'start' | 'in' | 'selected';
   /** Absent from the server unless this capability is offered. */
-  needs?: string; uid?: boolean;
+  needs?: string;
+  uid?: boolean;
   /** EXPUNGE may not be told during this one (RFC 3501 7.4.1), unless it is addressed by UID. */
   keepNumbers?: boolean;
 }
@@ -59,7 +70,8 @@ export interface CommandEntry {
 export const tell = (session: Session, text: string) => session.wire.write(`* ${text}\r\n`);
 /** The folder of a name the client sent, or NO. */
 export const mailboxOf = (session: Session, name: string, code = 'NONEXISTENT'): Mailbox =>
-  session.account!.mailboxes.get(name) ?? refuse('NO', `[${code}] Mailbox doesn't exist: ${name.replace(/[^\x20-\x7e]/g, '?')}`);
+  session.account!.mailboxes.get(name) ??
+  refuse('NO', `[${code}] Mailbox doesn't exist: ${name.replace(/[^\x20-\x7e]/g, '?')}`);
 
 /** Reads and answers commands until the connection ends. */
 export async function converse(session: Session, commands: Record<string, CommandEntry>): Promise<void> {
@@ -74,7 +86,8 @@ export async function converse(session: Session, commands: Record<string, Comman
     }
   } catch (error) {
     tell(session, `BYE ${error instanceof Error ? error.message : 'Internal error'}`);
-    if (!wire.socket.destroyed && !isRefusal(error) && !/^(Too long|Line ends)/.test((error as Error).message)) server.options.report?.(error);
+    if (!wire.socket.destroyed && !isRefusal(error) && !/^(Too long|Line ends)/.test((error as Error).message))
+      server.options.report?.(error);
     await wire.flush();
   }
   unselect(session);
@@ -95,31 +108,56 @@ async function readCommand(session: Session): Promise<{ tag: string; name: strin
       if (session.over) return undefined;
       continue;
     }
-    const tag = head[1]!, name = head[2]!.toUpperCase();
+    const tag = head[1]!;
+    const name = head[2]!.toUpperCase();
     let refused = '';
     for (let line = first; ;) {
       const announced = /\{(\d+)(\+?)\}$/.exec(line);
       if (!announced) break;
-      const size = Number(announced[1]), instant = announced[2] === '+';
-      const limit = name === 'APPEND' ? server.options.maxMessageBytes ?? 100 * 1024 * 1024 : session.account ? 1024 * 1024 : 8192;
-      if (instant && !server.has('LITERAL+')) throw Object.assign(new Error('Non-synchronising literal is not supported'), { kind: 'BAD' });
-      const why = refused || (size > limit ? 'NO [TOOBIG] Literal is too large' : name === 'APPEND' ? appendRefusal(session, parts) : '');
-      if (why && !instant) { wire.write(`${tag} ${why}\r\n`); await wire.flush(); refused = 'told'; break; }
-      if (why) { refused = why; await wire.skip(size); parts.push(Buffer.alloc(0)); }
-      else {
-        if (!instant) { wire.write('+ OK\r\n'); await wire.flush(); }
+      const size = Number(announced[1]);
+      const instant = announced[2] === '+';
+      const limit =
+        name === 'APPEND'
+          ? (server.options.maxMessageBytes ?? 100 * 1024 * 1024)
+          : session.account
+            ? 1024 * 1024
+            : 8192;
+      if (instant && !server.has('LITERAL+'))
+        throw Object.assign(new Error('Non-synchronising literal is not supported'), { kind: 'BAD' });
+      const why =
+        refused ||
+        (size > limit ? 'NO [TOOBIG] Literal is too large' : name === 'APPEND' ? appendRefusal(session, parts) : '');
+      if (why && !instant) {
+        wire.write(`${tag} ${why}\r\n`);
+        await wire.flush();
+        refused = 'told';
+        break;
+      }
+      if (why) {
+        refused = why;
+        await wire.skip(size);
+        parts.push(Buffer.alloc(0));
+      } else {
+        if (!instant) {
+          wire.write('+ OK\r\n');
+          await wire.flush();
+        }
         const bytes = await wire.bytes(size);
         if (!bytes) return undefined;
         parts.push(bytes);
       }
       const next = await wire.line();
       if (next === undefined) return undefined;
-      parts.push(line = next);
+      parts.push((line = next));
     }
     if (refused === 'told') continue;
     parts[0] = first.slice(head[0].length);
     server.note(session, name, name === 'LOGIN' ? `${tag} LOGIN` : first);
-    if (refused) { wire.write(`${tag} ${refused}\r\n`); await wire.flush(); continue; }
+    if (refused) {
+      wire.write(`${tag} ${refused}\r\n`);
+      await wire.flush();
+      continue;
+    }
     return { tag, name, parts };
   }
 }
@@ -132,31 +170,63 @@ function appendRefusal(session: Session, parts: CommandParts): string {
   return 'NO [TRYCREATE] Mailbox does not exist';
 }
 async function fail(session: Session) {
-  if (++session.failures >= 20) { tell(session, 'BYE Too many invalid IMAP commands.'); session.over = true; }
+  if (++session.failures >= 20) {
+    tell(session, 'BYE Too many invalid IMAP commands.');
+    session.over = true;
+  }
   await session.wire.flush();
 }
 
-async function answer(session: Session, commands: Record<string, CommandEntry>, tag: string, name: string, parts: CommandParts): Promise<void> {
+async function answer(
+  session: Session,
+  commands: Record<string, CommandEntry>,
+  tag: string,
+  name: string,
+  parts: CommandParts,
+): Promise<void> {
   const { wire, server } = session;
-  session.command = name; session.tag = tag;
+  session.command = name;
+  session.tag = tag;
   const fault = server.fault(name, session.account?.name);
   fault?.before?.();
   if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
-  if (fault?.silent) { wire.swallow(); return; }
-  if (fault?.bye !== undefined) { tell(session, `BYE ${fault.bye}`); session.over = true; return; }
-  if (fault?.close) { session.over = true; if (fault.close === 'reset') wire.reset(); return; }
+  if (fault?.silent) {
+    wire.swallow();
+    return;
+  }
+  if (fault?.bye !== undefined) {
+    tell(session, `BYE ${fault.bye}`);
+    session.over = true;
+    return;
+  }
+  if (fault?.close) {
+    session.over = true;
+    if (fault.close === 'reset') wire.reset();
+    return;
+  }
   if (fault?.reply !== undefined) {
     if (name === 'LOGIN' || name === 'AUTHENTICATE') server.login(session, '', name, false);
-    wire.write(`${tag} ${fault.reply}\r\n`); return;
+    wire.write(`${tag} ${fault.reply}\r\n`);
+    return;
   }
-  const byUid = name.startsWith('UID '), base = byUid ? name.slice(4) : name, entry = commands[base];
+  const byUid = name.startsWith('UID ');
+  const base = byUid ? name.slice(4) : name;
+  const entry = commands[base];
   let result: string;
   try {
-    if (!entry || (byUid && !entry.uid) || (entry.needs && !server.has(entry.needs)) || (byUid && base === 'EXPUNGE' && !server.has('UIDPLUS')))
+    if (
+      !entry ||
+      (byUid && !entry.uid) ||
+      (entry.needs && !server.has(entry.needs)) ||
+      (byUid && base === 'EXPUNGE' && !server.has('UIDPLUS'))
+    )
       refuse('BAD', `Error in IMAP command ${name}: Unknown command.`);
-    if (entry!.state === 'start' && session.account) refuse('BAD', `Error in IMAP command ${name}: Already authenticated`);
-    if ((entry!.state === 'in' || entry!.state === 'selected') && !session.account) refuse('BAD', `Error in IMAP command ${name}: Please login first`);
-    if (entry!.state === 'selected' && !session.selected) refuse('BAD', `Error in IMAP command ${name}: No mailbox selected`);
+    if (entry!.state === 'start' && session.account)
+      refuse('BAD', `Error in IMAP command ${name}: Already authenticated`);
+    if ((entry!.state === 'in' || entry!.state === 'selected') && !session.account)
+      refuse('BAD', `Error in IMAP command ${name}: Please login first`);
+    if (entry!.state === 'selected' && !session.selected)
+      refuse('BAD', `Error in IMAP command ${name}: No mailbox selected`);
     result = await entry!.run(session, cursor(parts), byUid);
     session.failures = 0;
   } catch (error) {
@@ -164,14 +234,22 @@ async function answer(session: Session, commands: Record<string, CommandEntry>, 
     result = `${error.kind} ${error.message}`;
     if (error.kind === 'BAD') session.failures++;
   }
-  if (fault?.cut === 'answer') { session.over = true; wire.swallow(); wire.socket.destroy(); return; }
+  if (fault?.cut === 'answer') {
+    session.over = true;
+    wire.swallow();
+    wire.socket.destroy();
+    return;
+  }
   if (base !== 'IDLE' || !server.trouble.deafIdle) sync(session, byUid || !entry?.keepNumbers);
   unasked(session);
   wire.write(`${tag} ${server.options.quirks?.plainNo ? result.replace(/^NO \[[^\]]*\] /, 'NO ') : result}\r\n`);
   if (session.failures >= 20) await fail(session);
 }
 
-/** What nobody asked for: words at any time, and news of the folder that is open which is none. Numbers of messages are those of now. */
+/**
+ * What nobody asked for: words at any time, and news of the folder that is open which is none. Numbers of messages are
+ * those of now.
+ */
 export function unasked(session: Session): void {
   const { selected, server } = session;
   if (!server.options.quirks?.unasked || session.idling) return;
@@ -201,12 +279,30 @@ export function enter(session: Session, mailbox: Mailbox, readOnly: boolean): Se
     });
   };
   const selected: Selected = {
-    mailbox, readOnly, view: mailbox.messages.slice(), added: new Set(), removed: new Set(), changed: new Set(),
-    recentFrom: mailbox.recentFrom, toldKeywords: mailbox.keywords.size,
+    mailbox,
+    readOnly,
+    view: mailbox.messages.slice(),
+    added: new Set(),
+    removed: new Set(),
+    changed: new Set(),
+    recentFrom: mailbox.recentFrom,
+    toldKeywords: mailbox.keywords.size,
     watcher: {
-      added(message) { selected.added.add(message); nudge(); },
-      removed(message) { if (!selected.added.delete(message)) { selected.removed.add(message); selected.changed.delete(message); } nudge(); },
-      changed(message) { if (!selected.added.has(message)) selected.changed.add(message); nudge(); },
+      added(message) {
+        selected.added.add(message);
+        nudge();
+      },
+      removed(message) {
+        if (!selected.added.delete(message)) {
+          selected.removed.add(message);
+          selected.changed.delete(message);
+        }
+        nudge();
+      },
+      changed(message) {
+        if (!selected.added.has(message)) selected.changed.add(message);
+        nudge();
+      },
       gone(why) {
         if (session.selected !== selected) return;
         tell(session, `BYE ${why}`);
@@ -226,9 +322,18 @@ export const flagList = (selected: Selected, message: Message): string =>
   `FLAGS (${(isRecent(selected, message) ? [...message.flags, '\\Recent'] : message.flags).join(' ')})`;
 
 /** All flags a message in that folder may have. */
-export const knownFlags = (mailbox: Mailbox) => ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...mailbox.keywords];
-export const permanentFlags = ({ server }: Session, { mailbox, readOnly }: Selected): string => readOnly ? 'OK [PERMANENTFLAGS ()] Read-only mailbox.'
-  : `OK [PERMANENTFLAGS (${[...knownFlags(mailbox), ...(server.options.keywords === false ? [] : ['\\*'])].join(' ')})] Flags permitted.`;
+export const knownFlags = (mailbox: Mailbox) => [
+  '\\Answered',
+  '\\Flagged',
+  '\\Deleted',
+  '\\Seen',
+  '\\Draft',
+  ...mailbox.keywords,
+];
+export const permanentFlags = ({ server }: Session, { mailbox, readOnly }: Selected): string =>
+  readOnly
+    ? 'OK [PERMANENTFLAGS ()] Read-only mailbox.'
+    : `OK [PERMANENTFLAGS (${[...knownFlags(mailbox), ...(server.options.keywords === false ? [] : ['\\*'])].join(' ')})] Flags permitted.`;
 /** Tells of keywords that are new in the folder, before the first FETCH that shows one. */
 export function tellKeywords(session: Session) {
   const { selected } = session;
@@ -243,7 +348,8 @@ export function sync(session: Session, mayExpunge: boolean) {
   const selected = session.selected;
   if (!selected) return;
   if (mayExpunge && selected.removed.size > 0) {
-    if (session.enabled.has('QRESYNC')) tell(session, `VANISHED ${compactSet([...selected.removed].map(m => m.uid).sort((a, b) => a - b))}`);
+    if (session.enabled.has('QRESYNC'))
+      tell(session, `VANISHED ${compactSet([...selected.removed].map(m => m.uid).sort((a, b) => a - b))}`);
     const left: Message[] = [];
     for (const message of selected.view) {
       if (!selected.removed.has(message)) left.push(message);
@@ -255,7 +361,8 @@ export function sync(session: Session, mayExpunge: boolean) {
   if (selected.added.size > 0) {
     for (const message of selected.added) {
       const place = placeOf(selected.view, message.uid);
-      if (place === selected.view.length) selected.view.push(message); else selected.view.splice(place, 0, message);
+      if (place === selected.view.length) selected.view.push(message);
+      else selected.view.splice(place, 0, message);
     }
     selected.added.clear();
     if (!selected.readOnly) selected.mailbox.recentFrom = selected.mailbox.uidNext;

@@ -5,7 +5,12 @@ export type Source = Buffer | (() => Buffer);
 
 /** A stored message. Flags are shared arrays: replace, never change. Dates in milliseconds. */
 export interface Message {
-  uid: number; flags: readonly string[]; internalDate: number; modseq: bigint; size: number; source: Source;
+  uid: number;
+  flags: readonly string[];
+  internalDate: number;
+  modseq: bigint;
+  size: number;
+  source: Source;
   /** Stays the same through COPY and MOVE (RFC 8474 EMAILID). */
   emailId: string;
 }
@@ -18,7 +23,10 @@ export interface Watcher {
   gone(why: string): void;
 }
 export interface Mailbox {
-  name: string; uidValidity: number; uidNext: number; highestModseq: bigint;
+  name: string;
+  uidValidity: number;
+  uidNext: number;
+  highestModseq: bigint;
   /** Ascending by UID. */
   messages: Message[];
   /** UIDs given out but not visible yet (see `reveal`). */
@@ -26,13 +34,19 @@ export interface Mailbox {
   expunged: { uid: number; modseq: bigint }[];
   /** The first UID no session was told about as recent. */
   recentFrom: number;
-  subscribed: boolean; specialUse: string | undefined;
+  subscribed: boolean;
+  specialUse: string | undefined;
   /** Keywords in use, for FLAGS. */
   keywords: Set<string>;
   watchers: Set<Watcher>;
 }
 /** One user's mail. `tokens` are OAuth 2 access tokens with the time they expire, in milliseconds. */
-export interface Account { name: string; password: string; tokens: Map<string, number>; mailboxes: Map<string, Mailbox> }
+export interface Account {
+  name: string;
+  password: string;
+  tokens: Map<string, number>;
+  mailboxes: Map<string, Mailbox>;
+}
 
 /** What a store of accounts starts from. */
 export interface StoreOptions {
@@ -45,7 +59,8 @@ export interface StoreOptions {
   prefix?: string;
 }
 export interface Store {
-  separator: string; prefix: string;
+  separator: string;
+  prefix: string;
   accounts: Map<string, Account>;
   addAccount(name: string, password: string): Account;
   create(account: Account, name: string, specialUse?: string): Mailbox;
@@ -56,77 +71,130 @@ export interface Store {
   setFlags(mailbox: Mailbox, message: Message, flags: readonly string[]): void;
   rename(account: Account, from: string, to: string): void;
   remove(account: Account, name: string): void;
-  /** Deletes and creates a folder in one step: new UIDVALIDITY, UIDs from 1. `keep` puts the same messages into it again. */
+  /**
+   * Deletes and creates a folder in one step: new UIDVALIDITY, UIDs from 1. `keep` puts the same messages into it
+   * again.
+   */
   recreate(account: Account, name: string, options?: { keep?: boolean }): Mailbox;
 }
 export interface NewMessage {
   source: Source;
   /** Needed with a function as source, else measured. */
-  size?: number; flags?: readonly string[]; internalDate?: number; hidden?: boolean; emailId?: string;
+  size?: number;
+  flags?: readonly string[];
+  internalDate?: number;
+  hidden?: boolean;
+  emailId?: string;
 }
 
 const systemFlags = ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft'];
 const known = new Map<string, readonly string[]>();
-/** One shared array per set of flags: a hundred thousand messages must not hold as many arrays. Case of system flags is put right. */
+/**
+ * One shared array per set of flags: a hundred thousand messages must not hold as many arrays. Case of system flags is
+ * put right.
+ */
 export function flagSet(flags: Iterable<string>): readonly string[] {
   const tidy = new Map<string, string>();
-  for (const flag of flags) if (flag.toLowerCase() !== '\\recent') tidy.set(flag.toLowerCase(), systemFlags.find(f => f.toLowerCase() === flag.toLowerCase()) ?? flag);
-  const list = [...tidy.values()].sort((a, b) => Number(b.startsWith('\\')) - Number(a.startsWith('\\')) || (a < b ? -1 : 1)), key = list.join(' ');
+  for (const flag of flags)
+    if (flag.toLowerCase() !== '\\recent')
+      tidy.set(flag.toLowerCase(), systemFlags.find(f => f.toLowerCase() === flag.toLowerCase()) ?? flag);
+  const list = [...tidy.values()].sort(
+    (a, b) => Number(b.startsWith('\\')) - Number(a.startsWith('\\')) || (a < b ? -1 : 1),
+  );
+  const key = list.join(' ');
   const found = known.get(key) ?? Object.freeze(list);
   known.set(key, found);
   return found;
 }
 /** The place of the first message whose UID is not below `uid`. */
 export function placeOf(messages: readonly Message[], uid: number): number {
-  let low = 0, high = messages.length;
-  while (low < high) { const middle = (low + high) >> 1; if (messages[middle]!.uid < uid) low = middle + 1; else high = middle; }
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (messages[middle]!.uid < uid) low = middle + 1;
+    else high = middle;
+  }
   return low;
 }
 /** The bytes of a message. */
-export const bytesOf = (message: Message): Buffer => typeof message.source === 'function' ? message.source() : message.source;
+export const bytesOf = (message: Message): Buffer =>
+  typeof message.source === 'function' ? message.source() : message.source;
 /** INBOX in any case is INBOX. */
-export const properName = (name: string): string => /^inbox(?=$|\/)/i.test(name) ? `INBOX${name.slice(5)}` : name;
+export const properName = (name: string): string => (/^inbox(?=$|\/)/i.test(name) ? `INBOX${name.slice(5)}` : name);
 
 /** Accounts, folders and messages in memory. */
-export function createStore({ uidValidity = 1_700_000_000, modseq = 1n, separator = '/', prefix = '' }: StoreOptions = {}): Store {
-  let nextValidity = uidValidity, nextEmail = 1;
+export function createStore({
+  uidValidity = 1_700_000_000,
+  modseq = 1n,
+  separator = '/',
+  prefix = '',
+}: StoreOptions = {}): Store {
+  let nextValidity = uidValidity;
+  let nextEmail = 1;
   const put = (mailbox: Mailbox, message: Message) => {
     message.modseq = ++mailbox.highestModseq;
     const place = placeOf(mailbox.messages, message.uid);
-    if (place === mailbox.messages.length) mailbox.messages.push(message); else mailbox.messages.splice(place, 0, message);
+    if (place === mailbox.messages.length) mailbox.messages.push(message);
+    else mailbox.messages.splice(place, 0, message);
     for (const watcher of mailbox.watchers) watcher.added(message);
   };
-  const clear = (mailbox: Mailbox, why: string) => { for (const watcher of [...mailbox.watchers]) watcher.gone(why); mailbox.watchers.clear(); };
+  const clear = (mailbox: Mailbox, why: string) => {
+    for (const watcher of [...mailbox.watchers]) watcher.gone(why);
+    mailbox.watchers.clear();
+  };
   const store: Store = {
-    separator, prefix, accounts: new Map(),
+    separator,
+    prefix,
+    accounts: new Map(),
     addAccount(name, password) {
       const account: Account = { name, password, tokens: new Map(), mailboxes: new Map() };
       store.accounts.set(name, account);
       store.create(account, 'INBOX').subscribed = true;
-      for (const folder of ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive']) store.create(account, `${prefix}${folder}`, `\\${folder}`).subscribed = true;
+      for (const folder of ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive'])
+        store.create(account, `${prefix}${folder}`, `\\${folder}`).subscribed = true;
       return account;
     },
     create(account, name, specialUse) {
       if (account.mailboxes.has(name)) refuse('NO', '[ALREADYEXISTS] Mailbox already exists');
       const mailbox: Mailbox = {
-        name, uidValidity: nextValidity++, uidNext: 1, highestModseq: modseq, messages: [], hidden: [], expunged: [], recentFrom: 1,
-        subscribed: false, specialUse, keywords: new Set(), watchers: new Set(),
+        name,
+        uidValidity: nextValidity++,
+        uidNext: 1,
+        highestModseq: modseq,
+        messages: [],
+        hidden: [],
+        expunged: [],
+        recentFrom: 1,
+        subscribed: false,
+        specialUse,
+        keywords: new Set(),
+        watchers: new Set(),
       };
       account.mailboxes.set(name, mailbox);
       return mailbox;
     },
     append(mailbox, { source, size, flags = [], internalDate = Date.now(), hidden, emailId }) {
       const message: Message = {
-        uid: mailbox.uidNext++, flags: flagSet(flags), internalDate, modseq: 0n, source,
-        size: size ?? (typeof source === 'function' ? source().length : source.length), emailId: emailId ?? `M${nextEmail++}`,
+        uid: mailbox.uidNext++,
+        flags: flagSet(flags),
+        internalDate,
+        modseq: 0n,
+        source,
+        size: size ?? (typeof source === 'function' ? source().length : source.length),
+        emailId: emailId ?? `M${nextEmail++}`,
       };
       for (const flag of message.flags) if (!flag.startsWith('\\')) mailbox.keywords.add(flag);
-      if (hidden) mailbox.hidden.push(message); else put(mailbox, message);
+      if (hidden) mailbox.hidden.push(message);
+      else put(mailbox, message);
       return message;
     },
-    reveal(mailbox) { for (const message of mailbox.hidden.splice(0)) put(mailbox, message); },
+    reveal(mailbox) {
+      for (const message of mailbox.hidden.splice(0)) put(mailbox, message);
+    },
     expunge(mailbox, which) {
-      const gone: Message[] = [], kept: Message[] = [];
+      const gone: Message[] = [];
+      const kept: Message[] = [];
       for (const message of mailbox.messages) (which(message) ? gone : kept).push(message);
       if (gone.length === 0) return gone;
       mailbox.messages = kept;
@@ -147,12 +215,16 @@ export function createStore({ uidValidity = 1_700_000_000, modseq = 1n, separato
     rename(account, from, to) {
       if (from === 'INBOX') {
         // RFC 3501 6.3.5: INBOX itself stays, empty; its messages move to the new name.
-        const inbox = account.mailboxes.get('INBOX')!, target = store.create(account, to);
-        for (const { source, size, flags, internalDate, emailId } of inbox.messages) store.append(target, { source, size, flags, internalDate, emailId });
+        const inbox = account.mailboxes.get('INBOX')!;
+        const target = store.create(account, to);
+        for (const { source, size, flags, internalDate, emailId } of inbox.messages)
+          store.append(target, { source, size, flags, internalDate, emailId });
         store.expunge(inbox, () => true);
         return;
       }
-      const moving = [...account.mailboxes.values()].filter(m => m.name === from || m.name.startsWith(from + separator));
+      const moving = [...account.mailboxes.values()].filter(
+        m => m.name === from || m.name.startsWith(from + separator),
+      );
       if (moving.length === 0) refuse('NO', '[NONEXISTENT] Mailbox does not exist');
       if (account.mailboxes.has(to)) refuse('NO', '[ALREADYEXISTS] Target mailbox already exists');
       for (const mailbox of moving) {
@@ -173,7 +245,9 @@ export function createStore({ uidValidity = 1_700_000_000, modseq = 1n, separato
       account.mailboxes.delete(name);
       const fresh = store.create(account, name, old.specialUse);
       fresh.subscribed = old.subscribed;
-      if (keep) for (const { source, size, flags, internalDate, emailId } of old.messages) store.append(fresh, { source, size, flags, internalDate, emailId });
+      if (keep)
+        for (const { source, size, flags, internalDate, emailId } of old.messages)
+          store.append(fresh, { source, size, flags, internalDate, emailId });
       clear(old, 'Mailbox was re-created: UIDVALIDITY changed');
       return fresh;
     },

@@ -1,11 +1,16 @@
 import type { Socket } from 'node:net';
 
-const longestLine = 64 * 1024, highWater = 1024 * 1024, batch = 64 * 1024;
+const longestLine = 64 * 1024;
+const highWater = 1024 * 1024;
+const batch = 64 * 1024;
 
 /** What a session reads from and writes to; the socket below may be replaced by a TLS one. */
 export interface Wire {
   socket: Socket;
-  /** The next line without its CRLF, as latin1; undefined at the end of the connection. Throws on a line over 64 KiB or with a bare LF. */
+  /**
+   * The next line without its CRLF, as latin1; undefined at the end of the connection. Throws on a line over 64 KiB or
+   * with a bare LF.
+   */
   line(): Promise<string | undefined>;
   /** That many bytes in one buffer. */
   bytes(count: number): Promise<Buffer | undefined>;
@@ -29,23 +34,46 @@ export interface Wire {
 
 /** Wraps a socket that was opened with `allowHalfOpen`; `tcp` is the one below TLS, or the same. */
 export function wire(first: Socket, tcp: Socket, closed: () => void): Wire {
-  let chunks: Buffer[] = [], size = 0, over = false, deaf = false, wake: (() => void) | undefined;
-  let out: Buffer[] = [], outSize = 0;
-  const poke = () => { const now = wake; wake = undefined; now?.(); };
+  let chunks: Buffer[] = [];
+  let size = 0;
+  let over = false;
+  let deaf = false;
+  let wake: (() => void) | undefined;
+  let out: Buffer[] = [];
+  let outSize = 0;
+  const poke = () => {
+    const now = wake;
+    wake = undefined;
+    now?.();
+  };
   const onData = (chunk: Buffer) => {
     if (deaf) return;
-    chunks.push(chunk); size += chunk.length;
+    chunks.push(chunk);
+    size += chunk.length;
     if (size > highWater && !wake) self.socket.pause();
     poke();
   };
-  const onEnd = () => { if (deaf) return; over = true; poke(); };
-  const onClose = () => { over = true; poke(); closed(); };
+  const onEnd = () => {
+    if (deaf) return;
+    over = true;
+    poke();
+  };
+  const onClose = () => {
+    over = true;
+    poke();
+    closed();
+  };
   const onError = () => {};
-  const attach = (socket: Socket) => { socket.setNoDelay(true); socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError); };
+  const attach = (socket: Socket) => {
+    socket.setNoDelay(true);
+    socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError);
+  };
   const more = async (): Promise<boolean> => {
     if (over) return false;
     self.socket.resume();
-    await new Promise<void>(resolve => { wake = resolve; });
+    await new Promise<void>(resolve => {
+      wake = resolve;
+    });
     return true;
   };
   const take = (count: number): Buffer => {
@@ -53,10 +81,12 @@ export function wire(first: Socket, tcp: Socket, closed: () => void): Wire {
     const target = Buffer.allocUnsafe(count);
     let filled = 0;
     while (filled < count) {
-      const head = chunks[0]!, part = Math.min(head.length, count - filled);
+      const head = chunks[0]!;
+      const part = Math.min(head.length, count - filled);
       head.copy(target, filled, 0, part);
       filled += part;
-      if (part === head.length) chunks.shift(); else chunks[0] = head.subarray(part);
+      if (part === head.length) chunks.shift();
+      else chunks[0] = head.subarray(part);
     }
     return target;
   };
@@ -64,10 +94,14 @@ export function wire(first: Socket, tcp: Socket, closed: () => void): Wire {
     socket: first,
     async line() {
       for (let looked = 0; ;) {
-        let before = 0, length = -1;
+        let before = 0;
+        let length = -1;
         for (const chunk of chunks) {
           const at = before + chunk.length > looked ? chunk.indexOf(10, Math.max(0, looked - before)) : -1;
-          if (at >= 0) { length = before + at + 1; break; }
+          if (at >= 0) {
+            length = before + at + 1;
+            break;
+          }
           before += chunk.length;
         }
         if (length > longestLine || (length < 0 && size > longestLine)) throw new Error('Too long a line');
@@ -77,13 +111,13 @@ export function wire(first: Socket, tcp: Socket, closed: () => void): Wire {
           return text.slice(0, -2);
         }
         looked = size;
-        if (!await more()) return undefined;
+        if (!(await more())) return undefined;
       }
     },
     async bytes(count) {
       const target = Buffer.allocUnsafe(count);
       for (let filled = 0; filled < count;) {
-        if (size === 0 && !await more() && size === 0) return undefined;
+        if (size === 0 && !(await more()) && size === 0) return undefined;
         const part = Math.min(size, count - filled);
         take(part).copy(target, filled);
         filled += part;
@@ -92,7 +126,7 @@ export function wire(first: Socket, tcp: Socket, closed: () => void): Wire {
     },
     async skip(count) {
       while (count > 0) {
-        if (size === 0 && !await more() && size === 0) return;
+        if (size === 0 && !(await more()) && size === 0) return;
         const part = Math.min(size, count);
         take(part);
         count -= part;
@@ -102,7 +136,8 @@ export function wire(first: Socket, tcp: Socket, closed: () => void): Wire {
     write(data) {
       if (deaf || self.socket.destroyed) return;
       const bytes = typeof data === 'string' ? Buffer.from(data, 'latin1') : data;
-      out.push(bytes); outSize += bytes.length;
+      out.push(bytes);
+      outSize += bytes.length;
     },
     full: () => outSize >= batch || self.socket.writableNeedDrain,
     async flush() {
@@ -112,25 +147,45 @@ export function wire(first: Socket, tcp: Socket, closed: () => void): Wire {
           if (self.socket.writableNeedDrain && outSize >= 4 * batch) await drained(self.socket);
         }
       }
-      out = []; outSize = 0;
+      out = [];
+      outSize = 0;
       if (self.socket.writableNeedDrain) await drained(self.socket);
     },
-    swallow() { deaf = true; out = []; outSize = 0; chunks = []; size = 0; self.socket.resume(); },
+    swallow() {
+      deaf = true;
+      out = [];
+      outSize = 0;
+      chunks = [];
+      size = 0;
+      self.socket.resume();
+    },
     detach() {
       const socket = self.socket;
       socket.off('data', onData).off('end', onEnd).off('close', onClose);
       return socket;
     },
-    replace(socket) { self.socket = socket; attach(socket); },
-    end() { if (!deaf) self.socket.end(); },
-    reset() { if (!tcp.destroyed) tcp.resetAndDestroy(); self.socket.destroy(); },
+    replace(socket) {
+      self.socket = socket;
+      attach(socket);
+    },
+    end() {
+      if (!deaf) self.socket.end();
+    },
+    reset() {
+      if (!tcp.destroyed) tcp.resetAndDestroy();
+      self.socket.destroy();
+    },
   };
   attach(first);
   return self;
 }
 
-const drained = (socket: Socket) => new Promise<void>(resolve => {
-  if (socket.destroyed) return void resolve();
-  const done = () => { socket.off('drain', done).off('close', done); resolve(); };
-  socket.on('drain', done).on('close', done);
-});
+const drained = (socket: Socket) =>
+  new Promise<void>(resolve => {
+    if (socket.destroyed) return void resolve();
+    const done = () => {
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    socket.on('drain', done).on('close', done);
+  });

@@ -19,17 +19,33 @@ import { threads } from './operations/thread.js';
 
 /** Mail itself, at any host: IMAP to read, SMTP to send. */
 export const imap = {
-  id: 'imap', name: 'IMAP and SMTP', docs: 'https://www.rfc-editor.org/rfc/rfc9051',
+  id: 'imap',
+  name: 'IMAP and SMTP',
+  docs: 'https://www.rfc-editor.org/rfc/rfc9051',
   auth: account,
   // There are no requests to count; commands go one after the other over one connection (see connection.ts).
   pace: { concurrent: 5, perMinute: 6000 },
   operations: {
     'account.check': operation({
-      summary: 'Check both sides of the account, and look for rules on the server', effect: 'read', docs: 'RFC 9051, RFC 5321, RFC 5804', input: {},
+      summary: 'Check both sides of the account, and look for rules on the server',
+      effect: 'read',
+      docs: 'RFC 9051, RFC 5321, RFC 5804',
+      input: {},
       run: checkAccount,
     }),
-    ...folders, ...reading, ...changing, ...sending, ...replying, ...drafts, ...quotas, ...threads,
-    ...spamLists, ...autoReplies, ...forwardings, ...rules, ...scripts,
+    ...folders,
+    ...reading,
+    ...changing,
+    ...sending,
+    ...replying,
+    ...drafts,
+    ...quotas,
+    ...threads,
+    ...spamLists,
+    ...autoReplies,
+    ...forwardings,
+    ...rules,
+    ...scripts,
   },
   feeds: { messageReceived, messageChanged },
 } satisfies Provider;

@@ -8,20 +8,33 @@ export type { FetchMessageObject, FetchQueryObject, ImapFlow, Logger };
 export type { MailboxObject, MessageAddressObject, MessageEnvelopeObject, MessageStructureObject };
 
 /*
- * The mail libraries are large and most accounts are HTTP: each is loaded by the first call that needs it. This is the only file that names
- * them, so that a bundler keeps them in a chunk of their own.
+ * The mail libraries are large and most accounts are HTTP: each is loaded by the first call that needs it. This is the
+ * only file that names them, so that a bundler keeps them in a chunk of their own.
  */
 
 /** What a bundler makes of an import copies the library's exports at each call, so they are kept. */
-const once = <T>(load: () => Promise<T>) => { let loaded: Promise<T> | undefined; return () => loaded ??= load(); };
+const once = <T>(load: () => Promise<T>) => {
+  let loaded: Promise<T> | undefined;
+  return () => (loaded ??= load());
+};
 
 /** What is needed in the middle of work that waits for nothing, as a row of an answer is read. */
-interface DecodingTools { addressparser: typeof addressparser; Libmime: typeof Libmime; iconv: typeof iconv }
+interface DecodingTools {
+  addressparser: typeof addressparser;
+  Libmime: typeof Libmime;
+  iconv: typeof iconv;
+}
 let tools: DecodingTools | undefined;
-/** Loads what `decodingTools` gives. The IMAP client brings it along; whoever decodes without a connection calls this first. */
+/**
+ * Loads what `decodingTools` gives. The IMAP client brings it along; whoever decodes without a connection calls this
+ * first.
+ */
 export const decodingLibraries = once(async () => {
-  const [parser, mime, charsets] = await Promise.all(
-    [import('nodemailer/lib/addressparser'), import('libmime'), import('iconv-lite')]);
+  const [parser, mime, charsets] = await Promise.all([
+    import('nodemailer/lib/addressparser'),
+    import('libmime'),
+    import('iconv-lite'),
+  ]);
   tools = { addressparser: parser.default, Libmime: mime.default.Libmime, iconv: charsets.default };
 });
 /** The libraries that decode. Throws before `decodingLibraries` was awaited. */

@@ -17,13 +17,20 @@ const PAGE = 100;
 const SMALLEST_PAGE = 12;
 
 /** An id as the vendor gives it: a whole number of any length up to 64 bits. */
-export const id = <const O extends { required?: true; ref?: string; help?: string; as?: string } = {}>(label: string, options?: O) =>
+export const id = <const O extends { required?: true; ref?: string; help?: string; as?: string } = {}>(
+  label: string,
+  options?: O,
+) =>
   text(label, { pattern: '^[1-9][0-9]{0,18}$', example: '42', ...options } as { pattern: string; example: string } & O);
 
-/** An id on the wire: the vendor's integer, and beyond 2^53, where JSON numbers lose digits, the text that the standard wants. */
-export const wireId = (of: string): number | string => Number.isSafeInteger(Number(of)) ? Number(of) : of;
+/**
+ * An id on the wire: the vendor's integer, and beyond 2^53, where JSON numbers lose digits, the text that the standard
+ * wants.
+ */
+export const wireId = (of: string): number | string => (Number.isSafeInteger(Number(of)) ? Number(of) : of);
 
-const misled = (what: string) => new MailError('protocol', `Outreach named a next page ${what}; the list was not read any further.`);
+const misled = (what: string) =>
+  new MailError('protocol', `Outreach named a next page ${what}; the list was not read any further.`);
 
 type Body = Omit<Parameters<typeof resourceDocument>[0], 'type'>;
 
@@ -36,8 +43,11 @@ export function api(ctx: Context) {
     get: async (address: string, parameters: Readonly<Record<string, unknown>> = {}) =>
       parseResource(ctx, await call(ctx, 'GET', root + address + query(parameters))),
     create: (address: string, type: string, data: Body) => write('POST', address, type, data),
-    update: (address: string, type: string, of: string, data: Body) => write('PATCH', address, type, { ...data, id: wireId(of) }),
-    delete: async (address: string): Promise<void> => { await call(ctx, 'DELETE', root + address); },
+    update: (address: string, type: string, of: string, data: Body) =>
+      write('PATCH', address, type, { ...data, id: wireId(of) }),
+    delete: async (address: string): Promise<void> => {
+      await call(ctx, 'DELETE', root + address);
+    },
     /** A member action; its answer as it came. */
     act: (address: string) => call(ctx, 'POST', root + address),
     /** The first page alone, for counts and headers. */
@@ -47,28 +57,46 @@ export function api(ctx: Context) {
     },
     /** A collection as a stream: the vendor's own link leads to each next page. */
     pages(address: string, parameters: Readonly<Record<string, unknown>>) {
-      const read = new Set<string>(), given = new Set<string>();
-      return pages<Native, string>(root + address + query({ 'page[size]': PAGE, count: false, ...parameters }), async (url, stopped) => {
-        read.add(new URL(url).href);
-        const { data, links } = await page(ctx, url, stopped);
-        const following = next(links.next, url, new URL(root).origin);
-        if (following !== undefined && read.has(new URL(following).href)) throw misled('that was read before');
-        const fresh = data.filter(one => !given.has(String(one.id)));
-        for (const one of fresh) given.add(String(one.id));
-        return { items: fresh, ...(following === undefined ? {} : { next: following }) };
-      });
+      const read = new Set<string>();
+      const given = new Set<string>();
+      return pages<Native, string>(
+        root + address + query({ 'page[size]': PAGE, count: false, ...parameters }),
+        async (url, stopped) => {
+          read.add(new URL(url).href);
+          const { data, links } = await page(ctx, url, stopped);
+          const following = next(links.next, url, new URL(root).origin);
+          if (following !== undefined && read.has(new URL(following).href)) throw misled('that was read before');
+          const fresh = data.filter(one => !given.has(String(one.id)));
+          for (const one of fresh) given.add(String(one.id));
+          return { items: fresh, ...(following === undefined ? {} : { next: following }) };
+        },
+      );
     },
   };
 }
 
-const call = (ctx: Context, method: HttpRequest['method'], url: string,
-  { body, signal = ctx.signal, reading = explain }: { body?: string; signal?: AbortSignal; reading?: Explain } = {}) =>
-  exchange({ ...ctx, signal }, {
-    // The vendor demands the content type of every request, reads included (Making Requests, "Content negotiation").
-    method, url, headers: { accept: JSON_API, 'content-type': JSON_API }, ...(body === undefined ? {} : { body }),
-  }, reading);
+const call = (
+  ctx: Context,
+  method: HttpRequest['method'],
+  url: string,
+  { body, signal = ctx.signal, reading = explain }: { body?: string; signal?: AbortSignal; reading?: Explain } = {},
+) =>
+  exchange(
+    { ...ctx, signal },
+    {
+      // The vendor demands the content type of every request, reads included (Making Requests, "Content negotiation").
+      method,
+      url,
+      headers: { accept: JSON_API, 'content-type': JSON_API },
+      ...(body === undefined ? {} : { body }),
+    },
+    reading,
+  );
 
-/** One page; halved as long as the gateway gives up on it. The cursor does not depend on the size, so nothing is lost or repeated. */
+/**
+ * One page; halved as long as the gateway gives up on it. The cursor does not depend on the size, so nothing is lost or
+ * repeated.
+ */
 async function page(ctx: Context, url: string, stopped: AbortSignal) {
   const signal = ctx.signal ? AbortSignal.any([ctx.signal, stopped]) : stopped;
   for (let at = url, halved = 0; ; halved++) {
@@ -76,9 +104,13 @@ async function page(ctx: Context, url: string, stopped: AbortSignal) {
     const large = size > SMALLEST_PAGE;
     try {
       // A page too large fails the same way when it is asked for again, so `exchange` is told not to.
-      return parseCollection(ctx, await call(ctx, 'GET', at, {
-        signal, reading: answer => large && answer.status === 502 ? { code: 'rejected' } : explain(answer),
-      }));
+      return parseCollection(
+        ctx,
+        await call(ctx, 'GET', at, {
+          signal,
+          reading: answer => (large && answer.status === 502 ? { code: 'rejected' } : explain(answer)),
+        }),
+      );
     } catch (error) {
       if (!large || !isMailError(error) || error.details.status !== 502) throw error;
       const smaller = new URL(at);
@@ -96,12 +128,12 @@ function next(link: unknown, from: string, own: string): string | undefined {
   if (!url) throw misled('that is no address');
   // The token goes wherever a request goes: a link may never lead it away from the account's own address.
   if (url.origin !== own) throw misled(`at ${url.origin}, but the account's base address is ${own}`);
-  return URL.canParse(link as string) ? link as string : url.href;
+  return URL.canParse(link as string) ? (link as string) : url.href;
 }
 
 /**
- * The vendor's two error bodies: JSON:API from the application, `{"error","description"}` from the edge in front of it. Where 422 points at
- * an attribute or relationship, its name is that of our field.
+ * The vendor's two error bodies: JSON:API from the application, `{"error","description"}` from the edge in front of it.
+ * Where 422 points at an attribute or relationship, its name is that of our field.
  */
 export const explain: Explain = ({ status, headers, body }) => {
   const errors = parseErrors(body);
@@ -109,7 +141,14 @@ export const explain: Explain = ({ status, headers, body }) => {
   const message = errors?.message ?? edgeWords(body);
   return {
     ...(message ? { message: redact(message) } : {}),
-    ...(errors ? { issues: errors.issues.map(({ field, message }) => ({ field: field && (OURS[field] ?? field), message: redact(message) })) } : {}),
+    ...(errors
+      ? {
+          issues: errors.issues.map(({ field, message }) => ({
+            field: field && (OURS[field] ?? field),
+            message: redact(message),
+          })),
+        }
+      : {}),
     ...(wait === undefined ? {} : { retryAfter: wait }),
   };
 };
@@ -119,14 +158,20 @@ const OURS: Readonly<Record<string, string>> = { resource: 'eventResource', acti
 
 function edgeWords(body: Uint8Array): string | undefined {
   try {
-    const { error, description } = JSON.parse(Buffer.from(body).toString('utf8')) as { error?: unknown; description?: unknown };
+    const { error, description } = JSON.parse(Buffer.from(body).toString('utf8')) as {
+      error?: unknown;
+      description?: unknown;
+    };
     return [error, description].filter(words => typeof words === 'string' && words).join(' ') || undefined;
-  } catch { return undefined; }
+  } catch {
+    return undefined;
+  }
 }
 
 /**
- * How long to wait, in seconds: `Retry-After`, else `X-RateLimit-Reset`. The vendor states no format, and uses the first for the time of
- * the second, so seconds, epoch seconds, epoch milliseconds, ISO (UTC unless it says otherwise) and HTTP dates are all read.
+ * How long to wait, in seconds: `Retry-After`, else `X-RateLimit-Reset`. The vendor states no format, and uses the
+ * first for the time of the second, so seconds, epoch seconds, epoch milliseconds, ISO (UTC unless it says otherwise)
+ * and HTTP dates are all read.
  */
 export function waitOf(headers: Readonly<Record<string, string>>, now = Date.now()): number | undefined {
   for (const name of ['retry-after', 'x-ratelimit-reset']) {
@@ -139,17 +184,30 @@ export function waitOf(headers: Readonly<Record<string, string>>, now = Date.now
 function momentOf(value: string | undefined, now: number): number | undefined {
   const said = value?.trim();
   if (!said) return undefined;
-  if (/^\d+(\.\d+)?$/.test(said)) return Number(said) >= 1e11 ? Number(said) : Number(said) >= 1e9 ? Number(said) * 1000 : now + Number(said) * 1000;
+  if (/^\d+(\.\d+)?$/.test(said))
+    return Number(said) >= 1e11 ? Number(said) : Number(said) >= 1e9 ? Number(said) * 1000 : now + Number(said) * 1000;
   const at = Date.parse(/[zZ]$|[+-]\d\d:?\d\d$|GMT$/.test(said) ? said : `${said}Z`);
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** What an answer's headers say of the hourly limit; `resetAt` is ISO 8601. `Remaining` may hold two numbers, of which the first is the hour's. */
-export function limitsOf(headers: Readonly<Record<string, string>>, now = Date.now()): { limit?: number; remaining?: number; resetAt?: string } {
-  const first = (name: string) => { const found = /^\s*(\d+)/.exec(headers[name] ?? '')?.[1]; return found === undefined ? undefined : Number(found); };
-  const limit = first('x-ratelimit-limit'), remaining = first('x-ratelimit-remaining'), reset = momentOf(headers['x-ratelimit-reset'], now);
+/**
+ * What an answer's headers say of the hourly limit; `resetAt` is ISO 8601. `Remaining` may hold two numbers, of which
+ * the first is the hour's.
+ */
+export function limitsOf(
+  headers: Readonly<Record<string, string>>,
+  now = Date.now(),
+): { limit?: number; remaining?: number; resetAt?: string } {
+  const first = (name: string) => {
+    const found = /^\s*(\d+)/.exec(headers[name] ?? '')?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
+  const limit = first('x-ratelimit-limit');
+  const remaining = first('x-ratelimit-remaining');
+  const reset = momentOf(headers['x-ratelimit-reset'], now);
   return {
-    ...(limit === undefined ? {} : { limit }), ...(remaining === undefined ? {} : { remaining }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(remaining === undefined ? {} : { remaining }),
     ...(reset === undefined ? {} : { resetAt: new Date(reset).toISOString() }),
   };
 }

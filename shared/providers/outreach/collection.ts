@@ -21,30 +21,56 @@ interface Allowed<F extends Fields> {
 }
 
 /** Inputs and query of a collection: filters, time ranges, sort, sparse fields. */
-export function collection<const F extends Fields>({ type, filters, times, sorts = {}, readable, open, authorization }: Allowed<F>) {
+export function collection<const F extends Fields>({
+  type,
+  filters,
+  times,
+  sorts = {},
+  readable,
+  open,
+  authorization,
+}: Allowed<F>) {
   const ranges: Record<string, Field> = {};
   for (const [name, label] of Object.entries(times)) {
     ranges[`${name}From`] = time(`${label} From`, { group: 'Filters', help: 'This moment is included.' });
     ranges[`${name}To`] = time(`${label} To`, { group: 'Filters', help: 'This moment is included.' });
   }
-  const orders = Object.fromEntries(Object.entries({ ...times, ...sorts }).flatMap(([name, label]) =>
-    name in times
-      ? [[name, `${label}, Oldest First`], [`-${name}`, `${label}, Newest First`]]
-      : [[name, `${label}, Ascending`], [`-${name}`, `${label}, Descending`]]));
+  const orders = Object.fromEntries(
+    Object.entries({ ...times, ...sorts }).flatMap(([name, label]) =>
+      name in times
+        ? [
+            [name, `${label}, Oldest First`],
+            [`-${name}`, `${label}, Newest First`],
+          ]
+        : [
+            [name, `${label}, Ascending`],
+            [`-${name}`, `${label}, Descending`],
+          ],
+    ),
+  );
   const sparse = {
     fields: list('Fields', choice('Field', readable, open ? { open } : {}), {
-      group: 'Answer', help: 'Only these fields are read. Left empty, all are.',
+      group: 'Answer',
+      help: 'Only these fields are read. Left empty, all are.',
     }),
     ...(authorization ? { provideAuthorizationMeta: authorizationMeta } : {}),
   };
   const filtering = {
-    ...(Object.fromEntries(Object.entries(filters).map(([name, field]) => [name, { group: 'Filters', ...field }])) as unknown as F),
+    ...(Object.fromEntries(
+      Object.entries(filters).map(([name, field]) => [name, { group: 'Filters', ...field }]),
+    ) as unknown as F),
     ids: list('IDs', id('ID'), {
-      group: 'Filters', maxItems: 200, help: 'Only those with one of these IDs.', wire: (ids: string[]) => ids.join(','), as: '[id]',
+      group: 'Filters',
+      maxItems: 200,
+      help: 'Only those with one of these IDs.',
+      wire: (ids: string[]) => ids.join(','),
+      as: '[id]',
     }),
     ...ranges,
   };
-  const sorted = { sort: choice('Sort', orders, { group: 'Answer', help: 'Left empty, the provider chooses the order.' }) };
+  const sorted = {
+    sort: choice('Sort', orders, { group: 'Answer', help: 'Left empty, the provider chooses the order.' }),
+  };
   /** The part of the query that says what each object in the answer holds; a single object takes it too. */
   const shape = (input: Readonly<Record<string, unknown>>): Record<string, unknown> => ({
     ...(Array.isArray(input.fields) && input.fields.length ? { [`fields[${type}]`]: input.fields.join(',') } : {}),
@@ -58,7 +84,12 @@ export function collection<const F extends Fields>({ type, filters, times, sorts
       if (value !== undefined) out[`filter${field.as ?? `[${name}]`}`] = field.wire ? field.wire(value) : value;
     }
     for (const [name, label] of Object.entries(times)) {
-      const span = range(input[`${name}From`] as string | undefined, input[`${name}To`] as string | undefined, label, `${name}To`);
+      const span = range(
+        input[`${name}From`] as string | undefined,
+        input[`${name}To`] as string | undefined,
+        label,
+        `${name}To`,
+      );
       if (span) out[`filter[${name}]`] = span;
     }
     return { ...out, ...(input.sort === undefined ? {} : { sort: input.sort }), ...shape(input) };
@@ -68,7 +99,8 @@ export function collection<const F extends Fields>({ type, filters, times, sorts
 
 /** Asks the vendor to say what the caller may do. */
 const authorizationMeta = flag('Provide Authorization Meta', {
-  group: 'Answer', help: 'Whether to tell if this account may change each of them (canWrite) and delete mailboxes (canDelete).',
+  group: 'Answer',
+  help: 'Whether to tell if this account may change each of them (canWrite) and delete mailboxes (canDelete).',
 });
 
 function range(from: string | undefined, to: string | undefined, label: string, field: string): string | undefined {

@@ -14,22 +14,28 @@ import { webhooks } from './webhook.js';
 export { verifySignature } from './webhook.js';
 
 const GUIDE = 'https://developers.outreach.io/api/';
-// updatedAt is set when a write begins and seen when it is committed and has reached the copy that lists read; the vendor gives no bound.
-// Two minutes are far above what its request limit of 30 s suggests, and a poll that looks back so far stays within one page.
+// updatedAt is set when a write begins and seen when it is committed and has reached the copy that lists read; the
+// vendor gives no bound. Two minutes are far above what its request limit of 30 s suggests, and a poll that looks back
+// so far stays within one page.
 const OVERLAP = 120_000;
 
 export const outreach = {
-  id: 'outreach', name: 'Outreach', docs: `${GUIDE}reference/`,
+  id: 'outreach',
+  name: 'Outreach',
+  docs: `${GUIDE}reference/`,
   auth: auth({
     fields: {
       baseUrl: text('Base URL', {
-        default: 'https://api.outreach.io', format: 'uri', help: 'Change it only for a test server. Sign-in uses this address too.',
+        default: 'https://api.outreach.io',
+        format: 'uri',
+        help: 'Change it only for a test server. Sign-in uses this address too.',
       }),
     },
     oauth2: {
       authorizeUrl: account => `${base(account)}/oauth/authorize`,
       tokenUrl: account => `${base(account)}/oauth/token`,
-      // Levels do not imply each other; "all" does. An unregistered scope fails the consent page, so only what the operations need is asked for.
+      // Levels do not imply each other; "all" does. An unregistered scope fails the consent page, so only what the
+      // operations need is asked for.
       scopes: ['mailboxes.all', 'mailAliases.read', 'mailings.read', 'users.read', 'webhooks.all'],
     },
   }),
@@ -37,28 +43,55 @@ export const outreach = {
   pace: { concurrent: 5, perMinute: 150 },
   operations: {
     'account.check': operation({
-      summary: 'Check the account', effect: 'read', docs: `${GUIDE}making-requests`, input: {},
-      run: async ctx => { await api(ctx).head('/mailboxes', { 'fields[mailbox]': 'email' }); },
+      summary: 'Check the account',
+      effect: 'read',
+      docs: `${GUIDE}making-requests`,
+      input: {},
+      run: async ctx => {
+        await api(ctx).head('/mailboxes', { 'fields[mailbox]': 'email' });
+      },
     }),
     'rateLimit.get': operation({
-      summary: 'Get what is left of this hour\'s requests', effect: 'read', plain: true, docs: `${GUIDE}getting-started`, input: {},
-      doubt: 'The format of the reset time is not published; epoch seconds and ISO times are read. The request itself counts.',
+      summary: "Get what is left of this hour's requests",
+      effect: 'read',
+      plain: true,
+      docs: `${GUIDE}getting-started`,
+      input: {},
+      doubt:
+        'The format of the reset time is not published; epoch seconds and ISO times are read. The request itself counts.',
       run: async ctx => limitsOf((await api(ctx).head('/mailboxes', { 'fields[mailbox]': 'email' })).headers),
     }),
-    ...mailboxes, ...aliases, ...spamPatterns, ...mailings, ...users, ...webhooks,
+    ...mailboxes,
+    ...aliases,
+    ...spamPatterns,
+    ...mailings,
+    ...users,
+    ...webhooks,
   },
   feeds: {
     mailboxChanged: feed({
       // The vendor has no webhook for mailboxes, and a deleted one just disappears.
       summary: 'A mailbox was created or changed, by people or by Outreach itself',
       input: { user: id('User', { ref: 'user', help: 'Only the mailboxes of this user.' }) },
-      since: (ctx, input, cursor) => watermark({
-        cursor, overlapMs: OVERLAP,
-        newest: floor => map(api(ctx).pages('/mailboxes', mailboxCollection.parameters({
-          ...input, sort: '-updatedAt', ...(floor === undefined ? {} : { updatedAtFrom: new Date(floor).toISOString() }),
-        })), toMailbox),
-        id: mailbox => `${mailbox.id}@${mailbox.updatedAt}`, at: mailbox => Date.parse(mailbox.updatedAt ?? '') || 0,
-      }),
+      since: (ctx, input, cursor) =>
+        watermark({
+          cursor,
+          overlapMs: OVERLAP,
+          newest: floor =>
+            map(
+              api(ctx).pages(
+                '/mailboxes',
+                mailboxCollection.parameters({
+                  ...input,
+                  sort: '-updatedAt',
+                  ...(floor === undefined ? {} : { updatedAtFrom: new Date(floor).toISOString() }),
+                }),
+              ),
+              toMailbox,
+            ),
+          id: mailbox => `${mailbox.id}@${mailbox.updatedAt}`,
+          at: mailbox => Date.parse(mailbox.updatedAt ?? '') || 0,
+        }),
       from: (_ctx, _input, at) => watermarkFrom(at, OVERLAP),
     }),
   },

@@ -3,15 +3,29 @@ import { openEngine, type SavedCredential, type WorkflowFile } from '../../engin
 import { subjectsOf } from './watch.js';
 
 /** What a process that runs a trigger is told to do. */
-export interface ChildTask { packageDir: string; stateDir: string; credentials: Record<string, SavedCredential>; workflow: WorkflowFile }
+export interface ChildTask {
+  packageDir: string;
+  stateDir: string;
+  credentials: Record<string, SavedCredential>;
+  workflow: WorkflowFile;
+}
 /** One line of what it says. Memory in bytes. */
-export interface ChildWord { ready?: { rss: number }; executed?: string[]; problem?: string; stopped?: { ms: number; peak: number; duplicates: number } }
+export interface ChildWord {
+  ready?: { rss: number };
+  executed?: string[];
+  problem?: string;
+  stopped?: { ms: number; peak: number; duplicates: number };
+}
 
-/** n8n's engine with one active workflow, in a process of its own that can be killed; its state is in `stateDir`. Ends on any line at its input. */
+/**
+ * n8n's engine with one active workflow, in a process of its own that can be killed; its state is in `stateDir`. Ends
+ * on any line at its input.
+ */
 async function main() {
   const { packageDir, stateDir, credentials, workflow } = JSON.parse(process.argv[2]!) as ChildTask;
   const say = (word: ChildWord) => process.stdout.write(`${JSON.stringify(word)}\n`);
-  const problem = (error: unknown) => say({ problem: error instanceof Error ? error.stack ?? error.message : String(error) });
+  const problem = (error: unknown) =>
+    say({ problem: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   process.on('uncaughtException', problem).on('unhandledRejection', problem);
   const engine = await openEngine({ packageDir, stateDir, credentials });
   const active = await engine.activate(workflow, { retryDelays: [] });
@@ -26,7 +40,13 @@ async function main() {
     const began = performance.now();
     await active.deactivate();
     clearInterval(look);
-    say({ stopped: { ms: performance.now() - began, peak: process.resourceUsage().maxRSS * 1024, duplicates: active.duplicates.length } });
+    say({
+      stopped: {
+        ms: performance.now() - began,
+        peak: process.resourceUsage().maxRSS * 1024,
+        duplicates: active.duplicates.length,
+      },
+    });
     process.exit(0);
   });
 }

@@ -5,36 +5,57 @@ import type { Lab } from './lab.js';
 import { range, wait, watch, type Watched } from './watch.js';
 
 /** How long things take: real times for the run against real servers, stand-ins for `npm test`. */
-export interface Times { away: readonly number[]; interval: number; backlog: number; found: number; patient?: boolean }
+export interface Times {
+  away: readonly number[];
+  interval: number;
+  backlog: number;
+  found: number;
+  patient?: boolean;
+}
 
-/** One fault: 0 lost, 0 repeated, logins within bounds, nothing unhandled, closed in time. `Watched.finish` checks the latter for all. */
+/**
+ * One fault: 0 lost, 0 repeated, logins within bounds, nothing unhandled, closed in time. `Watched.finish` checks the
+ * latter for all.
+ */
 export type Scenario = (engine: Engine, lab: Lab, times: Times) => Promise<void>;
 
 const envelope = { filters: { fetch: 'envelope' } };
-const ready = async (w: Watched) => { await w.send('first'); await w.expect(['first']); };
+const ready = async (w: Watched) => {
+  await w.send('first');
+  await w.expect(['first']);
+};
 
 /** The faults every pair of servers can show. */
 export const scenarios: Record<string, Scenario> = {
   'server away for a while, mail arriving meanwhile': async (engine, lab, times) => {
-    await Promise.all(times.away.map(async seconds => {
-      const w = await watch(engine, lab, `away${seconds}`);
-      await ready(w);
-      w.proxy.refuse();
-      await w.send('a', 'b');
-      await wait(seconds * 1000);
-      await w.send('c');
-      w.proxy.pass();
-      await w.send('d');
-      await w.expect(['first', 'a', 'b', 'c', 'd'], 20_000);
-      await w.finish();
-    }));
+    await Promise.all(
+      times.away.map(async seconds => {
+        const w = await watch(engine, lab, `away${seconds}`);
+        await ready(w);
+        w.proxy.refuse();
+        await w.send('a', 'b');
+        await wait(seconds * 1000);
+        await w.send('c');
+        w.proxy.pass();
+        await w.send('d');
+        await w.expect(['first', 'a', 'b', 'c', 'd'], 20_000);
+        await w.finish();
+      }),
+    );
   },
   'TCP resets, one mail each': async (engine, lab) => {
     const w = await watch(engine, lab, 'reset');
     await ready(w);
-    for (const subject of range(5)) { w.proxy.reset(); await w.send(subject); }
+    for (const subject of range(5)) {
+      w.proxy.reset();
+      await w.send(subject);
+    }
     await w.expect(['first', ...range(5)]);
-    for (const subject of range(3, 'later')) { w.proxy.reset(); await w.send(subject); await w.until(() => w.got().includes(subject), 10_000, subject); }
+    for (const subject of range(3, 'later')) {
+      w.proxy.reset();
+      await w.send(subject);
+      await w.until(() => w.got().includes(subject), 10_000, subject);
+    }
     await w.expect(['first', ...range(5), ...range(3, 'later')]);
     await w.finish();
   },
@@ -63,7 +84,10 @@ export const scenarios: Record<string, Scenario> = {
     // Enough for a greeting and not for a login; what comes after passes.
     w.proxy.cutAfter(150, 'stall', 1);
     await w.send('a');
-    if (!times.patient) { await wait(1_000); return w.finish(); }
+    if (!times.patient) {
+      await wait(1_000);
+      return w.finish();
+    }
     await w.expect(['first', 'a'], 60_000);
     w.proxy.refuse();
     await w.send(...range(20).map(subject => ({ subject, text: 'word '.repeat(2_000) })));
@@ -82,15 +106,24 @@ export const scenarios: Record<string, Scenario> = {
   },
   'messages marked, moved and deleted by another client, with connections that break': async (engine, lab) => {
     const w = await watch(engine, lab, 'changes', {
-      parameters: { event: 'messageChanged', changes: ['starred', 'unstarred', 'read', 'moved', 'deleted'], options: { interval: 10 } },
+      parameters: {
+        event: 'messageChanged',
+        changes: ['starred', 'unstarred', 'read', 'moved', 'deleted'],
+        options: { interval: 10 },
+      },
       before: w => w.send('a', 'b', 'c', 'd'),
     });
-    // What was changed before the first look is nobody's news. Activation waits for it and stores where it stood, but not for ever: on a busy machine
-    // the feed takes it some seconds later, and nothing is stored before there is something to execute. It asks for names when it has read the flags.
+    // What was changed before the first look is nobody's news. Activation waits for it and stores where it stood, but
+    // not for ever: on a busy machine the feed takes it some seconds later, and nothing is stored before there is
+    // something to execute. It asks for names when it has read the flags.
     const named = () => / > \S+ UID FETCH \S+ \(UID RFC822\.SIZE ENVELOPE\)/.test(w.proxy.last());
     if (!JSON.stringify(engine.staticData(w.id)).includes('"cursor"')) await w.until(named, 40_000, 'the first look');
-    const told = () => w.active.executions.flatMap(run => run.items('Mail')).map(({ json }) => `${String(json.change)} ${String(json.subject ?? json.id)}`);
-    const phone = await lab.phone(w.user), folder = `${lab.prefix}Changed`;
+    const told = () =>
+      w.active.executions
+        .flatMap(run => run.items('Mail'))
+        .map(({ json }) => `${String(json.change)} ${String(json.subject ?? json.id)}`);
+    const phone = await lab.phone(w.user);
+    const folder = `${lab.prefix}Changed`;
     await phone.mailboxCreate(folder);
     await phone.mailboxOpen('INBOX');
     const happens = async (what: () => Promise<unknown>, ...wanted: RegExp[]) => {
@@ -113,11 +146,14 @@ export const scenarios: Record<string, Scenario> = {
     await phone.logout();
     await w.finish();
   },
-  'flapping': async (engine, lab) => {
+  flapping: async (engine, lab) => {
     const w = await watch(engine, lab, 'flap');
     await ready(w);
     w.proxy.flap(700, 500);
-    for (const subject of range(10)) { await w.send(subject); await wait(500); }
+    for (const subject of range(10)) {
+      await w.send(subject);
+      await wait(500);
+    }
     w.proxy.pass();
     await w.expect(['first', ...range(10)], 20_000);
     await w.finish();
@@ -147,7 +183,8 @@ export const scenarios: Record<string, Scenario> = {
     await w.finish({ failed: [/created anew; known mail is being recognised/] });
   },
   'UIDVALIDITY changes while messages share a Message-ID': async (engine, lab) => {
-    const w = await watch(engine, lab, 'validityIds'), same = (subject: string) => ({ subject, messageId: '<shared@gen.test.local>' });
+    const w = await watch(engine, lab, 'validityIds');
+    const same = (subject: string) => ({ subject, messageId: '<shared@gen.test.local>' });
     await w.send(same('one'), 'other');
     await w.expect(['one', 'other']);
     w.proxy.refuse();
@@ -158,15 +195,21 @@ export const scenarios: Record<string, Scenario> = {
     await w.finish({ failed: [/created anew; known mail is being recognised/] });
   },
   'half of the folder is expunged while it is read': async (engine, lab) => {
-    const w = await watch(engine, lab, 'expunge', { parameters: { start: 'date', startDate: '2020-01-01T00:00:00Z' }, before: async one => {
-      await one.send(...range(300));
-      one.proxy.roundTrip(60);
-    } });
+    const w = await watch(engine, lab, 'expunge', {
+      parameters: { start: 'date', startDate: '2020-01-01T00:00:00Z' },
+      before: async one => {
+        await one.send(...range(300));
+        one.proxy.roundTrip(60);
+      },
+    });
     await w.until(() => w.got().length > 0, 20_000, 'the first executions');
     const phone = await lab.phone(w.user);
     await phone.mailboxOpen('INBOX');
     const gone = new Set<string>();
-    for (const seq of ['200:300']) { for await (const row of phone.fetch(seq, { envelope: true })) gone.add(row.envelope!.subject!); await phone.messageDelete(seq); }
+    for (const seq of ['200:300']) {
+      for await (const row of phone.fetch(seq, { envelope: true })) gone.add(row.envelope!.subject!);
+      await phone.messageDelete(seq);
+    }
     await phone.logout();
     const stay = range(300).filter(one => !gone.has(one));
     await w.until(() => stay.every(one => w.got().includes(one)), 40_000, 'those that stay');
@@ -209,7 +252,13 @@ export const scenarios: Record<string, Scenario> = {
     await w.finish();
   },
   'switched on while the server is away: mail from that moment on counts': async (engine, lab) => {
-    const w = await watch(engine, lab, 'switchedOn', { before: async one => { await one.send('old'); await wait(1_100); one.proxy.refuse(); } });
+    const w = await watch(engine, lab, 'switchedOn', {
+      before: async one => {
+        await one.send('old');
+        await wait(1_100);
+        one.proxy.refuse();
+      },
+    });
     await w.send('a');
     await wait(500);
     await w.send('b');
@@ -218,7 +267,13 @@ export const scenarios: Record<string, Scenario> = {
     await w.finish();
   },
   'the server allows one connection': async (engine, lab) => {
-    const w = await watch(engine, lab, 'limit', { kind: 'single', before: one => { if (lab.mail) lab.mail.imap.trouble.userLimit = 1; void one; } });
+    const w = await watch(engine, lab, 'limit', {
+      kind: 'single',
+      before: one => {
+        if (lab.mail) lab.mail.imap.trouble.userLimit = 1;
+        void one;
+      },
+    });
     await w.send('a', 'b');
     await w.expect(['a', 'b'], 40_000);
     await w.send('c');
@@ -235,7 +290,10 @@ export const scenarios: Record<string, Scenario> = {
     await w.send('a');
     await w.until(() => w.active.failed.length === 1, 15_000, 'the complaint');
     await wait(5_000);
-    assert.ok(w.proxy.seen.logins.length - before <= 4, `${w.proxy.seen.logins.length - before} logins with a refused password`);
+    assert.ok(
+      w.proxy.seen.logins.length - before <= 4,
+      `${w.proxy.seen.logins.length - before} logins with a refused password`,
+    );
     // A new start, as after the credential was corrected and the workflow saved, finds everything.
     const failed = w.active.failed.map(error => error.message);
     await w.active.deactivate();
@@ -273,18 +331,34 @@ export const scenarios: Record<string, Scenario> = {
   },
   'messages with the same Message-ID, and with none': async (engine, lab) => {
     const w = await watch(engine, lab, 'ids');
-    await w.send(...range(4, 'same').map(subject => ({ subject, messageId: '<same@gen.test.local>' })), ...range(4, 'none').map(subject => ({ subject, messageId: false as const })));
+    await w.send(
+      ...range(4, 'same').map(subject => ({ subject, messageId: '<same@gen.test.local>' })),
+      ...range(4, 'none').map(subject => ({ subject, messageId: false as const })),
+    );
     await w.expect([...range(4, 'same'), ...range(4, 'none')]);
     await w.finish();
   },
   'a backlog': async (engine, lab, times) => {
-    const w = await watch(engine, lab, 'backlog', { parameters: { ...envelope, start: 'date', startDate: '2020-01-01T00:00:00Z', options: { concurrent: 20 } }, before: async one => {
-      await lab.fill(one.user, times.backlog, i => letter({ subject: `m${i}` }));
-    } });
+    const w = await watch(engine, lab, 'backlog', {
+      parameters: { ...envelope, start: 'date', startDate: '2020-01-01T00:00:00Z', options: { concurrent: 20 } },
+      before: async one => {
+        await lab.fill(one.user, times.backlog, i => letter({ subject: `m${i}` }));
+      },
+    });
     await w.expect(range(times.backlog), 120_000);
     await w.finish();
   },
 };
 
 /** The credential of a watched account, as it was saved. */
-const accountOf = (w: Watched) => ({ preset: 'custom', user: w.user.user, imapHost: '127.0.0.1', imapPort: w.proxy.port, imapSecurity: 'none', smtpHost: 'localhost', smtpPort: w.lab.smtpPort, smtpSecurity: w.lab.smtpSecurity, allowedCertificate: w.lab.ca });
+const accountOf = (w: Watched) => ({
+  preset: 'custom',
+  user: w.user.user,
+  imapHost: '127.0.0.1',
+  imapPort: w.proxy.port,
+  imapSecurity: 'none',
+  smtpHost: 'localhost',
+  smtpPort: w.lab.smtpPort,
+  smtpSecurity: w.lab.smtpSecurity,
+  allowedCertificate: w.lab.ca,
+});

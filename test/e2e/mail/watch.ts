@@ -5,16 +5,34 @@ import type { Active, Engine, RunResult, WorkflowFile } from '../../engine/engin
 import type { Lab, User } from './lab.js';
 
 export const TRIGGER = 'n8n-nodes-mailroom.syncTrigger';
-export const wait = (ms: number) => new Promise<void>(resolve => { setTimeout(resolve, ms); });
+export const wait = (ms: number) =>
+  new Promise<void>(resolve => {
+    setTimeout(resolve, ms);
+  });
 
 /** A workflow that begins with a Sync Trigger; `parameters` on top of those every mail trigger has. */
-export function workflowOf(id: string, credential: string, parameters: object = {}, { oauth2 = false } = {}): WorkflowFile {
+export function workflowOf(
+  id: string,
+  credential: string,
+  parameters: object = {},
+  { oauth2 = false } = {},
+): WorkflowFile {
   return {
-    id, name: id,
+    id,
+    name: id,
     nodes: [
       {
-        id: `${id}-trigger`, name: 'Mail', type: TRIGGER, typeVersion: 1, position: [0, 0],
-        parameters: { provider: 'imap', authentication: oauth2 ? 'oauth2' : 'password', event: 'messageReceived', ...parameters },
+        id: `${id}-trigger`,
+        name: 'Mail',
+        type: TRIGGER,
+        typeVersion: 1,
+        position: [0, 0],
+        parameters: {
+          provider: 'imap',
+          authentication: oauth2 ? 'oauth2' : 'password',
+          event: 'messageReceived',
+          ...parameters,
+        },
         credentials: { [oauth2 ? 'imapOAuth2Api' : 'imapApi']: { id: credential, name: credential } },
       },
       { id: `${id}-end`, name: 'End', type: 'n8n-nodes-base.noOp', typeVersion: 1, position: [200, 0], parameters: {} },
@@ -23,13 +41,31 @@ export function workflowOf(id: string, credential: string, parameters: object = 
   };
 }
 
-/** An account of a lab, reached through a proxy when `port` is given; clear text, which is allowed on loopback, so that logins can be counted. */
-export const accountData = (lab: Lab, { user, password }: User, port = lab.imapPort) =>
-  ({ preset: 'custom', user, password, imapHost: '127.0.0.1', imapPort: port, imapSecurity: 'none', smtpHost: 'localhost', smtpPort: lab.smtpPort, smtpSecurity: lab.smtpSecurity, allowedCertificate: lab.ca });
+/**
+ * An account of a lab, reached through a proxy when `port` is given; clear text, which is allowed on loopback, so that
+ * logins can be counted.
+ */
+export const accountData = (lab: Lab, { user, password }: User, port = lab.imapPort) => ({
+  preset: 'custom',
+  user,
+  password,
+  imapHost: '127.0.0.1',
+  imapPort: port,
+  imapSecurity: 'none',
+  smtpHost: 'localhost',
+  smtpPort: lab.smtpPort,
+  smtpSecurity: lab.smtpSecurity,
+  allowedCertificate: lab.ca,
+});
 
 /** A trigger under test: its own user, its own proxy, its own workflow. */
 export interface Watched {
-  lab: Lab; user: User; proxy: FaultProxy; active: Active; engine: Engine; id: string;
+  lab: Lab;
+  user: User;
+  proxy: FaultProxy;
+  active: Active;
+  engine: Engine;
+  id: string;
   /** Delivers short messages with these subjects. */
   send(...subjects: (string | Letter)[]): Promise<void>;
   /** Subjects of all executions so far, in the order they ended. */
@@ -42,12 +78,16 @@ export interface Watched {
   file(parameters?: object): WorkflowFile;
   /** Activates the same workflow again, as after a restart of n8n or by a second start. */
   restart(parameters?: object): Promise<void>;
-  /** Ends it and checks what must hold after any fault: closed in time, logins within bounds, nothing complained but what was expected. */
+  /**
+   * Ends it and checks what must hold after any fault: closed in time, logins within bounds, nothing complained but
+   * what was expected.
+   */
   /** `failed` are the failed executions there must be, in order; `noted` are those there may be besides. */
   finish(more?: { failed?: RegExp[]; noted?: RegExp; logins?: number }): Promise<void>;
 }
 export interface WatchOptions {
-  parameters?: object; kind?: 'single';
+  parameters?: object;
+  kind?: 'single';
   /** Runs before the trigger is activated. */
   before?(watched: Watched): Promise<void> | void;
   user?: User;
@@ -65,45 +105,95 @@ let count = 0;
 const open = new Set<Watched>();
 /** Ends what failed tests left behind. */
 export async function endAll(): Promise<void> {
-  await Promise.allSettled([...open].map(async w => { open.delete(w); await w.active.deactivate(); await w.proxy.close(); }));
+  await Promise.allSettled(
+    [...open].map(async w => {
+      open.delete(w);
+      await w.active.deactivate();
+      await w.proxy.close();
+    }),
+  );
 }
 /** Starts a Sync Trigger in n8n's engine on a fresh user of the lab, and waits until it stands in its place. */
-export async function watch(engine: Engine, lab: Lab, name: string, { parameters = {}, kind, before, user = lab.user(kind), target = lab.imapPort, oauth2 = false, credential = {}, workflow = file => file }: WatchOptions = {}): Promise<Watched> {
+export async function watch(
+  engine: Engine,
+  lab: Lab,
+  name: string,
+  {
+    parameters = {},
+    kind,
+    before,
+    user = lab.user(kind),
+    target = lab.imapPort,
+    oauth2 = false,
+    credential = {},
+    workflow = file => file,
+  }: WatchOptions = {},
+): Promise<Watched> {
   const id = `${name}-${++count}`;
   const proxy = await startFaultProxy(target);
-  await engine.saveCredential(id, { type: oauth2 ? 'imapOAuth2Api' : 'imapApi', data: { ...accountData(lab, user, proxy.port), ...(oauth2 ? { password: undefined } : {}), ...credential } });
+  await engine.saveCredential(id, {
+    type: oauth2 ? 'imapOAuth2Api' : 'imapApi',
+    data: { ...accountData(lab, user, proxy.port), ...(oauth2 ? { password: undefined } : {}), ...credential },
+  });
   const file = (more: object = {}) => workflow(workflowOf(id, id, { ...parameters, ...more }, { oauth2 }));
   const w: Watched = {
-    lab, user, proxy, engine, id, file, active: undefined as unknown as Active,
-    async send(...letters) { for (const one of letters) await lab.deliver(user, letter(typeof one === 'string' ? { subject: one } : one)); },
+    lab,
+    user,
+    proxy,
+    engine,
+    id,
+    file,
+    active: undefined as unknown as Active,
+    async send(...letters) {
+      for (const one of letters) await lab.deliver(user, letter(typeof one === 'string' ? { subject: one } : one));
+    },
     got: () => w.active.executions.flatMap(subjectsOf),
     async until(check, ms, what) {
       for (const end = performance.now() + ms * patience.factor; !check();) {
-        if (performance.now() > end) throw new Error(`${id}: ${what} did not happen within ${ms} ms. Executed: ${JSON.stringify(w.got().slice(-20))}; errors: ${w.active.errors.map(String).join()}; failed: ${w.active.failed.map(String).join()}; `
-          + `logins ${proxy.seen.logins.length}, connections ${proxy.seen.connections.length}. Last between them:\n${proxy.last()}`);
+        if (performance.now() > end)
+          throw new Error(
+            `${id}: ${what} did not happen within ${ms} ms. Executed: ${JSON.stringify(w.got().slice(-20))}; errors: ${w.active.errors.map(String).join()}; failed: ${w.active.failed.map(String).join()}; ` +
+              `logins ${proxy.seen.logins.length}, connections ${proxy.seen.connections.length}. Last between them:\n${proxy.last()}`,
+          );
         await wait(20);
       }
     },
     async untilAsync(check, ms, what) {
-      for (const end = performance.now() + ms * patience.factor; !await check();) {
+      for (const end = performance.now() + ms * patience.factor; !(await check());) {
         if (performance.now() > end) throw new Error(`${id}: ${what} did not happen within ${ms} ms.`);
         await wait(100);
       }
     },
     async expect(subjects, ms = 15_000, linger = 300) {
       const wanted = new Set(subjects);
-      await w.until(() => { const got = new Set(w.got()); return [...wanted].every(one => got.has(one)); }, ms, `${wanted.size} executions`)
-        .catch((error: Error) => { const got = new Set(w.got()), lost = [...wanted].filter(one => !got.has(one)); throw new Error(`${lost.length} of ${wanted.size} lost: ${lost.slice(0, 10).join(', ')}\n${error.message}`); });
+      await w
+        .until(
+          () => {
+            const got = new Set(w.got());
+            return [...wanted].every(one => got.has(one));
+          },
+          ms,
+          `${wanted.size} executions`,
+        )
+        .catch((error: Error) => {
+          const got = new Set(w.got());
+          const lost = [...wanted].filter(one => !got.has(one));
+          throw new Error(`${lost.length} of ${wanted.size} lost: ${lost.slice(0, 10).join(', ')}\n${error.message}`);
+        });
       await wait(linger);
       assert.deepEqual([...w.got()].sort(), [...subjects].sort(), `${id}: each once and no more`);
     },
-    async restart(more = {}) { w.active = await engine.activate(file(more), { retryDelays: [] }); },
+    async restart(more = {}) {
+      w.active = await engine.activate(file(more), { retryDelays: [] });
+    },
     async finish({ failed = [], noted, logins } = {}) {
       open.delete(w);
       const began = performance.now();
       await w.active.deactivate();
       const took = performance.now() - began;
-      const busiest = proxy.busiest(60_000, 'logins'), short = proxy.busiest(10_000, 'logins'), total = proxy.seen.logins.length;
+      const busiest = proxy.busiest(60_000, 'logins');
+      const short = proxy.busiest(10_000, 'logins');
+      const total = proxy.seen.logins.length;
       await proxy.close();
       assert.ok(took < 5_000, `${id}: closing took ${took} ms`);
       assert.ok(busiest <= 60 && short <= 14, `${id}: ${busiest} logins in a minute, ${short} in ten seconds`);

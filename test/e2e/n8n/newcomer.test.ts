@@ -12,17 +12,30 @@ import { theHome } from './scene.js';
 const root = join(__dirname, '../../..');
 
 /** Programs that were started for this folder, by what they were told or what stands in their environment. */
-const programsOf = (folder: string): string[] => readdirSync('/proc').filter(name => /^\d+$/.test(name) && name !== String(process.pid)).flatMap(pid => {
-  try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-    return command && (command.includes(folder) || readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder)) ? [`${pid} ${command.slice(0, 120)}`] : [];
-  } catch { return []; }
-});
+const programsOf = (folder: string): string[] =>
+  readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name) && name !== String(process.pid))
+    .flatMap(pid => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+        return command && (command.includes(folder) || readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder))
+          ? [`${pid} ${command.slice(0, 120)}`]
+          : [];
+      } catch {
+        return [];
+      }
+    });
 
 /** The walk of the README from `npm start`, through the interface only. */
 describe('a newcomer, from npm start', function () {
   this.timeout(300_000);
-  let folder: string, stack: Running, host: Host, editor: Editor, trigger: string, sender: string, began = 0;
+  let folder: string;
+  let stack: Running;
+  let host: Host;
+  let editor: Editor;
+  let trigger: string;
+  let sender: string;
+  let began = 0;
   /** `npm start` until it says where to go; what it says. */
   async function npmStart(): Promise<string> {
     stack = start('npm start', 'npm', ['start', '--', `--folder=${folder}`], { cwd: root });
@@ -32,8 +45,13 @@ describe('a newcomer, from npm start', function () {
   async function ctrlC() {
     // To the whole group, as a terminal does.
     process.kill(-stack.pid, 'SIGINT');
-    await Promise.race([stack.ended, new Promise((_, reject) => setTimeout(() => reject(new Error('npm start did not end')), 45_000).unref())]);
-    await eventually('everything to be gone', () => programsOf(folder).length === 0, 5_000).catch(() => assert.deepEqual(programsOf(folder), []));
+    await Promise.race([
+      stack.ended,
+      new Promise((_, reject) => setTimeout(() => reject(new Error('npm start did not end')), 45_000).unref()),
+    ]);
+    await eventually('everything to be gone', () => programsOf(folder).length === 0, 5_000).catch(() =>
+      assert.deepEqual(programsOf(folder), []),
+    );
   }
   before(async function () {
     this.timeout(45 * 60_000);
@@ -48,18 +66,28 @@ describe('a newcomer, from npm start', function () {
     if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   });
   afterEach(async function () {
-    if (this.currentTest?.state === 'failed') await editor?.shot(`failed-${this.currentTest.title.replace(/\W+/g, '-').slice(0, 60)}`).catch(() => undefined);
+    if (this.currentTest?.state === 'failed')
+      await editor?.shot(`failed-${this.currentTest.title.replace(/\W+/g, '-').slice(0, 60)}`).catch(() => undefined);
   });
   const output = async () => (await editor.spot('output-panel').first().textContent())!;
-  /** How many executions n8n has of the workflow with the trigger. Its tab says for a moment that there are none, so it is not what is counted. */
+  /**
+   * How many executions n8n has of the workflow with the trigger. Its tab says for a moment that there are none, so it
+   * is not what is counted.
+   */
   const executions = async () => {
-    const { results } = await host.rest('GET', `/executions?filter=${encodeURIComponent(JSON.stringify({ workflowId: trigger }))}&limit=50`) as { results: unknown[] };
+    const { results } = (await host.rest(
+      'GET',
+      `/executions?filter=${encodeURIComponent(JSON.stringify({ workflowId: trigger }))}&limit=50`,
+    )) as { results: unknown[] };
     return results.length;
   };
   /** Looks at them in their tab, as a person would. */
   async function lookAtExecutions() {
     await editor.page.goto(`${host.url}/workflow/${trigger}/executions`);
-    await editor.page.locator('[data-test-id="current-executions-list"] [data-test-id="execution-time"]').first().waitFor();
+    await editor.page
+      .locator('[data-test-id="current-executions-list"] [data-test-id="execution-time"]')
+      .first()
+      .waitFor();
   }
   const idOf = () => /workflow\/([^/?]+)/.exec(editor.page.url())![1]!;
 
@@ -109,7 +137,11 @@ describe('a newcomer, from npm start', function () {
     await editor.spot('workflow-open-publish-modal-button').first().click();
     await editor.spot('workflow-publish-button').first().click();
     trigger = idOf();
-    await eventually('the workflow to be active', async () => (await host.rest('GET', `/workflows/${trigger}/publication-status`)).status === 'published', 30_000);
+    await eventually(
+      'the workflow to be active',
+      async () => (await host.rest('GET', `/workflows/${trigger}/publication-status`)).status === 'published',
+      30_000,
+    );
     await editor.shot('newcomer-7-published');
     const tested = await executions();
 
@@ -123,11 +155,12 @@ describe('a newcomer, from npm start', function () {
     assert.match(await output(), /done/);
     await editor.closeNode();
     sender = idOf();
-    await eventually('the trigger to fire', async () => await executions() === tested + 1, 45_000, 1_000);
+    await eventually('the trigger to fire', async () => (await executions()) === tested + 1, 45_000, 1_000);
     await lookAtExecutions();
     await editor.shot('newcomer-9-fired');
   });
-  it('needed less than ten minutes', () => assert.ok(Date.now() - began < 10 * 60_000, `${Math.round((Date.now() - began) / 1000)} s`));
+  it('needed less than ten minutes', () =>
+    assert.ok(Date.now() - began < 10 * 60_000, `${Math.round((Date.now() - began) / 1000)} s`));
 
   it('Ctrl-C stops everything, and leaves no process behind', ctrlC);
   it('a second start reuses everything: workflows, credentials, and the published trigger fires again', async () => {
@@ -135,7 +168,11 @@ describe('a newcomer, from npm start', function () {
     assert.match(said, /What you built before is there/);
     assert.doesNotMatch(said, /Installing|Building|does not start/);
     await editor.close();
-    host = await prepareHost({ home: await theHome(), userFolder: folder, port: Number(/Open +http:\/\/[^:]+:(\d+)/.exec(said)![1]) });
+    host = await prepareHost({
+      home: await theHome(),
+      userFolder: folder,
+      port: Number(/Open +http:\/\/[^:]+:(\d+)/.exec(said)![1]),
+    });
     await host.login();
     assert.equal(((await host.rest('GET', '/workflows')) as unknown[]).length, 14);
     // One for each provider, and a second one for IMAP.
@@ -146,7 +183,7 @@ describe('a newcomer, from npm start', function () {
     await editor.page.goto(`${host.url}/workflow/${sender}`);
     await editor.spot('execute-workflow-button').first().click();
     await editor.page.locator('text=/executed successfully/').first().waitFor();
-    await eventually('the trigger to fire once more', async () => await executions() === before + 1, 60_000, 1_000);
+    await eventually('the trigger to fire once more', async () => (await executions()) === before + 1, 60_000, 1_000);
     assert.deepEqual(editor.complaints, []);
     await ctrlC();
   });

@@ -4,22 +4,29 @@ import { installPackage, prepareHost, type Host } from './host.js';
 import { installN8n } from './install.js';
 import { endAll, endWithSignals } from './processes.js';
 
-/** What the files of this suite share: the installed n8n, the packed package, and one running n8n with its owner logged in. */
-let evaluated: string[] = [], home: Promise<string> | undefined, tgz: string | undefined, shared: Promise<Host> | undefined;
+/**
+ * What the files of this suite share: the installed n8n, the packed package, and one running n8n with its owner logged
+ * in.
+ */
+let evaluated: string[] = [];
+let home: Promise<string> | undefined;
+let tgz: string | undefined;
+let shared: Promise<Host> | undefined;
 endWithSignals();
 
-export const theHome = () => home ??= installN8n();
-export const thePackage = () => tgz ??= packN8n().file;
+export const theHome = () => (home ??= installN8n());
+export const thePackage = () => (tgz ??= packN8n().file);
 /** What a start of n8n evaluated of the package, before anyone asked anything. */
 export const evaluatedAtStart = () => evaluated;
-export const theHost = () => shared ??= (async () => {
-  const host = await prepareHost({ home: await theHome() });
-  installPackage(thePackage(), host.userFolder);
-  await host.start();
-  evaluated = host.evaluated();
-  await host.login();
-  return host;
-})();
+export const theHost = () =>
+  (shared ??= (async () => {
+    const host = await prepareHost({ home: await theHome() });
+    installPackage(thePackage(), host.userFolder);
+    await host.start();
+    evaluated = host.evaluated();
+    await host.login();
+    return host;
+  })());
 
 after(async function () {
   this.timeout(60_000);

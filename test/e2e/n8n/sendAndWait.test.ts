@@ -6,31 +6,79 @@ import type { Host } from './host.js';
 import { needPrograms } from './install.js';
 import { eventually } from './processes.js';
 import { theHome, theHost } from './scene.js';
-import { chain, ended, executionsOf, mail as ours, plain, published, readExecution, runWorkflow, saveCredential, saveWorkflow } from './workflows.js';
+import {
+  chain,
+  ended,
+  executionsOf,
+  mail as ours,
+  plain,
+  published,
+  readExecution,
+  runWorkflow,
+  saveCredential,
+  saveWorkflow,
+} from './workflows.js';
 
 describe('a test run, the list of actions, and Send and Wait for Response, in the editor', function () {
   this.timeout(300_000);
-  let host: Host, home: string, mail: Mail, editor: Editor, saved: { id: string; name: string };
-  const ANN = 'u0@test.local', BOB = 'u1@test.local';
+  let host: Host;
+  let home: string;
+  let mail: Mail;
+  let editor: Editor;
+  let saved: { id: string; name: string };
+  const ANN = 'u0@test.local';
+  const BOB = 'u1@test.local';
   before(async function () {
     this.timeout(45 * 60_000);
     await needPrograms('chromium');
     home = await theHome();
     host = await theHost();
     mail = await startMail();
-    saved = await saveCredential(host, 'imap', 'Ann', { preset: 'custom', user: ANN, password: 'pass0', imapHost: mail.imap.host, imapPort: mail.imap.tlsPort,
-      imapSecurity: 'tls', smtpHost: mail.smtp.host, smtpPort: mail.smtp.tlsPort, smtpSecurity: 'tls', allowedCertificate: mail.ca });
+    saved = await saveCredential(host, 'imap', 'Ann', {
+      preset: 'custom',
+      user: ANN,
+      password: 'pass0',
+      imapHost: mail.imap.host,
+      imapPort: mail.imap.tlsPort,
+      imapSecurity: 'tls',
+      smtpHost: mail.smtp.host,
+      smtpPort: mail.smtp.tlsPort,
+      smtpSecurity: 'tls',
+      allowedCertificate: mail.ca,
+    });
     editor = await openEditor(host, home);
   });
-  after(async () => { await editor?.close(); await mail?.close(); });
+  after(async () => {
+    await editor?.close();
+    await mail?.close();
+  });
   afterEach(async function () {
-    if (this.currentTest?.state === 'failed') await editor?.shot(`failed-${this.currentTest.title.replace(/\W+/g, '-').slice(0, 60)}`);
+    if (this.currentTest?.state === 'failed')
+      await editor?.shot(`failed-${this.currentTest.title.replace(/\W+/g, '-').slice(0, 60)}`);
   });
 
   it('a test of Sync Trigger with nothing to show gives no item, and sends nothing behind it', async () => {
-    const trigger = ours('Sync Trigger', 'syncTrigger', { authentication: 'password', event: 'messageReceived', filters: { subject: 'zzz-matches-nothing' } }, 'imap', saved);
-    const send = ours('Send', 'send', { authentication: 'password', resource: 'message', operation: 'send', to: BOB, subject: '=New: {{ $json.subject }}',
-      text: 'x' }, 'imap', saved);
+    const trigger = ours(
+      'Sync Trigger',
+      'syncTrigger',
+      { authentication: 'password', event: 'messageReceived', filters: { subject: 'zzz-matches-nothing' } },
+      'imap',
+      saved,
+    );
+    const send = ours(
+      'Send',
+      'send',
+      {
+        authentication: 'password',
+        resource: 'message',
+        operation: 'send',
+        to: BOB,
+        subject: '=New: {{ $json.subject }}',
+        text: 'x',
+      },
+      'imap',
+      saved,
+    );
     const { id } = await saveWorkflow(host, chain('Test run', trigger, send), {});
     for (let i = 0; i < 5; i++) mail.deliver(ANN, { subject: `Question ${i}`, text: 'Hello.' });
     const run = await runWorkflow(host, home, id, 'Sync Trigger');
@@ -49,14 +97,26 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
     await editor.spot('canvas-plus-button').first().click();
     for (const words of ['gmail', 'send email', 'new email', 'block sender']) {
       await editor.spot('node-creator-search-bar').fill(words);
-      await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: /Mailbox|Send|Sync Trigger|Spam List/ }).first().waitFor();
+      await editor.page
+        .locator('[data-test-id="node-creator-item-name"]', { hasText: /Mailbox|Send|Sync Trigger|Spam List/ })
+        .first()
+        .waitFor();
       await editor.shot(`creator-${words.replace(' ', '-')}`);
     }
     await editor.spot('node-creator-search-bar').fill('mailbox');
-    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: /^\s*Mailbox\s*$/ }).first().click();
-    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: 'On message received' }).first().waitFor();
+    await editor.page
+      .locator('[data-test-id="node-creator-item-name"]', { hasText: /^\s*Mailbox\s*$/ })
+      .first()
+      .click();
+    await editor.page
+      .locator('[data-test-id="node-creator-item-name"]', { hasText: 'On message received' })
+      .first()
+      .waitFor();
     await editor.shot('creator-mailbox-triggers');
-    await editor.page.locator('[data-test-id="node-creator-category-item"]:visible', { hasText: /Actions \(/ }).first().click();
+    await editor.page
+      .locator('[data-test-id="node-creator-category-item"]:visible', { hasText: /Actions \(/ })
+      .first()
+      .click();
     await editor.page.locator('text=/IMAP and SMTP/').first().waitFor();
     await editor.shot('creator-mailbox');
   });
@@ -65,26 +125,47 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
     await editor.newWorkflow();
     await editor.spot('canvas-plus-button').first().click();
     await editor.spot('node-creator-search-bar').fill('mailbox');
-    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: /^\s*Mailbox\s*$/ }).first().click();
-    await editor.page.locator('[data-test-id="node-creator-item-name"]', { hasText: 'On message changed' }).first().click();
+    await editor.page
+      .locator('[data-test-id="node-creator-item-name"]', { hasText: /^\s*Mailbox\s*$/ })
+      .first()
+      .click();
+    await editor.page
+      .locator('[data-test-id="node-creator-item-name"]', { hasText: 'On message changed' })
+      .first()
+      .click();
     await editor.account('Ann');
     await editor.shot('mailbox-trigger-added');
-    assert.match(await editor.spot('parameter-input-event').first().locator('input').inputValue(), /Message Changed/, 'the event that was clicked');
+    assert.match(
+      await editor.spot('parameter-input-event').first().locator('input').inputValue(),
+      /Message Changed/,
+      'the event that was clicked',
+    );
     await editor.choose('event', 'Message Received');
     await editor.run();
     await editor.shot('mailbox-trigger-fetched');
     assert.match((await editor.spot('output-panel').first().textContent())!, /Question 4/);
     await editor.closeNode();
-    const id = /workflow\/([^/?]+)/.exec(editor.page.url())![1]!, idles = () => mail.imap.seen.commands.filter(({ name }) => name === 'IDLE').length, before = idles();
+    const id = /workflow\/([^/?]+)/.exec(editor.page.url())![1]!;
+    const idles = () => mail.imap.seen.commands.filter(({ name }) => name === 'IDLE').length;
+    const before = idles();
     // As a person publishes it: while it is open in the editor, n8n lets nobody else.
     await editor.spot('workflow-open-publish-modal-button').first().click();
     await editor.spot('workflow-publish-button').first().click();
     await published(host, id);
     await eventually('the trigger to wait for news', () => idles() > before, 60_000);
     mail.deliver(ANN, { subject: 'New for the trigger of Mailbox' });
-    await eventually('one execution', async () => (await executionsOf(host, id)).some(({ mode, status }) => mode === 'trigger' && status === 'success'), 60_000);
+    await eventually(
+      'one execution',
+      async () => (await executionsOf(host, id)).some(({ mode, status }) => mode === 'trigger' && status === 'success'),
+      60_000,
+    );
     await editor.page.goto(`${host.url}/home/workflows`);
-    await eventually('the editor to let go of it', async () => (await host.ask('POST', `/rest/workflows/${id}/deactivate`, {})).status === 200, 60_000, 1_000);
+    await eventually(
+      'the editor to let go of it',
+      async () => (await host.ask('POST', `/rest/workflows/${id}/deactivate`, {})).status === 200,
+      60_000,
+      1_000,
+    );
   });
 
   it('what was picked for a reply does not stand in the message of Send and Wait', async () => {
@@ -101,11 +182,35 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
   });
 
   it('a folder is typed by its name; a node made before, where the editor called that an ID, works as it did', async () => {
-    const { id } = await saveWorkflow(host, chain('Made before', { ...ours('State of INBOX', 'mailbox', { authentication: 'password', resource: 'folder',
-      operation: 'status', folder: { __rl: true, mode: 'id', value: 'INBOX' } }, 'imap', saved), typeVersion: 1 }), {});
+    const { id } = await saveWorkflow(
+      host,
+      chain('Made before', {
+        ...ours(
+          'State of INBOX',
+          'mailbox',
+          {
+            authentication: 'password',
+            resource: 'folder',
+            operation: 'status',
+            folder: { __rl: true, mode: 'id', value: 'INBOX' },
+          },
+          'imap',
+          saved,
+        ),
+        typeVersion: 1,
+      }),
+      {},
+    );
     await editor.page.goto(`${host.url}/workflow/${id}`);
-    await editor.page.locator('[data-test-id="canvas-node"]', { hasText: 'State of INBOX' }).first().click({ clickCount: 2 });
-    const folder = editor.spot('parameter-input-folder').first().locator('[data-test-id="rlc-input-container"] input, input').last();
+    await editor.page
+      .locator('[data-test-id="canvas-node"]', { hasText: 'State of INBOX' })
+      .first()
+      .click({ clickCount: 2 });
+    const folder = editor
+      .spot('parameter-input-folder')
+      .first()
+      .locator('[data-test-id="rlc-input-container"] input, input')
+      .last();
     await folder.waitFor();
     assert.equal(await folder.inputValue(), 'INBOX');
     await editor.run();
@@ -116,14 +221,40 @@ describe('a test run, the list of actions, and Send and Wait for Response, in th
   });
 
   it('asks by mail, waits over a restart of n8n, decides nothing when the link is opened, and goes on with the answer', async () => {
-    const ask = ours('Ask', 'send', { authentication: 'password', resource: 'message', operation: 'sendAndWait', to: BOB, subject: 'Pay invoice 7?',
-      text: 'Five euros to Carol.\nShall we?', responseType: 'approval', approvalOptions: { values: { approvalType: 'double' } } }, 'imap', saved);
-    const { id } = await saveWorkflow(host, chain('Approval', plain('Start', 'manualTrigger'), ask, plain('Done', 'noOp')), {});
-    const { executionId } = await host.rest('POST', `/workflows/${id}/run`, { workflowData: await host.rest('GET', `/workflows/${id}`), triggerToStartFrom: { name: 'Start' } });
+    const ask = ours(
+      'Ask',
+      'send',
+      {
+        authentication: 'password',
+        resource: 'message',
+        operation: 'sendAndWait',
+        to: BOB,
+        subject: 'Pay invoice 7?',
+        text: 'Five euros to Carol.\nShall we?',
+        responseType: 'approval',
+        approvalOptions: { values: { approvalType: 'double' } },
+      },
+      'imap',
+      saved,
+    );
+    const { id } = await saveWorkflow(
+      host,
+      chain('Approval', plain('Start', 'manualTrigger'), ask, plain('Done', 'noOp')),
+      {},
+    );
+    const { executionId } = await host.rest('POST', `/workflows/${id}/run`, {
+      workflowData: await host.rest('GET', `/workflows/${id}`),
+      triggerToStartFrom: { name: 'Start' },
+    });
     const message = await eventually('the mail', () => mail.folder(BOB).messages.at(-1), 60_000);
-    await eventually('the execution to wait', async () => (await readExecution(host, home, executionId)).status === 'waiting', 30_000);
+    await eventually(
+      'the execution to wait',
+      async () => (await readExecution(host, home, executionId)).status === 'waiting',
+      30_000,
+    );
     const text = bytesOf(message).toString().replace(/=\r\n/g, '').replace(/=3D/g, '=');
-    const link = /Approve:\r\n(http\S+)/.exec(text)![1]!, other = /Decline:\r\n(http\S+)/.exec(text)![1]!;
+    const link = /Approve:\r\n(http\S+)/.exec(text)![1]!;
+    const other = /Decline:\r\n(http\S+)/.exec(text)![1]!;
     await host.stop();
     await host.start();
     await host.login();

@@ -13,21 +13,42 @@ import { deliver, sentBy, startSodium } from '../../sandbox/sodium.js';
 import type { Vendor } from '../../sandbox/vendor.js';
 import type { Host } from './host.js';
 import { theHome, theHost } from './scene.js';
-import { accountOf, runWorkflow, saveCredential, saveWorkflow, signedIn, type Execution, type WorkflowJson } from './workflows.js';
+import {
+  accountOf,
+  runWorkflow,
+  saveCredential,
+  saveWorkflow,
+  signedIn,
+  type Execution,
+  type WorkflowJson,
+} from './workflows.js';
 
 const folder = join(__dirname, '../../templates');
 
 describe('the templates', function () {
   this.timeout(300_000);
-  let host: Host, home: string;
-  const vendors: Record<string, Vendor> = {}, credentials: Record<string, { id: string; name: string }> = {};
+  let host: Host;
+  let home: string;
+  const vendors: Record<string, Vendor> = {};
+  const credentials: Record<string, { id: string; name: string }> = {};
   before(async function () {
     this.timeout(30 * 60_000);
     [host, home] = [await theHost(), await theHome()];
-    const starts = { scaleway: startScaleway, sodium: startSodium, rackspace: startRackspace, outreach: startOutreach, contextIo: startContextIo };
+    const starts = {
+      scaleway: startScaleway,
+      sodium: startSodium,
+      rackspace: startRackspace,
+      outreach: startOutreach,
+      contextIo: startContextIo,
+    };
     for (const [provider, start] of Object.entries(starts)) {
-      const vendor = vendors[provider] = await start();
-      credentials[provider] = await saveCredential(host, provider, `${provider} for templates`, provider === 'outreach' ? signedIn(accountOf(vendor)) : accountOf(vendor));
+      const vendor = (vendors[provider] = await start());
+      credentials[provider] = await saveCredential(
+        host,
+        provider,
+        `${provider} for templates`,
+        provider === 'outreach' ? signedIn(accountOf(vendor)) : accountOf(vendor),
+      );
     }
   });
   after(() => Promise.all(Object.values(vendors).map(vendor => vendor.close())));
@@ -45,10 +66,19 @@ describe('the templates', function () {
 
   it('onboarding: a mailbox, an alias, a welcome mail', async () => {
     const execution = await play('1-onboarding.json');
-    assert.deepEqual(json(execution, 'Create the Mailbox').map(({ email }) => email), ['grace.hopper@mail.example.com']);
-    assert.deepEqual(json(execution, 'Give an Alias').map(({ email }) => email), ['grace@mail.example.com']);
+    assert.deepEqual(
+      json(execution, 'Create the Mailbox').map(({ email }) => email),
+      ['grace.hopper@mail.example.com'],
+    );
+    assert.deepEqual(
+      json(execution, 'Give an Alias').map(({ email }) => email),
+      ['grace@mail.example.com'],
+    );
     const mail = sentBy(vendors.sodium!).at(-1)!;
-    assert.deepEqual(mail.to.map(({ email }) => email), ['grace@home.example']);
+    assert.deepEqual(
+      mail.to.map(({ email }) => email),
+      ['grace@home.example'],
+    );
     assert.match(mail.htmlBody!, /grace\.hopper@mail\.example\.com.*grace@mail\.example\.com/s);
     assert.doesNotMatch(mail.htmlBody!, /Change-me/);
   });
@@ -61,7 +91,8 @@ describe('the templates', function () {
   });
 
   it('support inbox: a message becomes a ticket, with the same files where it has some', async () => {
-    const tickets = () => sentBy(vendors.sodium!).filter(mail => mail.to.some(({ email }) => email === 'tickets@helpdesk.example'));
+    const tickets = () =>
+      sentBy(vendors.sodium!).filter(mail => mail.to.some(({ email }) => email === 'tickets@helpdesk.example'));
     const without = await play('3-support-tickets.json', 'Sync Trigger');
     assert.equal(without.outputs('Open a Ticket').length, 1);
     assert.match(tickets()[0]!.subject, /^\[.+@.+\] VAT return 70$/);
@@ -69,15 +100,29 @@ describe('the templates', function () {
     deliver(vendors.sodium!, { subject: 'The scan', files: true });
     const files = await play('3-support-tickets.json', 'Sync Trigger');
     assert.equal(files.outputs('Open a Ticket with Files').length, 1);
-    assert.deepEqual(tickets()[1]!.attachments.map(({ fileName, bytes }) => `${fileName} ${bytes.length > 5_000_000}`), ['logo.png false', 'scan.pdf true']);
+    assert.deepEqual(
+      tickets()[1]!.attachments.map(({ fileName, bytes }) => `${fileName} ${bytes.length > 5_000_000}`),
+      ['logo.png false', 'scan.pdf true'],
+    );
   });
 
   it('audit: findings of all providers in one table', async () => {
     const execution = await play('4-nightly-audit.json');
     const rows = json(execution, 'Write the Table');
-    for (const provider of ['Scaleway', 'Sodium', 'Context.IO', 'Rackspace Exchange']) assert.ok(rows.some(row => row.provider === provider), `${provider} in ${JSON.stringify(rows.map(row => row.provider))}`);
-    assert.ok(rows.some(row => row.mailbox === 'john.smith@example.com' && row.finding === 'forwards to john@elsewhere.example'));
-    assert.ok(!rows.some(row => String(row.finding).startsWith('not readable')), JSON.stringify(rows.filter(row => String(row.finding).startsWith('not readable'))[0]));
+    for (const provider of ['Scaleway', 'Sodium', 'Context.IO', 'Rackspace Exchange'])
+      assert.ok(
+        rows.some(row => row.provider === provider),
+        `${provider} in ${JSON.stringify(rows.map(row => row.provider))}`,
+      );
+    assert.ok(
+      rows.some(
+        row => row.mailbox === 'john.smith@example.com' && row.finding === 'forwards to john@elsewhere.example',
+      ),
+    );
+    assert.ok(
+      !rows.some(row => String(row.finding).startsWith('not readable')),
+      JSON.stringify(rows.filter(row => String(row.finding).startsWith('not readable'))[0]),
+    );
     assert.ok(execution.outputs('Mailboxes at Outreach').length > 0);
   });
 
@@ -96,21 +141,45 @@ describe('the templates', function () {
     const linked = json(execution, 'Read It');
     assert.ok(linked.length > 0);
     const topics = json(execution, 'Same Name').map(({ topic }) => topic as string);
-    linked.forEach((one, i) => assert.ok((one.tasks as { name: string }[]).some(({ name }) => name === topics[i]), topics[i]));
+    linked.forEach((one, i) =>
+      assert.ok(
+        (one.tasks as { name: string }[]).some(({ name }) => name === topics[i]),
+        topics[i],
+      ),
+    );
     assert.equal(execution.outputs('Mark as Read').length, linked.length);
   });
 
   it('out of office: the next absence of a calendar is the automatic reply on the mail server, and without one it is cleared', async () => {
-    const mail = await startMail(), time = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:]|\.\d+/g, '');
-    const event = (summary: string, from: number, to: number) => ['BEGIN:VEVENT', `SUMMARY:${summary}`, `DTSTART:${time(from)}`, `DTEND:${time(to)}`, 'END:VEVENT'];
-    let events = [event('Vacation last year', -400, -380), event('Lunch', 1, 2), event('Winter vaca\r\n tion\\, at last', 3, 9), event('Vacation', 30, 40)];
-    const server = createServer((_, response) => { response.end(['BEGIN:VCALENDAR', ...events.flat(), 'END:VCALENDAR', ''].join('\r\n')); });
+    const mail = await startMail();
+    const time = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:]|\.\d+/g, '');
+    const event = (summary: string, from: number, to: number) => [
+      'BEGIN:VEVENT',
+      `SUMMARY:${summary}`,
+      `DTSTART:${time(from)}`,
+      `DTEND:${time(to)}`,
+      'END:VEVENT',
+    ];
+    let events = [
+      event('Vacation last year', -400, -380),
+      event('Lunch', 1, 2),
+      event('Winter vaca\r\n tion\\, at last', 3, 9),
+      event('Vacation', 30, 40),
+    ];
+    const server = createServer((_, response) => {
+      response.end(['BEGIN:VCALENDAR', ...events.flat(), 'END:VCALENDAR', ''].join('\r\n'));
+    });
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     try {
-      const account = imapAccountOf(mail, 0), saved = await saveCredential(host, 'imap', 'IMAP for templates', account);
+      const account = imapAccountOf(mail, 0);
+      const saved = await saveCredential(host, 'imap', 'IMAP for templates', account);
       const workflow = JSON.parse(readFileSync(join(folder, '7-out-of-office.json'), 'utf8')) as WorkflowJson;
-      const settings = workflow.nodes.find(({ name }) => name === 'Settings')!.parameters.assignments.assignments as { name: string; value: string }[];
-      settings.find(({ name }) => name === 'calendarUrl')!.value = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      const settings = workflow.nodes.find(({ name }) => name === 'Settings')!.parameters.assignments.assignments as {
+        name: string;
+        value: string;
+      }[];
+      settings.find(({ name }) => name === 'calendarUrl')!.value =
+        `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
       const { id } = await saveWorkflow(host, workflow, { imap: saved });
       const play = async () => {
         const execution = await runWorkflow(host, home, id, 'When clicking ‘Execute workflow’', 150_000);
@@ -124,6 +193,9 @@ describe('the templates', function () {
       events = [event('Lunch', 1, 2)];
       assert.deepEqual((await play()).outputs('Clear It').length, 1);
       assert.doesNotMatch(script(), /vacation :days/);
-    } finally { server.close(); await mail.close(); }
+    } finally {
+      server.close();
+      await mail.close();
+    }
   });
 });

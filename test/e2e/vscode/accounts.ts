@@ -5,18 +5,29 @@ import { elsewhere, until, type Journeys } from './journey.js';
 
 /** Signing in through the browser, and accounts in files. */
 export const accountJourneys: Journeys = {
-  async 'signs in through the browser: refused, a stranger, cancelled, then allowed and kept'({ wb, page, box, shot, axe }) {
-    const vendor = box.vendors.outreach, there = await elsewhere(vendor.url), account = { ...vendor.account, baseUrl: there.url }, own = vendor.url;
+  async 'signs in through the browser: refused, a stranger, cancelled, then allowed and kept'({
+    wb,
+    page,
+    box,
+    shot,
+    axe,
+  }) {
+    const vendor = box.vendors.outreach;
+    const there = await elsewhere(vendor.url);
+    const account = { ...vendor.account, baseUrl: there.url };
+    const own = vendor.url;
     // Its links name the address it is reached at.
     vendor.url = there.url;
     await wb.command('Mailroom: Add Account');
     await wb.pick('Outreach');
     const form = await wb.webview('form', 'Add Outreach');
-    for (const key of ['baseUrl', 'clientId', 'clientSecret']) await form.locator(`[data-field=${key}] input`).fill(String(account[key]));
+    for (const key of ['baseUrl', 'clientId', 'clientSecret'])
+      await form.locator(`[data-field=${key}] input`).fill(String(account[key]));
     await form.locator('[data-field=accountName] input').fill('Sales');
     await shot('sign-in-form');
     await axe('form', 'Add Outreach');
-    const granted = vendor.grants, begin = async () => {
+    const granted = vendor.grants;
+    const begin = async () => {
       const opened = page.context().waitForEvent('page');
       await form.locator('button', { hasText: 'Sign In and Add' }).click();
       // A site that VS Code does not know yet is asked about.
@@ -55,7 +66,7 @@ export const accountJourneys: Journeys = {
     await tab.waitForURL(/callback/);
     await wb.row('Sales').waitFor();
     await tab.close();
-    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    await until('the form is closed', async () => (await page.locator('.tab').count()) === 0);
     assert.equal(vendor.grants, granted + 1);
     await wb.clearToasts();
 
@@ -80,30 +91,58 @@ export const accountJourneys: Journeys = {
     await wb.input('Sodium by another name');
     await wb.row('Sodium by another name').waitFor();
     await wb.menu('Sodium by another name', 'Edit Account');
-    const form = await wb.webview('form', 'Edit Sodium by another name'), name = form.locator('[data-field=accountName] input');
+    const form = await wb.webview('form', 'Edit Sodium by another name');
+    const name = form.locator('[data-field=accountName] input');
     await name.fill('Sodium Sandbox');
     await form.locator('button', { hasText: 'Check and Save' }).click();
     await wb.row('Sodium Sandbox').waitFor();
-    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    await until('the form is closed', async () => (await page.locator('.tab').count()) === 0);
     await wb.collapse();
   },
 
-  async 'imports accounts from a file, each with its result; renames, exports without secrets, removes'({ wb, page, box, folder, shot }) {
-    const { scaleway, rackspace } = box.vendors, imap = JSON.parse(box.lines.split('\n').find(line => line.includes('"imap"'))!).account;
+  async 'imports accounts from a file, each with its result; renames, exports without secrets, removes'({
+    wb,
+    page,
+    box,
+    folder,
+    shot,
+  }) {
+    const { scaleway, rackspace } = box.vendors;
+    const imap = JSON.parse(box.lines.split('\n').find(line => line.includes('"imap"'))!).account;
     const { password, ...open } = imap;
-    const good = { accounts: [
-      { name: 'Team mail', provider: 'scaleway', values: scaleway.account },
-      { name: 'My own mail', provider: 'imap', values: open },
-      { name: 'Office', provider: 'rackspace', remember: 'session', values: { baseUrl: rackspace.account.baseUrl, userKey: rackspace.account.userKey } },
-    ] };
+    const good = {
+      accounts: [
+        { name: 'Team mail', provider: 'scaleway', values: scaleway.account },
+        { name: 'My own mail', provider: 'imap', values: open },
+        {
+          name: 'Office',
+          provider: 'rackspace',
+          remember: 'session',
+          values: { baseUrl: rackspace.account.baseUrl, userKey: rackspace.account.userKey },
+        },
+      ],
+    };
     writeFileSync(join(folder, 'good.json'), JSON.stringify(good));
-    writeFileSync(join(folder, 'mixed.json'), JSON.stringify({ accounts: [
-      good.accounts[1], { name: 'Wrong', provider: 'imap', values: { ...open, imapPort: 'many' } }, { name: 'Odd', provider: 'postcards' }, { name: 'Second mail', provider: 'imap', values: open },
-    ] }));
+    writeFileSync(
+      join(folder, 'mixed.json'),
+      JSON.stringify({
+        accounts: [
+          good.accounts[1],
+          { name: 'Wrong', provider: 'imap', values: { ...open, imapPort: 'many' } },
+          { name: 'Odd', provider: 'postcards' },
+          { name: 'Second mail', provider: 'imap', values: open },
+        ],
+      }),
+    );
     await wb.command('Mailroom: Import Accounts');
     await wb.file(join(folder, 'good.json'));
     const asked = await wb.dialog('Import');
-    for (const line of [`Team mail: Base URL ${scaleway.account.baseUrl}`, `My own mail: IMAP Host ${open.imapHost}`, `Office: Base URL ${rackspace.account.baseUrl}`]) assert.ok(asked.includes(line), line);
+    for (const line of [
+      `Team mail: Base URL ${scaleway.account.baseUrl}`,
+      `My own mail: IMAP Host ${open.imapHost}`,
+      `Office: Base URL ${rackspace.account.baseUrl}`,
+    ])
+      assert.ok(asked.includes(line), line);
     await wb.toast('3 accounts were imported. Delete the file').waitFor();
     await wb.clearToasts();
     await wb.command('Mailroom: Import Accounts');
@@ -115,7 +154,13 @@ export const accountJourneys: Journeys = {
     await wb.toast('One account was imported. 3 refused.').waitFor();
     await shot('imported');
     await wb.toast('3 refused.').getByRole('button', { name: 'Show' }).click();
-    for (const line of ['My own mail: refused. It already exists', 'Wrong: refused. IMAP Port', 'Odd: refused. Mailroom does not know its provider', 'Second mail: imported. Its secrets']) await page.locator('.view-line', { hasText: line }).first().waitFor();
+    for (const line of [
+      'My own mail: refused. It already exists',
+      'Wrong: refused. IMAP Port',
+      'Odd: refused. Mailroom does not know its provider',
+      'Second mail: imported. Its secrets',
+    ])
+      await page.locator('.view-line', { hasText: line }).first().waitFor();
     await shot('import-results');
     await wb.closeAll();
 
@@ -124,7 +169,10 @@ export const accountJourneys: Journeys = {
     await wb.row('user001@').waitFor();
     await wb.collapse();
     await wb.expand('My own mail');
-    await wb.row(/^Folders/).locator('.monaco-tl-twistie').click();
+    await wb
+      .row(/^Folders/)
+      .locator('.monaco-tl-twistie')
+      .click();
     await wb.input(password);
     await wb.row('INBOX').waitFor();
     await wb.collapse();
@@ -138,10 +186,16 @@ export const accountJourneys: Journeys = {
     await wb.command('Mailroom: Export Accounts');
     await wb.file(file);
     await wb.toast('exported without their secrets').waitFor();
-    const text = readFileSync(file, 'utf8'), named = (JSON.parse(text) as { accounts: { name: string }[] }).accounts.map(one => one.name);
-    assert.deepEqual(named.filter(name => name !== 'Support mail'), ['Team mail', 'My own mail', 'Office', 'Renamed mail']);
+    const text = readFileSync(file, 'utf8');
+    const named = (JSON.parse(text) as { accounts: { name: string }[] }).accounts.map(one => one.name);
+    assert.deepEqual(
+      named.filter(name => name !== 'Support mail'),
+      ['Team mail', 'My own mail', 'Office', 'Renamed mail'],
+    );
     for (const { account } of Object.values(box.vendors)) {
-      for (const [key, value] of Object.entries(account as object)) if (/secret|token|password|signature/i.test(key) && typeof value === 'string') assert.ok(!text.includes(value), `no ${key} in the file`);
+      for (const [key, value] of Object.entries(account as object))
+        if (/secret|token|password|signature/i.test(key) && typeof value === 'string')
+          assert.ok(!text.includes(value), `no ${key} in the file`);
     }
     assert.ok(!text.includes(password));
     await wb.clearToasts();

@@ -22,7 +22,8 @@ export const bulkJourneys: Journeys = {
     await wb.menu(/^Spam Lists/, 'Edit Lists');
     const lists = await wb.webview('lists', 'anyone@spam.com');
     const column = lists.locator('[data-column=blockedSenders]');
-    for (const entry of ['anyone@spam.com', 'junk.example']) await column.locator('li', { hasText: entry }).locator('input').check();
+    for (const entry of ['anyone@spam.com', 'junk.example'])
+      await column.locator('li', { hasText: entry }).locator('input').check();
     await shot('lists-chosen');
     await axe('lists');
     box.vendors.rackspace.forget();
@@ -30,23 +31,35 @@ export const bulkJourneys: Journeys = {
     await column.getByRole('button', { name: 'Copy To' }).click();
     for (const name of ['john.smith@', 'user001@']) {
       await page.locator('.quick-input-widget input[type=text]').first().fill(name);
-      await page.locator('.quick-input-list .monaco-list-row', { hasText: name }).locator('input[type=checkbox], .monaco-checkbox').first().click();
+      await page
+        .locator('.quick-input-list .monaco-list-row', { hasText: name })
+        .locator('input[type=checkbox], .monaco-checkbox')
+        .first()
+        .click();
     }
     await shot('lists-copy');
     await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
     await wb.toast('3 done, 1 failed').waitFor();
     await shot('lists-copied');
     await wb.toast('3 done, 1 failed').getByRole('button', { name: 'Show' }).click();
-    await page.locator('.view-line', { hasText: /user001@example\.com:\s(anyone@spam\.com|junk\.example):\s/ }).first().waitFor();
+    await page
+      .locator('.view-line', { hasText: /user001@example\.com:\s(anyone@spam\.com|junk\.example):\s/ })
+      .first()
+      .waitFor();
     assert.equal(writes(box, 'rackspace').filter(one => one.path.includes('john.smith')).length, 2);
-    assert.equal(writes(box, 'rackspace').filter(one => one.path.includes('user001')).length, 2, 'what was refused is not sent again');
+    assert.equal(
+      writes(box, 'rackspace').filter(one => one.path.includes('user001')).length,
+      2,
+      'what was refused is not sent again',
+    );
     await wb.clearToasts();
     await wb.closeAll();
   },
 
   async 'exports a list as CSV, an account as JSON, a tenant until it is cancelled'({ wb, page, box, folder, shot }) {
     await wb.collapse();
-    const { attributes } = box.vendors.outreach.rows.mailboxes.get(3), before = attributes.emailSignature;
+    const { attributes } = box.vendors.outreach.rows.mailboxes.get(3);
+    const before = attributes.emailSignature;
     attributes.emailSignature = '=HYPERLINK("https://evil.example","click, please")';
     await wb.expand('Outreach', /^Mailboxes/);
     await wb.menu(/^Mailboxes/, 'Export');
@@ -102,7 +115,11 @@ export const bulkJourneys: Journeys = {
     await wb.row('user002@').click({ modifiers: ['Control'] });
     for (const name of ['user003@', 'user004@']) await wb.row(name).click({ modifiers: ['Control'] });
     box.vendors.scaleway.forget();
-    box.vendors.scaleway.fail({ status: 403, method: 'DELETE', body: '{"type":"denied_authentication","message":"not yours"}' });
+    box.vendors.scaleway.fail({
+      status: 403,
+      method: 'DELETE',
+      body: '{"type":"denied_authentication","message":"not yours"}',
+    });
     await wb.menu('user004@', 'Delete');
     await shot('bulk-question');
     const said = await page.locator('.quick-input-widget').first().innerText();
@@ -111,9 +128,16 @@ export const bulkJourneys: Journeys = {
     await wb.toast('2 done, 1 failed').waitFor();
     await shot('bulk-summary');
     await wb.toast('2 done, 1 failed').getByRole('button', { name: 'Show' }).click();
-    await page.locator('.view-line', { hasText: /user00\d@mail\.example\.com:\snot\syours/ }).first().waitFor();
+    await page
+      .locator('.view-line', { hasText: /user00\d@mail\.example\.com:\snot\syours/ })
+      .first()
+      .waitFor();
     assert.equal(writes(box, 'scaleway').length, 3);
-    await until('two are marked', async () => await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: 'deletion scheduled' }).count() >= 2);
+    await until(
+      'two are marked',
+      async () =>
+        (await page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: 'deletion scheduled' }).count()) >= 2,
+    );
     await wb.clearToasts();
     await wb.closeAll();
     await page.keyboard.press('Escape');

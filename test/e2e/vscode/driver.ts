@@ -4,21 +4,36 @@ import { cases } from '../../contract/cases.js';
 import type { Loose } from './workbench.js';
 
 /**
- * Every pretend vendor, mail servers included, as accounts for the extension. Their pace is not the vendors' own: of the 60 requests a minute
- * that Rackspace allows, one journey would wait for those of the journey before.
+ * Every pretend vendor, mail servers included, as accounts for the extension. Their pace is not the vendors' own: of
+ * the 60 requests a minute that Rackspace allows, one journey would wait for those of the journey before.
  */
-export interface Sandboxes { lines: string; vendors: Record<string, Loose>; mail: Awaited<ReturnType<typeof startMail>>; close(): Promise<void> }
+export interface Sandboxes {
+  lines: string;
+  vendors: Record<string, Loose>;
+  mail: Awaited<ReturnType<typeof startMail>>;
+  close(): Promise<void>;
+}
 export async function startSandboxes(spy?: string): Promise<Sandboxes> {
   const { lines, mail, vendors, close } = await startBuiltin(cases, spy);
-  const unpaced = lines.split('\n').map(line => { const { id, account } = JSON.parse(line) as { id: string; account: object }; return JSON.stringify({ id, account: { ...account, perMinute: 60_000 } }); });
-  return { lines: unpaced.join('\n'), mail, close, vendors: Object.fromEntries(vendors.map(vendor => [vendor.id, vendor])) };
+  const unpaced = lines.split('\n').map(line => {
+    const { id, account } = JSON.parse(line) as { id: string; account: object };
+    return JSON.stringify({ id, account: { ...account, perMinute: 60_000 } });
+  });
+  return {
+    lines: unpaced.join('\n'),
+    mail,
+    close,
+    vendors: Object.fromEntries(vendors.map(vendor => [vendor.id, vendor])),
+  };
 }
 
 /** The workbench by its parts. */
 export function workbench(page: Loose) {
-  const row = (name: string | RegExp) => page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: name }).first();
+  const row = (name: string | RegExp) =>
+    page.locator('.monaco-list-row[role=treeitem]').filter({ hasText: name }).first();
   return {
-    page, row,
+    page,
+    row,
     async open(): Promise<void> {
       await page.getByRole('tab', { name: 'Mailroom' }).click();
       await page.waitForSelector('[role=treeitem]', { timeout: 30_000 });
@@ -29,10 +44,17 @@ export function workbench(page: Loose) {
         const one = row(name);
         await one.waitFor({ timeout: 20_000 });
         // After a reload rows come one after the other, and a click may meet the one that has just moved there.
-        for (let i = 1; await one.getAttribute('aria-expanded') === 'false'; i++) {
+        for (let i = 1; (await one.getAttribute('aria-expanded')) === 'false'; i++) {
           await one.locator('.monaco-tl-twistie').click();
-          await page.waitForFunction((element: Loose) => element.getAttribute('aria-expanded') === 'true', await one.elementHandle(), { timeout: 5_000 })
-            .catch((error: unknown) => { if (i === 4) throw error; });
+          await page
+            .waitForFunction(
+              (element: Loose) => element.getAttribute('aria-expanded') === 'true',
+              await one.elementHandle(),
+              { timeout: 5_000 },
+            )
+            .catch((error: unknown) => {
+              if (i === 4) throw error;
+            });
         }
       }
     },
@@ -42,17 +64,34 @@ export function workbench(page: Loose) {
       // A workbench that is just starting, or still closing the last box, does not hear every key.
       for (let i = 1; ; i++) {
         await page.keyboard.press('F1');
-        const there = await page.locator('.quick-input-widget input').fill(`>${title}`, { timeout: 2000 }).then(() => true, (error: unknown) => { if (i === 10) throw error; return false; });
+        const there = await page
+          .locator('.quick-input-widget input')
+          .fill(`>${title}`, { timeout: 2000 })
+          .then(
+            () => true,
+            (error: unknown) => {
+              if (i === 10) throw error;
+              return false;
+            },
+          );
         if (there) break;
       }
-      await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title.replace(/^Mailroom: /, '') }).first().click();
+      await page
+        .locator('.quick-input-list .monaco-list-row')
+        .filter({ hasText: title.replace(/^Mailroom: /, '') })
+        .first()
+        .click();
     },
     /** The page inside a webview, found by what it says it is. */
     async webview(kind: string, has?: string, timeout = 20_000): Promise<Loose> {
       const until = Date.now() + timeout;
       for (;;) {
         for (const frame of page.frames()) {
-          const found = await frame.evaluate(`document.body?.dataset.kind === ${JSON.stringify(kind)} && document.visibilityState === 'visible' && document.body.textContent.includes(${JSON.stringify(has ?? '')})`).catch(() => false);
+          const found = await frame
+            .evaluate(
+              `document.body?.dataset.kind === ${JSON.stringify(kind)} && document.visibilityState === 'visible' && document.body.textContent.includes(${JSON.stringify(has ?? '')})`,
+            )
+            .catch(() => false);
           if (found) return frame;
         }
         if (Date.now() > until) throw new Error(`No page "${kind}"${has ? ` with "${has}"` : ''} was shown in time`);
@@ -62,9 +101,13 @@ export function workbench(page: Loose) {
     /** Chooses from a row's menu. With the key: the mouse is ignored for a moment after a menu opened. */
     async menu(name: string | RegExp, entry: string): Promise<void> {
       await row(name).click({ button: 'right' });
-      const one = page.locator('.monaco-menu .action-item').filter({ has: page.locator('.action-label', { hasText: entry }) }).first();
+      const one = page
+        .locator('.monaco-menu .action-item')
+        .filter({ has: page.locator('.action-label', { hasText: entry }) })
+        .first();
       await one.waitFor();
-      for (let i = 0; i < 40 && !await one.evaluate((element: Loose) => element.classList.contains('focused')); i++) await page.keyboard.press('ArrowDown').then(() => page.waitForTimeout(10));
+      for (let i = 0; i < 40 && !(await one.evaluate((element: Loose) => element.classList.contains('focused'))); i++)
+        await page.keyboard.press('ArrowDown').then(() => page.waitForTimeout(10));
       await page.keyboard.press('Enter');
       await page.locator('.monaco-menu').first().waitFor({ state: 'detached' });
     },
@@ -80,7 +123,13 @@ export function workbench(page: Loose) {
       for (let i = 1; ; i++) {
         await box.fill(path);
         await page.keyboard.press('Enter');
-        const gone = await box.waitFor({ state: 'hidden', timeout: 3000 }).then(() => true, (error: unknown) => { if (i === 5) throw error; return false; });
+        const gone = await box.waitFor({ state: 'hidden', timeout: 3000 }).then(
+          () => true,
+          (error: unknown) => {
+            if (i === 5) throw error;
+            return false;
+          },
+        );
         if (gone) return;
       }
     },
@@ -104,7 +153,10 @@ export function workbench(page: Loose) {
     /** Turns the wheel until a row is drawn: rows out of sight are not in the page. */
     async scrollTo(name: string | RegExp, way: 'up' | 'down' = 'down'): Promise<void> {
       await page.locator('.pane-body .monaco-list').first().hover();
-      for (let i = 0; i < 80 && !await row(name).isVisible(); i++) await page.mouse.wheel(0, way === 'down' ? 400 : -400).then(() => page.evaluate('new Promise(requestAnimationFrame)'));
+      for (let i = 0; i < 80 && !(await row(name).isVisible()); i++)
+        await page.mouse
+          .wheel(0, way === 'down' ? 400 : -400)
+          .then(() => page.evaluate('new Promise(requestAnimationFrame)'));
       await row(name).waitFor();
     },
     /** Closes all branches, so that rows are in sight again. */
@@ -112,8 +164,17 @@ export function workbench(page: Loose) {
       // The button is there as long as the mouse is over its heading.
       for (let i = 1; ; i++) {
         await page.locator('.pane-header', { hasText: 'Accounts' }).first().hover();
-        const clicked = await page.locator('.pane-header .action-label.codicon-collapse-all').first().click({ force: true, timeout: 3000 })
-          .then(() => true, (error: unknown) => { if (i === 5) throw error; return false; });
+        const clicked = await page
+          .locator('.pane-header .action-label.codicon-collapse-all')
+          .first()
+          .click({ force: true, timeout: 3000 })
+          .then(
+            () => true,
+            (error: unknown) => {
+              if (i === 5) throw error;
+              return false;
+            },
+          );
         if (clicked) break;
       }
       await page.waitForFunction('!document.querySelector(".monaco-list-row[role=treeitem][aria-level=\\"2\\"]")');
@@ -123,8 +184,12 @@ export function workbench(page: Loose) {
       await this.command('View: Close All Editors');
       await page.locator('.tab').first().waitFor({ state: 'detached' });
     },
-    async clearToasts(): Promise<void> { await this.command('Notifications: Clear All Notifications').catch(() => {}); },
-    async save(): Promise<void> { await page.keyboard.press('Control+S'); },
+    async clearToasts(): Promise<void> {
+      await this.command('Notifications: Clear All Notifications').catch(() => {});
+    },
+    async save(): Promise<void> {
+      await page.keyboard.press('Control+S');
+    },
   };
 }
 export type Workbench = ReturnType<typeof workbench>;

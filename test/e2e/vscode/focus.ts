@@ -4,8 +4,8 @@ import type { Loose } from './workbench.js';
 const MOST = 90;
 
 /**
- * In the page: what shows the focus of the control that has it. That is an outline in the theme's own colour for it, on the control or inside its
- * shadow tree; at rest nothing has one.
+ * In the page: what shows the focus of the control that has it. That is an outline in the theme's own colour for it, on
+ * the control or inside its shadow tree; at rest nothing has one.
  */
 const SHOWN = `(() => {
   let at = document.activeElement;
@@ -29,17 +29,21 @@ const SHOWN = `(() => {
 })()`;
 
 /**
- * Goes through the controls of a page with Tab, as people do who use no mouse, and names those whose focus cannot be seen. A message is a page
- * of its own within the page; its frame is passed over.
+ * Goes through the controls of a page with Tab, as people do who use no mouse, and names those whose focus cannot be
+ * seen. A message is a page of its own within the page; its frame is passed over.
  */
 export async function unseenFocus(page: Loose, frame: Loose): Promise<string[]> {
   await frame.evaluate('window.walked = undefined; window.scrollTo(0, 0)');
-  await frame.locator('main').first().click({ position: { x: 12, y: 10 } });
+  await frame
+    .locator('main')
+    .first()
+    .click({ position: { x: 12, y: 10 } });
   const unseen: string[] = [];
   let seen = 0;
   for (let i = 0; i < MOST; i++) {
     await page.keyboard.press('Tab');
-    const shown = await frame.evaluate(SHOWN) as { what: string; visible: boolean; again: boolean; frame: boolean } | undefined;
+    const shown = (await frame.evaluate(SHOWN)) as
+      { what: string; visible: boolean; again: boolean; frame: boolean } | undefined;
     if (!shown || shown.again || shown.frame) break;
     seen++;
     if (!shown.visible) unseen.push(shown.what);

@@ -4,12 +4,22 @@ import type { Loose } from './workbench.js';
 
 /** The main journey with the keyboard alone: from here on the mouse is taken away. */
 export const keyboardJourneys: Journeys = {
-  async 'with the keyboard alone: a changed limit, a blocked sender, an answered conversation'({ wb, page, box, shot }) {
+  async 'with the keyboard alone: a changed limit, a blocked sender, an answered conversation'({
+    wb,
+    page,
+    box,
+    shot,
+  }) {
     await wb.closeAll();
     await wb.collapse();
-    const { press, type, command, menu, row, tabTo } = keys(page), { keyboard } = page;
+    const { press, type, command, menu, row, tabTo } = keys(page);
+    const { keyboard } = page;
     const mouse = page.mouse;
-    page.mouse = new Proxy(mouse, { get() { throw new Error('The mouse was taken away.'); } });
+    page.mouse = new Proxy(mouse, {
+      get() {
+        throw new Error('The mouse was taken away.');
+      },
+    });
     try {
       await command('Focus on Accounts View');
       await row(/^Rackspace Email Sandbox/);
@@ -37,7 +47,12 @@ export const keyboardJourneys: Journeys = {
       await press('Control+s');
       await page.locator('.tab.dirty').waitFor({ state: 'detached' });
       // The limit, and what this vendor forgets unless it is told again.
-      assert.match(writes(box, 'rackspace').map(one => one.body.toString()).join(), /^size=3072(&emailForwardingAddress=[^&,]*)?$/);
+      assert.match(
+        writes(box, 'rackspace')
+          .map(one => one.body.toString())
+          .join(),
+        /^size=3072(&emailForwardingAddress=[^&,]*)?$/,
+      );
       await shot('keyboard-limit');
 
       await command('Focus on Accounts View');
@@ -53,7 +68,10 @@ export const keyboardJourneys: Journeys = {
       await press('Enter');
       await lists.locator('[data-column=blockedSenders] li', { hasText: 'nuisance@spam.example' }).waitFor();
       assert.equal(writes(box, 'rackspace').length, 1);
-      assert.ok(await lists.evaluate('document.activeElement.matches("[data-column=blockedSenders] textarea")'), 'the focus is where the next one is typed');
+      assert.ok(
+        await lists.evaluate('document.activeElement.matches("[data-column=blockedSenders] textarea")'),
+        'the focus is where the next one is typed',
+      );
 
       await command('Focus on Accounts View');
       await press('Control+ArrowLeft');
@@ -68,16 +86,25 @@ export const keyboardJourneys: Journeys = {
       await tabTo(reader, 'button', 'Reply');
       await press('Enter');
       const reply = await wb.webview('form', 'Reply');
-      await until('the message has the focus', () => reply.evaluate('document.hasFocus() && document.activeElement?.closest("[data-field]")?.textContent.includes("Message")'));
+      await until('the message has the focus', () =>
+        reply.evaluate(
+          'document.hasFocus() && document.activeElement?.closest("[data-field]")?.textContent.includes("Message")',
+        ),
+      );
       await type('Thank you, received.');
       box.vendors.sodium.forget();
       await press('Control+Enter');
-      await page.locator('.notification-toast', { hasText: /The message (was sent|is queued)/ }).first().waitFor();
+      await page
+        .locator('.notification-toast', { hasText: /The message (was sent|is queued)/ })
+        .first()
+        .waitFor();
       const sent = writes(box, 'sodium');
       assert.equal(sent.length, 1);
       assert.match(sent[0]!.body.toString(), /Thank you, received\./);
       await shot('keyboard-answered');
-    } finally { page.mouse = mouse; }
+    } finally {
+      page.mouse = mouse;
+    }
     await keyboard.press('Escape');
     await wb.clearToasts();
     await wb.closeAll();
@@ -88,27 +115,40 @@ function keys(page: Loose) {
   const press = (key: string): Promise<void> => page.keyboard.press(key);
   const type = (text: string): Promise<void> => page.keyboard.type(text);
   return {
-    press, type,
+    press,
+    type,
     async command(title: string): Promise<void> {
       await press('F1');
       await page.locator('.quick-input-widget input[type=text]').first().waitFor();
       await type(title);
-      await page.locator('.quick-input-list .monaco-list-row.focused', { hasText: title.replace(/^Mailroom: /, '') }).waitFor();
+      await page
+        .locator('.quick-input-list .monaco-list-row.focused', { hasText: title.replace(/^Mailroom: /, '') })
+        .waitFor();
       await press('Enter');
-      await page.locator('.quick-input-list .monaco-list-row.focused', { hasText: title.replace(/^Mailroom: /, '') }).waitFor({ state: 'hidden' });
+      await page
+        .locator('.quick-input-list .monaco-list-row.focused', { hasText: title.replace(/^Mailroom: /, '') })
+        .waitFor({ state: 'hidden' });
     },
     /** Chooses from the menu of the row that has the focus. */
     async menu(entry: string): Promise<void> {
       await press('Shift+F10');
-      const one = page.locator('.monaco-menu .action-item', { has: page.locator('.action-label', { hasText: entry }) }).first();
+      const one = page
+        .locator('.monaco-menu .action-item', { has: page.locator('.action-label', { hasText: entry }) })
+        .first();
       await one.waitFor();
-      for (let i = 0; i < 40 && !await one.evaluate((element: Loose) => element.classList.contains('focused')); i++) await press('ArrowDown');
+      for (let i = 0; i < 40 && !(await one.evaluate((element: Loose) => element.classList.contains('focused'))); i++)
+        await press('ArrowDown');
       await press('Enter');
       await page.locator('.monaco-menu').first().waitFor({ state: 'detached' });
     },
-    /** Goes down the tree, from its first row, until a row has the focus. Rows that are still loading are waited for. */
+    /**
+     * Goes down the tree, from its first row, until a row has the focus. Rows that are still loading are waited for.
+     */
     async row(name: RegExp): Promise<void> {
-      const focused = async (): Promise<string> => page.evaluate('document.querySelector(".pane-body .monaco-list:focus-within .monaco-list-row.focused, .pane-body .monaco-list:focus .monaco-list-row.focused")?.innerText ?? ""');
+      const focused = async (): Promise<string> =>
+        page.evaluate(
+          'document.querySelector(".pane-body .monaco-list:focus-within .monaco-list-row.focused, .pane-body .monaco-list:focus .monaco-list-row.focused")?.innerText ?? ""',
+        );
       await page.locator('.monaco-list-row[role=treeitem]', { hasText: name }).first().waitFor({ state: 'attached' });
       await press('Home');
       for (let i = 0; i < 200; i++) {
@@ -121,7 +161,12 @@ function keys(page: Loose) {
     async tabTo(frame: Loose, selector: string, text = ''): Promise<void> {
       await until('the page has the focus', () => frame.evaluate('document.hasFocus()'));
       for (let i = 0; i < 80; i++) {
-        if (await frame.evaluate(`(() => { const at = document.activeElement?.closest(${JSON.stringify(selector)}); return Boolean(at) && at.textContent.includes(${JSON.stringify(text)}); })()`)) return;
+        if (
+          await frame.evaluate(
+            `(() => { const at = document.activeElement?.closest(${JSON.stringify(selector)}); return Boolean(at) && at.textContent.includes(${JSON.stringify(text)}); })()`,
+          )
+        )
+          return;
         await press('Tab');
       }
       throw new Error(`Tab never came to ${selector} ${text}`);

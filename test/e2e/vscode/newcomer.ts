@@ -4,13 +4,21 @@ import { workbench } from './driver.js';
 import { until } from './journey.js';
 import { openBrowser, startServer, type Version } from './workbench.js';
 
-/** From the installation to a changed limit, a blocked sender and an answered message, as somebody does it who owns nothing of all this. In milliseconds. */
+/**
+ * From the installation to a changed limit, a blocked sender and an answered message, as somebody does it who owns
+ * nothing of all this. In milliseconds.
+ */
 const FIVE_MINUTES = 300_000;
 
-/** The newcomer's way, with nothing lent: the accounts come from the command. Prints how long it took, and whether every step of the walkthrough was ticked. */
+/**
+ * The newcomer's way, with nothing lent: the accounts come from the command. Prints how long it took, and whether every
+ * step of the walkthrough was ticked.
+ */
 export async function runNewcomer(version: Version, vsix: string, pictures: string): Promise<boolean> {
-  const started = Date.now(), server = await startServer({ version, vsix });
-  const { page, close } = await openBrowser(server), wb = workbench(page);
+  const started = Date.now();
+  const server = await startServer({ version, vsix });
+  const { page, close } = await openBrowser(server);
+  const wb = workbench(page);
   mkdirSync(pictures, { recursive: true });
   const shot = (name: string) => page.screenshot({ path: join(pictures, `${version}-newcomer-${name}.png`) });
   const walkthrough = async () => {
@@ -34,7 +42,7 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
     await limit.fill('250');
     await page.locator('.tab.dirty').waitFor();
     await limit.press('Control+s');
-    await until('it is saved', async () => await page.locator('.tab.dirty').count() === 0);
+    await until('it is saved', async () => (await page.locator('.tab.dirty').count()) === 0);
 
     await wb.collapse();
     await wb.expand('Rackspace');
@@ -45,7 +53,7 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
     const column = (await wb.webview('lists', 'anyone@spam.com')).locator('[data-column=blockedSenders]');
     await column.locator('textarea').fill('bad@evil.example');
     await column.getByRole('button', { name: 'Add to Blocked Senders' }).click();
-    await until('it is blocked', async () => await column.locator('li', { hasText: 'bad@evil.example' }).count() > 0);
+    await until('it is blocked', async () => (await column.locator('li', { hasText: 'bad@evil.example' }).count()) > 0);
 
     await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
@@ -61,13 +69,26 @@ export async function runNewcomer(version: Version, vsix: string, pictures: stri
     await wb.clearToasts();
     await wb.closeAll();
     await walkthrough();
-    await until('all four steps are ticked', async () => await page.locator('.getting-started-step .codicon.complete').count() === 4);
+    await until(
+      'all four steps are ticked',
+      async () => (await page.locator('.getting-started-step .codicon.complete').count()) === 4,
+    );
     await shot('walkthrough');
-    console.log(`  ✔ from the installation to an answered message in ${(took / 1000).toFixed(1)} s; the walkthrough's four steps are ticked`);
+    console.log(
+      `  ✔ from the installation to an answered message in ${(took / 1000).toFixed(1)} s; the walkthrough's four steps are ticked`,
+    );
     return took < FIVE_MINUTES;
   } catch (error) {
-    console.log(`  ✘ the newcomer's way\n    ${String((error as Error).message).split('\n').slice(0, 12).join('\n    ')}`);
+    console.log(
+      `  ✘ the newcomer's way\n    ${String((error as Error).message)
+        .split('\n')
+        .slice(0, 12)
+        .join('\n    ')}`,
+    );
     await shot('failed').catch(() => {});
     return false;
-  } finally { await close(); await server.close(); }
+  } finally {
+    await close();
+    await server.close();
+  }
 }

@@ -10,7 +10,10 @@ async function clipboard(page: Loose): Promise<string> {
 }
 const copied = async (page: Loose, before: string): Promise<string> => {
   let now = before;
-  await until('something else is on the clipboard', async () => { now = await clipboard(page); return now !== before; });
+  await until('something else is on the clipboard', async () => {
+    now = await clipboard(page);
+    return now !== before;
+  });
   return now;
 };
 
@@ -36,11 +39,22 @@ export const rowJourneys: Journeys = {
     const ids = await copied(page, before);
     assert.equal(ids, '4\n5');
     await wb.menu('first5@acme.test', 'Copy as n8n Node');
-    const rows = await copied(page, ids), nodes = (text: string) => (JSON.parse(text) as { nodes: { type: string; parameters: Record<string, unknown> }[] }).nodes;
-    assert.deepEqual(nodes(rows).map(({ parameters: { operation, mailbox } }) => [operation, (mailbox as { value: string }).value]), [['get', '5'], ['get', '4']]);
+    const rows = await copied(page, ids);
+    const nodes = (text: string) =>
+      (JSON.parse(text) as { nodes: { type: string; parameters: Record<string, unknown> }[] }).nodes;
+    assert.deepEqual(
+      nodes(rows).map(({ parameters: { operation, mailbox } }) => [operation, (mailbox as { value: string }).value]),
+      [
+        ['get', '5'],
+        ['get', '4'],
+      ],
+    );
     await wb.menu(/^Mailboxes/, 'Copy as n8n Node');
     const [list, ...more] = nodes(await copied(page, rows));
-    assert.deepEqual([list!.parameters, list!.type, more], [{ provider: 'outreach', resource: 'mailbox', operation: 'list' }, 'n8n-nodes-mailroom.mailbox', []]);
+    assert.deepEqual(
+      [list!.parameters, list!.type, more],
+      [{ provider: 'outreach', resource: 'mailbox', operation: 'list' }, 'n8n-nodes-mailroom.mailbox', []],
+    );
     await wb.clearToasts();
     await page.keyboard.press('Escape');
   },
@@ -56,8 +70,11 @@ export const rowJourneys: Journeys = {
     for (const check of ['validateSend', 'validateSync']) await form.locator(`[data-field=${check}] input`).click();
     await shot('create');
     await form.locator('footer button', { hasText: 'Create' }).click();
-    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
-    assert.deepEqual(writes(box, 'outreach').map(({ method }) => method), ['POST']);
+    await until('the form is closed', async () => (await page.locator('.tab').count()) === 0);
+    assert.deepEqual(
+      writes(box, 'outreach').map(({ method }) => method),
+      ['POST'],
+    );
     // The server puts what is new at the end.
     await wb.menu(/^Mailboxes/, 'Load All');
     await wb.row('aaa-new@acme.test').waitFor();
@@ -67,12 +84,16 @@ export const rowJourneys: Journeys = {
     await wb.collapse();
     await wb.expand('Scaleway', /^Mailboxes/);
     await wb.menu(/^Mailboxes/, 'Add…');
-    const form = await wb.webview('form', 'Create a mailbox'), domain = form.locator('[data-field=domain_id]');
+    const form = await wb.webview('form', 'Create a mailbox');
+    const domain = form.locator('[data-field=domain_id]');
     await domain.getByRole('button', { name: /^Choose/ }).click();
     await page.locator('.quick-input-widget input[type=text]').first().fill('mail.example.com');
     await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Use “mail.example.com”' }).waitFor();
-    await page.locator('.quick-input-list .monaco-list-row', { hasText: /^\s*mail\.example\.com/ }).first().click();
-    await until('its name is shown', async () => await domain.locator('input').inputValue() === 'mail.example.com');
+    await page
+      .locator('.quick-input-list .monaco-list-row', { hasText: /^\s*mail\.example\.com/ })
+      .first()
+      .click();
+    await until('its name is shown', async () => (await domain.locator('input').inputValue()) === 'mail.example.com');
     await form.locator('[data-field=local_part] input').fill('chosen.by.name');
     await form.locator('[data-field=password] input').fill('Correct-horse-9-battery');
     await form.locator('[data-field=subscription_period] select').selectOption('monthly');
@@ -80,8 +101,11 @@ export const rowJourneys: Journeys = {
     await axe('form', 'Create a mailbox');
     box.vendors.scaleway.forget();
     await form.locator('footer button', { hasText: 'Create' }).click();
-    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
-    assert.match((JSON.parse(writes(box, 'scaleway')[0]!.body.toString()) as { domain_id: string }).domain_id, /^[\da-f]{8}-[\da-f-]{27}$/);
+    await until('the form is closed', async () => (await page.locator('.tab').count()) === 0);
+    assert.match(
+      (JSON.parse(writes(box, 'scaleway')[0]!.body.toString()) as { domain_id: string }).domain_id,
+      /^[\da-f]{8}-[\da-f-]{27}$/,
+    );
   },
 
   async 'loads all of a long list, filters it by fields, clears the filter'({ wb, page, shot }) {
@@ -95,7 +119,12 @@ export const rowJourneys: Journeys = {
     await form.locator('[data-field=search] input').fill('user01');
     await form.locator('footer button', { hasText: 'Apply' }).click();
     await wb.row(/^Mailboxes.*10.*filtered/).waitFor();
-    const said = () => page.locator('.pane-body .message').first().innerText({ timeout: 1000 }).catch(() => '') as Promise<string>;
+    const said = () =>
+      page
+        .locator('.pane-body .message')
+        .first()
+        .innerText({ timeout: 1000 })
+        .catch(() => '') as Promise<string>;
     await until('the view says that a filter is on', async () => /Filtered:.*Mailboxes/.test(await said()));
     await shot('filtered');
     await wb.menu(/^Mailboxes/, 'Clear Filter');
@@ -108,14 +137,27 @@ export const rowJourneys: Journeys = {
     await wb.closeAll();
   },
 
-  async 'moves several messages into a folder that is asked for once, and marks some as unread'({ wb, page, box, shot }) {
+  async 'moves several messages into a folder that is asked for once, and marks some as unread'({
+    wb,
+    page,
+    box,
+    shot,
+  }) {
     for (const name of ['One', 'Two']) {
-      box.mail.deliver('u0@test.local', `From: grace@example.com\r\nTo: u0@test.local\r\nSubject: To be moved: ${name}\r\nDate: ${new Date().toUTCString()}\r\n\r\nText.\r\n`, { flags: ['\\Seen'] });
+      box.mail.deliver(
+        'u0@test.local',
+        `From: grace@example.com\r\nTo: u0@test.local\r\nSubject: To be moved: ${name}\r\nDate: ${new Date().toUTCString()}\r\n\r\nText.\r\n`,
+        { flags: ['\\Seen'] },
+      );
     }
     await wb.collapse();
     await wb.expand('IMAP', /^Messages/);
     await wb.menu(/^Messages/, 'Refresh');
-    const inbox = () => box.mail.folder('u0@test.local').messages, before = inbox().length, archive = () => box.mail.folder('u0@test.local', 'Archive').messages.length, there = archive(), unseen = () => inbox().filter(one => ![...one.flags].includes('\\Seen')).length;
+    const inbox = () => box.mail.folder('u0@test.local').messages;
+    const before = inbox().length;
+    const archive = () => box.mail.folder('u0@test.local', 'Archive').messages.length;
+    const there = archive();
+    const unseen = () => inbox().filter(one => ![...one.flags].includes('\\Seen')).length;
     await wb.row('To be moved: One').click({ modifiers: ['Control'] });
     await wb.row('To be moved: Two').click({ modifiers: ['Control'] });
     const unread = unseen();
@@ -128,7 +170,7 @@ export const rowJourneys: Journeys = {
     await until('both have arrived', () => archive() === there + 2);
     await shot('moved');
     assert.equal(inbox().length, before - 2);
-    await until('they are gone from the list', async () => await wb.row('To be moved').count() === 0);
+    await until('they are gone from the list', async () => (await wb.row('To be moved').count()) === 0);
     await wb.clearToasts();
     await page.keyboard.press('Escape');
   },
@@ -182,10 +224,14 @@ export const rowJourneys: Journeys = {
       await wb.menu('VAT return 70', 'Actions…');
       await wb.pick(action);
       await wb.pick('VAT return 12');
-      if (action.endsWith('unlinkTask')) assert.match(await wb.dialog('Unlink Task'), /VAT return 70[\s\S]*You can link it again\./);
+      if (action.endsWith('unlinkTask'))
+        assert.match(await wb.dialog('Unlink Task'), /VAT return 70[\s\S]*You can link it again\./);
       await until('it was asked for', () => writes(box, 'sodium').length === i + 1);
     }
-    assert.deepEqual(writes(box, 'sodium').map(({ method }) => method), ['POST', 'DELETE']);
+    assert.deepEqual(
+      writes(box, 'sodium').map(({ method }) => method),
+      ['POST', 'DELETE'],
+    );
   },
 
   async 'deletes several mailboxes by their number, and restores them all'({ wb, page, box, shot }) {
@@ -199,7 +245,10 @@ export const rowJourneys: Journeys = {
     await wb.toast('2 done.').waitFor();
     await shot('bulk-restore');
     await wb.toast('2 done.').getByRole('button', { name: 'Restore' }).click();
-    await until('both were restored', () => writes(box, 'scaleway').filter(one => one.path.endsWith('/restore')).length === 2);
+    await until(
+      'both were restored',
+      () => writes(box, 'scaleway').filter(one => one.path.endsWith('/restore')).length === 2,
+    );
     assert.equal(writes(box, 'scaleway').length, 4);
     await wb.clearToasts();
     await page.keyboard.press('Escape');

@@ -8,9 +8,12 @@ const ACCOUNT = 'Migadu Sandbox';
 /** Settings as files: pulled, edited, and applied after a look. */
 export const settingsJourneys: Journeys = {
   async 'settings are pulled into the workspace, edited as files, and applied after a look at what will change'(j) {
-    const { wb, page, box, spy, folder, shot } = j, root = join(folder, 'mailroom', ACCOUNT);
-    const file = join(root, 'mailbox', 'user003@example.com.mailroom'), ok = () => page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
-    const edit = (changes: object) => writeFileSync(file, `${JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...changes }, null, 2)}\n`);
+    const { wb, page, box, spy, folder, shot } = j;
+    const root = join(folder, 'mailroom', ACCOUNT);
+    const file = join(root, 'mailbox', 'user003@example.com.mailroom');
+    const ok = () => page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
+    const edit = (changes: object) =>
+      writeFileSync(file, `${JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...changes }, null, 2)}\n`);
     await wb.collapse();
     await wb.menu(ACCOUNT, 'Pull Settings');
     await wb.row(ACCOUNT).waitFor();

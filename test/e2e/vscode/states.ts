@@ -13,7 +13,8 @@ export const stateJourneys: Journeys = {
     await wb.row('Load more').click();
     await wb.scrollTo(whole, 'up');
     // The row with the number is there before, too: that it was read again is seen by the requests.
-    const pages = () => (box.vendors.outreach.seen as { path: string }[]).filter(({ path }) => /\/mailboxes(\?|$)/.test(path)).length;
+    const pages = () =>
+      (box.vendors.outreach.seen as { path: string }[]).filter(({ path }) => /\/mailboxes(\?|$)/.test(path)).length;
     box.vendors.outreach.forget();
     await wb.menu(/^Mailboxes/, 'Refresh');
     await until('both pages were read again', () => pages() >= 2);
@@ -25,19 +26,35 @@ export const stateJourneys: Journeys = {
     await wb.collapse();
     const pane = page.locator('.pane', { has: page.locator('.pane-header', { hasText: 'Needs Attention' }) });
     const header = pane.locator('.pane-header');
-    if (await header.getAttribute('aria-expanded') !== 'true') await header.click();
+    if ((await header.getAttribute('aria-expanded')) !== 'true') await header.click();
     const rows = async () => Number(await pane.locator('[role=treeitem]').first().getAttribute('aria-setsize'));
-    const badge = async () => Number(await page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Mailroom"]') }).locator('.badge-content').innerText({ timeout: 1000 }).catch(() => '0'));
+    const badge = async () =>
+      Number(
+        await page
+          .locator('.activitybar .action-item', { has: page.locator('[aria-label^="Mailroom"]') })
+          .locator('.badge-content')
+          .innerText({ timeout: 1000 })
+          .catch(() => '0'),
+      );
     await wb.command('Mailroom: Check All Mailboxes');
     await pane.locator('[role=treeitem]', { hasText: 'bob@example.com' }).waitFor({ timeout: 60_000 });
-    await until('a second account is there', async () => await badge() >= 18, 60_000);
-    // One account has over a hundred domains, at the pace that its vendor allows, unless only one of them was searched for before.
-    await until('it ends with a summary', async () => {
-      if (await wb.toast('need attention.').count()) return true;
-      await wb.toast('Checking all mailboxes').getByRole('button', { name: 'Cancel' }).click({ timeout: 1000 }).catch(() => {});
-      return false;
-    }, 60_000);
-    await until('the badge counts the rows', async () => await rows() >= 2 && await badge() === await rows());
+    await until('a second account is there', async () => (await badge()) >= 18, 60_000);
+    // One account has over a hundred domains, at the pace that its vendor allows, unless only one of them was searched
+    // for before.
+    await until(
+      'it ends with a summary',
+      async () => {
+        if (await wb.toast('need attention.').count()) return true;
+        await wb
+          .toast('Checking all mailboxes')
+          .getByRole('button', { name: 'Cancel' })
+          .click({ timeout: 1000 })
+          .catch(() => {});
+        return false;
+      },
+      60_000,
+    );
+    await until('the badge counts the rows', async () => (await rows()) >= 2 && (await badge()) === (await rows()));
     await shot('attention');
     await pane.locator('[role=treeitem]', { hasText: 'bob@example.com' }).first().click();
     await wb.webview('form', 'bob@example.com');
@@ -57,14 +74,21 @@ export const stateJourneys: Journeys = {
     await reader.locator('pre', { hasText: 'in plain text' }).waitFor();
     const started = Date.now();
     await reader.getByRole('button', { name: 'HTML' }).click();
-    await until('the tables are there', () => reader.evaluate('document.querySelector("iframe")?.contentDocument?.readyState === "complete" && document.querySelector("iframe").contentDocument.body.childElementCount > 0'), 60_000);
+    await until(
+      'the tables are there',
+      () =>
+        reader.evaluate(
+          'document.querySelector("iframe")?.contentDocument?.readyState === "complete" && document.querySelector("iframe").contentDocument.body.childElementCount > 0',
+        ),
+      60_000,
+    );
     const shown = Date.now() - started;
-    const { elements, depth } = await reader.evaluate(`(() => {
+    const { elements, depth } = (await reader.evaluate(`(() => {
       const all = document.querySelector('iframe').contentDocument.body.querySelectorAll('*');
       let depth = 0;
       for (const one of all) { let at = 0; for (let up = one; up; up = up.parentElement) at++; depth = Math.max(depth, at); if (depth > 1000) break; }
       return { elements: all.length, depth };
-    })()`) as { elements: number; depth: number };
+    })()`)) as { elements: number; depth: number };
     assert.ok(elements <= 60_001 && depth <= 260, `${elements} elements, ${depth} deep`);
     const asked = Date.now();
     await reader.getByRole('button', { name: 'Plain text' }).click();

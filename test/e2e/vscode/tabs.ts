@@ -4,7 +4,15 @@ import type { Loose } from './workbench.js';
 
 const DRAFT = 'Not sent before the restart.';
 /** What the store names of each kind of tab; the lists, opened last, also by what they note of themselves. */
-const TABS = ['serializedGrid', 'mailroom.reader', 'mailroom.lists', 'mailroom.composer', 'mailroom.overview', 'mailroom.requests', 'spamList'];
+const TABS = [
+  'serializedGrid',
+  'mailroom.reader',
+  'mailroom.lists',
+  'mailroom.composer',
+  'mailroom.overview',
+  'mailroom.requests',
+  'spamList',
+];
 
 /** One domain among many, opened with a search so that the rows below it are in sight. */
 async function domain(wb: Journey['wb']): Promise<void> {
@@ -30,7 +38,10 @@ export const tabJourneys: Journeys = {
     const column = lists.locator('[data-column=blockedSenders]');
     await column.locator('textarea').fill('rs@evil.example');
     await column.getByRole('button', { name: 'Add to Blocked Senders' }).click();
-    await until('it is on the list', async () => await column.locator('li', { hasText: 'rs@evil.example' }).count() > 0);
+    await until(
+      'it is on the list',
+      async () => (await column.locator('li', { hasText: 'rs@evil.example' }).count()) > 0,
+    );
     assert.match(writes(box, 'rackspace')[0]!.path, /\/rs\/mailboxes\/.*rs(@|%40)evil\.example/);
     await shot('rs-lists');
     await wb.closeAll();
@@ -38,16 +49,25 @@ export const tabJourneys: Journeys = {
   async 'one command brings sandbox accounts, which run inside the extension'({ wb, page, shot }) {
     await wb.command('Mailroom: Add Sandbox Accounts');
     await wb.pick('All sandbox providers');
-    // Here the environment lends the same accounts, so that the started ones add nothing; that they started is what counts.
+    // Here the environment lends the same accounts, so that the started ones add nothing; that they started is what
+    // counts.
     await page.locator('.statusbar-item', { hasText: 'You already have the sandbox accounts.' }).waitFor();
     await wb.command('Welcome: Open Walkthrough');
     await wb.pick('Get Started with Mailroom');
     await page.locator('.getting-started-step', { hasText: 'Block a sender' }).click();
     // The workbench shows a picture in the theme's colours on a page of its own.
-    const drawn = 'document.visibilityState === "visible" && (document.querySelector("svg")?.getBoundingClientRect().width ?? 0) > 100 '
-      + '&& getComputedStyle(document.querySelector("svg rect")).fill !== "rgb(0, 0, 0)"';
-    await until('the picture is drawn', async () => (await Promise.all((page.frames() as Loose[])
-      .filter(frame => frame !== page.mainFrame()).map(frame => frame.evaluate(drawn).catch(() => false)))).some(Boolean));
+    const drawn =
+      'document.visibilityState === "visible" && (document.querySelector("svg")?.getBoundingClientRect().width ?? 0) > 100 ' +
+      '&& getComputedStyle(document.querySelector("svg rect")).fill !== "rgb(0, 0, 0)"';
+    await until('the picture is drawn', async () =>
+      (
+        await Promise.all(
+          (page.frames() as Loose[])
+            .filter(frame => frame !== page.mainFrame())
+            .map(frame => frame.evaluate(drawn).catch(() => false)),
+        )
+      ).some(Boolean),
+    );
     await shot('walkthrough');
     await wb.closeAll();
   },
@@ -68,7 +88,11 @@ export const tabJourneys: Journeys = {
     await wb.expand(/^Mailboxes/, 'alex.smith@', /^Spam Lists/);
     await wb.menu(/^Spam Lists/, 'Edit Lists');
     await wb.webview('lists', 'anyone@spam.com');
-    await until('the workbench has written down what is open, and the draft', async () => await stored(page, ...TABS) && await stored(page, DRAFT), 60_000);
+    await until(
+      'the workbench has written down what is open, and the draft',
+      async () => (await stored(page, ...TABS)) && (await stored(page, DRAFT)),
+      60_000,
+    );
     for (const vendor of Object.values(box.vendors)) vendor.forget();
     await page.reload();
     await page.waitForSelector('.activitybar', { timeout: 60_000 });

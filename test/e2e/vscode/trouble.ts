@@ -35,7 +35,8 @@ const holds = (text: string): string => `(async () => {
 /** What goes wrong with accounts, and the way out of it. */
 export const troubleJourneys: Journeys = {
   async 'tests an account, whose row says how it is; edits it to an address that does not answer, and back'(j) {
-    const { wb, page, box, shot } = j, vendor = box.vendors.scaleway;
+    const { wb, page, box, shot } = j;
+    const vendor = box.vendors.scaleway;
     await bring(j, { name: 'Shop', provider: 'scaleway', values: vendor.account });
     await wb.menu('Shop', 'Test Account');
     await wb.toast('Shop works.').waitFor();
@@ -48,13 +49,17 @@ export const troubleJourneys: Journeys = {
     // Its message is still open, which holds up nothing.
     await wb.menu('Shop', 'Test Account');
     await wb.toast('(2 times within a minute)').waitFor();
-    await until('no progress is left', async () => await page.locator('.notification-toast .monaco-progress-container.active').count() === 0);
+    await until(
+      'no progress is left',
+      async () => (await page.locator('.notification-toast .monaco-progress-container.active').count()) === 0,
+    );
     await shot('test-failed');
     vendor.mend();
     await wb.clearToasts();
 
     await wb.menu('Shop', 'Edit Account');
-    const form = await wb.webview('form', 'Edit Shop'), address = form.locator('[data-field=baseUrl] input');
+    const form = await wb.webview('form', 'Edit Shop');
+    const address = form.locator('[data-field=baseUrl] input');
     await address.fill('http://127.0.0.1:9');
     await form.locator('button', { hasText: 'Check and Save' }).click();
     assert.match(await wb.dialog('Cancel'), /The account check failed/);
@@ -64,26 +69,31 @@ export const troubleJourneys: Journeys = {
     await form.locator('[data-field=accountName] input').fill('Shop of ours');
     await form.locator('button', { hasText: 'Check and Save' }).click();
     await wb.row('Shop of ours').waitFor();
-    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    await until('the form is closed', async () => (await page.locator('.tab').count()) === 0);
     await wb.expand('Shop of ours', /^Mailboxes/);
     await wb.row('user001@').waitFor();
     await leave(j, 'Shop of ours');
   },
 
   async 'never remembers a secret: asked for again, a wrong one too, and given up for a while'(j) {
-    const { wb, page, box, shot } = j, vendor = box.vendors.scaleway, secret = String(vendor.account.secretKey);
+    const { wb, page, box, shot } = j;
+    const vendor = box.vendors.scaleway;
+    const secret = String(vendor.account.secretKey);
     await bring(j, { name: 'Shop', provider: 'scaleway', values: vendor.account });
     await wb.menu('Shop', 'Edit Account');
     const form = await wb.webview('form', 'Edit Shop');
     await form.locator('[data-field=remember] select').selectOption('never');
     await form.locator('button', { hasText: 'Check and Save' }).click();
-    await until('the form is closed', async () => await page.locator('.tab').count() === 0);
+    await until('the form is closed', async () => (await page.locator('.tab').count()) === 0);
     await until('the choice is written down', () => page.evaluate(holds('"remember":"never"')), 60_000);
     await page.reload();
     await wb.row('Shop').waitFor({ timeout: 60_000 });
     const box1 = page.locator('.quick-input-widget input');
     await wb.expand('Shop');
-    await wb.row(/^Mailboxes/).locator('.monaco-tl-twistie').click();
+    await wb
+      .row(/^Mailboxes/)
+      .locator('.monaco-tl-twistie')
+      .click();
     await box1.waitFor();
     await shot('secret-asked');
     await page.keyboard.press('Escape');
@@ -101,10 +111,23 @@ export const troubleJourneys: Journeys = {
   },
 
   async 'signs in again after the vendor ended the sign-in: one message for all that failed'(j) {
-    const { wb, page, box, shot } = j, vendor = box.vendors.outreach, there = await elsewhere(vendor.url), own = vendor.url;
+    const { wb, page, box, shot } = j;
+    const vendor = box.vendors.outreach;
+    const there = await elsewhere(vendor.url);
+    const own = vendor.url;
     vendor.url = there.url;
-    const { clientId, clientSecret, accessToken: _, refreshToken: __, ...rest } = vendor.account as Record<string, unknown>;
-    await bring(j, { name: 'Sales', provider: 'outreach', values: { ...rest, redirectUri: undefined, baseUrl: there.url, clientId, clientSecret } });
+    const {
+      clientId,
+      clientSecret,
+      accessToken: _,
+      refreshToken: __,
+      ...rest
+    } = vendor.account as Record<string, unknown>;
+    await bring(j, {
+      name: 'Sales',
+      provider: 'outreach',
+      values: { ...rest, redirectUri: undefined, baseUrl: there.url, clientId, clientSecret },
+    });
     const messages = page.locator('.notification-list-item', { hasText: 'Sales: ' });
     const signIn = async () => {
       const opened = page.context().waitForEvent('page');
@@ -124,11 +147,21 @@ export const troubleJourneys: Journeys = {
     await wb.clearToasts();
 
     vendor.revoke();
-    vendor.fail({ status: 400, headers: { 'content-type': 'application/json' }, body: '{"error":"invalid_grant","error_description":"revoked"}', path: '/oauth/token', times: 100 });
-    await wb.row(/^Mailboxes/).locator('.monaco-tl-twistie').click();
-    for (const branch of [/^Users/, /^Webhooks/, /^Mailings/]) await wb.row(branch).locator('.monaco-tl-twistie').click();
+    vendor.fail({
+      status: 400,
+      headers: { 'content-type': 'application/json' },
+      body: '{"error":"invalid_grant","error_description":"revoked"}',
+      path: '/oauth/token',
+      times: 100,
+    });
+    await wb
+      .row(/^Mailboxes/)
+      .locator('.monaco-tl-twistie')
+      .click();
+    for (const branch of [/^Users/, /^Webhooks/, /^Mailings/])
+      await wb.row(branch).locator('.monaco-tl-twistie').click();
     await wb.toast('Sales: ').waitFor();
-    await until('all have failed', async () => await wb.row('Retry').count() > 0);
+    await until('all have failed', async () => (await wb.row('Retry').count()) > 0);
     assert.equal(await messages.count(), 1);
     await shot('signed-out');
     vendor.mend();
@@ -146,7 +179,8 @@ export const troubleJourneys: Journeys = {
     const { wb, page, box, shot, axe } = j;
     await wb.collapse();
     await wb.command('Mailroom: Show Requests');
-    const requests = await wb.webview('requests'), rows = requests.locator('tbody tr:not(.details)');
+    const requests = await wb.webview('requests');
+    const rows = requests.locator('tbody tr:not(.details)');
     await requests.getByRole('button', { name: 'Clear' }).click();
     await requests.getByText('No requests yet.').waitFor();
     await wb.expand('Scaleway', /^Mailboxes/);
@@ -161,24 +195,35 @@ export const troubleJourneys: Journeys = {
     assert.match((await time.innerText()).trim(), /^\d\d:\d\d:\d\d$/);
     assert.ok((await time.getByRole('button').boundingBox())!.height < 30, 'the time is on one line');
     await requests.locator('input[type=search]').fill('503');
-    await until('only what failed is shown', async () => await rows.count() === 1);
+    await until('only what failed is shown', async () => (await rows.count()) === 1);
     await rows.first().getByRole('button').click();
     await requests.locator('.details', { hasText: 'Retried after' }).waitFor();
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await requests.getByRole('button', { name: 'Copy as cURL' }).click();
-    await until('it is copied', async () => /^curl --request GET .*"Authorization: \$AUTHORIZATION" .*mailboxes/.test(await page.evaluate('window.focus(), navigator.clipboard.readText()')));
+    await until('it is copied', async () =>
+      /^curl --request GET .*"Authorization: \$AUTHORIZATION" .*mailboxes/.test(
+        await page.evaluate('window.focus(), navigator.clipboard.readText()'),
+      ),
+    );
     await shot('request-details');
     await axe('requests');
     await requests.locator('input[type=search]').fill('');
     await requests.getByRole('combobox', { name: 'Show' }).selectOption('failed');
-    await until('only what failed is shown', async () => await rows.count() === 1);
+    await until('only what failed is shown', async () => (await rows.count()) === 1);
     await requests.getByRole('combobox', { name: 'Show' }).selectOption('');
     const said: string = await requests.locator('main').innerText();
     await wb.command('Mailroom: Show Log');
-    // Its text goes through a native module that this workbench runs without; what is written there is tested without a workbench.
-    await page.locator('.part.panel select, .part.panel .monaco-select-box').filter({ hasText: 'Mailroom' }).first().waitFor();
+    // Its text goes through a native module that this workbench runs without; what is written there is tested without a
+    // workbench.
+    await page
+      .locator('.part.panel select, .part.panel .monaco-select-box')
+      .filter({ hasText: 'Mailroom' })
+      .first()
+      .waitFor();
     for (const { account } of Object.values(box.vendors)) {
-      for (const [key, value] of Object.entries(account as object)) if (/secret|token|password|signature/i.test(key) && typeof value === 'string') assert.ok(!said.includes(value), `no ${key}`);
+      for (const [key, value] of Object.entries(account as object))
+        if (/secret|token|password|signature/i.test(key) && typeof value === 'string')
+          assert.ok(!said.includes(value), `no ${key}`);
     }
     await wb.command('View: Hide Panel');
     await wb.closeAll();
@@ -186,8 +231,10 @@ export const troubleJourneys: Journeys = {
   },
 
   async 'deletes with a click where the setting says so'(j) {
-    const { wb, page, box, folder } = j, settings = join(dirname(folder), 'data/User/settings.json'), before = readFileSync(settings, 'utf8');
-    writeFileSync(settings, JSON.stringify({ ...JSON.parse(before) as object, 'mailroom.confirmDelete': 'click' }));
+    const { wb, page, box, folder } = j;
+    const settings = join(dirname(folder), 'data/User/settings.json');
+    const before = readFileSync(settings, 'utf8');
+    writeFileSync(settings, JSON.stringify({ ...(JSON.parse(before) as object), 'mailroom.confirmDelete': 'click' }));
     try {
       await page.reload();
       await wb.row('Scaleway').waitFor({ timeout: 60_000 });
@@ -196,9 +243,14 @@ export const troubleJourneys: Journeys = {
       await wb.menu('user012@', 'Delete');
       assert.match(await wb.dialog('Delete'), /user012@/);
       await until('it was asked for', () => writes(box, 'scaleway').length === 1);
-      await page.locator('.notification-list-item', { hasText: 'is scheduled' }).getByRole('button', { name: 'Restore' }).click();
+      await page
+        .locator('.notification-list-item', { hasText: 'is scheduled' })
+        .getByRole('button', { name: 'Restore' })
+        .click();
       await until('it was restored', () => writes(box, 'scaleway').some(one => one.path.endsWith('/restore')));
-    } finally { writeFileSync(settings, before); }
+    } finally {
+      writeFileSync(settings, before);
+    }
     await wb.clearToasts();
     await page.reload();
     await wb.row('Scaleway').waitFor({ timeout: 60_000 });

@@ -17,11 +17,17 @@ import { collect } from './window.js';
  * more of what they hold outlives a collection of V8's young generation, which then grows to twice the size: 155 MB
  * instead of 115 for ten thousand messages.
  */
-const MOST = 32, MOST_SUMMARIES = 64;
+const MOST = 32;
+const MOST_SUMMARIES = 64;
 /** A message is set aside when the connection broke so often while it was fetched alone. */
 const STRIKES = 2;
 
-interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: string[]; more: boolean }
+interface Looked {
+  state: FolderState;
+  items: FeedItem<ImapMessage>[];
+  notes: string[];
+  more: boolean;
+}
 
 /**
  * What a look found beyond its window, so that the next one need not open the folder and ask again. Good for the very
@@ -29,8 +35,14 @@ interface Looked { state: FolderState; items: FeedItem<ImapMessage>[]; notes: st
  * since, hence not for long.
  */
 interface Continuation {
-  folder: string; state: string; kind: string;
-  uids: number[]; rows: Track['rows']; beyond: boolean; at: number; ahead: Prefetch;
+  folder: string;
+  state: string;
+  kind: string;
+  uids: number[];
+  rows: Track['rows'];
+  beyond: boolean;
+  at: number;
+  ahead: Prefetch;
 }
 const continuations = new WeakMap<ImapFlow, Continuation>();
 /** In milliseconds. */
@@ -46,7 +58,8 @@ function continuationOf(client: ImapFlow, folder: string, state: string, kind: s
 
 /** A look on one connection: what there is to hand over, and how much of it this window takes. */
 interface Reading {
-  client: ImapFlow; mailbox: MailboxObject;
+  client: ImapFlow;
+  mailbox: MailboxObject;
   /** What a continuation must have asked for alike. */
   kind: string;
   /** Whether it goes on where a look before stopped. */
@@ -54,8 +67,10 @@ interface Reading {
   /** In milliseconds of `performance.now`: when `uids` were asked for. */
   at: number;
   /** What is to be handed over, in order; `beyond` that there is more that was not asked for. */
-  uids: readonly number[]; beyond: boolean;
-  rows: Track['rows']; ahead: Prefetch;
+  uids: readonly number[];
+  beyond: boolean;
+  rows: Track['rows'];
+  ahead: Prefetch;
   /** So many bytes of contents may be asked for ahead. */
   depth: number;
   /** Messages are fetched one by one, because a connection broke in the middle of several. */
@@ -92,7 +107,8 @@ class Look {
   async read(client: ImapFlow): Promise<void> {
     const reading = await this.begin(client);
     if (!reading) return;
-    const { uids, beyond, continues, careful, window, struck } = reading, { state } = this;
+    const { uids, beyond, continues, careful, window, struck } = reading;
+    const { state } = this;
     let asked = 0;
     for (const part of careful ? window.map(uid => [uid]) : [window]) {
       const track = this.trackOf(reading);
@@ -129,7 +145,7 @@ class Look {
     const kind = JSON.stringify([values.fetch, values.attachmentLimit]);
     const continuation = continuationOf(client, this.folder, this.before, kind);
     const mailbox = await this.open(client, !continuation);
-    const { uids, beyond } = continuation ?? await news(client, mailbox, this.work, this.notes, this.folder);
+    const { uids, beyond } = continuation ?? (await news(client, mailbox, this.work, this.notes, this.folder));
     if (!uids.length) {
       this.more = beyond;
       return undefined;
@@ -137,12 +153,19 @@ class Look {
     const careful = state.careful !== undefined && uids[0]! <= state.careful;
     const { summaries, bytes } = depthOf(client, values.fetch === 'envelope');
     const reading: Reading = {
-      client, mailbox, kind, uids, beyond, careful,
+      client,
+      mailbox,
+      kind,
+      uids,
+      beyond,
+      careful,
       continues: !!continuation,
       rows: continuation?.rows ?? new Map<number, FetchMessageObject>(),
       at: continuation?.at ?? performance.now(),
       ahead: continuation?.ahead ?? newPrefetch(),
-      depth: bytes, window: [], struck: new Map(state.strikes),
+      depth: bytes,
+      window: [],
+      struck: new Map(state.strikes),
     };
     reading.window = this.windowOf(reading);
     this.askAhead(reading, summaries);
@@ -159,7 +182,9 @@ class Look {
   }
 
   /** How many messages a window takes at most. */
-  private get most(): number { return this.values.fetch === 'envelope' ? MOST_SUMMARIES : MOST; }
+  private get most(): number {
+    return this.values.fetch === 'envelope' ? MOST_SUMMARIES : MOST;
+  }
 
   private windowOf({ uids, rows, ahead, careful }: Reading): number[] {
     // What is told of the next ones already is handed over before more is asked for.
@@ -175,9 +200,10 @@ class Look {
    */
   private askAhead({ uids, rows, ahead, careful, continues, window }: Reading, summaries: number): void {
     const from = this.values.fetch === 'envelope' ? 0 : window.length;
-    const next = continues && !careful
-      ? uids.slice(from, window.length + summaries).filter(uid => uid > ahead.until && !rows.has(uid))
-      : [];
+    const next =
+      continues && !careful
+        ? uids.slice(from, window.length + summaries).filter(uid => uid > ahead.until && !rows.has(uid))
+        : [];
     ahead.next = next.length >= this.most / 2 ? next : [];
     ahead.letIn?.();
   }
@@ -192,7 +218,8 @@ class Look {
    * Fetches so many messages and hands them over. Says how many were asked for, which is none where the rest must wait.
    */
   private async readPart(reading: Reading, part: readonly number[], track: Track): Promise<number> {
-    const { ctx, folder, work, items } = this, { client, mailbox } = reading;
+    const { ctx, folder, work, items } = this;
+    const { client, mailbox } = reading;
     const found = await collect(ctx, client, mailbox, folder, part, this.values, track);
     for (const { uid, message } of found.done) this.handOver(reading, track, uid, message);
     for (const uid of found.missing) postpone(ctx, work, folder, uid, items, track.rows.get(uid), track.later.get(uid));
@@ -232,11 +259,12 @@ class Look {
   }
 
   private strike(reading: Reading, track: Track, uid: number, error: unknown): void {
-    const { folder, state } = this, strikes = (reading.struck.get(uid) ?? 0) + 1;
+    const { folder, state } = this;
+    const strikes = (reading.struck.get(uid) ?? 0) + 1;
     reading.struck.set(uid, strikes);
     if (strikes < STRIKES) return;
-    const why = 'The server cannot deliver this message: the connection broke whenever it was fetched '
-      + `(${wordsOf(error)}).`;
+    const why =
+      'The server cannot deliver this message: the connection broke whenever it was fetched ' + `(${wordsOf(error)}).`;
     const message = unreadable({ folder, uidValidity: state.val, uid }, track.rows.get(uid), why);
     this.handOver(reading, track, uid, message);
   }

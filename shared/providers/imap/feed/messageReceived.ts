@@ -24,8 +24,11 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
   const folders = foldersOf(values);
   const states: Record<string, FolderState> = {};
   for (const folder of folders) if (before?.folders[folder]) states[folder] = before.folders[folder];
-  const items: FeedItem<ImapMessage>[] = [], notes: string[] = [];
-  let more = false, worked = 0, failed: unknown;
+  const items: FeedItem<ImapMessage>[] = [];
+  const notes: string[] = [];
+  let more = false;
+  let worked = 0;
+  let failed: unknown;
   for (const folder of folders) {
     if (more) break;
     try {
@@ -34,7 +37,8 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
         const first = await baseline(ctx, folder, values, cursor === undefined && items.length < 5);
         states[folder] = first.state;
         items.push(...first.items);
-        if (cursor !== undefined && !first.behind) notes.push(`The folder "${folder}" is new here; its messages count from now on.`);
+        if (cursor !== undefined && !first.behind)
+          notes.push(`The folder "${folder}" is new here; its messages count from now on.`);
         if (first.behind) more = true;
       } else {
         const looked = await look(ctx, folder, values, known);
@@ -52,10 +56,18 @@ async function since(ctx: Context, values: Input, cursor: string | undefined): P
     }
   }
   if (!worked && failed) throw failed;
-  return { items, cursor: JSON.stringify({ v: 1, folders: states } satisfies Cursor), more, ...(notes.length ? { notes } : {}) };
+  return {
+    items,
+    cursor: JSON.stringify({ v: 1, folders: states } satisfies Cursor),
+    more,
+    ...(notes.length ? { notes } : {}),
+  };
 }
 
-/** A cursor that begins at a time: INTERNALDATE, which counts in whole seconds. Folders that do not exist yet count from when they do. */
+/**
+ * A cursor that begins at a time: INTERNALDATE, which counts in whole seconds. Folders that do not exist yet count from
+ * when they do.
+ */
 async function beginAt(ctx: Context, values: Input, at: number): Promise<string> {
   const states: Record<string, FolderState> = {};
   let missing: unknown;

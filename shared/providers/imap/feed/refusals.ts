@@ -3,7 +3,10 @@ import { endpoint } from '../account/fields.js';
 import { imapError, isRefused, wordsOf } from '../session/imapPool.js';
 import type { Track } from './track.js';
 
-/** So often all messages asked for are refused for the moment before the first of them is put off, so that it holds up the others no longer. */
+/**
+ * So often all messages asked for are refused for the moment before the first of them is put off, so that it holds up
+ * the others no longer.
+ */
 const PATIENCE = 8;
 
 /** Passes for a refusal of what was asked; throws whatever is wrong with the connection. */
@@ -11,7 +14,9 @@ export function onlyRefusal(error: unknown) {
   if (!isRefused(error)) throw error;
 }
 
-/** True for a refusal that says more about the server's state than about what was asked: it may be another one tomorrow. */
+/**
+ * True for a refusal that says more about the server's state than about what was asked: it may be another one tomorrow.
+ */
 function mayPass(ctx: Context, error: unknown): boolean {
   const { code } = imapError(error, endpoint(ctx, 'imap'));
   return code === 'rate_limited' || code === 'unavailable';
@@ -29,23 +34,37 @@ function isPatient(name: string): boolean {
 }
 
 /**
- * Everything at once; when the server refuses that, one by one, so that a single bad message is found and the others come: `never` hears of
- * those refused for good, and those that may come later are noted. Where that is said of all, it is the server: the refusal is thrown, but
- * not for ever, because the only message asked for may be the bad one.
+ * Everything at once; when the server refuses that, one by one, so that a single bad message is found and the others
+ * come: `never` hears of those refused for good, and those that may come later are noted. Where that is said of all, it
+ * is the server: the refusal is thrown, but not for ever, because the only message asked for may be the bad one.
  */
 export async function alone(
-  ctx: Context, name: string, track: Track, uids: readonly number[], has: (uid: number) => boolean, all: () => Promise<void>,
+  ctx: Context,
+  name: string,
+  track: Track,
+  uids: readonly number[],
+  has: (uid: number) => boolean,
+  all: () => Promise<void>,
   single: (uid: number) => Promise<void>,
   never: (uid: number, said: string) => void | Promise<void>,
 ): Promise<void> {
-  try { return await all(); } catch (error) { onlyRefusal(error); }
+  try {
+    return await all();
+  } catch (error) {
+    onlyRefusal(error);
+  }
   const fresh: number[] = [];
   let refusal: unknown;
   for (const uid of uids) {
     if (has(uid)) continue;
-    try { await single(uid); } catch (error) {
+    try {
+      await single(uid);
+    } catch (error) {
       onlyRefusal(error);
-      if (!mayPass(ctx, error)) { await never(uid, wordsOf(error)); continue; }
+      if (!mayPass(ctx, error)) {
+        await never(uid, wordsOf(error));
+        continue;
+      }
       track.later.set(uid, wordsOf(error));
       if (track.gaps.has(uid)) continue;
       refusal = error;

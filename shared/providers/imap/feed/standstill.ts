@@ -20,7 +20,8 @@ export const standsStill = (client: ImapFlow): boolean => (stood.get(client) ?? 
 
 /** Measures the longest pause of one command: `beat` at each row, `end` when it is answered. */
 export function measurePauses(client: ImapFlow, now = () => performance.now()): { beat(): void; end(): void } {
-  let last = now(), longest = 0;
+  let last = now();
+  let longest = 0;
   const beat = () => {
     const at = now();
     longest = Math.max(longest, at - last);

@@ -19,25 +19,45 @@ import { bytesOf as bytesOfMail, isForeign, LARGEST_COPY, newMessageId, onWire, 
 import { answerOf, flagged, forwardOf } from './reply.js';
 import { blindCopies, checkAbilities, copiesOf, save, sentAs, type Sent } from './send.js';
 
-/** Which message a draft answers or passes on: kept in the draft, so that it is marked when the draft is sent, and left out of what is sent. */
+/**
+ * Which message a draft answers or passes on: kept in the draft, so that it is marked when the draft is sent, and left
+ * out of what is sent.
+ */
 const BELONGS = { answers: 'X-Mailroom-Answers', forwards: 'X-Mailroom-Forwards' } as const;
 /** What mail programs note in their drafts; it is nobody's business but theirs. */
-const NOTES = new RegExp('^(bcc|resent-bcc|x-mailroom-(answers|forwards)|x-mozilla-.*|x-evolution-.*|x-account-key|x-identity-key'
-  + '|x-uniform-type-identifier|x-universally-unique-identifier|x-status|status|x-keywords|x-uid)$', 'i');
+const NOTES = new RegExp(
+  '^(bcc|resent-bcc|x-mailroom-(answers|forwards)|x-mozilla-.*|x-evolution-.*|x-account-key|x-identity-key' +
+    '|x-uniform-type-identifier|x-universally-unique-identifier|x-status|status|x-keywords|x-uid)$',
+  'i',
+);
 
-interface Draft { mail: Mail; more: More; belongs?: keyof typeof BELONGS }
+interface Draft {
+  mail: Mail;
+  more: More;
+  belongs?: keyof typeof BELONGS;
+}
 
-async function create(ctx: Context, { mail, more, belongs }: Draft, message: string | undefined, folder: string | undefined): Promise<Receipt> {
+async function create(
+  ctx: Context,
+  { mail, more, belongs }: Draft,
+  message: string | undefined,
+  folder: string | undefined,
+): Promise<Receipt> {
   const { address } = settingsOf(ctx);
   const kept = belongs && message ? encodeURIComponent(message) : '';
-  const out = outgoing({ ...mail, headers: mail.headers ?? [] }, address, { ...more, draft: true,
-    ...(belongs && kept && kept.length < 800 ? { notes: [{ key: BELONGS[belongs], value: kept }] } : {}) });
+  const out = outgoing({ ...mail, headers: mail.headers ?? [] }, address, {
+    ...more,
+    draft: true,
+    ...(belongs && kept && kept.length < 800 ? { notes: [{ key: BELONGS[belongs], value: kept }] } : {}),
+  });
   const bytes = bytesOfMail(out, true);
   await bytes.load();
   if (!bytes.whole) throw new MailError('invalid_input', `The draft is larger than ${LARGEST_COPY / 1048576} MB.`);
-  const target = folder ?? await withImap(ctx, client => folderFor(client, 'drafts'));
-  if (!target) throw new MailError('not_found', 'This account has no folder for drafts; name the one to use.',
-    { issues: [{ field: 'folder', message: 'Folder is required, because the account has none for drafts.' }] });
+  const target = folder ?? (await withImap(ctx, client => folderFor(client, 'drafts')));
+  if (!target)
+    throw new MailError('not_found', 'This account has no folder for drafts; name the one to use.', {
+      issues: [{ field: 'folder', message: 'Folder is required, because the account has none for drafts.' }],
+    });
   const put = await append(ctx, target, Buffer.concat([blindCopies(out.bcc), bytes.whole]), ['\\Draft', '\\Seen']);
   const said = { folder: put.folder, messageId: `<${out.id}>`, from: out.from.email, to: out.everyone };
   return { ...(put.id ? { id: put.id } : {}), ...said, native: { ...put, ...said } };
@@ -47,22 +67,37 @@ async function create(ctx: Context, { mail, more, belongs }: Draft, message: str
 const underWay = new Set<string>();
 
 async function sendDraft(ctx: Context, id: string, saveToSent: 'automatic' | 'yes' | 'no'): Promise<Sent> {
-  const key = `${settingsOf(ctx).key} ${id}`, place = placeOf(id);
+  const key = `${settingsOf(ctx).key} ${id}`;
+  const place = placeOf(id);
   endpoint(ctx, 'smtp');
   if (underWay.has(key)) throw new MailError('conflict', 'This draft is being sent already.');
   underWay.add(key);
   try {
     await checkDraft(ctx, place);
     const draft = prepared(await sourceOf(ctx, place), settingsOf(ctx).address);
-    await checkAbilities(ctx, { foreign: [draft.from, ...draft.everyone].filter(isForeign), size: draft.bytes.length }, undefined);
-    const result = await offer(ctx, draft.everyone, to => ({
-      from: onWire(draft.from), to, utf8: [draft.from, ...draft.everyone].some(isForeign), size: draft.bytes.length,
-      eightBit: draft.bytes.some(byte => byte > 127),
-    }), async () => draft.bytes);
-    const saved = copiesOf(ctx, saveToSent) ? await save(ctx, draft.bytes, draft.bcc, result.outcome) : { savedToSent: false };
+    await checkAbilities(
+      ctx,
+      { foreign: [draft.from, ...draft.everyone].filter(isForeign), size: draft.bytes.length },
+      undefined,
+    );
+    const result = await offer(
+      ctx,
+      draft.everyone,
+      to => ({
+        from: onWire(draft.from),
+        to,
+        utf8: [draft.from, ...draft.everyone].some(isForeign),
+        size: draft.bytes.length,
+        eightBit: draft.bytes.some(byte => byte > 127),
+      }),
+      async () => draft.bytes,
+    );
+    const saved = copiesOf(ctx, saveToSent)
+      ? await save(ctx, draft.bytes, draft.bcc, result.outcome)
+      : { savedToSent: false };
     const sent = sentAs(draft, result, saved);
     // Where it is not certain that it was sent, the draft stays: nobody else has it.
-    const after = result.outcome === 'done' ? { ...await leave(ctx, place), ...await markParent(ctx, draft) } : {};
+    const after = result.outcome === 'done' ? { ...(await leave(ctx, place)), ...(await markParent(ctx, draft)) } : {};
     return { ...sent, ...after, native: { ...sent.native, ...after } };
   } finally {
     underWay.delete(key);
@@ -71,10 +106,18 @@ async function sendDraft(ctx: Context, id: string, saveToSent: 'automatic' | 'ye
 
 /** Only a draft is sent: mail that came from somebody must not go out again in their name. */
 async function checkDraft(ctx: Context, place: Place): Promise<void> {
-  const flags = await inPlace(ctx, place, async client => (await summaryOf(client, place, { uid: true, flags: true, size: true })).row.flags);
+  const flags = await inPlace(
+    ctx,
+    place,
+    async client => (await summaryOf(client, place, { uid: true, flags: true, size: true })).row.flags,
+  );
   if (flags && [...flags].some(one => one.toLowerCase() === '\\draft')) return;
   const drafts = await withImap(ctx, client => folderFor(client, 'drafts'), { reads: true });
-  if (drafts !== place.folder) throw new MailError('rejected', 'This message is no draft: it is neither marked as one nor in the folder for drafts.');
+  if (drafts !== place.folder)
+    throw new MailError(
+      'rejected',
+      'This message is no draft: it is neither marked as one nor in the folder for drafts.',
+    );
 }
 
 async function sourceOf(ctx: Context, place: Place): Promise<Buffer> {
@@ -82,28 +125,54 @@ async function sourceOf(ctx: Context, place: Place): Promise<Buffer> {
   let size = 0;
   for await (const piece of bytesOf(ctx, place)) {
     pieces.push(piece);
-    if ((size += piece.length) > LARGEST_COPY) throw new MailError('rejected', `The draft is larger than ${LARGEST_COPY / 1048576} MB.`);
+    if ((size += piece.length) > LARGEST_COPY)
+      throw new MailError('rejected', `The draft is larger than ${LARGEST_COPY / 1048576} MB.`);
   }
   return Buffer.concat(pieces, size);
 }
 
-interface Prepared { id: string; from: string; everyone: string[]; bcc: Address[]; bytes: Buffer; answers?: string; forwards?: string }
+interface Prepared {
+  id: string;
+  from: string;
+  everyone: string[];
+  bcc: Address[];
+  bytes: Buffer;
+  answers?: string;
+  forwards?: string;
+}
 
-/** A draft as it goes out: dated now, with a name, without blind copies and notes. Throws `rejected` for addresses nothing can be sent to. */
+/**
+ * A draft as it goes out: dated now, with a name, without blind copies and notes. Throws `rejected` for addresses
+ * nothing can be sent to.
+ */
 export function prepared(source: Buffer, own: string | undefined, now = new Date()): Prepared {
-  const text = source.toString('latin1').replace(/\r\n|\n|\r/g, '\r\n'), end = text.indexOf('\r\n\r\n');
-  const head = end < 0 ? text.replace(/(\r\n)*$/, '') : text.slice(0, end), body = end < 0 ? '\r\n\r\n' : text.slice(end);
+  const text = source.toString('latin1').replace(/\r\n|\n|\r/g, '\r\n');
+  const end = text.indexOf('\r\n\r\n');
+  const head = end < 0 ? text.replace(/(\r\n)*$/, '') : text.slice(0, end);
+  const body = end < 0 ? '\r\n\r\n' : text.slice(end);
   const fields = headerFields(Buffer.from(`${head}\r\n\r\n`, 'latin1'));
   const valueOf = (name: string) => fields.find(field => field.name.toLowerCase() === name)?.value.trim() || undefined;
-  const people = (name: string): Address[] => fields.filter(field => field.name.toLowerCase() === name).flatMap(({ value }) => addressesIn(value))
-    .map(({ name: label, address }) => {
-      if (!address) throw new MailError('rejected', `The draft names "${label ?? ''}" in ${name}, which is no address. Correct it there first.`);
-      return { email: address, ...(label ? { name: label } : {}) };
-    });
-  const from = people('from')[0]?.email ?? own, bcc = people('bcc');
-  if (!from) return refuse([{ field: 'message', message: 'The draft has no sender, and the user name of the account is no e-mail address.' }]);
+  const people = (name: string): Address[] =>
+    fields
+      .filter(field => field.name.toLowerCase() === name)
+      .flatMap(({ value }) => addressesIn(value))
+      .map(({ name: label, address }) => {
+        if (!address)
+          throw new MailError(
+            'rejected',
+            `The draft names "${label ?? ''}" in ${name}, which is no address. Correct it there first.`,
+          );
+        return { email: address, ...(label ? { name: label } : {}) };
+      });
+  const from = people('from')[0]?.email ?? own;
+  const bcc = people('bcc');
+  if (!from)
+    return refuse([
+      { field: 'message', message: 'The draft has no sender, and the user name of the account is no e-mail address.' },
+    ]);
   const seen = new Set<string>();
-  const everyone = [...people('to'), ...people('cc'), ...bcc].filter(({ email }) => !seen.has(sameSpelling(email)) && seen.add(sameSpelling(email)))
+  const everyone = [...people('to'), ...people('cc'), ...bcc]
+    .filter(({ email }) => !seen.has(sameSpelling(email)) && seen.add(sameSpelling(email)))
     .map(({ email }) => onWire(email));
   if (!everyone.length) throw new MailError('rejected', 'The draft has no recipients yet.');
   const id = /<[^<>\s]+>/.exec(valueOf('message-id') ?? '')?.[0] ?? `<${newMessageId(from)}>`;
@@ -111,22 +180,42 @@ export function prepared(source: Buffer, own: string | undefined, now = new Date
     const name = line.slice(0, Math.max(0, line.indexOf(':'))).trim();
     return name && !NOTES.test(name) && !/^date$/i.test(name) && (valueOf('message-id') || !/^message-id$/i.test(name));
   });
-  const added = [`Date: ${now.toUTCString().replace('GMT', '+0000')}`, ...(valueOf('message-id') ? [] : [`Message-ID: ${id}`]),
-    ...(valueOf('from') ? [] : [`From: ${from}`])];
+  const added = [
+    `Date: ${now.toUTCString().replace('GMT', '+0000')}`,
+    ...(valueOf('message-id') ? [] : [`Message-ID: ${id}`]),
+    ...(valueOf('from') ? [] : [`From: ${from}`]),
+  ];
   const place = (name: string) => {
-    try { return decodeURIComponent(valueOf(name.toLowerCase())?.replace(/\s+/g, '') ?? '') || undefined; } catch { return undefined; }
+    try {
+      return decodeURIComponent(valueOf(name.toLowerCase())?.replace(/\s+/g, '') ?? '') || undefined;
+    } catch {
+      return undefined;
+    }
   };
-  const answers = place(BELONGS.answers), forwards = place(BELONGS.forwards);
-  return { id, from, everyone, bcc, bytes: Buffer.from([...added, ...kept].join('\r\n') + body, 'latin1'), ...(answers ? { answers } : {}),
-    ...(forwards ? { forwards } : {}) };
+  const answers = place(BELONGS.answers);
+  const forwards = place(BELONGS.forwards);
+  return {
+    id,
+    from,
+    everyone,
+    bcc,
+    bytes: Buffer.from([...added, ...kept].join('\r\n') + body, 'latin1'),
+    ...(answers ? { answers } : {}),
+    ...(forwards ? { forwards } : {}),
+  };
 }
 
 /** Takes the draft away after it was sent. A failure does not undo the sending. */
 async function leave(ctx: Context, place: Place): Promise<Record<string, unknown>> {
   try {
-    await withFolder(ctx, place.folder, async (client, mailbox) => {
-      if (validityOf(mailbox) === place.uidValidity) await expunge(client, String(place.uid));
-    }, { write: true });
+    await withFolder(
+      ctx,
+      place.folder,
+      async (client, mailbox) => {
+        if (validityOf(mailbox) === place.uidValidity) await expunge(client, String(place.uid));
+      },
+      { write: true },
+    );
     return { draftRemoved: true };
   } catch (error) {
     return { draftRemoved: false, draftError: (error as Error).message };
@@ -134,8 +223,17 @@ async function leave(ctx: Context, place: Place): Promise<Record<string, unknown
 }
 
 async function markParent(ctx: Context, { answers, forwards }: Prepared): Promise<Record<string, unknown>> {
-  const mark = async (id: string, name: string) => { try { return await flagged(ctx, placeOf(id), name); } catch { return false; } };
-  return { ...(answers ? { markedAnswered: await mark(answers, '\\Answered') } : {}), ...(forwards ? { markedForwarded: await mark(forwards, '$Forwarded') } : {}) };
+  const mark = async (id: string, name: string) => {
+    try {
+      return await flagged(ctx, placeOf(id), name);
+    } catch {
+      return false;
+    }
+  };
+  return {
+    ...(answers ? { markedAnswered: await mark(answers, '\\Answered') } : {}),
+    ...(forwards ? { markedForwarded: await mark(forwards, '$Forwarded') } : {}),
+  };
 }
 
 const { saveToSent, notify: _notify, ...draftEnvelope } = ENVELOPE;
@@ -143,27 +241,65 @@ const { saveToSent, notify: _notify, ...draftEnvelope } = ENVELOPE;
 /** The operations on drafts. */
 export const drafts = {
   'draft.create': operation({
-    summary: 'Create a draft: a new mail, an answer or a forward', effect: 'write', docs: 'RFC 9051 section 2.3.2, RFC 6154',
+    summary: 'Create a draft: a new mail, an answer or a forward',
+    effect: 'write',
+    docs: 'RFC 9051 section 2.3.2, RFC 6154',
     input: {
-      kind: choice('Kind', { new: 'New Mail', reply: 'Reply', replyAll: 'Reply to All', forward: 'Forward' }, { default: 'new' }),
-      message: text('Message', { maxLength: 2000, ref: 'message', example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
-        help: 'The message that is answered or forwarded.' }),
+      kind: choice(
+        'Kind',
+        { new: 'New Mail', reply: 'Reply', replyAll: 'Reply to All', forward: 'Forward' },
+        { default: 'new' },
+      ),
+      message: text('Message', {
+        maxLength: 2000,
+        ref: 'message',
+        example: 'INBOX;UIDVALIDITY=1795198567;UID=47',
+        help: 'The message that is answered or forwarded.',
+      }),
       quote: flag('Quote', { default: true, help: 'Whether the text of an answered message is quoted below.' }),
-      to: addresses('To'), cc: sendInput.cc, bcc: sendInput.bcc, subject: text('Subject', { maxLength: 2000, pattern: '^\\P{Cc}*$',
-        help: 'Left empty, that of the message with Re or Fwd before it.' }), ...BODY, ...draftEnvelope,
-      folder: text('Folder', { maxLength: 1000, pattern: '^\\P{Cc}+$', ref: 'folder', knownBy: 'path', help: 'Left empty, the folder for drafts.' }),
+      to: addresses('To'),
+      cc: sendInput.cc,
+      bcc: sendInput.bcc,
+      subject: text('Subject', {
+        maxLength: 2000,
+        pattern: '^\\P{Cc}*$',
+        help: 'Left empty, that of the message with Re or Fwd before it.',
+      }),
+      ...BODY,
+      ...draftEnvelope,
+      folder: text('Folder', {
+        maxLength: 1000,
+        pattern: '^\\P{Cc}+$',
+        ref: 'folder',
+        knownBy: 'path',
+        help: 'Left empty, the folder for drafts.',
+      }),
     },
     run: async (ctx, { kind, message, quote, folder, ...mail }): Promise<Receipt> => {
       if (kind === 'new') return create(ctx, { mail, more: {} }, undefined, folder);
-      if (!message) return refuse([{ field: 'message', message: 'Message is required: it says what is answered or forwarded.' }]);
-      const made = kind === 'forward' ? await forwardOf(ctx, placeOf(message), 'inline', mail)
-        : await answerOf(ctx, placeOf(message), { replyAll: kind === 'replyAll', quote, automatic: false }, mail);
-      const whole: Mail = { ...made.mail, ...(mail.subject === undefined ? {} : { subject: mail.subject }), ...(mail.to?.length ? { to: mail.to } : {}) };
-      return create(ctx, { mail: whole, more: made.more, belongs: kind === 'forward' ? 'forwards' : 'answers' }, message, folder);
+      if (!message)
+        return refuse([{ field: 'message', message: 'Message is required: it says what is answered or forwarded.' }]);
+      const made =
+        kind === 'forward'
+          ? await forwardOf(ctx, placeOf(message), 'inline', mail)
+          : await answerOf(ctx, placeOf(message), { replyAll: kind === 'replyAll', quote, automatic: false }, mail);
+      const whole: Mail = {
+        ...made.mail,
+        ...(mail.subject === undefined ? {} : { subject: mail.subject }),
+        ...(mail.to?.length ? { to: mail.to } : {}),
+      };
+      return create(
+        ctx,
+        { mail: whole, more: made.more, belongs: kind === 'forward' ? 'forwards' : 'answers' },
+        message,
+        folder,
+      );
     },
   }),
   'draft.send': operation({
-    summary: 'Send a draft', effect: 'write', docs: 'RFC 6409, RFC 5322 section 3.6.1',
+    summary: 'Send a draft',
+    effect: 'write',
+    docs: 'RFC 6409, RFC 5322 section 3.6.1',
     doubt: 'Where the server does not say whether it has the message, the draft stays and the outcome is unknown.',
     input: { ...messageField, saveToSent },
     run: (ctx, { message, saveToSent }): Promise<Sent> => sendDraft(ctx, message, saveToSent),

@@ -16,23 +16,31 @@ import { addressing, send, type Sent } from './send.js';
 /** Sets a flag on the message that was answered or forwarded. Where that fails the mail is sent all the same. */
 export async function flagged(ctx: Context, place: Place, name: string): Promise<boolean> {
   try {
-    await withFolder(ctx, place.folder, async (client, mailbox) => {
-      if (validityOf(mailbox) !== place.uidValidity) throw gone(messageId(place), RESET);
-      await granted(client, client.messageFlagsAdd(String(place.uid), [name], { uid: true, silent: true }));
-    }, { write: true });
+    await withFolder(
+      ctx,
+      place.folder,
+      async (client, mailbox) => {
+        if (validityOf(mailbox) !== place.uidValidity) throw gone(messageId(place), RESET);
+        await granted(client, client.messageFlagsAdd(String(place.uid), [name], { uid: true, silent: true }));
+      },
+      { write: true },
+    );
     return true;
   } catch {
     return false;
   }
 }
 
-const prefixed = (prefix: string, subject: string) => new RegExp(`^${prefix}:`, 'i').test(subject.trim()) ? subject.trim() : `${prefix}: ${subject.trim()}`;
+const prefixed = (prefix: string, subject: string) =>
+  new RegExp(`^${prefix}:`, 'i').test(subject.trim()) ? subject.trim() : `${prefix}: ${subject.trim()}`;
 /** So much of a text is quoted, and of an HTML text that is quoted as such; more is read by nobody. In characters. */
-const LONGEST_QUOTED = 128 * 1024, LONGEST_QUOTED_HTML = 512 * 1024;
+const LONGEST_QUOTED = 128 * 1024;
+const LONGEST_QUOTED_HTML = 512 * 1024;
 /** A message with more words than this is passed on as a file; in characters of its text and its HTML together. */
 const LONGEST_INLINE = 1024 * 1024;
 
-const UNREAD = '[The text of this message could not be read, so it is not quoted.]', MORE = '[The rest of this message is not quoted.]';
+const UNREAD = '[The text of this message could not be read, so it is not quoted.]';
+const MORE = '[The rest of this message is not quoted.]';
 /** What is quoted of a text, and what is said below it. */
 function quotable({ text = '', cut, error }: Parent): { text: string; below: string } {
   if (!text && error) return { text: UNREAD, below: '' };
@@ -41,59 +49,111 @@ function quotable({ text = '', cut, error }: Parent): { text: string; below: str
 }
 function quoted(parent: Parent): string {
   const { text, below } = quotable(parent);
-  return `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n`
-    + text.split('\n').map(line => line.startsWith('>') ? `>${line}` : `> ${line}`).join('\n') + below;
+  return (
+    `${parent.from ? formatAddress(parent.from) : 'Someone'} wrote${parent.date ? ` on ${parent.date}` : ''}:\n` +
+    text
+      .split('\n')
+      .map(line => (line.startsWith('>') ? `>${line}` : `> ${line}`))
+      .join('\n') +
+    below
+  );
 }
 /** The same for an answer in HTML. */
 function quotedHtml(parent: Parent): string {
   const { html } = parent;
-  if (html !== undefined && html.length <= LONGEST_QUOTED_HTML) return html + (parent.cut === 'message' ? `<p>${MORE}</p>` : '');
+  if (html !== undefined && html.length <= LONGEST_QUOTED_HTML)
+    return html + (parent.cut === 'message' ? `<p>${MORE}</p>` : '');
   const { text, below } = quotable(parent);
   return `<pre>${escaped(text + below)}</pre>`;
 }
 
 /** A mail made from another, and what it says of that one. */
-interface Made { mail: Mail; more: More }
+interface Made {
+  mail: Mail;
+  more: More;
+}
 
 /** The answer to a message. Throws `rejected` where nobody is to be answered. */
-export async function answerOf(ctx: Context, place: Place, { replyAll, quote, automatic }: { replyAll: boolean; quote: boolean; automatic: boolean },
-  mail: Mail): Promise<Made> {
+export async function answerOf(
+  ctx: Context,
+  place: Place,
+  { replyAll, quote, automatic }: { replyAll: boolean; quote: boolean; automatic: boolean },
+  mail: Mail,
+): Promise<Made> {
   const parent = await parentOf(ctx, place, quote);
-  if (automatic && parent.automatic) throw new MailError('rejected',
-    'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).');
+  if (automatic && parent.automatic)
+    throw new MailError(
+      'rejected',
+      'The message is itself automatic or from a list, so no automatic answer is sent (RFC 3834 section 2).',
+    );
   const { own } = settingsOf(ctx);
-  const isOwn = isOneOf([...own, ...parent.delivered, ...[mail.from, mail.replyTo].flatMap(one => one ? parseAddress(one)!.email : [])]);
+  const isOwn = isOneOf([
+    ...own,
+    ...parent.delivered,
+    ...[mail.from, mail.replyTo].flatMap(one => (one ? parseAddress(one)!.email : [])),
+  ]);
   const whom = answerTo(parent, isOwn, { all: replyAll, automatic });
   const already = new Set([...whom.to, ...whom.cc].map(one => sameSpelling(one.email)));
   const isNew = (written: string) => !already.has(sameSpelling(parseAddress(written)!.email));
   const from = mail.from ?? addressedTo(parent, own);
   const answer: Mail = {
-    ...mail, ...(from ? { from } : {}), to: whom.to.map(formatAddress), cc: [...whom.cc.map(formatAddress), ...mail.cc?.filter(isNew) ?? []],
+    ...mail,
+    ...(from ? { from } : {}),
+    to: whom.to.map(formatAddress),
+    cc: [...whom.cc.map(formatAddress), ...(mail.cc?.filter(isNew) ?? [])],
     subject: clean(prefixed('Re', parent.subject)),
     ...(quote ? { text: `${mail.text ?? ''}\n\n${quoted(parent)}` } : {}),
     ...(quote && mail.html
-      ? { html: `${mail.html}<br><blockquote type="cite">${quotedHtml(parent)}</blockquote>` } : {}),
+      ? { html: `${mail.html}<br><blockquote type="cite">${quotedHtml(parent)}</blockquote>` }
+      : {}),
   };
-  return { mail: answer, more: { ...(parent.id ? { inReplyTo: parent.id } : {}), references: parent.references, automatic } };
+  return {
+    mail: answer,
+    more: { ...(parent.id ? { inReplyTo: parent.id } : {}), references: parent.references, automatic },
+  };
 }
 
 /** A message passed on: in the text with its files, or whole as one file. */
 export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'attachment', mail: Mail): Promise<Made> {
   const parent = await parentOf(ctx, place, as === 'inline');
-  const head = ['---------- Forwarded message ----------', ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
-    ...(parent.date ? [`Date: ${parent.date}`] : []), `Subject: ${parent.subject}`, `To: ${parent.to.map(formatAddress).join(', ')}`];
+  const head = [
+    '---------- Forwarded message ----------',
+    ...(parent.from ? [`From: ${formatAddress(parent.from)}`] : []),
+    ...(parent.date ? [`Date: ${parent.date}`] : []),
+    `Subject: ${parent.subject}`,
+    `To: ${parent.to.map(formatAddress).join(', ')}`,
+  ];
   const long = parent.cut === 'message' || (parent.text?.length ?? 0) + (parent.html?.length ?? 0) > LONGEST_INLINE;
   const whole = as === 'attachment' || !parent.shape || long;
-  const files = whole ? [sourceFile(ctx, place, parent.size, 'forwarded.eml')]
-    : parent.shape!.attachments.map(part => partFile(ctx, place, part))
-      .map(one => ({ ...one, name: clean(one.name), type: clean(one.type), ...(one.contentId ? { contentId: clean(one.contentId) } : {}) }));
-  const html = mail.html ?? (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
+  const files = whole
+    ? [sourceFile(ctx, place, parent.size, 'forwarded.eml')]
+    : parent
+        .shape!.attachments.map(part => partFile(ctx, place, part))
+        .map(one => ({
+          ...one,
+          name: clean(one.name),
+          type: clean(one.type),
+          ...(one.contentId ? { contentId: clean(one.contentId) } : {}),
+        }));
+  const html =
+    mail.html ??
+    (parent.html !== undefined && !whole ? `<p>${escaped(mail.text ?? '').replace(/\n/g, '<br>')}</p>` : undefined);
   const forward: Mail = {
-    ...mail, subject: clean(prefixed('Fwd', parent.subject)), attachments: [...mail.attachments ?? [], ...files],
-    ...(whole ? as === 'inline' ? { text: `${mail.text ?? ''}\n\n${long ? TOO_LONG : UNREADABLE}` } : {}
-      : { text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}${parent.cut ? `\n\n${MORE_IN_HTML}` : ''}` }),
-    ...(html === undefined || whole ? {}
-      : { html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}` }),
+    ...mail,
+    subject: clean(prefixed('Fwd', parent.subject)),
+    attachments: [...(mail.attachments ?? []), ...files],
+    ...(whole
+      ? as === 'inline'
+        ? { text: `${mail.text ?? ''}\n\n${long ? TOO_LONG : UNREADABLE}` }
+        : {}
+      : {
+          text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}${parent.cut ? `\n\n${MORE_IN_HTML}` : ''}`,
+        }),
+    ...(html === undefined || whole
+      ? {}
+      : {
+          html: `${html}<br><p>${head.map(escaped).join('<br>')}</p>${parent.html ?? `<pre>${escaped(parent.text ?? '')}</pre>`}`,
+        }),
   };
   return { mail: forward, more: { references: parent.references } };
 }
@@ -102,19 +162,33 @@ const TOO_LONG = '[The forwarded message is too long to stand here. It is attach
 const UNREADABLE = '[The text of the forwarded message could not be read. The message is attached as it came.]';
 const MORE_IN_HTML = '[The rest of this text stands in the HTML of this message.]';
 
-const marked = (sent: Sent, how: 'markedAnswered' | 'markedForwarded', done: boolean): Sent =>
-  ({ ...sent, [how]: done, native: { ...sent.native, [how]: done } });
+const marked = (sent: Sent, how: 'markedAnswered' | 'markedForwarded', done: boolean): Sent => ({
+  ...sent,
+  [how]: done,
+  native: { ...sent.native, [how]: done },
+});
 
 /** The operations that answer and pass on. */
 export const replying = {
   'message.reply': operation({
-    summary: 'Reply to a message', effect: 'write', docs: 'RFC 5322 section 3.6.4, RFC 3834',
+    summary: 'Reply to a message',
+    effect: 'write',
+    docs: 'RFC 5322 section 3.6.4, RFC 3834',
     input: {
-      ...messageField, replyAll: flag('Reply to All', { default: false, help: 'Whether everyone who got the message gets the reply too.' }),
+      ...messageField,
+      replyAll: flag('Reply to All', {
+        default: false,
+        help: 'Whether everyone who got the message gets the reply too.',
+      }),
       quote: flag('Quote', { default: false, help: 'Whether the text of the message is quoted below the reply.' }),
-      automatic: flag('Automatic Answer', { default: false,
-        help: 'Whether the reply says that a program made it. Automatic and list mail is then not answered.' }),
-      cc: addresses('Cc'), bcc: addresses('Bcc'), ...BODY, ...ENVELOPE,
+      automatic: flag('Automatic Answer', {
+        default: false,
+        help: 'Whether the reply says that a program made it. Automatic and list mail is then not answered.',
+      }),
+      cc: addresses('Cc'),
+      bcc: addresses('Bcc'),
+      ...BODY,
+      ...ENVELOPE,
     },
     run: async (ctx, { message, replyAll, quote, automatic, ...mail }): Promise<Sent> => {
       const place = placeOf(message);
@@ -130,19 +204,29 @@ export const replying = {
     },
   }),
   'message.forward': operation({
-    summary: 'Forward a message', effect: 'write', docs: 'RFC 5322 section 3.6.4',
+    summary: 'Forward a message',
+    effect: 'write',
+    docs: 'RFC 5322 section 3.6.4',
     input: {
-      ...messageField, to: addresses('To'), cc: addresses('Cc'), bcc: addresses('Bcc'),
-      as: choice('Forward As', { inline: 'In the Text', attachment: 'As an Attachment' },
-        { default: 'inline', help: 'In the text, with its attachments, or whole and unchanged as one attachment.' }),
-      ...BODY, ...ENVELOPE,
+      ...messageField,
+      to: addresses('To'),
+      cc: addresses('Cc'),
+      bcc: addresses('Bcc'),
+      as: choice(
+        'Forward As',
+        { inline: 'In the Text', attachment: 'As an Attachment' },
+        { default: 'inline', help: 'In the text, with its attachments, or whole and unchanged as one attachment.' },
+      ),
+      ...BODY,
+      ...ENVELOPE,
     },
     run: async (ctx, { message, as, ...mail }): Promise<Sent> => {
       const place = placeOf(message);
       endpoint(ctx, 'smtp');
       const { mail: forward, more } = await forwardOf(ctx, place, as, mail);
       const receipt = await send(ctx, forward, more);
-      if (receipt.outcome === 'done') return marked(receipt, 'markedForwarded', await flagged(ctx, place, '$Forwarded'));
+      if (receipt.outcome === 'done')
+        return marked(receipt, 'markedForwarded', await flagged(ctx, place, '$Forwarded'));
       return receipt;
     },
     preview: async (ctx, { message, as, ...mail }) => {
@@ -153,4 +237,8 @@ export const replying = {
 } satisfies Operations;
 
 /** What somebody else put into a header, fit to be sent again. */
-const clean = (text: string) => text.replace(/\p{Cc}+/gu, ' ').replace(/[!-~]{800}/g, '$& ').slice(0, 2000);
+const clean = (text: string) =>
+  text
+    .replace(/\p{Cc}+/gu, ' ')
+    .replace(/[!-~]{800}/g, '$& ')
+    .slice(0, 2000);

@@ -10,21 +10,25 @@ const MINUTE = 60;
 
 /** Notes that the account asked its server for something, or handed a message over. */
 export function count(ctx: Context, now = performance.now()): void {
-  const { key } = settingsOf(ctx), second = Math.floor(now / 1000);
+  const { key } = settingsOf(ctx);
+  const second = Math.floor(now / 1000);
   let seconds = counted.get(key);
   if (!seconds) {
-    if (counted.size > 1000) for (const [old, [...all]] of counted) if ((all.at(-1)?.second ?? 0) < second - MINUTE) counted.delete(old);
-    counted.set(key, seconds = []);
+    if (counted.size > 1000)
+      for (const [old, [...all]] of counted) if ((all.at(-1)?.second ?? 0) < second - MINUTE) counted.delete(old);
+    counted.set(key, (seconds = []));
   }
   while (seconds.length && seconds[0]!.second < second - MINUTE) seconds.shift();
   const last = seconds.at(-1);
-  if (last?.second === second) last.times++; else seconds.push({ second, times: 1 });
+  if (last?.second === second) last.times++;
+  else seconds.push({ second, times: 1 });
 }
 
 /** How long the account has to wait before it may ask again, in milliseconds. */
 export function waitOf(ctx: Context, now = performance.now()): number {
   const { perMinute } = ctx.account as { perMinute?: number };
-  const since = Math.floor(now / 1000) - MINUTE, seconds = (counted.get(settingsOf(ctx).key) ?? []).filter(({ second }) => second >= since);
+  const since = Math.floor(now / 1000) - MINUTE;
+  const seconds = (counted.get(settingsOf(ctx).key) ?? []).filter(({ second }) => second >= since);
   let left = seconds.reduce((sum, { times }) => sum + times, 0) - (perMinute ?? Infinity) + 1;
   for (const { second, times } of seconds) {
     if (left <= 0) return 0;
@@ -33,7 +37,10 @@ export function waitOf(ctx: Context, now = performance.now()): number {
   return 0;
 }
 
-/** Waits until the account may ask again. What a task asks in one go is not held up in its middle: it counts for the next one. */
+/**
+ * Waits until the account may ask again. What a task asks in one go is not held up in its middle: it counts for the
+ * next one.
+ */
 export async function paced(ctx: Context): Promise<void> {
   for (let ms = waitOf(ctx); ms > 0; ms = waitOf(ctx)) await pause(ms, ctx.signal);
 }

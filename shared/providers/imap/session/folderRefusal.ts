@@ -16,15 +16,19 @@ export async function exists(client: ImapFlow, path: string): Promise<boolean> {
   }
 }
 
-/** What a refusal means is asked of the server where it has no code of its own (RFC 5530 is optional), by looking at what is there. */
-const hasCode = (error: unknown): boolean => typeof (error as { serverResponseCode?: unknown }).serverResponseCode === 'string';
+/**
+ * What a refusal means is asked of the server where it has no code of its own (RFC 5530 is optional), by looking at
+ * what is there.
+ */
+const hasCode = (error: unknown): boolean =>
+  typeof (error as { serverResponseCode?: unknown }).serverResponseCode === 'string';
 
 /** Runs a command that needs a folder. A refusal because it is not there is `not_found`, on every family of servers. */
 export async function needing<T>(client: ImapFlow, path: string, command: () => Promise<T>): Promise<T> {
   try {
     return await command();
   } catch (error) {
-    if (isRefused(error) && !hasCode(error) && client.usable && !await exists(client, path)) {
+    if (isRefused(error) && !hasCode(error) && client.usable && !(await exists(client, path))) {
       throw new MailError('not_found', `There is no folder "${path}".`, { cause: error });
     }
     throw error;
@@ -39,7 +43,7 @@ export async function create(client: ImapFlow, path: string): Promise<string> {
     if (!made.created) throw there(made.path);
     return made.path;
   } catch (error) {
-    if (isRefused(error) && !hasCode(error) && client.usable && await exists(client, path)) throw there(path);
+    if (isRefused(error) && !hasCode(error) && client.usable && (await exists(client, path))) throw there(path);
     throw error;
   }
 }
@@ -47,7 +51,9 @@ export async function create(client: ImapFlow, path: string): Promise<string> {
 /** Creates a folder unless it is there. */
 export async function ensure(client: ImapFlow, path: string): Promise<void> {
   if (await exists(client, path)) return;
-  try { await create(client, path); } catch (error) {
+  try {
+    await create(client, path);
+  } catch (error) {
     // Somebody was quicker.
     if (!(error instanceof MailError) || error.code !== 'conflict') throw error;
   }

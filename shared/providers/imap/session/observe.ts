@@ -9,31 +9,54 @@ const OPENS_FOLDER = /^(SELECT|EXAMINE)$/;
 
 /** Tells the host of a command, a folder and what became of it: never what is searched for or carried. */
 export function observed<T>(
-  ctx: Context, { side, security, host, port }: Endpoint, method: string, folder: string, work: Promise<T>, statusOf?: (value: T) => number,
+  ctx: Context,
+  { side, security, host, port }: Endpoint,
+  method: string,
+  folder: string,
+  work: Promise<T>,
+  statusOf?: (value: T) => number,
 ): Promise<T> {
   const { observe } = ctx;
   if (!observe) return work;
-  const started = performance.now(), scheme = side.toLowerCase() + (security === 'tls' ? 's' : '');
-  const tell = (status?: number, error?: string) => observe({
-    method, url: `${scheme}://${host}:${port}/${encodeURIComponent(folder)}`, ms: performance.now() - started,
-    ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error }),
-  });
-  work.then(value => tell(statusOf?.(value)), (error: { responseStatus?: string; responseCode?: number; code?: string }) =>
-    tell(error?.responseCode, error?.responseCode === undefined ? error?.responseStatus ?? error?.code ?? 'error' : undefined));
+  const started = performance.now();
+  const scheme = side.toLowerCase() + (security === 'tls' ? 's' : '');
+  const tell = (status?: number, error?: string) =>
+    observe({
+      method,
+      url: `${scheme}://${host}:${port}/${encodeURIComponent(folder)}`,
+      ms: performance.now() - started,
+      ...(status === undefined ? {} : { status }),
+      ...(error === undefined ? {} : { error }),
+    });
+  work.then(
+    value => tell(statusOf?.(value)),
+    (error: { responseStatus?: string; responseCode?: number; code?: string }) =>
+      tell(
+        error?.responseCode,
+        error?.responseCode === undefined ? (error?.responseStatus ?? error?.code ?? 'error') : undefined,
+      ),
+  );
   return work;
 }
 
 /** Counts a command that goes over a connection beside the library. */
 const counting = new WeakMap<ImapFlow, () => void>();
 const telling = new WeakMap<ImapFlow, (command: string, work: Promise<unknown>) => void>();
-/** The same for everything that the IMAP library sends over a connection; each command counts for the account's pace. */
+/**
+ * The same for everything that the IMAP library sends over a connection; each command counts for the account's pace.
+ */
 export function observeCommands(ctx: Context, end: Endpoint, client: ImapFlow): void {
-  const inside = client as unknown as { exec?(command: string, attributes?: { value?: unknown }[], options?: object): Promise<unknown> };
+  const inside = client as unknown as {
+    exec?(command: string, attributes?: { value?: unknown }[], options?: object): Promise<unknown>;
+  };
   const exec = inside.exec?.bind(client);
   if (!exec) return;
   counting.set(client, () => count(ctx));
   if (!ctx.observe) {
-    inside.exec = (command, attributes, options) => { count(ctx); return exec(command, attributes, options); };
+    inside.exec = (command, attributes, options) => {
+      count(ctx);
+      return exec(command, attributes, options);
+    };
     return;
   }
   /** The folder that is being opened: commands that are sent together with that are about it already. */
@@ -42,10 +65,14 @@ export function observeCommands(ctx: Context, end: Endpoint, client: ImapFlow): 
   telling.set(client, (command, work) => void observed(ctx, end, command, meant(), work));
   inside.exec = (command, attributes, options) => {
     count(ctx);
-    const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : meant(), folder = typeof named === 'string' ? named : '';
+    const named = NAMES_FOLDER.test(command) ? attributes?.[0]?.value : meant();
+    const folder = typeof named === 'string' ? named : '';
     const work = exec(command, attributes, options);
     if (OPENS_FOLDER.test(command)) {
-      const mine = opening = { folder }, opened = () => { if (opening === mine) opening = undefined; };
+      const mine = (opening = { folder });
+      const opened = () => {
+        if (opening === mine) opening = undefined;
+      };
       work.then(opened, opened);
     }
     return observed(ctx, end, command, folder, work);
@@ -56,4 +83,4 @@ export function observeBeside(client: ImapFlow, command: string, work: Promise<u
   counting.get(client)?.();
   telling.get(client)?.(command, work);
 }
-const openFolder = (client: ImapFlow): string => client.mailbox ? client.mailbox.path : '';
+const openFolder = (client: ImapFlow): string => (client.mailbox ? client.mailbox.path : '');

@@ -1,9 +1,10 @@
 import type { ImapFlow } from '../libraries.js';
 
 /*
- * Servers offer ways of logging in that they then refuse with the right password: iCloud and others AUTHENTICATE PLAIN where LOGIN works
- * (https://github.com/LogicLabs-OU/OpenArchiver/issues/319, https://github.com/thunderbird/thunderbird-android/pull/2650), others the other way
- * round. So two are tried, no more: servers count, and lock an account out after a few.
+ * Servers offer ways of logging in that they then refuse with the right password: iCloud and others AUTHENTICATE PLAIN
+ * where LOGIN works (https://github.com/LogicLabs-OU/OpenArchiver/issues/319,
+ * https://github.com/thunderbird/thunderbird-android/pull/2650), others the other way round. So two are tried, no more:
+ * servers count, and lock an account out after a few.
  */
 
 /** Ways that send name and password as they are; `LOGIN` is the command of IMAP or the mechanism of SMTP. */
@@ -24,15 +25,21 @@ export function waysOf<M extends string>(account: string, offered: readonly M[])
 }
 
 interface Inside {
-  authenticate(): Promise<boolean>; options: { auth: { user: string; loginMethod?: string } }; isClosed?: boolean; capabilities: Map<string, unknown>;
+  authenticate(): Promise<boolean>;
+  options: { auth: { user: string; loginMethod?: string } };
+  isClosed?: boolean;
+  capabilities: Map<string, unknown>;
 }
 type ImapWay = 'AUTH=PLAIN' | 'AUTH=LOGIN' | 'LOGIN';
 
-/** The LOGIN command is always there unless it is said not to be (RFC 3501 section 6.2.3); it stands for the mechanism of the same name. */
+/**
+ * The LOGIN command is always there unless it is said not to be (RFC 3501 section 6.2.3); it stands for the mechanism
+ * of the same name.
+ */
 function imapWays({ capabilities, options }: Inside): ImapWay[] {
   const offered = [...capabilities.keys()].filter(one => one === 'AUTH=PLAIN' || one === 'AUTH=LOGIN');
   if (capabilities.has('LOGINDISABLED')) return offered;
-  const all = [...new Set<ImapWay>([...offered.map(way => way === 'AUTH=LOGIN' ? 'LOGIN' : way), 'LOGIN'])];
+  const all = [...new Set<ImapWay>([...offered.map(way => (way === 'AUTH=LOGIN' ? 'LOGIN' : way)), 'LOGIN'])];
   // Exchange takes DOMAIN\user and user/shared only there.
   return /[\\/]/.test(options.auth.user) ? all.reverse() : all;
 }
@@ -40,8 +47,9 @@ function imapWays({ capabilities, options }: Inside): ImapWay[] {
 /** The way that is left to try on another connection, for clients whose server may close theirs at the first. */
 const left = new WeakMap<ImapFlow, ImapWay>();
 /**
- * Has the next login of an account begin with the second way, where a connection ended at the first: Migadu's proxy does that at AUTHENTICATE and
- * takes LOGIN (https://github.com/pimalaya/himalaya/issues/625). False where there is none left to try.
+ * Has the next login of an account begin with the second way, where a connection ended at the first: Migadu's proxy
+ * does that at AUTHENTICATE and takes LOGIN (https://github.com/pimalaya/himalaya/issues/625). False where there is
+ * none left to try.
  */
 export function beginWithSecond(client: ImapFlow, account: string): boolean {
   const way = left.get(client);
@@ -50,11 +58,12 @@ export function beginWithSecond(client: ImapFlow, account: string): boolean {
 }
 
 /**
- * Lets a client that logs in with a password try so many ways, the next when one is refused. `isFinal` tells refusals that no other way helps
- * with. Where all are refused it rejects with the first refusal.
+ * Lets a client that logs in with a password try so many ways, the next when one is refused. `isFinal` tells refusals
+ * that no other way helps with. Where all are refused it rejects with the first refusal.
  */
 export function tryWays(client: ImapFlow, account: string, most: number, isFinal: (error: unknown) => boolean): void {
-  const inside = client as unknown as Inside, once = inside.authenticate.bind(client);
+  const inside = client as unknown as Inside;
+  const once = inside.authenticate.bind(client);
   inside.authenticate = async () => {
     let first: unknown;
     const ways = waysOf(account, imapWays(inside)).slice(0, most);

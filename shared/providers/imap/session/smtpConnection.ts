@@ -18,31 +18,72 @@ import { speaksTls, watchSilence } from './tlsMix.js';
 const CONNECT_DEADLINE = 60_000;
 
 /** Who logs in: the context gives tokens and the way to the host, `account` names it. */
-export interface Login { ctx: Context; end: Endpoint; account: string }
+export interface Login {
+  ctx: Context;
+  end: Endpoint;
+  account: string;
+}
 
-/** A login that is under way: whether its token was renewed, the one way to try, and the way that is left where the server ends the connection. */
-interface Try { renewed?: boolean; only?: Method; left?: Method }
+/**
+ * A login that is under way: whether its token was renewed, the one way to try, and the way that is left where the
+ * server ends the connection.
+ */
+interface Try {
+  renewed?: boolean;
+  only?: Method;
+  left?: Method;
+}
 
-/** A connection that is logged in, and what its server can do. Rejects with the library's error, within a second of an abort. */
-export async function connected(login: Login, signal: AbortSignal | undefined, { renewed = false, only }: Try = {},
+/**
+ * A connection that is logged in, and what its server can do. Rejects with the library's error, within a second of an
+ * abort.
+ */
+export async function connected(
+  login: Login,
+  signal: AbortSignal | undefined,
+  { renewed = false, only }: Try = {},
 ): Promise<{ connection: SMTPConnection; can: ServerExtensions }> {
   const { ctx, end } = login;
   const address = await unlessAborted(addressOf(ctx, end), signal);
   const SmtpConnection = await smtpConnectionLibrary();
   const connection: SMTPConnection = new SmtpConnection({
-    host: address, port: end.port, secure: end.security === 'tls', requireTLS: end.security === 'starttls', ignoreTLS: end.security === 'none',
+    host: address,
+    port: end.port,
+    secure: end.security === 'tls',
+    requireTLS: end.security === 'starttls',
+    ignoreTLS: end.security === 'none',
     // The name of this machine is nobody's business; an address literal is always allowed (RFC 5321 section 4.1.3).
-    name: '[127.0.0.1]', ...(address === end.host ? {} : { servername: end.host }),
+    name: '[127.0.0.1]',
+    ...(address === end.host ? {} : { servername: end.host }),
     tls: end.security === 'none' ? {} : await unlessAborted(tlsOptions(end, address), signal),
-    connectionTimeout: 30_000, greetingTimeout: 30_000, socketTimeout: 120_000, dnsTimeout: 15_000,
+    connectionTimeout: 30_000,
+    greetingTimeout: 30_000,
+    socketTimeout: 120_000,
+    dnsTimeout: 15_000,
   });
   // Without a listener a failing socket would end the process; the error itself reaches whoever waits for an answer.
   connection.on('error', () => {});
   let failed: Error | undefined;
-  const giveUp = (error: Error) => { failed ??= error; connection.close(); };
-  const late = setTimeout(() => giveUp(new MailError('unavailable',
-    `SMTP at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`)), CONNECT_DEADLINE);
-  const spoken = watchSilence(end, address, () => connection.lastServerResponse !== false, () => giveUp(speaksTls(end)));
+  const giveUp = (error: Error) => {
+    failed ??= error;
+    connection.close();
+  };
+  const late = setTimeout(
+    () =>
+      giveUp(
+        new MailError(
+          'unavailable',
+          `SMTP at ${end.host}:${end.port} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`,
+        ),
+      ),
+    CONNECT_DEADLINE,
+  );
+  const spoken = watchSilence(
+    end,
+    address,
+    () => connection.lastServerResponse !== false,
+    () => giveUp(speaksTls(end)),
+  );
   const trying: Try = { renewed, only };
   try {
     const can = await unlessAborted(letIn(login, connection, trying), signal);
@@ -52,7 +93,8 @@ export async function connected(login: Login, signal: AbortSignal | undefined, {
     signal?.throwIfAborted();
     // The library renews a token where the server gives its reasons first; Exchange Online and others refuse at once.
     const { code, responseCode } = error as SmtpFailure;
-    if (end.oauth2 && !renewed && code === 'EAUTH' && responseCode === 535) return await connected(login, signal, { renewed: true });
+    if (end.oauth2 && !renewed && code === 'EAUTH' && responseCode === 535)
+      return await connected(login, signal, { renewed: true });
     if (trying.left && !only && !failed) return await connected(login, signal, { only: trying.left });
     throw failed ?? error;
   } finally {
@@ -63,20 +105,38 @@ export async function connected(login: Login, signal: AbortSignal | undefined, {
 
 /** Connects and logs in, in two ways if the first is refused. */
 async function letIn(login: Login, connection: SMTPConnection, trying: Try): Promise<ServerExtensions> {
-  const ended = new Promise<never>((_, reject) => connection.once('error', reject).once('end', () => setImmediate(reject, lost())));
+  const ended = new Promise<never>((_, reject) =>
+    connection.once('error', reject).once('end', () => setImmediate(reject, lost())),
+  );
   ended.catch(() => {});
-  const step = (run: (done: (error?: Error | null) => void) => void) => Promise.race([ended,
-    new Promise<void>((resolve, reject) => run(error => { if (error) reject(error); else resolve(); }))]);
+  const step = (run: (done: (error?: Error | null) => void) => void) =>
+    Promise.race([
+      ended,
+      new Promise<void>((resolve, reject) =>
+        run(error => {
+          if (error) reject(error);
+          else resolve();
+        }),
+      ),
+    ]);
   await step(done => connection.connect(done));
   const can = extensionsIn(String(connection.lastServerResponse));
   if (!connection.allowsAuth) return can;
-  if (login.end.oauth2) { await step(done => connection.login(tokenLogin(login, !!trying.renewed), done)); return can; }
+  if (login.end.oauth2) {
+    await step(done => connection.login(tokenLogin(login, !!trying.renewed), done));
+    return can;
+  }
   const { user, password } = login.end;
   let first: unknown;
   const all = trying.only ? [trying.only] : ways(login.account, can);
   for (const [i, way] of all.entries()) {
     try {
-      await step(done => connection.login({ user, credentials: { user, pass: password }, ...(way ? { method: way } : {}) } as SMTPConnectionAuth, done));
+      await step(done =>
+        connection.login(
+          { user, credentials: { user, pass: password }, ...(way ? { method: way } : {}) } as SMTPConnectionAuth,
+          done,
+        ),
+      );
       if (way) remember(`${login.account} SMTP`, way);
       return can;
     } catch (error) {
@@ -93,7 +153,9 @@ async function letIn(login: Login, connection: SMTPConnection, trying: Try): Pro
   throw first as Error;
 }
 
-/** Name and password as they are, over TLS, before anything that hides them; undefined leaves the choice to the library. */
+/**
+ * Name and password as they are, over TLS, before anything that hides them; undefined leaves the choice to the library.
+ */
 function ways(account: string, { auth }: ServerExtensions): (Method | undefined)[] {
   const plain = auth.filter((one): one is Method => one === 'PLAIN' || one === 'LOGIN');
   return plain.length ? waysOf(`${account} SMTP`, plain) : [undefined];
@@ -103,10 +165,14 @@ function tokenLogin({ ctx, end }: Login, renewed: boolean): SMTPConnectionAuth {
   const tokens = {
     getToken(renew: boolean, done: (error: Error | null, token?: string) => void) {
       // The library writes a code of its own over that of an error, so it gets one around it.
-      tokenOf(ctx, end, renew || renewed).then(token => done(null, token), (cause: unknown) => done(new Error((cause as Error).message, { cause })));
+      tokenOf(ctx, end, renew || renewed).then(
+        token => done(null, token),
+        (cause: unknown) => done(new Error((cause as Error).message, { cause })),
+      );
     },
     // https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
-    buildXOAuth2Token: (token: string) => Buffer.from(`user=${end.user}\x01auth=Bearer ${token}\x01\x01`).toString('base64'),
+    buildXOAuth2Token: (token: string) =>
+      Buffer.from(`user=${end.user}\x01auth=Bearer ${token}\x01\x01`).toString('base64'),
   };
   return { type: 'OAUTH2', user: end.user, method: 'XOAUTH2', oauth2: tokens } as unknown as SMTPConnectionAuth;
 }

@@ -11,7 +11,17 @@ import { observed } from '../session/observe.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from '../session/tlsMix.js';
 import { placeOf, refusalOf, SieveRefusal } from './refusal.js';
 import { signIn } from './signIn.js';
-import { collect, commandBytes, endOf, lineReader, stringBytes, textOf, type Answer, type Argument, type Token } from './wire.js';
+import {
+  collect,
+  commandBytes,
+  endOf,
+  lineReader,
+  stringBytes,
+  textOf,
+  type Answer,
+  type Argument,
+  type Token,
+} from './wire.js';
 
 /** From the first packet to the end of the login, in milliseconds. */
 const CONNECT_DEADLINE = 30_000;
@@ -31,7 +41,10 @@ export interface Sieve {
   readonly usable: boolean;
   /** How many commands that change something were sent. */
   readonly writes: number;
-  /** Sends a command and gives its answer. Throws a `SieveRefusal` for NO and BYE, a `MailError` where the connection fails. */
+  /**
+   * Sends a command and gives its answer. Throws a `SieveRefusal` for NO and BYE, a `MailError` where the connection
+   * fails.
+   */
   command(name: string, ...args: Argument[]): Promise<Answer>;
   close(): void;
   /** Says goodbye, and closes the connection after a while whatever is answered. */
@@ -40,7 +53,10 @@ export interface Sieve {
 
 /** The conversation over one socket, which STARTTLS replaces. */
 interface Talk {
-  /** Sends bytes, if any, and reads to the end of the answer. `challenge` is asked for what to answer to a line that is one string alone. */
+  /**
+   * Sends bytes, if any, and reads to the end of the answer. `challenge` is asked for what to answer to a line that is
+   * one string alone.
+   */
   exchange(bytes: Buffer | undefined, challenge?: (text: string) => string | Buffer): Promise<Answer>;
   heard(): boolean;
   fail(error: Error): void;
@@ -53,7 +69,12 @@ interface Talk {
 }
 
 /** Who waits for an answer. */
-interface Waiting { lines: Token[][]; challenge?: (text: string) => string | Buffer; resolve(answer: Answer): void; reject(error: Error): void }
+interface Waiting {
+  lines: Token[][];
+  challenge?: (text: string) => string | Buffer;
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
 
 class SocketTalk implements Talk {
   readonly failed: Promise<never>;
@@ -64,17 +85,23 @@ class SocketTalk implements Talk {
   private giveUp!: (error: Error) => void;
 
   constructor(private socket: Socket) {
-    this.failed = new Promise<never>((_, reject) => { this.giveUp = reject; });
+    this.failed = new Promise<never>((_, reject) => {
+      this.giveUp = reject;
+    });
     this.failed.catch(() => {});
     this.listen();
   }
 
-  get ended(): boolean { return this.over !== undefined; }
+  get ended(): boolean {
+    return this.over !== undefined;
+  }
   readonly heard = (): boolean => this.anythingHeard;
-  destroy(): void { this.fail(new Error('closed')); }
+  destroy(): void {
+    this.fail(new Error('closed'));
+  }
 
   readonly fail = (error: Error): void => {
-    this.giveUp(this.over ??= error);
+    this.giveUp((this.over ??= error));
     const { waiting } = this;
     this.waiting = undefined;
     waiting?.reject(this.over);
@@ -91,31 +118,54 @@ class SocketTalk implements Talk {
 
   async secure(make: (socket: Socket) => Socket, event: string): Promise<void> {
     // Whatever somebody put behind the answer in clear text would be taken for words of the server (CVE-2011-0411).
-    if (this.reader.rest > 0) throw new MailError('protocol', 'The Sieve server went on in clear text after it agreed to TLS.');
+    if (this.reader.rest > 0)
+      throw new MailError('protocol', 'The Sieve server went on in clear text after it agreed to TLS.');
     const plain = this.socket;
-    plain.removeListener('data', this.data).removeListener('error', this.fail).removeListener('close', this.closed).on('error', () => {});
-    const socket = this.socket = make(plain);
+    plain
+      .removeListener('data', this.data)
+      .removeListener('error', this.fail)
+      .removeListener('close', this.closed)
+      .on('error', () => {});
+    const socket = (this.socket = make(plain));
     this.reader = lineReader();
     await new Promise<void>((resolve, reject) => {
-      socket.once(event, resolve).once('error', reject).once('close', () => reject(new Error('the connection was closed')));
+      socket
+        .once(event, resolve)
+        .once('error', reject)
+        .once('close', () => reject(new Error('the connection was closed')));
     });
     this.listen();
   }
 
-  private listen(): void { this.socket.on('data', this.data).on('error', this.fail).on('close', this.closed); }
+  private listen(): void {
+    this.socket.on('data', this.data).on('error', this.fail).on('close', this.closed);
+  }
   private readonly closed = (): void => this.fail(new Error('the connection was closed'));
   private readonly data = (chunk: Buffer): void => {
     this.anythingHeard = true;
-    try { for (const line of this.reader.push(chunk)) this.take(line); } catch (error) { this.fail(error as Error); }
+    try {
+      for (const line of this.reader.push(chunk)) this.take(line);
+    } catch (error) {
+      this.fail(error as Error);
+    }
   };
 
   private take(line: Token[]): void {
     if (!line.length) return;
-    const { waiting } = this, end = endOf(line);
+    const { waiting } = this;
+    const end = endOf(line);
     // Nobody asked: a server that says goodbye for itself, or one that answers twice.
-    if (!waiting) return this.fail(end?.status === 'BYE' ? new SieveRefusal({ ...end, lines: [] }) : new MailError('protocol', 'The Sieve server spoke unasked.'));
+    if (!waiting)
+      return this.fail(
+        end?.status === 'BYE'
+          ? new SieveRefusal({ ...end, lines: [] })
+          : new MailError('protocol', 'The Sieve server spoke unasked.'),
+      );
     const alone = line.length === 1 ? textOf(line[0]) : undefined;
-    if (!end && waiting.challenge && alone !== undefined) { this.socket.write(stringBytes(waiting.challenge(alone))); return; }
+    if (!end && waiting.challenge && alone !== undefined) {
+      this.socket.write(stringBytes(waiting.challenge(alone)));
+      return;
+    }
     if (!end) return collect(waiting.lines, line);
     const { resolve, reject, lines } = waiting;
     this.waiting = undefined;
@@ -128,21 +178,34 @@ class SocketTalk implements Talk {
 
 /** Connects and logs in. `renew` asks for a new OAuth 2 token. Throws a `MailError`, within a second of an abort. */
 export async function connectSieve(ctx: Context, end: Endpoint, account: string, renew: boolean): Promise<Sieve> {
-  const { signal } = ctx, address = await unlessAborted(addressOf(ctx, end), signal);
+  const { signal } = ctx;
+  const address = await unlessAborted(addressOf(ctx, end), signal);
   const tls = end.security === 'none' ? {} : await unlessAborted(tlsOptions(end, address), signal);
   signal?.throwIfAborted();
   const socket = connectTcp({ host: address, port: end.port });
   socket.setNoDelay(true);
   const talk: Talk = new SocketTalk(socket);
-  const late = setTimeout(() => talk.fail(new MailError('unavailable',
-    `${placeOf(end)} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`)), CONNECT_DEADLINE);
+  const late = setTimeout(
+    () =>
+      talk.fail(
+        new MailError('unavailable', `${placeOf(end)} did not let anyone in within ${CONNECT_DEADLINE / 1000} s.`),
+      ),
+    CONNECT_DEADLINE,
+  );
   const spoken = watchSilence(end, address, talk.heard, () => talk.fail(speaksTls(end)));
   try {
     const letIn = async () => {
       await new Promise<void>(resolve => socket.once('connect', resolve));
       const told = await begin(end, talk, tls);
-      await signIn(ctx, end, account, { offered: told.get('SASL') ?? '', renew, usable: () => !talk.ended,
-        send: (bytes, challenge) => { count(ctx); return talk.exchange(bytes, challenge); } });
+      await signIn(ctx, end, account, {
+        offered: told.get('SASL') ?? '',
+        renew,
+        usable: () => !talk.ended,
+        send: (bytes, challenge) => {
+          count(ctx);
+          return talk.exchange(bytes, challenge);
+        },
+      });
       return sieveOver(ctx, end, talk, capabilitiesIn(await talk.exchange(commandBytes('CAPABILITY', []))));
     };
     return await unlessAborted(observed(ctx, end, 'AUTHENTICATE', '', Promise.race([letIn(), talk.failed])), signal);
@@ -174,38 +237,66 @@ async function begin(end: Endpoint, talk: Talk, tls: ConnectionOptions): Promise
 }
 
 function capabilitiesIn({ lines }: Answer): Map<string, string> {
-  return new Map(lines.flatMap(line => {
-    const name = textOf(line[0]);
-    return name === undefined ? [] : [[name.toUpperCase(), textOf(line[1]) ?? ''] as const];
-  }));
+  return new Map(
+    lines.flatMap(line => {
+      const name = textOf(line[0]);
+      return name === undefined ? [] : [[name.toUpperCase(), textOf(line[1]) ?? ''] as const];
+    }),
+  );
 }
 
 function sieveOver(ctx: Context, end: Endpoint, talk: Talk, capabilities: ReadonlyMap<string, string>): Sieve {
   let sent = 0;
   return {
-    end, capabilities,
-    get usable() { return !talk.ended; },
-    get writes() { return sent; },
+    end,
+    capabilities,
+    get usable() {
+      return !talk.ended;
+    },
+    get writes() {
+      return sent;
+    },
     command(name, ...args) {
       count(ctx);
       const writes = WRITES.has(name);
       if (writes) sent++;
-      const late = setTimeout(() => talk.fail(new MailError('unavailable',
-        `${placeOf(end)} did not answer ${name} within ${COMMAND_DEADLINE / 1000} s.${writes ? ` ${inDoubt(name)}` : ''}`)), COMMAND_DEADLINE);
-      const work = talk.exchange(commandBytes(name, args)).catch((error: unknown) => {
-        if (error instanceof SieveRefusal || error instanceof MailError) throw error;
-        throw new MailError('unavailable', `${placeOf(end)} ended the connection before it answered ${name}.${writes ? ` ${inDoubt(name)}` : ''}`,
-          { cause: error });
-      }).finally(() => clearTimeout(late));
+      const late = setTimeout(
+        () =>
+          talk.fail(
+            new MailError(
+              'unavailable',
+              `${placeOf(end)} did not answer ${name} within ${COMMAND_DEADLINE / 1000} s.${writes ? ` ${inDoubt(name)}` : ''}`,
+            ),
+          ),
+        COMMAND_DEADLINE,
+      );
+      const work = talk
+        .exchange(commandBytes(name, args))
+        .catch((error: unknown) => {
+          if (error instanceof SieveRefusal || error instanceof MailError) throw error;
+          throw new MailError(
+            'unavailable',
+            `${placeOf(end)} ended the connection before it answered ${name}.${writes ? ` ${inDoubt(name)}` : ''}`,
+            { cause: error },
+          );
+        })
+        .finally(() => clearTimeout(late));
       const [first] = args;
       return observed(ctx, end, name, typeof first === 'string' ? first : '', work);
     },
     close: () => talk.destroy(),
     leave() {
       const timer = setTimeout(() => talk.destroy(), GOODBYE);
-      void talk.exchange(commandBytes('LOGOUT', [])).catch(() => {}).finally(() => { clearTimeout(timer); talk.destroy(); });
+      void talk
+        .exchange(commandBytes('LOGOUT', []))
+        .catch(() => {})
+        .finally(() => {
+          clearTimeout(timer);
+          talk.destroy();
+        });
     },
   };
 }
 
-const inDoubt = (name: string) => `The server may or may not have done it (${name}); it is not tried again by itself, so look before you do.`;
+const inDoubt = (name: string) =>
+  `The server may or may not have done it (${name}); it is not tried again by itself, so look before you do.`;

@@ -1,5 +1,6 @@
 /*
- * The grammar of Sieve (RFC 5228 section 8): what a script says, whatever its commands mean. Takes the time that reading the text once takes.
+ * The grammar of Sieve (RFC 5228 section 8): what a script says, whatever its commands mean. Takes the time that
+ * reading the text once takes.
  */
 
 /** A place in a script that cannot be read; `line` counts from 1. */
@@ -13,24 +14,42 @@ export class SieveSyntaxError extends Error {
 
 export type Argument = { tag: string } | { number: number } | { strings: string[] };
 /** A command or a test; names and tags are in small letters, `:` left out. `block` stands where there are braces. */
-export interface Statement { name: string; line: number; args: Argument[]; tests: Statement[]; block?: Statement[] }
+export interface Statement {
+  name: string;
+  line: number;
+  args: Argument[];
+  tests: Statement[];
+  block?: Statement[];
+}
 
 /** Blocks and tests within each other. RFC 5228 section 2.10.5 asks for 15 at least. */
 const DEEPEST = 50;
 /** Numbers above this are refused (section 2.4.1). */
 const MOST = 2_147_483_647;
 
-type Token = { kind: 'word' | 'tag' | 'text' | 'sign' | 'end'; text: string; line: number } | { kind: 'number'; number: number; text: string; line: number };
+type Token =
+  | { kind: 'word' | 'tag' | 'text' | 'sign' | 'end'; text: string; line: number }
+  | { kind: 'number'; number: number; text: string; line: number };
 
-const BLANK = /[ \t\r\n]+/y, WORD = /[A-Za-z_][A-Za-z0-9_]*/y, TAG = /:[A-Za-z_][A-Za-z0-9_]*/y, NUMBER = /(\d{1,15})([KMGkmg]?)(?![A-Za-z0-9_])/y;
-const PLAIN = /[^"\\]*/y, MULTI_LINE = /text:[ \t]*(?:#[^\r\n]*)?\r?\n/iy;
+const BLANK = /[ \t\r\n]+/y;
+const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
+const TAG = /:[A-Za-z_][A-Za-z0-9_]*/y;
+const NUMBER = /(\d{1,15})([KMGkmg]?)(?![A-Za-z0-9_])/y;
+const PLAIN = /[^"\\]*/y;
+const MULTI_LINE = /text:[ \t]*(?:#[^\r\n]*)?\r?\n/iy;
 const FACTOR: Readonly<Record<string, number>> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
 
 /** Gives one token after the other. */
 function tokens(script: string): () => Token {
-  let at = 0, line = 1;
-  const fail = (message: string): never => { throw new SieveSyntaxError(line, message); };
-  const matched = (pattern: RegExp) => { pattern.lastIndex = at; return pattern.exec(script); };
+  let at = 0;
+  let line = 1;
+  const fail = (message: string): never => {
+    throw new SieveSyntaxError(line, message);
+  };
+  const matched = (pattern: RegExp) => {
+    pattern.lastIndex = at;
+    return pattern.exec(script);
+  };
   const pass = (to: number) => {
     for (; at < to; at++) if (script[at] === '\n') line++;
   };
@@ -50,7 +69,8 @@ function tokens(script: string): () => Token {
   };
   return () => {
     skip();
-    const begins = line, one = script[at];
+    const begins = line;
+    const one = script[at];
     if (one === undefined) return { kind: 'end', text: '', line };
     if (one === '"') {
       const { text, next } = quotedAt(script, at + 1) ?? fail('a string that does not end');
@@ -70,10 +90,15 @@ function tokens(script: string): () => Token {
       at += number[0].length;
       return { kind: 'number', number: value, text: number[0], line };
     }
-    const word = matched(WORD) ?? matched(TAG), text = word?.[0] ?? one;
+    const word = matched(WORD) ?? matched(TAG);
+    const text = word?.[0] ?? one;
     if (!word && !';,(){}[]'.includes(one)) fail(`${JSON.stringify(one)} cannot stand here`);
     at += text.length;
-    return { kind: !word ? 'sign' : text.startsWith(':') ? 'tag' : 'word', text: text.replace(/^:/, '').toLowerCase(), line };
+    return {
+      kind: !word ? 'sign' : text.startsWith(':') ? 'tag' : 'word',
+      text: text.replace(/^:/, '').toLowerCase(),
+      line,
+    };
   };
 }
 
@@ -108,22 +133,39 @@ function linesAt(script: string, from: number): { text: string; next: number } |
 export function parseSieve(script: string): Statement[] {
   const next = tokens(script);
   let token = next();
-  const advance = () => { const one = token; token = next(); return one; };
+  const advance = () => {
+    const one = token;
+    token = next();
+    return one;
+  };
   const is = (sign: string) => token.kind === 'sign' && token.text === sign;
   const fail = (what: string): never => {
-    throw new SieveSyntaxError(token.line, `expected ${what}, found ${token.kind === 'end' ? 'the end of the script' : JSON.stringify(token.text.slice(0, 50))}`);
+    throw new SieveSyntaxError(
+      token.line,
+      `expected ${what}, found ${token.kind === 'end' ? 'the end of the script' : JSON.stringify(token.text.slice(0, 50))}`,
+    );
   };
-  const take = (sign: string) => { if (!is(sign)) fail(`"${sign}"`); advance(); };
+  const take = (sign: string) => {
+    if (!is(sign)) fail(`"${sign}"`);
+    advance();
+  };
   const separated = <T>(one: () => T, end: string): T[] => {
     const all = [one()];
-    while (is(',')) { advance(); all.push(one()); }
+    while (is(',')) {
+      advance();
+      all.push(one());
+    }
     take(end);
     return all;
   };
-  const string = () => token.kind === 'text' ? advance().text : fail('a string');
+  const string = () => (token.kind === 'text' ? advance().text : fail('a string'));
   const argument = (): Argument | undefined => {
     if (token.kind === 'text') return { strings: [advance().text] };
-    if (token.kind === 'number') { const { number } = token; advance(); return { number }; }
+    if (token.kind === 'number') {
+      const { number } = token;
+      advance();
+      return { number };
+    }
     if (token.kind === 'tag') return { tag: advance().text };
     if (!is('[')) return undefined;
     advance();
@@ -132,14 +174,21 @@ export function parseSieve(script: string): Statement[] {
   const named = (what: string, depth: number): Statement => {
     if (token.kind !== 'word') fail(what);
     if (depth > DEEPEST) throw new SieveSyntaxError(token.line, `blocks and tests are more than ${DEEPEST} deep`);
-    const { text: name, line } = advance(), args: Argument[] = [];
+    const { text: name, line } = advance();
+    const args: Argument[] = [];
     for (let one = argument(); one; one = argument()) args.push(one);
-    if (is('(')) { advance(); return { name, line, args, tests: separated(() => named('a test', depth + 1), ')') }; }
+    if (is('(')) {
+      advance();
+      return { name, line, args, tests: separated(() => named('a test', depth + 1), ')') };
+    }
     return { name, line, args, tests: token.kind === 'word' ? [named('a test', depth + 1)] : [] };
   };
   const command = (depth: number): Statement => {
     const one = named('a command', depth);
-    if (is(';')) { advance(); return one; }
+    if (is(';')) {
+      advance();
+      return one;
+    }
     if (!is('{')) fail('";" or "{"');
     advance();
     const block: Statement[] = [];

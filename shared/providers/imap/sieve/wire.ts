@@ -4,13 +4,18 @@ import { MailError } from '../../../errors.js';
  * The words of ManageSieve (RFC 5804 section 4): lines of atoms, strings in quotes, literals and parentheses.
  */
 
-/** One piece of a line. A string holds its bytes; an atom, such as OK or ACTIVE, is in capitals whatever the server wrote. */
+/**
+ * One piece of a line. A string holds its bytes; an atom, such as OK or ACTIVE, is in capitals whatever the server
+ * wrote.
+ */
 export type Token = { string: Buffer } | { atom: string } | '(' | ')';
 /** What a server answers to one command: lines of data, and how it ended. */
 export interface Answer {
-  lines: Token[][]; status: 'OK' | 'NO' | 'BYE';
+  lines: Token[][];
+  status: 'OK' | 'NO' | 'BYE';
   /** The response code, such as QUOTA/MAXSIZE, and what stands behind it (section 1.3). */
-  code?: string; detail?: string;
+  code?: string;
+  detail?: string;
   /** The server's words, for a person. */
   text: string;
 }
@@ -18,19 +23,30 @@ export interface Answer {
 /** So long may a script be, in bytes; Dovecot takes one megabyte and Cyrus 32 kilobytes unless told otherwise. */
 export const MOST_SCRIPT = 4 * 1024 * 1024;
 /** So many bytes may a line have beside its literals, and so many lines an answer. */
-const MOST_LINE = 64 * 1024, MOST_LINES = 10_000;
+const MOST_LINE = 64 * 1024;
+const MOST_LINES = 10_000;
 /** Strings up to this many bytes go in quotes (section 4: 1024 octets at most). */
 const MOST_QUOTED = 1_000;
 
-const CR = 13, LF = 10, QUOTE = 34, BACKSLASH = 92, SPACE = 32, TAB = 9, OPEN = 40, CLOSE = 41, BRACE = 123;
-const notSieve = (what: string) => new MailError('protocol', `The Sieve server sent something that is not ManageSieve: ${what}.`);
+const CR = 13;
+const LF = 10;
+const QUOTE = 34;
+const BACKSLASH = 92;
+const SPACE = 32;
+const TAB = 9;
+const OPEN = 40;
+const CLOSE = 41;
+const BRACE = 123;
+const notSieve = (what: string) =>
+  new MailError('protocol', `The Sieve server sent something that is not ManageSieve: ${what}.`);
 
 /** A whole line from the beginning of the bytes, or how many bytes it takes at least. */
 type Line = { tokens: Token[]; used: number } | { need: number };
 
 function readLine(bytes: Buffer): Line {
   const tokens: Token[] = [];
-  let at = 0, literals = 0;
+  let at = 0;
+  let literals = 0;
   const more = (): Line => {
     if (Math.max(at, bytes.length) - literals > MOST_LINE) throw notSieve(`a line of more than ${MOST_LINE} bytes`);
     return { need: bytes.length + 1 };
@@ -39,8 +55,15 @@ function readLine(bytes: Buffer): Line {
     if (at >= bytes.length || at - literals > MOST_LINE) return more();
     const byte = bytes[at]!;
     if (byte === LF) return { tokens, used: at + 1 };
-    if (byte === CR || byte === SPACE || byte === TAB) { at++; continue; }
-    if (byte === OPEN || byte === CLOSE) { tokens.push(byte === OPEN ? '(' : ')'); at++; continue; }
+    if (byte === CR || byte === SPACE || byte === TAB) {
+      at++;
+      continue;
+    }
+    if (byte === OPEN || byte === CLOSE) {
+      tokens.push(byte === OPEN ? '(' : ')');
+      at++;
+      continue;
+    }
     if (byte === QUOTE) {
       const quoted = readQuoted(bytes, at + 1);
       if (!quoted) return more();
@@ -71,7 +94,10 @@ function readQuoted(bytes: Buffer, start: number): { string: Buffer; next: numbe
     const byte = bytes[at]!;
     if (byte === QUOTE) return { string: Buffer.from(out), next: at + 1 };
     if (byte === CR || byte === LF) throw notSieve('a string that does not end on its line');
-    if (byte !== BACKSLASH) { out.push(byte); continue; }
+    if (byte !== BACKSLASH) {
+      out.push(byte);
+      continue;
+    }
     if (++at >= bytes.length) return undefined;
     out.push(bytes[at]!);
   }
@@ -80,17 +106,25 @@ function readQuoted(bytes: Buffer, start: number): { string: Buffer; next: numbe
 
 /** Puts lines together from what arrives. Throws `protocol` where a bound is passed or the bytes are something else. */
 export function lineReader(): { push(chunk: Buffer): Token[][]; readonly rest: number } {
-  let chunks: Buffer[] = [], size = 0, need = 1;
+  let chunks: Buffer[] = [];
+  let size = 0;
+  let need = 1;
   return {
-    get rest() { return size; },
+    get rest() {
+      return size;
+    },
     push(chunk) {
       chunks.push(chunk);
       size += chunk.length;
       const lines: Token[][] = [];
       while (size > 0 && size >= need) {
-        const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), line = readLine(bytes);
+        const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+        const line = readLine(bytes);
         chunks = [bytes];
-        if ('need' in line) { need = line.need; break; }
+        if ('need' in line) {
+          need = line.need;
+          break;
+        }
         lines.push(line.tokens);
         chunks = [bytes.subarray(line.used)];
         size = bytes.length - line.used;
@@ -104,13 +138,16 @@ export function lineReader(): { push(chunk: Buffer): Token[][]; readonly rest: n
 /** Text of a string as a person or a program reads it. */
 export const textOf = (token: Token | undefined): string | undefined =>
   typeof token === 'object' && 'string' in token ? token.string.toString('utf8') : undefined;
-const atomOf = (token: Token | undefined): string | undefined => typeof token === 'object' && 'atom' in token ? token.atom : undefined;
+const atomOf = (token: Token | undefined): string | undefined =>
+  typeof token === 'object' && 'atom' in token ? token.atom : undefined;
 
 /** How a command ended, if a line says so (section 1.2); undefined for a line of data. */
 export function endOf(tokens: readonly Token[]): Omit<Answer, 'lines'> | undefined {
   const status = atomOf(tokens[0]);
   if (status !== 'OK' && status !== 'NO' && status !== 'BYE') return undefined;
-  let at = 1, code: string | undefined, detail: string | undefined;
+  let at = 1;
+  let code: string | undefined;
+  let detail: string | undefined;
   if (tokens[1] === '(') {
     const close = tokens.indexOf(')');
     if (close < 0) throw notSieve('a response code without an end');
@@ -118,7 +155,12 @@ export function endOf(tokens: readonly Token[]): Omit<Answer, 'lines'> | undefin
     detail = textOf(tokens[3]);
     at = close + 1;
   }
-  return { status, text: textOf(tokens[at]) ?? '', ...(code ? { code } : {}), ...(detail === undefined ? {} : { detail }) };
+  return {
+    status,
+    text: textOf(tokens[at]) ?? '',
+    ...(code ? { code } : {}),
+    ...(detail === undefined ? {} : { detail }),
+  };
 }
 
 /** Collects lines of data. Throws `protocol` where they are too many. */
@@ -131,15 +173,21 @@ export function collect(lines: Token[][], line: Token[]): void {
 export type Argument = string | Buffer | number;
 /** A command as it goes over the wire. Literals need no leave of the server (section 4). */
 export function commandBytes(name: string, args: readonly Argument[]): Buffer {
-  return Buffer.concat([Buffer.from(name), ...args.flatMap(one => [Buffer.from(' '), argumentBytes(one)]), Buffer.from('\r\n')]);
+  return Buffer.concat([
+    Buffer.from(name),
+    ...args.flatMap(one => [Buffer.from(' '), argumentBytes(one)]),
+    Buffer.from('\r\n'),
+  ]);
 }
 /** A string alone, as an answer to a challenge is sent (section 2.1). */
-export const stringBytes = (value: string | Buffer): Buffer => Buffer.concat([argumentBytes(value), Buffer.from('\r\n')]);
+export const stringBytes = (value: string | Buffer): Buffer =>
+  Buffer.concat([argumentBytes(value), Buffer.from('\r\n')]);
 
 function argumentBytes(value: Argument): Buffer {
   if (typeof value === 'number') return Buffer.from(String(value));
   const bytes = Buffer.from(value);
-  if (bytes.length > MOST_QUOTED || bytes.includes(CR) || bytes.includes(LF)) return Buffer.concat([Buffer.from(`{${bytes.length}+}\r\n`), bytes]);
-  const quoted = [...bytes].flatMap(byte => byte === QUOTE || byte === BACKSLASH ? [BACKSLASH, byte] : [byte]);
+  if (bytes.length > MOST_QUOTED || bytes.includes(CR) || bytes.includes(LF))
+    return Buffer.concat([Buffer.from(`{${bytes.length}+}\r\n`), bytes]);
+  const quoted = [...bytes].flatMap(byte => (byte === QUOTE || byte === BACKSLASH ? [BACKSLASH, byte] : [byte]));
   return Buffer.from([QUOTE, ...quoted, QUOTE]);
 }

@@ -9,7 +9,8 @@ export function dotStuffing(): (piece?: string) => string {
   let begins = true;
   return piece => {
     if (piece === undefined) {
-      const broken = lines(), lineEnd = begins || broken ? '' : '\r\n';
+      const broken = lines();
+      const lineEnd = begins || broken ? '' : '\r\n';
       return `${broken}${lineEnd}.\r\n`;
     }
     let text = lines(piece);

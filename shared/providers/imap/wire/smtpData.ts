@@ -21,10 +21,17 @@ const ONE_PIECE = 64 * 1024;
 type Content = Buffer | AsyncIterable<Uint8Array>;
 
 /** How far a message came on the wire: `begun` with its first byte, `handed` with its last, whatever came back. */
-export interface DataProgress { begun: boolean; handed: boolean }
+export interface DataProgress {
+  begun: boolean;
+  handed: boolean;
+}
 
 /** What the server took: for whom, and its last word. */
-export interface Delivery { accepted: string[]; rejectedErrors: SmtpFailure[]; response: string }
+export interface Delivery {
+  accepted: string[];
+  rejectedErrors: SmtpFailure[];
+  response: string;
+}
 
 export interface Session {
   readonly ended: boolean;
@@ -36,7 +43,11 @@ export interface Session {
    * that.
    */
   send(
-    envelope: Envelope, message: Content, progress: DataProgress, signal?: AbortSignal, onSent?: () => boolean,
+    envelope: Envelope,
+    message: Content,
+    progress: DataProgress,
+    signal?: AbortSignal,
+    onSent?: () => boolean,
   ): Promise<Delivery>;
   /** Says goodbye, and closes when the server has answered or `ms` milliseconds have passed. */
   quit(ms: number): void;
@@ -51,33 +62,51 @@ export function sessionOn(connection: SMTPConnection, can: ServerExtensions): Se
 class DataSession implements Session {
   private readonly stream: SmtpStream;
 
-  constructor(private readonly connection: SMTPConnection, private readonly can: ServerExtensions) {
+  constructor(
+    private readonly connection: SMTPConnection,
+    private readonly can: ServerExtensions,
+  ) {
     this.stream = new SmtpStream(connection);
   }
 
-  get ended(): boolean { return this.stream.ended; }
+  get ended(): boolean {
+    return this.stream.ended;
+  }
 
-  get waiting(): boolean { return this.stream.waiting; }
+  get waiting(): boolean {
+    return this.stream.waiting;
+  }
 
-  close(): void { this.stream.close(); }
+  close(): void {
+    this.stream.close();
+  }
 
   quit(ms: number): void {
     const { stream } = this;
     if (stream.ended) return;
     const timer = setTimeout(() => stream.close(), ms);
     this.connection.once('end', () => clearTimeout(timer));
-    stream.command('QUIT').then(() => stream.close(), () => {});
+    stream.command('QUIT').then(
+      () => stream.close(),
+      () => {},
+    );
   }
 
   async send(
-    envelope: Envelope, message: Content, progress: DataProgress, signal?: AbortSignal, onSent?: () => boolean,
+    envelope: Envelope,
+    message: Content,
+    progress: DataProgress,
+    signal?: AbortSignal,
+    onSent?: () => boolean,
   ): Promise<Delivery> {
     const { stream } = this;
     signal?.throwIfAborted();
     if (stream.ended) throw stream.closed();
     const transaction = new Transaction(stream, this.can, envelope, message, progress, signal, onSent);
     const late = setTimeout(() => stream.closeFor('ETOOSLOW', tooSlow()), limits.transfer).unref();
-    const running = transaction.run().finally(() => clearTimeout(late))
+    const running = transaction
+      .run()
+      .finally(() => clearTimeout(late))
       .catch((error: unknown) => transaction.broken(error));
     if (!signal) return running;
     return new Promise((resolve, reject) => {
@@ -179,27 +208,41 @@ class Transaction {
       stream.close();
       return;
     }
-    const reset = stream.command('RSET').then(reply => { if (!isGood(reply)) stream.close(); }, () => {});
+    const reset = stream.command('RSET').then(
+      reply => {
+        if (!isGood(reply)) stream.close();
+      },
+      () => {},
+    );
     if (!this.can.pipelining) await reset;
   }
 
   private sendWhole(message: Buffer): Promise<Reply[]> {
-    const { stream, onSent } = this, dotStuffed = dotStuffing();
+    const { stream, onSent } = this;
+    const dotStuffed = dotStuffing();
     this.progress.handed = true;
     const last = stream.nextReplies(1);
     stream.cork();
     stream.write(Buffer.from(dotStuffed(message.toString('latin1')) + dotStuffed(), 'latin1'));
     // The envelope of the next message comes in this turn of the loop, if there is a next.
-    if (onSent?.()) setImmediate(() => stream.uncork()); else stream.uncork();
+    if (onSent?.()) setImmediate(() => stream.uncork());
+    else stream.uncork();
     return last;
   }
 
   private async sendPieces(): Promise<Reply[]> {
-    const { stream, message } = this, dotStuffed = dotStuffing();
+    const { stream, message } = this;
+    const dotStuffed = dotStuffing();
     // An answer before the end is a refusal, and the server need not read the rest.
     let early = false;
     const last = stream.nextReplies(1);
-    last.then(() => { early = true; stream.stopWaiting(); }, () => {});
+    last.then(
+      () => {
+        early = true;
+        stream.stopWaiting();
+      },
+      () => {},
+    );
     for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) {
       if (early) break;
       const text = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1');
@@ -216,8 +259,10 @@ class Transaction {
 
 /** What the answers to an envelope say: for whom the message goes on, and why it does not. */
 function judged(replies: readonly Reply[], { to }: Envelope): Omit<Delivery, 'response'> & { refusal?: SmtpFailure } {
-  const sender = replies[0]!, dataReply = replies.at(-1)!;
-  const accepted: string[] = [], rejectedErrors: SmtpFailure[] = [];
+  const sender = replies[0]!;
+  const dataReply = replies.at(-1)!;
+  const accepted: string[] = [];
+  const rejectedErrors: SmtpFailure[] = [];
   for (const [i, reply] of replies.slice(1, -1).entries()) {
     const recipient = to[i]!;
     if (isGood(reply)) accepted.push(recipient);
@@ -241,7 +286,9 @@ function allRefused(rejectedErrors: SmtpFailure[]): SmtpFailure {
 async function* readable(source: AsyncIterable<Uint8Array>) {
   try {
     yield* source;
-  } catch (cause) { throw Object.assign(new Error((cause as Error).message, { cause }), { code: 'ESTREAM' }); }
+  } catch (cause) {
+    throw Object.assign(new Error((cause as Error).message, { cause }), { code: 'ESTREAM' });
+  }
 }
 
 function* slices(bytes: Buffer) {

@@ -12,12 +12,20 @@ const REPLY_LINE = /^[2-5]\d\d(?:[ -]|$)/;
  * said, if it said anything.
  */
 export interface SmtpFailure {
-  code?: string; responseCode?: number; response?: string; message?: string; command?: string; recipient?: string;
+  code?: string;
+  responseCode?: number;
+  response?: string;
+  message?: string;
+  command?: string;
+  recipient?: string;
   rejectedErrors?: SmtpFailure[];
 }
 
 /** An answer of the server; `text` is all of its lines. */
-export interface Reply { code: number; text: string }
+export interface Reply {
+  code: number;
+  text: string;
+}
 export const isGood = (reply: Reply | undefined) => reply !== undefined && reply.code >= 200 && reply.code < 300;
 
 export const failure = (code: string, what: string, reply: Reply, command: string): SmtpFailure & Error =>
@@ -54,14 +62,20 @@ export class SmtpStream {
     this.socket.removeAllListeners('data');
     this.socket.on('data', (chunk: Buffer) => this.receive(chunk));
     this.socket.on('drain', () => this.onDrain());
-    connection.on('error', error => { this.failedBy ??= error; });
+    connection.on('error', error => {
+      this.failedBy ??= error;
+    });
     connection.once('end', () => this.end());
   }
 
   /** Something is under way that has no answer yet. */
-  get waiting(): boolean { return this.pendingReplies.length > 0; }
+  get waiting(): boolean {
+    return this.pendingReplies.length > 0;
+  }
 
-  close(): void { this.connection.close(); }
+  close(): void {
+    this.connection.close();
+  }
 
   closeFor(code: string, what: string): void {
     this.failedBy ??= Object.assign(new Error(what), { code });
@@ -69,7 +83,9 @@ export class SmtpStream {
   }
 
   /** Closes, because the server does not speak SMTP. */
-  protocol(what: string): void { this.closeFor('EPROTOCOL', what); }
+  protocol(what: string): void {
+    this.closeFor('EPROTOCOL', what);
+  }
 
   /** Why nothing more can be said. */
   closed(): Error {
@@ -86,21 +102,32 @@ export class SmtpStream {
     return (await this.nextReplies(1))[0]!;
   }
 
-  write(bytes: Buffer | string): void { this.socket.write(bytes); }
+  write(bytes: Buffer | string): void {
+    this.socket.write(bytes);
+  }
 
   /** Holds back what is written until `uncork`, so that it goes out together. */
-  cork(): void { this.socket.cork(); }
+  cork(): void {
+    this.socket.cork();
+  }
 
-  uncork(): void { this.socket.uncork(); }
+  uncork(): void {
+    this.socket.uncork();
+  }
 
   /** Resolves when the system has room for more, or after `stopWaiting`. */
   async writePiece(bytes: Buffer): Promise<void> {
     if (this.ended) throw this.closed();
-    if (!this.socket.write(bytes)) await new Promise<void>(resolve => { this.onDrain = resolve; });
+    if (!this.socket.write(bytes))
+      await new Promise<void>(resolve => {
+        this.onDrain = resolve;
+      });
     if (this.ended) throw this.closed();
   }
 
-  stopWaiting(): void { this.onDrain(); }
+  stopWaiting(): void {
+    this.onDrain();
+  }
 
   /** The answers to so many commands, in order. */
   nextReplies(count: number, first?: () => void): Promise<Reply[]> {
@@ -127,7 +154,7 @@ export class SmtpStream {
       if (!this.receiveLine(line)) return;
     }
     const length = this.unreadText.length + this.replyText.length;
-    if (length > LONGEST_REPLY) this.protocol('the server\'s answer has no end');
+    if (length > LONGEST_REPLY) this.protocol("the server's answer has no end");
   }
 
   /** False when the connection was closed because of it. */

@@ -1,10 +1,14 @@
 import type { MessageStructureObject } from '../libraries.js';
 import type { Value } from './value.js';
 
-/** A parameter whose value is what it says: no part of a longer one, nothing encoded (RFC 2231), no name that objects have already. */
+/**
+ * A parameter whose value is what it says: no part of a longer one, nothing encoded (RFC 2231), no name that objects
+ * have already.
+ */
 const NAME = /^(?!constructor$|prototype$)[a-z][a-z0-9-]*$/i;
 /** A message within a message is read with its envelope, which is the library's. */
-const TYPE = /^(?!message$)[a-z0-9][a-z0-9.+-]*$/i, SUBTYPE = /^[a-z0-9][a-z0-9.+-]*$/i;
+const TYPE = /^(?!message$)[a-z0-9][a-z0-9.+-]*$/i;
+const SUBTYPE = /^[a-z0-9][a-z0-9.+-]*$/i;
 const DIGITS = /^\d{1,15}$/;
 
 const textOf = (value: Value | undefined): string | undefined =>
@@ -18,7 +22,8 @@ const said = (value: Value | undefined): string | undefined => {
 function parametersOf(list: Value[]): Record<string, string> | undefined {
   const out: Record<string, string> = {};
   for (let i = 0; i < list.length; i += 2) {
-    const name = textOf(list[i]), value = said(list[i + 1]);
+    const name = textOf(list[i]);
+    const value = said(list[i + 1]);
     if (name === undefined || value === undefined || !NAME.test(name) || value.includes("'")) return undefined;
     out[name.toLowerCase()] = value;
   }
@@ -32,7 +37,8 @@ function extended(node: MessageStructureObject, values: Value[], from: number): 
   if (values[from + 1] || values[from + 2]) return false;
   if (!disposition) return true;
   if (!Array.isArray(disposition)) return false;
-  const kind = textOf(disposition[0]), parameters = disposition[1];
+  const kind = textOf(disposition[0]);
+  const parameters = disposition[1];
   if (kind === undefined || disposition.length !== 2) return false;
   node.disposition = kind.toLowerCase();
   if (!parameters) return true;
@@ -43,7 +49,11 @@ function extended(node: MessageStructureObject, values: Value[], from: number): 
 }
 
 /** A part with its parameters; undefined where those are not plain. */
-function begun(node: Partial<MessageStructureObject>, path: string, parameters: Value | undefined): MessageStructureObject | undefined {
+function begun(
+  node: Partial<MessageStructureObject>,
+  path: string,
+  parameters: Value | undefined,
+): MessageStructureObject | undefined {
   if (path) node.part = path;
   if (parameters) {
     const read = Array.isArray(parameters) ? parametersOf(parameters) : undefined;
@@ -54,8 +64,12 @@ function begun(node: Partial<MessageStructureObject>, path: string, parameters: 
 }
 
 function leafOf(values: Value[], path: string): MessageStructureObject | undefined {
-  const type = textOf(values[0]) ?? '', subtype = textOf(values[1]) ?? '', size = textOf(values[6]) ?? '';
-  const id = said(values[3]), description = said(values[4]), encoding = textOf(values[5]);
+  const type = textOf(values[0]) ?? '';
+  const subtype = textOf(values[1]) ?? '';
+  const size = textOf(values[6]) ?? '';
+  const id = said(values[3]);
+  const description = said(values[4]);
+  const encoding = textOf(values[5]);
   if (!TYPE.test(type) || !SUBTYPE.test(subtype) || !DIGITS.test(size)) return undefined;
   if (id === undefined || description === undefined || encoding === undefined) return undefined;
   const node = begun({ type: `${type.toLowerCase()}/${subtype.toLowerCase()}` }, path, values[2]);
@@ -83,7 +97,8 @@ function multipartOf(values: Value[], path: string): MessageStructureObject | un
     if (!child) return undefined;
     childNodes.push(child);
   }
-  const subtype = textOf(values[at++]), parameters = values[at++];
+  const subtype = textOf(values[at++]);
+  const parameters = values[at++];
   if (subtype === undefined || !SUBTYPE.test(subtype)) return undefined;
   const node = begun({ childNodes, type: `multipart/${subtype.toLowerCase()}` }, path, parameters);
   return node && extended(node, values, at) ? node : undefined;
@@ -93,6 +108,7 @@ const partOf = (values: Value[], path: string): MessageStructureObject | undefin
   Array.isArray(values[0]) ? multipartOf(values, path) : leafOf(values, path);
 
 /**
- * A plain BODYSTRUCTURE (RFC 9051 section 7.5.2) as the library makes it, at a third of the cost; undefined for whatever is not quite plain.
+ * A plain BODYSTRUCTURE (RFC 9051 section 7.5.2) as the library makes it, at a third of the cost; undefined for
+ * whatever is not quite plain.
  */
 export const plainStructure = (values: Value[]): MessageStructureObject | undefined => partOf(values, '');

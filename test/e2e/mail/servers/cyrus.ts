@@ -7,26 +7,28 @@ import { enclose, etcOf, give, listening, MAIL, type Enclosed } from './process.
 import { lmtpClient, type Ground, type ImapServer } from './server.js';
 
 /**
- * Answers what Cyrus asks about passwords, as saslauthd does: four texts, each after its length in two bytes, and one back. The realm is left out:
- * Cyrus takes away its own.
+ * Answers what Cyrus asks about passwords, as saslauthd does: four texts, each after its length in two bytes, and one
+ * back. The realm is left out: Cyrus takes away its own.
  */
 async function startAuthority(path: string, passwords: ReadonlyMap<string, string>): Promise<Server> {
   const server = createServer(socket => {
     let got = Buffer.alloc(0);
-    socket.on('error', () => {}).on('data', (data: Buffer) => {
-      got = Buffer.concat([got, data]);
-      const texts: string[] = [];
-      for (let at = 0; at + 2 <= got.length && texts.length < 4;) {
-        const length = got.readUInt16BE(at);
-        if (at + 2 + length > got.length) return;
-        texts.push(got.toString('utf8', at + 2, at + 2 + length));
-        at += 2 + length;
-      }
-      if (texts.length < 4) return;
-      const [user, password] = texts as [string, string];
-      const answer = passwords.get(user.includes('@') ? user : `${user}@test.local`) === password ? 'OK' : 'NO';
-      socket.end(Buffer.concat([Buffer.from([0, answer.length]), Buffer.from(answer)]));
-    });
+    socket
+      .on('error', () => {})
+      .on('data', (data: Buffer) => {
+        got = Buffer.concat([got, data]);
+        const texts: string[] = [];
+        for (let at = 0; at + 2 <= got.length && texts.length < 4;) {
+          const length = got.readUInt16BE(at);
+          if (at + 2 + length > got.length) return;
+          texts.push(got.toString('utf8', at + 2, at + 2 + length));
+          at += 2 + length;
+        }
+        if (texts.length < 4) return;
+        const [user, password] = texts as [string, string];
+        const answer = passwords.get(user.includes('@') ? user : `${user}@test.local`) === password ? 'OK' : 'NO';
+        socket.end(Buffer.concat([Buffer.from([0, answer.length]), Buffer.from(answer)]));
+      });
   });
   await new Promise<void>(resolve => server.listen(path, resolve));
   chmodSync(path, 0o777);
@@ -80,22 +82,50 @@ ${outgoing === undefined ? '' : `smtp_backend: host\nsmtp_host: 127.0.0.1:${outg
 
 /** Cyrus IMAP with personal folders below "INBOX/", other users' below "user/" and the rest beside them. Needs root. */
 export async function startCyrus({ folder, certificate, users, outgoing }: Ground): Promise<ImapServer> {
-  const at = (...path: string[]) => join(folder, 'cyrus', ...path), tree = at('tree'), programs = at('tree/usr/lib/cyrus/bin');
+  const at = (...path: string[]) => join(folder, 'cyrus', ...path);
+  const tree = at('tree');
+  const programs = at('tree/usr/lib/cyrus/bin');
   const unpackedTree = unpacked('cyrus', ['cyrus-imapd', 'cyrus-common', 'libsasl2-modules']);
-  const [imap, imaps, lmtp, sieve] = await freePorts(4) as [number, number, number, number];
-  for (const path of ['tree', 'conf/socket', 'conf/db', 'conf/log', 'conf/proc', 'spool', 'sieve', 'run/proc', 'run/lock', 'tls']) mkdirSync(at(path), { recursive: true });
+  const [imap, imaps, lmtp, sieve] = (await freePorts(4)) as [number, number, number, number];
+  for (const path of [
+    'tree',
+    'conf/socket',
+    'conf/db',
+    'conf/log',
+    'conf/proc',
+    'spool',
+    'sieve',
+    'run/proc',
+    'run/lock',
+    'tls',
+  ])
+    mkdirSync(at(path), { recursive: true });
   writeFileSync(at('tls/cert.pem'), certificate.cert);
   writeFileSync(at('tls/key.pem'), certificate.key);
   writeFileSync(at('imapd.conf'), configuration(at, outgoing));
   const service = (name: string, program: string, port: number, prefork: number) =>
     `  ${name} cmd="${programs}/${program}" listen="127.0.0.1:${port}" proto="tcp4" prefork=${prefork} maxchild=200 maxforkrate=1000`;
-  writeFileSync(at('cyrus.conf'), [
-    'START {', `  recover cmd="${programs}/ctl_cyrusdb -C ${at('imapd.conf')} -r"`, '}',
-    'DAEMON {', `  idled cmd="${programs}/idled -C ${at('imapd.conf')}"`, '}',
-    'SERVICES {', service('imap', `imapd -C ${at('imapd.conf')} -U 30`, imap, 1), service('imaps', `imapd -C ${at('imapd.conf')} -s -U 30`, imaps, 0),
-    service('lmtp', `lmtpd -C ${at('imapd.conf')} -a`, lmtp, 1), service('sieve', `timsieved -C ${at('imapd.conf')}`, sieve, 0), '}',
-    'EVENTS {', `  checkpoint cmd="${programs}/ctl_cyrusdb -C ${at('imapd.conf')} -c" period=30`, '}', '',
-  ].join('\n'));
+  writeFileSync(
+    at('cyrus.conf'),
+    [
+      'START {',
+      `  recover cmd="${programs}/ctl_cyrusdb -C ${at('imapd.conf')} -r"`,
+      '}',
+      'DAEMON {',
+      `  idled cmd="${programs}/idled -C ${at('imapd.conf')}"`,
+      '}',
+      'SERVICES {',
+      service('imap', `imapd -C ${at('imapd.conf')} -U 30`, imap, 1),
+      service('imaps', `imapd -C ${at('imapd.conf')} -s -U 30`, imaps, 0),
+      service('lmtp', `lmtpd -C ${at('imapd.conf')} -a`, lmtp, 1),
+      service('sieve', `timsieved -C ${at('imapd.conf')}`, sieve, 0),
+      '}',
+      'EVENTS {',
+      `  checkpoint cmd="${programs}/ctl_cyrusdb -C ${at('imapd.conf')} -c" period=30`,
+      '}',
+      '',
+    ].join('\n'),
+  );
   give(at(), MAIL);
   const passwords = new Map(users.map(({ user, password }) => [user, password]));
   const authority = await startAuthority(at('run/authority'), passwords);
@@ -103,21 +133,45 @@ export async function startCyrus({ folder, certificate, users, outgoing }: Groun
   let running: Enclosed | undefined;
   const back = async () => {
     rmSync(at('run/master.pid'), { force: true });
-    running = enclose([`${programs}/master -C ${at('imapd.conf')} -M ${at('cyrus.conf')} -p ${at('run/master.pid')}`],
-      { binds: [[unpackedTree, tree], [etc, '/etc']], log: at('cyrus.log'), env: { LD_LIBRARY_PATH: librariesOf(tree), SASL_PATH: saslOf(tree) } });
+    running = enclose([`${programs}/master -C ${at('imapd.conf')} -M ${at('cyrus.conf')} -p ${at('run/master.pid')}`], {
+      binds: [
+        [unpackedTree, tree],
+        [etc, '/etc'],
+      ],
+      log: at('cyrus.log'),
+      env: { LD_LIBRARY_PATH: librariesOf(tree), SASL_PATH: saslOf(tree) },
+    });
     await listening(imap, true, at('cyrus.log'));
     await listening(lmtp);
     await listening(sieve);
   };
-  const away = async () => { await running?.end(); running = undefined; await listening(imap, false); };
+  const away = async () => {
+    await running?.end();
+    running = undefined;
+    await listening(imap, false);
+  };
   await back();
   const delivering = lmtpClient(lmtp);
   return {
-    imapPort: imap, imapTlsPort: imaps, lmtpPort: lmtp, sievePort: sieve, prefix: 'INBOX/', delimiter: '/',
+    imapPort: imap,
+    imapTlsPort: imaps,
+    lmtpPort: lmtp,
+    sievePort: sieve,
+    prefix: 'INBOX/',
+    delimiter: '/',
     deliver: ({ user }, bytes) => delivering.deliver(user, bytes),
-    async fill({ user }, count, bytes) { for (let i = 0; i < count; i++) await delivering.deliver(user, bytes(i)); },
-    async setPassword({ user }, password) { passwords.set(user, password); },
-    away, back,
-    async close() { delivering.close(); await away(); authority.close(); },
+    async fill({ user }, count, bytes) {
+      for (let i = 0; i < count; i++) await delivering.deliver(user, bytes(i));
+    },
+    async setPassword({ user }, password) {
+      passwords.set(user, password);
+    },
+    away,
+    back,
+    async close() {
+      delivering.close();
+      await away();
+      authority.close();
+    },
   };
 }

@@ -6,23 +6,28 @@ import { enclose, etcOf, give, listening, MAIL } from './process.js';
 import type { Ground, ImapServer, SmtpServer } from './server.js';
 
 /** Hands messages on by LMTP, or writes them into Maildirs where the IMAP server has no LMTP. */
-const transportOf = ({ lmtpPort }: ImapServer, maildirs: string) => lmtpPort
-  ? `  driver = smtp\n  protocol = lmtp\n  hosts_try_auth =\n  hosts_avoid_tls = *\n  allow_localhost\n  port = ${lmtpPort}`
-  : `  driver = appendfile\n  maildir_format\n  directory = \${lookup{$local_part@$domain}lsearch{${maildirs}}}\n  user = ${MAIL.name}\n  group = ${MAIL.name}`;
+const transportOf = ({ lmtpPort }: ImapServer, maildirs: string) =>
+  lmtpPort
+    ? `  driver = smtp\n  protocol = lmtp\n  hosts_try_auth =\n  hosts_avoid_tls = *\n  allow_localhost\n  port = ${lmtpPort}`
+    : `  driver = appendfile\n  maildir_format\n  directory = \${lookup{$local_part@$domain}lsearch{${maildirs}}}\n  user = ${MAIL.name}\n  group = ${MAIL.name}`;
 
 /** Exim with STARTTLS; it keeps the passwords itself. Needs root. */
 export async function startExim({ folder, certificate, users }: Ground, imap: ImapServer): Promise<SmtpServer> {
-  const at = (...path: string[]) => join(folder, 'exim', ...path), tree = at('tree');
+  const at = (...path: string[]) => join(folder, 'exim', ...path);
+  const tree = at('tree');
   const unpackedTree = unpacked('exim', ['exim4-daemon-light', 'exim4-base']);
-  const [port] = await freePorts(1) as [number];
+  const [port] = (await freePorts(1)) as [number];
   for (const path of ['tree', 'spool', 'log']) mkdirSync(at(path), { recursive: true });
   writeFileSync(at('cert.pem'), certificate.cert);
   writeFileSync(at('key.pem'), certificate.key);
   writeFileSync(at('passwords'), users.map(({ user, password }) => `${user}: ${password}\n`).join(''));
   // Exim writes to no path that a sender had a hand in; one that was looked up is fine.
   if (imap.maildir) writeFileSync(at('maildirs'), users.map(user => `${user.user}: ${imap.maildir!(user)}\n`).join(''));
-  const password = (user: string, given: string) => `\${if eq{${given}}{\${lookup{${user}}lsearch{${at('passwords')}}}}}`;
-  writeFileSync(at('exim.conf'), `
+  const password = (user: string, given: string) =>
+    `\${if eq{${given}}{\${lookup{${user}}lsearch{${at('passwords')}}}}}`;
+  writeFileSync(
+    at('exim.conf'),
+    `
 exim_path = ${tree}/usr/sbin/exim4
 exim_user = ${MAIL.name}
 exim_group = ${MAIL.name}
@@ -77,7 +82,8 @@ login:
   server_prompts = Username:: : Password::
   server_condition = ${password('$auth1', '$auth2')}
   server_set_id = $auth1
-`);
+`,
+  );
   give(at(), MAIL);
   chownSync(at('exim.conf'), 0, 0);
   chmodSync(at('exim.conf'), 0o644);
@@ -85,8 +91,14 @@ login:
   const etc = etcOf(at(), [`Debian-exim:x:${MAIL.uid}:${MAIL.gid}::/:/bin/false`]);
   // It starts itself anew for each message and with set user id, where only the system's list of libraries counts.
   writeFileSync(join(etc, 'ld.so.conf'), librariesOf(tree).split(':').join('\n'));
-  const running = enclose([`{ ldconfig -X; exec ${tree}/usr/sbin/exim4 -C ${at('exim.conf')} -bdf -q10s; }`],
-    { binds: [[unpackedTree, tree], [etc, '/etc']], env: {}, log: at('start.log') });
+  const running = enclose([`{ ldconfig -X; exec ${tree}/usr/sbin/exim4 -C ${at('exim.conf')} -bdf -q10s; }`], {
+    binds: [
+      [unpackedTree, tree],
+      [etc, '/etc'],
+    ],
+    env: {},
+    log: at('start.log'),
+  });
   await listening(port, true, at('start.log'));
   return { port, security: 'starttls', close: () => running.end() };
 }

@@ -8,23 +8,43 @@ import { endsWithUs, idOf, listening, start } from './process.js';
 import type { Ground, ImapServer, SmtpServer } from './server.js';
 
 const SERVICES = [
-  'pickup unix n - n 60 1 pickup', 'qmgr unix n - n 300 1 qmgr', 'cleanup unix n - n - 0 cleanup', 'tlsmgr unix - - n 1000? 1 tlsmgr',
-  'rewrite unix - - n - - trivial-rewrite', ...['bounce', 'defer', 'trace'].map(name => `${name} unix - - n - 0 bounce`),
-  'verify unix - - n - 1 verify', 'flush unix n - n 1000? 0 flush', 'proxymap unix - - n - - proxymap', 'proxywrite unix - - n - 1 proxymap',
-  'smtp unix - - n - - smtp', 'relay unix - - n - - smtp', 'showq unix n - n - - showq', 'error unix - - n - - error',
-  'retry unix - - n - - error', 'discard unix - - n - - discard', 'lmtp unix - - n - - lmtp', 'anvil unix - - n - 1 anvil',
-  'scache unix - - n - 1 scache', 'postlog unix-dgram n - n - 1 postlogd',
+  'pickup unix n - n 60 1 pickup',
+  'qmgr unix n - n 300 1 qmgr',
+  'cleanup unix n - n - 0 cleanup',
+  'tlsmgr unix - - n 1000? 1 tlsmgr',
+  'rewrite unix - - n - - trivial-rewrite',
+  ...['bounce', 'defer', 'trace'].map(name => `${name} unix - - n - 0 bounce`),
+  'verify unix - - n - 1 verify',
+  'flush unix n - n 1000? 0 flush',
+  'proxymap unix - - n - - proxymap',
+  'proxywrite unix - - n - 1 proxymap',
+  'smtp unix - - n - - smtp',
+  'relay unix - - n - - smtp',
+  'showq unix n - n - - showq',
+  'error unix - - n - - error',
+  'retry unix - - n - - error',
+  'discard unix - - n - - discard',
+  'lmtp unix - - n - - lmtp',
+  'anvil unix - - n - 1 anvil',
+  'scache unix - - n - 1 scache',
+  'postlog unix-dgram n - n - 1 postlogd',
 ];
 
 /** Postfix with TLS from the first byte; it asks Dovecot about passwords and hands messages to it. Needs root. */
-export async function startPostfix({ folder, certificate }: Ground, { lmtpPort, saslPort }: ImapServer): Promise<SmtpServer> {
-  const at = (...path: string[]) => join(folder, 'postfix', ...path), [port] = await freePorts(1) as [number];
+export async function startPostfix(
+  { folder, certificate }: Ground,
+  { lmtpPort, saslPort }: ImapServer,
+): Promise<SmtpServer> {
+  const at = (...path: string[]) => join(folder, 'postfix', ...path);
+  const [port] = (await freePorts(1)) as [number];
   for (const path of ['queue', 'data', 'tls']) mkdirSync(at(path), { recursive: true });
   chownSync(at('data'), idOf('-u', 'postfix'), idOf('-g', 'postfix'));
   writeFileSync(at('tls/cert.pem'), certificate.cert);
   writeFileSync(at('tls/key.pem'), certificate.key, { mode: 0o600 });
   writeFileSync(at('mailboxes'), '/^(m|single)[0-9]+(\\+.*)?@test\\.local$/ ok\n');
-  writeFileSync(at('main.cf'), `
+  writeFileSync(
+    at('main.cf'),
+    `
 compatibility_level = 3.6
 queue_directory = ${at('queue')}
 data_directory = ${at('data')}
@@ -54,14 +74,19 @@ smtpd_tls_cert_file = ${at('tls/cert.pem')}
 smtpd_tls_key_file = ${at('tls/key.pem')}
 smtpd_tls_security_level = may
 smtputf8_enable = no
-`);
-  writeFileSync(at('master.cf'), `127.0.0.1:${port} inet n - n - 100 smtpd\n  -o smtpd_tls_wrappermode=yes\n`
-    + `  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject\n${SERVICES.join('\n')}\n`);
+`,
+  );
+  writeFileSync(
+    at('master.cf'),
+    `127.0.0.1:${port} inet n - n - 100 smtpd\n  -o smtpd_tls_wrappermode=yes\n` +
+      `  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject\n${SERVICES.join('\n')}\n`,
+  );
   const postfix = start(POSTFIX, ['-c', at(), 'start-fg']);
   endsWithUs(at('queue/pid/master.pid'));
   await listening(port);
   return {
-    port, security: 'tls',
+    port,
+    security: 'tls',
     async close() {
       const ended = once(postfix, 'exit');
       spawnSync(POSTFIX, ['-c', at(), 'stop'], { stdio: 'ignore' });
