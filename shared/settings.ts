@@ -185,7 +185,8 @@ async function pullOne(
 /**
  * Applies the documents of a folder: what differs from what was pulled is written to the server. With `dryRun` it says
  * what it would do. What changed on the server since the pull is not overwritten unless `overwrite` says so, and a file
- * that is not there deletes nothing.
+ * that is not there deletes nothing. Throws where the account is not let in or its provider does not answer; after
+ * something was applied, the document it happened at is `failed` instead, and those behind it are not in the answer.
  */
 export async function applySettings(whose: WhoseSettings, options: ApplyOptions): Promise<SettingsChange[]> {
   const { signal, seen, only, dryRun = false } = options;
@@ -199,7 +200,14 @@ export async function applySettings(whose: WhoseSettings, options: ApplyOptions)
     for (const [path, document] of Object.entries(index.documents)) {
       if (only && !only.includes(path)) continue;
       signal?.throwIfAborted();
-      done.push(await applyOne(client, folder, path, document, options));
+      try {
+        done.push(await applyOne(client, folder, path, document, options));
+      } catch (error) {
+        // What was applied before has to be told; without any of it, the error says enough.
+        if (!done.some(({ state }) => state === 'applied')) throw error;
+        done.push({ ...changeOf(path, document, 'failed'), message: wordsOf(error) });
+        break;
+      }
       seen?.(path);
     }
   } finally {
@@ -252,6 +260,17 @@ async function applyOne(
   }
 }
 
+const changeOf = (path: string, { resource }: PulledDocument, state: SettingsChange['state']): SettingsChange => ({
+  path,
+  resource,
+  label: path
+    .split('/')
+    .at(-1)!
+    .replace(/\.mailroom$/, ''),
+  values: [],
+  state,
+});
+
 interface Compared {
   change: SettingsChange;
   edited?: Values;
@@ -266,13 +285,7 @@ async function compare(
   const { resource, refs, choices = {}, base } = document;
   const binding: Binding = { refs, choices };
   const said = (state: SettingsChange['state'], more: Partial<SettingsChange> = {}): SettingsChange => ({
-    path,
-    resource,
-    label: path
-      .split('/')
-      .at(-1)!
-      .replace(/\.mailroom$/, ''),
-    values: [],
+    ...changeOf(path, document, state),
     ...more,
     state,
   });

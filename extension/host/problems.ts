@@ -21,6 +21,13 @@ export const isCancel = (error: unknown): boolean =>
   error instanceof vscode.CancellationError ||
   (error instanceof Error && (error.name === 'AbortError' || error.name === 'Canceled' || isCancel(error.cause)));
 
+/** What happened. Where the provider refused an input, its own advice belongs to that. */
+function wordsOf(error: unknown): string {
+  if (!isMailError(error)) return error instanceof Error ? error.message : String(error);
+  const { code, message, details } = error;
+  return details.advice && (code === 'rejected' || code === 'invalid_input') ? `${message} ${details.advice}` : message;
+}
+
 type Log = Pick<vscode.LogOutputChannel, 'info' | 'error' | 'show'>;
 let log: Log | undefined;
 /** Puts the log behind `explain`. */
@@ -36,7 +43,7 @@ export function explain(what: string, error: unknown): string | undefined {
     log?.info(`${what}: cancelled`);
     return undefined;
   }
-  const why = error instanceof Error ? error.message : String(error);
+  const why = wordsOf(error);
   // What was typed wrong is told where it was typed, and may stand in the sentence.
   if (isMailError(error) && error.code === 'invalid_input') {
     log?.info(`${what}: ${error.code}`);

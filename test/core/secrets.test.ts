@@ -5,7 +5,8 @@ import { escape as queryEscape } from 'node:querystring';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import * as qp from 'nodemailer/lib/qp';
-import { connect, hiding, MailError, providerById, redact, withoutSecrets } from '../../shared/index.js';
+import { connect, hiding, MailError, providerById, providers, redact, withoutSecrets } from '../../shared/index.js';
+import { speaksHttp } from '../contract/suite.js';
 
 const hexed = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding).toString('hex');
 const units = (text: string, spell: (hex: string) => string) =>
@@ -380,6 +381,15 @@ describe('secrets of an input in refusals of a vendor', () => {
       answer.write(said, () => answer.destroy());
     },
   };
+  it('are tried at every provider over HTTP', () => {
+    assert.deepEqual(
+      Object.keys(VENDORS).sort(),
+      providers
+        .filter(speaksHttp)
+        .map(({ id }) => id)
+        .sort(),
+    );
+  });
   for (const [id, { account, operation, input, body }] of Object.entries(VENDORS)) {
     it(`${id}: none is seen, whatever its letters, its spelling, its place and the failure`, async () => {
       const client = connect(

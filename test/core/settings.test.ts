@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   applySettings,
   connect,
+  MailError,
   providerById,
   providers,
   pullSettings,
@@ -105,6 +106,22 @@ describe('settings as files', () => {
     const again = await pull();
     assert.deepEqual(states(again.filter(one => one.path === path)), { [path]: 'gone' });
     assert.ok(existsSync(at(path)));
+  });
+  it('an account that is no longer let in does not hide what was applied before', async () => {
+    await pull();
+    for (const path of [ANN!, BOB!]) edit(path, { name: 'New' });
+    const only = (mailbox: string): Client =>
+      ({
+        ...client,
+        call: (operation: string, input: Values) =>
+          input.mailbox === mailbox
+            ? (client.call as (name: string, input: Values) => unknown)(operation, input)
+            : Promise.reject(new MailError('unauthorized', 'The key was refused.')),
+      }) as Client;
+    await assert.rejects(applySettings(only('nobody@example.com'), { folder }), /The key was refused/);
+    const done = await applySettings(only('user004@example.com'), { folder });
+    assert.deepEqual(states(done), { [ANN!]: 'applied', [BOB!]: 'failed' });
+    assert.match(done.at(-1)!.message!, /The key was refused/);
   });
   it('a pull keeps what was changed in the folder', async () => {
     await pull();

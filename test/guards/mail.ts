@@ -456,4 +456,18 @@ export const MAIL: readonly Guard[] = [
     guard: 'if (++tags > TAGS) { onCut?.(); continue; }',
     without: 'tags++;',
   },
+  {
+    name: 'the range of a piece',
+    file: 'shared/providers/imap/messages/download.ts',
+    tests: ['test/scripted/downloads.test.ts'],
+    guard: '!keepsToRange(row, bytes, start) || missing',
+    without: 'missing',
+  },
+  {
+    name: 'a piece that is missing',
+    file: 'shared/providers/imap/messages/download.ts',
+    tests: ['test/scripted/downloads.test.ts'],
+    guard: '(row, bytes, start) || missing',
+    without: '(row, bytes, start)',
+  },
 ];

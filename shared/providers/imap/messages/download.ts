@@ -110,7 +110,7 @@ async function ask(
   );
 }
 
-/** A download without ranges. */
+/** A download without ranges. What came is all there is, also where it is less than the size a server tells of. */
 async function inOnePiece(ctx: Context, place: Place, { part, size }: Download, start: number): Promise<Buffer> {
   if ((size ?? 0) > LARGEST_WHOLE)
     throw new MailError(

@@ -4,7 +4,7 @@ import { imapError, isLost, isRefused } from '../session/imapPool.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
 import { isMisread, outline, type Outline } from '../mime/structure.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';
-import { fetchParts, fill, inPlace, SUMMARY, toMessage, uidSet, type ImapMessage } from './content.js';
+import { fetchParts, fill, inPlace, readParts, SUMMARY, toMessage, uidSet, type ImapMessage } from './content.js';
 import type { Place } from './id.js';
 
 /*
@@ -136,7 +136,7 @@ async function readTogether(client: ImapFlow, places: readonly Place[]): Promise
     }
     await fetchParts(
       client,
-      [...open].map(([uid, { shape }]) => ({ uid, parts: [...shape.texts, ...shape.htmls], header: true })),
+      [...open].map(([uid, { shape }]) => ({ uid, parts: readParts(shape), header: true })),
       got => {
         const one = open.get(got.uid);
         if (!one || isMisread(one.row.bodyStructure, got.header ?? Buffer.alloc(0), one.row.size ?? 0)) return;
