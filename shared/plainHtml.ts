@@ -57,6 +57,7 @@ const KNOWN = new Set([...INLINE, ...BLOCKS.keys()]);
 const LONGEST_NAME = 12;
 const SLASH = 47;
 const EXCLAMATION = 33;
+const LINK = '<a href="';
 /**
  * More open elements, and more tags in all (each with a text behind it), are left to the library and its own bounds.
  */
@@ -109,14 +110,11 @@ const ENTITIES: Record<string, string> = {
   ccedil: 'ç',
 };
 
-/**
- * White space as html-to-text has it, all of it and only what is not one plain space; and the mark for a line break
- * until the end.
- */
-const SPACES = /[ \t\r\n\f\u200b]+/g;
+/** White space as html-to-text has it, all of it and only what is not one plain space. */
 const RUN = /[\t\r\n\f\u200b][ \t\r\n\f\u200b]*| [ \t\r\n\f\u200b]+/g;
-const BREAK = '\u0000';
-const BREAKS = ['', ...Array.from({ length: 3 }, (_, more) => BREAK.repeat(more + 1))];
+const BREAKS = ['', '\n', '\n\n', '\n\n\n'];
+/** Stands for an ampersand that was read while others are looked for. */
+const MARK = '\u0000';
 
 /** Thrown inside this file only: the text is not plain. */
 class NotPlain extends Error {}
@@ -144,7 +142,7 @@ const block = (before: number, after: number): Block => ({
 
 /** The words of plain HTML; undefined where the library has to read it. Works in time that grows with its length. */
 export function wordsOfPlainHtml(html: string): string | undefined {
-  if (html.includes(BREAK)) return undefined;
+  if (html.includes(MARK)) return undefined;
   try {
     return new Reader(html).read();
   } catch (error) {
@@ -183,7 +181,7 @@ class Reader {
       else this.tag();
     }
     if (this.open.length) throw notPlain;
-    return (this.block.done + this.block.line).replace(RUN, ' ').replaceAll(BREAK, '\n');
+    return this.block.done + this.block.line;
   }
 
   /** Goes past what stands before the body; what ends the text then, or undefined where there is no body. */
@@ -225,8 +223,14 @@ class Reader {
         return;
       }
     }
-    TAG.lastIndex = this.at;
-    const tag = TAG.exec(this.html);
+    const link = this.linkAlone(end);
+    if (link !== undefined) {
+      this.at = end + 1;
+      this.enter('a', decoded(link, IN_ATTRIBUTE));
+      return;
+    }
+    TAG.lastIndex = at;
+    const tag = TAG.exec(html);
     if (!tag) throw notPlain;
     this.at = TAG.lastIndex;
     const name = tag[2]!.toLowerCase();
@@ -235,13 +239,22 @@ class Reader {
       if (tag[4]) throw notPlain;
       this.close(name);
     } else if (name === 'br') {
-      this.block.line += BREAK;
+      this.block.line += '\n';
       this.block.words = false;
     } else if (name === 'img') {
       const alt = attribute(given, 'alt');
       if (alt) this.inline(alt);
     } else if (name === 'style') this.style();
-    else this.enter(name, given);
+    else this.enter(name, name === 'a' ? attribute(given, 'href') : '');
+  }
+
+  /** The address of a link that has nothing else, as most are written; undefined for any other tag. */
+  private linkAlone(end: number): string | undefined {
+    const { html, at } = this;
+    const from = at + LINK.length;
+    if (!html.startsWith(LINK, at) || html.indexOf('"', from) !== end - 1) return undefined;
+    const address = html.slice(from, end - 1);
+    return address.indexOf('<') < 0 ? address : undefined;
   }
 
   private style(): void {
@@ -250,7 +263,8 @@ class Reader {
     this.at += end + 8;
   }
 
-  private enter(name: string, given: string): void {
+  /** `href` is the address of a link. */
+  private enter(name: string, href: string): void {
     const { open } = this;
     const parent = open.length ? open[open.length - 1]! : '';
     const breaks = BLOCKS.get(name);
@@ -258,16 +272,15 @@ class Reader {
     if (open.length >= DEEPEST || PARENTS.get(name)?.has(parent) === false) throw notPlain;
     // A paragraph ends where a block begins in it.
     if (breaks && parent === 'p') throw notPlain;
-    if (name === 'a') this.enterLink(given);
+    if (name === 'a') this.enterLink(href);
     open.push(name);
     if (!breaks) return;
     this.blocks.push(this.block);
     this.block = block(...breaks);
   }
 
-  private enterLink(given: string): void {
+  private enterLink(target: string): void {
     if (this.open.includes('a')) throw notPlain;
-    const target = attribute(given, 'href');
     const href = target.startsWith('mailto:') ? target.slice(7) : target;
     if (href && href[0] !== '#') this.link = { href, words: '' };
   }
@@ -302,7 +315,7 @@ class Reader {
     this.block = outer;
   }
 
-  /** Adds words to the line. White space within them is made one space at the end, for the whole text at once. */
+  /** Adds words to the line, with white space within them made one space. */
   private inline(text: string): void {
     const into = this.block;
     const { length } = text;
@@ -319,11 +332,12 @@ class Reader {
       into.words = false;
       into.breaks = 0;
     }
-    const words = to - from === length ? text : text.slice(from, to);
+    const given = to - from === length ? text : text.slice(from, to);
+    const words = given.replace(RUN, ' ');
     into.line += into.words && (into.space || from > 0) ? ` ${words}` : words;
     into.words = true;
     into.space = to < length;
-    if (this.link) this.link.words += words.replace(SPACES, '');
+    if (this.link) this.link.words += words.replaceAll(' ', '');
   }
 }
 
@@ -352,8 +366,8 @@ function decoded(text: string, entity = IN_TEXT): string {
   // Most addresses have this one entity, once.
   if (text.startsWith('&amp;', first) && text.indexOf('&', first + 1) < 0)
     return `${text.slice(0, first)}&${text.slice(first + 5)}`;
-  const usual = text.replaceAll('&amp;', BREAK);
-  if (usual.indexOf('&') < 0) return usual.replaceAll(BREAK, '&');
+  const usual = text.replaceAll('&amp;', MARK);
+  if (usual.indexOf('&') < 0) return usual.replaceAll(MARK, '&');
   return text.replace(entity, (all, name: string | undefined, at: number) => {
     if (name === undefined) {
       // An ampersand that stands alone, or before `=`; one at the end of a text or before anything else is for the

@@ -549,8 +549,14 @@ function itemsOf({ capabilities, enabled, mailbox }: ImapFlow, query: FetchQuery
 }
 
 /** True where a list of an answer has bytes in it that are not read as text yet. */
-const hasLiteral = (value: Value): boolean =>
-  Array.isArray(value) && value.some(one => (Array.isArray(one) ? hasLiteral(one) : one?.type === 'LITERAL'));
+function hasLiteral(value: Value): boolean {
+  if (!Array.isArray(value)) return false;
+  for (let i = 0; i < value.length; i++) {
+    const one = value[i];
+    if (Array.isArray(one) ? hasLiteral(one) : one?.type === 'LITERAL') return true;
+  }
+  return false;
+}
 /** Names of items as most servers write them: looked up here, they need not be spelled anew. */
 const NAMES: ReadonlySet<string> = new Set([
   'UID',
