@@ -47,7 +47,7 @@ export default defineConfig(
     ignores: [
       'shared/mailServer/**',
       'shared/providers/imap/{mime/parse,session/imapPool,wire/fetch}.ts',
-      'extension/{objects/editor,restore}.ts',
+      'extension/objects/editor.ts',
     ],
     rules: { 'max-lines-per-function': ['error', { max: 90, skipComments: true, skipBlankLines: true }] },
   },

@@ -19,6 +19,58 @@ interface RestoreOptions {
   requests(back: Back): void;
 }
 
+/** The account of this id, if it is still there. */
+const accountOf = (accounts: Accounts, id: string | undefined) => accounts.list().find(one => one.id === id);
+
+/** What a tab is shown in; it waits for its account where that has to be asked for its secret. */
+const backIn = (accounts: Accounts, panel: vscode.WebviewPanel, account: string): Back => ({
+  panel,
+  hold: async () => {
+    if (await accounts.ready(account)) return undefined;
+    // The button asks, also soon after the user gave up elsewhere.
+    accounts.askAgain(account);
+    const name = accountOf(accounts, account)?.name ?? '';
+    return { message: t('Sign in to {0} to show this again.', name), button: t('Sign In') };
+  },
+});
+
+/** What a tab was about; undefined where its account is gone. */
+function targetOf(accounts: Accounts, keep: Kept | undefined): Target | undefined {
+  const place = unpackPlace(keep?.place ?? '');
+  const account = accountOf(accounts, place?.account);
+  return place && account
+    ? {
+        account,
+        resource: place.resource,
+        binding: { refs: place.refs, choices: place.choices ?? {} },
+        label: keep?.label ?? '',
+      }
+    : undefined;
+}
+
+/** A tab whose account or object cannot be named any more. */
+function showGone(extension: vscode.Uri, panel: vscode.WebviewPanel, page: Page, keep: Kept | undefined): void {
+  const id = unpackPlace(keep?.place ?? '')?.account ?? keep?.account ?? '';
+  const sandbox = isLentId(id);
+  void connectPage(panel.webview, panel.onDidDispose, {
+    page,
+    extension,
+    answer: () => undefined,
+    async ready(again) {
+      if (again) await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount');
+    },
+    hold: async () =>
+      keep
+        ? {
+            message: t(
+              'This tab belongs to an account that no longer exists. Add the account, then open this again from the tree.',
+            ),
+            button: sandbox ? t('Add Sandbox Account') : t('Add Account'),
+          }
+        : { message: t('VS Code closed before this tab was saved. Open it again from the tree.') },
+  });
+}
+
 /**
  * Tabs that were open when the window closed. Only a tab that is in sight is filled, and none asks for a secret by
  * itself: it says what is missing and waits for a click.
@@ -32,77 +84,29 @@ export function restoreTabs({
   overview,
   requests,
 }: RestoreOptions): vscode.Disposable {
-  const info = (id: string | undefined) => accounts.list().find(one => one.id === id);
-  const back = (panel: vscode.WebviewPanel, account: string): Back => ({
-    panel,
-    hold: async () => {
-      if (await accounts.ready(account)) return undefined;
-      // The button asks, also soon after the user gave up elsewhere.
-      accounts.askAgain(account);
-      return { message: t('Sign in to {0} to show this again.', info(account)?.name ?? ''), button: t('Sign In') };
-    },
-  });
-  /** A tab whose account or object cannot be named any more. */
-  const gone = (panel: vscode.WebviewPanel, page: Page, keep: Kept | undefined) => {
-    const id = unpackPlace(keep?.place ?? '')?.account ?? keep?.account ?? '';
-    const sandbox = isLentId(id);
-    void connectPage(panel.webview, panel.onDidDispose, {
-      page,
-      extension,
-      answer: () => undefined,
-      async ready(again) {
-        if (again) await vscode.commands.executeCommand(sandbox ? 'mailroom.addSandboxAccount' : 'mailroom.addAccount');
-      },
-      hold: async () =>
-        keep
-          ? {
-              message: t(
-                'This tab belongs to an account that no longer exists. Add the account, then open this again from the tree.',
-              ),
-              button: sandbox ? t('Add Sandbox Account') : t('Add Account'),
-            }
-          : { message: t('VS Code closed before this tab was saved. Open it again from the tree.') },
-    });
-  };
-  const target = (keep: Kept | undefined): Target | undefined => {
-    const place = unpackPlace(keep?.place ?? '');
-    const account = info(place?.account);
-    return place && account
-      ? {
-          account,
-          resource: place.resource,
-          binding: { refs: place.refs, choices: place.choices ?? {} },
-          label: keep?.label ?? '',
-        }
-      : undefined;
-  };
   const serve = (type: string, page: Page, show: (panel: vscode.WebviewPanel, keep: Kept) => boolean) =>
     vscode.window.registerWebviewPanelSerializer(type, {
       async deserializeWebviewPanel(panel, state: unknown) {
         const keep = readKept(state);
-        if (!keep || !show(panel, keep)) gone(panel, page, keep);
+        if (!keep || !show(panel, keep)) showGone(extension, panel, page, keep);
       },
     });
   return vscode.Disposable.from(
     serve('mailroom.reader', 'reader', (panel, keep) => {
-      const one = target(keep);
-      if (one) void read(one, back(panel, one.account.id));
+      const one = targetOf(accounts, keep);
+      if (one) void read(one, backIn(accounts, panel, one.account.id));
       return one !== undefined;
     }),
     serve('mailroom.lists', 'lists', (panel, keep) => {
-      const one = target(keep);
+      const one = targetOf(accounts, keep);
       const list = keep.list ?? '';
-      if (
-        !one ||
-        !operationOf(one.account.provider, `${list}.list`) ||
-        !operationOf(one.account.provider, `${list}.add`)
-      )
-        return false;
-      editLists(one, list, back(panel, one.account.id));
+      const offers = (verb: string) => one && operationOf(one.account.provider, `${list}.${verb}`) !== undefined;
+      if (!one || !offers('list') || !offers('add')) return false;
+      editLists(one, list, backIn(accounts, panel, one.account.id));
       return true;
     }),
     serve(COMPOSER, 'form', (panel, keep) => {
-      const one = target(keep);
+      const one = targetOf(accounts, keep);
       const operation = keep.operation ?? '';
       if (!one || !isSending(operation) || !operationOf(one.account.provider, operation)) return false;
       // Writing needs no account yet; sending asks for what it needs.
@@ -110,9 +114,10 @@ export function restoreTabs({
       return true;
     }),
     serve('mailroom.overview', 'overview', (panel, keep) => {
-      const account = info(keep.account);
-      const one = target(keep) ?? (account && { account, resource: '', binding: NOTHING_BOUND, label: account.name });
-      if (one) overview(one, back(panel, one.account.id));
+      const account = accountOf(accounts, keep.account);
+      const whole = account && { account, resource: '', binding: NOTHING_BOUND, label: account.name };
+      const one = targetOf(accounts, keep) ?? whole;
+      if (one) overview(one, backIn(accounts, panel, one.account.id));
       return one !== undefined;
     }),
     serve('mailroom.requests', 'requests', panel => {
