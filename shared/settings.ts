@@ -1,13 +1,13 @@
 // Settings as files: objects of an account as documents in a folder, the same as the form edits. Pulled, compared,
 // applied.
 import type { Client } from './client.js';
-import { connect } from './connect.js';
 import { isMailError, MailError } from './errors.js';
 import { inputFrom, isEntryList, operationOf, type Binding } from './places.js';
 import type { Provider } from './provider.js';
-import { providerById } from './registry.js';
 import {
+  checkSize,
   diskFolder,
+  indexText,
   readIndex,
   writeIndex,
   LARGEST,
@@ -15,16 +15,17 @@ import {
   type SettingsFolder,
   type SettingsIndex,
 } from './settingsFolder.js';
-import { entriesOf, entryKey, readObject, settingsOf, usualSettings, walk, type Found } from './settingsWalk.js';
-import { changesOf, conflicts, readText, same, textOf, wholeOf, type Editing } from './values.js';
-import type { Whose } from './waitFor.js';
+import { opened, owned, type WhoseSettings } from './settingsOwner.js';
+import { entriesOf, entryKey, readObject, settingsOf, usualSettings, walk } from './settingsWalk.js';
+import { alike, changesOf, conflicts, readText, textOf, wholeOf, type Editing } from './values.js';
 
+export { INDEX as SETTINGS_INDEX, readIndex as readSettingsIndex } from './settingsFolder.js';
 export type { SettingsFolder } from './settingsFolder.js';
+export { isOwner as isSettingsOwner } from './settingsOwner.js';
+export type { WhoseSettings } from './settingsOwner.js';
 export { settingsOf, usualSettings } from './settingsWalk.js';
 
 type Values = Record<string, unknown>;
-/** Whose settings they are: as `waitFor` takes it, or a client with the open values of its account. */
-export type WhoseSettings = Whose | { client: Client; account: Readonly<Values> };
 interface Common {
   /** Where the documents are: a path on this machine, or what reads and writes them. */
   folder: string | SettingsFolder;
@@ -60,7 +61,8 @@ export interface ValueChange {
 /**
  * A document beside the server. `change`: the server has what was pulled. `conflict`: what the document changes was
  * changed on the server too. `missing`: the file was taken away, which deletes nothing. `gone`: the server no longer
- * has it. `invalid`: it cannot be applied, with the reason.
+ * has it. `invalid`: it cannot be applied, with the reason. `unknown`: it was being applied when that was cancelled,
+ * and may have been done.
  */
 export interface SettingsChange {
   path: string;
@@ -68,7 +70,7 @@ export interface SettingsChange {
   label: string;
   values: ValueChange[];
   message?: string;
-  state: 'same' | 'change' | 'conflict' | 'missing' | 'gone' | 'invalid' | 'applied' | 'failed';
+  state: 'same' | 'change' | 'conflict' | 'missing' | 'gone' | 'invalid' | 'applied' | 'failed' | 'unknown';
 }
 export interface ApplyOptions extends Common {
   /** Compares and changes nothing. */
@@ -80,33 +82,24 @@ export interface ApplyOptions extends Common {
    * given.
    */
   overwrite?: boolean | ((change: SettingsChange) => boolean | Promise<boolean>);
+  /** Asked before each write, with what it would change by then; what it refuses is left. All are made unless given. */
+  approve?(change: SettingsChange): boolean | Promise<boolean>;
 }
 
-const opened = (whose: WhoseSettings, signal?: AbortSignal): { client: Client; account: Values } => {
-  if ('client' in whose) return { client: whose.client, account: whose.account };
-  if ('call' in whose) return { client: whose, account: {} };
-  return {
-    client: connect(providerById(whose.provider), whose.account, signal ? { signal } : {}),
-    account: whose.account,
-  };
-};
 const folderOf = (folder: string | SettingsFolder): SettingsFolder =>
   typeof folder === 'string' ? diskFolder(folder) : folder;
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-const known = (client: Client, index: SettingsIndex): SettingsIndex => {
-  if (index.provider === client.provider.id) return index;
-  throw new MailError(
-    'invalid_input',
-    `This folder was pulled from ${index.provider}, and the account is at ${client.provider.name}. Choose another folder or account.`,
-  );
-};
+/** What ends all work: nobody is let in, or nobody answers. */
+const isEnd = (error: unknown): boolean =>
+  isMailError(error) && (error.code === 'unauthorized' || error.code === 'unavailable');
 
 /**
  * Pulls settings into a folder: a document for each object, the same as the form edits, without secrets. A document
- * that was changed in the folder is kept. Nothing is deleted.
+ * that was changed in the folder is kept. Nothing is deleted. All is read before anything is written, so that a pull
+ * that is refused, cancelled or cut off leaves the folder as it was.
  */
 export async function pullSettings(whose: WhoseSettings, options: PullOptions): Promise<Pulled[]> {
-  const { signal, seen } = options;
+  const { signal } = options;
   const { client, account } = opened(whose, signal);
   const { provider } = client;
   const folder = folderOf(options.folder);
@@ -118,26 +111,61 @@ export async function pullSettings(whose: WhoseSettings, options: PullOptions): 
       'invalid_input',
       `${provider.name} has no settings of these kinds: ${unable.join(', ')}. It has: ${able.join(', ')}.`,
     );
-  const index = known(client, (await readIndex(folder)) ?? { provider: provider.id, documents: {} });
-  const done: Pulled[] = [];
+  const index = owned((await readIndex(folder)) ?? { provider: provider.id, documents: {} }, client, account);
+  const { read, done } = await readAll(client, account, index, resources, options);
+  checkSize(indexText({ ...index, documents: { ...index.documents, ...Object.fromEntries(read) } }).length);
+  signal?.throwIfAborted();
+  const met = new Set(done.map(({ path }) => path));
+  const gone = Object.keys(index.documents).filter(
+    path => resources.includes(index.documents[path]!.resource) && !met.has(path) && !read.has(path),
+  );
+  try {
+    for (const [path, document] of read) done.push(await store(folder, index, path, document));
+  } finally {
+    await writeIndex(
+      folder,
+      index,
+      [...read.keys()].filter(path => index.documents[path] === read.get(path)),
+    );
+  }
+  return [...done, ...gone.map((path): Pulled => ({ path, state: 'gone' }))];
+}
+/** Reads all there is, each object once whatever the ways to it, and says which could not be read. */
+async function readAll(
+  client: Client,
+  account: Readonly<Values>,
+  index: SettingsIndex,
+  resources: readonly string[],
+  { signal, seen }: PullOptions,
+): Promise<{ read: Map<string, PulledDocument>; done: Pulled[] }> {
+  const { provider } = client;
   const paths = new Map(Object.entries(index.documents).map(([path, one]) => [identityOf(provider, one), path]));
   const used = new Set(Object.keys(index.documents).map(path => path.toLowerCase()));
   const met = new Set<string>();
-  try {
-    for await (const found of walk(client, account, resources)) {
-      signal?.throwIfAborted();
-      const path = paths.get(identityOf(provider, found)) ?? free(found.path, used);
-      met.add(path);
-      done.push(await pullOne(folder, index, path, found));
-      seen?.(path);
+  const read = new Map<string, PulledDocument>();
+  const done: Pulled[] = [];
+  let size = 0;
+  for await (const found of walk(client, account, resources)) {
+    signal?.throwIfAborted();
+    const identity = identityOf(provider, found);
+    if (met.has(identity)) continue;
+    met.add(identity);
+    const path = paths.get(identity) ?? free(found.path, used);
+    const { resource, refs, choices } = found;
+    let base: Values | undefined;
+    try {
+      base = await found.read();
+    } catch (error) {
+      if (signal?.aborted || isEnd(error)) throw error;
+      done.push({ path, state: 'failed', message: wordsOf(error) });
     }
-    for (const [path, { resource }] of Object.entries(index.documents)) {
-      if (resources.includes(resource) && !met.has(path)) done.push({ path, state: 'gone' });
+    if (base) {
+      checkSize((size += JSON.stringify(base).length));
+      read.set(path, { resource, refs, ...(choices ? { choices } : {}), base });
     }
-  } finally {
-    await writeIndex(folder, index);
+    seen?.(path);
   }
-  return done;
+  return { read, done };
 }
 /** What tells objects apart, whatever they are called: what the operation that reads one takes. */
 function identityOf(
@@ -159,59 +187,80 @@ function free(path: string, used: Set<string>): string {
     return one;
   }
 }
-async function pullOne(
+/** Writes a document and notes it, unless its file was changed in the folder. */
+async function store(
   folder: SettingsFolder,
   index: SettingsIndex,
   path: string,
-  { resource, refs, choices, read }: Found,
+  document: PulledDocument,
 ): Promise<Pulled> {
   try {
-    const base = await read();
     const before = index.documents[path];
     const there = await folder.read(path);
-    const text = textOf(base);
-    if (there !== undefined && !(before && there === textOf(before.base)) && there !== text)
+    const isNew = there === undefined || says(there, document.base);
+    if (!isNew && !(before && says(there, before.base))) {
+      // A file that nobody noted down is compared with what the server has now; else nobody would see it again.
+      if (!before) index.documents[path] = document;
       return { path, state: 'kept' };
-    index.documents[path] = { resource, refs, ...(choices ? { choices } : {}), base };
-    if (there === text) return { path, state: 'same' };
-    await folder.write(path, text);
-    return { path, state: 'written' };
+    }
+    if (there === undefined || !isNew) await folder.write(path, textOf(document.base));
+    index.documents[path] = document;
+    return { path, state: there !== undefined && isNew ? 'same' : 'written' };
   } catch (error) {
-    if (isMailError(error) && (error.code === 'unauthorized' || error.code === 'unavailable')) throw error;
     return { path, state: 'failed', message: wordsOf(error) };
   }
 }
+/** Whether a text has these values, whatever its line ends and the order of its keys and entries. */
+function says(text: string, values: Values): boolean {
+  if (text.length > LARGEST) return false;
+  try {
+    return unchanged({ ...values, ...readText(text) }, values);
+  } catch {
+    return false;
+  }
+}
+const unchanged = (edited: Values, base: Values): boolean =>
+  Object.keys(edited).every(name =>
+    name === 'entries' && Array.isArray(base[name])
+      ? alike(entriesIn({ entries: edited[name] }), entriesIn({ entries: base[name] }))
+      : alike(edited[name], base[name]) && Object.hasOwn(base, name),
+  );
 
 /**
  * Applies the documents of a folder: what differs from what was pulled is written to the server. With `dryRun` it says
  * what it would do. What changed on the server since the pull is not overwritten unless `overwrite` says so, and a file
  * that is not there deletes nothing. Throws where the account is not let in or its provider does not answer; after
  * something was applied, the document it happened at is `failed` instead, and those behind it are not in the answer.
+ * The same where `signal` ends it: what was under way is `unknown`.
  */
 export async function applySettings(whose: WhoseSettings, options: ApplyOptions): Promise<SettingsChange[]> {
-  const { signal, seen, only, dryRun = false } = options;
-  const { client } = opened(whose, signal);
+  const { signal, seen, only } = options;
+  const { client, account } = opened(whose, signal);
   const folder = folderOf(options.folder);
   const found = await readIndex(folder);
   if (!found) throw new MailError('invalid_input', 'Nothing was pulled into this folder yet. Pull the settings first.');
-  const index = known(client, found);
+  const index = owned(found, client, account);
   const done: SettingsChange[] = [];
+  const noted: string[] = [];
+  const wasSent = () => done.some(({ state }) => state === 'applied' || state === 'unknown');
   try {
     for (const [path, document] of Object.entries(index.documents)) {
       if (only && !only.includes(path)) continue;
-      signal?.throwIfAborted();
+      const { base } = document;
       try {
+        signal?.throwIfAborted();
         done.push(await applyOne(client, folder, path, document, options));
       } catch (error) {
         // What was applied before has to be told; without any of it, the error says enough.
-        if (!done.some(({ state }) => state === 'applied')) throw error;
-        done.push({ ...changeOf(path, document, 'failed'), message: wordsOf(error) });
+        if (!wasSent()) throw error;
+        if (!signal?.aborted) done.push({ ...changeOf(path, document, 'failed'), message: wordsOf(error) });
         break;
       }
+      if (document.base !== base) noted.push(path);
       seen?.(path);
     }
   } finally {
-    if (!dryRun) await writeIndex(folder, index);
+    if (noted.length) await writeIndex(folder, index, noted);
   }
   return done;
 }
@@ -221,10 +270,12 @@ export async function readSetting(
   whose: WhoseSettings,
   options: { folder: string | SettingsFolder; path: string; signal?: AbortSignal },
 ): Promise<string> {
-  const { client } = opened(whose, options.signal);
+  const { client, account } = opened(whose, options.signal);
   const index = await readIndex(folderOf(options.folder));
   const one =
-    index && Object.hasOwn(index.documents, options.path) ? known(client, index).documents[options.path] : undefined;
+    index && Object.hasOwn(index.documents, options.path)
+      ? owned(index, client, account).documents[options.path]
+      : undefined;
   if (!one) throw new MailError('not_found', `${options.path} was not pulled from an account.`);
   const binding: Binding = { refs: one.refs, choices: one.choices ?? {} };
   return textOf(
@@ -239,9 +290,9 @@ async function applyOne(
   folder: SettingsFolder,
   path: string,
   document: PulledDocument,
-  { dryRun, overwrite }: ApplyOptions,
+  { dryRun, overwrite, approve, signal }: ApplyOptions,
 ): Promise<SettingsChange> {
-  const compared = await compare(client, folder, path, document);
+  const compared = await compare(client, folder, path, document, signal);
   const { change, write } = compared;
   if (dryRun || !write || (change.state !== 'change' && change.state !== 'conflict')) {
     if (!dryRun && change.state === 'same' && compared.edited) document.base = compared.edited;
@@ -249,14 +300,15 @@ async function applyOne(
   }
   const may =
     change.state === 'change' || (typeof overwrite === 'function' ? await overwrite(change) : overwrite === true);
-  if (!may) return change;
+  if (!may || (approve && !(await approve(change)))) return change;
+  signal?.throwIfAborted();
   try {
     await write();
     // What was accepted is what the next change is compared with, whatever spelling the server prefers.
     document.base = compared.edited!;
     return { ...change, state: 'applied' };
   } catch (error) {
-    return { ...change, state: 'failed', message: wordsOf(error) };
+    return { ...change, state: signal?.aborted ? 'unknown' : 'failed', message: wordsOf(error) };
   }
 }
 
@@ -281,6 +333,7 @@ async function compare(
   folder: SettingsFolder,
   path: string,
   document: PulledDocument,
+  signal?: AbortSignal,
 ): Promise<Compared> {
   const { resource, refs, choices = {}, base } = document;
   const binding: Binding = { refs, choices };
@@ -295,13 +348,13 @@ async function compare(
     if (text.length > LARGEST) throw new MailError('invalid_input', 'The file is too large for a document.');
     const edited = { ...base, ...readText(text) };
     // Nothing is asked of the server for what nobody changed.
-    if (same(edited, base)) return { change: said('same') };
+    if (unchanged(edited, base)) return { change: said('same') };
     return isEntryList(client.provider, resource)
-      ? await compareList(client, resource, binding, base, edited, said)
+      ? await compareList(client, resource, binding, base, edited, said, signal)
       : await compareObject(client, resource, binding, base, edited, said);
   } catch (error) {
     if (isMailError(error) && error.code === 'not_found') return { change: said('gone') };
-    if (isMailError(error) && (error.code === 'unauthorized' || error.code === 'unavailable')) throw error;
+    if (signal?.aborted || isEnd(error)) throw error;
     return { change: said('invalid', { message: wordsOf(error) }) };
   }
 }
@@ -317,7 +370,7 @@ async function compareObject(
 ): Promise<Compared> {
   const { editing, values: now } = await readObject(client, resource, binding);
   const input = inputOf(editing, base, edited, now);
-  const changed = Object.keys(input).filter(name => !same(input[name], now[name]) && !same(edited[name], base[name]));
+  const changed = Object.keys(input).filter(name => !alike(input[name], now[name]) && !alike(edited[name], base[name]));
   if (!changed.length) return { change: said('same'), edited };
   const others = conflicts(base, now, input);
   const values = changed.map(name => ({
@@ -346,6 +399,7 @@ async function compareList(
   base: Values,
   edited: Values,
   said: Said,
+  signal?: AbortSignal,
 ): Promise<Compared> {
   const { provider } = client;
   const wanted = entriesIn(edited);
@@ -355,11 +409,13 @@ async function compareList(
   const remove = now.filter(one => before.includes(one) && !wanted.includes(one));
   if (!add.length && !remove.length) return { change: said('same'), edited: { entries: wanted } };
   const key = entryKey(provider, resource, binding);
-  const call = (verb: 'add' | 'remove', value: string) =>
-    client.call(`${resource}.${verb}`, {
+  const call = (verb: 'add' | 'remove', value: string) => {
+    signal?.throwIfAborted();
+    return client.call(`${resource}.${verb}`, {
       ...inputFrom(provider, `${resource}.${verb}`, binding),
       [key ?? 'value']: value,
     }) as Promise<unknown>;
+  };
   return {
     change: said('change', {
       values: [

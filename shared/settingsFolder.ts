@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import { MailError } from './errors.js';
 
 /**
@@ -25,12 +26,16 @@ export interface PulledDocument {
 /** What stands beside the documents, in `mailroom.json`. */
 export interface SettingsIndex {
   provider: string;
+  /** See `settingsOwner`; whoever applies first, where it is not there. */
+  owner?: string;
   documents: Record<string, PulledDocument>;
 }
 
-/** The file with what was pulled; and so large may a file be, in characters. */
+/** The file with what was pulled. */
 export const INDEX = 'mailroom.json';
+/** So large may a document be, in characters, and so large the file with all that was pulled. */
 export const LARGEST = 4_000_000;
+const LARGEST_INDEX = 32_000_000;
 
 /** Whether a path stays in its folder and is one of a document: the index may come from anywhere. */
 const isOwnPath = (path: string): boolean =>
@@ -53,14 +58,16 @@ export async function readIndex(folder: SettingsFolder): Promise<SettingsIndex |
       'invalid_input',
       `${INDEX} is not what was pulled. Take it back from your version control, or pull into an empty folder.`,
     );
+  if (text.length > LARGEST_INDEX) throw none();
   let given: unknown;
   try {
     given = JSON.parse(text);
   } catch {
     throw none();
   }
-  if (text.length > LARGEST || !isObject(given) || typeof given.provider !== 'string' || !isObject(given.documents))
-    throw none();
+  if (!isObject(given) || typeof given.provider !== 'string' || !isObject(given.documents)) throw none();
+  const { provider, owner } = given;
+  if (owner !== undefined && typeof owner !== 'string') throw none();
   const documents: Record<string, PulledDocument> = {};
   for (const [path, one] of Object.entries(given.documents)) {
     const isOne =
@@ -73,14 +80,35 @@ export async function readIndex(folder: SettingsFolder): Promise<SettingsIndex |
     if (!isOne) throw none();
     documents[path] = one as unknown as PulledDocument;
   }
-  return { provider: given.provider, documents };
+  return { provider, ...(owner === undefined ? {} : { owner }), documents };
 }
-/** Writes the index, its documents by their paths: two pulls of the same give the same file. */
-export const writeIndex = (folder: SettingsFolder, { provider, documents }: SettingsIndex): Promise<void> =>
-  folder.write(
-    INDEX,
-    `${JSON.stringify({ mailroom: 1, provider, documents: Object.fromEntries(Object.entries(documents).sort(([a], [b]) => (a < b ? -1 : 1))) }, null, 2)}\n`,
-  );
+/** The text of an index, its documents by their paths: two pulls of the same give the same. */
+export const indexText = ({ provider, owner, documents }: SettingsIndex): string =>
+  `${JSON.stringify({ mailroom: 1, provider, owner, documents: Object.fromEntries(Object.entries(documents).sort(([a], [b]) => (a < b ? -1 : 1))) }, null, 2)}\n`;
+/** Throws `invalid_input` where an index of so many characters could not be read again. */
+export function checkSize(size: number): void {
+  if (size > LARGEST_INDEX)
+    throw new MailError(
+      'invalid_input',
+      `These settings are more than one folder holds (${LARGEST_INDEX / 1e6} million characters). Nothing was written. Pull fewer kinds at a time, each into a folder of its own.`,
+    );
+}
+let writing: Promise<unknown> = Promise.resolve();
+/** Writes what is new about some documents, one write after the other; what others wrote about the rest stays. */
+export function writeIndex(folder: SettingsFolder, index: SettingsIndex, paths: readonly string[]): Promise<void> {
+  const mine = writing.then(() => mergeIndex(folder, index, paths));
+  writing = mine.catch(() => {});
+  return mine;
+}
+async function mergeIndex(folder: SettingsFolder, index: SettingsIndex, paths: readonly string[]): Promise<void> {
+  const there = await readIndex(folder);
+  if (there && (there.provider !== index.provider || (there.owner ?? index.owner) !== index.owner))
+    throw new MailError('invalid_input', 'Another account was pulled into this folder meanwhile. Choose another one.');
+  const mine = Object.fromEntries(paths.map(path => [path, index.documents[path]!]));
+  const text = indexText({ ...index, documents: { ...there?.documents, ...mine } });
+  checkSize(text.length);
+  if ((await folder.read(INDEX)) !== text) await folder.write(INDEX, text);
+}
 
 /** A folder of this machine's disk. A file is whole or not there. */
 export const diskFolder = (root: string): SettingsFolder => ({
@@ -91,12 +119,33 @@ export const diskFolder = (root: string): SettingsFolder => ({
     }),
   async write(path, text) {
     const at = join(root, path);
-    const part = `${at}.part`;
+    await mkdir(root, { recursive: true });
+    await staysIn(root, dirname(at), path);
     await mkdir(dirname(at), { recursive: true });
-    await writeFile(part, text);
-    await rename(part, at);
+    const part = `${at}.${randomUUID()}.part`;
+    try {
+      await writeFile(part, text, { flag: 'wx' });
+      await rename(part, at);
+    } catch (error) {
+      await rm(part, { force: true });
+      throw error;
+    }
   },
 });
+/** Throws where a link in the folder leads out of it: what is pulled would be written elsewhere. */
+async function staysIn(root: string, folder: string, path: string): Promise<void> {
+  const top = await realpath(root);
+  // What is not there yet is made, so the nearest folder that is there decides.
+  for (let at = folder; ; at = dirname(at)) {
+    const real = await realpath(at).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (real === undefined) continue;
+    if (real === top || real.startsWith(top.endsWith(sep) ? top : `${top}${sep}`)) return;
+    throw new MailError('invalid_input', `${path} is behind a link that leads out of the folder. Take the link away.`);
+  }
+}
 
 /**
  * What a person calls an object, as a part of a path: nothing in it leads elsewhere, and no system has another meaning

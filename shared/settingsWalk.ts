@@ -55,23 +55,29 @@ export const usualSettings = (provider: Provider): string[] =>
     resource => isMailbox(resource) || /alias$/i.test(resource) || isEntryList(provider, resource),
   );
 
-/** The ways to what is wanted: each kind is read where it lies least deep. */
+/** The ways to what is wanted: each kind is read where it lies least deep, below all that lie there. */
 function stepsTo(provider: Provider, account: Values, wanted: ReadonlySet<string>): Step[] {
-  const taken = new Set<string>();
-  const at = (resource: string | undefined, binding: Binding, depth: number): Step[] => {
-    const steps = listsAt(provider, account, resource, binding).map((list): Step => {
-      const isWanted = wanted.has(list.resource) && !taken.has(list.resource);
-      return { list, wanted: isWanted, below: [] };
+  const least = new Map<string, number>();
+  const all = (resource: string | undefined, binding: Binding, depth: number): Step[] =>
+    listsAt(provider, account, resource, binding).map((list): Step => {
+      const own = list.resource;
+      least.set(own, Math.min(depth, least.get(own) ?? depth));
+      const isEnd = depth === DEPTH || isEntryList(provider, own);
+      return {
+        list,
+        wanted: wanted.has(own),
+        below: isEnd ? [] : all(own, bind(provider, binding, own, { id: '?' }), depth + 1),
+      };
     });
-    for (const { list, wanted: isWanted } of steps) if (isWanted) taken.add(list.resource);
-    for (const step of steps) {
-      const { resource: own } = step.list;
-      if (depth > 1 && !isEntryList(provider, own))
-        step.below = at(own, bind(provider, binding, own, { id: '?' }), depth - 1);
-    }
-    return steps.filter(step => step.wanted || step.below.length > 0);
-  };
-  return at(undefined, NOTHING_BOUND, DEPTH);
+  const kept = (steps: readonly Step[], depth: number): Step[] =>
+    steps
+      .map(step => ({
+        ...step,
+        wanted: step.wanted && least.get(step.list.resource) === depth,
+        below: kept(step.below, depth + 1),
+      }))
+      .filter(step => step.wanted || step.below.length > 0);
+  return kept(all(undefined, NOTHING_BOUND, 1), 1);
 }
 
 /** The text that an entry is, as the operation that adds one names it. */

@@ -184,7 +184,17 @@ function differing(
 }
 const emptied = (value: unknown): boolean =>
   value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
-const alike = (a: unknown, b: unknown): boolean => same(a, b) || (emptied(a) && emptied(b));
+/** Whether two values mean the same: the order of keys is no difference, nor how nothing is written. */
+export const alike = (a: unknown, b: unknown): boolean => same(sorted(a), sorted(b)) || (emptied(a) && emptied(b));
+const sorted = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, one]) => [key, sorted(one)]),
+  );
+};
 
 /**
  * The fields that were changed here and by somebody else: their new values would be overwritten. Where nobody knows

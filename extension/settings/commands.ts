@@ -87,10 +87,11 @@ export const settingOnServer = (accounts: Accounts): vscode.TextDocumentContentP
   async provideTextDocumentContent({ query }) {
     const given = new URLSearchParams(query);
     const root = vscode.Uri.parse(given.get('root') ?? '', true);
-    return readSetting(await accounts.open(given.get('account') ?? ''), {
-      folder: settingsFolder(root),
-      path: given.get('path') ?? '',
-    });
+    const account = given.get('account') ?? '';
+    return readSetting(
+      { client: await accounts.open(account), account: accounts.find(account).values },
+      { folder: settingsFolder(root), path: given.get('path') ?? '' },
+    );
   },
 });
 
