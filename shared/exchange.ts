@@ -57,6 +57,8 @@ export interface Wire {
 export interface Exchange {
   method: string;
   url: string;
+  /** How the connection is protected, where the address does not say so: STARTTLS has the scheme of no encryption. */
+  security?: 'tls' | 'starttls' | 'none';
   status?: number;
   ms: number;
   error?: string;

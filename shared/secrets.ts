@@ -98,7 +98,7 @@ function cover(text: string, forms: readonly Form[]): string {
  */
 const DEEPEST = 4;
 const MOST_LETTERS = 100_000;
-const TIMES = 3;
+const TIMES = 20;
 
 /** Where the secrets stand, also where one spelling stands within another: JSON in an address, a form in base64. */
 function placesIn(text: string, forms: readonly Form[]): Place[] {
@@ -116,8 +116,13 @@ function placesIn(text: string, forms: readonly Form[]): Place[] {
       places.push(outer(place));
     if (depth >= DEEPEST) continue;
     for (const layer of layersOf(one.text)) {
+      if (seen.has(layer.text)) continue;
       left -= layer.text.length;
-      if (left < 0 || seen.has(layer.text)) continue;
+      if (left < 0) {
+        // What was not searched is not shown.
+        places.push(outer(layer.outer([0, layer.text.length])));
+        continue;
+      }
       seen.add(layer.text);
       texts.push({ text: layer.text, depth: depth + 1, outer: place => outer(layer.outer(place)) });
     }
@@ -334,7 +339,8 @@ function clean(value: unknown, hide: Hide, seen: Seen): unknown {
   const copy: unknown[] | Record<string, unknown> = Array.isArray(value) ? [] : {};
   seen.set(value, copy);
   for (const [name, inner] of Object.entries(value)) {
-    Object.defineProperty(copy, hide(name), {
+    // The number of an item is no text of anybody, and an item that has none would be no item.
+    Object.defineProperty(copy, Array.isArray(value) && /^\d+$/.test(name) ? name : hide(name), {
       value: clean(inner, hide, seen),
       enumerable: true,
       configurable: true,
@@ -369,13 +375,22 @@ function copyOf(error: Error): Error {
   return Object.create(Object.getPrototypeOf(error) as object, own) as Error;
 }
 
-/** Whether an object of a class of its own, such as a buffer or a socket, would show a secret to whoever prints it. */
+/** An object of a class of its own is looked at up to so many letters of its print, and so many items of each list. */
+const MOST_PRINTED = 1e6;
+const MOST_ITEMS = 10_000;
+/** What `inspect` writes where it left something out. */
+const CUT = /\.\.\. \d+ more (?:items?|characters?)/;
+
+/**
+ * Whether an object of a class of its own, such as a buffer or a socket, would show a secret to whoever prints it; what
+ * is too large to be looked at whole may.
+ */
 function shows(value: object, hide: Hide): boolean {
   const bytes = ArrayBuffer.isView(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : undefined;
   const texts = bytes
     ? [bytes.toString('utf8'), bytes.toString('latin1')]
-    : [inspect(value, { depth: 6, maxStringLength: 1e6 })];
-  return texts.some(text => hide(text) !== text);
+    : [inspect(value, { depth: 6, maxArrayLength: MOST_ITEMS, maxStringLength: MOST_PRINTED })];
+  return texts.some(text => text.length > MOST_PRINTED || (!bytes && CUT.test(text)) || hide(text) !== text);
 }
 
 /**

@@ -70,7 +70,7 @@ export function registerLocalMailCommands({ register, localMail, showMail }: Par
     window.setStatusBarMessage(
       on.length ? 'warning' : 'check',
       on.length
-        ? t('The local mail server behaves badly: {0}', on.join(', '))
+        ? t('The local mail server simulates failures: {0}', on.join(', '))
         : t('The local mail server behaves well.'),
       5000,
     );

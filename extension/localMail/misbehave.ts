@@ -36,8 +36,8 @@ export async function askMisbehaviour(now: Misbehaviour): Promise<Misbehaviour |
   const picked = await window.showQuickPick(
     switches().map(one => ({ ...one, picked: Boolean(now[one.key]) })),
     {
-      title: t('Behave Badly'),
-      placeHolder: t('Choose what goes wrong from now on, or nothing to behave well again.'),
+      title: t('Simulate Failures'),
+      placeHolder: t('Choose what fails from now on, or nothing to end the failures.'),
       canPickMany: true,
       ignoreFocusOut: true,
     },

@@ -34,7 +34,10 @@ export function openRequests(extension: vscode.Uri, requests: RequestLog, back?:
         await vscode.env.clipboard.writeText(commandLine(line));
         window.setStatusBarMessage(
           'check',
-          t('Copied for {0}, without secrets and without what was sent.', programOf(line)),
+          t(
+            'Copied for {0}, without secrets and without what was sent. The quotes are those of POSIX shells.',
+            programOf(line),
+          ),
           5000,
         );
       }

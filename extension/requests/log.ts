@@ -1,6 +1,6 @@
 import type { LogOutputChannel } from 'vscode';
 import type { Exchange, WireText } from '../../shared/index.js';
-import { t } from '../host/text.js';
+import { plain, t } from '../host/text.js';
 import type { RequestLine } from '../webview/messages.js';
 
 /** How many requests the inspector remembers. */
@@ -27,12 +27,18 @@ export function createRequestLog(channel: Pick<LogOutputChannel, 'info' | 'warn'
     lines: (): readonly RequestLine[] => lines,
     observe(account: string, seen: Exchange): void {
       const { protocol, host, pathname } = new URL(seen.url);
+      const origin = `${protocol}//${host}`;
       const attempt = seen.attempt ?? 1;
-      // The path of a mail server is a folder, which people read.
-      const path = protocol.startsWith('http') ? pathname : decodeURIComponent(pathname);
+      // The path of a mail server is a folder, which people read, and which the server names as it likes.
+      const path = protocol.startsWith('http') ? pathname : plain(decodeURIComponent(pathname));
       if (seen.wait !== undefined) {
         const of = lines.findLast(
-          one => one.account === account && one.method === seen.method && one.path === path && one.attempt === attempt,
+          one =>
+            one.account === account &&
+            one.origin === origin &&
+            one.method === seen.method &&
+            one.path === path &&
+            one.attempt === attempt,
         );
         if (of) of.wait = Math.ceil(seen.wait);
         channel.info(`${account}: ${seen.method} ${path} is tried again in ${Math.ceil(seen.wait)} s`);
@@ -44,8 +50,9 @@ export function createRequestLog(channel: Pick<LogOutputChannel, 'info' | 'warn'
         at: Date.now(),
         account,
         method: seen.method,
-        origin: `${protocol}//${host}`,
+        origin,
         path,
+        ...(seen.security ? { security: seen.security } : {}),
         ms: Math.round(seen.ms),
         attempt,
         ...(seen.status === undefined ? {} : { status: seen.status }),

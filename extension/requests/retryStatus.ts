@@ -28,7 +28,7 @@ export function createRetryStatus(
     /** What is over in less than a second is not worth a word. */
     wait(account, seconds) {
       if (seconds >= 1) {
-        until.set(account, now() + seconds * 1000);
+        until.set(account, Math.max(until.get(account) ?? 0, now() + seconds * 1000));
         draw();
       }
     },

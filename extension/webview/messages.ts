@@ -196,6 +196,8 @@ export interface RequestLine {
   account: string;
   method: string;
   origin: string;
+  /** How a connection of mail is protected, which its address says of TLS from the start only. */
+  security?: 'tls' | 'starttls' | 'none';
   path: string;
   status?: number;
   error?: string;

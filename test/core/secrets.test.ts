@@ -246,6 +246,38 @@ describe('secrets', () => {
     assert.match(inspect(clean, { depth: 20 }), /TypeError: inner \*\*\*/);
     assert.equal(cause.message, `inner ${secret}`, 'what belongs to somebody else is not changed');
   });
+  it('leave an object of a class of its own also where they stand far down a list, and lists stay lists', () => {
+    const secret = 'sesame-1234';
+    const list = (length: number) => Array.from({ length }, (_, i) => (i === length - 1 ? secret : 'item'));
+    for (const length of [150, 20_000]) {
+      const native = new Map([['items', list(length)]]);
+      const { details } = withoutSecrets(new MailError('rejected', 'no', { native }), [secret]) as MailError;
+      assert.equal(details.native, '***', String(length));
+    }
+    const harmless = new Map([['items', Array.from({ length: 150 }, () => 'item')]]);
+    const kept = withoutSecrets(new MailError('rejected', 'no', { native: harmless }), [secret]) as MailError;
+    assert.equal(kept.details.native, harmless);
+    const numbered = Array.from({ length: 1300 }, (_, i) => `n${i}`);
+    const many = withoutSecrets(new MailError('rejected', 'no', { native: numbered }), ['1234']) as MailError;
+    assert.equal((many.details.native as string[]).length, 1300);
+    assert.deepEqual(
+      Object.keys(many.details.native as string[]).filter(name => !/^\d+$/.test(name)),
+      [],
+    );
+  });
+  it('are not shown where a text has more layers than are looked at: what was not searched is cut', () => {
+    const secret = 'Ab,Cdef-ghij1';
+    const deep = (text: string, times: number): string =>
+      times ? deep(Buffer.from(text).toString('base64'), times - 1) : text;
+    const inner = deep(`password ${secret} and more`, 4);
+    // One letter in four spellings, each to be taken off in any order, and words of base64 in base64.
+    const noise = Array.from(
+      { length: 2000 },
+      (_, i) => `%2541%253D41 &amp;amp;#65; \\\\u0041 =3D41 0x41 42 43 44 45 ${deep(`%41 &amp; word number ${i}`, 3)}`,
+    ).join(' ');
+    assert.ok(!hiding([secret])(`the vendor said ${inner}`).includes(inner), 'it is found');
+    assert.ok(!hiding([secret])(`${noise} ${inner}`).includes(inner), 'it is cut');
+  });
 });
 
 /** The spellings of a secret that can be seen in an error, however it is printed. */

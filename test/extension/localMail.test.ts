@@ -151,7 +151,7 @@ describe('the local mail server in the window', () => {
   it('commands copy settings, switch, clear and stop; a row says what is switched on', async () => {
     const { accounts, localMail, copied, run, said } = await window(state(), {
       'Copy Mail Settings': 'Django',
-      'Behave Badly': ['Refuse a Recipient', 'Over Quota', 'Limit the Size'],
+      'Simulate Failures': ['Refuse a Recipient', 'Over Quota', 'Limit the Size'],
       'Refuse a Recipient:': '@example.com',
       'Limit the Size:': '5000',
       'Delete all mail': 'Delete All Mail',

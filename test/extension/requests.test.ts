@@ -7,6 +7,7 @@ import { commandLine } from '../../extension/requests/commandLine.js';
 import { createRequestLog } from '../../extension/requests/log.js';
 import { createRetryStatus } from '../../extension/requests/retryStatus.js';
 import { connect, isStream, providers, type Exchange } from '../../shared/index.js';
+import { observed } from '../../shared/providers/imap/session/observe.js';
 import { startMail } from '../sandbox/mail.js';
 
 const harness = () => {
@@ -28,8 +29,18 @@ async function run(client: ReturnType<typeof connect>, name: string, input: Reco
 
 describe('requests', () => {
   it('become commands for curl and swaks that a shell takes apart as they were meant, with variables where secrets stand', () => {
-    const line = (method: string, origin: string, path: string) =>
-      commandLine({ id: 1, at: 0, account: 'A', method, origin, path, ms: 1, attempt: 1 });
+    const line = (method: string, origin: string, path: string, security?: 'tls' | 'starttls' | 'none') =>
+      commandLine({
+        id: 1,
+        at: 0,
+        account: 'A',
+        method,
+        origin,
+        path,
+        ms: 1,
+        attempt: 1,
+        ...(security ? { security } : {}),
+      });
     // The shell itself says which words it sees.
     const words = (command: string) =>
       execFileSync('sh', ['-c', `set -- ${command}; for one; do printf '%s\\n' "$one"; done`], {
@@ -80,6 +91,14 @@ describe('requests', () => {
       'ann:p w',
       'imaps://mail.example:993/Sent%20Items',
     ]);
+    // Nothing goes in the clear where the account says STARTTLS.
+    assert.equal(words(line('FETCH', 'imap://mail.example:143', '/', 'starttls'))[1], '--ssl-reqd');
+    assert.ok(words(line('DATA', 'smtp://mail.example:587', '/', 'starttls')).includes('--tls'));
+    assert.ok(!words(line('DATA', 'smtp://127.0.0.1:25', '/', 'none')).some(one => /tls/.test(one)));
+    assert.ok(!words(line('FETCH', 'imaps://mail.example:993', '/', 'tls')).includes('--ssl-reqd'));
+    // Brackets are letters of the address, not a range of addresses.
+    assert.equal(words(line('GET', 'https://api.example', '/a[1]'))[1], '--globoff');
+    assert.ok(words(line('FETCH', 'imap://[::1]:143', '/', 'none')).includes('--globoff'));
   });
   it('of a vendor are told with the number of the try, and with the wait before the next', async () => {
     const answers = [{ status: 429, after: '1' }, { status: 200 }];
@@ -153,6 +172,40 @@ describe('requests', () => {
     assert.equal(typeof log.wire(ids[3]!), 'string');
     log.clear();
     assert.equal(typeof log.wire(ids[3]! + 100), 'string');
+  });
+  it('are one line of the log each, whatever a server calls its folders', async () => {
+    const { said, log } = harness();
+    const seen: Exchange[] = [];
+    const end = { side: 'IMAP', security: 'starttls', host: 'mail.example', port: 143 } as never;
+    const ctx = { observe: (one: Exchange) => seen.push(one) } as never;
+    for (const folder of ['a\r\n2026 [info] Mail: forged', 'half \ud83d']) {
+      await observed(ctx, end, 'SELECT', folder, Promise.resolve());
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    for (const one of seen) log.observe('Mail', one);
+    assert.equal(said.length, 2);
+    assert.ok(
+      said.every(line => !/[\r\n]/.test(line)),
+      said.join('|'),
+    );
+    assert.deepEqual(
+      log.lines().map(({ origin, path, security }) => [origin, path, security]),
+      [
+        ['imap://mail.example:143', '/a2026 [info] Mail: forged', 'starttls'],
+        ['imap://mail.example:143', '/half \ufffd', 'starttls'],
+      ],
+    );
+  });
+  it('that are tried again are those of the same server', () => {
+    const { log } = harness();
+    const one = { method: 'GET', ms: 1, attempt: 1 };
+    log.observe('Sales', { ...one, url: 'https://a.example/x', status: 503 });
+    log.observe('Sales', { ...one, url: 'https://b.example/x', status: 200 });
+    log.observe('Sales', { ...one, url: 'https://a.example/x', wait: 3 });
+    assert.deepEqual(
+      log.lines().map(({ wait }) => wait),
+      [3, undefined],
+    );
   });
   it('two reads of the same address are two requests, not two tries', () => {
     const { log } = harness();
@@ -257,6 +310,9 @@ describe('a wait', () => {
       waits.wait('Sales', 0.4);
       assert.equal(item.shown, false);
       waits.wait('Sales', 20);
+      assert.match(item.text, /Sales: retrying in 20 s/);
+      // A second request of the account that waits a shorter time ends no longer wait.
+      waits.wait('Sales', 3);
       assert.match(item.text, /Sales: retrying in 20 s/);
       now = 5_000;
       tick();

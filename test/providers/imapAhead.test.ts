@@ -296,12 +296,13 @@ describe('IMAP feed: what is asked for ahead', function () {
   });
 
   it('a server stands still where three commands in a row do, and does not where a busy machine makes a pause now and then', () => {
-    const commands = (...pauses: number[]) => {
+    const commands = (...pauses: number[]) => timed(0, ...pauses);
+    const timed = (away: number, ...pauses: number[]) => {
       const client = {} as Parameters<typeof standsStill>[0];
       for (const pause of pauses) {
         let now = 0;
-        const command = measurePauses(client, () => now);
-        for (const ms of [1, pause, 2]) {
+        const command = measurePauses(client, () => now, away);
+        for (const ms of [1 + away, pause, 2]) {
           now += ms;
           command.beat();
         }
@@ -314,6 +315,9 @@ describe('IMAP feed: what is asked for ahead', function () {
     assert.equal(commands(45, 45, 3, 45, 45, 20), false);
     // It holds for the connection: what is asked ahead makes the pauses go away.
     assert.equal(commands(40, 90, 41, 1, 1), true);
+    // The way to a server far away is no pause of it.
+    assert.equal(timed(60, 3, 3, 3, 3), false);
+    assert.equal(timed(60, 45, 45, 45), true);
   });
 
   it('is asked for again singly where one of several commands is refused, so that only the message it is about suffers', async () => {

@@ -140,13 +140,13 @@ export const localMailJourneys: Journeys = {
     await page.locator('.view-line', { hasText: 'n8n-nodes-mailroom' }).first().waitFor();
     writeFileSync(join(folder, 'welcome.test.mjs'), test);
     assert.match((await own.test('welcome.test.mjs')).stdout, /1 passing/);
-    await wb.menu('Local Mail', 'Behave Badly');
+    await wb.menu('Local Mail', 'Simulate Failures');
     await wb.pick('Over Quota');
     await shot('local-mail-switches');
     await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
     await wb.row(/Local Mail.*Over Quota/).waitFor();
     await assert.rejects(own.send('Another'), /552[ -]5\.2\.2/);
-    await wb.menu('Local Mail', 'Behave Badly');
+    await wb.menu('Local Mail', 'Simulate Failures');
     await wb.pick('Over Quota');
     await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
     await until('it behaves', async () => (await wb.row(/Local Mail.*Over Quota/).count()) === 0);

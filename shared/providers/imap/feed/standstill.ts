@@ -1,4 +1,5 @@
 import type { ImapFlow } from '../libraries.js';
+import { roundTripOf } from '../session/pipeline.js';
 
 /*
  * Some servers nearby stand still in every command: Cyrus and Courier write the end of an answer in small pieces, which
@@ -18,9 +19,16 @@ const stood = new WeakMap<ImapFlow, number>();
 /** Whether the server of this connection stands still in each command. Once known, it holds for the connection. */
 export const standsStill = (client: ImapFlow): boolean => (stood.get(client) ?? 0) >= IN_A_ROW;
 
-/** Measures the longest pause of one command: `beat` at each row, `end` when it is answered. */
-export function measurePauses(client: ImapFlow, now = () => performance.now()): { beat(): void; end(): void } {
-  let last = now();
+/**
+ * Measures the longest pause of one command: `beat` at each row, `end` when it is answered. The way to the server and
+ * back is no pause of it.
+ */
+export function measurePauses(
+  client: ImapFlow,
+  now = () => performance.now(),
+  away = roundTripOf(client),
+): { beat(): void; end(): void } {
+  let last = now() + away;
   let longest = 0;
   const beat = () => {
     const at = now();

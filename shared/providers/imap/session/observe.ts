@@ -23,12 +23,14 @@ export function observed<T>(
   const tell = (status?: number, error?: string) =>
     observe({
       method,
-      url: `${scheme}://${host}:${port}/${encodeURIComponent(folder)}`,
+      // A server may name half a character, which no address can hold.
+      url: `${scheme}://${host}:${port}/${encodeURIComponent(folder.toWellFormed())}`,
+      security,
       ms: performance.now() - started,
       ...(status === undefined ? {} : { status }),
       ...(error === undefined ? {} : { error }),
     });
-  work.then(
+  const told = work.then(
     value => tell(statusOf?.(value)),
     (error: { responseStatus?: string; responseCode?: number; code?: string }) =>
       tell(
@@ -36,6 +38,8 @@ export function observed<T>(
         error?.responseCode === undefined ? (error?.responseStatus ?? error?.code ?? 'error') : undefined,
       ),
   );
+  // What fails in whoever listens is no fault of the command.
+  told.catch(() => {});
   return work;
 }
 
