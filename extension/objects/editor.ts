@@ -2,7 +2,8 @@ import * as vscode from 'vscode';
 import { isMailError, splitName, type Provider } from '../../shared/index.js';
 import { isLentId, type Accounts } from '../accounts/store.js';
 import { actionsOn, isSingle, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
-import { readText, same, secretsOf, textOf } from '../fields/values.js';
+import { readText, secretsOf } from '../fields/values.js';
+import { inTurn, writeValue } from '../form/edits.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
 import { makesSense, stateLabel, statusOf } from '../tree/model.js';
@@ -10,9 +11,6 @@ import type { Action, FormModel, Picked, Values } from '../webview/messages.js';
 import { connectPage } from '../webview/panel.js';
 import type { Documents, Loaded } from './documents.js';
 import { labelOfDocument } from './places.js';
-
-/** So often an edit is made that meets another one. */
-const TRIES = 5;
 
 interface EditorOptions {
   extension: vscode.Uri;
@@ -35,8 +33,6 @@ export function createEditor({
   act,
   pick,
 }: EditorOptions): vscode.CustomTextEditorProvider {
-  /** The last edit of each document: two at once would be made of the same text, and the second refused. */
-  const edits = new WeakMap<vscode.TextDocument, Promise<unknown>>();
   return {
     resolveCustomTextEditor(document, panel) {
       const { uri } = document;
@@ -63,17 +59,9 @@ export function createEditor({
         },
         async answer(ask) {
           switch (ask.do) {
-            case 'edit': {
-              const mine = (edits.get(document) ?? Promise.resolve()).then(() =>
-                edit(documents, document, ask.field, ask.value),
-              );
-              edits.set(
-                document,
-                mine.catch(() => {}),
-              );
-              await mine;
+            case 'edit':
+              await inTurn(document, () => edit(documents, document, ask.field, ask.value));
               return undefined;
-            }
             case 'save':
               await document.save();
               return undefined;
@@ -179,16 +167,7 @@ async function edit(documents: Documents, document: vscode.TextDocument, field: 
     editing: { fields },
   } = await documents.load(document.uri);
   if (!Object.hasOwn(fields, field)) throw new Error(t('There is no field “{0}” here.', field));
-  for (let tries = 1; ; tries++) {
-    const now = readText(document.getText());
-    const text = textOf({ ...now, [field]: value ?? null });
-    if (same(now[field], value) || text === document.getText()) return;
-    const change = new vscode.WorkspaceEdit();
-    change.replace(document.uri, new vscode.Range(0, 0, document.lineCount, 0), text);
-    if (await vscode.workspace.applyEdit(change)) return;
-    // It was made of a text that was changed since, by the end of a save or in another editor.
-    if (tries === TRIES) throw new Error(t('The change could not be applied.'));
-  }
+  await writeValue(document, field, value);
 }
 
 /** What can be done with the object of a form, beyond what the form does itself. */

@@ -1,21 +1,23 @@
 import * as vscode from 'vscode';
 import {
   applySettings,
+  isSettingsOwner,
   pullSettings,
   readSetting,
+  readSettingsIndex,
+  SETTINGS_INDEX,
   settingsOf,
   usualSettings,
   type SettingsChange,
 } from '../../shared/index.js';
 import type { AccountInfo, Accounts } from '../accounts/store.js';
-import { segment } from '../fields/values.js';
 import type { Register } from '../host/commands.js';
 import { plural, t } from '../host/text.js';
 import { window } from '../host/window.js';
 import { summarize } from '../operations/bulk.js';
 import type { Chosen } from '../tree/chosen.js';
-import { isPulled, rootOf, settingsFolder } from './folder.js';
-import { differences, left, notPulled, planOf } from './plan.js';
+import { folderName, isPulled, rootOf, saveIn, settingsFolder } from './folder.js';
+import { differences, firstOf, isAsShown, left, notPulled, planOf } from './plan.js';
 
 /** The scheme under which the server's side of a comparison is read. */
 export const SETTING_ON_SERVER = 'mailroom-setting';
@@ -105,7 +107,7 @@ async function rootFor({ name }: AccountInfo): Promise<vscode.Uri | undefined> {
     return undefined;
   }
   const folder = open.length === 1 ? open[0] : await vscode.window.showWorkspaceFolderPick();
-  return folder && vscode.Uri.joinPath(folder.uri, 'mailroom', segment(name).replace(/^\.+/, '_'));
+  return folder && vscode.Uri.joinPath(folder.uri, 'mailroom', folderName(name));
 }
 async function placeIn(account: AccountInfo | undefined): Promise<Place | undefined> {
   const root = account && (await rootFor(account));
@@ -119,7 +121,7 @@ async function placeIn(account: AccountInfo | undefined): Promise<Place | undefi
   if (picked) await vscode.commands.executeCommand('mailroom.pullSettings', account.id);
   return undefined;
 }
-/** Which account a file belongs to: that of its folder's name, else the user says which. */
+/** Which account a file belongs to: one that it was pulled from, by its folder's name, else the user says which. */
 async function placeOf(accounts: Accounts, file: vscode.Uri): Promise<Place | undefined> {
   const found = await rootOf(file);
   if (!found) {
@@ -127,8 +129,15 @@ async function placeOf(accounts: Accounts, file: vscode.Uri): Promise<Place | un
     return undefined;
   }
   const name = found.root.path.split('/').at(-1);
-  const all = accounts.list().filter(able);
-  const named = all.filter(one => segment(one.name) === name);
+  const index = await readSettingsIndex(settingsFolder(found.root));
+  const all = accounts.list().filter(one => able(one) && index && isSettingsOwner(index, one.provider, one.values));
+  if (!all.length) {
+    void window.showInformationMessage(
+      t('This file was pulled from an account that is not here. Add the account first.'),
+    );
+    return undefined;
+  }
+  const named = all.length === 1 ? all : all.filter(one => folderName(one.name) === name);
   const account =
     named.length === 1
       ? named[0]
@@ -178,6 +187,8 @@ async function pull(accounts: Accounts, account: AccountInfo, root: vscode.Uri, 
           { title: what, placeHolder: t('What should be files?'), canPickMany: true, ignoreFocusOut: true },
         );
   if (!picked?.length) return;
+  // What is being written is a change, and kept like one.
+  await saveIn(root);
   const pulled = await withProgress(what, async (signal, seen) =>
     pullSettings(
       { client: await accounts.open(account.id, signal), account: account.values },
@@ -189,7 +200,7 @@ async function pull(accounts: Accounts, account: AccountInfo, root: vscode.Uri, 
   const done = pulled.filter(({ state }) => state === 'written' || state === 'same').length;
   summarize(showJson, what, { done, unknown: [], left: [] }, failures, skipped, {
     label: t('Show Files'),
-    run: () => void vscode.commands.executeCommand('revealInExplorer', vscode.Uri.joinPath(root, 'mailroom.json')),
+    run: () => void vscode.commands.executeCommand('revealInExplorer', vscode.Uri.joinPath(root, SETTINGS_INDEX)),
   });
 }
 
@@ -197,6 +208,7 @@ async function pull(accounts: Accounts, account: AccountInfo, root: vscode.Uri, 
 async function apply(accounts: Accounts, { account, root, only }: Place, showJson: ShowJson): Promise<boolean> {
   const what = t('Apply settings to {0}', account.name);
   const folder = settingsFolder(root);
+  await saveIn(root, only);
   const run = async (
     signal: AbortSignal,
     seen: (path: string) => void,
@@ -211,7 +223,7 @@ async function apply(accounts: Accounts, { account, root, only }: Place, showJso
   );
   if (!compared) return false;
   const plan = planOf(compared);
-  const others = left(compared.filter(({ state }) => state !== 'conflict'));
+  const others = left(compared.filter(({ state }) => state !== 'conflict' && state !== 'change'));
   if (!plan.length) {
     if (others.failures.length + others.skipped.length)
       summarize(showJson, what, { done: 0, unknown: [], left: [] }, others.failures, others.skipped);
@@ -231,35 +243,42 @@ async function apply(accounts: Accounts, { account, root, only }: Place, showJso
   )
     return false;
   const chosen = new Map(picked.map(({ change }) => [change.path, change]));
+  let cancelled: AbortSignal | undefined;
   const done = await withProgress(what, (signal, seen) =>
-    run(signal, seen, {
+    run((cancelled = signal), seen, {
       only: [...chosen.keys()],
-      // The user agreed to what he was shown: what changed again since is left alone.
-      overwrite: now =>
-        JSON.stringify(now.values) === JSON.stringify(chosen.get(now.path)?.values) &&
-        chosen.get(now.path)?.state === 'conflict',
+      overwrite: true,
+      approve: now => isAsShown(now, chosen.get(now.path)),
     }),
   );
-  if (!done) return true;
+  // Cancelled before anything was sent.
+  if (!done) return false;
   const { failures, skipped } = left(done);
+  const rest = [...chosen.keys()].filter(path => !done.some(one => one.path === path));
+  const pathsOf = (...states: SettingsChange['state'][]) =>
+    done.filter(({ state }) => states.includes(state)).map(({ path }) => path);
   summarize(
     showJson,
     what,
-    { done: done.filter(({ state }) => state === 'applied').length, unknown: [], left: [] },
-    [...others.failures, ...failures],
+    { done: pathsOf('applied').length, unknown: pathsOf('unknown'), left: cancelled?.aborted ? rest : [] },
+    [
+      ...others.failures,
+      ...failures,
+      ...(cancelled?.aborted ? [] : rest.map(path => t('{0}: not tried after that.', path))),
+    ],
     [...others.skipped, ...skipped],
   );
-  return true;
+  return pathsOf('applied', 'unknown', 'failed').length > 0;
 }
 async function mayOverwrite(conflicts: readonly SettingsChange[]): Promise<boolean> {
   if (!conflicts.length) return true;
   const button = t('Overwrite');
   return (
     (await window.showWarningMessage(
-      t('Overwrite what someone else changed in {0}?', conflicts.map(({ label }) => label).join(', ')),
+      t('Overwrite what someone else changed in {0}?', firstOf(conflicts.map(({ label }) => label)).join(', ')),
       {
         modal: true,
-        detail: conflicts.flatMap(one => differences(one).map(line => `${one.label}: ${line}`)).join('\n'),
+        detail: firstOf(conflicts.flatMap(one => differences(one).map(line => `${one.label}: ${line}`))).join('\n'),
       },
       button,
     )) === button

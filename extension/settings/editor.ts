@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
-import { editingOf, list, text, type Fields } from '../../shared/index.js';
+import { editingOf, list, readSettingsIndex, SETTINGS_INDEX, text, type Fields } from '../../shared/index.js';
 import { localizedFields, localizedProviders } from '../fields/localized.js';
-import { readText, same, textOf } from '../fields/values.js';
+import { readText } from '../fields/values.js';
+import { inTurn, writeValue } from '../form/edits.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
 import type { FormIssue, FormModel, Values } from '../webview/messages.js';
@@ -35,26 +36,41 @@ export const createSettingsEditor = ({ extension }: { extension: vscode.Uri }): 
       },
       async answer(ask) {
         if (ask.do === 'edit' && pulled && Object.hasOwn(pulled.fields, ask.field))
-          await edit(document, ask.field, ask.value);
+          await inTurn(document, () => writeValue(document, ask.field, ask.value));
         if (ask.do === 'save') await document.save();
-        if (ask.do === 'action')
-          await vscode.commands.executeCommand(COMMANDS[ask.action as keyof typeof COMMANDS] ?? '', uri, 'default');
+        if (ask.do === 'action' && Object.hasOwn(COMMANDS, ask.action))
+          await vscode.commands.executeCommand(COMMANDS[ask.action as keyof typeof COMMANDS], uri, 'default');
         return undefined;
       },
     });
-    const listening = vscode.workspace.onDidChangeTextDocument(event => {
-      if (event.document !== document || !pulled) return;
-      const { values, readonly, issues } = stateOf(document);
-      connected.post({
-        type: 'values',
-        values,
-        base: pulled.base,
-        issues,
-        typing: true,
-        ...(readonly ? { readonly } : {}),
-      });
+    const listening: vscode.Disposable[] = [];
+    const fill = async () => {
+      pulled = (await pulledOf(uri)) ?? pulled;
+      if (pulled) connected.post({ type: 'form', form: formOf(document, pulled) });
+    };
+    void rootOf(uri).then(found => {
+      if (!found) return;
+      // A pull and an apply change what the values are compared with.
+      const watcher = vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(found.root, SETTINGS_INDEX));
+      listening.push(watcher, watcher.onDidChange(fill), watcher.onDidCreate(fill));
     });
-    panel.onDidDispose(() => listening.dispose());
+    listening.push(
+      vscode.workspace.onDidChangeTextDocument(event => {
+        if (event.document !== document || !pulled) return;
+        const { values, readonly, issues } = stateOf(document, pulled.base);
+        connected.post({
+          type: 'values',
+          values,
+          base: pulled.base,
+          issues,
+          typing: true,
+          ...(readonly ? { readonly } : {}),
+        });
+      }),
+    );
+    panel.onDidDispose(() => {
+      for (const one of listening) one.dispose();
+    });
   },
 });
 
@@ -72,25 +88,25 @@ const nameOf = (uri: vscode.Uri): string =>
 
 async function pulledOf(uri: vscode.Uri): Promise<Pulled | undefined> {
   const found = await rootOf(uri);
-  const index = found && (await settingsFolder(found.root).read('mailroom.json'));
-  if (!found || index === undefined) return undefined;
-  const given = readText(index) as {
-    provider?: string;
-    documents?: Record<string, { resource: string; refs: Record<string, string>; base: Values }>;
-  };
-  const provider = localizedProviders().find(({ id }) => id === given.provider);
-  const one = given.documents && Object.hasOwn(given.documents, found.path) ? given.documents[found.path] : undefined;
-  if (!provider || typeof one?.resource !== 'string' || typeof one.base !== 'object') return undefined;
-  const editing = editingOf(provider, one.resource, { refs: one.refs, choices: {} });
+  const index = found && (await readSettingsIndex(settingsFolder(found.root)));
+  if (!found || !index) return undefined;
+  const provider = localizedProviders().find(({ id }) => id === index.provider);
+  const one = Object.hasOwn(index.documents, found.path) ? index.documents[found.path] : undefined;
+  if (!provider || !one) return undefined;
+  const editing = editingOf(provider, one.resource, { refs: one.refs, choices: one.choices ?? {} });
   // A list of bare texts has no operation that changes it as a whole.
   const fields = editing?.fields ?? localizedFields({ entries: list('Entries', text('Entry')) });
   return { fields, base: one.base, resource: one.resource };
 }
-function stateOf(document: vscode.TextDocument): { values: Values; readonly?: string; issues: FormIssue[] } {
+/** A value that the file leaves out is the one that was pulled. */
+function stateOf(
+  document: vscode.TextDocument,
+  base: Values,
+): { values: Values; readonly?: string; issues: FormIssue[] } {
   try {
-    return { values: readText(document.getText()), issues: [] };
+    return { values: { ...base, ...readText(document.getText()) }, issues: [] };
   } catch (error) {
-    return { values: {}, issues: [], readonly: t('{0} Correct it in the JSON view.', (error as Error).message) };
+    return { values: base, issues: [], readonly: t('{0} Correct it in the JSON view.', (error as Error).message) };
   }
 }
 function formOf(document: vscode.TextDocument, { fields, base, resource }: Pulled): FormModel {
@@ -99,7 +115,7 @@ function formOf(document: vscode.TextDocument, { fields, base, resource }: Pulle
     title: nameOf(document.uri),
     subtitle: [title(resource), t('file')].join(' · '),
     groups: render(fields, { pickable: () => false, general: t('General') }),
-    ...stateOf(document),
+    ...stateOf(document, base),
     base,
     actions: [
       { id: 'compare', label: t('Compare with Server') },
@@ -107,16 +123,4 @@ function formOf(document: vscode.TextDocument, { fields, base, resource }: Pulle
       { id: 'json', label: t('JSON') },
     ],
   };
-}
-/** Writes the value of a field into the document. */
-async function edit(document: vscode.TextDocument, field: string, value: unknown): Promise<void> {
-  const now = readText(document.getText());
-  if (same(now[field], value)) return;
-  const change = new vscode.WorkspaceEdit();
-  change.replace(
-    document.uri,
-    new vscode.Range(0, 0, document.lineCount, 0),
-    textOf({ ...now, [field]: value ?? null }),
-  );
-  if (!(await vscode.workspace.applyEdit(change))) throw new Error(t('The change could not be applied.'));
 }

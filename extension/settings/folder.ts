@@ -1,8 +1,14 @@
+import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { SettingsFolder } from '../../shared/index.js';
+import { SETTINGS_INDEX, type SettingsFolder } from '../../shared/index.js';
+import { segment } from '../fields/values.js';
+import { t } from '../host/text.js';
 
-/** The file that marks a folder of documents. */
-const MARK = 'mailroom.json';
+/** The folder of an account's documents: one name for each account, also where a path cannot hold its own. */
+export function folderName(account: string): string {
+  const part = segment(account).replace(/^\.+/, '_');
+  return part === account ? part : `${part}~${createHash('sha256').update(account).digest('hex').slice(0, 6)}`;
+}
 
 /** A folder of the workspace, wherever that is. */
 export const settingsFolder = (root: vscode.Uri): SettingsFolder => ({
@@ -19,7 +25,7 @@ export const settingsFolder = (root: vscode.Uri): SettingsFolder => ({
 
 /** Whether something was pulled into a folder. */
 export const isPulled = async (root: vscode.Uri): Promise<boolean> =>
-  vscode.workspace.fs.stat(vscode.Uri.joinPath(root, MARK)).then(
+  vscode.workspace.fs.stat(vscode.Uri.joinPath(root, SETTINGS_INDEX)).then(
     () => true,
     () => false,
   );
@@ -33,4 +39,16 @@ export async function rootOf(file: vscode.Uri): Promise<{ root: vscode.Uri; path
     if (await isPulled(root)) return { root, path: parts.slice(parts.length - up).join('/') };
   }
   return undefined;
+}
+
+/** Saves what is open and not saved in a folder, or one document of it: files are read and written, not editors. */
+export async function saveIn(root: vscode.Uri, only?: string): Promise<void> {
+  const at = only === undefined ? `${root.path}/` : `${root.path}/${only}`;
+  for (const document of vscode.workspace.textDocuments) {
+    const { uri } = document;
+    const isIn = only === undefined ? uri.path.startsWith(at) : uri.path === at;
+    if (!document.isDirty || !isIn || uri.scheme !== root.scheme || uri.authority !== root.authority) continue;
+    if (!(await document.save()))
+      throw new Error(t('{0} could not be saved. Save it, and try again.', uri.path.split('/').at(-1)!));
+  }
 }

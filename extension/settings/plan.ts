@@ -38,12 +38,23 @@ export const planOf = (changes: readonly SettingsChange[]): PlanItem[] =>
           : title(change.resource),
     }));
 
+/** So many lines does a question hold: it has no scroll bar everywhere, and its buttons must stay in sight. */
+const MOST_LINES = 10;
+export const firstOf = (lines: readonly string[]): string[] =>
+  lines.length <= MOST_LINES
+    ? [...lines]
+    : [...lines.slice(0, MOST_LINES), t('and {0} more', lines.length - MOST_LINES)];
+/** Whether a change is still the one that was shown: what is different by now was agreed to by nobody. */
+export const isAsShown = (now: SettingsChange, shown: SettingsChange | undefined): boolean =>
+  now.state === shown?.state && JSON.stringify(now.values) === JSON.stringify(shown.values);
+
 /** What became of documents that were not applied, a sentence each. */
 export function left(changes: readonly SettingsChange[]): { failures: string[]; skipped: string[] } {
   const failures: string[] = [];
   const skipped: string[] = [];
   for (const { path, state, message = '' } of changes) {
     if (state === 'failed' || state === 'invalid') failures.push(`${path}: ${message}`);
+    if (state === 'change') skipped.push(t('{0}: different from what you were shown by now. Not applied.', path));
     if (state === 'conflict') skipped.push(t('{0}: changed on the server in the meantime.', path));
     if (state === 'missing') skipped.push(t('{0}: the file is not there. Nothing was deleted.', path));
     if (state === 'gone') skipped.push(t('{0}: no longer on the server.', path));

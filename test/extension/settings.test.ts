@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { differences, left, notPulled, planOf } from '../../extension/settings/plan.js';
+import { differences, firstOf, isAsShown, left, notPulled, planOf } from '../../extension/settings/plan.js';
 import type * as Folder from '../../extension/settings/folder.js';
 import type { SettingsChange } from '../../shared/index.js';
 import { withVscode } from './host.js';
@@ -51,13 +51,26 @@ describe('settings as files: what is shown', () => {
     ]);
     assert.doesNotMatch(`${row!.label}${row!.detail}`, /[\u202e\p{Cc}]/u);
   });
+  it('what differs from what was shown is nothing that anybody agreed to', () => {
+    const shown = change({});
+    assert.ok(isAsShown(change({}), shown));
+    for (const now of [change({ state: 'conflict' }), change({ values: [{ ...shown.values[0]!, server: 'Bob' }] })])
+      assert.ok(!isAsShown(now, shown));
+    assert.ok(!isAsShown(change({ values: [{ ...shown.values[0]!, file: 'Bob' }] }), shown));
+    assert.ok(!isAsShown(shown, undefined));
+  });
+  it('a question holds ten lines, and says how many more there are', () => {
+    const lines = (count: number) => Array.from({ length: count }, (_, at) => `${at}`);
+    assert.deepEqual(firstOf(lines(10)), lines(10));
+    assert.deepEqual(firstOf(lines(13)).slice(9), ['9', 'and 3 more']);
+  });
   it('each document that was not applied or written has its sentence', () => {
     const { failures, skipped } = left(
-      (['same', 'applied', 'failed', 'invalid', 'conflict', 'missing', 'gone'] as const).map(state =>
+      (['same', 'applied', 'change', 'failed', 'invalid', 'conflict', 'missing', 'gone'] as const).map(state =>
         change({ state, message: 'Why.' }),
       ),
     );
-    assert.deepEqual([failures.length, skipped.length], [2, 3]);
+    assert.deepEqual([failures.length, skipped.length], [2, 4]);
     assert.match(skipped.join(), /Nothing was deleted/);
     assert.deepEqual(
       notPulled(
@@ -69,6 +82,39 @@ describe('settings as files: what is shown', () => {
 });
 
 describe('settings as files: where they are', () => {
+  it('accounts whose names no path can hold have folders of their own', async () => {
+    const { folderName } = await withVscode<typeof Folder>('settings/folder.ts', {});
+    assert.equal(folderName('Ann at Work'), 'Ann at Work');
+    const names = ['a/b', 'a:b', 'a_b', '..', '.', '_'];
+    assert.equal(new Set(names.map(folderName)).size, names.length);
+    for (const name of names) assert.doesNotMatch(folderName(name), /[/\\:]|^\./);
+  });
+  it('what is open and not saved in the folder is saved first, and nothing else', async () => {
+    const saved: string[] = [];
+    const open = (path: string, { isDirty = true, scheme = 'file', saves = true } = {}) => ({
+      uri: { path, scheme, authority: '' },
+      isDirty,
+      save: async () => {
+        saved.push(path);
+        return saves;
+      },
+    });
+    const textDocuments = [
+      open('/w/One/a.mailroom'),
+      open('/w/One/b.mailroom'),
+      open('/w/One/clean.mailroom', { isDirty: false }),
+      open('/w/Onerous/a.mailroom'),
+      open('/w/One/a.mailroom', { scheme: 'mailroom' }),
+    ];
+    const { saveIn } = await withVscode<typeof Folder>('settings/folder.ts', { workspace: { textDocuments } });
+    const root = { path: '/w/One', scheme: 'file', authority: '' } as never;
+    await saveIn(root, 'a.mailroom');
+    assert.deepEqual(saved.splice(0), ['/w/One/a.mailroom']);
+    await saveIn(root);
+    assert.deepEqual(saved, ['/w/One/a.mailroom', '/w/One/b.mailroom']);
+    textDocuments.push(open('/w/One/c.mailroom', { saves: false }));
+    await assert.rejects(saveIn(root), /c\.mailroom could not be saved/);
+  });
   it('the folder of a file is the nearest above it that something was pulled into, not too far up', async () => {
     const pulled = new Set(['/w/mailroom/One/mailroom.json']);
     class Uri {
