@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Sandboxes } from './driver.js';
 import { writes, type Journeys } from './journey.js';
 
 const ACCOUNT = 'Migadu Sandbox';
@@ -40,6 +41,44 @@ export const settingsJourneys: Journeys = {
     assert.equal(sent.length, 1);
     assert.deepEqual(JSON.parse(String(sent[0]!.body)), { name: hostile, may_access_pop3: false });
     await wb.clearToasts();
+
+    await wb.command('Go to File...');
+    const named = page.locator('.quick-input-list .monaco-list-row', { hasText: 'user003@example.com.mailroom' });
+    await page.locator('.quick-input-widget input').fill('user003@example.com.mailroom');
+    await named.first().click();
+    const form = await wb.webview('form', 'user003@example.com');
+    await form.getByRole('button', { name: 'Compare with Server' }).waitFor();
+    assert.equal(await form.locator('img[src^="http"]').count(), 0);
+    await shot('settings-form');
+    await form.getByRole('button', { name: 'Compare with Server' }).click();
+    await page.locator('.tab', { hasText: 'Server ↔ File' }).waitFor();
+    await shot('settings-compared');
+    await wb.closeAll();
+
+    await changedElsewhere(box, 'Theirs');
+    edit({ name: 'Ours' });
+    box.vendors.migadu.forget();
+    await wb.menu(ACCOUNT, 'Apply Settings');
+    await planned.filter({ hasText: 'changed on the server too' }).waitFor();
+    await shot('settings-conflict');
+    await planned.locator('input[type=checkbox], .monaco-checkbox').first().click();
+    await ok();
+    assert.match(await wb.dialog('Cancel'), /Overwrite what someone else changed[^]*Theirs[^]*Ours/);
+    assert.deepEqual(writes(box, 'migadu'), []);
     assert.ok(!spy.seen.some(one => one.includes('settings')), 'nobody asked for a picture');
   },
 };
+
+/** Somebody else gives the mailbox another name. */
+async function changedElsewhere({ vendors }: Sandboxes, name: string): Promise<void> {
+  const { url, account } = vendors.migadu as { url: string; account: { user: string; apiKey: string } };
+  const answer = await fetch(`${url}/v1/domains/example.com/mailboxes/user003`, {
+    method: 'PUT',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${account.user}:${account.apiKey}`).toString('base64')}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ name }),
+  });
+  assert.equal(answer.status, 200);
+}
