@@ -52,7 +52,16 @@ export const settingsJourneys: Journeys = {
     await shot('settings-form');
     await form.getByRole('button', { name: 'Compare with Server' }).click();
     await page.locator('.tab', { hasText: 'Server ↔ File' }).waitFor();
+    for (const side of ['original', 'modified'])
+      await page.locator(`.monaco-diff-editor .${side} .view-line`, { hasText: '"name":' }).waitFor();
     await shot('settings-compared');
+    await page.locator('.tab').first().click();
+    const again = await wb.webview('form', 'user003@example.com');
+    await again.getByLabel('Name', { exact: true }).fill('Typed and not saved');
+    await again.getByRole('button', { name: 'Apply…' }).click();
+    await planned.filter({ hasText: 'Typed and not saved' }).waitFor();
+    await shot('settings-typed');
+    await page.keyboard.press('Escape');
     await wb.closeAll();
 
     await changedElsewhere(box, 'Theirs');
@@ -63,6 +72,8 @@ export const settingsJourneys: Journeys = {
     await shot('settings-conflict');
     await planned.locator('input[type=checkbox], .monaco-checkbox').first().click();
     await ok();
+    await page.locator('.monaco-dialog-box').waitFor();
+    await shot('settings-overwrite');
     assert.match(await wb.dialog('Cancel'), /Overwrite what someone else changed[^]*Theirs[^]*Ours/);
     assert.deepEqual(writes(box, 'migadu'), []);
     assert.ok(!spy.seen.some(one => one.includes('settings')), 'nobody asked for a picture');
