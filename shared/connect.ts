@@ -36,7 +36,7 @@ const PATIENCE = 70;
 
 const PLAIN_HTTP = flag('Allow Plain HTTP', {
   group: 'Security',
-  help: 'Whether keys and mail may cross the network readable, to another machine whose base address begins with http://. The provider itself never needs it.',
+  help: 'Whether keys and mail may cross the network readable, to another machine whose Base URL begins with http://. The provider itself never needs it.',
 });
 
 /**
@@ -73,7 +73,7 @@ export function checkAccount(provider: Provider, account: Readonly<Record<string
     Object.fromEntries(Object.entries(account).filter(([name]) => Object.hasOwn(fields, name))),
   );
   if (typeof values.baseUrl === 'string' && crossesReadable(values.baseUrl) && values.plainHttp !== true) {
-    const message = `The base address begins with http://, so keys and mail would cross the network readable. Use https://, or switch on ${PLAIN_HTTP.label}.`;
+    const message = `The Base URL begins with http://, so keys and mail would cross the network readable. Use https://, or switch on ${PLAIN_HTTP.label}.`;
     throw invalidField('baseUrl', message);
   }
   return values;

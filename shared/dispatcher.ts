@@ -133,7 +133,7 @@ function whyNot(
         ...(code === 'ENOTFOUND'
           ? {
               advice:
-                'Check the base address of the account for a misspelt name, and whether this machine has a network.',
+                'Check the Base URL of the account for a misspelt name, and whether this machine has a network.',
             }
           : {}),
       };
@@ -142,12 +142,12 @@ function whyNot(
     case /^(?:ERR_SSL|EPROTO)/.test(code):
       return {
         words: `${where} speaks no TLS that could be understood${through} (${code}).`,
-        advice: 'Check the port of the base address, and whether the server there wants https:// or http://.',
+        advice: 'Check the port of the Base URL, and whether the server there wants https:// or http://.',
       };
     case code === 'ECONNREFUSED':
       return {
         words: `${hostname} port ${port} refuses connections${through} (${code}).`,
-        advice: 'Check host and port of the base address, and whether the server there runs.',
+        advice: 'Check host and port of the Base URL, and whether the server there runs.',
       };
     default:
       return { words: `There is no connection to ${where}${through}: ${codeAndWords({ code, message })}.` };

@@ -103,7 +103,7 @@ export function nextStep(error: MailError): string {
     case 'unavailable':
       return 'The provider did not answer properly; try again later.';
     case 'protocol':
-      return 'The answer could not be understood; check the base address of the account, then report it.';
+      return 'The answer could not be understood; check the Base URL of the account, then report it.';
   }
 }
 

@@ -216,7 +216,7 @@ function failure(ctx: Context, answer: HttpResponse, explain?: Explain): MailErr
       'protocol',
       `${ctx.provider} answered with status ${answer.status}${
         answer.headers.location ? `, pointing to ${originOf(answer.headers.location)}` : ''
-      }; check the base address of the account.`,
+      }; check the Base URL of the account.`,
       where,
     );
   }

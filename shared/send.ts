@@ -88,7 +88,7 @@ export function createSend(options: SendOptions = {}): Send {
         };
   const send: Send = async (request, signal, attempt = 1, waited = 0) => {
     if (!/^https?:/.test(request.url))
-      throw new MailError('invalid_input', 'The base address of the account must begin with http:// or https://.');
+      throw new MailError('invalid_input', 'The Base URL of the account must begin with http:// or https://.');
     signal?.throwIfAborted();
     const { answer, request: signed } = await once(request, attempt, waited, signal);
     if (answer.status !== 401 || !refresh) return answer;

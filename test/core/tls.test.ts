@@ -161,7 +161,7 @@ describe('TLS that fails is told in one sentence, with the step that helps', fun
     assert.match(error.message, /localhost speaks no TLS that could be understood \(E\w+\)\. Nothing was sent\.$/);
     assert.match(
       nextStep(error),
-      /^Check the port of the base address, and whether the server there wants https:\/\/ or http:\/\/\./,
+      /^Check the port of the Base URL, and whether the server there wants https:\/\/ or http:\/\/\./,
     );
   });
 });

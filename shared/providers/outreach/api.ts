@@ -127,7 +127,7 @@ function next(link: unknown, from: string, own: string): string | undefined {
   const url = typeof link === 'string' && URL.canParse(link, from) ? new URL(link, from) : undefined;
   if (!url) throw misled('that is no address');
   // The token goes wherever a request goes: a link may never lead it away from the account's own address.
-  if (url.origin !== own) throw misled(`at ${url.origin}, but the account's base address is ${own}`);
+  if (url.origin !== own) throw misled(`at ${url.origin}, but the account's Base URL is ${own}`);
   return URL.canParse(link as string) ? (link as string) : url.href;
 }
 
