@@ -38,6 +38,7 @@ const ENTRIES = [
   'reference',
   'waitFor',
   'settings',
+  'settingsOwner',
   'settingsWalk',
   'registry',
   'readMail',
@@ -83,7 +84,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'door', files: [door], may: ['client', 'registry', 'readMail', 'core'], why: 'it names what others may use' },
   {
     name: 'client',
-    files: ENTRIES.slice(1, 7),
+    files: ENTRIES.slice(1, 8),
     may: ['registry', 'core'],
     why: 'what hosts use: an account in, a client out',
   },
