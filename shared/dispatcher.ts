@@ -131,10 +131,7 @@ function whyNot(
       return {
         words: `The name ${hostname} was not found (${code}).`,
         ...(code === 'ENOTFOUND'
-          ? {
-              advice:
-                'Check the Base URL of the account for a misspelt name, and whether this machine has a network.',
-            }
+          ? { advice: 'Check the Base URL of the account for a misspelt name, and whether this machine has a network.' }
           : {}),
       };
     case code === 'UND_ERR_CONNECT_TIMEOUT':
