@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { letter, random } from '../../sandbox/corpus.js';
@@ -153,8 +153,10 @@ export async function killTest(
     })();
     await Promise.all([arriving, killing, restarting]);
     await running.ready;
+    const file = join(stateDir, 'executions.jsonl');
+    // It is there once the first execution was stored: each start may have been killed before that.
     const books = () =>
-      readFileSync(join(stateDir, 'executions.jsonl'), 'utf8')
+      (existsSync(file) ? readFileSync(file, 'utf8') : '')
         .split('\n')
         .slice(0, -1)
         .map(line => JSON.parse(line) as StoredExecution);

@@ -605,6 +605,7 @@ export const STEPS: Record<string, Step> = {
     },
   },
   'message.move of several': {
+    leftOut: { imap4d: NEW_VALIDITY },
     async run(walk) {
       const messages = [await put(walk, 'one'), await put(walk, 'two')];
       const { native } = (await walk.client.call('message.move', { messages, target: path(walk, 'Made') })) as Any;
