@@ -17,7 +17,7 @@ import {
 } from './settingsFolder.js';
 import { opened, owned, type WhoseSettings } from './settingsOwner.js';
 import { entriesOf, entryKey, readObject, settingsOf, usualSettings, walk } from './settingsWalk.js';
-import { alike, changesOf, conflicts, readText, textOf, wholeOf, type Editing } from './values.js';
+import { alike, changesOf, conflicts, readText, textOf } from './values.js';
 
 export { INDEX as SETTINGS_INDEX, readIndex as readSettingsIndex } from './settingsFolder.js';
 export type { SettingsFolder } from './settingsFolder.js';
@@ -369,7 +369,7 @@ async function compareObject(
   said: Said,
 ): Promise<Compared> {
   const { editing, values: now } = await readObject(client, resource, binding);
-  const input = inputOf(editing, base, edited, now);
+  const input = changesOf(editing.fields, base, edited, now);
   const changed = Object.keys(input).filter(name => !alike(input[name], now[name]) && !alike(edited[name], base[name]));
   if (!changed.length) return { change: said('same'), edited };
   const others = conflicts(base, now, input);
@@ -388,8 +388,6 @@ async function compareObject(
     },
   };
 }
-const inputOf = ({ fields, whole }: Editing, base: Values, edited: Values, now: Values): Values =>
-  whole ? wholeOf(fields, base, edited) : changesOf(fields, base, edited, now);
 
 /** Lists never conflict: what others added stays, and what they removed is not missed. */
 async function compareList(

@@ -45,9 +45,10 @@ export const settingsOf = (provider: Provider): string[] =>
       operationOf(provider, `${resource}.list`) !== undefined &&
       (isEntryList(provider, resource) || hasDocument(provider, resource)),
   );
+/** What is set as a whole is not among them: a value that only somebody else changed would be sent back. */
 const hasDocument = (provider: Provider, resource: string): boolean =>
   operationOf(provider, `${resource}.get`) !== undefined &&
-  editingOf(provider, resource, NOTHING_BOUND) !== undefined &&
+  editingOf(provider, resource, NOTHING_BOUND)?.whole === false &&
   operationOf(provider, `${resource}.put`) === undefined;
 /** Those that are pulled unless others are named: mailboxes, aliases and lists. */
 export const usualSettings = (provider: Provider): string[] =>
