@@ -96,6 +96,12 @@ export function unpackPlace(packed: string): Place | undefined {
 }
 /** A part of an address that a person reads: nothing in it can be taken for another part. */
 export const segment = (label: string): string => label.replace(/[/\\?#%*:|"<>\p{Cc}]/gu, '_').slice(0, 80) || '_';
+/** What a person calls the object of a document, before it is read. */
+export const labelOfDocument = ({ path }: { path: string }): string =>
+  path
+    .split('/')
+    .at(-1)!
+    .replace(/\.mailroom$/, '');
 
 /** What is wrong with one value, in a sentence; undefined where nothing is. */
 export function check(fields: Fields, name: string, value: unknown): string | undefined {

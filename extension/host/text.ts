@@ -80,3 +80,12 @@ export const brief = (text: string): string => {
   const short = plain(text.slice(0, LONGEST * 10)).replace(MARKS, '$1');
   return short.length > LONGEST ? `${short.slice(0, LONGEST - 1).replace(/[\ud800-\udbff]$/, '')}…` : short;
 };
+/** A value in words, short enough for a row or a question. */
+export function shown(value: unknown): string {
+  if (value === null || value === undefined || value === '' || (Array.isArray(value) && !value.length))
+    return t('not set');
+  if (typeof value === 'boolean') return value ? t('Yes') : t('No');
+  return typeof value === 'string'
+    ? `“${brief(value)}”`
+    : brief(Array.isArray(value) ? value.join(', ') : JSON.stringify(value));
+}

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Accounts } from '../accounts/store.js';
 import { inputFrom, operationOf, VERBS } from '../fields/tables.js';
-import { check, editingOf, secretsOf, type Place } from '../fields/values.js';
+import { check, editingOf, labelOfDocument, secretsOf, type Place } from '../fields/values.js';
 import { inView, type Register } from '../host/commands.js';
 import { t, title } from '../host/text.js';
 import { window } from '../host/window.js';
@@ -11,7 +11,7 @@ import type { Chosen } from '../tree/chosen.js';
 import type { ItemNode, SingleNode } from '../tree/model.js';
 import type { Documents } from './documents.js';
 import { othersOf } from './editor.js';
-import { isDocument, labelOfDocument, openedAs } from './places.js';
+import { isDocument, openedAs } from './places.js';
 
 interface Parts {
   register: Register;

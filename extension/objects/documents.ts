@@ -17,7 +17,7 @@ import {
 } from '../fields/values.js';
 import { keepChanged } from '../host/keepChanged.js';
 import { explain } from '../host/problems.js';
-import { brief, t, withoutMarkup } from '../host/text.js';
+import { shown, t, withoutMarkup } from '../host/text.js';
 import type { Target } from '../operations/target.js';
 import type { FormIssue, Values } from '../webview/messages.js';
 import { firstMistake, marksOf } from './marks.js';
@@ -77,17 +77,11 @@ interface DocumentOptions {
   refused(uri: vscode.Uri, account: string | undefined, error: unknown): void;
 }
 
-/** A value in words, short enough to be asked about. */
-function shown(field: Field, value: unknown): string {
-  if (value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0))
-    return t('not set');
-  if (typeof value === 'boolean') return value ? t('Yes') : t('No');
-  if (field.type === 'choice' && typeof value === 'string' && Object.hasOwn(field.choices, value))
-    return `“${field.choices[value]!}”`;
-  return typeof value === 'string'
-    ? `“${brief(value)}”`
-    : brief(Array.isArray(value) ? value.join(', ') : JSON.stringify(value));
-}
+/** A value of a field in words, short enough to be asked about; a choice is called as the form calls it. */
+const shownIn = (field: Field, value: unknown): string =>
+  field.type === 'choice' && typeof value === 'string' && Object.hasOwn(field.choices, value)
+    ? `“${field.choices[value]!}”`
+    : shown(value);
 const opened = (uri: vscode.Uri) =>
   vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
 /**
@@ -448,7 +442,7 @@ export class Documents {
           field,
           message: t(
             'Changed on the server in the meantime. The value there is now {0}.',
-            shown(fields[field]!, now.values[field]),
+            shownIn(fields[field]!, now.values[field]),
           ),
         })),
         text,
@@ -458,8 +452,8 @@ export class Documents {
         .map(name => fields[name]!)
         .map((field, i) => ({
           label: field.label,
-          theirs: shown(field, now.values[others[i]!]),
-          ours: shown(field, input[others[i]!]),
+          theirs: shownIn(field, now.values[others[i]!]),
+          ours: shownIn(field, input[others[i]!]),
         }));
       if (!(await this.#options.overwrite(one.uri, known))) {
         throw new CalledOff(

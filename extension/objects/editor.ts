@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { isMailError, splitName, type Provider } from '../../shared/index.js';
 import { isLentId, type Accounts } from '../accounts/store.js';
 import { actionsOn, isSingle, labelOf, operationOf, VERBS, type Binding } from '../fields/tables.js';
-import { readText, secretsOf } from '../fields/values.js';
+import { labelOfDocument, readText, secretsOf } from '../fields/values.js';
 import { inTurn, writeValue } from '../form/edits.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
@@ -10,7 +10,6 @@ import { makesSense, stateLabel, statusOf } from '../tree/model.js';
 import type { Action, FormModel, Picked, Values } from '../webview/messages.js';
 import { connectPage } from '../webview/panel.js';
 import type { Documents, Loaded } from './documents.js';
-import { labelOfDocument } from './places.js';
 
 interface EditorOptions {
   extension: vscode.Uri;

@@ -42,12 +42,6 @@ export function createPlaces(state: Pick<vscode.Memento, 'get' | 'update'>) {
 }
 export type Places = ReturnType<typeof createPlaces>;
 
-/** What a person calls the object of a document, before it is read. */
-export const labelOfDocument = (uri: vscode.Uri): string =>
-  uri.path
-    .split('/')
-    .at(-1)!
-    .replace(/\.mailroom$/, '');
 export const tabs = (wanted: (uri: vscode.Uri) => boolean): vscode.Tab[] =>
   vscode.window.tabGroups.all
     .flatMap(group => group.tabs)

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { editingOf, list, readSettingsIndex, SETTINGS_INDEX, text, type Fields } from '../../shared/index.js';
 import { localizedFields, localizedProviders } from '../fields/localized.js';
-import { readText } from '../fields/values.js';
+import { labelOfDocument, readText } from '../fields/values.js';
 import { inTurn, writeValue } from '../form/edits.js';
 import { render } from '../form/render.js';
 import { t, title } from '../host/text.js';
@@ -30,7 +30,7 @@ export const createSettingsEditor = ({ extension }: { extension: vscode.Uri }): 
         else
           connected.post({
             type: 'held',
-            title: nameOf(uri),
+            title: labelOfDocument(uri),
             message: t('This file was not pulled from an account. Open it as text.'),
           });
       },
@@ -80,12 +80,6 @@ const COMMANDS = {
   apply: 'mailroom.applySettings',
   json: 'vscode.openWith',
 } as const;
-const nameOf = (uri: vscode.Uri): string =>
-  uri.path
-    .split('/')
-    .at(-1)!
-    .replace(/\.mailroom$/, '');
-
 async function pulledOf(uri: vscode.Uri): Promise<Pulled | undefined> {
   const found = await rootOf(uri);
   const index = found && (await readSettingsIndex(settingsFolder(found.root)));
@@ -112,7 +106,7 @@ function stateOf(
 function formOf(document: vscode.TextDocument, { fields, base, resource }: Pulled): FormModel {
   return {
     mode: 'document',
-    title: nameOf(document.uri),
+    title: labelOfDocument(document.uri),
     subtitle: [title(resource), t('file')].join(' · '),
     groups: render(fields, { pickable: () => false, general: t('General') }),
     ...stateOf(document, base),

@@ -1,15 +1,6 @@
 import type { Pulled, SettingsChange } from '../../shared/index.js';
-import { brief, t, title } from '../host/text.js';
+import { brief, shown, t, title } from '../host/text.js';
 
-/** A value in words, short enough for a row. */
-function shown(value: unknown): string {
-  if (value === null || value === undefined || value === '' || (Array.isArray(value) && !value.length))
-    return t('not set');
-  if (typeof value === 'boolean') return value ? t('Yes') : t('No');
-  return typeof value === 'string'
-    ? `“${brief(value)}”`
-    : brief(Array.isArray(value) ? value.join(', ') : JSON.stringify(value));
-}
 /** What a document changes, value by value: the server has the one, the file the other. */
 export const differences = ({ values }: SettingsChange): string[] =>
   values.map(({ name, label, server, file }) => {
