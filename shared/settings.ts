@@ -19,7 +19,7 @@ import { opened, owned, type WhoseSettings } from './settingsOwner.js';
 import { entriesOf, entryKey, readObject, settingsOf, usualSettings, walk } from './settingsWalk.js';
 import { alike, changesOf, conflicts, readText, textOf } from './values.js';
 
-export { INDEX as SETTINGS_INDEX, readIndex as readSettingsIndex } from './settingsFolder.js';
+export { INDEX as SETTINGS_INDEX, pathPart, readIndex as readSettingsIndex } from './settingsFolder.js';
 export type { SettingsFolder } from './settingsFolder.js';
 export { isOwner as isSettingsOwner } from './settingsOwner.js';
 export type { WhoseSettings } from './settingsOwner.js';

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
-import { SETTINGS_INDEX, type SettingsFolder } from '../../shared/index.js';
-import { segment } from '../fields/values.js';
+import { pathPart, SETTINGS_INDEX, type SettingsFolder } from '../../shared/index.js';
 import { t } from '../host/text.js';
 
 /** The folder of an account's documents: one name for each account, also where a path cannot hold its own. */
 export function folderName(account: string): string {
-  const part = segment(account).replace(/^\.+/, '_');
+  const part = pathPart(account);
   return part === account ? part : `${part}~${createHash('sha256').update(account).digest('hex').slice(0, 6)}`;
 }
 

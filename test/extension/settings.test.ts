@@ -85,9 +85,9 @@ describe('settings as files: where they are', () => {
   it('accounts whose names no path can hold have folders of their own', async () => {
     const { folderName } = await withVscode<typeof Folder>('settings/folder.ts', {});
     assert.equal(folderName('Ann at Work'), 'Ann at Work');
-    const names = ['a/b', 'a:b', 'a_b', '..', '.', '_'];
+    const names = ['a/b', 'a:b', 'a_b', '..', '.', '_', 'con', '_con', 'Ann ', 'a\u202eb', 'ab'];
     assert.equal(new Set(names.map(folderName)).size, names.length);
-    for (const name of names) assert.doesNotMatch(folderName(name), /[/\\:]|^\./);
+    for (const name of names) assert.doesNotMatch(folderName(name), /[/\\:\u202e]|^\.|^con$| $/);
   });
   it('what is open and not saved in the folder is saved first, and nothing else', async () => {
     const saved: string[] = [];
