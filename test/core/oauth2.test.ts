@@ -35,6 +35,7 @@ describe('oauth2', () => {
   let disk: OAuth2Tokens | undefined;
   const start = async (switches: Partial<Switches> = {}) => {
     vendor = await startOutreach(switches);
+    vendor.stopClock();
     const { clientId, clientSecret, redirectUri, accessToken, refreshToken } = vendor.account as Record<string, string>;
     app = { clientId: clientId!, clientSecret: clientSecret!, redirectUri: redirectUri! };
     disk = {

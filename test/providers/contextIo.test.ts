@@ -48,6 +48,7 @@ describe('Context.IO, what is particular to it', () => {
     connect(contextIo, { ...to.account, perMinute: 60_000, ...account }, { patience: 0 });
   before(async () => {
     vendor = await startContextIo();
+    vendor.stopClock();
     client = open();
   });
   after(() => vendor.close());
@@ -62,6 +63,7 @@ describe('Context.IO, what is particular to it', () => {
   /** A sandbox of its own, for what would disturb the others. */
   const apart = async (work: (its: Vendor, client: Client) => Promise<void>, options = {}) => {
     const its = await startContextIo(options);
+    its.stopClock();
     try {
       await work(its, open(its));
     } finally {

@@ -37,6 +37,7 @@ describe('outreach', () => {
   let client: Client;
   const start = async (switches: Partial<Switches> = {}) => {
     vendor = await startOutreach({ grantSpacing: false, ...switches });
+    vendor.stopClock();
     client = connect(outreach, { ...vendor.account, perMinute: 60_000 }, { token: tokenFor(vendor) });
   };
   beforeEach(() => start());
@@ -325,6 +326,7 @@ describe('outreach', () => {
     }).timeout(10_000);
     it('are never followed to another origin: the token stays here', async () => {
       const elsewhere = await startOutreach();
+      elsewhere.stopClock();
       try {
         const link = `${elsewhere.url}/api/v2/mailboxes?page[after]=x`;
         vendor.fail({

@@ -49,6 +49,7 @@ describe('Sodium', function () {
   const restart = async (options?: SodiumOptions) => {
     await vendor?.close();
     vendor = await startSodium(options);
+    vendor.stopClock();
     client = open();
   };
   const list = <T = Message>(input: Values = {}, of = client) =>

@@ -32,6 +32,7 @@ describe('the Context.IO sandbox refuses what the vendor would refuse', () => {
   let vendor: Vendor;
   before(async () => {
     vendor = await startContextIo();
+    vendor.stopClock();
   });
   after(() => vendor.close());
 
@@ -73,6 +74,7 @@ describe('the Context.IO sandbox refuses what the vendor would refuse', () => {
   const post = (path: string, form: Record<string, string>, to = vendor) => ask(path, { method: 'POST', form }, to);
   const apart = async (options: ContextIoOptions, work: (its: Vendor) => Promise<void>) => {
     const its = await startContextIo(options);
+    its.stopClock();
     try {
       await work(its);
     } finally {

@@ -14,6 +14,7 @@ describe('sandbox of outreach refuses', () => {
   let token: string;
   const start = async (switches: Partial<Switches> = {}) => {
     vendor = await startOutreach(switches);
+    vendor.stopClock();
     token = String(vendor.account.accessToken);
   };
   beforeEach(() => start());

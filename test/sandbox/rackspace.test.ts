@@ -80,10 +80,12 @@ describe('sandbox of Rackspace', () => {
   let vendor: Vendor;
   before(async () => {
     vendor = await startRackspace();
+    vendor.stopClock();
   });
   after(() => vendor.close());
   const withOptions = async (options: RackspaceOptions, work: (own: Vendor) => Promise<void>) => {
     const own = await startRackspace(options);
+    own.stopClock();
     try {
       await work(own);
     } finally {

@@ -22,6 +22,7 @@ describe('Scaleway sandbox', () => {
   const started: Vendor[] = [];
   const start = async (options?: ScalewayOptions) => {
     const one = await startScaleway(options);
+    one.stopClock();
     started.push(one);
     return one;
   };

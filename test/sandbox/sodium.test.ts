@@ -8,6 +8,7 @@ describe('Sodium sandbox', () => {
   let vendor: Vendor;
   beforeEach(async () => {
     vendor = await startSodium();
+    vendor.stopClock();
   });
   afterEach(() => vendor.close());
   const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {

@@ -94,6 +94,8 @@ export interface Vendor {
   /** The vendor's time, in milliseconds; tests move it forward instead of waiting. */
   now(): number;
   advance(ms: number): void;
+  /** Stops the vendor's time: only `advance` moves it, so that a slow machine changes nothing. */
+  stopClock(): void;
   /**
    * For a vendor that runs where nobody tests: from now on nothing can be made to happen over HTTP, nothing is
    * remembered of requests, and a page that made a name of its own mean this machine (DNS rebinding) is refused.
@@ -133,6 +135,7 @@ export async function startVendor({
   const sockets = new Set<Socket>();
   let faults: Fault[] = [];
   let offset = 0;
+  let stopped: number | undefined;
   let sealed = false;
   const server = createServer(
     (incoming, outgoing) =>
@@ -166,9 +169,12 @@ export async function startVendor({
     mend() {
       faults = [];
     },
-    now: () => Date.now() + offset,
+    now: () => (stopped ?? Date.now()) + offset,
     advance(ms) {
       offset += ms;
+    },
+    stopClock() {
+      stopped ??= Date.now();
     },
     seal() {
       sealed = true;
