@@ -181,12 +181,22 @@ export const consequenceOf = ({ effect, summary, consequence }: Operation): stri
 const asksIn = (node: NodeName, provider: Provider, resource: string) =>
   node === 'send' && resource === 'message' && canAsk(provider);
 
-/** The menu of resources, and for each its operations with their parameters. */
+/**
+ * The menu of resources, for each its operations with their parameters, and what many operations share: that stands
+ * once for all of them, which makes the description a tenth smaller. A form shows its parts in this order.
+ */
 function providerProperties(node: NodeName, provider: Provider): INodeProperties[] {
   const resources = resourcesOf(node, provider);
+  const all = offered(node, provider);
+  const parts = resources.map(resource => resourceProperties(node, provider, resource));
   return [
     resourceMenu(node, provider, resources),
-    ...resources.flatMap(resource => resourceProperties(node, provider, resource)),
+    ...parts.flatMap(({ form }) => form),
+    ...agentProperties(provider, all),
+    ...listProperties(provider, all),
+    ...simplifyProperties(provider, all),
+    ...parts.flatMap(({ further }) => further),
+    ...dryRunProperties(provider, all),
   ];
 }
 
@@ -209,26 +219,51 @@ type Own = ReturnType<typeof offered>;
 type Show = (verbs: string[]) => { show: { provider: string[]; resource: string[]; operation: string[] } };
 const verbOf = (name: string) => splitName(name)[1];
 
-function resourceProperties(node: NodeName, provider: Provider, resource: string): INodeProperties[] {
+function resourceProperties(node: NodeName, provider: Provider, resource: string) {
   const own = offered(node, provider).filter(([name]) => splitName(name)[0] === resource);
   const verbs = own.map(([name]) => verbOf(name));
   const show: Show = shown => ({ show: { provider: [provider.id], resource: [resource], operation: shown } });
   const first = verbs.includes('list') ? 'list' : verbs[0];
-  return [
-    {
-      ...menu('Operation', 'operation', menuOf(node, provider, resource), first),
-      displayOptions: { show: { provider: [provider.id], resource: [resource] } },
-    },
-    ...merged(consequences(own), show),
-    ...merged(fieldsAlone(node, provider, own), show),
-    ...(asksIn(node, provider, resource) ? sendAndWaitProperties(provider) : []),
-    ...agentProperties(own, show),
-    ...listProperties(verbs, show),
-    ...simplifyProperties(own, show),
-    ...merged(collections(provider, own), show),
-    ...merged(contentCollections(provider, own), show),
-    ...dryRunProperties(own, show),
-  ];
+  return {
+    form: [
+      {
+        ...menu('Operation', 'operation', menuOf(node, provider, resource), first),
+        displayOptions: { show: { provider: [provider.id], resource: [resource] } },
+      },
+      ...merged(consequences(own), show),
+      ...merged(fieldsAlone(node, provider, own), show),
+      ...(asksIn(node, provider, resource) ? sendAndWaitProperties(provider) : []),
+    ],
+    further: [...merged(collections(provider, own), show), ...merged(contentCollections(provider, own), show)],
+  };
+}
+
+/**
+ * A parameter of those operations of a provider for which `has` says so: shown by verb alone where every operation of
+ * that verb has it, by resource and verb for the others.
+ */
+function sharedBy(
+  provider: Provider,
+  all: Own,
+  has: (verb: string, operation: Operation) => boolean,
+  property: INodeProperties,
+): INodeProperties[] {
+  const having = all.filter(([name, operation]) => has(verbOf(name), operation));
+  const resourcesAmong = (among: Own, verb: string) =>
+    among.filter(([name]) => verbOf(name) === verb).map(([name]) => splitName(name)[0]);
+  const groups = new Map<string, { resource?: string[]; operation: string[] }>();
+  for (const verb of new Set(having.map(([name]) => verbOf(name)))) {
+    const resource = resourcesAmong(having, verb);
+    const every = resource.length === resourcesAmong(all, verb).length;
+    const key = every ? '' : resource.join();
+    const group = groups.get(key);
+    if (group) group.operation.push(verb);
+    else groups.set(key, { ...(every ? {} : { resource }), operation: [verb] });
+  }
+  return [...groups.values()].map(group => ({
+    ...property,
+    displayOptions: { show: { ...property.displayOptions?.show, provider: [provider.id], ...group } },
+  }));
 }
 
 const consequences = (own: Own) =>
@@ -283,63 +318,47 @@ function fieldsAlone(node: NodeName, provider: Provider, own: Own) {
     .sort((one, other) => one.place - other.place);
 }
 
-function agentProperties(own: Own, show: Show): INodeProperties[] {
-  const destructive = own.filter(([, { effect }]) => effect === 'destroy').map(([name]) => verbOf(name));
-  if (!destructive.length) return [];
-  return [
-    {
-      displayName: 'Allow Destructive Operation',
-      name: 'allowDestructive',
-      type: 'boolean',
-      default: false,
-      noDataExpression: true,
-      displayOptions: { show: { '@tool': [true], ...show(destructive).show } },
-      description: 'Whether an AI agent may run this operation, which removes something',
-    },
-  ];
-}
+const agentProperties = (provider: Provider, all: Own) =>
+  sharedBy(provider, all, (_, { effect }) => effect === 'destroy', {
+    displayName: 'Allow Destructive Operation',
+    name: 'allowDestructive',
+    type: 'boolean',
+    default: false,
+    noDataExpression: true,
+    displayOptions: { show: { '@tool': [true] } },
+    description: 'Whether an AI agent may run this operation, which removes something',
+  });
 
-function listProperties(verbs: readonly string[], show: Show): INodeProperties[] {
-  const lists = verbs.filter(verb => verb === 'list' || verb.endsWith('List'));
-  if (!lists.length) return [];
+function listProperties(provider: Provider, all: Own): INodeProperties[] {
+  const isList = (verb: string) => /^list$|List$/.test(verb);
   return [
-    {
+    ...sharedBy(provider, all, isList, {
       displayName: 'Return All',
       name: 'returnAll',
       type: 'boolean',
       default: false,
-      displayOptions: show(lists),
       description: 'Whether to return all results or only up to a given limit',
-    },
-    {
+    }),
+    ...sharedBy(provider, all, isList, {
       displayName: 'Limit',
       name: 'limit',
       type: 'number',
       typeOptions: { minValue: 1 },
       default: 50,
       description: 'Max number of results to return',
-      displayOptions: { show: { ...show(lists).show, returnAll: [false] } },
-    },
+      displayOptions: { show: { returnAll: [false] } },
+    }),
   ];
 }
 
-function simplifyProperties(own: Own, show: Show): INodeProperties[] {
-  const simple = own
-    .map(([name, operation]) => [verbOf(name), operation] as const)
-    .filter(one => simplifies(...one))
-    .map(([verb]) => verb);
-  if (!simple.length) return [];
-  return [
-    {
-      displayName: 'Simplify',
-      name: 'simplify',
-      type: 'boolean',
-      default: true,
-      displayOptions: show(simple),
-      description: 'Whether to return a simplified version of the response instead of the raw data',
-    },
-  ];
-}
+const simplifyProperties = (provider: Provider, all: Own) =>
+  sharedBy(provider, all, simplifies, {
+    displayName: 'Simplify',
+    name: 'simplify',
+    type: 'boolean',
+    default: true,
+    description: 'Whether to return a simplified version of the response instead of the raw data',
+  });
 
 /** What may be left out, in one collection for each operation. */
 const collections = (provider: Provider, own: Own) =>
@@ -381,30 +400,24 @@ const contentCollections = (provider: Provider, own: Own) =>
       },
     }));
 
-function dryRunProperties(own: Own, show: Show): INodeProperties[] {
-  const changing = own.filter(([, { effect }]) => effect !== 'read').map(([name]) => verbOf(name));
-  if (!changing.length) return [];
-  return [
-    {
-      displayName: 'Options',
-      name: 'options',
-      type: 'collection',
-      placeholder: 'Add Option',
-      default: {},
-      displayOptions: show(changing),
-      options: [
-        {
-          displayName: 'Dry Run',
-          name: 'dryRun',
-          type: 'boolean',
-          default: false,
-          description:
-            'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.',
-        },
-      ],
-    },
-  ];
-}
+const dryRunProperties = (provider: Provider, all: Own) =>
+  sharedBy(provider, all, (_, { effect }) => effect !== 'read', {
+    displayName: 'Options',
+    name: 'options',
+    type: 'collection',
+    placeholder: 'Add Option',
+    default: {},
+    options: [
+      {
+        displayName: 'Dry Run',
+        name: 'dryRun',
+        type: 'boolean',
+        default: false,
+        description:
+          'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.',
+      },
+    ],
+  });
 
 /** The provider that a new node begins with: where mail is read, else the first of the registry. */
 export const firstOf = (offering: readonly Provider[]): Provider => offering.find(handlesMail) ?? offering[0]!;
