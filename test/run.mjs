@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -129,7 +130,6 @@ const PARTS = {
 const needs = (...parts) => {
   for (const part of parts) install(`test/${part}`, PARTS[part]);
 };
-/** Runs what the test files below a folder promise, or those that were named. */
 /**
  * The same package in the oldest n8n that README names: what runs there by itself; its editor is another one, and
  * nobody clicks in it here.
@@ -144,9 +144,27 @@ const oldestN8n = () => {
       : ['install', 'stories', 'templates', 'trigger'].map(name => join('test/e2e/n8n', `${name}.test.ts`))),
   );
 };
+/** Runs what the test files below a folder promise, or those that were named. */
 const suite = folder =>
   mocha('--exit', ...(rest.length ? rest : filesBelow(folder).filter(file => file.endsWith('.test.ts'))));
-const unitTests = () => filesBelow('test').filter(file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file));
+/** What takes longest begins first: begun last, it would run alone at the end. */
+const LONGEST = [
+  'nodes/syncTriggerKill',
+  'nodes/throttled',
+  'providers/imapFeed',
+  'providers/imapHostile',
+  'providers/imapHostileAnswers',
+  'providers/imapQuirks',
+  'providers/imapSend',
+].map(name => join('test', `${name}.test.ts`));
+const unitTests = () => [
+  ...LONGEST,
+  ...filesBelow('test').filter(
+    file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file) && !LONGEST.includes(file),
+  ),
+];
+/** Test files mostly wait, so each core takes more than two at once. */
+const JOBS = Math.min(8, Math.ceil(2.5 * availableParallelism()));
 
 /** What is written by hand. */
 const FORMATTED = [
@@ -315,7 +333,7 @@ async function test() {
     '60000',
     '--require',
     join(root, 'test/tools/seed.ts'),
-    ...(rest.length ? [] : ['--parallel', '--jobs', '2']),
+    ...(rest.length ? [] : ['--parallel', '--jobs', String(JOBS)]),
     ...(rest.length ? rest : unitTests()),
   );
 }
