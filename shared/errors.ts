@@ -91,7 +91,7 @@ export function nextStep(error: MailError): string {
     case 'forbidden':
       return 'The account is known but may not do this; ask its administrator for the right.';
     case 'not_found':
-      return 'Check the id or address; the object may have been deleted.';
+      return 'Check the ID or address; the object may have been deleted.';
     case 'conflict':
       return 'The object exists already or was changed meanwhile; read it again before you write.';
     case 'rejected':

@@ -21,7 +21,7 @@ import type { NodeName } from './owner.js';
 import { told } from './receipt.js';
 import { SEND_AND_WAIT_OPERATION, sendAndWait } from './sendAndWait.js';
 import { Lookups, namedBy, plainValue, type Named } from './lookup.js';
-import { collectionOf, isAttachments, offered, standsAlone } from './parameters.js';
+import { cameOut, collectionOf, isAttachments, offered, standsAlone } from './parameters.js';
 import { valueOf } from './values.js';
 import { operationTitle } from './words.js';
 
@@ -69,12 +69,7 @@ export async function runItems(node: IExecuteFunctions, name: NodeName): Promise
   const failed = failures.sort((a, b) => a.index - b.index)[0];
   if (failed) {
     const done = results.reduce<number[]>((all, result, i) => (result ? [...all, i] : all), []);
-    const told =
-      count > 1
-        ? `Of ${count} items ${done.length ? `these were done: ${ranges(done)}` : 'none was done'}; ` +
-          `these failed: ${ranges(failures.map(f => f.index))}; the rest was not started.`
-        : '';
-    throw asNodeError(node.getNode(), failed.error, failed.index, told);
+    throw asNodeError(node.getNode(), failed.error, failed.index, count > 1 ? progress(count, done, failures) : '');
   }
   const output: INodeExecutionData[] = [];
   for (const result of results) if (result) for (const item of result) output.push(item);
@@ -196,7 +191,9 @@ async function readInput(node: IExecuteFunctions, name: string, operation: Opera
     }
     // Whole, since n8n takes the value out of a picker without saying what it is: an id, an address or a name.
     // What the form does not show, since another choice rules it out, has no value at all.
-    const whole = standsAlone(name, key, field) ? node.getNodeParameter(key, index, '') : collection[key];
+    const alone = standsAlone(name, key, field) || cameOut(name, key, field);
+    const shown = alone ? node.getNodeParameter(key, index, '') : '';
+    const whole = shown === '' && !standsAlone(name, key, field) ? collection[key] : shown;
     const sought = namedBy(whole);
     if (sought) {
       named.set(key, sought);
@@ -368,8 +365,18 @@ function errorItem(node: IExecuteFunctions, error: unknown, index: number): INod
   };
 }
 
+/** How far a run came that failed. n8n itself counts items from 0, in "[item 1]", so it says that it does not. */
+function progress(count: number, done: readonly number[], failures: readonly { index: number }[]): string {
+  const parts = [
+    done.length ? `${ranges(done)} done` : 'none done',
+    `${ranges(failures.map(({ index }) => index).sort((a, b) => a - b))} failed`,
+    ...(done.length + failures.length < count ? ['the others not started'] : []),
+  ];
+  return `Of the ${count} items, counted from 1: ${parts.join('; ')}.`;
+}
+
 /** Positions as people count: 0, 1, 2, 5 -> "1-3, 6". */
-function ranges(numbers: number[]): string {
+function ranges(numbers: readonly number[]): string {
   const parts: string[] = [];
   for (let i = 0; i < numbers.length; i++) {
     const from = numbers[i]!;

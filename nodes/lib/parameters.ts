@@ -296,17 +296,17 @@ function fieldsAlone(node: NodeName, provider: Provider, own: Own) {
   const place = (name: string, key: string, field: Field) => {
     if (Object.hasOwn(IN_FORM, name)) return IN_FORM[name]!.indexOf(key);
     if (isPicked(provider, field) && (field.required || !makesMail(name))) return 0;
-    return field.required ? 1 : 2 + MAIL.indexOf(key);
+    return field.required ? 1 : makesMail(name) ? 2 + MAIL.indexOf(key) : 2;
   };
   return own
     .flatMap(([name, operation]) =>
       Object.entries(operation.input)
-        .filter(([key, field]) => standsAlone(name, key, field))
+        .filter(([key, field]) => standsAlone(name, key, field) || cameOut(name, key, field))
         .flatMap(([key, field]) => {
-          const single = parameter(provider, key, field, field.required === true);
+          const single = ownWords(name, key) ?? parameter(provider, key, field, field.required === true);
           const property = {
             ...(picked.has(key) ? asPicker(single, field, picked.get(key)!) : single),
-            ...where(name, key),
+            ...(cameOut(name, key, field) ? { displayOptions: { show: { '@version': SINCE_1_1 } } } : where(name, key)),
           };
           return withSource(key, field, property).map(one => ({
             verb: verbOf(name),
@@ -363,27 +363,36 @@ const simplifyProperties = (provider: Provider, all: Own) =>
 /** What may be left out, in one collection for each operation. */
 const collections = (provider: Provider, own: Own) =>
   own.flatMap(([name, operation]) => {
-    const verb = verbOf(name);
     const optional = Object.entries(operation.input).filter(([key, field]) => !standsAlone(name, key, field));
-    if (!optional.length) return [];
-    const collection = collectionOf(verb);
-    const options = optional.flatMap(([key, field]) =>
-      withSource(key, field, parameter(provider, key, field, false, verb === 'list'), true),
-    );
+    const still = optional.filter(([key, field]) => !cameOut(name, key, field));
+    if (still.length === optional.length) return collection(provider, name, optional);
+    const since = (property: { verb: string; property: INodeProperties }, version: typeof SINCE_1_1) => ({
+      ...property,
+      property: { ...property.property, displayOptions: { show: { '@version': version } } },
+    });
     return [
-      {
-        verb,
-        property: {
-          displayName: COLLECTION_TITLE[collection],
-          name: collection,
-          type: 'collection' as const,
-          placeholder: COLLECTION_ADD[collection],
-          default: {},
-          options: sorted(options, 'displayName'),
-        },
-      },
+      ...collection(provider, name, optional).map(one => since(one, BEFORE_1_1)),
+      ...collection(provider, name, still).map(one => since(one, SINCE_1_1)),
     ];
   });
+
+function collection(provider: Provider, name: string, fields: readonly (readonly [string, Field])[]) {
+  if (!fields.length) return [];
+  const verb = verbOf(name);
+  const called = collectionOf(verb);
+  const options = fields.flatMap(([key, field]) =>
+    withSource(key, field, parameter(provider, key, field, false, verb === 'list'), true),
+  );
+  const property: INodeProperties = {
+    displayName: COLLECTION_TITLE[called],
+    name: called,
+    type: 'collection',
+    placeholder: COLLECTION_ADD[called],
+    default: {},
+    options: sorted(options, 'displayName'),
+  };
+  return [{ verb, property }];
+}
 
 const contentCollections = (provider: Provider, own: Own) =>
   own
@@ -473,6 +482,36 @@ export const standsAlone = (operation: string, name: string, field: Field): bool
   const [resource, verb] = splitName(operation);
   return field.required === true || (name === resource && verb !== 'list') || inForm(operation).includes(name);
 };
+/**
+ * What is chosen in nearly every use. It stood among the further fields before 1.1, and stays there in nodes that were
+ * made then.
+ */
+const CAME_OUT: Readonly<Record<string, readonly string[]>> = {
+  'message.mark': ['read'],
+  'message.flag': ['change'],
+  'message.changeFolders': ['add', 'remove'],
+  'spamList.edit': ['addList', 'removeList'],
+  'domainSpamList.edit': ['addList', 'removeList'],
+};
+/** Whether a field stands in the form by itself in new nodes only. */
+export const cameOut = (operation: string, name: string, field: Field): boolean =>
+  !standsAlone(operation, name, field) && Object.hasOwn(CAME_OUT, operation) && CAME_OUT[operation]!.includes(name);
+
+/** A choice of two, where a switch would say only one of them. Its values are those of the flag. */
+const ownWords = (operation: string, name: string): INodeProperties | undefined =>
+  operation === 'message.mark' && name === 'read'
+    ? {
+        displayName: 'Mark As',
+        name,
+        type: 'options',
+        default: true,
+        options: [
+          { name: 'Read', value: true },
+          { name: 'Unread', value: false },
+        ],
+      }
+    : undefined;
+
 const makesMail = (operation: string) => ownerOf(operation) === 'send' || operation === 'draft.create';
 
 /** A new draft belongs to no message. */

@@ -289,7 +289,7 @@ describe('running a node', function () {
       assert.equal((error!.context as { itemIndex: number }).itemIndex, 2);
       assert.match(
         String(error!.description),
-        /Of 7 items these were done: 1-2, 4-5; these failed: 3; the rest was not started/,
+        /Of the 7 items, counted from 1: 1-2, 4-5 done; 3 failed; the others not started/,
       );
       assert.equal(gate.seen.length, 4, 'what was not begun asked for nothing');
     });
@@ -301,7 +301,7 @@ describe('running a node', function () {
       assert.equal(error!.httpCode, '404');
       assert.match(
         String(error!.description),
-        /Check the id or address.*\(Scaleway Mailbox: Mailbox, Get, status 404\.\)/,
+        /Check the ID or address.*\(Scaleway Mailbox: Mailbox, Get, status 404\.\)/,
       );
     });
     it('what the user can mend is named by field, before any request', async () => {

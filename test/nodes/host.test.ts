@@ -269,7 +269,7 @@ describe("what n8n's own requests obey, ours obey too", function () {
       assert.equal(result.status, 'error');
       assert.match(result.error!.message, /needs to be reconnected/);
       assert.deepEqual(result.error!.failure, { cause: 'credential-invalid' });
-      assert.match(String(result.error!.description), /these failed: 1-5/);
+      assert.match(String(result.error!.description), /: none done; 1-5 failed; the others not started/);
       const routed = await run('get', { mailbox: byId }, 1, { onError: 'continueRegularOutput' });
       assert.equal((routed.items('Node')[0]!.json.details as { code?: string } | undefined)?.code, 'unauthorized');
     });

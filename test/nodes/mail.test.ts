@@ -52,12 +52,14 @@ describe('mail from the nodes', function () {
     operation: string,
     parameters: Values,
     items?: INodeExecutionData[],
+    typeVersion = 1,
   ): Promise<INodeExecutionData[]> {
     const [resource, verb] = operation.split('.');
     const result = await engine.run(
       line({
         name: 'Node',
         type: `n8n-nodes-mailroom.${node}`,
+        typeVersion,
         account: { type: `${provider}Api`, data: {} },
         parameters: { provider, resource, operation: verb, ...parameters },
       }),
@@ -127,6 +129,48 @@ describe('mail from the nodes', function () {
         { id: newId, read: true, changed: 1 },
       );
       assert.equal((await one('mailbox', 'imap', 'message.delete', { message: byId(newId) })).target, 'Trash');
+    });
+    it('read or unread, which a new node asks for in its form and one from before among the further fields', async () => {
+      const arrived = mail.deliver('u0@test.local', 'Subject: m\r\n\r\nx');
+      const message = byId(idOf(arrived));
+      const mark = async (typeVersion: number, parameters: Values) =>
+        (await one('mailbox', 'imap', 'message.mark', { message, ...parameters }, undefined, typeVersion)).read;
+      assert.deepEqual(
+        [
+          await mark(1.1, { read: false }),
+          await mark(1.1, {}),
+          await mark(1, { additionalFields: { read: false } }),
+          await mark(1, {}),
+          // What a new node does not show does not count.
+          await mark(1.1, { additionalFields: { read: false } }),
+        ],
+        [false, true, false, true, true],
+      );
+      const flag = async (typeVersion: number, parameters: Values) => {
+        await one(
+          'mailbox',
+          'imap',
+          'message.flag',
+          { message, flags: 'Flagged', ...parameters },
+          undefined,
+          typeVersion,
+        );
+        return mail
+          .folder('u0@test.local')
+          .messages.find(({ uid }) => uid === arrived.uid)!
+          .flags.includes('\\Flagged');
+      };
+      assert.deepEqual(
+        [
+          await flag(1.1, {}),
+          await flag(1.1, { change: 'remove' }),
+          await flag(1, {}),
+          await flag(1, { additionalFields: { change: 'remove' } }),
+        ],
+        [true, false, true, false],
+      );
+      const edited = { mailbox: byId('alex.smith@example.com'), list: 'blockedSenders', addList: 'c@spam.example' };
+      assert.equal((await one('spamList', 'rackspace', 'spamList.edit', edited, undefined, 1.1)).count, 1);
     });
     it('an object that was changed is itself, and secrets are never told', async () => {
       const mailbox = seededId('user001');

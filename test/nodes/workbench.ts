@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
+import { NodeHelpers } from 'n8n-workflow';
 import type { INodeExecutionData, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { connect, isFile, type Client, type FileValue, type Provider } from '../../shared/index.js';
 import type { ProviderCase } from '../contract/case.js';
@@ -74,25 +75,22 @@ export function line(...steps: Step[]): WorkflowFile {
   };
 }
 
-/** True when n8n shows a property for these values of the menus above it; what was not chosen is as it begins. */
-const shown = ({ displayOptions }: INodeProperties, chosen: Values): boolean => {
-  const menus: Values = { attachmentsFrom: 'named', ...chosen };
-  return (
-    Object.entries(displayOptions?.show ?? {}).every(([name, wanted]) => (wanted as unknown[]).includes(menus[name])) &&
-    !Object.entries(displayOptions?.hide ?? {}).some(([name, wanted]) => (wanted as unknown[]).includes(menus[name]))
-  );
-};
-
 /**
  * The form a node shows for an operation: its own fields and those in its collections. Read from the description alone,
- * as the editor does.
+ * as the editor does; what was not chosen is as it begins.
  */
 export function formOf(
   description: INodeTypeDescription,
   menus: Values,
+  typeVersion = 1,
 ): { property: INodeProperties; collection?: string }[] {
+  const chosen = { attachmentsFrom: 'named', returnAll: true, ...menus } as INodeParameters;
   return description.properties
-    .filter(property => shown(property, menus) && !Object.hasOwn(menus, property.name))
+    .filter(
+      property =>
+        NodeHelpers.displayParameter(chosen, property, { typeVersion }, description) &&
+        !Object.hasOwn(menus, property.name),
+    )
     .flatMap(property =>
       property.type === 'collection'
         ? (property.options as INodeProperties[]).map(inner => ({ property: inner, collection: property.name }))
