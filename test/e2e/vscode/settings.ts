@@ -64,7 +64,8 @@ export const settingsJourneys: Journeys = {
     for (const side of ['original', 'modified'])
       await page.locator(`.monaco-diff-editor .${side} .view-line`, { hasText: '"name":' }).waitFor();
     await shot('settings-compared');
-    await page.locator('.tab').first().click();
+    // By its name: other journeys leave tabs too.
+    await page.locator('.tab', { hasText: 'user003@example.com.mailroom', hasNotText: 'Server ↔ File' }).click();
     const again = await wb.webview('form', 'user003@example.com');
     await again.getByLabel('Name', { exact: true }).fill('Typed and not saved');
     await again.getByRole('button', { name: 'Apply…' }).click();
