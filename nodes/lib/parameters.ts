@@ -303,16 +303,19 @@ function fieldsAlone(node: NodeName, provider: Provider, own: Own) {
       Object.entries(operation.input)
         .filter(([key, field]) => standsAlone(name, key, field) || cameOut(name, key, field))
         .flatMap(([key, field]) => {
-          const single = ownWords(name, key) ?? parameter(provider, key, field, field.required === true);
-          const property = {
-            ...(picked.has(key) ? asPicker(single, field, picked.get(key)!) : single),
-            ...(cameOut(name, key, field) ? { displayOptions: { show: { '@version': SINCE_1_1 } } } : where(name, key)),
-          };
-          return withSource(key, field, property).map(one => ({
-            verb: verbOf(name),
-            place: place(name, key, field),
-            property: one,
-          }));
+          const since = cameOut(name, key, field) ? { '@version': SINCE_1_1 } : undefined;
+          return waysToAsk(name, key, parameter(provider, key, field, field.required === true)).flatMap(single => {
+            const property = {
+              ...(picked.has(key) ? asPicker(single, field, picked.get(key)!) : single),
+              ...where(name, key),
+            };
+            const shown = since && { displayOptions: { show: { ...property.displayOptions?.show, ...since } } };
+            return withSource(key, field, { ...property, ...shown }).map(one => ({
+              verb: verbOf(name),
+              place: place(name, key, field),
+              property: one,
+            }));
+          });
         }),
     )
     .sort((one, other) => one.place - other.place);
@@ -497,20 +500,27 @@ const CAME_OUT: Readonly<Record<string, readonly string[]>> = {
 export const cameOut = (operation: string, name: string, field: Field): boolean =>
   !standsAlone(operation, name, field) && Object.hasOwn(CAME_OUT, operation) && CAME_OUT[operation]!.includes(name);
 
-/** A choice of two, where a switch would say only one of them. Its values are those of the flag. */
-const ownWords = (operation: string, name: string): INodeProperties | undefined =>
+/**
+ * A switch that says only one of two things is a choice between both, with the same values. As a tool it stays a
+ * switch: n8n lets a model decide those, and no choices.
+ */
+const waysToAsk = (operation: string, name: string, property: INodeProperties): INodeProperties[] =>
   operation === 'message.mark' && name === 'read'
-    ? {
-        displayName: 'Mark As',
-        name,
-        type: 'options',
-        default: true,
-        options: [
-          { name: 'Read', value: true },
-          { name: 'Unread', value: false },
-        ],
-      }
-    : undefined;
+    ? [
+        {
+          displayName: 'Mark As',
+          name,
+          type: 'options',
+          default: true,
+          options: [
+            { name: 'Read', value: true },
+            { name: 'Unread', value: false },
+          ],
+          displayOptions: { show: { '@tool': [false] } },
+        },
+        { ...property, displayOptions: { show: { '@tool': [true] } } },
+      ]
+    : [property];
 
 const makesMail = (operation: string) => ownerOf(operation) === 'send' || operation === 'draft.create';
 

@@ -277,6 +277,24 @@ describe('node descriptions', () => {
     }
   });
 
+  it('ask a person for read or unread as a choice, and an AI agent by a switch, which is what n8n lets it decide', () => {
+    const { description } = nodes.find(n => n.description.name === 'mailbox')!;
+    const types = (provider: string, name: string) =>
+      description.properties
+        .filter(property => property.name === 'read')
+        .filter(property =>
+          NodeHelpers.displayParameter(
+            { provider, resource: 'message', operation: 'mark' },
+            property,
+            { typeVersion: 1.1 },
+            { ...description, name },
+          ),
+        )
+        .map(({ type }) => type);
+    for (const provider of ['imap', 'sodium', 'contextIo'])
+      assert.deepEqual([types(provider, 'mailbox'), types(provider, 'mailboxTool')], [['options'], ['boolean']]);
+  });
+
   it('say what a resource is at a vendor whose own word is another', () => {
     const described = (id: string) =>
       Object.fromEntries(

@@ -317,6 +317,7 @@ export const changing = {
       flags: list('Flags', text('Flag', { maxLength: 100, pattern: '^\\\\?[!#-&+-Z^-z|}~]+$' }), {
         required: true,
         maxItems: 50,
+        example: 'Flagged',
         help: 'Flagged, Answered, Seen, Draft, Deleted, or keywords of your own.',
       }),
       change: choice('Change', { add: 'Add', remove: 'Remove' }, { default: 'add' }),
