@@ -1,5 +1,5 @@
 import { located, MailError } from './errors.js';
-import { hiding, withoutSecrets } from './secrets.js';
+import { hideWords, hiding, withoutSecrets, type Hide } from './secrets.js';
 import type { Field, Fields, Given } from './fields.js';
 import type { Batch, Context, Feed, Latest, Operation, Provider } from './provider.js';
 import type { Send } from './http.js';
@@ -118,6 +118,9 @@ export function createClient(provider: Provider, host: Host, others: readonly Pr
 class Calls {
   private readonly secrets: Host['secrets'];
   private readonly open: Omit<Host, 'secrets'>;
+  /** What was hidden last, and by what: a function for it costs more than a use of it. */
+  private hidden: readonly string[] = [];
+  private hide: Hide = String;
 
   constructor(
     private readonly provider: Provider,
@@ -161,19 +164,33 @@ class Calls {
   }
 
   private context(operation: string, input: Record<string, unknown>): Context {
-    return {
-      ...this.open,
-      provider: this.provider.name,
-      operation,
-      // What is secret is asked for when there is something to hide: a token may have been renewed meanwhile.
-      hide: text => hiding(this.secretsOf(operation, input))(text),
+    return { ...this.open, provider: this.provider.name, operation, hide: this.hider(operation, input) };
+  }
+
+  /**
+   * What is secret is asked for when there is something to hide: a token may have been renewed meanwhile. Connections
+   * keep this function, so it keeps of the input the secrets alone.
+   */
+  private hider(name: string, input: Record<string, unknown>): Hide {
+    const given = this.secretsOfInput(name, input);
+    return text => {
+      const now = [...(this.secrets?.() ?? []), ...given];
+      if (now.length !== this.hidden.length || now.some((secret, i) => secret !== this.hidden[i])) {
+        this.hidden = now;
+        this.hide = hiding(now);
+      }
+      return hideWords(this.hide, text);
     };
   }
 
   private secretsOf(name: string, input: Record<string, unknown>): string[] {
+    return [...(this.secrets?.() ?? []), ...this.secretsOfInput(name, input)];
+  }
+
+  private secretsOfInput(name: string, input: Record<string, unknown>): string[] {
     const { operations, feeds } = this.provider;
     const asked = (Object.hasOwn(operations, name) ? operations : feeds)[name] as { input?: Fields } | undefined;
-    return [...(this.secrets?.() ?? []), ...secretsIn(asked?.input ?? {}, input)];
+    return secretsIn(asked?.input ?? {}, input);
   }
 
   private operation(name: string): Operation {

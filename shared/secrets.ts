@@ -22,6 +22,16 @@ export function hiding(secrets: Iterable<string>): Hide {
   return text => cover(text, (forms ??= long.flatMap(formsOf)));
 }
 
+/** So much of a text is read for the words of an error; and so much at its end is left out where there is more. */
+const MOST_WORDS = 32 * 1024;
+const LEFT_OUT = 4096;
+/**
+ * A text without secrets, so far as an error needs it: a server may say a megabyte, which would take seconds to search.
+ * What was cut may have cut a secret, so the end of it goes too.
+ */
+export const hideWords = (hide: Hide, text: string): string =>
+  text.length > MOST_WORDS ? hide(text.slice(0, MOST_WORDS)).slice(0, -LEFT_OUT) : hide(text);
+
 /** One way to look for a secret: its parts in order, and where in a text a part that begins at `at` can end. */
 interface Form {
   parts: readonly Part[];
@@ -46,7 +56,7 @@ function formsOf(secret: string): Form[] {
       parts,
       ends: spelled,
       gap: /=\r?\n/y,
-      begins: oneOf(`${char[0]}${mangled ? `${mangled[0]}?\ufffd` : ''}%=\\&${char === ' ' ? '+_\u00a0' : ''}`),
+      begins: oneOf(`${char[0]}${mangled ? `${mangled[0]}?\ufffd\u00ef` : ''}%=\\&${char === ' ' ? '+_\u00a0' : ''}`),
     },
     ...bytesOf(secret, true).map((bytes): Form => ({
       parts: [...bytes.toString('hex')].map(partOf),
@@ -196,6 +206,9 @@ function bytesOf(secret: string, wide = false): Buffer[] {
   return [Buffer.from(secret), ...latin, ...(wide ? [Buffer.from(secret, 'utf16le')] : [])];
 }
 
+/** What stands for a letter that was lost; the last is U+FFFD in UTF-8, read as Latin-1. */
+const MARKS = ['?', '\ufffd', '\u00ef\u00bf\u00bd'];
+
 /** The ends of a letter in any of its spellings. */
 function spelled(text: string, at: number, part: Part): number[] {
   const { char, bytes, units, mangled } = part;
@@ -204,12 +217,9 @@ function spelled(text: string, at: number, part: Part): number[] {
   if (mangled && text.startsWith(mangled, at)) out.push(at + mangled.length);
   // Where a charset lacks the letter, there is a question mark for it, or for each of its bytes or units.
   if (mangled)
-    for (
-      let count = 1;
-      count <= 4 && (text[at] === '?' || text[at] === '\ufffd') && text[at + count - 1] === text[at];
-      count++
-    )
-      out.push(at + count);
+    for (const mark of MARKS)
+      for (let count = 1; count <= 4 && text.startsWith(mark, at + (count - 1) * mark.length); count++)
+        out.push(at + count * mark.length);
   const values = (list: readonly number[], form: RegExp, base: number) => {
     let here = at;
     for (const value of list) {
@@ -329,7 +339,7 @@ type Seen = Map<object, unknown>;
 
 /** The value without secrets. */
 function clean(value: unknown, hide: Hide, seen: Seen): unknown {
-  if (typeof value === 'string') return hide(value);
+  if (typeof value === 'string') return hideWords(hide, value);
   if (typeof value !== 'object' || value === null) return value;
   if (seen.has(value)) return seen.get(value);
   if (value instanceof Error) return cleanError(isMailError(value) ? value : copyOf(value), hide, seen, value);

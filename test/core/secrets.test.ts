@@ -33,7 +33,9 @@ describe('secrets', () => {
   it('are hidden where they are spelled in one way within another, and that in a third', () => {
     // Those that lose letters, or are known by their letters alone, are found by themselves.
     const spelling = fc.constantFrom(
-      ...Object.keys(SPELLINGS).filter(name => !/^(?:quotes doubled|in ASCII|bytes that|UTF-8 read)|UTF-16/.test(name)),
+      ...Object.keys(SPELLINGS).filter(
+        name => !/^(?:quotes doubled|in ASCII|bytes that|lost letters|UTF-8 read)|UTF-16/.test(name),
+      ),
     );
     fc.assert(
       fc.property(
@@ -175,6 +177,16 @@ describe('secrets', () => {
       Object.keys(many.details.native as string[]).filter(name => !/^\d+$/.test(name)),
       [],
     );
+  });
+  it('are looked for at the beginning of a long text alone, and what is left out may be half of one', () => {
+    const secret = 'Ab,Cdef-ghij1';
+    for (let before = 32 * 1024 - secret.length; before < 32 * 1024; before += 3) {
+      const { message } = withoutSecrets(
+        new Error(`${'x '.repeat(before).slice(0, before)}${secret}${' y'.repeat(1e5)}`),
+        [secret],
+      ) as Error;
+      assert.match(message, /^[x ]{20000,32767}$/);
+    }
   });
   it('are not shown where a text has more layers than are looked at: what was not searched is cut', () => {
     const secret = 'Ab,Cdef-ghij1';

@@ -74,6 +74,8 @@ export const SPELLINGS: Record<string, (secret: string) => string> = {
   'in ASCII, a mark for each byte': secret =>
     [...secret].map(char => (char > '\x7f' ? '?'.repeat(Buffer.byteLength(char)) : char)).join(''),
   'bytes that are no UTF-8': secret => secret.replace(/[\x80-\uffff]+/g, found => '\ufffd'.repeat(found.length)),
+  'lost letters read as Latin-1': secret =>
+    secret.replace(/[\x80-\uffff]+/g, found => Buffer.from('\ufffd'.repeat(found.length)).toString('latin1')),
   'UTF-8 read as Latin-1': secret => Buffer.from(secret).toString('latin1'),
 };
 const letters = fc.constantFrom(

@@ -16,6 +16,34 @@ const cleaner = ['test/extension/purify.test.ts', 'test/extension/sanitize.test.
  */
 export const MAIL: readonly Guard[] = [
   {
+    name: "secrets in an IMAP server's words, before they are cut",
+    file: 'shared/providers/imap/session/imapPool.ts',
+    tests: ['test/scripted/secrets.test.ts'],
+    guard: 'hide(rawWordsOf(error))',
+    without: 'rawWordsOf(error)',
+  },
+  {
+    name: "secrets in an SMTP server's words, before they are cut",
+    file: 'shared/providers/imap/session/smtpError.ts',
+    tests: ['test/scripted/secrets.test.ts'],
+    guard: 'hide(e.response || e.message || String(error))',
+    without: '(e.response || e.message || String(error))',
+  },
+  {
+    name: "secrets in a Sieve server's words, before they are cut",
+    file: 'shared/providers/imap/sieve/refusal.ts',
+    tests: ['test/scripted/secrets.test.ts'],
+    guard: 'redact(hide(text).replace',
+    without: 'redact(text.replace',
+  },
+  {
+    name: "the length of a server's words that are searched for secrets",
+    file: 'shared/secrets.ts',
+    tests: ['test/core/secrets.test.ts'],
+    guard: 'hide(text.slice(0, MOST_WORDS)).slice(0, -LEFT_OUT)',
+    without: 'hide(text)',
+  },
+  {
     name: 'where UTF-8 is no longer believed',
     file: 'shared/providers/imap/mime/charset.ts',
     tests: [mime],

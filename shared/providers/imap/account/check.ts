@@ -68,12 +68,14 @@ interface LibraryError {
 }
 
 /** The error without a server's words, unless they refuse a login: whoever answers that is a mail server. */
-function discreet(error: unknown, { side, host, port }: Endpoint): unknown {
+function discreet(error: unknown, { side, host, port, hide }: Endpoint): unknown {
   const cause = isMailError(error) ? (error.details.cause as LibraryError | undefined) : undefined;
   if (!isMailError(error) || !cause) return error;
   const login = cause.authenticationFailed || (cause.code === 'EAUTH' && cause.responseCode !== undefined);
   const ofSystem = cause.syscall !== undefined;
-  const quoted = [wordsOf(cause), smtpWords(cause)].some(words => words !== '' && error.message.includes(words));
+  const quoted = [wordsOf(cause, hide), smtpWords(cause, hide)].some(
+    words => words !== '' && error.message.includes(words),
+  );
   if (login || ofSystem || !quoted || isCertificateError(cause)) return error;
   return new MailError('unavailable', `${side}: no mail server answered properly at ${host}:${port}.`);
 }

@@ -4,6 +4,7 @@ import { parseAddress } from '../../../address.js';
 import { invalidField, MailError } from '../../../errors.js';
 import { choice, list, number, text, type Values } from '../../../fields.js';
 import { auth, type Context } from '../../../provider.js';
+import type { Hide } from '../../../secrets.js';
 
 type Security = 'tls' | 'starttls' | 'none';
 const SECURITY = { tls: 'TLS from the Start', starttls: 'STARTTLS', none: 'None (This Machine Only)' } as const;
@@ -212,6 +213,8 @@ export interface Endpoint extends Side {
   password: string;
   oauth2: boolean;
   allowed?: Allowed;
+  /** Takes the secrets of the account out of a server's words. */
+  hide?: Hide;
 }
 /** A certificate the user vouches for: its SHA-256 fingerprint in lower-case hex, and its PEM where that was given. */
 interface Allowed {
@@ -277,6 +280,8 @@ export function settingsOf(ctx: Context): Settings {
   const imap = side('IMAP');
   const smtp = side('SMTP');
   const sieve = sieveSide(values, imap, allowed, refuse);
+  const { hide } = ctx;
+  if (hide) for (const end of [imap, smtp, sieve]) if (end) end.hide = hide;
   if (!imap && !smtp) refuse('imapHost', 'The account has neither an IMAP host nor an SMTP host.');
   // Everything that makes a login different is in the key, so a changed password never meets a connection made with the
   // old one, and nobody's token one made with another's.

@@ -264,7 +264,8 @@ class Look {
     reading.struck.set(uid, strikes);
     if (strikes < STRIKES) return;
     const why =
-      'The server cannot deliver this message: the connection broke whenever it was fetched ' + `(${wordsOf(error)}).`;
+      'The server cannot deliver this message: the connection broke whenever it was fetched ' +
+      `(${wordsOf(error, this.ctx.hide)}).`;
     const message = unreadable({ folder, uidValidity: state.val, uid }, track.rows.get(uid), why);
     this.handOver(reading, track, uid, message);
   }

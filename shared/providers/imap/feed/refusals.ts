@@ -62,10 +62,10 @@ export async function alone(
     } catch (error) {
       onlyRefusal(error);
       if (!mayPass(ctx, error)) {
-        await never(uid, wordsOf(error));
+        await never(uid, wordsOf(error, ctx.hide));
         continue;
       }
-      track.later.set(uid, wordsOf(error));
+      track.later.set(uid, wordsOf(error, ctx.hide));
       if (track.gaps.has(uid)) continue;
       refusal = error;
       fresh.push(uid);

@@ -100,7 +100,7 @@ export async function fetchEach(
     if (part.length > 1 || (failure.lost && ++strikes < STRIKES)) continue;
     left.delete(only!);
     strikes = 0;
-    const said = wordsOf(failure.error);
+    const said = wordsOf(failure.error, ctx.hide);
     problems.set(
       only!,
       failure.lost

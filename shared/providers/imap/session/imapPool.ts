@@ -1,6 +1,6 @@
 import { MailError, isMailError } from '../../../errors.js';
 import { pause, unlessAborted } from '../../../wait.js';
-import { redact } from '../../../secrets.js';
+import { redact, type Hide } from '../../../secrets.js';
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
@@ -540,9 +540,11 @@ export async function addressOf(ctx: Context, end: Endpoint): Promise<string> {
     return await (ctx.resolve?.(end.host) ?? end.host);
   } catch (error) {
     if (isMailError(error)) throw error;
-    throw new MailError('unavailable', `${end.side}: ${end.host} has no address to connect to: ${wordsOf(error)}.`, {
-      cause: error,
-    });
+    throw new MailError(
+      'unavailable',
+      `${end.side}: ${end.host} has no address to connect to: ${wordsOf(error, end.hide)}.`,
+      { cause: error },
+    );
   }
 }
 
@@ -592,10 +594,10 @@ function rawWordsOf(error: unknown): string {
   );
 }
 
-/** The server's words about a failure, without anything that looks like a secret. */
-export function wordsOf(error: unknown): string {
+/** The server's words about a failure, without secrets: known ones first, while they are whole. */
+export function wordsOf(error: unknown, hide: Hide = String): string {
   return redact(
-    rawWordsOf(error)
+    hide(rawWordsOf(error))
       .replace(/^[0-9A-F]+ (NO|BAD)\s+/, '')
       .replace(/\s+/g, ' ')
       .replace(/ \([\d.]+ \+ [\d.]+( \+ [\d.]+)? secs\)\.?$/, '')
@@ -631,7 +633,7 @@ export function imapError(error: unknown, end: Endpoint): MailError {
   const e = error as LibraryError;
   const where = `${end.side} at ${end.host}:${end.port}`;
   const code = (e.serverResponseCode ?? codeOf(e.response))?.toUpperCase();
-  const said = wordsOf(error);
+  const said = wordsOf(error, end.hide);
   const details = { cause: error, ...(code ? { native: { responseCode: code } } : {}) };
   if (e.code === 'ETHROTTLE')
     return new MailError('rate_limited', `${where} asks for a break: ${said}.`, {

@@ -1,5 +1,5 @@
 import { isMailError, MailError } from '../../../errors.js';
-import { redact } from '../../../secrets.js';
+import { redact, type Hide } from '../../../secrets.js';
 import type { Endpoint } from '../account/fields.js';
 import { certificateRefused, isCertificateError } from '../account/certificate.js';
 import type { SmtpFailure } from '../wire/smtpStream.js';
@@ -39,10 +39,14 @@ const aboutCertificate = (error: unknown): boolean =>
   (/^(ESOCKET|ETLS)$/.test((error as SmtpFailure).code ?? '') &&
     /certificate|altnames/i.test((error as SmtpFailure).message ?? ''));
 
-/** The server's words, without line breaks and without what looks like a secret. */
-export const smtpWords = (error: unknown): string => {
+/** The server's words, without line breaks and without secrets: known ones first, while they are whole. */
+export const smtpWords = (error: unknown, hide: Hide = String): string => {
   const e = error as SmtpFailure;
-  return redact((e.response || e.message || String(error)).replace(/\s+/g, ' ').trim())
+  return redact(
+    hide(e.response || e.message || String(error))
+      .replace(/\s+/g, ' ')
+      .trim(),
+  )
     .replace(/\.$/, '')
     .slice(0, 300);
 };
@@ -67,7 +71,7 @@ export async function smtpError(error: unknown, end: Endpoint, address: string):
   if (aboutCertificate(error)) return certificateRefused(end, address, innermost(error));
   if (end.security === 'tls' && isPlainAnswer(error)) return speaksPlain(end, error);
   const e = error as SmtpFailure;
-  const said = smtpWords(error);
+  const said = smtpWords(error, end.hide);
   const code = e.responseCode;
   if (code === undefined) return withoutAnswer(e, said, end);
   const details = { cause: error, native: { responseCode: code, ...(e.command ? { command: e.command } : {}) } };

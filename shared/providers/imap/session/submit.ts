@@ -47,7 +47,7 @@ export async function offer(
   const rejection = (error: SmtpFailure, address = error.recipient ?? ''): Rejection => ({
     address,
     ...(error.responseCode ? { code: error.responseCode } : {}),
-    words: smtpWords(error),
+    words: smtpWords(error, end.hide),
   });
   let pending = everyone;
   for (let tries = 1; ; tries++) {
@@ -65,7 +65,13 @@ export async function offer(
       const deferred = last && !full ? [] : errors.filter(isTemporary);
       rejected.push(...errors.filter(error => !deferred.includes(error)).map(error => rejection(error)));
       if (!deferred.length)
-        return { outcome: 'done', accepted, rejected, tries, response: smtpWords({ response: info.response }) };
+        return {
+          outcome: 'done',
+          accepted,
+          rejected,
+          tries,
+          response: smtpWords({ response: info.response }, end.hide),
+        };
       pending = deferred.map(error => error.recipient!).filter(Boolean);
       if (full) {
         tries--;
@@ -81,7 +87,7 @@ export async function offer(
           tries,
           why:
             `The connection ended after the whole message was handed over and before ${end.host} confirmed it ` +
-            `(${smtpWords(error)}). It may have been delivered; it is not sent again by itself.`,
+            `(${smtpWords(error, end.hide)}). It may have been delivered; it is not sent again by itself.`,
         };
       }
       ctx.signal?.throwIfAborted();

@@ -157,9 +157,7 @@ class SocketTalk implements Talk {
     // Nobody asked: a server that says goodbye for itself, or one that answers twice.
     if (!waiting)
       return this.fail(
-        end?.status === 'BYE'
-          ? new SieveRefusal({ ...end, lines: [] })
-          : new MailError('protocol', 'The Sieve server spoke unasked.'),
+        end?.status === 'BYE' ? new SieveRefusal(end) : new MailError('protocol', 'The Sieve server spoke unasked.'),
       );
     const alone = line.length === 1 ? textOf(line[0]) : undefined;
     if (!end && waiting.challenge && alone !== undefined) {
@@ -170,7 +168,7 @@ class SocketTalk implements Talk {
     const { resolve, reject, lines } = waiting;
     this.waiting = undefined;
     if (end.status === 'OK') return resolve({ ...end, lines });
-    const refusal = new SieveRefusal({ ...end, lines });
+    const refusal = new SieveRefusal(end);
     reject(refusal);
     if (end.status === 'BYE') this.fail(refusal);
   }

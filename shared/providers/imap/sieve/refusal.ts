@@ -1,13 +1,14 @@
 import { isMailError, MailError } from '../../../errors.js';
-import { redact } from '../../../secrets.js';
+import { redact, type Hide } from '../../../secrets.js';
 import type { Endpoint } from '../account/fields.js';
 import { passing } from '../session/refusal.js';
 import type { Answer } from './wire.js';
 
 /** NO or BYE, as the server said it. */
 export class SieveRefusal extends Error {
-  readonly answer: Answer;
-  constructor(answer: Answer) {
+  /** Without the lines before it: in the words they were parted into, a secret is not found again. */
+  readonly answer: Omit<Answer, 'lines'>;
+  constructor(answer: Omit<Answer, 'lines'>) {
     super(answer.text);
     this.answer = answer;
   }
@@ -16,10 +17,14 @@ export class SieveRefusal extends Error {
 export const placeOf = ({ side, host, port }: Endpoint): string => `${side} at ${host}:${port}`;
 
 /** So many letters of a server's words are shown: those of a script that was checked name each of its lines. */
-const MOST_WORDS = 1_500;
-/** The server's words on one line each, without anything that looks like a secret. */
-const wordsOf = (text: string): string =>
-  redact(text.replace(/[^\S\n]+/g, ' ').trim())
+export const MOST_WORDS = 1_500;
+/** The server's words on one line each, without secrets: known ones first, while they are whole. */
+export const sieveWords = (text: string, hide: Hide = String): string =>
+  redact(
+    hide(text)
+      .replace(/[^\S\n]+/g, ' ')
+      .trim(),
+  )
     .replace(/\.$/, '')
     .slice(0, MOST_WORDS);
 
@@ -34,7 +39,7 @@ export function refusalOf(error: unknown, end: Endpoint, { login = false }: { lo
     });
   }
   const { answer } = error;
-  const said = wordsOf(answer.text) || 'no reason given';
+  const said = sieveWords(answer.text, end.hide) || 'no reason given';
   const code = answer.code ?? '';
   const details = { cause: error, ...(code ? { native: { responseCode: code } } : {}) };
   const fail = (kind: MailError['code'], words: string, more: object = {}) =>
@@ -42,7 +47,7 @@ export function refusalOf(error: unknown, end: Endpoint, { login = false }: { lo
   if (code === 'REFERRAL') {
     return fail(
       'unavailable',
-      `${where} sends this account to another server, ${JSON.stringify(answer.detail ?? said)}. Nothing was sent there.`,
+      `${where} sends this account to another server, ${JSON.stringify(answer.detail === undefined ? said : sieveWords(answer.detail, end.hide))}. Nothing was sent there.`,
       { advice: 'If that server is yours, put it into Sieve Host.' },
     );
   }

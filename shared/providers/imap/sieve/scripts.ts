@@ -1,6 +1,6 @@
 import { invalidField, MailError } from '../../../errors.js';
 import type { Sieve } from './connection.js';
-import { refusalOf, SieveRefusal } from './refusal.js';
+import { MOST_WORDS, refusalOf, SieveRefusal } from './refusal.js';
 import { MOST_SCRIPT, textOf } from './wire.js';
 
 /** A script as LISTSCRIPTS names it. */
@@ -65,9 +65,9 @@ function scriptRefusal(error: unknown, sieve: Sieve): unknown {
   if (!(error instanceof SieveRefusal) || error.answer.status !== 'NO' || error.answer.code) return error;
   const told = refusalOf(error, sieve.end);
   if (told.code !== 'rejected') return told;
-  return new MailError(
-    'invalid_input',
-    `The server does not accept the script. ${error.answer.text.replace(/\s+$/, '').slice(0, 1_500)}`,
-    { issues: [{ field: 'text', message: error.answer.text.slice(0, 1_500) }], cause: error },
-  );
+  const words = (sieve.end.hide ?? String)(error.answer.text).trimEnd().slice(0, MOST_WORDS);
+  return new MailError('invalid_input', `The server does not accept the script. ${words}`, {
+    issues: [{ field: 'text', message: words }],
+    cause: error,
+  });
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import { limits, lowSpeedWords, SpeedMeter } from '../session/timeLimits.js';
@@ -160,7 +161,7 @@ export class SmtpStream {
   /** False when the connection was closed because of it. */
   private receiveLine(line: string): boolean {
     if (!REPLY_LINE.test(line)) {
-      this.protocol(`the server said what is no answer: ${line.slice(0, 100)}`);
+      this.protocol(`the server said what is no answer: ${line}`);
       return false;
     }
     this.replyText += this.replyText ? `\n${line}` : line;
@@ -178,7 +179,7 @@ export class SmtpStream {
     const whose = this.pendingReplies.shift();
     if (whose) whose(reply);
     else if (!this.goodbye) {
-      this.protocol(`the server answered what was not asked: ${reply.text.slice(0, 100)}`);
+      this.protocol(`the server answered what was not asked: ${reply.text}`);
       return false;
     }
     if (!this.goodbye) return true;
@@ -209,6 +210,6 @@ export class SmtpStream {
 /** The text of bytes that were read as one character each: UTF-8 where it is that. */
 function decoded(text: string): string {
   if (!/[^\x00-\x7f]/.test(text)) return text;
-  const utf8 = Buffer.from(text, 'latin1').toString();
-  return utf8.includes('\ufffd') ? text : utf8;
+  const bytes = Buffer.from(text, 'latin1');
+  return isUtf8(bytes) ? bytes.toString() : text;
 }
