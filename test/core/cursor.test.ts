@@ -280,6 +280,24 @@ describe('snapshot', () => {
     const { cursor } = await compare(things);
     const batch = await compare([{ id: 't0', version: '1' }], cursor, 4);
     assert.deepEqual([batch.items.length, batch.more], [4, true]);
+    const changed = await compare(
+      things.map(({ id }) => ({ id, version: '1' })),
+      cursor,
+      4,
+    );
+    assert.deepEqual(
+      [changed.items.map(({ item }) => `${item.change} ${item.id}`), changed.more],
+      [['changed t0', 'changed t1', 'changed t2', 'changed t3'], true],
+    );
+  });
+  it('shows the last few on the first look, and that is all there is', async () => {
+    const things = Array.from({ length: 9 }, (_, i) => ({ id: `t${i}`, version: '0' }));
+    const { items, more } = await compare(things);
+    assert.deepEqual(
+      items,
+      things.slice(-5).map(item => ({ id: `0/${item.id}`, item: { change: 'created', id: item.id, item } })),
+    );
+    assert.equal(more, false);
   });
   it('the same change happening again is news again', async () => {
     const { cursor } = await compare([{ id: 'a', version: '0' }]);
@@ -306,7 +324,11 @@ describe('cursors', () => {
       '{"v":1,"at":1,"seen":null}',
       shot,
     ]) {
-      await assert.rejects(look([], bad), error => isMailError(error) && error.code === 'invalid_input', bad);
+      await assert.rejects(
+        look([], bad),
+        error => isMailError(error) && error.code === 'invalid_input' && /start again/.test(error.message),
+        bad,
+      );
     }
     for (const bad of ['{"v":1,"seen":{}}', mark])
       await assert.rejects(compare([], bad), error => isMailError(error) && error.code === 'invalid_input', bad);
