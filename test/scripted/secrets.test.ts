@@ -154,7 +154,13 @@ const property = (
       const login = token ? { authentication: 'oauth2' } : { password: secret };
       assertUnseen(await serve(place, said, login, token ? secret : undefined), { secret, said, place });
     }),
-    { numRuns: runs },
+    {
+      numRuns: runs,
+      // Blanks that are made one, and the places where words are cut.
+      examples: [0, 280, 285, 1_480, 1_485].map(before => [
+        { secret: 'pass  word-1234', spelling: 'as it is', place: 'a refused login', before, token: false },
+      ]),
+    },
   );
 
 describe('what a mail server says of a login, in any spelling and any place, is seen nowhere', function () {
