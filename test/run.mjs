@@ -135,7 +135,7 @@ const needs = (...parts) => {
  * nobody clicks in it here.
  */
 const oldestN8n = () => {
-  process.env.MAILROOM_N8N = 'oldest';
+  env.MAILROOM_N8N = 'oldest';
   const files = rest.filter(word => word !== 'oldest');
   return mocha(
     '--exit',
