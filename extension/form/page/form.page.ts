@@ -161,7 +161,24 @@ function mark(name: string, value: unknown): void {
   else element?.removeAttribute('title');
 }
 
-function show(model: FormModel): void {
+/** All of a form but what its controls hold. */
+const shapeOf = ({ values: _, base: _base, issues: _issues, readonly: _readonly, ...shape }: FormModel): string =>
+  JSON.stringify(shape);
+/**
+ * Shows a form. It comes anew after every save: a document whose form is still the same keeps its controls, and so what
+ * is typed there just now, what is selected and what is searched for.
+ */
+function showForm(model: FormModel): void {
+  if (model.mode !== 'document' || !form || shapeOf(form) !== shapeOf(model)) {
+    build(model);
+    return;
+  }
+  form = model;
+  base = model.base ?? {};
+  left.clear();
+  fill(model.values, model.issues, model.readonly);
+}
+function build(model: FormModel): void {
   const focused = (document.activeElement as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
   form = model;
   base = model.base ?? {};
@@ -242,6 +259,7 @@ function show(model: FormModel): void {
     ...(submit ? [h('footer', {}, submit, cancel, said)] : []),
   );
   fill(model.values, model.issues, model.readonly);
+  for (const [name, { value }] of pending) controls.get(name)?.set(value);
   if (focused) controls.get(focused)?.focus();
   else if (model.mode === 'ask') focusFirst(model);
 }
@@ -421,7 +439,7 @@ window.addEventListener(
 let shown = false;
 start(message => {
   if (message.type === 'form') {
-    show(message.form);
+    showForm(message.form);
     if (!shown) {
       shown = true;
       scrollBack();

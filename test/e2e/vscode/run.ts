@@ -174,14 +174,22 @@ const basic: Journeys = {
     await until('the first value is back', async () => (await field.inputValue()) === before);
     await until('nothing is left to save', async () => (await page.locator('.tab.dirty').count()) === 0);
     box.vendors.outreach.forget();
-    await field.fill('250');
+    // Another one at a second try.
+    const wanted = Number(before) === 250 ? 251 : 250;
+    await field.fill(String(wanted));
     await page.locator('.tab.dirty').waitFor();
+    await field.evaluate((element: Loose) => (element.dataset.same = 'yes'));
     await field.press('Control+s');
     await until('it is saved', async () => (await page.locator('.tab.dirty').count()) === 0);
+    await until(
+      'nothing is marked',
+      async () => (await form.locator('[data-field=maxEmailsPerDay].changed').count()) === 0,
+    );
+    assert.equal(await field.getAttribute('data-same'), 'yes', 'who goes on typing types into the same control');
     const sent = writes(box, 'outreach');
     assert.equal(sent.length, 1);
     assert.deepEqual((JSON.parse(sent[0]!.body.toString()) as { data: { attributes: unknown } }).data.attributes, {
-      maxEmailsPerDay: 250,
+      maxEmailsPerDay: wanted,
     });
     await axe('form', 'ann@acme.test');
   },
@@ -213,16 +221,21 @@ const basic: Journeys = {
     await email.press('Control+s');
     const field = form.locator('[data-field=maxEmailsPerDay] input');
     await until('clean again', async () => (await page.locator('.tab.dirty').count()) === 0);
-    box.vendors.outreach.rows.mailboxes.get(1).attributes.maxEmailsPerDay = 999;
+    // Neither is what is there: a second try finds what the first one saved.
+    const before = Number(await field.inputValue());
+    const [theirs, ours] = [before + 999, before + 300];
+    box.vendors.outreach.rows.mailboxes.get(1).attributes.maxEmailsPerDay = theirs;
     box.vendors.outreach.forget();
-    await field.fill('300');
+    await field.fill(String(ours));
     await page.locator('.tab.dirty').waitFor();
     await field.press('Control+s');
     const dialog = page.locator('.monaco-dialog-box', { hasText: 'Overwrite what someone else changed' });
     await dialog.waitFor();
     await shot('conflict');
-    assert.match(await wb.dialog('Cancel'), /: 999 on the server, 300 here/);
-    await form.locator('[data-field=maxEmailsPerDay] .complaint', { hasText: 'The value there is now 999' }).waitFor();
+    assert.match(await wb.dialog('Cancel'), new RegExp(`: ${theirs} on the server, ${ours} here`));
+    await form
+      .locator('[data-field=maxEmailsPerDay] .complaint', { hasText: `The value there is now ${theirs}` })
+      .waitFor();
     await shot('conflict-marked');
     await field.press('Control+s');
     await dialog.waitFor();
@@ -238,7 +251,7 @@ const basic: Journeys = {
     const [sent, ...more] = writes(box, 'outreach');
     assert.deepEqual(
       [(JSON.parse(sent!.body.toString()) as { data: { attributes: unknown } }).data.attributes, more.length],
-      [{ maxEmailsPerDay: 300 }, 0],
+      [{ maxEmailsPerDay: ours }, 0],
     );
     assert.equal(await page.locator('.notification-toast').count(), 0, 'no notice is left that is no longer true');
     assert.equal(await form.locator('.complaint:not([hidden])').count(), 0);
@@ -517,9 +530,9 @@ async function run(version: Version, vsix: string, { theme, names, themed = [] }
     }
     if (sized) await page.setViewportSize(USUAL);
   };
-  const shot = async (name: string) => {
-    // The list of themes would take the place of a list that is open.
-    if (await page.locator('.quick-input-widget').isVisible()) return picture(name);
+  const shot = async (name: string, passing?: 'passing') => {
+    // The list of themes would take the place of a list that is open; and what passes is gone before the last theme.
+    if (passing || (await page.locator('.quick-input-widget').isVisible())) return picture(name);
     return inThemes(async () => {
       await picture(name);
       await inSizes(size => picture(`${name}-${size}`));
