@@ -35,8 +35,9 @@ export function workbench(page: Loose) {
     page,
     row,
     async open(): Promise<void> {
-      await page.getByRole('tab', { name: 'Mailroom' }).click();
-      await page.waitForSelector('[role=treeitem]', { timeout: 30_000 });
+      // The extension's host is started meanwhile, which takes its time on a busy machine.
+      await page.getByRole('tab', { name: 'Mailroom' }).click({ timeout: 120_000 });
+      await page.waitForSelector('[role=treeitem]', { timeout: 120_000 });
     },
     /** Opens rows one below the other. */
     async expand(...names: (string | RegExp)[]): Promise<void> {
@@ -61,12 +62,19 @@ export function workbench(page: Loose) {
     async command(title: string): Promise<void> {
       // Where the mouse rests on the box, its hint lies over the commands.
       await page.mouse.move(1, 1);
-      // A workbench that is just starting, or still closing the last box, does not hear every key.
+      const box = page.locator('.quick-input-widget');
+      const entry = box
+        .locator('.quick-input-list .monaco-list-row')
+        .filter({ hasText: title.replace(/^Mailroom: /, '') })
+        .first();
+      // A workbench that is just starting, or still closing the last box, does not hear every key; and a page that gets
+      // its focus back late closes the box that was opened since.
       for (let i = 1; ; i++) {
         await page.keyboard.press('F1');
-        const there = await page
-          .locator('.quick-input-widget input')
+        const chosen = await box
+          .locator('input')
           .fill(`>${title}`, { timeout: 2000 })
+          .then(() => entry.click({ timeout: 5000 }))
           .then(
             () => true,
             (error: unknown) => {
@@ -74,13 +82,8 @@ export function workbench(page: Loose) {
               return false;
             },
           );
-        if (there) break;
+        if (chosen) return;
       }
-      await page
-        .locator('.quick-input-list .monaco-list-row')
-        .filter({ hasText: title.replace(/^Mailroom: /, '') })
-        .first()
-        .click();
     },
     /** The page inside a webview, found by what it says it is. */
     async webview(kind: string, has?: string, timeout = 20_000): Promise<Loose> {

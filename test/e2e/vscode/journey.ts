@@ -10,7 +10,8 @@ export interface Journey {
   box: Sandboxes;
   spy: Spy;
   folder: string;
-  shot(name: string): Promise<void>;
+  /** A picture, in every theme and size where the journey is looked at in those; `passing`: of what goes by itself. */
+  shot(name: string, passing?: 'passing'): Promise<void>;
   axe(kind: string, has?: string): Promise<void>;
 }
 export type Journeys = Record<string, ((j: Journey) => Promise<void>) & { breaksPolicy?: true }>;

@@ -15,6 +15,9 @@ export const settingsJourneys: Journeys = {
     const ok = () => page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
     const edit = (changes: object) =>
       writeFileSync(file, `${JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...changes }, null, 2)}\n`);
+    // A file that was compared is remembered by VS Code as text, and its list opens it as that.
+    await wb.command('Clear Editor History');
+    await wb.dialog('Clear');
     await wb.collapse();
     await wb.menu(ACCOUNT, 'Pull Settings');
     await wb.row(ACCOUNT).waitFor();
