@@ -48,6 +48,12 @@ const DROPPED: readonly { page: string; what: string; styles?: RegExp; tags?: Re
   { page: 'image-webp', what: 'WebP images', tags: /^<img\b[^>]*\bsrc\s*=\s*["']?[^"'\s>]+\.webp\b/i, by: [OUTLOOK] },
 ];
 
+/**
+ * How addresses and placeholders of links name it. Gmail asks for the headers in mail to many
+ * (support.google.com/mail/answer/81126).
+ */
+const UNSUBSCRIBE = /un-?_?subscribe|opt-?_?out/i;
+
 /** A tag with its attributes, in a length that tags have. */
 const TAG = /<[a-z][^<>]{0,4000}>/gi;
 const attribute = (tag: string, name: string): string | undefined => {
@@ -88,6 +94,13 @@ export function hintsOf(html: string, { hasText }: { hasText: boolean }): string
           nowhere === 1
             ? t('One link has no host, so it leads nowhere from a mail.')
             : t('{0} links have no host, so they lead nowhere from a mail.', nowhere),
+        ]
+      : []),
+    ...(links.some(url => UNSUBSCRIBE.test(url))
+      ? [
+          t(
+            'A link unsubscribes, so this is likely mail to many. Send it with the headers List-Unsubscribe and List-Unsubscribe-Post (RFC 8058).',
+          ),
         ]
       : []),
     ...(own

@@ -17,9 +17,26 @@ export function inspection({ headers, root }: MailAnatomy, language?: string): I
     parts: root ? partsOf(root) : [],
     hops: hopsOf(named('received').slice(0, HOPS).reverse(), language),
     claims: claimsOf(named).slice(0, CLAIMS),
+    hints: bulkHints(named),
     headers: shown.map(({ name, value }) => ({ name: brief(name), value: cut(value) })),
     ...(headers.length > shown.length ? { more: headers.length - shown.length } : {}),
   };
+}
+/**
+ * What mail to many lacks. Mail to many says so in List-Id (RFC 2919), Precedence (RFC 2076) or Feedback-ID
+ * (support.google.com/mail/answer/6254652).
+ */
+function bulkHints(named: (name: string) => string[]): string[] {
+  const sign = named('list-id').length
+    ? 'List-Id'
+    : named('feedback-id').length
+      ? 'Feedback-ID'
+      : named('precedence').some(value => /^\s*(?:bulk|list)\b/i.test(value))
+        ? 'Precedence'
+        : undefined;
+  return sign && !named('list-unsubscribe').some(value => value.trim())
+    ? [t('The header {0} says that this is mail to many, but there is no header List-Unsubscribe (RFC 2369).', sign)]
+    : [];
 }
 const cut = (value: string): string => plain(value.length > LONGEST ? `${value.slice(0, LONGEST - 1)}…` : value);
 

@@ -78,6 +78,8 @@ export interface Inspection {
   hops: { from: string; by: string; with: string; at: string; delay: string }[];
   claims: { what: string; result: string; of: string; by: string }[];
   headers: { name: string; value: string }[];
+  /** What its maker should know. */
+  hints: string[];
   /** So many headers are not here; and only the beginning of the message was looked at. */
   more?: number;
   cut?: boolean;

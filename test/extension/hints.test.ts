@@ -18,6 +18,11 @@ describe('hints for whoever makes a message', () => {
     ['has links in clear', "<a href='http://a.example'>a</a><A HREF=http://b.example>", /^2 links do not use https/],
     ['has links that lead nowhere', '<a href="/start">a</a>', /^One link has no host/],
     ['has pictures that only the disk knows', '<img alt="" src="images/logo.png">', /^One image has no host/],
+    [
+      'can be unsubscribed from',
+      '<a href="https://a.example/?do=Unsubscribe&amp;u=1">a</a><a href="{{unsubscribe_url}}">b</a>',
+      /^A link unsubscribes.*List-Unsubscribe and List-Unsubscribe-Post \(RFC 8058\)/,
+    ],
     ['has a script', '<script>1</script>', /remove scripts/],
     [
       'places in a way that Gmail drops',

@@ -113,6 +113,22 @@ describe('a message as a developer looks at it', () => {
       ],
     );
   });
+  for (const [what, header, sign] of [
+    ['a list', 'List-Id: News <news.shop.example>', 'List-Id'],
+    ['a precedence', 'Precedence: Bulk', 'Precedence'],
+    ['a feedback loop', 'Feedback-ID: 1:2:shop:news', 'Feedback-ID'],
+  ] as const) {
+    it(`mail to many with ${what} and without List-Unsubscribe is told so`, async () => {
+      const hintsWith = async (...headers: string[]) => (await looked(lines(...headers, 'Subject: a', '', ''))).hints;
+      assert.match((await hintsWith(header)).join('|'), new RegExp(`^The header ${sign} .*List-Unsubscribe[^|]*$`));
+      assert.equal((await hintsWith(header, 'List-Unsubscribe:')).length, 1, 'an empty field unsubscribes nobody');
+      assert.deepEqual(await hintsWith(header, 'LIST-UNSUBSCRIBE: <mailto:off@shop.example>'), []);
+    });
+  }
+  it('mail to one is told nothing of lists', async () => {
+    assert.deepEqual((await looked(LETTER)).hints, []);
+    assert.deepEqual((await looked(lines('Precedence: first-class', 'Subject: a', '', ''))).hints, []);
+  });
   it('a clock that is ahead of the one before is said as such, and a field without a time takes no delay', async () => {
     const { hops } = await looked(
       lines(

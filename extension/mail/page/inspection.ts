@@ -14,7 +14,7 @@ export const size = (bytes: number | undefined): string =>
         : `${(bytes / 1048576).toFixed(1)} MB`;
 
 /** What a developer asks of a message: how it is made up, how it came, and what its headers say. */
-export function inspectionOf({ parts, hops, claims, headers, more, cut }: Inspection, id: string): HTMLElement {
+export function inspectionOf({ parts, hops, claims, headers, hints, more, cut }: Inspection, id: string): HTMLElement {
   const calm = limitCharacters();
   const cell = (text: string, mono = false) => h('td', { class: mono ? 'mono' : undefined, dir: 'auto' }, calm(text));
   const table = (names: PageWord[], rows: HTMLElement[]) =>
@@ -41,6 +41,7 @@ export function inspectionOf({ parts, hops, claims, headers, more, cut }: Inspec
     'section',
     { class: 'inspection', 'aria-label': w('Details') },
     cut && h('p', { class: 'notice' }, w('The message is too large to show all of its parts.')),
+    section('Hints', hints.length, h('ul', {}, ...hints.map(hint => h('li', {}, hint)))),
     section(
       'Parts',
       parts.length,

@@ -80,6 +80,7 @@ const TRAVELLED = [
   'Received: from relay.example (relay.example [192.0.2.7]) by mx.example.net with ESMTPS id 2; Tue, 24 Nov 2026 21:05:42 +0000',
   'Received: from app.shop.example (app.shop.example [192.0.2.1]) by relay.example with ESMTPSA id 1; Tue, 24 Nov 2026 21:05:00 +0000',
   'DKIM-Signature: v=1; a=rsa-sha256; d=shop.example; s=2026; h=From:To:Subject:Date; bh=x; b=y',
+  'Precedence: bulk',
   'From: Shop <shop@shop.example>',
   'To: ann@example.com',
   'Subject: Your order 1042',
@@ -177,6 +178,7 @@ export const localMailJourneys: Journeys = {
       await section('Path of the Message').locator('tr', { hasText: 'ESMTPS' }).getByText('42 s').waitFor();
       await section('Authentication').locator('tr', { hasText: 'SPF' }).getByText('fail', { exact: true }).waitFor();
       await section('Authentication').getByText('did not verify it').waitFor();
+      await section('Hints').getByText('no header List-Unsubscribe').waitFor();
       await shot('inspect');
       await axe('reader', 'Your order 1042');
       await section('All Headers').locator('summary').scrollIntoViewIfNeeded();
@@ -222,7 +224,7 @@ export const localMailJourneys: Journeys = {
       await started(j);
       writeFileSync(
         file,
-        `<title>Welcome aboard</title><style>.bar{display:flex;border-radius:4px;background:#205080;color:#fff;padding:12px}</style><div class="bar"><h1>Welcome aboard</h1></div><p>Read <a href="http://shop.example/start">how to begin</a>.</p><img src="${spy.url}/logo.png"><script>fetch("${spy.url}/script")</script>`,
+        `<title>Welcome aboard</title><style>.bar{display:flex;border-radius:4px;background:#205080;color:#fff;padding:12px}</style><div class="bar"><h1>Welcome aboard</h1></div><p>Read <a href="http://shop.example/start">how to begin</a>.</p><p><a href="https://shop.example/unsubscribe">No more mail</a></p><img src="${spy.url}/logo.png"><script>fetch("${spy.url}/script")</script>`,
       );
       await wb.command('Go to File');
       await page.keyboard.type('welcome.html');
@@ -233,6 +235,7 @@ export const localMailJourneys: Journeys = {
       for (const hint of [
         'One image has no alt text',
         'One link does not use https',
+        'A link unsubscribes',
         'Mail programs remove scripts',
         'display: flex does not work in Outlook for Windows',
         'no plain text part',
