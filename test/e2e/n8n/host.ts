@@ -120,7 +120,9 @@ export async function prepareHost({
     N8N_LICENSE_AUTO_RENEW_ENABLED: 'false',
     N8N_HIRING_BANNER_ENABLED: 'false',
     N8N_ONBOARDING_FLOW_DISABLED: 'true',
-    N8N_DISABLED_MODULES: 'mcp-registry,instance-ai,chat-hub,agents,insights',
+    // n8n 2.0.0 does not start with the name of a module that it does not know.
+    N8N_DISABLED_MODULES:
+      process.env.MAILROOM_N8N === 'oldest' ? 'chat-hub,insights' : 'mcp-registry,instance-ai,chat-hub,agents,insights',
     N8N_UNVERIFIED_PACKAGES_ENABLED: 'true',
     ...more,
   };
