@@ -22,7 +22,7 @@ declare module 'jsdom' {
     close(): void;
   }
   export class JSDOM {
-    constructor(html: string);
+    constructor(html: string, options?: object);
     readonly window: Window;
   }
 }

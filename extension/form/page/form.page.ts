@@ -26,13 +26,19 @@ const pending = new Map<string, { value: unknown; timer: number }>();
 const PAUSE = 250;
 
 /** Edits that the host has not confirmed yet. */
-const under = new Set<Promise<unknown>>();
+const under = new Map<Promise<unknown>, { field: string; value: unknown }>();
 function send(field: string, value: unknown): void {
   const edit = ask({ do: 'edit', field, value })
     .catch(error => announce(errorText(error), true))
     .finally(() => under.delete(edit));
-  under.add(edit);
+  under.set(edit, { field, value });
 }
+/** What was typed and is not in the document yet, by field: what the document says of these is older. */
+const typed = (): Map<string, unknown> =>
+  new Map([
+    ...[...under.values()].map(({ field, value }) => [field, value] as const),
+    ...[...pending].map(([field, { value }]) => [field, value] as const),
+  ]);
 function flush(): void {
   for (const [field, { value, timer }] of pending) {
     clearTimeout(timer);
@@ -56,7 +62,7 @@ window.addEventListener(
       return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    void Promise.all(under)
+    void Promise.all(under.keys())
       .then(() => ask({ do: 'save' }))
       .catch(error => announce(errorText(error), true));
   },
@@ -161,29 +167,24 @@ function mark(name: string, value: unknown): void {
   else element?.removeAttribute('title');
 }
 
-/** All of a form but what its controls hold. */
-const shapeOf = ({ values: _, base: _base, issues: _issues, readonly: _readonly, ...shape }: FormModel): string =>
-  JSON.stringify(shape);
-/**
- * Shows a form. It comes anew after every save: a document whose form is still the same keeps its controls, and so what
- * is typed there just now, what is selected and what is searched for.
- */
-function showForm(model: FormModel): void {
-  if (model.mode !== 'document' || !form || shapeOf(form) !== shapeOf(model)) {
-    build(model);
-    return;
-  }
-  form = model;
-  base = model.base ?? {};
-  left.clear();
-  fill(model.values, model.issues, model.readonly);
-}
-function build(model: FormModel): void {
-  const focused = (document.activeElement as HTMLElement | null)?.closest<HTMLElement>('[data-field]')?.dataset.field;
+/** All of a form but what it holds: while that stays, so do its controls, with the caret of whoever types on. */
+const drawingOf = ({ values: _, base: _base, issues: _issues, readonly: _readonly, ...rest }: FormModel): string =>
+  JSON.stringify(rest);
+
+function show(model: FormModel): void {
+  const drawn = form?.mode === 'document' && drawingOf(form) === drawingOf(model);
   form = model;
   base = model.base ?? {};
   left.clear();
   for (const { id, label } of model.picked ?? []) names.set(id, label);
+  const focus = caretNow();
+  if (!drawn) draw(model);
+  fill(model.values, model.issues, model.readonly);
+  if (drawn) return;
+  if (focus) focus();
+  else if (model.mode === 'ask') focusFirst(model);
+}
+function draw(model: FormModel): void {
   const around = aroundOf(model);
   const made = new Map<string, Made>();
   const sections = model.groups.map(group => sectionOf(group, around, made));
@@ -258,10 +259,20 @@ function build(model: FormModel): void {
     ),
     ...(submit ? [h('footer', {}, submit, cancel, said)] : []),
   );
-  fill(model.values, model.issues, model.readonly);
-  for (const [name, { value }] of pending) controls.get(name)?.set(value);
-  if (focused) controls.get(focused)?.focus();
-  else if (model.mode === 'ask') focusFirst(model);
+  for (const [name, value] of typed()) controls.get(name)?.set(value);
+}
+/** A function that puts the focus and the caret where they are now; nothing if no field has them. */
+function caretNow(): (() => void) | undefined {
+  const at = document.activeElement as HTMLInputElement | null;
+  const name = at?.closest<HTMLElement>('[data-field]')?.dataset.field;
+  if (name === undefined) return undefined;
+  // Only what takes text has a caret, and not every kind of it tells.
+  const { selectionStart: start, selectionEnd: end } = at!;
+  return () => {
+    controls.get(name)?.focus();
+    const now = document.activeElement as HTMLInputElement | null;
+    if (typeof start === 'number' && typeof now?.selectionStart === 'number') now.setSelectionRange(start, end);
+  };
 }
 /** What controls need of this page. */
 function aroundOf(model: FormModel): Around {
@@ -378,10 +389,11 @@ function focusFirst(model: FormModel): void {
 }
 
 function fill(values: Values, problems: FormIssue[], readonly?: string, typing = false): void {
+  const ahead = typed();
   for (const [name, control] of controls) {
-    if (!pending.has(name)) control.set(values[name]);
+    if (!ahead.has(name)) control.set(values[name]);
     control.disabled(readonly !== undefined);
-    mark(name, pending.has(name) ? pending.get(name)!.value : values[name]);
+    mark(name, ahead.has(name) ? ahead.get(name) : values[name]);
   }
   issues(problems, readonly, typing);
 }
@@ -439,7 +451,7 @@ window.addEventListener(
 let shown = false;
 start(message => {
   if (message.type === 'form') {
-    showForm(message.form);
+    show(message.form);
     if (!shown) {
       shown = true;
       scrollBack();
