@@ -44,12 +44,13 @@ export const createSettingsEditor = ({ extension }: { extension: vscode.Uri }): 
       },
     });
     const listening: vscode.Disposable[] = [];
+    let closed = false;
     const fill = async () => {
       pulled = (await pulledOf(uri)) ?? pulled;
       if (pulled) connected.post({ type: 'form', form: formOf(document, pulled) });
     };
     void rootOf(uri).then(found => {
-      if (!found) return;
+      if (!found || closed) return;
       // A pull and an apply change what the values are compared with.
       const watcher = vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(found.root, SETTINGS_INDEX));
       listening.push(watcher, watcher.onDidChange(fill), watcher.onDidCreate(fill));
@@ -69,6 +70,7 @@ export const createSettingsEditor = ({ extension }: { extension: vscode.Uri }): 
       }),
     );
     panel.onDidDispose(() => {
+      closed = true;
       for (const one of listening) one.dispose();
     });
   },

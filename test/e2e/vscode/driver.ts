@@ -153,6 +153,29 @@ export function workbench(page: Loose) {
       await one.waitFor({ timeout: 15_000 });
       await one.click();
     },
+    /** Opens a file of the workspace by its name, by key: a pointer that rests there brings a hover over the page. */
+    async openFile(name: string): Promise<void> {
+      await page.mouse.move(1, 1);
+      const box = page.locator('.quick-input-widget');
+      // Without the sign for commands the box searches for files, which takes its time on a busy machine.
+      for (let i = 1; ; i++) {
+        await page.keyboard.press('F1');
+        const found = await box
+          .locator('input')
+          .fill(name, { timeout: 2000 })
+          .then(() => box.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor())
+          .then(
+            () => true,
+            (error: unknown) => {
+              if (i === 5) throw error;
+              return false;
+            },
+          );
+        if (found) break;
+        await page.keyboard.press('Escape');
+      }
+      await page.keyboard.press('Enter');
+    },
     /** Turns the wheel until a row is drawn: rows out of sight are not in the page. */
     async scrollTo(name: string | RegExp, way: 'up' | 'down' = 'down'): Promise<void> {
       await page.locator('.pane-body .monaco-list').first().hover();

@@ -226,9 +226,7 @@ export const localMailJourneys: Journeys = {
         file,
         `<title>Welcome aboard</title><style>.bar{display:flex;border-radius:4px;background:#205080;color:#fff;padding:12px}</style><div class="bar"><h1>Welcome aboard</h1></div><p>Read <a href="http://shop.example/start">how to begin</a>.</p><p><a href="https://shop.example/unsubscribe">No more mail</a></p><img src="${spy.url}/logo.png"><script>fetch("${spy.url}/script")</script>`,
       );
-      await wb.command('Go to File');
-      await page.keyboard.type('welcome.html');
-      await wb.pick('welcome.html');
+      await wb.openFile('welcome.html');
       await page.locator('.view-line', { hasText: 'Welcome aboard' }).first().waitFor();
       await wb.command('Mailroom: Preview as Mail');
       let reader = await wb.webview('reader', 'Welcome aboard');
@@ -303,9 +301,7 @@ export const localMailJourneys: Journeys = {
       await looked(await wb.webview('reader', 'command:workbench'));
       await shot('local-mail-hostile');
       await wb.closeAll();
-      await wb.command('Go to File');
-      await page.keyboard.type('hostile.eml');
-      await wb.pick('hostile.eml');
+      await wb.openFile('hostile.eml');
       const file = await wb.webview('reader', 'command:workbench');
       await looked(file);
       await shot('eml-hostile');

@@ -51,13 +51,7 @@ export const settingsJourneys: Journeys = {
     assert.deepEqual([name, pop3, others], [hostile, false, {}]);
     await wb.clearToasts();
 
-    await wb.command('Go to File...');
-    const named = page.locator('.quick-input-list .monaco-list-row', { hasText: 'user003@example.com.mailroom' });
-    await page.locator('.quick-input-widget input').fill('user003@example.com.mailroom');
-    // VS Code searches the workspace for it, which takes its time on a busy machine.
-    await named.first().waitFor({ timeout: 60_000 });
-    // By key: a pointer that rests there brings a hover over the form.
-    await page.keyboard.press('Enter');
+    await wb.openFile('user003@example.com.mailroom');
     const form = await wb.webview('form', 'user003@example.com');
     await form.getByRole('button', { name: 'Compare with Server' }).waitFor();
     assert.equal(await form.locator('img[src^="http"]').count(), 0);
