@@ -245,7 +245,14 @@ const basic: Journeys = {
       [await page.locator('.tab.dirty').count(), await page.locator('.notification-toast').count()],
       [1, 0],
     );
-    await field.press('Control+s');
+    // While the save before is still ending, VS Code makes one of both.
+    await until('it is asked once more', async () => {
+      await field.press('Control+s');
+      return dialog.waitFor({ timeout: 3000 }).then(
+        () => true,
+        () => false,
+      );
+    });
     await wb.dialog('Overwrite');
     await until('it is saved', async () => (await page.locator('.tab.dirty').count()) === 0);
     const [sent, ...more] = writes(box, 'outreach');
