@@ -163,8 +163,8 @@ const unitTests = () => [
     file => file.endsWith('.test.ts') && !/[\\/]e2e[\\/]/.test(file) && !LONGEST.includes(file),
   ),
 ];
-/** Test files mostly wait, so each core takes more than two at once. */
-const JOBS = Math.min(8, Math.ceil(2.5 * availableParallelism()));
+/** Test files mostly wait, so each core takes two at once. */
+const JOBS = Math.min(8, 2 * availableParallelism());
 
 /** What is written by hand. */
 const FORMATTED = [

@@ -77,10 +77,12 @@ describe('secrets', () => {
     assert.equal(hiding(['secret', 'secret-and-more'])('is secret-and-more, was secret'), 'is ***, was ***');
   });
   it('take no time where a text is made to be slow', () => {
-    const started = performance.now();
+    // Processor time: on a busy machine the clock runs on without us.
+    const started = process.cpuUsage();
     hiding(['\\\\\\a', '&&&&&b', 'aaaaaaaaaaab'])(`${'\\'.repeat(20_000)}${'&amp;'.repeat(5000)}${'a'.repeat(50_000)}`);
-    assert.ok(performance.now() - started < 20_000);
-  }).timeout(30_000);
+    const { user, system } = process.cpuUsage(started);
+    assert.ok((user + system) / 1000 < 20_000);
+  }).timeout(120_000);
   for (const said of [
     'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
     'MAILBOX_NOT_FOUND_IN_TENANT_CONFIGURATION',

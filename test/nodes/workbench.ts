@@ -173,7 +173,7 @@ export async function fillIn(
 }
 
 /** Fails with words when a promise is still waiting for something that should have happened. */
-export async function until(check: () => boolean, what: string, ms = 5000): Promise<void> {
+export async function until(check: () => boolean, what: string, ms = 20_000): Promise<void> {
   const end = performance.now() + ms;
   while (!check()) {
     if (performance.now() > end) throw new Error(`${what}: it did not happen within ${ms} ms`);

@@ -270,11 +270,13 @@ describe('sandbox IMAP server', function () {
         });
       const client = await flow(mail);
       assert.equal((await client.mailboxOpen('INBOX')).exists, 100_000);
-      const from = performance.now();
+      // Of processor time, which a busy machine does not change.
+      const from = process.cpuUsage();
       let read = 0;
       for await (const message of client.fetch('95001:*', { source: true }))
         read += message.source!.length === body.length ? 1 : 0;
-      const perSecond = (5000 / (performance.now() - from)) * 1000;
+      const spent = process.cpuUsage(from);
+      const perSecond = 5000 / ((spent.user + spent.system) / 1e6);
       assert.equal(read, 5000);
       assert.equal(made.count, 5000);
       assert.ok(perSecond > 5000 / 4, `${Math.round(perSecond)} messages a second`);
