@@ -22,6 +22,16 @@ export const menu = (
   default: first,
 });
 
+/** The collection of what may be set besides. */
+export const optionsCollection = (options: INodeProperties['options']): INodeProperties => ({
+  displayName: 'Options',
+  name: 'options',
+  type: 'collection',
+  placeholder: 'Add Option',
+  default: {},
+  options,
+});
+
 /** An entry of a menu; a description that only repeats the name is left out. */
 export function option(name: string, value: string, help?: string): INodePropertyOptions {
   const description = describe(help);

@@ -3,7 +3,7 @@ import { providers, splitName, type Field, type Operation, type Provider } from 
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { bringsContent, contentOptions } from './content.js';
 import { isCommon, ownerOf, placeAmongCommon, type NodeName } from './owner.js';
-import { asPicker, isPicked, menu, option, parameter, sorted } from './parameter.js';
+import { asPicker, isPicked, menu, option, optionsCollection, parameter, sorted } from './parameter.js';
 import { canAsk, SEND_AND_WAIT_OPTION, sendAndWaitProperties } from './sendAndWait.js';
 import { BEFORE_1_1, SINCE_1_1 } from './version.js';
 import { actionOf, sharedActionOf, subjectOf, title, verbTitle } from './words.js';
@@ -402,34 +402,19 @@ const contentCollections = (provider: Provider, own: Own) =>
     .filter(([name]) => bringsContent(provider, name))
     .map(([name]) => ({
       verb: verbOf(name),
-      property: {
-        displayName: 'Options',
-        name: 'options',
-        type: 'collection' as const,
-        placeholder: 'Add Option',
-        default: {},
-        options: sorted(contentOptions(provider, name), 'displayName'),
-      },
+      property: optionsCollection(sorted(contentOptions(provider, name), 'displayName')),
     }));
 
+const DRY_RUN: INodeProperties = {
+  displayName: 'Dry Run',
+  name: 'dryRun',
+  type: 'boolean',
+  default: false,
+  description:
+    'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.',
+};
 const dryRunProperties = (provider: Provider, all: Own) =>
-  sharedBy(provider, all, (_, { effect }) => effect !== 'read', {
-    displayName: 'Options',
-    name: 'options',
-    type: 'collection',
-    placeholder: 'Add Option',
-    default: {},
-    options: [
-      {
-        displayName: 'Dry Run',
-        name: 'dryRun',
-        type: 'boolean',
-        default: false,
-        description:
-          'Whether to say what would change instead of changing it. The input is checked and what exists is read; nothing is written.',
-      },
-    ],
-  });
+  sharedBy(provider, all, (_, { effect }) => effect !== 'read', optionsCollection([DRY_RUN]));
 
 /** The provider that a new node begins with: where mail is read, else the first of the registry. */
 export const firstOf = (offering: readonly Provider[]): Provider => offering.find(handlesMail) ?? offering[0]!;

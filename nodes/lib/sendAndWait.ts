@@ -10,7 +10,7 @@ import type {
 import { NodeOperationError, SEND_AND_WAIT_OPERATION, WAIT_INDEFINITELY } from 'n8n-workflow';
 import { MailError, providerById, type Operation, type Provider } from '../../shared/index.js';
 import { openAccount } from './host.js';
-import { byIdOnly, isPicked, parameter } from './parameter.js';
+import { byIdOnly, isPicked, optionsCollection, parameter } from './parameter.js';
 import { answerPage, askingMail, formPage, type Button, type FormField } from './sendAndWaitPages.js';
 
 /** n8n knows this name: it signs the links of such nodes, and offers them to agents as a human's review. */
@@ -196,25 +196,18 @@ const RESPONSE_TYPE: INodeProperties = {
   ],
 };
 
-const OPTIONS: INodeProperties = {
-  displayName: 'Options',
-  name: 'options',
-  type: 'collection',
-  placeholder: 'Add Option',
-  default: {},
-  options: [
-    LIMIT_WAIT_TIME,
-    text('Message Button Label', 'messageButtonLabel', {
-      default: 'Respond',
-      description: 'Of the button that leads to the form',
-      displayOptions: { hide: { '/responseType': ['approval'] } },
-    }),
-    text('Response Form Title', 'responseFormTitle', {
-      description: 'The subject unless given',
-      displayOptions: { hide: { '/responseType': ['approval'] } },
-    }),
-  ],
-};
+const OPTIONS = optionsCollection([
+  LIMIT_WAIT_TIME,
+  text('Message Button Label', 'messageButtonLabel', {
+    default: 'Respond',
+    description: 'Of the button that leads to the form',
+    displayOptions: { hide: { '/responseType': ['approval'] } },
+  }),
+  text('Response Form Title', 'responseFormTitle', {
+    description: 'The subject unless given',
+    displayOptions: { hide: { '/responseType': ['approval'] } },
+  }),
+]);
 
 /** The parameters of Send and Wait for Response at a provider; names and order are those of n8n's own mail nodes. */
 export function sendAndWaitProperties(provider: Provider): INodeProperties[] {

@@ -2,7 +2,7 @@ import type { INodeProperties } from 'n8n-workflow';
 import { providers, type Feed, type Provider } from '../../shared/index.js';
 import { CREDENTIALS_HERE, signInProperties } from './account.js';
 import { afterSuccessProperties } from './afterSuccess.js';
-import { byIdOnly, menu, parameter } from './parameter.js';
+import { byIdOnly, menu, optionsCollection, parameter } from './parameter.js';
 import { firstOf, providerChoice } from './parameters.js';
 import { picksSeveral } from './severalPicker.js';
 import { describe, title } from './words.js';
@@ -26,7 +26,7 @@ export function triggerProperties({ listed = false } = {}): INodeProperties[] {
     ...executeProperties(),
     ...afterSuccessProperties(all),
     simplifyProperty(),
-    optionsProperty(),
+    OPTIONS,
   ];
 }
 
@@ -149,36 +149,29 @@ const simplifyProperty = (): INodeProperties => ({
   description: 'Whether to return a simplified version of the response instead of the raw data',
 });
 
-const optionsProperty = (): INodeProperties => ({
-  displayName: 'Options',
-  name: 'options',
-  type: 'collection',
-  placeholder: 'Add Option',
-  default: {},
-  options: [
-    {
-      displayName: 'Check Every (Seconds)',
-      name: 'interval',
-      type: 'number',
-      typeOptions: { minValue: 10 },
-      default: 60,
-      description: 'How often to look where the provider does not push, and the safety net where it does',
-    },
-    {
-      displayName: 'Executions at a Time',
-      name: 'concurrent',
-      type: 'number',
-      typeOptions: { minValue: 1, maxValue: 50 },
-      default: 5,
-      description: 'Items start in order; with 1, each waits for the one before',
-    },
-    {
-      displayName: 'Longest Wait for an Execution (Minutes)',
-      name: 'longest',
-      type: 'number',
-      typeOptions: { minValue: 1 },
-      default: 60,
-      description: 'After this the trigger goes on without knowing how the execution ended',
-    },
-  ],
-});
+const OPTIONS = optionsCollection([
+  {
+    displayName: 'Check Every (Seconds)',
+    name: 'interval',
+    type: 'number',
+    typeOptions: { minValue: 10 },
+    default: 60,
+    description: 'How often to look where the provider does not push, and the safety net where it does',
+  },
+  {
+    displayName: 'Executions at a Time',
+    name: 'concurrent',
+    type: 'number',
+    typeOptions: { minValue: 1, maxValue: 50 },
+    default: 5,
+    description: 'Items start in order; with 1, each waits for the one before',
+  },
+  {
+    displayName: 'Longest Wait for an Execution (Minutes)',
+    name: 'longest',
+    type: 'number',
+    typeOptions: { minValue: 1 },
+    default: 60,
+    description: 'After this the trigger goes on without knowing how the execution ended',
+  },
+]);
