@@ -27,6 +27,16 @@ export async function startSandboxes(spy?: string): Promise<Sandboxes> {
   };
 }
 
+/** Does it until it works, so many times at most: a busy workbench does not hear every key. Throws what failed last. */
+async function again(most: number, work: () => Promise<void>): Promise<void> {
+  for (let i = 1; ; i++)
+    try {
+      return await work();
+    } catch (error) {
+      if (i === most) throw error;
+    }
+}
+
 /** The workbench by its parts. */
 export function workbench(page: Loose) {
   const row = (name: string | RegExp) =>
@@ -69,21 +79,11 @@ export function workbench(page: Loose) {
         .first();
       // A workbench that is just starting, or still closing the last box, does not hear every key; and a page that gets
       // its focus back late closes the box that was opened since.
-      for (let i = 1; ; i++) {
+      await again(10, async () => {
         await page.keyboard.press('F1');
-        const chosen = await box
-          .locator('input')
-          .fill(`>${title}`, { timeout: 2000 })
-          .then(() => entry.click({ timeout: 5000 }))
-          .then(
-            () => true,
-            (error: unknown) => {
-              if (i === 10) throw error;
-              return false;
-            },
-          );
-        if (chosen) return;
-      }
+        await box.locator('input').fill(`>${title}`, { timeout: 2000 });
+        await entry.click({ timeout: 5000 });
+      });
     },
     /** The page inside a webview, found by what it says it is. */
     async webview(kind: string, has?: string, timeout = 20_000): Promise<Loose> {
@@ -123,18 +123,11 @@ export function workbench(page: Loose) {
       // It looks into the folder first, and then writes over what was typed.
       await page.locator('.quick-input-list .monaco-list-row', { hasText: '..' }).waitFor();
       await page.waitForFunction((element: Loose) => element.value.startsWith('/'), await box.elementHandle());
-      for (let i = 1; ; i++) {
+      await again(5, async () => {
         await box.fill(path);
         await page.keyboard.press('Enter');
-        const gone = await box.waitFor({ state: 'hidden', timeout: 3000 }).then(
-          () => true,
-          (error: unknown) => {
-            if (i === 5) throw error;
-            return false;
-          },
-        );
-        if (gone) return;
-      }
+        await box.waitFor({ state: 'hidden', timeout: 3000 });
+      });
     },
     async dialog(button: string | RegExp): Promise<string> {
       const box = page.locator('.monaco-dialog-box');
@@ -158,22 +151,11 @@ export function workbench(page: Loose) {
       await page.mouse.move(1, 1);
       const box = page.locator('.quick-input-widget');
       // Without the sign for commands the box searches for files, which takes its time on a busy machine.
-      for (let i = 1; ; i++) {
+      await again(5, async () => {
         await page.keyboard.press('F1');
-        const found = await box
-          .locator('input')
-          .fill(name, { timeout: 2000 })
-          .then(() => box.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor())
-          .then(
-            () => true,
-            (error: unknown) => {
-              if (i === 5) throw error;
-              return false;
-            },
-          );
-        if (found) break;
-        await page.keyboard.press('Escape');
-      }
+        await box.locator('input').fill(name, { timeout: 2000 });
+        await box.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor();
+      });
       await page.keyboard.press('Enter');
     },
     /** Turns the wheel until a row is drawn: rows out of sight are not in the page. */
@@ -188,21 +170,13 @@ export function workbench(page: Loose) {
     /** Closes all branches, so that rows are in sight again. */
     async collapse(): Promise<void> {
       // The button is there as long as the mouse is over its heading.
-      for (let i = 1; ; i++) {
+      await again(5, async () => {
         await page.locator('.pane-header', { hasText: 'Accounts' }).first().hover();
-        const clicked = await page
+        await page
           .locator('.pane-header .action-label.codicon-collapse-all')
           .first()
-          .click({ force: true, timeout: 3000 })
-          .then(
-            () => true,
-            (error: unknown) => {
-              if (i === 5) throw error;
-              return false;
-            },
-          );
-        if (clicked) break;
-      }
+          .click({ force: true, timeout: 3000 });
+      });
       await page.waitForFunction('!document.querySelector(".monaco-list-row[role=treeitem][aria-level=\\"2\\"]")');
     },
     async closeAll(): Promise<void> {
