@@ -123,6 +123,8 @@ describe('IMAP: account', () => {
     });
     const { X509Certificate } = await import('node:crypto');
     const fingerprint = new X509Certificate(mail.ca).fingerprint256;
+    // The certificate is made anew for each run, so its first byte can be any.
+    const another = fingerprint.replace(/^../, fingerprint.startsWith('AA') ? 'AB' : 'AA');
     await clientOf(mail, 0, { allowedCertificate: fingerprint }).call('account.check', {});
     await clientOf(mail, 0, {
       allowedCertificate: fingerprint,
@@ -132,7 +134,7 @@ describe('IMAP: account', () => {
       smtpSecurity: 'starttls',
     }).call('account.check', {});
     await assert.rejects(
-      list(clientOf(mail, 0, { allowedCertificate: fingerprint.replace(/^../, 'AA'), imapPort: mail.imap.tlsPort })),
+      list(clientOf(mail, 0, { allowedCertificate: another, imapPort: mail.imap.tlsPort })),
       refusedWith('unavailable', /not trusted/),
     );
   });
