@@ -73,7 +73,7 @@ function chainOf(shown?: DetailedPeerCertificate): DetailedPeerCertificate[] {
 
 const dayOf = (text: string): string => new Date(text).toISOString().slice(0, 10);
 /** Strangers' words, on one line and not many of them. */
-const short = (words: unknown): string =>
+export const short = (words: unknown): string =>
   [words]
     .flat()
     .join(', ')

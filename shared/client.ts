@@ -8,7 +8,10 @@ import { validate } from './validate.js';
 import type { Vocabulary } from './vocabulary.js';
 
 /** What a front end brings: the account, a sender, and a way to stop. */
-export interface Host extends Pick<Context, 'resolve' | 'token' | 'key' | 'observe' | 'patience' | 'discreet'> {
+export interface Host extends Pick<
+  Context,
+  'resolve' | 'token' | 'key' | 'observe' | 'wire' | 'patience' | 'discreet'
+> {
   account: Record<string, unknown>;
   send: Send;
   signal?: AbortSignal;

@@ -21,10 +21,7 @@ export interface ConnectOptions
    * account will do.
    */
   key?: string;
-  /**
-   * Lets `observe` look at what goes and comes by HTTP: see `Exchange.wire`. Nothing is kept for it unless it is asked
-   * for.
-   */
+  /** Lets `observe` look at what goes and comes: see `Exchange.wire`. Nothing is kept for it unless it is asked for. */
   wire?: boolean;
 }
 
@@ -155,6 +152,7 @@ export function connect<P extends Provider>(
     token: known,
     signal,
     observe: options.observe,
+    wire,
     secrets: () => hidden,
   };
   return createClient(provider, host, providers) as unknown as Client<P>;

@@ -37,18 +37,47 @@ export interface Send {
   /** The vendor let something through. */
   eased?(): void;
 }
+/** How TLS protects a connection, and the certificate that its server showed. */
+export interface TlsFacts {
+  protocol: string;
+  cipher: string;
+  /** Whom the certificate is for, the host names it is good for, and who issued it; in the issuer's words. */
+  subject: string;
+  names: string;
+  issuer: string;
+  /** ISO 8601. */
+  validTo: string;
+  /** SHA-256, hexadecimal with colons. */
+  fingerprint: string;
+}
+/** What one side said until the other did. `left` counts the bytes behind `text` that were not kept. */
+export interface WireTurn {
+  by: 'client' | 'server';
+  text: string;
+  left?: number;
+}
 /**
- * A request and its answer as texts, without secrets: first line, headers, an empty line, and the beginning of the
- * body.
+ * A request of HTTP and its answer as texts, without secrets: first line, headers, an empty line, and the beginning of
+ * the body.
  */
 export interface WireText {
   sent: string;
   answer?: string;
+  tls?: TlsFacts;
+}
+/**
+ * What was said over a command of IMAP, SMTP or ManageSieve, without secrets. `together`: other commands were under way
+ * meanwhile.
+ */
+export interface WireTalk {
+  turns: WireTurn[];
+  together?: boolean;
+  tls?: TlsFacts;
 }
 /** What a host may keep of a request: about so many bytes, and the texts of it when somebody looks. */
 export interface Wire {
   readonly size: number;
-  text(): WireText;
+  text(): WireText | WireTalk;
 }
 /**
  * One request as a host may write it down: no query, no body, no header. `attempt` counts tries of the same request,

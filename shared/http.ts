@@ -9,7 +9,18 @@ import { redact, type Hide } from './secrets.js';
 import { originOf, shownAddress } from './url.js';
 import { pause, restAfter, retryAfter } from './wait.js';
 
-export type { Exchange, HttpRequest, HttpResponse, HttpStream, Send, Wire, WireText } from './exchange.js';
+export type {
+  Exchange,
+  HttpRequest,
+  HttpResponse,
+  HttpStream,
+  Send,
+  TlsFacts,
+  Wire,
+  WireTalk,
+  WireText,
+  WireTurn,
+} from './exchange.js';
 
 /** A provider's reading of a failure; what it leaves out is filled in from the status. */
 export type Explain = (

@@ -10,6 +10,8 @@ export interface Context {
   signal?: AbortSignal;
   /** Told of every exchange, and of every wait before another try. */
   observe?: (seen: Exchange) => void;
+  /** Whoever observes may look at what goes and comes: see `Exchange.wire`. Nothing is kept for it otherwise. */
+  wire?: boolean;
   /**
    * How long the vendor may throttle the whole account, in seconds, letting nothing through, before a request that it
    * refused so fails; until then it is sent again, since it was not done. With 0 a read is tried twice more, a write is

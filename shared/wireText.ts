@@ -22,7 +22,8 @@ const VALUES: readonly [RegExp, string][] = [
 const UNSEEN = /[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|(?![\n\r\t])\p{Cc}/gu;
 const seen = (text: string): string =>
   text.replace(UNSEEN, one => `\\u${one.codePointAt(0)!.toString(16).padStart(4, '0')}`);
-const without = (text: string, hide: Hide): string =>
+/** A text that came or went, without secrets and with all of it to be seen. */
+export const without = (text: string, hide: Hide): string =>
   seen(redact(VALUES.reduce((now, [pattern, put]) => now.replace(pattern, put), hide(text))));
 const headersOf = (headers: Headers, hide: Hide): string =>
   Object.entries(headers)

@@ -1,7 +1,7 @@
 import type { LogOutputChannel } from 'vscode';
-import type { Exchange, WireText } from '../../shared/index.js';
+import type { Exchange } from '../../shared/index.js';
 import { plain, t } from '../host/text.js';
-import type { RequestLine } from '../webview/messages.js';
+import type { RequestContent, RequestLine } from '../webview/messages.js';
 
 /** How many requests the inspector remembers. */
 const KEPT = 200;
@@ -70,7 +70,7 @@ export function createRequestLog(channel: Pick<LogOutputChannel, 'info' | 'warn'
       for (const listen of listeners) listen(line);
     },
     /** What went and came with a request, without secrets, or a sentence why that is not known. */
-    wire(id: number): WireText | string {
+    wire(id: number): RequestContent | string {
       bound();
       return (
         contents.get(id)?.wire?.text() ??

@@ -211,6 +211,27 @@ export interface RequestLine {
   again?: boolean;
 }
 
+/** What went and came with a request: of HTTP two texts, of mail what client and server said in turns. */
+export type RequestContent = { tls?: RequestTls } & (
+  { sent: string; answer?: string } | { turns: RequestTurn[]; together?: boolean }
+);
+/** What one side said until the other did; `left` counts the bytes behind it that are not shown. */
+export interface RequestTurn {
+  by: 'client' | 'server';
+  text: string;
+  left?: number;
+}
+/** How TLS protected the connection, and the certificate that the server showed. `validTo` is ISO 8601. */
+export interface RequestTls {
+  protocol: string;
+  cipher: string;
+  subject: string;
+  names: string;
+  issuer: string;
+  validTo: string;
+  fingerprint: string;
+}
+
 /** What the host tells a page. */
 export type ToPage =
   | { type: 'words'; words: Record<string, string>; keep?: Record<string, string> }
@@ -516,6 +537,15 @@ export const PAGE_WORDS = [
   'Request',
   'Answer',
   'No answer came.',
+  'Client and server',
+  '… {0} more bytes',
+  'Other commands were running at the same time. Answers that name no command stand with the oldest of them.',
+  'Encryption',
+  'None',
+  'Certificate',
+  'Issued by',
+  'Valid until',
+  'Fingerprint (SHA-256)',
   'failed',
   'Finished',
   'Address',

@@ -34,7 +34,7 @@ describe('what goes over the wire', () => {
   beforeEach(() => {
     seen.length = 0;
   });
-  const last = (): WireText => seen.at(-1)!.wire!.text();
+  const last = () => seen.at(-1)!.wire!.text() as WireText;
   const read = (mailbox = 'ann@example.com') =>
     (client.call('mailbox.get', { mailbox }) as Promise<unknown>).catch(() => {});
 
@@ -62,7 +62,7 @@ describe('what goes over the wire', () => {
     await (
       client.call('mailbox.create', { mailbox: 'new@example.com', name: 'New', password }) as Promise<unknown>
     ).catch(() => {});
-    const { sent, answer: came } = seen.find(one => one.method === 'POST')!.wire!.text();
+    const { sent, answer: came } = seen.find(one => one.method === 'POST')!.wire!.text() as WireText;
     const all = sent + came!;
     assert.match(sent, /authorization: \*\*\*[^]*"name":"New"[^]*"password":"\*\*\*"/);
     for (const secret of [

@@ -1,4 +1,4 @@
-import type { RequestLine } from '../../webview/messages.js';
+import type { RequestContent, RequestLine, RequestTls, RequestTurn } from '../../webview/messages.js';
 import { announce, ask, button, errorText, h, main, remember, remembered, start, w } from '../../webview/page/page.js';
 
 const root = main('requests');
@@ -6,8 +6,8 @@ root.classList.add('wide');
 let all: readonly RequestLine[] = [];
 /** Rows that are opened, by the number of their request. */
 const opened = new Set<number>();
-/** What went and came with those, once it was asked for: two texts, or a sentence why not. */
-const contents = new Map<number, { sent: string; answer?: string } | string>();
+/** What went and came with those, once it was asked for, or a sentence why not. */
+const contents = new Map<number, RequestContent | string>();
 const tell = (error: unknown) => announce(errorText(error), true);
 
 const search = h('input', {
@@ -159,7 +159,7 @@ function row(line: RequestLine, above: RequestLine | undefined): HTMLElement[] {
 function look({ id, wire }: RequestLine): void {
   if (wire)
     void ask({ do: 'wire', request: id }).then(given => {
-      contents.set(id, given as string);
+      contents.set(id, given as RequestContent | string);
       paint();
     }, tell);
 }
@@ -168,14 +168,49 @@ function content({ id }: RequestLine): (HTMLElement | undefined)[] {
   const known = contents.get(id);
   if (known === undefined) return [];
   if (typeof known === 'string') return [h('p', { class: 'muted' }, known)];
-  const part = (name: 'Request' | 'Answer', text: string) =>
+  const part = (name: 'Request' | 'Answer' | 'Client and server', ...text: (string | HTMLElement)[]) =>
     h(
       'section',
       {},
       h('h2', {}, w(name)),
-      h('pre', { class: 'wire mono', tabindex: '0', role: 'region', 'aria-label': w(name) }, text),
+      h('pre', { class: 'wire mono', tabindex: '0', role: 'region', 'aria-label': w(name) }, ...text),
     );
+  if ('turns' in known)
+    return [
+      known.together
+        ? h(
+            'p',
+            { class: 'muted' },
+            w(
+              'Other commands were running at the same time. Answers that name no command stand with the oldest of them.',
+            ),
+          )
+        : undefined,
+      part('Client and server', ...known.turns.flatMap(said)),
+    ];
   return [part('Request', known.sent), part('Answer', known.answer ?? w('No answer came.'))];
+}
+
+/** What one side said, each line with its side before it. */
+function said({ by, text, left }: RequestTurn): HTMLElement[] {
+  const mark = by === 'client' ? 'C: ' : 'S: ';
+  const lines = text.replace(/\n$/, '').split('\n');
+  const shown = text ? [h('span', { class: by }, lines.map(line => `${mark}${line}\n`).join(''))] : [];
+  return left ? [...shown, h('span', { class: 'left' }, `${w('… {0} more bytes', left.toLocaleString())}\n`)] : shown;
+}
+
+/** How the connection was protected, so far as that is known. */
+function encryption(line: RequestLine, tls: RequestTls | undefined): HTMLElement[] {
+  const fact = (name: Parameters<typeof w>[0], text: string) =>
+    text ? [h('dt', {}, w(name)), h('dd', { class: 'mono' }, text)] : [];
+  if (!tls) return line.security === 'none' || line.origin.startsWith('http:') ? fact('Encryption', w('None')) : [];
+  return [
+    ...fact('Encryption', `${tls.protocol} · ${tls.cipher}`),
+    ...fact('Certificate', [...new Set([tls.subject, tls.names])].filter(Boolean).join(' · ')),
+    ...fact('Issued by', tls.issuer),
+    ...fact('Valid until', tls.validTo && new Date(tls.validTo).toLocaleString()),
+    ...fact('Fingerprint (SHA-256)', tls.fingerprint),
+  ];
 }
 
 /** Every try of a request up to this one, with its times, and what went and came. */
@@ -204,6 +239,7 @@ function details(line: RequestLine): HTMLElement {
   const again =
     line.again &&
     button(w('Send Again'), () => void ask({ do: 'sendAgain', request: line.id }).catch(tell), { class: 'link' });
+  const known = contents.get(line.id);
   return h(
     'div',
     {},
@@ -212,6 +248,7 @@ function details(line: RequestLine): HTMLElement {
       {},
       h('dt', {}, w('Address')),
       h('dd', { class: 'mono' }, line.origin + line.path),
+      ...encryption(line, typeof known === 'object' ? known.tls : undefined),
       ...tries.flatMap(one => [
         h('dt', {}, `${w('Try')} ${one.attempt}`),
         h(

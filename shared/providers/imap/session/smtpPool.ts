@@ -255,7 +255,7 @@ export async function deliver(
         'DATA',
         '',
         session.send(envelope(), message, wire, ctx.signal, out),
-        ({ response }) => Number(response.slice(0, 3)),
+        { statusOf: ({ response }) => Number(response.slice(0, 3)) },
       );
       if (!passed) give(pool, line);
       return taken;

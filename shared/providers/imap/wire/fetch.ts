@@ -857,7 +857,7 @@ export async function pipelineFetches(client: ImapFlow, requests: readonly Fetch
     });
     // Nobody may be waiting for it.
     over.catch(() => {});
-    observeBeside(client, 'UID FETCH', over);
+    observeBeside(client, 'UID FETCH', tag, over);
     const { source, headers, bodyParts } = requests[i]!.query;
     const carries = !!(source ?? headers ?? bodyParts);
     pipeline.push({ tag, carries, awaits: awaited(items, isAsked), row: take, over, end });
