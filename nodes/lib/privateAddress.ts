@@ -54,7 +54,7 @@ function rangesOf(entries: readonly string[]): BlockList {
   const ranges = new BlockList();
   for (const entry of entries) {
     const [address = '', bits] = entry.split('/');
-    // n8n itself warns of an entry that is no range.
+    // n8n itself warns of an entry that is no range; its word `default` means those that count in any case.
     try {
       if (bits === undefined) ranges.addAddress(address, familyOf(address));
       else ranges.addSubnet(address, Number(bits), familyOf(address));
@@ -91,7 +91,7 @@ export async function publicAddress(
   if (!allowedName && named(name, parted(environment[BLOCKED_NAMES])))
     throw new MailError('forbidden', `n8n's network rules forbid ${host}.`);
   const found = isIP(host) ? [{ address: host }] : await find(host);
-  const blocked = rangesOf([...PRIVATE, ...parted(environment[BLOCKED]).filter(one => one !== 'default')]);
+  const blocked = rangesOf([...PRIVATE, ...parted(environment[BLOCKED])]);
   const allowed = rangesOf(parted(environment[ALLOWED]));
   for (const { address } of found) {
     const bare = address.replace(/%.*$/, '');

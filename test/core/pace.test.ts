@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect, isMailError, providerById } from '../../shared/index.js';
+import type { NotSent } from '../../shared/notSent.js';
 import { createPacer, pacerFor } from '../../shared/pace.js';
 
 const tick = () => new Promise(resolve => setImmediate(resolve));
@@ -141,6 +142,159 @@ describe('pace', () => {
     assert.equal(pacerFor('test-account', { concurrent: 1, perMinute: 10 }), one);
     assert.notEqual(pacerFor('test-account', { concurrent: 2, perMinute: 10 }), one);
     assert.notEqual(pacerFor('another-account', { concurrent: 1, perMinute: 10 }), one);
+    const narrow = pacerFor('test-account', { concurrent: 1, perMinute: 11 });
+    assert.notEqual(pacerFor('test-account', { concurrent: 11, perMinute: 1 }), narrow);
+  });
+  it('accounts that nobody used for ten minutes are forgotten once there are many, and none before', () => {
+    const { now } = Date;
+    let at = now();
+    Date.now = () => at;
+    try {
+      const pace = { concurrent: 1, perMinute: 10 };
+      const few = pacerFor('forgotten-1', pace);
+      at += 700_000;
+      const used = pacerFor('forgotten-2', pace);
+      assert.equal(pacerFor('forgotten-1', pace), few, 'there are few');
+      at += 599_999;
+      pacerFor('forgotten-2', pace);
+      assert.equal(pacerFor('forgotten-1', pace), few, 'it was used just now');
+      at += 600_000;
+      assert.equal(pacerFor('forgotten-2', pace), used);
+      for (let i = 0; i < 600; i++) pacerFor(`many-${i}`, pace);
+      at += 600_000;
+      const young = pacerFor('young', pace);
+      assert.notEqual(pacerFor('forgotten-1', pace), few);
+      assert.equal(pacerFor('forgotten-2', pace), used, 'ten minutes are not over');
+      assert.equal(pacerFor('young', pace), young);
+    } finally {
+      Date.now = now;
+    }
+  });
+  it('a turn that is said to be over twice gives back one place', async () => {
+    const pacer = createPacer({ concurrent: 1, perMinute: 1000 });
+    const over = await pacer.turn();
+    over();
+    over();
+    const stop = new AbortController();
+    await pacer.turn();
+    const second = assert.rejects(pacer.turn(stop.signal), /enough/);
+    await tick();
+    stop.abort(new Error('enough'));
+    await second;
+  });
+});
+
+describe('an account whose vendor throttles', () => {
+  let now: number;
+  let pacer: ReturnType<typeof createPacer>;
+  beforeEach(() => {
+    now = 0;
+    pacer = createPacer({ concurrent: 4, perMinute: 1000 }, () => now);
+  });
+  /** How many of six begin together. */
+  const together = async () => {
+    const stop = new AbortController();
+    const begun: (() => void)[] = [];
+    const all = Array.from({ length: 6 }, () =>
+      pacer.turn(stop.signal).then(
+        over => begun.push(over),
+        () => {},
+      ),
+    );
+    await tick();
+    stop.abort();
+    await Promise.all(all);
+    for (const over of begun) over();
+    return begun.length;
+  };
+  /** What somebody without patience is told; undefined where there is no rest. */
+  const told = () =>
+    pacer.turn(undefined, 0).then(
+      over => over(),
+      (error: NotSent) => [error.code, error.message, error.retryAfter],
+    );
+
+  it('goes on with half as many at once, down to one, and with one more after each round of answers, up to its limit', async () => {
+    assert.equal(await together(), 4);
+    pacer.rest(1000);
+    pacer.rest(1000);
+    now = 1000;
+    assert.equal(await together(), 2, 'those that were refused together count once');
+    for (const end of [2000, 3000, 4000]) {
+      pacer.rest(1000);
+      now = end;
+      assert.equal(await together(), 1);
+    }
+    const seen: number[] = [];
+    for (let answer = 0; answer < 8; answer++) {
+      pacer.eased();
+      seen.push(await together());
+    }
+    assert.deepEqual(seen, [2, 2, 2, 3, 3, 3, 4, 4]);
+    for (let answer = 0; answer < 50; answer++) pacer.eased();
+    pacer.rest(1000);
+    now = 5000;
+    assert.equal(await together(), 2, 'answers are not saved up');
+  });
+  it('lets the first in line begin when an answer widens it', async () => {
+    pacer = createPacer({ concurrent: 2, perMinute: 1000 }, () => now);
+    pacer.rest(10);
+    now = 10;
+    await pacer.turn();
+    const second = pacer.turn();
+    await tick();
+    pacer.eased();
+    (await second)();
+  });
+  it('says for how long nothing was let through, and counts anew after an answer', () => {
+    assert.equal(pacer.rest(1000), 0);
+    now = 1500;
+    assert.equal(pacer.rest(1000), 1500);
+    now = 2500;
+    assert.equal(pacer.rest(1000), 2500);
+    pacer.eased();
+    assert.equal(pacer.rest(1000), 0);
+  });
+  it('rests for the longest time that was named, and not a millisecond more', async () => {
+    pacer.rest(3000);
+    pacer.rest(1000);
+    now = 1500;
+    assert.deepEqual(await told(), ['rate_limited', 'The provider asked for a rest of 2 s.', 1.5]);
+    now = 2999;
+    assert.deepEqual(await told(), ['rate_limited', 'The provider asked for a rest of 1 s.', 0.001]);
+    now = 3000;
+    assert.equal(await told(), undefined);
+  });
+  it('waits for 65 s and tells at once of more, which it tries again all the same when those are over', async () => {
+    const stop = new AbortController();
+    pacer.rest(65_000);
+    const waiting = assert.rejects(pacer.turn(stop.signal), /enough/);
+    await tick();
+    stop.abort(new Error('enough'));
+    await waiting;
+    pacer.rest(120_000);
+    const late = (error: NotSent) => [error.code, error.message, error.retryAfter];
+    assert.deepEqual(
+      [await pacer.turn().then(assert.fail, late), await told()],
+      [
+        ['rate_limited', 'The provider asked for a rest of 120 s.', 120],
+        ['rate_limited', 'The provider asked for a rest of 65 s.', 65],
+      ],
+    );
+    now = 65_000;
+    assert.equal(await told(), undefined);
+  });
+  it('who came while it rested waits from then on, and no longer than its patience', async () => {
+    pacer.rest(60_000);
+    now = 10_000;
+    const patient = (patience: number) => {
+      const stop = new AbortController();
+      const turn = pacer.turn(stop.signal, patience).then(assert.fail, (error: Error) => error.message);
+      void tick().then(() => stop.abort(new Error('waits')));
+      return turn;
+    };
+    assert.equal(await patient(5000), 'waits');
+    assert.match(await patient(0), /rest of 50 s/);
   });
 });
 

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 
 /**
  * `npm run mutation`: Stryker changes the checks that people rely on, one place at a time, and runs the tests that must
- * notice. Words after `--` choose parts; `--lines 10-40` looks at those of one part's first file alone. Ends with 1
- * where a part's score is below LEAST percent. Takes minutes a part.
+ * notice. Words after `--` choose parts; `--lines 10-40` looks at those of one part's first file alone, `--lines
+ * wait.ts:10-40` at those of another. Ends with 1 where a part's score is below LEAST percent. Takes minutes a part.
  */
 const root = join(__dirname, '..', '..');
 const LEAST = 85;
@@ -15,6 +15,8 @@ interface Part {
   name: string;
   files: readonly string[];
   tests: readonly string[];
+  /** How the titles of those begin that can notice: a change that is noticed nowhere pays for all of them. */
+  titles?: string;
 }
 const PARTS: readonly Part[] = [
   { name: 'signing', files: ['shared/auth/oauth1.ts', 'shared/auth/header.ts'], tests: ['test/core/oauth1.test.ts'] },
@@ -22,19 +24,27 @@ const PARTS: readonly Part[] = [
   {
     name: 'retry',
     files: ['shared/http.ts', 'shared/wait.ts', 'shared/notSent.ts'],
-    tests: ['test/core/http.test.ts'],
+    tests: ['test/core/http.test.ts', 'test/core/wait.test.ts'],
   },
+  { name: 'packings', files: ['shared/decode.ts'], tests: ['test/core/http.test.ts', 'test/core/json.test.ts'] },
   { name: 'pace', files: ['shared/pace.ts'], tests: ['test/core/pace.test.ts'] },
   {
     name: 'redaction',
-    files: ['shared/secrets.ts', 'shared/excerpt.ts'],
+    files: ['shared/secrets.ts', 'shared/excerpt.ts', 'shared/layers.ts'],
     tests: ['test/core/secrets.test.ts', 'test/core/http.test.ts', 'test/core/client.test.ts'],
+    titles: '(?!exchange |path |query|secrets take no time)',
   },
   { name: 'cursor', files: ['shared/cursor.ts'], tests: ['test/core/cursor.test.ts'] },
   {
     name: 'paths',
     files: ['shared/url.ts'],
     tests: ['test/core/http.test.ts', 'test/core/send.test.ts', 'test/core/network.test.ts'],
+  },
+  {
+    name: 'policy',
+    files: ['extension/webview/policy.ts', 'nodes/lib/privateAddress.ts'],
+    tests: ['test/extension/pages.test.ts', 'test/nodes/credentialTest.test.ts'],
+    titles: '(?:the policy|addresses inside)',
   },
   { name: 'certificates', files: ['shared/certificate.ts'], tests: ['test/core/tls.test.ts'] },
   {
@@ -44,37 +54,48 @@ const PARTS: readonly Part[] = [
   },
 ];
 
+/** Lines of a file as Stryker names them. */
+function chosen(files: readonly string[], lines: string): string {
+  const [range = '', name] = lines.split(':').reverse();
+  return `${files.find(file => name === undefined || basename(file) === name) ?? name}:${range}`;
+}
+
 /** Runs one part; says its score in percent, or undefined where the tests failed without any change. */
-function score({ name, files, tests }: Part, lines?: string): boolean {
+function score({ name, files, tests, titles }: Part, lines?: string): boolean {
   const folder = join(root, '.cache/mutation');
   const config = join(folder, `${name}.json`);
   mkdirSync(folder, { recursive: true });
   writeFileSync(
     config,
     JSON.stringify({
-      mutate: lines ? [`${files[0]}:${lines}`] : files,
+      mutate: lines ? [chosen(files, lines)] : files,
       testRunner: 'mocha',
       plugins: ['@stryker-mutator/mocha-runner'],
       coverageAnalysis: 'perTest',
-      mochaOptions: { spec: tests, require: ['tsx/cjs', './test/tools/seed.ts'] },
+      mochaOptions: {
+        spec: tests,
+        require: ['tsx/cjs', './test/tools/seed.ts'],
+        ...(titles ? { grep: `^${titles}` } : {}),
+      },
       // What is built or installed is of no use to these tests.
       ignorePatterns: [
         '**',
         '!package.json',
         '!tsconfig.json',
-        '!shared/**',
+        '!{shared,nodes,extension,credentials,icons,l10n}/**',
+        '!{esbuild.mjs,package.nls.json}',
         '!test/tools/seed.ts',
-        '!test/core/**',
-        '!test/sandbox/**',
+        '!test/{contract,core,extension,nodes,providers,sandbox}/**',
+        '!test/failing.ts',
       ],
-      reporters: ['clear-text'],
+      reporters: ['clear-text', 'progress-append-only'],
       clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
       thresholds: { high: 95, low: LEAST, break: LEAST },
       concurrency: 2,
-      timeoutMS: 20_000,
+      timeoutMS: 10_000,
       timeoutFactor: 3,
       ignoreStatic: true,
-      disableTypeChecks: '{shared,test}/**/*.ts',
+      disableTypeChecks: '{shared,nodes,extension,credentials,test}/**/*.ts',
       tempDirName: '.cache/mutation/tree',
       cleanTempDir: 'always',
       allowEmpty: true,

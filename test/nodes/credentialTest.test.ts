@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import fc from 'fast-check';
 import type { ICredentialTestFunctions, ICredentialsDecrypted } from 'n8n-workflow';
 import { credentialTests } from '../../nodes/lib/host.js';
-import { publicAddress } from '../../nodes/lib/privateAddress.js';
+import { isProtected, publicAddress } from '../../nodes/lib/privateAddress.js';
 import { isMailError } from '../../shared/index.js';
 
 const BANNER = 'INTERNAL-SERVICE v4.2 secret-banner';
@@ -197,6 +197,89 @@ describe('addresses inside the network', () => {
       await verdict('8.8.8.8', { N8N_SSRF_BLOCKED_IP_RANGES: 'nonsense', N8N_SSRF_ALLOWED_IP_RANGES: '/' }),
       '8.8.8.8',
     );
+  });
+  for (const [first, last, beyond] of [
+    ['10.0.0.0', '10.255.255.255', '11.0.0.0'],
+    ['172.16.0.0', '172.31.255.255', '172.32.0.0'],
+    ['192.168.0.0', '192.168.255.255', '192.169.0.0'],
+    ['127.0.0.0', '127.255.255.255', '128.0.0.0'],
+    ['169.254.0.0', '169.254.255.255', '169.255.0.0'],
+    ['0.0.0.0', '0.255.255.255', '1.0.0.0'],
+    ['100.64.0.0', '100.127.255.255', '100.128.0.0'],
+    ['192.0.0.0', '192.0.0.255', '192.0.1.0'],
+    ['192.0.2.0', '192.0.2.255', '192.0.3.0'],
+    ['198.18.0.0', '198.19.255.255', '198.20.0.0'],
+    ['198.51.100.0', '198.51.100.255', '198.51.101.0'],
+    ['203.0.113.0', '203.0.113.255', '203.0.114.0'],
+    ['224.0.0.0', '239.255.255.255', '223.255.255.255'],
+    ['240.0.0.0', '255.255.255.255', '223.255.255.255'],
+    ['::', '::1', '::2'],
+    ['fe80::', 'febf:ffff::1', 'fe7f::1'],
+    ['fec0::', 'feff:ffff::1', 'fe7f::1'],
+    ['fc00::', 'fdff:ffff::1', 'fe00::1'],
+    ['ff00::', 'ffff:ffff::1', 'fe00::1'],
+    ['64:ff9b::', '64:ff9b::ffff:ffff', '64:ff9b:2::1'],
+    ['64:ff9b:1::', '64:ff9b:1:ffff::1', '64:ff9b:2::1'],
+    ['2002::', '2002:ffff::1', '2003::1'],
+    ['2001::', '2001:0:ffff::1', '2001:1::1'],
+  ] as const)
+    it(`the range ${first} to ${last} is refused, and what stands beside it is not`, async () => {
+      assert.deepEqual(
+        [await verdict(first), await verdict(last), await verdict(beyond)],
+        ['forbidden', 'forbidden', beyond],
+      );
+    });
+  it("n8n's own settings may name single addresses, in both families, and names in any letters", async () => {
+    for (const one of ['8.8.8.8', '2001:4860:4860::8888']) {
+      assert.equal(await verdict(one, { N8N_SSRF_BLOCKED_IP_RANGES: one }), 'forbidden');
+      assert.equal(await verdict('9.9.9.9', { N8N_SSRF_BLOCKED_IP_RANGES: one }), '9.9.9.9');
+    }
+    for (const one of ['10.1.2.3', 'fd00::7']) {
+      assert.equal(await verdict(one, { N8N_SSRF_ALLOWED_IP_RANGES: one }), one);
+      assert.equal(await verdict('10.1.2.4', { N8N_SSRF_ALLOWED_IP_RANGES: one }), 'forbidden');
+    }
+    assert.equal(await verdict('fd00::7', { N8N_SSRF_ALLOWED_IP_RANGES: 'FD00::/16' }), 'fd00::7');
+    assert.equal(
+      await verdict('mail.example.com', { N8N_SSRF_BLOCKED_HOSTNAMES: 'a.example, Mail.Example.COM' }, to('8.8.8.8')),
+      'forbidden',
+    );
+  });
+  it("n8n's own settings allow and block whole names: none that only ends or begins alike, and none that is empty", async () => {
+    const settings = {
+      N8N_SSRF_ALLOWED_HOSTNAMES: '*.lan.example,nas.example',
+      N8N_SSRF_BLOCKED_HOSTNAMES: '*.bad.example',
+    };
+    for (const host of ['evil-lan.example', 'x.nas.example', 'nas.example.evil', 'mail.lan.example.evil', '.'])
+      assert.equal(await verdict(host, settings, to('10.0.0.1')), 'forbidden', host);
+    for (const host of ['nas.example', 'NAS.example', 'a.b.lan.example'])
+      assert.equal(await verdict(host, settings, to('10.0.0.1')), '10.0.0.1', host);
+    assert.equal(await verdict('x.bad.example', settings, to('8.8.8.8')), 'forbidden');
+    assert.equal(await verdict('very-bad.example', settings, to('8.8.8.8')), '8.8.8.8');
+    // What is both allowed and blocked is allowed, as n8n reads it.
+    assert.equal(
+      await verdict('nas.example', { ...settings, N8N_SSRF_BLOCKED_HOSTNAMES: 'nas.example' }, to('10.0.0.1')),
+      '10.0.0.1',
+    );
+  });
+  it('what is refused is told by its name, and a name without an address is not', async () => {
+    const said = (host: string, environment: Record<string, string>, find = to()) =>
+      publicAddress(host, environment, find).then(assert.fail, (error: Error) => error.message);
+    assert.equal(
+      await said('nas.example', {}, to('10.0.0.1')),
+      "n8n's network rules forbid nas.example: it is, or leads to, a private address.",
+    );
+    assert.equal(
+      await said('nas.example', { N8N_SSRF_BLOCKED_HOSTNAMES: 'nas.example' }, to('8.8.8.8')),
+      "n8n's network rules forbid nas.example.",
+    );
+    assert.equal(await said('nas.example', {}), 'nas.example has no address to connect to.');
+    assert.equal(await verdict('nas.example'), 'unavailable');
+  });
+  it('are refused while n8n says that its protection is on, in the two words that it has for that', () => {
+    for (const on of ['true', 'TRUE', '1']) assert.ok(isProtected({ N8N_SSRF_PROTECTION_ENABLED: on }), on);
+    for (const off of ['', 'false', '0', '11', 'untrue', 'truely'])
+      assert.ok(!isProtected({ N8N_SSRF_PROTECTION_ENABLED: off }), off);
+    assert.ok(!isProtected({}));
   });
   it('no spelling of a private IPv4 address passes', () =>
     fc.assert(
