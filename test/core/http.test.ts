@@ -3,6 +3,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import fc from 'fast-check';
 import {
   base,
+  doubtful,
   exchange,
   exchangeStream,
   excerpt,
@@ -18,11 +19,12 @@ import {
   restAfter,
   retryAfter,
   textOf,
+  unreadable,
   type HttpRequest,
   type HttpStream,
   type MailError as Failure,
 } from '../../shared/index.js';
-import type { Context } from '../../shared/index.js';
+import type { Context, Exchange, HttpResponse } from '../../shared/index.js';
 
 const answer = (status: number, body = '', headers: Record<string, string> = {}): HttpStream => ({
   status,
@@ -411,6 +413,303 @@ describe('exchange', () => {
     };
     assert.equal((await failing(exchange(context(endless), get))).code, 'protocol');
     assert.ok(given <= 5);
+  });
+});
+
+describe('what exchange tells and how it goes on', () => {
+  const post: HttpRequest = { ...get, method: 'POST' };
+  const { random } = Math;
+  beforeEach(() => {
+    Math.random = () => 0;
+  });
+  afterEach(() => {
+    Math.random = random;
+  });
+  /** What is observed while waiting, and what became of it. */
+  async function watched(ctx: Context, request: HttpRequest) {
+    const seen: unknown[][] = [];
+    const observe = ({ method, url, ms, attempt, wait }: Exchange) =>
+      void seen.push([method, url, ms, attempt, Math.round(wait! * 100) / 100]);
+    const error = await failing(exchange({ ...ctx, observe }, request));
+    return { seen, error };
+  }
+
+  it('waits longer from try to try, and tells each wait without the query of the address', async () => {
+    const address = 'https://api.example.com/x';
+    const { seen, error } = await watched(context(answer(503), answer(503), answer(503)), {
+      ...get,
+      url: `${address}?a=1`,
+    });
+    assert.deepEqual(seen, [
+      ['GET', address, 0, 1, 0.4],
+      ['GET', address, 0, 2, 0.8],
+    ]);
+    assert.equal(error.code, 'unavailable');
+  });
+  it('counts its tries, those that were throttled too, and tells the account what let something through', async () => {
+    const tries: number[] = [];
+    const told: string[] = [];
+    const counting = (...answers: (HttpStream | Error)[]) => {
+      const ctx = { ...context(...answers), patience: 60 };
+      const { send } = ctx;
+      ctx.send = Object.assign(
+        (request: HttpRequest, signal?: AbortSignal, tried?: number) => {
+          tries.push(tried!);
+          return send(request, signal);
+        },
+        {
+          rest: () => {
+            told.push('rest');
+            return 0;
+          },
+          eased: () => void told.push('eased'),
+        },
+      );
+      return ctx;
+    };
+    await exchange(counting(answer(429, '', soon), answer(503, '', soon), answer(200)), get);
+    assert.deepEqual(tries, [1, 2, 3]);
+    assert.deepEqual(told.splice(0), ['rest', 'eased', 'eased']);
+    await failing(exchange(counting(answer(404)), post));
+    assert.deepEqual(told.splice(0), ['eased']);
+    await failing(exchange(counting(new Error('other side closed')), post));
+    assert.deepEqual(told.splice(0), []);
+  });
+  it('ends when its patience would be over, counted by its own rests where nobody else counts', async () => {
+    for (const [patience, asked] of [
+      [0.1, 1],
+      [0.5, 2],
+      [0.7, 3],
+    ] as const) {
+      const ctx = { ...context(answer(429), answer(429), answer(429)), patience };
+      assert.equal((await failing(exchange(ctx, post))).code, 'rate_limited');
+      assert.equal(ctx.asked.length, asked, `${patience} s`);
+    }
+    const ctx = { ...context(answer(429)), patience: 10 };
+    Object.assign(ctx.send, { rest: () => 9900 });
+    await failing(exchange(ctx, post));
+    assert.equal(ctx.asked.length, 1, 'others have waited for it already');
+  });
+  it('a throttled read is tried three times by whoever has no patience', async () => {
+    const ctx = context(answer(429, '', soon), answer(429, '', soon), answer(429, '', soon));
+    assert.equal((await failing(exchange(ctx, get))).code, 'rate_limited');
+    assert.equal(ctx.asked.length, 3);
+  });
+  for (const [status, longest, patience] of [
+    [503, 30, 0],
+    [429, 30, 0],
+    [429, 65, 600],
+  ] as const)
+    it(`waits ${longest} s that were named with ${status}, and gives a longer wait back${patience ? ' also to the patient' : ''}`, async () => {
+      const stop = new AbortController();
+      const named = (seconds: number) => ({
+        ...context(answer(status, '', { 'retry-after': `${seconds}` })),
+        patience,
+      });
+      const waiting = exchange({ ...named(longest), signal: stop.signal }, get);
+      setTimeout(() => stop.abort(new Error('it waits')), 20);
+      await assert.rejects(waiting, /it waits/);
+      const longer = named(longest + 1);
+      const error = await failing(exchange(longer, get));
+      assert.deepEqual([error.details.retryAfter, longer.asked.length], [longest + 1, 1]);
+    });
+  it('a wait that is named is taken from what throttles and what is down, and of nothing else', async () => {
+    const after = async (status: number, headers: Record<string, string>) =>
+      (await failing(exchange(context(answer(status, '', headers)), post))).details.retryAfter;
+    assert.deepEqual(
+      [
+        await after(429, { 'x-ratelimit-reset-after': '7' }),
+        await after(503, { 'retry-after': '8' }),
+        await after(503, { 'x-ratelimit-reset-after': '7' }),
+        await after(400, { 'retry-after': '9' }),
+        await after(429, {}),
+      ],
+      [7, 8, undefined, undefined, undefined],
+    );
+  });
+
+  it('doubt of a write hangs on its status', async () => {
+    const doubted: number[] = [];
+    for (const status of [302, 400, 404, 408, 429, 500, 501, 502, 503, 504, 505])
+      if ((await failing(exchange(context(answer(status)), post))).message.includes('not known')) doubted.push(status);
+    assert.deepEqual(doubted, [408, 500, 502, 504, 505]);
+  });
+  it('doubt follows the words of the vendor as a sentence of its own, and its advice stays', async () => {
+    for (const [message, told] of [
+      ['In use', 'In use. Whether it was done is not known.'],
+      ['In use.', 'In use. Whether it was done is not known.'],
+      ['In use?', 'In use? Whether it was done is not known.'],
+      ['In use!', 'In use! Whether it was done is not known.'],
+    ] as const)
+      assert.equal((await failing(exchange(context(answer(500)), post, () => ({ message })))).message, told);
+    const error = await failing(exchange(context(answer(500)), post, () => ({ advice: 'Ask Ann.', retryAfter: 3 })));
+    assert.deepEqual([nextStep(error), error.details.retryAfter, error.details.status], ['Ask Ann.', 3, 500]);
+    const plain = await failing(exchange(context(answer(500)), post));
+    assert.equal(nextStep(plain), 'Look at the provider whether it was done before you run it again.');
+    const known = new MailError('protocol', 'It was odd.', { status: 200 });
+    assert.equal(doubtful(known).stack, known.stack, 'where it came from is not lost');
+  });
+  it('an answer that could not be understood is in doubt where it answers a write', async () => {
+    const ctx = context(answer(200, 'x'), answer(200, 'x'));
+    const read = unreadable(ctx, await exchange(ctx, get), 'without an ID');
+    const write = unreadable(ctx, await exchange(ctx, post), 'without an ID');
+    assert.deepEqual(
+      [read.code, read.message, read.details],
+      [
+        'protocol',
+        'Acme answered mailbox.get without an ID.',
+        { provider: 'Acme', operation: 'mailbox.get', status: 200 },
+      ],
+    );
+    assert.equal(write.message, 'Acme answered mailbox.get without an ID. Whether it was done is not known.');
+  });
+  it('a redirect is told with what to check, whether or not it says where it points', async () => {
+    const told = async (headers: Record<string, string>) =>
+      (await failing(exchange(context(answer(302, '', headers)), get))).message;
+    assert.deepEqual(
+      [await told({}), await told({ location: 'https://b.example/x' })],
+      [
+        'Acme answered with status 302; check the Base URL of the account.',
+        'Acme answered with status 302, pointing to https://b.example; check the Base URL of the account.',
+      ],
+    );
+  });
+  it('a refusal without words is told by its status, and one with words by those', async () => {
+    const told = async (body: string, explain?: Parameters<typeof exchange>[2]) =>
+      (await failing(exchange(context(answer(400, body)), get, explain))).message;
+    assert.deepEqual(
+      [
+        await told(''),
+        await told('no way'),
+        await told('no way', () => undefined),
+        await told('x', () => ({ message: ' ' })),
+      ],
+      [
+        'Acme answered with status 400.',
+        'Acme answered with status 400: no way.',
+        'Acme answered with status 400: no way.',
+        'Acme answered with status 400: x.',
+      ],
+    );
+    const bare = await failing(exchange(context(answer(400)), get, () => ({ issues: [] })));
+    assert.deepEqual(bare.details, { provider: 'Acme', operation: 'mailbox.get', status: 400 });
+  });
+  it('a request that was not sent says why, what to do and when to try again', async () => {
+    const unsent = async (why: NotSent, hide?: (text: string) => string) =>
+      failing(exchange({ ...context(why), ...(hide ? { hide } : {}) }, post));
+    const plain = await unsent(new NotSent('The name x was not found'));
+    assert.deepEqual(
+      [plain.code, plain.message, plain.details.provider, plain.details.operation],
+      [
+        'unavailable',
+        'No answer from https://api.example.com: The name x was not found. Nothing was sent.',
+        'Acme',
+        'mailbox.get',
+      ],
+    );
+    assert.ok(!('advice' in plain.details) && !('retryAfter' in plain.details));
+    const resting = await unsent(
+      new NotSent('The provider asked for a rest of 90 s.', { code: 'rate_limited', retryAfter: 90, advice: 'Wait.' }),
+    );
+    assert.deepEqual(
+      [resting.code, resting.message, resting.details.retryAfter, nextStep(resting)],
+      ['rate_limited', 'The provider asked for a rest of 90 s. Nothing was sent.', 90, 'Wait.'],
+    );
+    const hidden = await unsent(new NotSent('The proxy sesame token=hunter22 is down.'), text =>
+      text.replace('sesame', '***'),
+    );
+    assert.equal(
+      hidden.message,
+      'No answer from https://api.example.com: The proxy *** token=*** is down. Nothing was sent.',
+    );
+    // However deep it stands among the causes, up to ten.
+    const deep = (depth: number): Error =>
+      depth ? new Error('outer', { cause: deep(depth - 1) }) : new NotSent('It rests.');
+    assert.match((await failing(exchange(context(deep(9)), post))).message, /: It rests\. Nothing was sent\.$/);
+    assert.doesNotMatch((await failing(exchange(context(deep(10)), post))).message, /Nothing was sent/);
+  });
+  it('an answer without a reason is told by what there is', async () => {
+    for (const [thrown, words] of [
+      [new Error('it closed.'), 'it closed'],
+      [new Error('outer', { cause: 'words alone' }), 'outer'],
+      [new Error('outer', { cause: new Error('inner') }), 'inner'],
+      ['thrown words', 'thrown words'],
+      [undefined, 'undefined'],
+    ] as const) {
+      const ctx = {
+        ...context(),
+        send: async () => {
+          throw thrown;
+        },
+      };
+      assert.equal(
+        (await failing(exchange(ctx, post))).message,
+        `No answer from https://api.example.com: ${words}. Whether it was done is not known.`,
+      );
+    }
+  });
+  it('what a failing answer repeats of a secret is nowhere: not in its words, its headers or what the provider reads', async () => {
+    const hide = (text: string) => text.replaceAll('sesame', '***');
+    let read: HttpResponse | undefined;
+    const explain = (given: HttpResponse) => {
+      read = given;
+      return undefined;
+    };
+    const ctx = {
+      ...context(
+        answer(400, 'sesame is wrong', { 'x-why': 'sesame', 'content-type': 'text/plain; charset=utf-16; a=b' }),
+      ),
+      hide,
+    };
+    assert.equal((await failing(exchange(ctx, get, explain))).message, 'Acme answered with status 400: *** is wrong.');
+    assert.deepEqual(read!.headers, { 'x-why': '***', 'content-type': 'text/plain; a=b; charset=utf-8' });
+    assert.equal(Buffer.from(read!.body).toString(), '*** is wrong');
+    const long = { ...context(answer(400, `${'a '.repeat(16_000)}${'b '.repeat(384)}c`)), hide };
+    await failing(exchange(long, get, explain));
+    assert.match(
+      Buffer.from(read!.body).toString(),
+      /^(?:a ){14336}$/,
+      'of a long one its beginning, without the end of that',
+    );
+    const whole = { ...context(answer(400, 'a '.repeat(16_384))), hide };
+    await failing(exchange(whole, get, explain));
+    assert.equal(read!.body.byteLength, 32 * 1024);
+    await failing(exchange(context(answer(400, 'sesame')), get, explain));
+    assert.equal(Buffer.from(read!.body).toString(), 'sesame', 'where nothing is to be hidden it stays as it came');
+  });
+  it('an answer that is too large says so, with where it came from, and a body that gives its parts itself is read too', async () => {
+    const each = (...parts: Uint8Array[]): HttpStream => ({
+      status: 200,
+      headers: {},
+      body: Object.assign((async function* () {})(), {
+        each: async (take: (part: Uint8Array) => void) => parts.forEach(take),
+      }) as HttpStream['body'],
+    });
+    const { body } = await exchange(context(each(Buffer.from('a'), Buffer.from('b'))), get);
+    assert.equal(Buffer.from(body).toString(), 'ab');
+    const half = Buffer.allocUnsafe(32 * 1024 * 1024);
+    assert.equal((await exchange(context(each(half, half)), get)).body.byteLength, 64 * 1024 * 1024);
+    const error = await failing(exchange(context(each(half, half, Buffer.of(1))), get));
+    assert.deepEqual(
+      [error.code, error.message, error.details.provider, error.details.operation, error.details.status],
+      ['protocol', 'The answer is larger than 64 MB and was not read to its end.', 'Acme', 'mailbox.get', 200],
+    );
+  });
+  it('a download is refused as any answer is, and an abort within a body is the reason of the caller', async () => {
+    for (const status of [302, 404]) {
+      const error = await failing(exchangeStream(context(answer(status, 'no')), get));
+      assert.deepEqual([error.details.status, error.details.operation], [status, 'mailbox.get']);
+    }
+    const stop = new AbortController();
+    const broken: HttpStream = {
+      ...answer(200),
+      body: (async function* () {
+        yield Buffer.from('half');
+        stop.abort(new Error('the user left'));
+        throw new Error('socket closed');
+      })(),
+    };
+    await assert.rejects(exchange({ ...context(broken), signal: stop.signal }, get), /the user left/);
   });
 });
 
