@@ -9,9 +9,11 @@ import {
   exchangeCode,
   isMailError,
   MailError,
+  providerById,
   readRedirect,
   refreshTokens,
   tokenKeeper,
+  type HttpRequest,
   type OAuth2App,
   type OAuth2Tokens,
   type Send,
@@ -162,6 +164,215 @@ describe('oauth2', () => {
       assert.notEqual(a.state, b.state);
       assert.notEqual(a.verifier, b.verifier);
       assert.ok(a.state.length >= 43);
+    });
+  });
+
+  describe('what goes to the vendor of tokens, and what is read from its answers', () => {
+    /** A sender that gives these answers in turn, and what was asked of it. */
+    function answering(...answers: [status: number, body: string, headers?: Record<string, string>][]) {
+      const asked: HttpRequest[] = [];
+      const send: Send = async request => {
+        asked.push(request);
+        const [status, body, headers = {}] = answers.shift() ?? assert.fail('one request too many');
+        return {
+          status,
+          headers,
+          body: (async function* () {
+            yield Buffer.from(body);
+          })(),
+        };
+      };
+      return { asked, send };
+    }
+    const form = ({ body }: HttpRequest) => Object.fromEntries(new URLSearchParams(String(body)));
+    const good = '{"access_token":"new-access","token_type":"Bearer"}';
+    const renewed = (body: string, more: object = {}) =>
+      refreshTokens({ ...options(), ...answering([200, body]), refreshToken: 'old-refresh', ...more });
+    const refused = (status: number, body: string, headers: Record<string, string> = {}) =>
+      failure(refreshTokens({ ...options(), ...answering([status, body, headers]), refreshToken: 'old-refresh' }));
+
+    it('is asked for consent with all that the standard wants, and with what the caller gives', async () => {
+      const made = await authorization({
+        ...options(),
+        scopes: ['a.read', 'b.write'],
+        state: 'my-state',
+        verifier: 'my-verifier',
+      });
+      const { origin, pathname, searchParams } = new URL(made.url);
+      assert.equal(origin + pathname, provider.auth.oauth2!.authorizeUrl(vendor.account as never));
+      assert.deepEqual(Object.fromEntries(searchParams), {
+        response_type: 'code',
+        client_id: app.clientId,
+        redirect_uri: app.redirectUri,
+        scope: 'a.read b.write',
+        state: 'my-state',
+        code_challenge: createHash('sha256').update('my-verifier').digest('base64url'),
+        code_challenge_method: 'S256',
+      });
+      assert.deepEqual([made.state, made.verifier], ['my-state', 'my-verifier']);
+      const usual = new URL((await authorization(options())).url).searchParams.get('scope');
+      assert.equal(usual, provider.auth.oauth2!.scopes.join(' '));
+    });
+    it('gets each grant as a form with the secret of the app, and without one from an app that has none', async () => {
+      const { asked, send } = answering([200, good], [200, good], [200, good]);
+      const open = { ...options(), send };
+      await exchangeCode({ ...open, code: 'the-code', verifier: 'the-verifier' });
+      await refreshTokens({ ...open, refreshToken: 'old-refresh' });
+      const { clientSecret: _, ...publicApp } = app;
+      await refreshTokens({ ...open, app: publicApp, refreshToken: 'old-refresh' });
+      const client = { client_id: app.clientId, redirect_uri: app.redirectUri };
+      const renewal = { ...client, grant_type: 'refresh_token', refresh_token: 'old-refresh' };
+      assert.deepEqual(asked.map(form), [
+        {
+          ...client,
+          client_secret: app.clientSecret,
+          grant_type: 'authorization_code',
+          code: 'the-code',
+          code_verifier: 'the-verifier',
+        },
+        { ...renewal, client_secret: app.clientSecret },
+        renewal,
+      ]);
+      for (const { method, url } of asked)
+        assert.deepEqual([method, url], ['POST', provider.auth.oauth2!.tokenUrl(vendor.account as never)]);
+    });
+    it('gives tokens with their end, counted from before they were asked for, and what they are for', async () => {
+      const start = vendor.now();
+      const full = { access_token: 'a', token_type: 'bearer', refresh_token: 'r', expires_in: '3600', scope: 'x y' };
+      assert.deepEqual(await renewed(JSON.stringify(full)), {
+        accessToken: 'a',
+        refreshToken: 'r',
+        obtainedAt: start,
+        expiresAt: start + 3_600_000,
+        scope: 'x y',
+      });
+      for (const odd of [
+        { refresh_token: '', expires_in: 0, scope: 7 },
+        { refresh_token: 7, expires_in: -5, scope: null },
+        { refresh_token: null, expires_in: 'soon', scope: [] },
+        {},
+      ])
+        assert.deepEqual(await renewed(JSON.stringify({ access_token: 'a', ...odd })), {
+          accessToken: 'a',
+          refreshToken: 'old-refresh',
+          obtainedAt: start,
+        });
+      const before = Date.now();
+      const { obtainedAt } = await renewed(good, { now: undefined });
+      assert.ok(obtainedAt >= before && obtainedAt <= Date.now());
+    });
+    it('an answer without a bearer token is told as that, and no word of it', async () => {
+      for (const body of [
+        'null',
+        '[]',
+        '7',
+        '',
+        '{"access_token":""}',
+        '{"access_token":7}',
+        '{"access_token":"a","token_type":"mac"}',
+      ]) {
+        const error = await failure(renewed(body));
+        assert.deepEqual(
+          [error.code, error.message, error.details],
+          [
+            'protocol',
+            `${provider.name} answered renewing the token without a bearer token.`,
+            { provider: provider.name, status: 200 },
+          ],
+          body,
+        );
+      }
+      const signingIn = await failure(
+        exchangeCode({ ...options(), ...answering([200, '{}']), code: 'c', verifier: 'v' }),
+      );
+      assert.equal(signingIn.message, `${provider.name} answered signing in without a bearer token.`);
+    });
+    it('a refusal is told by its status and its code, in the words of the vendor', async () => {
+      for (const [status, body, code, message] of [
+        [429, 'slow down', 'rate_limited', 'gives no new token yet.'],
+        [500, '{"error":"invalid_grant"}', 'unavailable', 'could not give a token (status 500).'],
+        [503, '', 'unavailable', 'could not give a token (status 503).'],
+        [
+          400,
+          '{"error":"invalid_client"}',
+          'unauthorized',
+          'does not accept the client id and secret (invalid_client).',
+        ],
+        [
+          401,
+          '{"error":"unauthorized_client","error_description":"No such app"}',
+          'unauthorized',
+          'does not accept the client id and secret (unauthorized_client: No such app).',
+        ],
+        [403, '{"error":"no"}', 'forbidden', 'gave no token (no).'],
+        [401, '{"error":"no","error_description":""}', 'unauthorized', 'gave no token (no).'],
+        [400, '{"error":7,"error_description":"Bad words"}', 'rejected', 'gave no token (Bad words).'],
+        [400, 'null', 'rejected', 'gave no token (status 400).'],
+        [404, '<html>', 'rejected', 'gave no token (status 404).'],
+      ] as const) {
+        const error = await refused(status, body);
+        assert.deepEqual(
+          [error.code, error.message.replace(/ Whether it was done is not known\.$/, '')],
+          [code, `${provider.name} ${message}`],
+          body,
+        );
+        assert.equal(error.details.operation, 'renewing the token');
+      }
+      const ended = await refused(400, '{"error":"invalid_grant","error_description":"It ended"}');
+      assert.deepEqual(
+        [ended.code, ended.message],
+        ['unauthorized', `Sign in again: ${provider.name} no longer accepts this sign-in (invalid_grant: It ended).`],
+      );
+      const key = 'a1'.repeat(20);
+      assert.ok(!(await refused(400, `{"error":"invalid_grant","error_description":"${key}"}`)).message.includes(key));
+      assert.deepEqual(
+        [
+          (await refused(429, '')).details.retryAfter,
+          (await refused(429, '', { 'retry-after': '7' })).details.retryAfter,
+        ],
+        [60, 7],
+      );
+    });
+    it('consent that was refused is told in the words of the vendor, without what looks like a secret', async () => {
+      const back = (query: string) =>
+        failure(readRedirect(`https://localhost/callback?state=s&${query}`, 's', options()));
+      const key = 'a1'.repeat(20);
+      for (const [query, message] of [
+        ['error=access_denied', 'Consent was not given (access_denied).'],
+        ['error=access_denied&error_description=Ann+said+no', 'Consent was not given (access_denied: Ann said no).'],
+        [`error=access_denied&error_description=${key}`, 'Consent was not given (access_denied: ***).'],
+        ['', 'The sign-in ended without a code.'],
+      ])
+        assert.equal((await back(query!)).message, message);
+      const foreign = await failure(readRedirect('https://localhost/callback?state=t&code=x', 's', options()));
+      assert.deepEqual(
+        [foreign.code, foreign.message],
+        ['invalid_input', 'This sign-in was not started here, or another was started since. Sign in again.'],
+      );
+      const other = await failure(
+        readRedirect('https://localhost/callback?state=s&code=x&iss=https://evil.example', 's', options()),
+      );
+      assert.equal(other.code, 'invalid_input');
+    });
+    it('who stops the work is told its own reason', async () => {
+      const stop = new AbortController();
+      const reason = new Error('the user left');
+      const send: Send = async (_, signal) => {
+        assert.equal(signal, stop.signal);
+        stop.abort(reason);
+        throw new Error('socket closed');
+      };
+      await assert.rejects(
+        refreshTokens({ ...options(), send, signal: stop.signal, refreshToken: 'x' }),
+        error => error === reason,
+      );
+    });
+    it('a provider without OAuth 2 says so', async () => {
+      const error = await failure(authorization({ ...options(), provider: providerById('scaleway') }));
+      assert.deepEqual(
+        [error.code, error.message, error.details.provider],
+        ['unsupported', `${error.details.provider} has no OAuth 2.`, providerById('scaleway').name],
+      );
     });
   });
 
@@ -335,6 +546,160 @@ describe('oauth2', () => {
       const error = await failure(keeper({ send })(true));
       const shown = inspect(error, { depth: 20, showHidden: true });
       for (const secret of secrets()) assert.ok(secret === disk!.accessToken || !shown.includes(secret), shown);
+    });
+    it('says which provider it is that wants a sign-in, has no token yet or whose token could not be stored', async () => {
+      const { name } = provider;
+      const none = await failure(keeper({ load: async () => undefined })());
+      assert.deepEqual(
+        [none.message, none.details],
+        ['Sign in again: there is no sign-in for this account.', { provider: name }],
+      );
+      for (const kept of [
+        { accessToken: '', obtainedAt: 0 },
+        { accessToken: '', refreshToken: '', obtainedAt: 0 },
+      ])
+        assert.equal((await failure(keeper({ load: async () => kept })())).message, none.message);
+      const ended = await failure(keeper({ load: async () => ({ accessToken: 'a', obtainedAt: 0, expiresAt: 1 }) })());
+      assert.equal(ended.message, 'Sign in again: the sign-in ended and cannot be renewed.');
+      for (const [thrown, why] of [
+        [new Error('disk full, token=abcdef'), ' (disk full, token=***)'],
+        ['no error', ''],
+      ] as const) {
+        await vendor.close();
+        await start();
+        const lost = await failure(
+          keeper({
+            save: async () => {
+              throw thrown;
+            },
+          })(true),
+        );
+        assert.deepEqual(
+          [lost.code, lost.message, lost.details],
+          [
+            'unavailable',
+            `The new token of ${name} could not be stored${why}. It is kept in memory and stored at the next try.`,
+            { provider: name },
+          ],
+        );
+      }
+      await vendor.close();
+      await start();
+      const token = keeper();
+      const first = await token(true);
+      await failure(token(true, first));
+      const early = await failure(token(true, first));
+      assert.deepEqual(
+        [early.code, early.message, early.details],
+        ['rate_limited', `${name} gives no new token yet.`, { provider: name, retryAfter: 60 }],
+      );
+      vendor.advance(60_000);
+      assert.notEqual(await token(true, first), first);
+    });
+    it('renews from what is stored where only a refresh token is, and gives what has no end as long as nobody refuses it', async () => {
+      const { refreshToken } = disk!;
+      disk = { accessToken: '', refreshToken: refreshToken!, obtainedAt: 0 };
+      assert.ok(await keeper()());
+      assert.equal(grantsAsked(), 1);
+      disk = { accessToken: 'endless', obtainedAt: 0 };
+      vendor.advance(1e10);
+      assert.equal(await keeper()(), 'endless');
+      assert.equal(grantsAsked(), 1);
+    });
+    it('whoever does not say which token was refused means the one given out last, or else the one that is stored', async () => {
+      const stored = disk!.accessToken;
+      assert.notEqual(await keeper()(true), stored);
+      vendor.advance(60_000);
+      const token = keeper();
+      const given = await token();
+      disk = { ...disk!, accessToken: 'of another process' };
+      assert.equal(await token(true), 'of another process', `not ${given}`);
+      assert.equal(grantsAsked(), 1);
+    });
+    it('two without a name renew each for itself', async () => {
+      Object.assign(vendor.switches, { grantSpacing: false });
+      const old = disk!;
+      const load = async () => old;
+      const both = [keeper({ load }), keeper({ load, app: { ...app, clientSecret: 'another-secret-entirely' } })];
+      const [one, two] = await Promise.allSettled(both.map(token => token(true, old.accessToken)));
+      assert.deepEqual([one!.status, two!.status], ['fulfilled', 'rejected']);
+    });
+    it('renews a minute before the end, or a tenth of a short life', async () => {
+      const good = async (life: number, before: number) => {
+        const end = vendor.now();
+        const load = async () => ({ accessToken: 'kept', obtainedAt: end - life, expiresAt: end });
+        return keeper({ load, now: () => end - before })().then(
+          () => true,
+          () => false,
+        );
+      };
+      assert.deepEqual(
+        [
+          await good(7_200_000, 60_001),
+          await good(7_200_000, 60_000),
+          await good(100_000, 10_001),
+          await good(100_000, 10_000),
+        ],
+        [true, false, true, false],
+      );
+    });
+    it('a token that ends soon serves only while it lasts, and only where the vendor cannot give another now', async () => {
+      const tried = async (fault: object, left: number, stored: Partial<OAuth2Tokens> = {}) => {
+        await vendor.close();
+        await start();
+        const end = vendor.now() + left;
+        const load = async () => ({
+          ...disk!,
+          accessToken: 'ends soon',
+          obtainedAt: end - 7_200_000,
+          expiresAt: end,
+          ...stored,
+        });
+        vendor.fail({ path: '/oauth/token', ...fault } as never);
+        return keeper({ load })().catch((error: MailError) => error.code);
+      };
+      assert.equal(await tried({ status: 503 }, 1000), 'ends soon');
+      assert.equal(await tried({ status: 429 }, 1000), 'ends soon');
+      assert.equal(await tried({ status: 503 }, 0), 'unavailable');
+      assert.equal(await tried({ status: 503 }, 1000, { accessToken: '' }), 'unavailable');
+      assert.equal(await tried({ status: 400, body: '{"error":"invalid_grant"}' }, 1000), 'unauthorized');
+      assert.equal(await tried({ status: 403, body: '{}' }, 1000), 'forbidden');
+    });
+    it('looks five times for the tokens of another process after a refusal, and not after other failures', async () => {
+      const looked = async (fault: object) => {
+        await vendor.close();
+        await start();
+        let looks = 0;
+        const load = async () => {
+          looks++;
+          return disk;
+        };
+        const token = keeper({ load });
+        vendor.fail({ path: '/oauth/token', ...fault } as never);
+        await failure(token(true, disk!.accessToken));
+        return looks;
+      };
+      const refusal = { status: 400, body: '{"error":"invalid_grant"}' };
+      assert.deepEqual(
+        [
+          await looked(refusal),
+          await looked({ status: 429 }),
+          await looked({ status: 503 }),
+          await looked({ status: 403 }),
+        ],
+        [7, 7, 2, 2],
+      );
+    });
+    it('tells another process by either token, and goes on from its refresh token where its access token is no good', async () => {
+      const old = disk!;
+      const theirs = await refreshTokens({ ...options(), refreshToken: old.refreshToken! });
+      vendor.advance(60_000);
+      disk = old;
+      let looks = 0;
+      const token = keeper({ load: async () => (looks++ < 3 ? disk : { ...theirs, accessToken: old.accessToken }) });
+      const given = await token(true, old.accessToken);
+      assert.ok(given !== old.accessToken && given !== theirs.accessToken);
+      assert.equal(vendor.grants, 2);
     });
     it('sends a renewal once, even when no answer comes', async () => {
       vendor.fail({ cut: 'answer' });

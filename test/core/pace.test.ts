@@ -275,7 +275,7 @@ describe('an account whose vendor throttles', () => {
     pacer.rest(120_000);
     const late = (error: NotSent) => [error.code, error.message, error.retryAfter];
     assert.deepEqual(
-      [await pacer.turn().then(assert.fail, late), await told()],
+      [await pacer.turn().then(() => assert.fail(), late), await told()],
       [
         ['rate_limited', 'The provider asked for a rest of 120 s.', 120],
         ['rate_limited', 'The provider asked for a rest of 65 s.', 65],
@@ -289,7 +289,10 @@ describe('an account whose vendor throttles', () => {
     now = 10_000;
     const patient = (patience: number) => {
       const stop = new AbortController();
-      const turn = pacer.turn(stop.signal, patience).then(assert.fail, (error: Error) => error.message);
+      const turn = pacer.turn(stop.signal, patience).then(
+        () => assert.fail(),
+        (error: Error) => error.message,
+      );
       void tick().then(() => stop.abort(new Error('waits')));
       return turn;
     };
