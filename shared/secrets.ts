@@ -40,7 +40,7 @@ interface Form {
   begins: RegExp;
   run?: true;
 }
-/** A letter, and its bytes in UTF-8 and, where it has that, in Latin-1. */
+/** A letter, and its bytes in UTF-8 and in Latin-1. */
 interface Part {
   char: string;
   bytes: readonly number[][];
@@ -78,13 +78,14 @@ function formsOf(secret: string): Form[] {
 
 function partOf(char: string): Part {
   const code = char.codePointAt(0)!;
-  const utf8 = [...Buffer.from(char)];
+  if (code < 0x80) return { char, bytes: [[code]], units: [code] };
   return {
     char,
-    bytes: [utf8, ...(code > 0x7f && code < 0x100 ? [[code]] : [])],
+    // No byte is a letter that Latin-1 lacks, so none is found for it.
+    bytes: [[...Buffer.from(char)], [code]],
     units: [...Array(char.length).keys()].map(i => char.charCodeAt(i)),
     // Seen by a reader that took UTF-8 for Latin-1.
-    ...(utf8.length > 1 ? { mangled: Buffer.from(char).toString('latin1') } : {}),
+    mangled: Buffer.from(char).toString('latin1'),
   };
 }
 
@@ -95,7 +96,7 @@ function partOf(char: string): Part {
 function cover(text: string, forms: readonly Form[]): string {
   let shown = '';
   let at = 0;
-  for (const [from, to] of placesIn(text, forms).sort((a, b) => a[0] - b[0] || b[1] - a[1])) {
+  for (const [from, to] of placesIn(text, forms).sort(([a], [b]) => a - b)) {
     if (from >= at) shown += `${text.slice(at, from)}***`;
     at = Math.max(at, to);
   }

@@ -61,6 +61,65 @@ describe('secrets', () => {
       },
     );
   }).timeout(30_000);
+  it('are hidden in the fifth of five spellings round each other, and a sixth is not taken off', () => {
+    const deep = (text: string, times: number): string =>
+      times ? deep(Buffer.from(text).toString('base64'), times - 1) : text;
+    const named = Object.entries(SPELLINGS).filter(([name]) => !/base64|hex|numbers/.test(name));
+    for (const secret of ['it\'s\\My"Secret', 'R&D-department7', 'Grüße an <b>/é$1', '\t\r\n\b\f12', '😀 for €5'])
+      for (const [name, spell] of [...named, ['as escape writes it', escape] as const]) {
+        const said = deep(`password=${spell(secret)}!`, 4);
+        assert.ok(!hiding([secret])(`could not read § ${said} § of it`).includes(said), `${name}: ${secret}`);
+      }
+    const broken = deep('pass=\nword=\r\n-12', 4);
+    assert.equal(hiding(['password-12'])(broken), '***');
+    const six = deep('password=hunter-12', 6);
+    assert.equal(hiding(['hunter-12'])(six), six);
+  }).timeout(30_000);
+  it('are hidden where they begin with a blank, whatever stands for that', () => {
+    for (const said of [
+      ' pass word',
+      '+pass+word',
+      '_pass_word',
+      '\u00a0pass\u00a0word',
+      '%20pass%20word',
+      '&nbsp;pass&nbsp;word',
+    ])
+      assert.equal(hiding([' pass word'])(`could not read §${said}§ of it`), 'could not read §***§ of it');
+    assert.equal(hiding(['pass word'])('pass+word, passed+words'), '***, passed+words');
+  });
+  it('are hidden among bytes that are no text, in hex and in base64 however those are broken into lines', () => {
+    const noise = Buffer.from(Array.from({ length: 160 }, (_, i) => (i % 2 ? 0x80 + (i % 31) : 1 + (i % 7))));
+    const secret = 'sésame-1234';
+    const said: string[] = [];
+    for (const encoding of ['utf8', 'latin1', 'utf16le'] as const)
+      for (const before of [0, 1, 2]) {
+        const bytes = Buffer.concat([noise, Buffer.alloc(before, 0x81), Buffer.from(secret, encoding), noise]);
+        const hex = bytes.toString('hex');
+        said.push(hex, `f${hex}`, hex.toUpperCase());
+        for (const between of [' ', ':', ',', '-', '\n']) said.push(hex.replace(/..(?!$)/g, `$&${between}`));
+        const base64 = bytes.toString('base64');
+        said.push(
+          base64,
+          encodeURIComponent(base64),
+          bytes.toString('base64url'),
+          JSON.stringify(base64).replace(/\//g, '\\/'),
+        );
+        for (const between of ['\n', '\r\n', '\\n', '\\r\\n', '=\n', '=\r\n', '\n   ', ' \t'])
+          for (const width of [7, 64, 76]) said.push(base64.replace(new RegExp(`.{${width}}`, 'g'), `$&${between}`));
+      }
+    for (const one of said) assert.ok(hiding([secret])(`§ ${one} §`).includes('***'), one);
+  });
+  it('cost no word of a text that is searched whole', () => {
+    // Each of four spellings is taken off, in any order: fifteen texts.
+    const long = `${'word '.repeat(8000)} %41 &amp; \\u0041 =41`;
+    assert.equal(hiding(['hunter-12'])(long), long);
+  });
+  it('are looked for in the whole of a text of 32 KB', () => {
+    const text = `${'x '.repeat(16 * 1024 - 7)}hunter-1234567`;
+    assert.equal(text.length, 32 * 1024);
+    const { message } = withoutSecrets(new Error(text), ['hunter-1234567']) as Error;
+    assert.equal(message, text.replace('hunter-1234567', '***'));
+  });
   it('take the words before and behind them along only where those are spelled together with them', () => {
     const json = JSON.stringify({ name: 'ann', password: 'R&D"s', size: 5 });
     assert.equal(
@@ -202,6 +261,7 @@ describe('secrets', () => {
     ).join(' ');
     assert.ok(!hiding([secret])(`the vendor said ${inner}`).includes(inner), 'it is found');
     assert.ok(!hiding([secret])(`${noise} ${inner}`).includes(inner), 'it is cut');
+    assert.match(hiding(['another-secret'])(noise), /\*\*\*/, 'so is what holds none');
   });
 });
 

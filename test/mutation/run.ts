@@ -32,7 +32,7 @@ const PARTS: readonly Part[] = [
     name: 'redaction',
     files: ['shared/secrets.ts', 'shared/excerpt.ts', 'shared/layers.ts'],
     tests: ['test/core/secrets.test.ts', 'test/core/http.test.ts', 'test/core/client.test.ts'],
-    titles: '(?!exchange |path |query|secrets take no time)',
+    titles: '(?!exchange |path |query|what exchange|textOf|secrets (?:take no time|of an input))',
   },
   { name: 'cursor', files: ['shared/cursor.ts'], tests: ['test/core/cursor.test.ts'] },
   {
