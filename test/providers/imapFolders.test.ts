@@ -217,6 +217,38 @@ describe('IMAP: folders, quotas and drafts', function () {
       );
     });
 
+    it('take the place of earlier ones, which are deleted after them; whom they answer is kept', async () => {
+      await start();
+      const { uid } = mail.deliver('u0@test.local', { from: 'u1@test.local', to: 'u0@test.local', messageId: '<q@x>' });
+      const first = await call('draft.create', { kind: 'reply', message: messageIn(uid), text: 'one' });
+      const second = await call('draft.create', {
+        replaces: first.id,
+        to: 'u1@test.local',
+        subject: 'Re: two',
+        text: 'two',
+      });
+      assert.deepEqual([kept().length, second.draftRemoved], [1, true]);
+      const read = await call('message.get', { message: second.id });
+      assert.deepEqual([read.inReplyTo, read.text.trim()], ['<q@x>', 'two']);
+      assert.equal((await call('draft.send', { message: second.id })).native.markedAnswered, true);
+      assert.match(source(), /^References: <q@x>\r$/m);
+      const late = await call('draft.create', { replaces: second.id, to: 'u1@test.local', text: 'three' });
+      assert.deepEqual([kept().length, late.draftRemoved], [1, false]);
+      assert.match(late.draftError, /no longer there/);
+      await assert.rejects(
+        call('draft.create', { replaces: messageIn(uid), text: 'x' }),
+        refusedWith('rejected', /no draft/),
+      );
+      assert.equal(mail.folder('u0@test.local').messages.length, 1, 'only drafts are replaced');
+    });
+
+    it('are found again on servers that do not name what they store', async () => {
+      await start({ imap: { without: ['UIDPLUS'] } });
+      const first = await call('draft.create', { subject: 'a', text: 'one' });
+      const second = await call('draft.create', { replaces: first.id, subject: 'b', text: 'two' });
+      assert.equal((await call('message.get', { message: second.id })).subject, 'b');
+    });
+
     it('are not sent twice at once, nor without a recipient, nor if they are none', async () => {
       await start();
       const empty = await call('draft.create', { subject: 'later' });

@@ -1,4 +1,4 @@
-import { MailError } from '../../../errors.js';
+import { isMailError, MailError } from '../../../errors.js';
 import { choice, flag, text } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Address, Receipt } from '../../../vocabulary.js';
@@ -6,15 +6,15 @@ import { endpoint, settingsOf } from '../account/fields.js';
 import { sameSpelling } from '../messages/answer.js';
 import { inPlace, summaryOf } from '../messages/content.js';
 import { bytesOf } from '../messages/download.js';
-import { placeOf, validityOf, type Place } from '../messages/id.js';
+import { messageId, placeOf, validityOf, type Place } from '../messages/id.js';
 import { addressesIn } from '../mime/address.js';
 import { headerFields } from '../mime/decode.js';
-import { withFolder, withImap } from '../session/imapPool.js';
+import { opened, withFolder, withImap } from '../session/imapPool.js';
 import { offer } from '../session/submit.js';
 import { append, expunge } from './change.js';
 import { folderFor } from './folder.js';
 import { addresses, BODY, ENVELOPE, sendInput, type Mail, type More } from './mailFields.js';
-import { messageField } from './message.js';
+import { messageField, uidSearch } from './message.js';
 import { bytesOf as bytesOfMail, isForeign, LARGEST_COPY, newMessageId, onWire, outgoing, refuse } from './outgoing.js';
 import { answerOf, flagged, forwardOf } from './reply.js';
 import { blindCopies, checkAbilities, copiesOf, save, sentAs, type Sent } from './send.js';
@@ -35,13 +35,57 @@ interface Draft {
   mail: Mail;
   more: More;
   belongs?: keyof typeof BELONGS;
+  message?: string | undefined;
+}
+/** What is kept of a draft that another one takes the place of; `gone` where it is no longer there. */
+interface Earlier {
+  place: Place;
+  gone?: true;
+  more: More;
+}
+
+/** The head of a message may be so long, in bytes; what else there is of it is not read. */
+const LONGEST_HEAD = 256 * 1024;
+
+/** The draft that is replaced: whom it answers, and what it notes of that. Throws `rejected` for what is no draft. */
+async function earlierOf(ctx: Context, id: string): Promise<Earlier> {
+  const place = placeOf(id, 'replaces');
+  try {
+    await checkDraft(ctx, place);
+    const head = headerFields(await headOf(ctx, place));
+    const valueOf = (name: string) => head.find(field => field.name.toLowerCase() === name)?.value.trim() ?? '';
+    const ids = (name: string) => [...valueOf(name).matchAll(/<[^<>\s]+>/g)].map(([one]) => one);
+    const notes = Object.values(BELONGS).flatMap(key => {
+      const value = valueOf(key.toLowerCase()).replace(/\s+/g, '');
+      return value ? [{ key, value }] : [];
+    });
+    const [inReplyTo] = ids('in-reply-to');
+    return { place, more: { ...(inReplyTo ? { inReplyTo } : {}), references: ids('references'), notes } };
+  } catch (error) {
+    if (isMailError(error) && error.code === 'not_found') return { place, gone: true, more: {} };
+    throw error;
+  }
+}
+
+async function headOf(ctx: Context, place: Place): Promise<Buffer> {
+  let head = Buffer.alloc(0);
+  for await (const piece of bytesOf(ctx, place)) {
+    head = Buffer.concat([head, piece]);
+    if (head.length > LONGEST_HEAD || /\r?\n\r?\n/.test(head.toString('latin1'))) break;
+  }
+  return head.subarray(0, LONGEST_HEAD);
+}
+
+/** What became of the draft that was replaced. It is deleted only after the new one is stored. */
+async function replaced(ctx: Context, earlier: Earlier): Promise<Record<string, unknown>> {
+  if (earlier.gone) return { draftRemoved: false, draftError: 'The earlier draft is no longer there.' };
+  return leave(ctx, earlier.place);
 }
 
 async function create(
   ctx: Context,
-  { mail, more, belongs }: Draft,
-  message: string | undefined,
-  folder: string | undefined,
+  { mail, more, belongs, message }: Draft,
+  { folder, earlier }: { folder?: string | undefined; earlier?: Earlier | undefined },
 ): Promise<Receipt> {
   const { address } = settingsOf(ctx);
   const kept = belongs && message ? encodeURIComponent(message) : '';
@@ -53,14 +97,43 @@ async function create(
   const bytes = bytesOfMail(out, true);
   await bytes.load();
   if (!bytes.whole) throw new MailError('invalid_input', `The draft is larger than ${LARGEST_COPY / 1048576} MB.`);
-  const target = folder ?? (await withImap(ctx, client => folderFor(client, 'drafts')));
+  const target = folder ?? earlier?.place.folder ?? (await withImap(ctx, client => folderFor(client, 'drafts')));
   if (!target)
     throw new MailError('not_found', 'This account has no folder for drafts; name the one to use.', {
       issues: [{ field: 'folder', message: 'Folder is required, because the account has none for drafts.' }],
     });
   const put = await append(ctx, target, Buffer.concat([blindCopies(out.bcc), bytes.whole]), ['\\Draft', '\\Seen']);
-  const said = { folder: put.folder, messageId: `<${out.id}>`, from: out.from.email, to: out.everyone };
-  return { ...(put.id ? { id: put.id } : {}), ...said, native: { ...put, ...said } };
+  const id = put.id ?? (await found(ctx, put.folder, `<${out.id}>`));
+  const said = {
+    folder: put.folder,
+    messageId: `<${out.id}>`,
+    from: out.from.email,
+    to: out.everyone,
+    ...(earlier ? await replaced(ctx, earlier) : {}),
+  };
+  return { ...(id ? { id } : {}), ...said, native: { ...put, ...said } };
+}
+
+/**
+ * The id of a draft that was just stored, on servers that do not tell it (without UIDPLUS); undefined where it is not
+ * found.
+ */
+async function found(ctx: Context, folder: string, name: string): Promise<string | undefined> {
+  try {
+    return await withImap(ctx, async client => {
+      const mailbox = await opened(client, folder, { fresh: true });
+      const uids = await uidSearch(client, [
+        { type: 'ATOM', value: 'HEADER' },
+        { type: 'ATOM', value: 'Message-ID' },
+        { type: 'STRING', value: name },
+      ]);
+      const uid = uids.at(-1);
+      return uid === undefined ? undefined : messageId({ folder, uidValidity: validityOf(mailbox), uid });
+    });
+  } catch {
+    // It is stored all the same.
+    return undefined;
+  }
 }
 
 /** Drafts that are being sent now, so that two who send the same one do not both do it. */
@@ -274,9 +347,17 @@ export const drafts = {
         knownBy: 'path',
         help: 'Left empty, the folder for drafts.',
       }),
+      replaces: text('Replaces', {
+        maxLength: 2000,
+        ref: 'message',
+        example: 'Drafts;UIDVALIDITY=1795198567;UID=12',
+        help: 'The draft that this one takes the place of. It is deleted once the new one is stored; whom it answers is kept.',
+      }),
     },
-    run: async (ctx, { kind, message, quote, folder, ...mail }): Promise<Receipt> => {
-      if (kind === 'new') return create(ctx, { mail, more: {} }, undefined, folder);
+    run: async (ctx, { kind, message, quote, folder, replaces, ...mail }): Promise<Receipt> => {
+      const earlier = replaces ? await earlierOf(ctx, replaces) : undefined;
+      const where = { folder, earlier };
+      if (kind === 'new') return create(ctx, { mail, more: earlier?.more ?? {} }, where);
       if (!message)
         return refuse([{ field: 'message', message: 'Message is required: it says what is answered or forwarded.' }]);
       const made =
@@ -290,9 +371,8 @@ export const drafts = {
       };
       return create(
         ctx,
-        { mail: whole, more: made.more, belongs: kind === 'forward' ? 'forwards' : 'answers' },
-        message,
-        folder,
+        { mail: whole, more: made.more, belongs: kind === 'forward' ? 'forwards' : 'answers', message },
+        where,
       );
     },
   }),
