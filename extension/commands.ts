@@ -2,13 +2,14 @@ import * as vscode from 'vscode';
 import { splitName } from '../shared/index.js';
 import { registerAccountCommands } from './accountForm/commands.js';
 import type { Accounts } from './accounts/store.js';
-import { isEntryList, isMail, isSending } from './fields/tables.js';
+import { isDraft, isEntryList, isMail, isMessage, isSending } from './fields/tables.js';
 import { labelOfDocument } from './fields/values.js';
 import { createRegister } from './host/commands.js';
 import type { Problems } from './host/problems.js';
 import { registerLocalMailCommands } from './localMail/commands.js';
 import type { LocalMail } from './localMail/server.js';
 import { registerMailCommands } from './mail/commands.js';
+import { canKeepDrafts, type Compose } from './mail/composer.js';
 import { openObject, placeOfRow, registerObjectCommands } from './objects/commands.js';
 import type { Documents } from './objects/documents.js';
 import { isDocument } from './objects/places.js';
@@ -38,7 +39,7 @@ interface Parts {
   /** The rows that were selected last, in whichever view; and those of the view of the accounts. */
   selection(): readonly Node[];
   inAccounts(): readonly Node[];
-  compose(target: Target, operation: string): void;
+  compose: Compose;
   read(target: Target): Promise<void>;
   editLists(target: Target, resource: string): void;
   showJson(label: string, value: unknown): Promise<void>;
@@ -115,7 +116,9 @@ export function registerCommands(parts: Parts): void {
   register('open', async (node: unknown) => {
     const one = chosen.row(node);
     if (!one) return;
-    if (one.kind === 'item' && isMail(one.resource)) await read(targetOf(one));
+    if (one.kind === 'item' && isMessage(one.resource) && isDraft(one.item) && canKeepDrafts(one.account.provider))
+      compose(targetOf(one), 'draft.create', { as: 'draft' });
+    else if (one.kind === 'item' && isMail(one.resource)) await read(targetOf(one));
     else if (one.kind === 'item' && isScriptRow(one))
       await openScript(accounts, (...of) => documents.uriOf(...of), one);
     else if (one.kind !== 'item' && one.kind !== 'single') chosen.refuse(one);

@@ -6,7 +6,7 @@ import { onProxySettings, proxySettings } from './accounts/proxies.js';
 import { stopSandbox } from './accounts/sandbox.js';
 import { createAccounts, grantOf, type Accounts, type StoredAccount } from './accounts/store.js';
 import { registerCommands } from './commands.js';
-import { idOfItem, isMessage, labelOf, operationOf, removes } from './fields/tables.js';
+import { idOfItem, isDraft, isMessage, labelOf, operationOf, removes } from './fields/tables.js';
 import { labelOfDocument, type Place } from './fields/values.js';
 import { createProblems, explainTo, type Problems } from './host/problems.js';
 import { createReadOnly } from './host/readOnlyDocuments.js';
@@ -171,6 +171,7 @@ class Wiring {
       state: context.globalState,
       log: this.log,
       sent: () => reached('sent'),
+      drafted: (account, folder) => this.drafted(account, folder),
     });
     this.reader = this.makeReader();
     this.editLists = createListsEditor({
@@ -349,7 +350,7 @@ class Wiring {
       operator: this.operator,
       showJson: this.showJson,
       showText: this.showText,
-      compose: (target, operation, all) => this.compose(target, operation, undefined, all),
+      compose: (...given) => this.compose(...given),
       beside(target, way) {
         const { node } = target;
         const rows = node?.parent?.kind === 'branch' ? node.parent.rows : undefined;
@@ -471,6 +472,15 @@ class Wiring {
       ) {
         void this.model.refresh(branch);
       }
+    }
+  }
+  /** Drafts of an account came or went: lists that are read and hold such are read again. */
+  private drafted(account: string, folder: string | undefined): void {
+    for (const one of this.model.branches()) {
+      const { rows, binding, branch } = one;
+      if (!rows || one.account.id !== account || !isMessage(branch.resource)) continue;
+      if (binding.refs.folder === folder || rows.some(({ item }) => isDraft(item)))
+        void this.model.freshen(one).catch((error: unknown) => this.log.warn(`${one.label}`, String(error)));
     }
   }
   /** An operation was done: what it changed is shown. */

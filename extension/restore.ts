@@ -3,7 +3,7 @@ import { isLentId, type Accounts } from './accounts/store.js';
 import { isSending, NOTHING_BOUND, operationOf } from './fields/tables.js';
 import { unpackPlace } from './fields/values.js';
 import { t } from './host/text.js';
-import { COMPOSER } from './mail/composer.js';
+import { COMPOSER, type Compose } from './mail/composer.js';
 import type { Target } from './operations/target.js';
 import { readKept, type Kept } from './webview/messages.js';
 import { connectPage, type Back } from './webview/panel.js';
@@ -14,7 +14,7 @@ interface RestoreOptions {
   accounts: Accounts;
   read(target: Target, back: Back): Promise<void>;
   editLists(target: Target, resource: string, back: Back): void;
-  compose(target: Target, operation: string, back: Back & { to?: string; all?: boolean }): void;
+  compose: Compose;
   overview(target: Target, back: Back): void;
   requests(back: Back): void;
 }
@@ -108,9 +108,12 @@ export function restoreTabs({
     serve(COMPOSER, 'form', (panel, keep) => {
       const one = targetOf(accounts, keep);
       const operation = keep.operation ?? '';
-      if (!one || !isSending(operation) || !operationOf(one.account.provider, operation)) return false;
-      // Writing needs no account yet; sending asks for what it needs.
-      compose(one, operation, { panel, ...(keep.to ? { to: keep.to } : {}), all: keep.all === 'yes' });
+      const as = keep.as === 'draft' || keep.as === 'again' ? keep.as : undefined;
+      const writes = as === 'draft' ? operation === 'draft.create' : isSending(operation);
+      if (!one || !writes || !operationOf(one.account.provider, operation)) return false;
+      // Writing needs no account yet; sending asks for what it needs. What is read first needs one.
+      const back = as ? backIn(accounts, panel, one.account.id) : { panel };
+      compose(one, operation, { ...back, ...(keep.to ? { to: keep.to } : {}), all: keep.all === 'yes', as });
       return true;
     }),
     serve('mailroom.overview', 'overview', (panel, keep) => {

@@ -177,6 +177,9 @@ export function labelOf(resource: string, item: Readonly<Record<string, unknown>
 /** The kinds of object that are mail to be read. */
 export const isMail = (resource: string): boolean => isMessage(resource) || isConversation(resource);
 export const isMessage = (resource: string): boolean => /message$/i.test(resource);
+/** A message that is marked as a draft (RFC 9051 section 2.3.2). */
+export const isDraft = ({ flags }: Readonly<Record<string, unknown>>): boolean =>
+  Array.isArray(flags) && flags.some(one => String(one).toLowerCase() === '\\draft');
 export const isConversation = (resource: string): boolean => /^(conversation|thread)$|Thread$/.test(resource);
 
 /** The n8n node that offers an operation; the same rule as in the n8n front end, and a test holds them together. */
@@ -186,6 +189,14 @@ export function nodeFor(operation: string): string {
   if (/spam/i.test(resource)) return 'spamList';
   return resource === 'message' && ['send', 'sendFrom', 'reply', 'forward'].includes(verb) ? 'send' : 'mailbox';
 }
+
+/** The operation that sends a message again, from where it is; undefined where there is none. */
+export const resends = (provider: Provider, resource: string, { refs }: Binding): string | undefined =>
+  isMessage(resource) && operationOf(provider, 'message.get')
+    ? [...(refs.mailbox === undefined ? [] : ['message.sendFrom']), 'message.send'].find(name =>
+        operationOf(provider, name),
+      )
+    : undefined;
 
 /** The operations that the composer is for. */
 export const isSending = (name: string): boolean => /^message\.(send|sendFrom|reply|forward)$/.test(name);

@@ -33,12 +33,20 @@ interface AskFormOptions {
   keep?: Kept;
   type?: string;
   back?: Back | undefined;
-  /** Further buttons. */
-  actions?: { id: string; label: string; run(values: Values): Promise<void> }[];
+  /** What the form begins with, where it has to be read first; it is read once. */
+  load?(): Promise<Pick<AskFormOptions, 'values' | 'attached' | 'notice'>>;
+  /** A file that is none of the user's, by its address; undefined for one that is. */
+  fileAt?(address: string): FileValue | undefined;
+  /** Further buttons: each is given what is filled in, and may say in a sentence what it did. */
+  actions?: { id: string; label: string; run(values: Values, attach: Attach): Promise<string | void> }[];
   issues?: FormIssue[];
   /** Resolves true when the form is done with; what it throws marks the fields. */
-  run(values: Values): Promise<boolean>;
+  run(values: Values, attach: Attach): Promise<boolean>;
+  /** Told when the form was closed. */
+  closed?(): void;
 }
+/** Puts other files in the place of those that are attached, by their addresses. */
+export type Attach = (attached: Readonly<Record<string, readonly string[]>>) => Promise<void>;
 
 /**
  * Where the files of the last choice lay: VS Code itself would begin where a file was opened last, be it a temporary
@@ -84,8 +92,12 @@ class AskForm {
       identity: options.identity,
       title: options.title,
       icon: options.icon ?? 'edit',
+      onClosed: () => options.closed?.(),
       ready: async () => {
-        await (this.attaching ??= this.attach());
+        await (this.attaching ??= this.begin().catch((error: unknown) => {
+          this.attaching = undefined;
+          throw error;
+        }));
         this.made?.connected.post({ type: 'form', form: this.model() });
       },
       answer: ask => this.answer(ask),
@@ -145,8 +157,7 @@ class AskForm {
         return one;
       }
       case 'action':
-        await options.actions?.find(({ id }) => id === ask.action)?.run({});
-        return undefined;
+        return this.act(ask.action);
       case 'files':
         return this.chooseFiles(ask.field);
       case 'unfile':
@@ -164,16 +175,35 @@ class AskForm {
       });
   }
   private async submit(values: Values): Promise<void> {
-    if (await this.options.run(this.filled(values))) closePanel(this.options.identity);
+    if (await this.options.run(this.filled(values), this.replace)) closePanel(this.options.identity);
   }
 
-  private async attach(): Promise<void> {
-    for (const [field, list] of Object.entries(this.options.attached ?? {})) {
+  private async act(action: string): Promise<unknown> {
+    const one = this.options.actions?.find(({ id }) => id === action);
+    const said = await one?.run(this.filled(this.now), this.replace);
+    return { said: said ?? '', files: this.names() };
+  }
+  private readonly replace: Attach = async attached => {
+    for (const field of this.files.keys()) this.files.set(field, []);
+    await this.attach(attached);
+    this.drafted();
+  };
+
+  private async begin(): Promise<void> {
+    const { options } = this;
+    const loaded = await options.load?.();
+    if (loaded?.notice) options.notice = loaded.notice;
+    this.now = { ...this.now, ...loaded?.values };
+    await this.attach({ ...options.attached, ...loaded?.attached });
+  }
+  private async attach(attached: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    for (const [field, list] of Object.entries(attached)) {
       if (!Object.hasOwn(this.options.fields, field)) continue;
       const found = await Promise.all(
         list.map(async uri => {
           try {
-            return await chosenAt(vscode.Uri.parse(uri, true));
+            const file = this.options.fileAt?.(uri);
+            return file ? { uri, file } : await chosenAt(vscode.Uri.parse(uri, true));
           } catch {
             this.lost.push(uri.split('/').at(-1) ?? uri);
             return undefined;

@@ -1,18 +1,19 @@
 import * as vscode from 'vscode';
 import type { Accounts } from '../accounts/store.js';
-import { operationOf } from '../fields/tables.js';
+import { operationOf, resends } from '../fields/tables.js';
 import type { Register } from '../host/commands.js';
 import { t } from '../host/text.js';
 import { window } from '../host/window.js';
 import { targetOf, type Target } from '../operations/target.js';
 import { isNode, type Chosen } from '../tree/chosen.js';
 import { actionsOf } from '../tree/model.js';
+import type { Compose } from './composer.js';
 
 interface Parts {
   register: Register;
   chosen: Chosen;
   accounts: Accounts;
-  compose(target: Target, operation: string): void;
+  compose: Compose;
   preview(file: vscode.Uri): Promise<void>;
 }
 
@@ -32,6 +33,13 @@ export function registerMailCommands({ register, chosen, accounts, compose, prev
     const one = chosen.row(node);
     if (!one) return;
     if (actionsOf(one).includes('message.reply')) compose(targetOf(one), 'message.reply');
+    else chosen.refuse(one);
+  });
+  register('resend', (node: unknown) => {
+    const one = chosen.row(node);
+    if (!one) return;
+    const name = one.kind === 'item' ? resends(one.account.provider, one.resource, one.binding) : undefined;
+    if (name) compose(targetOf(one), name, { as: 'again' });
     else chosen.refuse(one);
   });
   register('compose', async (node: unknown) => {

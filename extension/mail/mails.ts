@@ -325,7 +325,7 @@ const names = (value: unknown): string[] =>
  * The operation that downloads what a message carries: the one named for attachments, or the one that gives a file's
  * content.
  */
-function attachmentOperation(operations: object): { name: string; field: string; ref: string } | undefined {
+export function attachmentOperation(operations: object): { name: string; field: string; ref: string } | undefined {
   for (const [name, ref] of [
     ['attachment.get', 'attachment'],
     ['file.content', 'file'],

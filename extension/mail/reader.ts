@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Address } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
-import { isConversation, operationOf } from '../fields/tables.js';
+import { isConversation, operationOf, resends } from '../fields/tables.js';
 import { packPlace } from '../fields/values.js';
 import { t } from '../host/text.js';
 import { window } from '../host/window.js';
@@ -10,6 +10,7 @@ import type { Operator } from '../operations/run.js';
 import type { Target } from '../operations/target.js';
 import type { Ask, MailAction, ReaderModel } from '../webview/messages.js';
 import { openPanel, type Back, type Connected } from '../webview/panel.js';
+import type { Compose } from './composer.js';
 import { copyAsTest } from './copyAsTest.js';
 import { followLink } from './links.js';
 import { Mails, type Mail } from './mails.js';
@@ -36,8 +37,7 @@ interface ReaderOptions {
   showJson(label: string, value: unknown): Promise<void>;
   /** Shows a text as a read-only document. */
   showText(name: string, language: string, text: () => Promise<string>): Promise<void>;
-  /** Opens the composer; `all`: everyone who got the message is answered. */
-  compose(target: Target, operation: string, all?: boolean): void;
+  compose: Compose;
   /** The message after this one in its list, or before it. */
   beside?(target: Target, way: 'next' | 'previous'): Target | undefined;
 }
@@ -181,6 +181,7 @@ class ReaderTab {
         replyAll: operationOf(provider, 'message.reply')?.input.replyAll !== undefined,
         forward: has('message.forward'),
         flag: has('message.flag'),
+        resend: resends(provider, 'message', this.target.binding) !== undefined,
         walk: options.beside !== undefined && node !== undefined && !isConversation(resource),
         mark: has('message.mark'),
         source: has('message.source'),
@@ -244,10 +245,13 @@ class ReaderTab {
         options.compose(it, 'message.reply');
         return;
       case 'replyAll':
-        options.compose(it, 'message.reply', true);
+        options.compose(it, 'message.reply', { all: true });
         return;
       case 'forward':
         options.compose(it, 'message.forward');
+        return;
+      case 'resend':
+        options.compose(it, resends(target.account.provider, 'message', it.binding) ?? 'message.send', { as: 'again' });
         return;
       case 'flag':
       case 'unflag':

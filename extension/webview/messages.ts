@@ -141,6 +141,7 @@ export interface ReaderModel {
     replyAll?: boolean;
     forward?: boolean;
     flag?: boolean;
+    resend?: boolean;
     /** There is a list around it. */
     walk?: boolean;
     /** It can be put into the local inbox. */
@@ -276,6 +277,7 @@ const MAIL_ACTIONS = [
   'save',
   'replyAll',
   'forward',
+  'resend',
   'flag',
   'unflag',
   'copyAddress',
@@ -444,6 +446,7 @@ export const PAGE_WORDS = [
   'Send to Local Inbox',
   'Reply All',
   'Forward',
+  'Send Again…',
   'Flag',
   'Remove Flag',
   'Copy Address',

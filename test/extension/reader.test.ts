@@ -48,8 +48,8 @@ async function reading(
     showText: async (_, __, text) => {
       texts.push(await text());
     },
-    compose: (_, operation, all) => {
-      composed.push([operation, all ?? false]);
+    compose: (_, operation, { all = false, as } = {}) => {
+      composed.push([operation, as ?? all]);
     },
     beside: (target, way) =>
       way === 'next'
@@ -299,12 +299,13 @@ describe('the reader', () => {
       messages: [mail],
     } = shown();
     assert.deepEqual([can.replyAll, can.forward, can.flag, mail!.flagged], [true, true, true, true]);
-    for (const what of ['reply', 'replyAll', 'forward', 'unflag', 'copyAddress'])
+    for (const what of ['reply', 'replyAll', 'forward', 'resend', 'unflag', 'copyAddress'])
       await ask(panel, { do: 'mail', message: 'c1', what });
     assert.deepEqual(composed, [
       ['message.reply', false],
       ['message.reply', true],
       ['message.forward', false],
+      ['message.send', 'again'],
     ]);
     assert.deepEqual(
       [ran.map(({ name, values }) => [name, values]), copied],

@@ -205,16 +205,7 @@ function draw(model: FormModel): void {
       : undefined;
   const buttons = model.actions
     .filter(({ label }) => label)
-    .map(action =>
-      button(
-        action.label,
-        () => {
-          flush();
-          void ask({ do: 'action', action: action.id }).catch(error => announce(errorText(error), true));
-        },
-        { secondary: action.primary !== true },
-      ),
-    );
+    .map(action => button(action.label, () => void acted(action.id), { secondary: action.primary !== true }));
   const submit = model.submit ? button(model.submit, () => void submitted(submit!)) : undefined;
   const cancel =
     model.mode === 'ask'
@@ -352,6 +343,21 @@ function narrow(text: string, groups: readonly Group[], sections: readonly HTMLE
     any ||= some;
   }
   nothing.hidden = any;
+}
+/** Does what a further button is for, with all that was typed before. */
+async function acted(action: string): Promise<void> {
+  flush();
+  drafted();
+  try {
+    const done = (await ask({ do: 'action', action })) as { said?: string; files?: Values } | null | undefined;
+    for (const [name, files] of Object.entries(done?.files ?? {})) controls.get(name)?.set(files);
+    if (!done?.said) return;
+    issues([]);
+    announce(done.said);
+  } catch (error) {
+    if (error instanceof Refusal && error.issues.length && form?.mode === 'ask') issues(error.issues);
+    announce(errorText(error), true);
+  }
 }
 /** The keys reach what is sent with its button disabled, too. */
 let busy = false;

@@ -279,6 +279,7 @@ function tools(mail: MailView, mode: 'text' | 'html'): (HTMLElement | false | un
     can.reply && tool(mail, 'Reply', 'reply', true),
     can.reply && can.replyAll && tool(mail, 'Reply All', 'replyAll'),
     can.forward && tool(mail, 'Forward', 'forward'),
+    can.resend && tool(mail, 'Send Again…', 'resend'),
     can.flag && tool(mail, mail.flagged ? 'Remove Flag' : 'Flag', mail.flagged ? 'unflag' : 'flag'),
     can.mark &&
       mail.read !== undefined &&

@@ -6,6 +6,7 @@ import { buildVsix, isReproducible, LARGEST } from '../../tools/vsix.js';
 import { accountJourneys } from './accounts.js';
 import { bulkJourneys } from './bulk.js';
 import { startSandboxes, workbench } from './driver.js';
+import { everydayJourneys } from './everyday.js';
 import { unseenFocus } from './focus.js';
 import { formJourneys } from './forms.js';
 import { hostileJourneys, runMail } from './hostile.js';
@@ -425,6 +426,7 @@ const basic: Journeys = {
 const onlyNewest: Journeys = {
   ...bulkJourneys,
   ...mailJourneys,
+  ...everydayJourneys,
   ...ruleJourneys,
   ...localMailJourneys,
   ...hostileJourneys,
@@ -439,6 +441,7 @@ const journeys: Journeys = {
   ...stateJourneys,
   ...rowJourneys,
   ...mailJourneys,
+  ...everydayJourneys,
   ...ruleJourneys,
   ...localMailJourneys,
   ...settingsJourneys,

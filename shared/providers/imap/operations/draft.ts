@@ -351,7 +351,7 @@ export const drafts = {
         maxLength: 2000,
         ref: 'message',
         example: 'Drafts;UIDVALIDITY=1795198567;UID=12',
-        help: 'The draft that this one takes the place of. It is deleted once the new one is stored; whom it answers is kept.',
+        help: 'The draft to replace. It is deleted once the new one is stored. If it answers a message, so does the new one.',
       }),
     },
     run: async (ctx, { kind, message, quote, folder, replaces, ...mail }): Promise<Receipt> => {
