@@ -3,8 +3,10 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { Dispatcher, buildConnector } from 'undici';
 import { certificateTrouble, isCertificateCode } from './certificate.js';
+import type { TlsFacts } from './exchange.js';
 import { codeAndWords, NotSent } from './notSent.js';
 import { proxyFor, tunnel, type Proxies, type Target } from './proxy.js';
+import { tlsFacts } from './tlsFacts.js';
 import { undici, type HttpDispatcher } from './undici.js';
 
 export type { Proxies } from './proxy.js';
@@ -47,7 +49,8 @@ export async function createDispatcher({
 }: Network): Promise<HttpDispatcher> {
   const library = await undici();
   const direct = library.buildConnector({ lookup: lookup as LookupFunction, timeout: connectMs });
-  const connect = connector(direct, proxies === 'environment' ? {} : proxies, connectMs);
+  const newest = new Map<string, object>();
+  const connect = noting(newest, connector(direct, proxies === 'environment' ? {} : proxies, connectMs));
   const make = () =>
     new library.Agent({ keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE, connections: 32, connect });
   let agent = make();
@@ -55,6 +58,10 @@ export async function createDispatcher({
   class Pool extends library.Dispatcher {
     override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
       return agent.dispatch(options, handler);
+    }
+    /** How TLS protects an origin, as its newest certificate has it. */
+    tlsOf(origin: string) {
+      return tlsFacts(newest.get(origin));
     }
     override close() {
       return agent.close() as never;
@@ -73,8 +80,27 @@ export async function createDispatcher({
   return new Pool();
 }
 
+/** How TLS protects an origin, as far as its pool can tell. */
+export const tlsOf = (pool: HttpDispatcher, origin: string): TlsFacts | undefined =>
+  (pool as { tlsOf?(origin: string): TlsFacts | undefined }).tlsOf?.(origin);
+
 /** Throws a pool away that misbehaved, where it can be told to. */
 export const renew = (pool: HttpDispatcher): void => (pool as { renew?(): void }).renew?.();
+
+/** So many origins are remembered. */
+const MOST_ORIGINS = 100;
+/** The same connections, the newest that showed a certificate noted for each origin. */
+const noting =
+  (newest: Map<string, object>, connect: Connect): Connect =>
+  (options, callback) =>
+    connect(options, (...[error, socket]) => {
+      if (error) return callback(error, null);
+      if (newest.size >= MOST_ORIGINS) newest.clear();
+      const origin = `${options.protocol}//${options.host}`;
+      // One that goes on with the session of another shows no certificate again.
+      if (!newest.has(origin) || !(socket as Partial<TLSSocket>).isSessionReused?.()) newest.set(origin, socket!);
+      callback(null, socket!);
+    });
 
 /**
  * Makes connections, through a proxy where one is set. Every failure is a `NotSent`: the library begins anew by itself

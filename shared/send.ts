@@ -1,5 +1,5 @@
 import { Asking } from './asking.js';
-import { createDispatcher, renew } from './dispatcher.js';
+import { createDispatcher, renew, tlsOf } from './dispatcher.js';
 import { MailError } from './errors.js';
 import { allowance, guarded, outlasted, within, type Body } from './guard.js';
 import type { Exchange, HttpRequest, HttpStream, Send } from './http.js';
@@ -163,7 +163,7 @@ async function exchange(
         ? outlasted('The answer did not begin', ms)
         : new NotSent(`No connection was made within ${Math.round(ms / 1000)} s.`);
     });
-    wire?.head(head.status, head.headers);
+    wire?.head(head.status, head.headers, tlsOf(ready, origin));
     told({ status: head.status });
     return { ...head, body: wire ? overheard(asking, wire) : asking };
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { HttpRequest, Wire, WireText } from './exchange.js';
+import type { HttpRequest, TlsFacts, Wire, WireText } from './exchange.js';
 import { redact, type Hide } from './secrets.js';
 
 /** So much of a body is kept for whoever looks at it, in bytes. */
@@ -46,6 +46,7 @@ function bodyText(parts: readonly Uint8Array[], total: number, hide: Hide): stri
  */
 export class Recording implements Wire {
   #head: { status: number; headers: Headers } | undefined;
+  #tls: TlsFacts | undefined;
   readonly #parts: Uint8Array[] = [];
   #kept = 0;
   #total = 0;
@@ -62,8 +63,10 @@ export class Recording implements Wire {
     this.#sent = Uint8Array.from(bytes.subarray(0, MOST_OF_A_BODY));
     this.#sentTotal = bytes.byteLength;
   }
-  head(status: number, headers: Headers): void {
+  /** The beginning of the answer; `tls` says how it came. */
+  head(status: number, headers: Headers, tls?: TlsFacts): void {
     this.#head = { status, headers };
+    this.#tls = tls;
   }
   part(bytes: Uint8Array): void {
     this.#total += bytes.byteLength;
@@ -82,6 +85,6 @@ export class Recording implements Wire {
     const sent = `${method} ${without(pathname, this.hide)}${query}\nhost: ${host}\n${headersOf(headers, this.hide)}${bodyText([this.#sent], this.#sentTotal, this.hide)}`;
     if (!this.#head) return { sent };
     const answer = `${this.#head.status}\n${headersOf(this.#head.headers, this.hide)}${bodyText(this.#parts, this.#total, this.hide)}`;
-    return { sent, answer };
+    return { sent, answer, ...(this.#tls ? { tls: this.#tls } : {}) };
   }
 }

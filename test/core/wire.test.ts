@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
+import { createServer as createSecure } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { connect, providerById, type Client, type Exchange, type WireText } from '../../shared/index.js';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import {
+  connect,
+  createDispatcher,
+  providerById,
+  type Client,
+  type Exchange,
+  type WireText,
+} from '../../shared/index.js';
+
+import { selfSigned } from '../../shared/mailServer/imap/certificate.js';
 
 describe('what goes over the wire', () => {
   const KEY = 'a-key-nobody-may-see-9Qx';
@@ -113,6 +125,46 @@ describe('what goes over the wire', () => {
     );
     const write = seen.find(({ method }) => method === 'PUT');
     assert.ok(write && write.again === undefined && write.wire);
+  });
+  it('says how TLS protects it: version, cipher, and the certificate as another reader of it has it', async () => {
+    const root = { name: 'Acme Root', ...selfSigned({ name: 'Acme Root' }) };
+    const shown = selfSigned({ signedBy: root });
+    const trusted = getCACertificates('default');
+    setDefaultCACertificates([...trusted, root.cert]);
+    const secure = createSecure({ ...shown }, (_, reply) => reply.end('{"address":"ann@example.com"}'));
+    await new Promise<void>(resolve => secure.listen(0, '127.0.0.1', resolve));
+    const dispatcher = await createDispatcher({});
+    try {
+      const baseUrl = `https://localhost:${(secure.address() as AddressInfo).port}`;
+      const told: Exchange[] = [];
+      const over = connect(
+        providerById('migadu'),
+        { ...account, baseUrl },
+        { wire: true, observe: one => told.push(one), dispatcher },
+      );
+      for (let i = 0; i < 2; i++) await over.call('mailbox.get', { mailbox: 'ann@example.com' });
+      const { fingerprint256, validToDate } = new X509Certificate(shown.cert);
+      for (const one of told) {
+        const { protocol, cipher, ...certificate } = one.wire!.text().tls!;
+        assert.match(`${protocol} ${cipher}`, /^TLSv1\.[23] TLS_\w+$/);
+        assert.deepEqual(certificate, {
+          subject: 'localhost',
+          names: 'localhost, 127.0.0.1, 0:0:0:0:0:0:0:1',
+          issuer: 'Acme Root',
+          validTo: validToDate.toISOString(),
+          fingerprint: fingerprint256,
+        });
+      }
+      assert.equal(told.length, 2);
+      answer = { status: 200, body: '{"address":"ann@example.com"}' };
+      await read();
+      assert.equal(last().tls, undefined);
+    } finally {
+      setDefaultCACertificates(trusted);
+      await dispatcher.destroy();
+      secure.closeAllConnections();
+      secure.close();
+    }
   });
   it('nothing is kept unless the host asks for it', async () => {
     const plain: Exchange[] = [];
