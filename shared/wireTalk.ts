@@ -80,6 +80,11 @@ export class Talk implements Wire {
     return this.#kept + this.#turns.length * TURN;
   }
 
+  /** In how many pieces that is. */
+  get parts(): number {
+    return this.#turns.reduce((sum, { parts }) => sum + parts.length, 0);
+  }
+
   text(): WireTalk {
     return {
       turns: this.#turns.map(({ by, parts, left }) => {

@@ -76,6 +76,98 @@ describe('the wire of a mail account', () => {
     assert.match(login[1]!, /^C: 1 AUTHENTICATE PLAIN \*\*\*$/);
     assert.match(login[2]!, /^S: 1 OK /);
   });
+  it('of IMAP shows literals both ways up to a bound, with how much more there was, and the answer behind them', async () => {
+    const long = `Subject: Long\r\n\r\n${'A line of the text that goes on.\r\n'.repeat(10_000)}`;
+    mail.deliver('u0@test.local', long);
+    const [row] = (await take(client().call('message.list', {}), 1)) as { id: string }[];
+    await client().call('message.get', { message: row!.id });
+    await client().call('draft.create', { subject: 'Mine', text: 'word '.repeat(40_000) });
+    const fetched = talkOf(seen.find(one => one.method === 'UID FETCH' && talkOf(one).turns.some(turn => turn.left))!);
+    const [, rows, end] = fetched.turns;
+    assert.match(rows!.text, /^\* 1 FETCH \(UID 1 [^]*\{\d+\}\n[^]*A line of the text that goes on\.\n/);
+    assert.ok(rows!.text.length < 32 * 1024 && end!.text.length < 200);
+    assert.match(end!.text, /^\w+ OK /);
+    // Nothing is lost in the count: what is shown and what is not are all there was, and line ends are two bytes.
+    const shown = Buffer.byteLength(rows!.text.replace(/\n/g, '\r\n'));
+    const size = Math.max(...[...rows!.text.matchAll(/\{(\d+)\}/g)].map(([, digits]) => Number(digits)));
+    assert.ok(Math.abs(shown + rows!.left! - size) < 1_000, `${shown} and ${rows!.left} are ${size}`);
+    const appended = talkOf(the('APPEND'));
+    assert.match(appended.turns[0]!.text, /^\w+ APPEND [^]*\{\d+\+?\}\n/);
+    assert.ok(appended.turns.some(({ by, left }) => by === 'client' && left! > 100_000));
+    assert.match(appended.turns.at(-1)!.text, /\n?\w+ OK .*\n$/);
+    assert.ok(seen.every(one => one.wire!.size < 80_000));
+  });
+  it('of SMTP shows the login without what it carries, and a message with its envelope', async () => {
+    const text = 'Hello.\n.a line with a dot';
+    await client().call('message.send', { from: 'u0@test.local', to: ['u0@test.local'], subject: 'Hi', text });
+    const login = linesOf(talkOf(the('AUTH')));
+    assert.match(login[0]!, /^S: 220 /);
+    assert.equal(login[1], 'C: EHLO [127.0.0.1]');
+    assert.match(login.at(-2)!, /^C: AUTH (PLAIN|LOGIN) \*\*\*$/);
+    assert.match(login.at(-1)!, /^S: 235 /);
+    const lines = linesOf(talkOf(the('DATA')));
+    assert.match(lines[0]!, /^C: MAIL FROM:<u0@test\.local>/);
+    assert.match(lines[1]!, /^C: RCPT TO:<u0@test\.local>/);
+    assert.ok(lines.includes('C: DATA') && lines.includes('C: Subject: Hi'));
+    assert.ok(lines.includes('C: ..a line with a dot'), lines.join('\n'));
+    assert.equal(lines.at(-2), 'C: .');
+    assert.match(lines.at(-1)!, /^S: 250 /);
+  });
+  it('of SMTP keeps of a long message the beginning, and its answer', async () => {
+    await client().call('message.send', {
+      from: 'u0@test.local',
+      to: ['u0@test.local'],
+      subject: 'Long',
+      text: 'A line.\n'.repeat(40_000),
+    });
+    const { turns } = talkOf(the('DATA'));
+    const long = turns.find(({ left }) => left)!;
+    assert.ok(long.by === 'client' && long.left! > 250_000 && long.text.length < 32 * 1024);
+    assert.match(turns.at(-1)!.text, /^250 /);
+    assert.ok(the('DATA').wire!.size < 80_000);
+  });
+  it('of ManageSieve shows the login without what it carries, and a script', async () => {
+    await client().call('script.put', { script: 'mine', text: 'keep;' });
+    const login = linesOf(talkOf(the('AUTHENTICATE')));
+    assert.ok(
+      login.some(line => /^C: AUTHENTICATE "(PLAIN|LOGIN)" \*\*\*$/.test(line)),
+      login.join('\n'),
+    );
+    assert.ok(login.includes('S: OK') || login.some(line => /^S: OK /.test(line)));
+    const put = linesOf(talkOf(the('PUTSCRIPT')));
+    assert.match(put[0]!, /^C: PUTSCRIPT "mine" /);
+    assert.match(put.join('\n'), /keep;/);
+    assert.match(put.at(-1)!, /^S: OK/);
+  });
+  it('says how TLS protects the connection, from its start and after STARTTLS', async () => {
+    const { X509Certificate } = await import('node:crypto');
+    const { fingerprint256, validToDate } = new X509Certificate(mail.ca);
+    const own = { allowedCertificate: mail.ca };
+    for (const security of ['tls', 'starttls'] as const) {
+      seen.length = 0;
+      const tls = { imapSecurity: security, smtpSecurity: security, sieveSecurity: 'starttls' };
+      const ports = security === 'tls' ? { imapPort: mail.imap.tlsPort, smtpPort: mail.smtp.tlsPort } : {};
+      await client({ ...own, ...tls, ...ports }).call('account.check', {});
+      await take(client({ ...own, ...tls, ...ports }).call('script.list', {}), 5);
+      for (const method of ['ID', 'AUTH', 'AUTHENTICATE', 'LISTSCRIPTS']) {
+        const facts = talkOf(the(method)).tls;
+        assert.ok(facts, `${security} ${method}`);
+        assert.match(facts.protocol, /^TLSv1\.[23]$/);
+        assert.match(facts.cipher, /^TLS_/);
+        assert.equal(facts.subject, 'localhost');
+        assert.match(facts.names, /localhost/);
+        assert.equal(facts.issuer, 'localhost');
+        assert.equal(facts.fingerprint, fingerprint256);
+        assert.equal(facts.validTo, validToDate.toISOString());
+      }
+      closeConnections();
+      closePools();
+      closeSieve();
+    }
+    seen.length = 0;
+    await client().call('account.check', {});
+    assert.ok(seen.length && seen.every(one => talkOf(one).tls === undefined));
+  });
   it('is not listened to unless the host asks for it', async () => {
     await take(client({}, {}).call('message.list', {}), 5);
     assert.ok(seen.length > 3);

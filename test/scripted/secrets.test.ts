@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { connect, providerById, take } from '../../shared/index.js';
+import { connect, providerById, take, type Exchange } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { closeSieve } from '../../shared/providers/imap/sieve/session.js';
 import { startSieve } from '../sandbox/sieve.js';
@@ -105,11 +105,12 @@ const drawn = (places: readonly string[]) =>
 /** Runs operations of an account and keeps all that a host, a log or a person can see. */
 async function seenOf(account: object, token: string | undefined, work: ((client: Any) => Promise<unknown>)[]) {
   const seen: unknown[] = [];
+  const told: Exchange[] = [];
   const client = connect(
     providerById('imap'),
     { user: USER, smtpSecurity: 'none', imapSecurity: 'none', sieveSecurity: 'none', ...account },
     {
-      observe: exchange => seen.push(exchange),
+      observe: exchange => told.push(exchange),
       wire: true,
       patience: 0,
       ...(token === undefined ? {} : { token: async () => token }),
@@ -122,7 +123,10 @@ async function seenOf(account: object, token: string | undefined, work: ((client
       seen.push(error);
     }
   }
-  return seen;
+  // Whoever opens a request sees what was said over it.
+  const talks = told.map(({ wire }) => wire!.text());
+  assert.ok(talks.length || seen.some(one => one instanceof Error));
+  return [...seen, ...told, ...talks];
 }
 /** Nothing of a secret is seen, not even a part. */
 function assertUnseen(seen: unknown[], { secret, said, place }: Run): void {

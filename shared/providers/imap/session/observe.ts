@@ -1,5 +1,6 @@
 import type { Wire } from '../../../exchange.js';
 import type { Context } from '../../../provider.js';
+import { Talk } from '../../../wireTalk.js';
 import type { Endpoint } from '../account/fields.js';
 import { count } from './commandPace.js';
 import { listenToWire } from './imapWire.js';
@@ -48,6 +49,10 @@ export function observed<T>(
   told.catch(() => {});
   return work;
 }
+
+/** What is kept of an exchange with a host that asked for the wire. */
+export const talkFor = (ctx: Context, end: Endpoint): Talk | undefined =>
+  ctx.observe && ctx.wire ? new Talk(end.hide ?? String) : undefined;
 
 /** Counts a command that goes over a connection beside the library. */
 const counting = new WeakMap<ImapFlow, () => void>();

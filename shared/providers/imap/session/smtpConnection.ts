@@ -6,9 +6,11 @@ import { unlessAborted } from '../../../wait.js';
 import { tlsOptions } from '../account/certificate.js';
 import type { Endpoint } from '../account/fields.js';
 import { smtpConnectionLibrary } from '../libraries.js';
+import type { Talk } from '../../../wireTalk.js';
 import { extensionsIn, type ServerExtensions } from '../wire/smtpEnvelope.js';
 import type { SmtpFailure } from '../wire/smtpStream.js';
 import { addressOf, tokenOf } from './imapPool.js';
+import { LoginWire } from './loginWire.js';
 import { passing } from './refusal.js';
 import { remember, waysOf, type Method } from './signIn.js';
 import { lost, smtpWords } from './smtpError.js';
@@ -17,11 +19,12 @@ import { speaksTls, watchSilence } from './tlsMix.js';
 /** From the first packet to the end of the login, in milliseconds. */
 const CONNECT_DEADLINE = 60_000;
 
-/** Who logs in: the context gives tokens and the way to the host, `account` names it. */
+/** Who logs in: the context gives tokens and the way to the host, `account` names it, `talk` keeps what is said. */
 export interface Login {
   ctx: Context;
   end: Endpoint;
   account: string;
+  talk?: Talk;
 }
 
 /**
@@ -84,6 +87,7 @@ export async function connected(
     () => connection.lastServerResponse !== false,
     () => giveUp(speaksTls(end)),
   );
+  const unheard = login.talk && listen(connection, new LoginWire(login.talk, 'SMTP'));
   const trying: Try = { renewed, only };
   try {
     const can = await unlessAborted(letIn(login, connection, trying), signal);
@@ -100,7 +104,32 @@ export async function connected(
   } finally {
     clearTimeout(late);
     spoken();
+    unheard?.();
   }
+}
+
+/** Passes on what goes and comes on a connection of the library until the function it gives is called. */
+function listen(connection: SMTPConnection, wire: LoginWire): () => void {
+  const inside = connection as unknown as {
+    _sendCommand?(text: string | Buffer, shown?: string): unknown;
+    _onData?(chunk: Buffer): unknown;
+    _socket?: object;
+  };
+  const send = inside._sendCommand?.bind(connection);
+  const data = inside._onData?.bind(connection);
+  if (!send || !data) return () => {};
+  inside._sendCommand = (text, shown) => {
+    wire.sent(Buffer.from(`${text}\r\n`), inside._socket);
+    return send(text, shown);
+  };
+  inside._onData = chunk => {
+    wire.came(chunk);
+    return data(chunk);
+  };
+  return () => {
+    delete inside._sendCommand;
+    delete inside._onData;
+  };
 }
 
 /** Connects and logs in, in two ways if the first is refused. */

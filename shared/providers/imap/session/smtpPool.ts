@@ -7,7 +7,7 @@ import { addressOf } from './imapPool.js';
 import { count, paced } from './commandPace.js';
 import { connected } from './smtpConnection.js';
 import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';
-import { observed } from './observe.js';
+import { observed, talkFor } from './observe.js';
 import { sessionOn, type DataProgress, type Delivery, type Session } from '../wire/smtpData.js';
 import type { Envelope, ServerExtensions } from '../wire/smtpEnvelope.js';
 import type { SmtpFailure } from '../wire/smtpStream.js';
@@ -151,13 +151,10 @@ function wake(pool: Pool): void {
 async function open(pool: Pool, signal: AbortSignal | undefined): Promise<Line | undefined> {
   pool.opening++;
   try {
-    const { connection, can } = await observed(
-      pool.ctx,
-      pool.end,
-      'AUTH',
-      '',
-      connected({ ctx: pool.ctx, end: pool.end, account: pool.key }, signal),
-    );
+    const { ctx, end } = pool;
+    const talk = talkFor(ctx, end);
+    const login = connected({ ctx, end, account: pool.key, ...(talk ? { talk } : {}) }, signal);
+    const { connection, can } = await observed(ctx, end, 'AUTH', '', login, { wire: talk });
     pool.can = can;
     if (connection.destroyed || pool.closed) {
       connection.close();
@@ -248,14 +245,15 @@ export async function deliver(
         line.sent < pool.most &&
         pool.waiting.length > 0 &&
         (pool.waiting.shift()!.go(line), true));
+    const talk = talkFor(ctx, pool.end);
     try {
       const taken = await observed(
         ctx,
         pool.end,
         'DATA',
         '',
-        session.send(envelope(), message, wire, ctx.signal, out),
-        { statusOf: ({ response }) => Number(response.slice(0, 3)) },
+        session.send(envelope(), message, wire, { signal: ctx.signal, onSent: out, talk }),
+        { statusOf: ({ response }) => Number(response.slice(0, 3)), wire: talk },
       );
       if (!passed) give(pool, line);
       return taken;

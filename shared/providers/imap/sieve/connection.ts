@@ -7,7 +7,8 @@ import { certificateRefused, isCertificateError, tlsOptions } from '../account/c
 import type { Endpoint } from '../account/fields.js';
 import { count } from '../session/commandPace.js';
 import { addressOf } from '../session/imapPool.js';
-import { observed } from '../session/observe.js';
+import { LoginWire } from '../session/loginWire.js';
+import { observed, talkFor } from '../session/observe.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from '../session/tlsMix.js';
 import { placeOf, refusalOf, SieveRefusal } from './refusal.js';
 import { signIn } from './signIn.js';
@@ -52,7 +53,9 @@ export interface Sieve {
 }
 
 /** The conversation over one socket, which STARTTLS replaces. */
-interface Talk {
+interface Conversation {
+  /** Told of what goes and comes. */
+  wire: LoginWire | undefined;
   /**
    * Sends bytes, if any, and reads to the end of the answer. `challenge` is asked for what to answer to a line that is
    * one string alone.
@@ -76,7 +79,8 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-class SocketTalk implements Talk {
+class SocketConversation implements Conversation {
+  wire: LoginWire | undefined;
   readonly failed: Promise<never>;
   private reader = lineReader();
   private over?: Error;
@@ -112,8 +116,13 @@ class SocketTalk implements Talk {
     return new Promise<Answer>((resolve, reject) => {
       if (this.over) return reject(this.over);
       this.waiting = { lines: [], resolve, reject, ...(challenge ? { challenge } : {}) };
-      if (bytes) this.socket.write(bytes);
+      if (bytes) this.write(bytes);
     });
+  }
+
+  private write(bytes: Buffer): void {
+    this.wire?.sent(bytes, this.socket);
+    this.socket.write(bytes);
   }
 
   async secure(make: (socket: Socket) => Socket, event: string): Promise<void> {
@@ -143,6 +152,7 @@ class SocketTalk implements Talk {
   private readonly closed = (): void => this.fail(new Error('the connection was closed'));
   private readonly data = (chunk: Buffer): void => {
     this.anythingHeard = true;
+    this.wire?.came(chunk);
     try {
       for (const line of this.reader.push(chunk)) this.take(line);
     } catch (error) {
@@ -161,7 +171,7 @@ class SocketTalk implements Talk {
       );
     const alone = line.length === 1 ? textOf(line[0]) : undefined;
     if (!end && waiting.challenge && alone !== undefined) {
-      this.socket.write(stringBytes(waiting.challenge(alone)));
+      this.write(stringBytes(waiting.challenge(alone)));
       return;
     }
     if (!end) return collect(waiting.lines, line);
@@ -182,7 +192,9 @@ export async function connectSieve(ctx: Context, end: Endpoint, account: string,
   signal?.throwIfAborted();
   const socket = connectTcp({ host: address, port: end.port });
   socket.setNoDelay(true);
-  const talk: Talk = new SocketTalk(socket);
+  const talk: Conversation = new SocketConversation(socket);
+  const kept = talkFor(ctx, end);
+  talk.wire = kept && new LoginWire(kept, 'Sieve');
   const late = setTimeout(
     () =>
       talk.fail(
@@ -206,7 +218,8 @@ export async function connectSieve(ctx: Context, end: Endpoint, account: string,
       });
       return sieveOver(ctx, end, talk, capabilitiesIn(await talk.exchange(commandBytes('CAPABILITY', []))));
     };
-    return await unlessAborted(observed(ctx, end, 'AUTHENTICATE', '', Promise.race([letIn(), talk.failed])), signal);
+    const work = Promise.race([letIn(), talk.failed]);
+    return await unlessAborted(observed(ctx, end, 'AUTHENTICATE', '', work, { wire: kept }), signal);
   } catch (error) {
     talk.destroy();
     signal?.throwIfAborted();
@@ -220,7 +233,7 @@ export async function connectSieve(ctx: Context, end: Endpoint, account: string,
 }
 
 /** From the greeting to the capabilities that hold for the login, over TLS unless the account says otherwise. */
-async function begin(end: Endpoint, talk: Talk, tls: ConnectionOptions): Promise<Map<string, string>> {
+async function begin(end: Endpoint, talk: Conversation, tls: ConnectionOptions): Promise<Map<string, string>> {
   const overTls = () => talk.secure(plain => connectTls({ socket: plain, ...tls }), 'secureConnect');
   if (end.security === 'tls') await overTls();
   const told = capabilitiesIn(await talk.exchange(undefined));
@@ -243,7 +256,7 @@ function capabilitiesIn({ lines }: Answer): Map<string, string> {
   );
 }
 
-function sieveOver(ctx: Context, end: Endpoint, talk: Talk, capabilities: ReadonlyMap<string, string>): Sieve {
+function sieveOver(ctx: Context, end: Endpoint, talk: Conversation, capabilities: ReadonlyMap<string, string>): Sieve {
   let sent = 0;
   return {
     end,
@@ -268,6 +281,8 @@ function sieveOver(ctx: Context, end: Endpoint, talk: Talk, capabilities: Readon
           ),
         COMMAND_DEADLINE,
       );
+      const kept = talkFor(ctx, end);
+      talk.wire = kept && new LoginWire(kept, 'Sieve');
       const work = talk
         .exchange(commandBytes(name, args))
         .catch((error: unknown) => {
@@ -280,7 +295,7 @@ function sieveOver(ctx: Context, end: Endpoint, talk: Talk, capabilities: Readon
         })
         .finally(() => clearTimeout(late));
       const [first] = args;
-      return observed(ctx, end, name, typeof first === 'string' ? first : '', work);
+      return observed(ctx, end, name, typeof first === 'string' ? first : '', work, { wire: kept });
     },
     close: () => talk.destroy(),
     leave() {

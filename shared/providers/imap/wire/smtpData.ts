@@ -1,4 +1,5 @@
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+import type { Talk } from '../../../wireTalk.js';
 import { limits } from '../session/timeLimits.js';
 import { dotStuffing } from './dotStuffing.js';
 import { commandsOf, type Envelope, type ServerExtensions } from './smtpEnvelope.js';
@@ -26,6 +27,16 @@ export interface DataProgress {
   handed: boolean;
 }
 
+/**
+ * Around the sending of a message. `onSent` is called when the last byte of a message in one piece is out and another
+ * may follow before the answer; `talk` keeps what is said.
+ */
+export interface Around {
+  signal?: AbortSignal | undefined;
+  onSent?: () => boolean;
+  talk?: Talk | undefined;
+}
+
 /** What the server took: for whom, and its last word. */
 export interface Delivery {
   accepted: string[];
@@ -38,17 +49,10 @@ export interface Session {
   /** Something is under way that has no answer yet. */
   readonly waiting: boolean;
   /**
-   * Sends once. `onSent` is called when the last byte of a message in one piece is out and another may follow before
-   * the answer. Rejects with an `SmtpFailure`, or with the signal's reason; a message that came before is not harmed by
+   * Sends once. Rejects with an `SmtpFailure`, or with the signal's reason; a message that came before is not harmed by
    * that.
    */
-  send(
-    envelope: Envelope,
-    message: Content,
-    progress: DataProgress,
-    signal?: AbortSignal,
-    onSent?: () => boolean,
-  ): Promise<Delivery>;
+  send(envelope: Envelope, message: Content, progress: DataProgress, around?: Around): Promise<Delivery>;
   /** Says goodbye, and closes when the server has answered or `ms` milliseconds have passed. */
   quit(ms: number): void;
   close(): void;
@@ -92,17 +96,12 @@ class DataSession implements Session {
     );
   }
 
-  async send(
-    envelope: Envelope,
-    message: Content,
-    progress: DataProgress,
-    signal?: AbortSignal,
-    onSent?: () => boolean,
-  ): Promise<Delivery> {
+  async send(envelope: Envelope, message: Content, progress: DataProgress, around: Around = {}): Promise<Delivery> {
     const { stream } = this;
+    const { signal } = around;
     signal?.throwIfAborted();
     if (stream.ended) throw stream.closed();
-    const transaction = new Transaction(stream, this.can, envelope, message, progress, signal, onSent);
+    const transaction = new Transaction(stream, this.can, envelope, message, progress, around);
     const late = setTimeout(() => stream.closeFor('ETOOSLOW', tooSlow()), limits.transfer).unref();
     const running = transaction
       .run()
@@ -134,10 +133,10 @@ class Transaction {
     private readonly envelope: Envelope,
     private readonly message: Content,
     private readonly progress: DataProgress,
-    private readonly signal: AbortSignal | undefined,
-    private readonly onSent: (() => boolean) | undefined,
+    private readonly around: Around,
   ) {
     this.isOwnTurn = !stream.waiting;
+    if (around.talk) around.talk.tls = stream.tls;
   }
 
   async run(): Promise<Delivery> {
@@ -148,7 +147,7 @@ class Transaction {
       await this.withdraw(replies.at(-1)!);
       throw refusal;
     }
-    if (this.signal?.aborted || stream.ended) throw stream.closed();
+    if (this.around.signal?.aborted || stream.ended) throw stream.closed();
     progress.begun = true;
     const isSmall = Buffer.isBuffer(message) && message.length <= ONE_PIECE;
     const reply = (await (isSmall ? this.sendWhole(message) : this.sendPieces()))[0]!;
@@ -180,17 +179,19 @@ class Transaction {
   }
 
   private sendTogether(mail: string, rcpt: readonly string[]): Promise<Reply[]> {
-    const replies = this.stream.nextReplies(rcpt.length + 2, () => this.beginTurn());
-    this.stream.write(`${mail}\r\n${rcpt.join('\r\n')}\r\nDATA\r\n`);
+    const { talk } = this.around;
+    const replies = this.stream.nextReplies(rcpt.length + 2, talk, () => this.beginTurn());
+    this.stream.write(`${mail}\r\n${rcpt.join('\r\n')}\r\nDATA\r\n`, talk);
     return replies;
   }
 
   private async sendOneByOne(mail: string, rcpt: readonly string[]): Promise<Reply[]> {
-    const replies = [await this.stream.command(mail)];
+    const { talk } = this.around;
+    const replies = [await this.stream.command(mail, talk)];
     this.beginTurn();
-    if (isGood(replies[0])) for (const one of rcpt) replies.push(await this.stream.command(one));
+    if (isGood(replies[0])) for (const one of rcpt) replies.push(await this.stream.command(one, talk));
     const isForSomebody = replies.slice(1).some(isGood);
-    replies.push(isForSomebody ? await this.stream.command('DATA') : { code: 503, text: '503 not asked' });
+    replies.push(isForSomebody ? await this.stream.command('DATA', talk) : { code: 503, text: '503 not asked' });
     return replies;
   }
 
@@ -208,7 +209,7 @@ class Transaction {
       stream.close();
       return;
     }
-    const reset = stream.command('RSET').then(
+    const reset = stream.command('RSET', this.around.talk).then(
       reply => {
         if (!isGood(reply)) stream.close();
       },
@@ -218,24 +219,25 @@ class Transaction {
   }
 
   private sendWhole(message: Buffer): Promise<Reply[]> {
-    const { stream, onSent } = this;
+    const { stream, around } = this;
     const dotStuffed = dotStuffing();
     this.progress.handed = true;
-    const last = stream.nextReplies(1);
+    const last = stream.nextReplies(1, around.talk);
     stream.cork();
-    stream.write(Buffer.from(dotStuffed(message.toString('latin1')) + dotStuffed(), 'latin1'));
+    stream.write(Buffer.from(dotStuffed(message.toString('latin1')) + dotStuffed(), 'latin1'), around.talk);
     // The envelope of the next message comes in this turn of the loop, if there is a next.
-    if (onSent?.()) setImmediate(() => stream.uncork());
+    if (around.onSent?.()) setImmediate(() => stream.uncork());
     else stream.uncork();
     return last;
   }
 
   private async sendPieces(): Promise<Reply[]> {
     const { stream, message } = this;
+    const { talk } = this.around;
     const dotStuffed = dotStuffing();
     // An answer before the end is a refusal, and the server need not read the rest.
     let early = false;
-    const last = stream.nextReplies(1);
+    const last = stream.nextReplies(1, talk);
     last.then(
       () => {
         early = true;
@@ -246,12 +248,12 @@ class Transaction {
     for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) {
       if (early) break;
       const text = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1');
-      await stream.writePiece(Buffer.from(dotStuffed(text), 'latin1'));
+      await stream.writePiece(Buffer.from(dotStuffed(text), 'latin1'), talk);
     }
     if (!early) {
       if (stream.ended) throw stream.closed();
       this.progress.handed = true;
-      stream.write(dotStuffed());
+      stream.write(dotStuffed(), talk);
     }
     return last;
   }

@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+import type { TlsFacts } from '../../../exchange.js';
+import { tlsFacts } from '../../../tlsFacts.js';
+import type { Talk } from '../../../wireTalk.js';
 import { limits, lowSpeedWords, SpeedMeter } from '../session/timeLimits.js';
 
 /** No answer of a server is longer, in bytes. */
@@ -39,8 +42,11 @@ export const failure = (code: string, what: string, reply: Reply, command: strin
 export class SmtpStream {
   ended: boolean;
   private readonly socket: Socket;
-  /** Who waits for an answer, in the order of the commands; no answer means that the session ended. */
-  private readonly pendingReplies: ((reply?: Reply) => void)[] = [];
+  /**
+   * Who waits for an answer, in the order of the commands; no answer means that the session ended. `talk` keeps what
+   * comes.
+   */
+  private readonly pendingReplies: { take(reply?: Reply): void; talk: Talk | undefined }[] = [];
   /** What came of a line that has not ended. */
   private unreadText = '';
   /** The lines of an answer that has not ended. */
@@ -96,14 +102,20 @@ export class SmtpStream {
     return Object.assign(error, { code: cause?.code ?? 'ECONNECTION', cause });
   }
 
-  /** Sends a command alone, and resolves with its answer. */
-  async command(text: string): Promise<Reply> {
-    if (this.ended) throw this.closed();
-    this.socket.write(`${text}\r\n`);
-    return (await this.nextReplies(1))[0]!;
+  /** How the connection is protected. */
+  get tls(): TlsFacts | undefined {
+    return tlsFacts(this.socket);
   }
 
-  write(bytes: Buffer | string): void {
+  /** Sends a command alone, and resolves with its answer. */
+  async command(text: string, talk?: Talk): Promise<Reply> {
+    if (this.ended) throw this.closed();
+    this.write(`${text}\r\n`, talk);
+    return (await this.nextReplies(1, talk))[0]!;
+  }
+
+  write(bytes: Buffer | string, talk?: Talk): void {
+    talk?.say('client', bytes);
     this.socket.write(bytes);
   }
 
@@ -117,8 +129,9 @@ export class SmtpStream {
   }
 
   /** Resolves when the system has room for more, or after `stopWaiting`. */
-  async writePiece(bytes: Buffer): Promise<void> {
+  async writePiece(bytes: Buffer, talk?: Talk): Promise<void> {
     if (this.ended) throw this.closed();
+    talk?.say('client', bytes);
     if (!this.socket.write(bytes))
       await new Promise<void>(resolve => {
         this.onDrain = resolve;
@@ -131,15 +144,18 @@ export class SmtpStream {
   }
 
   /** The answers to so many commands, in order. */
-  nextReplies(count: number, first?: () => void): Promise<Reply[]> {
+  nextReplies(count: number, talk?: Talk, first?: () => void): Promise<Reply[]> {
     return new Promise((resolve, reject) => {
       const got: Reply[] = [];
       if (this.ended) return reject(this.closed());
       for (let i = 0; i < count; i++) {
-        this.pendingReplies.push(reply => {
-          if (!reply) return reject(this.closed());
-          if (!i) first?.();
-          if (got.push(reply) === count) resolve(got);
+        this.pendingReplies.push({
+          talk,
+          take: reply => {
+            if (!reply) return reject(this.closed());
+            if (!i) first?.();
+            if (got.push(reply) === count) resolve(got);
+          },
         });
       }
     });
@@ -160,6 +176,7 @@ export class SmtpStream {
 
   /** False when the connection was closed because of it. */
   private receiveLine(line: string): boolean {
+    this.pendingReplies[0]?.talk?.say('server', Buffer.from(`${line}\r\n`, 'latin1'));
     if (!REPLY_LINE.test(line)) {
       this.protocol(`the server said what is no answer: ${line}`);
       return false;
@@ -177,7 +194,7 @@ export class SmtpStream {
     // With 421 the server says that it closes the connection, whatever it answers (RFC 5321 section 3.8).
     if (reply.code === 421) this.goodbye = reply;
     const whose = this.pendingReplies.shift();
-    if (whose) whose(reply);
+    if (whose) whose.take(reply);
     else if (!this.goodbye) {
       this.protocol(`the server answered what was not asked: ${reply.text}`);
       return false;
@@ -203,7 +220,7 @@ export class SmtpStream {
     this.ended = true;
     clearInterval(this.watch);
     this.onDrain();
-    for (const one of this.pendingReplies.splice(0)) one();
+    for (const one of this.pendingReplies.splice(0)) one.take();
   }
 }
 
