@@ -6,6 +6,7 @@ import { realLab } from '../e2e/mail/real.js';
 import type { Figure } from './extension.js';
 import { families } from './families.js';
 import { arrival, backlog, haveDovecot, steps } from './far.js';
+import { hostile } from './hostile.js';
 import { lists } from './lists.js';
 import { localMail } from './localMail.js';
 import { requests } from './requests.js';
@@ -294,6 +295,11 @@ async function extension() {
 }
 
 async function main() {
+  // All other words choose kinds and ways, and it takes an hour: only where it is named.
+  if (args[0] === 'hostile') {
+    await hostile(parts.slice(1), option('mb', 50));
+    return;
+  }
   if (wanted('steps')) await steps();
   if (wanted('backlog')) await backlog(option('messages', 3000));
   if (wanted('arrival')) await arrival();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { gzipSync } from 'node:zlib';
 
 /*
  * Mail that somebody made on purpose, and what reading it costs.
@@ -11,6 +12,16 @@ import { runInNewContext } from 'node:vm';
 
 export const MB = 2 ** 20;
 export const filled = (piece: string, size: number): Buffer => Buffer.alloc(Math.floor(size), piece, 'latin1');
+const filledUtf8 = (piece: string, size: number): Buffer => Buffer.alloc(Math.floor(size), piece);
+/** Pieces that are not the same, as many as make so many megabytes. */
+function many(mb: number, piece: (i: number) => string): Buffer {
+  const out = Buffer.alloc(Math.floor(mb * MB), ' ');
+  for (let i = 0, at = 0, text = piece(0); at + text.length <= out.length; text = piece(++i)) {
+    out.write(text, at, 'latin1');
+    at += text.length;
+  }
+  return out;
+}
 export const mail = (fields: string[], ...body: (string | Buffer)[]): Buffer =>
   Buffer.concat([
     Buffer.from(['From: a@b.example', 'Subject: hello', ...fields, '', ''].join('\r\n')),
@@ -54,6 +65,63 @@ export const HOSTILE: Record<string, (mb: number) => Buffer> = {
       filled('a\r\n', (mb * MB) / 900),
       900,
     ),
+  'one long line': mb => mail([], filled('a', mb * MB)),
+  'no line end at all': mb => filled('a', mb * MB),
+  'a long line of HTML': mb => mail([HTML], filled('a', mb * MB)),
+  'boundary lines': mb => mail([MIXED], filled('--b\r\n', mb * MB)),
+  'boundary lines of another': mb => mail([MIXED], filled('--bb\r\n', mb * MB)),
+  'ends of parts': mb => mail([MIXED], filled('--b--\r\n', mb * MB)),
+  'the same boundary in each other': mb => mail([MIXED], filled(`--b\r\n${MIXED}\r\n\r\n`, mb * MB)),
+  'header fields of a part': mb => mail([MIXED], '--b\r\n', filled('A: b\r\n', mb * MB), '\r\nx\r\n--b--\r\n'),
+  'authors without end': mb =>
+    Buffer.concat([filled('From: a <a@b.example>\r\n', mb * MB), Buffer.from('Subject: hello\r\n\r\nx')]),
+  'stops on the way': mb =>
+    mail(
+      [
+        filled('Received: from a by b; x\r\n', mb * MB)
+          .toString()
+          .trimEnd(),
+      ],
+      'x',
+    ),
+  'messages within messages by the ten thousand': () => {
+    const heads = 'Content-Type: message/rfc822\r\n\r\n'.repeat(10_000);
+    return mail(['Content-Type: message/rfc822'], heads, 'x');
+  },
+  'a file name without end': mb =>
+    mail([`Content-Type: application/pdf; name="${'n'.repeat((mb * MB) / 2)}"`, BASE64], filled('QUJD', (mb * MB) / 2)),
+  'a gzip bomb': mb => {
+    const bomb = gzipSync(Buffer.alloc(64 * MB));
+    return mail(
+      ['Content-Type: application/gzip; name=a.gz', 'Content-Encoding: gzip', BASE64],
+      base64(Buffer.alloc(Math.floor(mb * MB * 0.7), bomb)),
+    );
+  },
+  'a file of one long line': mb => mail(['Content-Type: application/pdf; name=a.pdf', BASE64], filled('QUJD', mb * MB)),
+  'many files of uuencode': mb =>
+    mail(['Content-Transfer-Encoding: x-uuencode'], filled('begin 644 a\n#86)C\n`\nend\n', mb * MB)),
+  'uuencode in a text': mb => mail([], filled('begin 644 a\n#86)C\n`\nend\n', mb * MB)),
+  'a calendar': mb =>
+    mail(['Content-Type: text/calendar; method=REQUEST'], 'BEGIN:VCALENDAR\r\n', filled('A;B=C:d\r\n', mb * MB)),
+  'S/MIME': mb =>
+    mail(
+      ['Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m', BASE64],
+      base64(filled('0\x80', mb * MB * 0.7)),
+    ),
+  'a signed message': mb =>
+    mail(
+      ['Content-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary=b'],
+      part('--b\r\nContent-Type: text/plain', filled('a\r\n', (mb * MB) / 2)),
+      part(
+        '\r\n--b\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Transfer-Encoding: base64',
+        filled('MIAG\r\n', (mb * MB) / 2),
+      ),
+      '\r\n--b--\r\n',
+    ),
+  codes: mb => mail([], filled('code 123456 A1-B2-C3\n', mb * MB)),
+  'addresses of the web': mb => mail([], filled('http://a.b/c) ', mb * MB)),
+  'marks on a letter': mb => mail(['Content-Type: text/plain; charset=utf-8'], filledUtf8('\u0301', mb * MB)),
+  'turns of direction': mb => mail(['Content-Type: text/plain; charset=utf-8'], filledUtf8('\u202e', mb * MB)),
   'blank lines': mb => mail([], filled('\n', mb * MB)),
   'short lines': mb => mail([], filled('a\n', mb * MB)),
   quotations: mb => mail([], filled('>\n', mb * MB)),
@@ -172,6 +240,30 @@ export const HOSTILE: Record<string, (mb: number) => Buffer> = {
   'comments in HTML': mb => mail([HTML], filled('<!-- ', mb * MB)),
   'tags without an end': mb => mail([HTML], filled('<a b="', mb * MB)),
   'one attribute': mb => mail([HTML], '<p title="', filled('x', mb * MB), '">a'),
+  attributes: mb => mail([HTML], '<p ', filled('a=b ', mb * MB), '>a'),
+  'attributes of another name': mb =>
+    mail(
+      [HTML],
+      '<p ',
+      many(mb, i => `a${i}=b `),
+      '>a',
+    ),
+  'one style': mb => mail([HTML], '<style>', filled('a{b:c}', mb * MB), '</style>a'),
+  'selectors of a style': mb => mail([HTML], '<style>', filled('a,', mb * MB), 'b{color:red}</style>a'),
+  'styles of elements': mb => mail([HTML], filled('<p style="color:red;b:c">a</p>', mb * MB)),
+  'a picture within an address': mb => mail([HTML], '<img src="data:image/png;base64,', filled('QUJD', mb * MB), '">a'),
+  'pictures within addresses': mb => mail([HTML], filled('<img src="data:image/png;base64,QUJD">', mb * MB)),
+  links: mb =>
+    mail(
+      [HTML],
+      many(mb, i => `<a href="https://a.example/${i}">${i}</a> `),
+    ),
+  'HTML in quoted-printable': mb => mail([HTML, QP], filled('=3Cp=3Ea', mb * MB)),
+  'HTML in base64': mb => mail([HTML, BASE64], base64(filled('<p>a</p>', mb * MB * 0.7))),
+  'lists in lists': mb => mail([HTML], filled('<ul><li>', mb * MB)),
+  'ends of elements': mb => mail([HTML], filled('</p>', mb * MB)),
+  'opening brackets in HTML': mb => mail([HTML], filled('<', mb * MB)),
+  'ampersands in HTML': mb => mail([HTML], filled('&', mb * MB)),
   styles: mb => mail([HTML], filled('<style>a{b:c}</style>', mb * MB)),
   'pictures of its own': mb => mail([HTML], filled('<img src="cid:a">', mb * MB)),
   'pictures named without end': mb => mail([HTML], filled('cid:', mb * MB)),
@@ -240,9 +332,9 @@ export async function costOf(task: () => Promise<unknown> | unknown): Promise<Co
 }
 
 /** The bounds of one message: processor time in milliseconds, and memory beside its own size in MB. */
-const ALL = 3_000;
-const PIECE = 300;
-const MEMORY = 64;
+export const ALL = 3_000;
+export const PIECE = 300;
+export const MEMORY = 64;
 
 /**
  * Fails where a task costs more than a message of `mb` megabytes may; the best of three, since what a busy machine adds
@@ -270,6 +362,8 @@ export interface HostileServer {
   account: Record<string, unknown>;
   /** Puts one hostile message into the INBOX, which is empty otherwise; resolves with its id. */
   deliver(kind: string, mb: number): Promise<string>;
+  /** The same with a message from a file. */
+  deliverFile(file: string): Promise<string>;
   close(): void;
 }
 export async function hostileServer(): Promise<HostileServer> {
@@ -278,6 +372,10 @@ export async function hostileServer(): Promise<HostileServer> {
     const come = once(child, 'message');
     if (ask) child.send(ask);
     return (await come)[0] as T;
+  };
+  const put = async (what: object) => {
+    const { uid, uidValidity } = await answer<{ uid: number; uidValidity: number }>(what);
+    return `INBOX;UIDVALIDITY=${uidValidity};UID=${uid}`;
   };
   const { imap, smtp, ca } = await answer<{ imap: number; smtp: number; ca: string }>();
   return {
@@ -290,10 +388,8 @@ export async function hostileServer(): Promise<HostileServer> {
       smtpPort: smtp,
       allowedCertificate: ca,
     },
-    async deliver(kind, mb) {
-      const { uid, uidValidity } = await answer<{ uid: number; uidValidity: number }>({ kind, mb });
-      return `INBOX;UIDVALIDITY=${uidValidity};UID=${uid}`;
-    },
+    deliver: (kind, mb) => put({ kind, mb }),
+    deliverFile: file => put({ file }),
     close: () => child.disconnect(),
   };
 }
