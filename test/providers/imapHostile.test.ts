@@ -5,6 +5,7 @@ import { decodingLibraries } from '../../shared/providers/imap/libraries.js';
 import { readableText, words } from '../../shared/providers/imap/mime/decode.js';
 import { takeApart } from '../../shared/providers/imap/messages/whole.js';
 import type { ImapMessage } from '../../shared/providers/imap/messages/content.js';
+import { dotStuffing } from '../../shared/providers/imap/wire/dotStuffing.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { startMail } from '../sandbox/mail.js';
 import { filled, mail, MB, MIXED, nested, part, within as withinSize } from './hostileMail.js';
@@ -169,6 +170,12 @@ describe('IMAP: hostile mail', function () {
         assert.ok(Buffer.concat(got).equals(bomb), type);
         assert.equal(text?.trim(), 'hello');
       });
+    }
+  });
+  it('costs little: bare line ends by the million on their way out', async () => {
+    for (const piece of ['\n', '\r', '.\n', 'a\r\n']) {
+      const source = filled(piece, 8 * MB);
+      await within(JSON.stringify(piece), () => dotStuffing()(source));
     }
   });
   it('costs little: encoded words by the ten thousand', async () => {

@@ -598,7 +598,7 @@ describe('SMTP', function () {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: fc.constantFrom('a', '.', '\r', '\n'), maxLength: 6 })), pieces => {
         const stuff = dotStuffing();
-        const wire = pieces.map(piece => stuff(piece)).join('') + stuff();
+        const wire = Buffer.concat([...pieces.map(piece => stuff(Buffer.from(piece))), stuff()]).toString();
         const lines = wire.split('\r\n');
         assert.deepEqual(lines.slice(-2), ['.', '']);
         const whole = pieces.join('').replace(/\r\n?|\n/g, '\r\n');

@@ -26,19 +26,17 @@ export async function composed(mail: SendMailOptions, limit: number): Promise<Bu
     const parts: Buffer[] = [];
     let size = 0;
     const lines = windowsLines();
-    const keep = (text: string) => {
-      parts.push(Buffer.from(text, 'latin1'));
-      return (size += text.length) <= limit;
-    };
-    for await (const part of node.createReadStream())
-      if (!keep(lines((part as Buffer).toString('latin1')))) return undefined;
-    return keep(lines()) ? Buffer.concat(parts, size) : undefined;
+    for await (const part of node.createReadStream()) {
+      const made = lines(part as Buffer);
+      if ((size += made.length) > limit) return undefined;
+      parts.push(made);
+    }
+    return Buffer.concat(parts, size);
   }
   // A lone CR would reach the server as a line break too, so it is one in the copy as well (RFC 5321 section 2.3.8).
-  const text = pieces(node, qp)
-    .join('')
-    .replace(/\r\n?|\n/g, '\r\n');
-  return Buffer.from(text.endsWith('\n') ? text : `${text}\r\n`);
+  const lines = windowsLines();
+  const whole = lines(Buffer.from(pieces(node, qp).join('')));
+  return lines.begins ? whole : Buffer.concat([whole, Buffer.from('\r\n')]);
 }
 
 /**

@@ -224,7 +224,7 @@ class Transaction {
     this.progress.handed = true;
     const last = stream.nextReplies(1, around.talk);
     stream.cork();
-    stream.write(Buffer.from(dotStuffed(message.toString('latin1')) + dotStuffed(), 'latin1'), around.talk);
+    stream.write(Buffer.concat([dotStuffed(message), dotStuffed()]), around.talk);
     // The envelope of the next message comes in this turn of the loop, if there is a next.
     if (around.onSent?.()) setImmediate(() => stream.uncork());
     else stream.uncork();
@@ -245,10 +245,12 @@ class Transaction {
       },
       () => {},
     );
-    for await (const piece of Buffer.isBuffer(message) ? slices(message) : readable(message)) {
+    for await (const piece of Buffer.isBuffer(message) ? [message] : readable(message)) {
+      for (const slice of slices(piece)) {
+        if (early) break;
+        await stream.writePiece(dotStuffed(slice), talk);
+      }
       if (early) break;
-      const text = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1');
-      await stream.writePiece(Buffer.from(dotStuffed(text), 'latin1'), talk);
     }
     if (!early) {
       if (stream.ended) throw stream.closed();
@@ -293,6 +295,7 @@ async function* readable(source: AsyncIterable<Uint8Array>) {
   }
 }
 
-function* slices(bytes: Buffer) {
+function* slices({ buffer, byteOffset, byteLength }: Uint8Array) {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
   for (let at = 0; at < bytes.length; at += ONE_PIECE) yield bytes.subarray(at, at + ONE_PIECE);
 }
