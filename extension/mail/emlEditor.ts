@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { MailError, readMail, type Client, type Provider, type ReadMail } from '../../shared/index.js';
+import { isMailError, MailError, readMail, type Client, type Provider, type ReadMail } from '../../shared/index.js';
 import type { AccountInfo } from '../accounts/store.js';
 import { t } from '../host/text.js';
 import { createReader } from './reader.js';
@@ -28,34 +28,43 @@ export const fileProvider = (...can: (keyof typeof OPERATIONS)[]): Provider =>
     operations: Object.fromEntries(can.map(name => [name, OPERATIONS[name]])),
   }) as unknown as Provider;
 
+/** A message of a file, or why it is not read. */
+type FileMail = ReadMail & { error?: string };
+/** What cannot be taken apart still has a source. */
+const readFile = (bytes: Uint8Array): Promise<FileMail> =>
+  readMail(bytes).catch((error: unknown): FileMail => {
+    if (!isMailError(error)) throw error;
+    return { id: 'message', to: [], native: {}, error: error.message };
+  });
+
 /** Shows .eml files in the reader. Nothing is written, and nothing is fetched. */
 export function createEmlEditor({ extension, showJson, showText }: EmlOptions): vscode.CustomReadonlyEditorProvider {
   const provider = fileProvider('message.get', 'message.source', 'attachment.get');
   return {
     openCustomDocument: uri => ({ uri, dispose() {} }),
     async resolveCustomEditor({ uri }, panel) {
-      let read: Promise<{ bytes: Uint8Array; mail: ReadMail }> | undefined;
-      // What could not be read is tried again with the next click.
+      let bytes: Promise<Uint8Array> | undefined;
+      let mail: Promise<FileMail> | undefined;
+      // What could not be had is tried again with the next click.
       const file = () =>
-        (read ??= Promise.resolve(vscode.workspace.fs.readFile(uri))
-          .then(async bytes => ({ bytes, mail: await readMail(bytes) }))
-          .catch((error: unknown) => {
-            read = undefined;
-            throw error;
-          }));
+        (bytes ??= Promise.resolve(vscode.workspace.fs.readFile(uri)).catch((error: unknown) => {
+          bytes = undefined;
+          throw error;
+        }));
       const call = async (name: string, input: Record<string, unknown>): Promise<unknown> => {
-        const { bytes, mail } = await file();
+        const all = await file();
         if (name === 'message.source')
           return {
             name: 'message.eml',
             type: 'message/rfc822',
             open: async function* () {
-              yield bytes;
+              yield all;
             },
           };
+        const { attachments, ...rest } = await (mail ??= readFile(all));
         if (name === 'message.get')
-          return { ...mail, attachments: mail.attachments?.map(({ content: _, ...one }) => one) };
-        const content = mail.attachments?.find(({ id }) => id === input.attachment)?.content;
+          return { ...rest, ...(attachments ? { attachments: attachments.map(({ content: _, ...one }) => one) } : {}) };
+        const content = attachments?.find(({ id }) => id === input.attachment)?.content;
         if (!content) throw new MailError('not_found', t('The message has no such attachment.'));
         return content;
       };

@@ -173,6 +173,15 @@ describe('a message in a file', () => {
     await ask(panel, { do: 'read', message: shown().messages[0]!.id });
     assert.equal(reads.length, 2);
   });
+  it('one that is beyond all bounds says so, and its source is shown all the same', async () => {
+    const source = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\n\r\nx\r\n'.repeat(2_000)}`;
+    const { shown, panel, ask, texts, reads } = await opened(Buffer.from(source));
+    const [mail] = shown().messages;
+    assert.match(mail!.problem!, /more than 1000 parts; only its source can be had/);
+    assert.equal(mail!.loaded, true, 'the buttons are there');
+    await ask(panel, { do: 'mail', message: mail!.id, what: 'source' });
+    assert.deepEqual([texts, reads.length], [[source], 1]);
+  });
   for (const [what, text] of [
     ['nothing', ''],
     ['no header', 'just words'],
