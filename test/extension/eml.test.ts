@@ -134,6 +134,7 @@ describe('a message in a file', () => {
       unlink: false,
       inspect: true,
       save: true,
+      resend: false,
       test: false,
     });
     assert.equal(panel.title, 'letter.eml', 'the tab has the name of the file');
