@@ -80,8 +80,13 @@ async function* unpacked(
   const start = Buffer.concat(first);
   const make = choose(start);
   const whole = (async function* () {
-    yield start;
-    for (let part; (part = await next());) yield part;
+    try {
+      yield start;
+      for (let part; (part = await next());) yield part;
+    } finally {
+      // Whoever gives the text up gives up what it is unpacked from, and with it the connection.
+      await parts.return?.();
+    }
   })();
   if (!make) return yield* whole;
   const source = Readable.from(whole, { objectMode: false });

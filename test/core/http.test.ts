@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import {
@@ -300,6 +301,53 @@ describe('exchange', () => {
       for await (const part of body) size += part.byteLength;
     }, /unpacks to far more than was sent/);
     assert.ok(size <= 64 * 1024 * 1024, String(size));
+  });
+  it('a packed download that is given up gives back what it is unpacked from, whether or not it is packed', async () => {
+    const half = randomBytes(300_000);
+    for (const bytes of [gzipSync(half), half]) {
+      let returned: () => void;
+      const given = new Promise<void>(resolve => {
+        returned = resolve;
+      });
+      const body = (async function* () {
+        try {
+          for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
+        } finally {
+          returned();
+        }
+      })();
+      const packed = await exchangeStream(context({ status: 200, headers: { 'content-encoding': 'gzip' }, body }), get);
+      for await (const _ of packed.body) break;
+      await given;
+    }
+  });
+  it('what was unpacked is no longer told as packed, nor as large as it was sent', async () => {
+    const { headers } = await exchangeStream(
+      context({ ...answer(200), headers: { 'content-encoding': 'gzip', 'content-length': '9', etag: 'x' } }),
+      get,
+    );
+    assert.deepEqual(headers, { etag: 'x' });
+    const plain = { 'content-encoding': 'identity', 'content-length': '5' };
+    assert.deepEqual((await exchangeStream(context(answer(200, 'hello', plain)), get)).headers, plain);
+  });
+  it('an answer is read that is small, packed four times over, or packed well', async () => {
+    const four = Buffer.from('hello');
+    for (const [packing, body, text] of [
+      ['gzip', Buffer.from('h'), 'h'],
+      ['gzip', Buffer.of(0x1f, 0x41), '\x1fA'],
+      ['deflate', Buffer.from(deflateRawSync('')), ''],
+      ['x-gzip', gzipSync('hello'), 'hello'],
+      [' gzip , , identity', gzipSync('hello'), 'hello'],
+      ['gzip,gzip,gzip,gzip', gzipSync(gzipSync(gzipSync(gzipSync(four)))), 'hello'],
+      ['gzip', gzipSync('a'.repeat(1_000_000)), 'a'.repeat(1_000_000)],
+    ] as const)
+      assert.equal(Buffer.from((await exchange(context(told(packing, body)), get)).body).toString(), text, packing);
+    const five = await failing(exchange(context(told(Array(5).fill('gzip').join(), four)), get));
+    assert.equal(five.message, 'The answer is packed 5 times over and was not read.');
+    const odd = await failing(exchange(context(told(`a-b.c_d <e>${'f'.repeat(40)}`, four)), get));
+    assert.equal(odd.message, `The answer is packed in a way that is not known here (a-b.c_de${'f'.repeat(22)}).`);
+    const broken = await failing(exchange(context(told('br', Buffer.from('no brotli'))), { ...get, method: 'POST' }));
+    assert.match(broken.message, /^The answer is not packed as it says \(br\)\./);
   });
   it('a refusal is read in the charset that it names, with secrets to hide and without', async () => {
     for (const hide of [undefined, (text: string) => text]) {
@@ -779,6 +827,27 @@ describe('textOf', () => {
       textOf({ headers: {}, body: Buffer.from('<?xml version="1.0" encoding="ISO-8859-1"?><ä/>', 'latin1') }).slice(-4),
       '<ä/>',
     );
+    const said = (declaration: string) =>
+      textOf({ headers: {}, body: Buffer.from(`${declaration}?><ä/>`, 'latin1') }).slice(-4);
+    for (const declaration of [
+      "  <?xml version='1.0' encoding='iso-8859-1'",
+      '<?XML ENCODING = "windows-1252"',
+      '<?xml\nversion="1.0"\nencoding="latin1"',
+    ])
+      assert.equal(said(declaration), '<ä/>', declaration);
+    for (const declaration of ['x <?xml encoding="latin1"', '<?xml version="1.0"> encoding="latin1"', '<?xml'])
+      assert.equal(said(declaration), '<\ufffd/>', declaration);
+    // Without a mark, by the zeros; not by a declaration that says so and is not meant.
+    assert.equal(read(Buffer.from(wide).swap16()), '{"ä":1}');
+    for (const name of ['utf-16', 'UTF16', 'ucs-2', 'UCS2', 'iso-10646-ucs-2'])
+      assert.equal(textOf({ headers: {}, body: Buffer.from(`<?xml encoding="${name}"?>ä`) }).slice(-1), 'ä', name);
+    assert.equal(read(Buffer.from('"ä"', 'latin1'), 'text/plain; charset = iso-8859-1'), '"ä"');
+    assert.equal(read(Buffer.from('"ä"'), 'text/plain; charset=UTF-8; a=b'), '"ä"');
+    assert.equal(read(Buffer.from('"ä"', 'latin1'), 'text/plain; charset=utf-8859'), '"\ufffd"');
+    assert.equal(read(Buffer.from('\ufeff"ä"'), 'text/plain; charset=iso-8859-1'), '"ä"', 'a mark counts before all');
+    assert.equal(read(new Uint8Array()), '');
+    assert.equal(read(Buffer.from('a')), 'a');
+    assert.equal(read(Buffer.from('xx"ä"').subarray(2)), '"ä"', 'a part of a larger buffer');
   });
 });
 

@@ -236,6 +236,13 @@ export const GUARDS: readonly Guard[] = [
     without: 'if (false) throw',
   },
   {
+    name: 'a packed answer that is given up',
+    file: 'shared/decode.ts',
+    tests: http,
+    guard: 'await parts.return?.();',
+    without: '',
+  },
+  {
     name: 'packings round each other',
     file: 'shared/decode.ts',
     tests: http,

@@ -26,7 +26,12 @@ const PARTS: readonly Part[] = [
     files: ['shared/http.ts', 'shared/wait.ts', 'shared/notSent.ts'],
     tests: ['test/core/http.test.ts', 'test/core/wait.test.ts'],
   },
-  { name: 'packings', files: ['shared/decode.ts'], tests: ['test/core/http.test.ts', 'test/core/json.test.ts'] },
+  {
+    name: 'packings',
+    files: ['shared/decode.ts'],
+    tests: ['test/core/http.test.ts', 'test/core/json.test.ts'],
+    titles: '(?:exchange .*(?:pack|charset|text)|textOf|encodings|JSON what is read)',
+  },
   { name: 'pace', files: ['shared/pace.ts'], tests: ['test/core/pace.test.ts'] },
   {
     name: 'redaction',
@@ -44,7 +49,7 @@ const PARTS: readonly Part[] = [
     name: 'policy',
     files: ['extension/webview/policy.ts', 'nodes/lib/privateAddress.ts'],
     tests: ['test/extension/pages.test.ts', 'test/nodes/credentialTest.test.ts'],
-    titles: '(?:the policy|addresses inside)',
+    titles: '(?:the policy|addresses inside|.* opens nothing inside)',
   },
   { name: 'certificates', files: ['shared/certificate.ts'], tests: ['test/core/tls.test.ts'] },
   {

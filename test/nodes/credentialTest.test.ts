@@ -251,6 +251,7 @@ describe('addresses inside the network', () => {
     };
     for (const host of ['evil-lan.example', 'x.nas.example', 'nas.example.evil', 'mail.lan.example.evil', '.'])
       assert.equal(await verdict(host, settings, to('10.0.0.1')), 'forbidden', host);
+    assert.equal(await verdict('.', {}, to('10.0.0.1')), 'forbidden');
     for (const host of ['nas.example', 'NAS.example', 'a.b.lan.example'])
       assert.equal(await verdict(host, settings, to('10.0.0.1')), '10.0.0.1', host);
     assert.equal(await verdict('x.bad.example', settings, to('8.8.8.8')), 'forbidden');
