@@ -4,6 +4,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import fc from 'fast-check';
 import {
   base,
+  crossesReadable,
   doubtful,
   exchange,
   exchangeStream,
@@ -19,6 +20,7 @@ import {
   redact,
   restAfter,
   retryAfter,
+  shownAddress,
   textOf,
   unreadable,
   type HttpRequest,
@@ -805,6 +807,58 @@ describe('path', () => {
   it('says where an address points and nothing more', () => {
     assert.equal(originOf('https://ann:pass@api.example.com:8443/secret?token=1'), 'https://api.example.com:8443');
     assert.equal(originOf('/relative'), 'another address');
+  });
+});
+
+describe('addresses', () => {
+  it('cross the network readable by plain HTTP to any machine but this one', () => {
+    for (const own of [
+      'https://example.com/',
+      'http://localhost:8080/x',
+      'http://LOCALHOST',
+      'http://mail.localhost',
+      'http://127.0.0.1',
+      'http://127.255.10.200',
+      'http://[::1]:80',
+    ])
+      assert.ok(!crossesReadable(own), own);
+    for (const other of [
+      'http://example.com',
+      'http://localhost.example',
+      'http://mylocalhost',
+      'http://.localhost.example',
+      'http://127.0.0.1.example',
+      'http://x127.0.0.1.example',
+      'http://a.127.0.0.1',
+      'http://128.0.0.1',
+      'http://[::11]',
+      'http://[1::1]',
+      'http://[::1:1]',
+    ])
+      if (URL.canParse(other)) assert.ok(crossesReadable(other), other);
+  });
+  it('are written down without their query, and without what stands behind a word for secrets', () => {
+    for (const [address, shown] of [
+      ['https://ann:pass@a.example:8443/x?token=1#y', 'https://a.example:8443/x'],
+      ['https://a.example/token/abc/x', 'https://a.example/token/***/x'],
+      ['https://a.example/v1/api-Tokens-2/abc', 'https://a.example/v1/api-Tokens-2/***'],
+      ['https://a.example/secret/abc/password-reset/def', 'https://a.example/secret/***/password-reset/***'],
+      ['https://a.example/x/tokens', 'https://a.example/x/tokens'],
+      ['https://a.example/x/tokens/', 'https://a.example/x/tokens/'],
+    ])
+      assert.equal(shownAddress(address!), shown);
+  });
+  it('are put together from the base of an account, parts and a query', () => {
+    assert.equal(base({ baseUrl: 'https://a.example/v1' }), 'https://a.example/v1');
+    assert.equal(base({ baseUrl: 'https://a.example/v1/x///' }), 'https://a.example/v1/x');
+    assert.equal(path`/a/${1}/b/${'x y'}/c`, '/a/1/b/x%20y/c');
+    assert.equal(path`/a`, '/a');
+    assert.throws(() => path`/x/${'\ud800'}`, {
+      code: 'invalid_input',
+      message: 'An id or name must not hold half of a character.',
+    });
+    assert.equal(query({ a: [undefined, null, 0, ''], b: 7 }), '?a=0&a=&b=7');
+    assert.equal(query({ a: [] }), '');
   });
 });
 

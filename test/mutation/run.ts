@@ -40,11 +40,7 @@ const PARTS: readonly Part[] = [
     titles: '(?!exchange |path |query|what exchange|textOf|secrets (?:take no time|of an input))',
   },
   { name: 'cursor', files: ['shared/cursor.ts'], tests: ['test/core/cursor.test.ts'] },
-  {
-    name: 'paths',
-    files: ['shared/url.ts'],
-    tests: ['test/core/http.test.ts', 'test/core/send.test.ts', 'test/core/network.test.ts'],
-  },
+  { name: 'paths', files: ['shared/url.ts'], tests: ['test/core/http.test.ts'], titles: '(?:path|addresses|query)' },
   {
     name: 'policy',
     files: ['extension/webview/policy.ts', 'nodes/lib/privateAddress.ts'],
