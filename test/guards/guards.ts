@@ -76,7 +76,7 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     name: 'control characters in own headers',
-    file: 'shared/providers/imap/operations/outgoing.ts',
+    file: 'shared/providers/imap/operations/headerChecks.ts',
     tests: ['test/providers/imapSend.test.ts'],
     guard: "if (/\\p{Cc}/u.test(value.replace(/\\t/g, ' ')))",
     without: 'if (false)',

@@ -15,7 +15,8 @@ import { append, expunge } from './change.js';
 import { folderFor } from './folder.js';
 import { addresses, BODY, ENVELOPE, sendInput, type Mail, type More } from './mailFields.js';
 import { messageField, uidSearch } from './message.js';
-import { bytesOf as bytesOfMail, isForeign, LARGEST_COPY, newMessageId, onWire, outgoing, refuse } from './outgoing.js';
+import { bytesOf as bytesOfMail, isForeign, LARGEST_COPY, newMessageId, onWire, outgoing } from './outgoing.js';
+import { refuse } from './headerChecks.js';
 import { answerOf, flagged, forwardOf } from './reply.js';
 import { blindCopies, checkAbilities, copiesOf, save, sentAs, type Sent } from './send.js';
 
