@@ -307,7 +307,7 @@ describe('exchange', () => {
   it('a packed download that is given up gives back what it is unpacked from, whether or not it is packed', async () => {
     const half = randomBytes(300_000);
     for (const bytes of [gzipSync(half), half]) {
-      let returned: () => void;
+      let returned = () => {};
       const given = new Promise<void>(resolve => {
         returned = resolve;
       });

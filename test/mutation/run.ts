@@ -42,6 +42,12 @@ const PARTS: readonly Part[] = [
   { name: 'cursor', files: ['shared/cursor.ts'], tests: ['test/core/cursor.test.ts'] },
   { name: 'paths', files: ['shared/url.ts'], tests: ['test/core/http.test.ts'], titles: '(?:path|addresses|query)' },
   {
+    name: 'headers',
+    files: ['shared/providers/imap/operations/headerChecks.ts'],
+    tests: ['test/providers/imapSend.test.ts'],
+    titles: 'what a person',
+  },
+  {
     name: 'policy',
     files: ['extension/webview/policy.ts', 'nodes/lib/privateAddress.ts'],
     tests: ['test/extension/pages.test.ts', 'test/nodes/credentialTest.test.ts'],

@@ -13,6 +13,7 @@ import { closeConnections } from '../../shared/providers/imap/session/imapPool.j
 import fc from 'fast-check';
 import MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import { composed } from '../../shared/providers/imap/mime/compose.js';
+import { checkFiles, ownHeaders } from '../../shared/providers/imap/operations/headerChecks.js';
 import { dotStuffing } from '../../shared/providers/imap/wire/dotStuffing.js';
 import { closePools } from '../../shared/providers/imap/session/smtpPool.js';
 import { startFaultProxy } from '../sandbox/faultProxy.js';
@@ -28,6 +29,110 @@ const refusedWith =
     assert.match((error as Error).message, words);
     return true;
   };
+
+describe('what a person may put into headers', () => {
+  const message = (work: () => unknown): string => {
+    try {
+      work();
+    } catch (error) {
+      const { code, details, message: said } = error as MailError;
+      assert.deepEqual([code, details.issues], ['invalid_input', [{ field: 'headers', message: said }]]);
+      return said;
+    }
+    return 'taken';
+  };
+  const said = (...lines: string[]) => message(() => ownHeaders(lines));
+
+  it('are lines of a name and a value, whatever blanks stand between', () => {
+    const long = 'n'.repeat(76);
+    assert.deepEqual(ownHeaders(['X-Job: 7', 'X-A:b', 'X-B : \t c d', `${long}: x`, "!#$%&'*+.^_`|~: ü\tö"]), [
+      { key: 'X-Job', value: '7' },
+      { key: 'X-A', value: 'b' },
+      { key: 'X-B', value: 'c d' },
+      { key: long, value: 'x' },
+      { key: "!#$%&'*+.^_`|~", value: 'ü\tö' },
+    ]);
+    assert.deepEqual(ownHeaders(undefined), []);
+  });
+  it('are refused by their place where they are none, and where a second header hides in one', () => {
+    for (const bad of [
+      'no colon',
+      ': x',
+      'X A: b',
+      'Ü: b',
+      'x Ü: b',
+      'X-A:',
+      'X-A: \t ',
+      `${'n'.repeat(77)}: x`,
+      'X-A: b\r\nBcc: c@d.example',
+      'X-A: b\nBcc: c@d.example',
+      'X-A: b\rBcc: c@d.example',
+      'X-A: b\n',
+      '\nX-A: b',
+    ])
+      assert.equal(said('X-Job: 7', bad), 'Headers entry 2 must have the form Name: value.', bad);
+    for (const bad of ['X-A: b\0', 'X-A: \u0085c', 'X-A: a\tb\u001bc'])
+      assert.equal(said(bad), 'Headers entry 1 must not contain control characters.', bad);
+  });
+  it('are refused where they have a field of their own or make a message what it is, and no other is', () => {
+    for (const name of [
+      'From',
+      'SENDER',
+      'to',
+      'Cc',
+      'Bcc',
+      'Subject',
+      'Date',
+      'Message-ID',
+      'In-Reply-To',
+      'References',
+      'Reply-To',
+      'MIME-Version',
+      'Content-Type',
+      'Content-X',
+      'Return-Path',
+      'Received',
+      'DKIM-Signature',
+      'List-Unsubscribe',
+      'List-Unsubscribe-Post',
+      'Resent-To',
+      'Apparently-To',
+    ])
+      assert.equal(
+        said(`${name}: x`),
+        `The header ${name} cannot be set this way; it has a field of its own or belongs to the message's structure.`,
+      );
+    for (const name of ['X-From', 'From-X', 'Subjects', 'X-Content-Type', 'Content', 'List-Id', 'Auto-Submitted'])
+      assert.equal(said(`${name}: x`), 'taken', name);
+  });
+  it('are refused where no line can hold them', () => {
+    assert.equal(said(`X-A: ${'a'.repeat(899)} ${'b'.repeat(899)}`), 'taken');
+    assert.equal(said(`X-A: ${'ü'.repeat(1000)}`), 'taken');
+    for (const long of ['a'.repeat(900), '!'.repeat(900), '~'.repeat(900)])
+      assert.equal(
+        said('X-B: c', `X-A: b ${long}`),
+        'Headers entry 2 has 900 characters or more without a space, which no line of a header can hold.',
+      );
+  });
+  it('holds for the names, types and content IDs of files too, each told by its place', () => {
+    const file = (given: Partial<FileValue>) => Object.assign(fileOf('a.txt', 'text/plain', Buffer.of()), given);
+    const told = (i: number) => ({
+      field: 'attachments',
+      message: `Attachments entry ${i} has a line break or another control character in its name, type or content id.`,
+    });
+    assert.deepEqual(
+      checkFiles('attachments', 'Attachments', [
+        file({}),
+        file({ name: 'a\r\nBcc: x.txt' }),
+        file({ contentId: 'ä ö' }),
+        file({ type: 'text/plain\nX: y' }),
+        file({ contentId: 'a\0' }),
+      ]),
+      [told(2), told(4), told(5)],
+    );
+    assert.deepEqual(checkFiles('attachments', 'Attachments', undefined), []);
+  });
+});
 
 describe('SMTP', function () {
   this.timeout(60_000);
