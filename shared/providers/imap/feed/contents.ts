@@ -58,8 +58,7 @@ function prefetchBeyond(track: Track, last: number, values: Input): FetchRequest
     const parts = read ? [...readParts(shape), ...filesOf(shape, values)] : [];
     return { wanted: { uid, parts, header: !!read }, cost: read ? costOf(values, row, shape) : 0 };
   };
-  const contents =
-    values.fetch === 'raw' ? [] : prefetchContents(ahead, uids.slice(uids.indexOf(last) + 1), depth, want);
+  const contents = values.fetch === 'raw' ? [] : prefetchContents(ahead, uids, uids.indexOf(last) + 1, depth, want);
   return [...contents, ...prefetchSummaries(ahead, rows)];
 }
 

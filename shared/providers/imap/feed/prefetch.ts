@@ -25,7 +25,7 @@ const CONTENTS = [256 * 1024, 4 * 1024 * 1024] as const;
  */
 const NEARBY = 5;
 /** From a server nearby that stands still in each command: enough that it always has another one to go on with. */
-const STANDING = { summaries: 64, bytes: 128 * 1024 } as const;
+const STANDING = { summaries: 96, bytes: 384 * 1024 } as const;
 /** What goes over a fast line in a millisecond: messages, and bytes of them. */
 const MESSAGES_A_MS = 20;
 const BYTES_A_MS = 80 * 1024;
@@ -113,12 +113,14 @@ export function prefetchSummaries(ahead: Prefetch, rows: Map<number, FetchMessag
 }
 
 /**
- * The next contents, to be sent at once: of messages in the order they will be handed over, as far as `bytes` go.
+ * The next contents, to be sent at once: of `uids` from the one at `from`, as they will be handed over, as far as
+ * `bytes` go.
  * `want` says what a message needs and about how many bytes that is; nothing for one that is to be read another way.
  */
 export function prefetchContents(
   ahead: Prefetch,
-  uids: Iterable<number>,
+  uids: readonly number[],
+  from: number,
   bytes: number,
   want: (uid: number) => { wanted: Wanted; cost: number } | undefined,
 ): FetchRequest[] {
@@ -145,7 +147,8 @@ export function prefetchContents(
     );
     size = 0;
   };
-  for (const uid of uids) {
+  for (let i = from; i < uids.length; i++) {
+    const uid = uids[i]!;
     if (ahead.asked.has(uid)) continue;
     const found = want(uid);
     if (!found) break;

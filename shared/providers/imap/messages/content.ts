@@ -145,7 +145,7 @@ export const unknownMessage = (place: Place): ImapMessage => ({
 /** Some parts of one message; `whole` asks for the header too. */
 export interface Wanted {
   uid: number;
-  parts: Part[];
+  parts: readonly Part[];
   header: boolean;
 }
 export interface Got {
@@ -232,13 +232,16 @@ export async function fetchParts(
   }
 }
 
-/** The parts that are read as the words of a message: as many as fit into what is read of one. */
-export function readParts({ texts, htmls }: Outline): Part[] {
+/**
+ * The parts that are read as the words of a message: as many as fit into what is read of one. Each look at a message
+ * asks for them several times, so they are worked out once.
+ */
+export function readParts(shape: Outline): readonly Part[] {
   const some = (parts: readonly Part[]) => {
     let left = LONGEST_TEXTS;
     return parts.filter(({ size }) => (left -= Math.min(size, LONGEST_TEXT)) >= 0);
   };
-  return [...some(texts), ...some(htmls)];
+  return (shape.read ??= [...some(shape.texts), ...some(shape.htmls)]);
 }
 
 /** The charset of the words of a message. */
@@ -248,7 +251,8 @@ export const charsetOf = ({ texts, htmls }: Outline): string | undefined =>
 /** Puts fetched texts and headers into a message. */
 export function fill(message: ImapMessage, shape: Outline, got: Got): void {
   const all = readParts(shape);
-  const leftOut = (parts: Part[]) => parts.some(one => !all.includes(one));
+  const isWhole = all.length === shape.texts.length + shape.htmls.length;
+  const leftOut = (parts: Part[]) => !isWhole && parts.some(one => !all.includes(one));
   const read = (parts: Part[]) => {
     const texts: string[] = [];
     for (const part of parts) {

@@ -117,7 +117,7 @@ export interface Field {
 }
 /** The value of the first field of that name, in small letters. */
 export const fieldOf = (fields: readonly Field[], name: string): string | undefined =>
-  fields.find(field => field.name.toLowerCase() === name)?.value;
+  fields.find(field => field.name.length === name.length && field.name.toLowerCase() === name)?.value;
 
 /** Where a field that begins at `from` ends: behind the first line that the next one does not continue. */
 function fieldEnd(bytes: Buffer, from: number): number {

@@ -23,6 +23,8 @@ export interface Outline {
   texts: Part[];
   htmls: Part[];
   attachments: Part[];
+  /** What `readParts` chose of the texts and HTML. */
+  read?: readonly Part[];
 }
 
 /** Deeper nesting, and more parts than these, is not mail but an attack. */
