@@ -40,10 +40,11 @@ export async function beginningOf(file: FileValue, most: number): Promise<{ byte
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of file.open()) {
-    parts.push(part);
+    // A file that lies in memory comes in one piece, and what is not shown of it is not copied.
+    parts.push(part.subarray(0, most - size));
     if ((size += part.byteLength) > most) break;
   }
-  return { bytes: Buffer.concat(parts).subarray(0, most), cut: size > most };
+  return { bytes: Buffer.concat(parts), cut: size > most };
 }
 /** The source of a message as a text that an editor bears. */
 export async function sourceText(answer: unknown): Promise<string> {

@@ -32,7 +32,7 @@ const WAYS = [
 const PATIENCE = 90_000;
 
 /** One way in one process, as plain JavaScript over what is built, with a pretended VS Code. */
-const bundle = () =>
+export const bundle = () =>
   build({
     entryPoints: [join(__dirname, 'hostileCell.ts')],
     outfile: script,

@@ -119,6 +119,15 @@ describe('the limits of the reader', () => {
     const { mail: words } = await open({ text: 'x', html: 'y', native: { textCut: true } });
     assert.deepEqual([words.textCut, words.htmlCut], [true, undefined]);
   });
+  it('copies no more of a file than it shows', async () => {
+    const { beginningOf } = await withVscode<typeof import('../../extension/mail/source.js')>('mail/source.ts', {});
+    const piece = new Uint8Array(5_000_000).fill(7);
+    const file = { open: () => [piece, piece] } as never;
+    const { bytes, cut } = await beginningOf(file, 100_000);
+    assert.deepEqual([bytes.length, cut, bytes.buffer.byteLength], [100_000, true, 100_000]);
+    const { bytes: all, cut: isCut } = await beginningOf(file, 10_000_000);
+    assert.deepEqual([all.length, isCut], [10_000_000, false]);
+  });
   it('brings the pictures that a message names and carries: of known types, of some size, some of them', async () => {
     const part = (id: string, more: object = {}) => ({
       id,
