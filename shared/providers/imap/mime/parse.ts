@@ -22,6 +22,7 @@ const LARGEST_HEADERS = 2 * 1024 * 1024;
 /** So much is split in one piece, in bytes, and others have their turn after so many milliseconds. */
 const SLICE = 64 * 1024;
 const TURN = 20;
+const LF = 0x0a;
 
 /** Why a message is not taken apart, in words that end a sentence. */
 export class Unreasonable extends Error {}
@@ -111,7 +112,7 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
     for await (const piece of source) {
       for (let at = 0; at < piece.length; at += SLICE) {
         const slice = piece.subarray(at, at + SLICE);
-        for (const byte of slice) if (byte === 0x0a) lines++;
+        lines += linesIn(slice);
         if (lines > MOST_LINES) throw new Unreasonable(`it has more than ${MOST_LINES / 1e6} million lines`);
         if (failed) throw failed;
         // What the splitter tells comes before anything else, so the loop is never free by itself.
@@ -163,6 +164,13 @@ export async function takenApart(source: AsyncIterable<Buffer> | Iterable<Buffer
       return size;
     },
   };
+}
+
+/** How many lines end in these bytes; by the byte, since a call for each of a million short lines takes seconds. */
+function linesIn(bytes: Buffer): number {
+  let lines = 0;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === LF) lines++;
+  return lines;
 }
 
 /**

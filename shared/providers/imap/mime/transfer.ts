@@ -191,8 +191,8 @@ function blocks(source: Uint8Array, waiting: Waiting = { bits: 0, count: 0 }): {
   const out = Buffer.allocUnsafe(Math.ceil((source.length * 3) / 4) + 3);
   let { bits, count } = waiting;
   let to = 0;
-  for (const byte of source) {
-    const six = SIX[byte]!;
+  for (let at = 0; at < source.length; at++) {
+    const six = SIX[source[at]!]!;
     if (six >= 0) {
       bits = ((bits << 6) | six) & 0xffff;
       if ((count += 6) >= 8) {
