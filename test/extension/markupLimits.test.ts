@@ -107,7 +107,7 @@ describe('mail before it is parsed', () => {
           /<p>/g,
         ) ?? []
       ).length <=
-        150_000 / 24,
+        100_000 / 24,
       'what is opened again in every block counts as often',
     );
     assert.ok(deepest(divs, 'div') <= 120 && divs.endsWith('deep'));
@@ -119,9 +119,9 @@ describe('mail before it is parsed', () => {
         limitMarkup('<br>x'.repeat(400_000), () => {
           cut++;
         }).match(/<br>/g) ?? []
-      ).length <= 150_000,
+      ).length <= 100_000,
     );
-    assert.ok(cut > 0, 'and says that there was more');
+    assert.equal(cut, 1, 'and says that there was more, and looks no further');
     limitMarkup('<br>x'.repeat(1000), () => assert.fail('nothing was left out'));
   });
   it('a dropped tag takes its end tag with it, so that what is around stays whole', () => {

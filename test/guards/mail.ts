@@ -485,6 +485,13 @@ export const MAIL: readonly Guard[] = [
     without: 'tags++;',
   },
   {
+    name: 'the number of tags that are looked at',
+    file: 'extension/mail/page/markupLimits.ts',
+    tests: [limits],
+    guard: 'if (++seen > TAGS) { onCut?.(); break; }',
+    without: '',
+  },
+  {
     name: 'the range of a piece',
     file: 'shared/providers/imap/messages/download.ts',
     tests: ['test/scripted/downloads.test.ts'],

@@ -18,7 +18,7 @@ import { ATTRIBUTES, DROPPED, KEPT } from './allowed.js';
 const OPEN = 120;
 const TABLES = 24;
 const FORMATS = 24;
-const TAGS = 150_000;
+const TAGS = 100_000;
 
 const VOID = new Set(['area', 'br', 'hr', 'img', 'wbr']);
 /** Parts of a table, which close what is open in the part before. */
@@ -72,9 +72,15 @@ export function limitMarkup(html: string, onCut?: () => void): string {
     if (from !== to) parts.push(html.slice(from, to).replaceAll('<', '&lt;'));
   };
   let tags = 0;
+  let seen = 0;
   for (const tag of tagsOf(html, text)) {
     const { name, close, begin, end } = tag;
     const attributes = () => attributesIn(html.slice(begin, end));
+    // Looking through megabytes more would hold up the page.
+    if (++seen > TAGS) {
+      onCut?.();
+      break;
+    }
     if (++tags > TAGS) {
       onCut?.();
       continue;
