@@ -3,7 +3,7 @@ import { codesIn, connect, linksIn, providerById } from '../../shared/index.js';
 import { decodeStream } from '../../shared/providers/imap/mime/transfer.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
 import { startMail, type Mail } from '../sandbox/mail.js';
-import { filled, hostileServer, mail as mailOf, MB, within, type HostileServer } from './hostileMail.js';
+import { filled, hostileServer, mail as mailOf, MB, MIXED, part, within, type HostileServer } from './hostileMail.js';
 import { accountOf } from './imapAccount.js';
 
 type Any = any;
@@ -154,6 +154,20 @@ describe('IMAP: what is said where an answer meets a bound', () => {
     const short = await sent('message.forward', html(300 * 1024));
     assert.match(short, /\[The rest of this text stands in the HTML of this message\.\]/);
     assert.doesNotMatch(short, /forwarded\.eml/);
+  });
+  it('passes on a message as a file where it has more files than are asked for one by one', async () => {
+    const files = (count: number) =>
+      mailOf(
+        [MIXED],
+        ...Array.from({ length: count }, () => part('--b\r\nContent-Type: application/pdf', Buffer.from('x\r\n'))),
+        '--b--\r\n',
+      );
+    const passed = await sent('message.forward', files(101));
+    assert.match(passed, /\[The forwarded message has more than 100 files\. It is attached as it came\.\]/);
+    assert.match(passed, /filename=forwarded\.eml/);
+    const few = await sent('message.forward', files(100));
+    assert.equal(few.match(/filename=part-/g)?.length, 100);
+    assert.doesNotMatch(few, /forwarded\.eml/);
   });
   it('answers a thousand addresses at most', async () => {
     const to = (count: number) =>

@@ -36,8 +36,12 @@ const prefixed = (prefix: string, subject: string) =>
 /** So much of a text is quoted, and of an HTML text that is quoted as such; more is read by nobody. In characters. */
 const LONGEST_QUOTED = 128 * 1024;
 const LONGEST_QUOTED_HTML = 512 * 1024;
-/** A message with more words than this is passed on as a file; in characters of its text and its HTML together. */
+/**
+ * A message with more words than this is passed on as a file, in characters of its text and its HTML together; so is
+ * one with more files, each of which would be asked for by itself and stand ready in memory.
+ */
 const LONGEST_INLINE = 1024 * 1024;
+const MOST_FILES = 100;
 
 const UNREAD = '[The text of this message could not be read, so it is not quoted.]';
 const MORE = '[The rest of this message is not quoted.]';
@@ -123,8 +127,8 @@ export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'atta
     `Subject: ${parent.subject}`,
     `To: ${parent.to.map(formatAddress).join(', ')}`,
   ];
-  const long = parent.cut === 'message' || (parent.text?.length ?? 0) + (parent.html?.length ?? 0) > LONGEST_INLINE;
-  const whole = as === 'attachment' || !parent.shape || long;
+  const why = whyWhole(parent);
+  const whole = as === 'attachment' || why !== undefined;
   const files = whole
     ? [sourceFile(ctx, place, parent.size, 'forwarded.eml')]
     : parent
@@ -144,7 +148,7 @@ export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'atta
     attachments: [...(mail.attachments ?? []), ...files],
     ...(whole
       ? as === 'inline'
-        ? { text: `${mail.text ?? ''}\n\n${long ? TOO_LONG : UNREADABLE}` }
+        ? { text: `${mail.text ?? ''}\n\n${why}` }
         : {}
       : {
           text: `${mail.text ?? ''}\n\n${head.join('\n')}\n\n${parent.text ?? ''}${parent.cut ? `\n\n${MORE_IN_HTML}` : ''}`,
@@ -158,6 +162,13 @@ export async function forwardOf(ctx: Context, place: Place, as: 'inline' | 'atta
   return { mail: forward, more: { references: parent.references } };
 }
 
+/** Why a message cannot be passed on in the text; undefined where it can. */
+function whyWhole({ text = '', html = '', cut, shape }: Parent): string | undefined {
+  if (cut === 'message' || text.length + html.length > LONGEST_INLINE) return TOO_LONG;
+  if (!shape) return UNREADABLE;
+  return shape.attachments.length > MOST_FILES ? TOO_MANY : undefined;
+}
+const TOO_MANY = `[The forwarded message has more than ${MOST_FILES} files. It is attached as it came.]`;
 const TOO_LONG = '[The forwarded message is too long to stand here. It is attached as it came.]';
 const UNREADABLE = '[The text of the forwarded message could not be read. The message is attached as it came.]';
 const MORE_IN_HTML = '[The rest of this text stands in the HTML of this message.]';
