@@ -41,7 +41,7 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     name: 'the address that the egress filter resolved',
-    file: 'shared/providers/imap/session/imapPool.ts',
+    file: 'shared/providers/imap/session/imapConnect.ts',
     tests: ['test/providers/imapRead.test.ts'],
     guard: 'await (ctx.resolve?.(end.host) ?? end.host)',
     without: '(await ctx.resolve?.(end.host), end.host)',

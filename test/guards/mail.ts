@@ -17,7 +17,7 @@ const cleaner = ['test/extension/purify.test.ts', 'test/extension/sanitize.test.
 export const MAIL: readonly Guard[] = [
   {
     name: "secrets in an IMAP server's words, before they are cut",
-    file: 'shared/providers/imap/session/imapPool.ts',
+    file: 'shared/providers/imap/session/imapError.ts',
     tests: ['test/scripted/secrets.test.ts'],
     guard: 'hide(rawWordsOf(error))',
     without: 'rawWordsOf(error)',

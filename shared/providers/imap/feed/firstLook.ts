@@ -1,5 +1,5 @@
 import type { Context, FeedItem } from '../../../provider.js';
-import { withFolder } from '../session/imapPool.js';
+import { withFolder } from '../session/openFolder.js';
 import { arrivedAt, uidSet, type ImapMessage } from '../messages/content.js';
 import { attempt, fetchEach } from '../messages/fetchEach.js';
 import { validityOf } from '../messages/id.js';

@@ -1,5 +1,5 @@
 import type { Context, FeedItem } from '../../../provider.js';
-import { remind } from '../session/imapPool.js';
+import { remind } from '../session/watchFolders.js';
 import { uidSet, type ImapMessage } from '../messages/content.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';
 import { uidSearch } from '../operations/message.js';

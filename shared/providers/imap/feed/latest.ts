@@ -1,6 +1,6 @@
 import { isMailError } from '../../../errors.js';
 import type { Context, FeedItem, Latest } from '../../../provider.js';
-import { withFolder } from '../session/imapPool.js';
+import { withFolder } from '../session/openFolder.js';
 import { arrivedAt, type ImapMessage } from '../messages/content.js';
 import { validityOf } from '../messages/id.js';
 import { fetchRows } from '../wire/fetch.js';

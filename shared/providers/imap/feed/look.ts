@@ -1,5 +1,7 @@
 import type { Context, FeedItem } from '../../../provider.js';
-import { isLost, opened, withImap, wordsOf } from '../session/imapPool.js';
+import { isLost, wordsOf } from '../session/imapError.js';
+import { opened } from '../session/openFolder.js';
+import { withImap } from '../session/imapPool.js';
 import { uidsOf, type ImapMessage } from '../messages/content.js';
 import { validityOf } from '../messages/id.js';
 import type { FetchMessageObject, ImapFlow, MailboxObject } from '../libraries.js';

@@ -7,7 +7,8 @@ import { arrivedAt, uidSet, unknownMessage, type ImapMessage } from '../messages
 import { fetchEach } from '../messages/fetchEach.js';
 import { messageId, validityOf, type Place } from '../messages/id.js';
 import { reading, uidSearch } from '../operations/message.js';
-import { watchFolders, withFolder } from '../session/imapPool.js';
+import { watchFolders } from '../session/watchFolders.js';
+import { withFolder } from '../session/openFolder.js';
 import { fetchRows } from '../wire/fetch.js';
 import {
   ALL_FLAGS,

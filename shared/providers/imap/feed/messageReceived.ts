@@ -1,6 +1,6 @@
 import { isMailError } from '../../../errors.js';
 import { feed, type Batch, type Context, type FeedItem } from '../../../provider.js';
-import { watchFolders } from '../session/imapPool.js';
+import { watchFolders } from '../session/watchFolders.js';
 import type { ImapMessage } from '../messages/content.js';
 import { readCursor, type Cursor, type FolderState } from './cursor.js';
 import { baseline } from './firstLook.js';

@@ -1,6 +1,6 @@
 import type { Context } from '../../../provider.js';
 import { endpoint } from '../account/fields.js';
-import { imapError, isRefused, wordsOf } from '../session/imapPool.js';
+import { imapError, isRefused, wordsOf } from '../session/imapError.js';
 import type { Track } from './track.js';
 
 /**

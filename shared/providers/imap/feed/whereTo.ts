@@ -3,7 +3,8 @@ import { fetchEach } from '../messages/fetchEach.js';
 import { validityOf, type Place } from '../messages/id.js';
 import type { FetchMessageObject } from '../libraries.js';
 import { uidSearch } from '../operations/message.js';
-import { withFolder, withImap } from '../session/imapPool.js';
+import { withFolder } from '../session/openFolder.js';
+import { withImap } from '../session/imapPool.js';
 import { hashOf } from './cursor.js';
 
 /**

@@ -1,7 +1,8 @@
 import type { FileValue } from '../../../fields.js';
 import type { Context } from '../../../provider.js';
 import type { Address, Attachment, Message } from '../../../vocabulary.js';
-import { isRefused, opened, withFolder } from '../session/imapPool.js';
+import { isRefused } from '../session/imapError.js';
+import { opened, withFolder } from '../session/openFolder.js';
 import { fieldOf, headerFields, readableText } from '../mime/decode.js';
 import { idsOf } from './threads.js';
 import { gone, messageId, RESET, validityOf, type Place } from './id.js';

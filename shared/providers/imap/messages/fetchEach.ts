@@ -1,7 +1,8 @@
 import { MailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
 import type { FetchQueryObject, ImapFlow } from '../libraries.js';
-import { isLost, isRefused, withFolder, wordsOf } from '../session/imapPool.js';
+import { isLost, isRefused, wordsOf } from '../session/imapError.js';
+import { withFolder } from '../session/openFolder.js';
 import { fetchRows, type Row } from '../wire/fetch.js';
 import { uidSet } from './content.js';
 import { validityOf } from './id.js';

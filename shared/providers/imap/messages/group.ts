@@ -1,6 +1,6 @@
 import type { Context } from '../../../provider.js';
 import { endpoint, settingsOf } from '../account/fields.js';
-import { imapError, isLost, isRefused } from '../session/imapPool.js';
+import { imapError, isLost, isRefused } from '../session/imapError.js';
 import { fetchRows, mendRows } from '../wire/fetch.js';
 import { isMisread, outline, type Outline } from '../mime/structure.js';
 import type { FetchMessageObject, ImapFlow } from '../libraries.js';

@@ -5,7 +5,7 @@ import type { Address } from '../../../vocabulary.js';
 import type { ImapFlow } from '../libraries.js';
 import { headerFields } from '../mime/decode.js';
 import { bodyCharset, isMisread, outline, type Outline } from '../mime/structure.js';
-import { isRefused } from '../session/imapPool.js';
+import { isRefused } from '../session/imapError.js';
 import { LONGEST_HEADER, mendEnvelope, mendRows, type Row } from '../wire/fetch.js';
 import {
   addresses,

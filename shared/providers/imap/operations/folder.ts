@@ -3,7 +3,9 @@ import { flag, text } from '../../../fields.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Native, Receipt } from '../../../vocabulary.js';
 import { create, exists, needing } from '../session/folderRefusal.js';
-import { granted, isRefused, withImap } from '../session/imapPool.js';
+import { granted } from '../session/openFolder.js';
+import { isRefused } from '../session/imapError.js';
+import { withImap } from '../session/imapPool.js';
 import type { ImapFlow } from '../libraries.js';
 
 /** What a folder is for (RFC 6154). */

@@ -4,7 +4,9 @@ import { inReadingOrder, withText } from '../../../message.js';
 import { pages } from '../../../pages.js';
 import { operation, type Context, type Operations } from '../../../provider.js';
 import type { Message } from '../../../vocabulary.js';
-import { isRefused, opened, openedWith, withFolder, withImap, wordsOf } from '../session/imapPool.js';
+import { isRefused, wordsOf } from '../session/imapError.js';
+import { opened, openedWith, withFolder } from '../session/openFolder.js';
+import { withImap } from '../session/imapPool.js';
 import {
   arrivedAt,
   fetchParts,

@@ -8,7 +8,7 @@ import { partFile, sourceFile } from '../messages/download.js';
 import { gone, messageId, placeOf, RESET, validityOf, type Place } from '../messages/id.js';
 import { escaped } from './outgoing.js';
 import { parentOf, type Parent } from '../messages/parent.js';
-import { granted, withFolder } from '../session/imapPool.js';
+import { granted, withFolder } from '../session/openFolder.js';
 import { addresses, BODY, ENVELOPE, type Mail, type More } from './mailFields.js';
 import { messageField } from './message.js';
 import { addressing, send, type Sent } from './send.js';

@@ -9,7 +9,9 @@ import { gone, messageId, placeOf, validityOf, type Place } from '../messages/id
 import { idsIn, namesOf, threadIn, threadName, type Names } from '../messages/threads.js';
 import { outline } from '../mime/structure.js';
 import type { ImapFlow, MailboxObject } from '../libraries.js';
-import { isRefused, opened, withImap } from '../session/imapPool.js';
+import { isRefused } from '../session/imapError.js';
+import { opened } from '../session/openFolder.js';
+import { withImap } from '../session/imapPool.js';
 import { fetchRows, mendRows, type Row } from '../wire/fetch.js';
 import { foldersFor } from './folder.js';
 import { uidSearch, type Token } from './message.js';

@@ -1,6 +1,6 @@
 import { MailError } from '../../../errors.js';
 import type { ImapFlow } from '../libraries.js';
-import { isRefused } from './imapPool.js';
+import { isRefused } from './imapError.js';
 
 /** Whether a folder of that name is there, openable or not. */
 export async function exists(client: ImapFlow, path: string): Promise<boolean> {

@@ -9,7 +9,7 @@ import { smtpConnectionLibrary } from '../libraries.js';
 import type { Talk } from '../../../wireTalk.js';
 import { extensionsIn, type ServerExtensions } from '../wire/smtpEnvelope.js';
 import type { SmtpFailure } from '../wire/smtpStream.js';
-import { addressOf, tokenOf } from './imapPool.js';
+import { addressOf, tokenOf } from './imapConnect.js';
 import { LoginWire } from './loginWire.js';
 import { passing } from './refusal.js';
 import { remember, waysOf, type Method } from './signIn.js';

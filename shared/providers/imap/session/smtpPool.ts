@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Context } from '../../../provider.js';
 import { unlessAborted } from '../../../wait.js';
 import { endpoint, settingsOf, type Endpoint } from '../account/fields.js';
-import { addressOf } from './imapPool.js';
+import { addressOf } from './imapConnect.js';
 import { count, paced } from './commandPace.js';
 import { connected } from './smtpConnection.js';
 import { isTemporary, isTooMany, lost, smtpError } from './smtpError.js';

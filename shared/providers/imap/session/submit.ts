@@ -6,7 +6,7 @@ import { endpoint } from '../account/fields.js';
 import type { DataProgress } from '../wire/smtpData.js';
 import type { Envelope } from '../wire/smtpEnvelope.js';
 import type { SmtpFailure } from '../wire/smtpStream.js';
-import { addressOf } from './imapPool.js';
+import { addressOf } from './imapConnect.js';
 import { isTemporary, smtpError, smtpWords } from './smtpError.js';
 import { deliver } from './smtpPool.js';
 

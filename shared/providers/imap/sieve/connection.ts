@@ -6,7 +6,7 @@ import { unlessAborted } from '../../../wait.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
 import type { Endpoint } from '../account/fields.js';
 import { count } from '../session/commandPace.js';
-import { addressOf } from '../session/imapPool.js';
+import { addressOf } from '../session/imapConnect.js';
 import { LoginWire } from '../session/loginWire.js';
 import { observed, talkFor } from '../session/observe.js';
 import { isPlainAnswer, noStartTls, speaksPlain, speaksTls, watchSilence } from '../session/tlsMix.js';

@@ -2,7 +2,7 @@ import { MailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
 import { unlessAborted } from '../../../wait.js';
 import type { Endpoint } from '../account/fields.js';
-import { tokenOf } from '../session/imapPool.js';
+import { tokenOf } from '../session/imapConnect.js';
 import { passing } from '../session/refusal.js';
 import { remember, waysOf, type Method } from '../session/signIn.js';
 import { placeOf, SieveRefusal } from './refusal.js';
