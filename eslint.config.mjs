@@ -46,7 +46,7 @@ export default defineConfig(
     files: ['shared/**/*.ts', 'nodes/**/*.ts', 'credentials/**/*.ts', 'extension/**/*.ts'],
     ignores: [
       'shared/mailServer/**',
-      'shared/providers/imap/{mime/parse,session/watchFolders,wire/fetch}.ts',
+      'shared/providers/imap/{mime/parse,wire/fetch}.ts',
       'extension/objects/editor.ts',
     ],
     rules: { 'max-lines-per-function': ['error', { max: 90, skipComments: true, skipBlankLines: true }] },

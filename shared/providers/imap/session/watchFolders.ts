@@ -1,6 +1,7 @@
 import { MailError, isMailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
 import { endpoint, type Endpoint } from '../account/fields.js';
+import type { ImapFlow } from '../libraries.js';
 import { spareListing } from './pipeline.js';
 import { imapError } from './imapError.js';
 import { alive, leave, PROBE_DEADLINE } from './imapConnect.js';
@@ -97,123 +98,152 @@ const tell = (hub: Hub, folder?: string, changes = false) => {
 const inform = (hub: Hub, watcher: Watcher) =>
   watcher.changed(hub.pushed !== undefined && watcher.folders[0] === hub.pushed);
 
+/** Idles on a connection of its own until nobody watches any more. Throws when the connection dies. */
 async function follow(hub: Hub, end: Endpoint): Promise<void> {
   const first = [...hub.watchers][0];
   if (!first) return;
   const client = await login(hub, first.ctx, end);
   if (!hub.watchers.size) return void (await leave(client));
-  hub.idle = client;
-  const closed = new Promise<never>((_, reject) =>
-    client.once('close', () =>
-      reject(
-        new MailError(
-          'unavailable',
-          `${end.side} at ${end.host}:${end.port} closed the connection that waited for new mail.`,
-        ),
-      ),
-    ),
-  );
-  closed.catch(() => {});
+  await new Following(hub, end, client).untilNobodyWatches();
+}
+
+/** The connection that waits for news: it idles on the main folder, and asks for the others now and then. */
+class Following {
+  private main = '';
+  /** What was last told of each folder. */
+  private readonly seen = new Map<string, string>();
+  private idles: boolean;
+  /** When the other folders were last asked for, in milliseconds of `performance.now`. */
+  private othersAt = 0;
+  private timer: NodeJS.Timeout | undefined;
+  /** Rejects when the connection ends. */
+  private readonly closed: Promise<never>;
+
+  constructor(
+    private readonly hub: Hub,
+    private readonly end: Endpoint,
+    private readonly client: ImapFlow,
+  ) {
+    hub.idle = client;
+    this.idles = client.capabilities.has('IDLE') || client.capabilities.has('IMAP4rev2');
+    this.closed = new Promise<never>((_, reject) =>
+      client.once('close', () => reject(this.unavailable('closed the connection that waited for new mail'))),
+    );
+    this.closed.catch(() => {});
+    client.on('exists', () => tell(hub, this.main));
+    for (const event of ['flags', 'expunge'] as const) client.on(event, () => tell(hub, this.main, true));
+  }
+
+  async untilNobodyWatches(): Promise<void> {
+    const { hub, client } = this;
+    try {
+      while (hub.watchers.size) {
+        const watchers = [...hub.watchers];
+        await this.openMain(watchers[0]!.folders[0] ?? 'INBOX');
+        // Folders that somebody's news depends on alone are asked for more often.
+        const urgent = watchers.slice(1).some(watcher => watcher.folders[0] !== this.main);
+        await this.askForOthers(watchers, urgent ? POLL_EVERY : OTHERS_EVERY);
+        if (this.idles) this.idle();
+        await this.wait(this.idles && !urgent ? PROBE_EVERY : POLL_EVERY);
+        if (hub.watchers.size) await this.probe();
+      }
+    } finally {
+      clearTimeout(this.timer);
+      hub.idle = undefined;
+      hub.pushed = undefined;
+      hub.wake = undefined;
+      // Nothing waits for an answer here, so nothing can hold up whoever stops watching.
+      client.close();
+    }
+  }
+
+  /** Opens the main folder unless it is open already; without IDLE it is opened each time, which tells what is new. */
+  private async openMain(wanted: string): Promise<void> {
+    const { hub, client, seen, idles } = this;
+    if (this.main === wanted && idles) return;
+    spareListing(client, wanted);
+    const mailbox = await this.answer(client.mailboxOpen(wanted, { readOnly: true }));
+    const state = `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
+    // Whatever came before this moment was not announced to us.
+    hub.pushed = idles ? wanted : undefined;
+    if (this.main !== wanted || seen.get(wanted) !== state) {
+      this.main = wanted;
+      tell(hub, wanted);
+    }
+    seen.set(wanted, state);
+  }
+
+  private async askForOthers(watchers: readonly Watcher[], every: number): Promise<void> {
+    const { hub, client, seen } = this;
+    if (performance.now() - this.othersAt < every - 1_000) return;
+    this.othersAt = performance.now();
+    for (const folder of new Set(watchers.flatMap(watcher => watcher.folders))) {
+      if (folder === this.main) continue;
+      const status = await this.answer(
+        client.status(folder, { uidNext: true, uidValidity: true, messages: true }).catch(() => false as const),
+      );
+      const state = status ? `${status.uidValidity}/${status.uidNext}/${status.messages}` : 'gone';
+      if (seen.get(folder) === state) continue;
+      seen.set(folder, state);
+      tell(hub, folder);
+    }
+  }
+
+  /** An IDLE that the server ends is begun again; one that it refuses makes it a server without. */
+  private idle(): void {
+    const { hub } = this;
+    this.client.idle().then(
+      ended => {
+        if (ended === false) {
+          this.idles = false;
+          hub.pushed = undefined;
+          tell(hub, this.main);
+        }
+        hub.wake?.();
+      },
+      () => {},
+    );
+  }
+
+  /** Waits until somebody wakes it, so many milliseconds at most. */
+  private async wait(ms: number): Promise<void> {
+    await Promise.race([
+      this.closed,
+      new Promise<void>(resolve => {
+        this.timer = setTimeout(resolve, ms);
+        this.hub.wake = () => {
+          clearTimeout(this.timer);
+          resolve();
+        };
+      }),
+    ]);
+  }
+
+  private async probe(): Promise<void> {
+    const { hub, client, closed } = this;
+    if (await Promise.race([alive(client), closed])) return;
+    // The other connection goes the same way and would only be found dead once more.
+    if (!hub.waiting) hub.client?.close();
+    throw this.unavailable(`did not answer a probe within ${PROBE_DEADLINE / 1000} s`);
+  }
+
   /** An answer, unless the connection ends or stays silent; only IDLE may wait. */
-  const answer = async <T>(asked: Promise<T>): Promise<T> => {
+  private async answer<T>(asked: Promise<T>): Promise<T> {
     let deadline: NodeJS.Timeout | undefined;
     const silent = new Promise<never>((_, reject) => {
-      deadline = setTimeout(
-        () =>
-          reject(
-            new MailError(
-              'unavailable',
-              `${end.side} at ${end.host}:${end.port} fell silent in the middle of a command.`,
-            ),
-          ),
-        ANSWER_DEADLINE,
-      );
+      deadline = setTimeout(() => reject(this.unavailable('fell silent in the middle of a command')), ANSWER_DEADLINE);
     });
     try {
-      return await Promise.race([asked, closed, silent]);
+      return await Promise.race([asked, this.closed, silent]);
     } finally {
       clearTimeout(deadline);
       asked.catch(() => {});
     }
-  };
-  let main = '';
-  client.on('exists', () => tell(hub, main));
-  for (const event of ['flags', 'expunge'] as const) client.on(event, () => tell(hub, main, true));
-  const seen = new Map<string, string>();
-  let idles = client.capabilities.has('IDLE') || client.capabilities.has('IMAP4rev2');
-  let othersAt = 0;
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    while (hub.watchers.size) {
-      const watchers = [...hub.watchers];
-      const wanted = watchers[0]!.folders[0] ?? 'INBOX';
-      if (main !== wanted || !idles) {
-        spareListing(client, wanted);
-        const mailbox = await answer(client.mailboxOpen(wanted, { readOnly: true }));
-        const state = `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
-        // Whatever came before this moment was not announced to us.
-        hub.pushed = idles ? wanted : undefined;
-        if (main !== wanted || seen.get(wanted) !== state) {
-          main = wanted;
-          tell(hub, main);
-        }
-        seen.set(wanted, state);
-      }
-      // Folders that somebody's news depends on alone are asked for more often.
-      const urgent = watchers.slice(1).some(watcher => watcher.folders[0] !== main);
-      if (performance.now() - othersAt >= (urgent ? POLL_EVERY : OTHERS_EVERY) - 1_000) {
-        othersAt = performance.now();
-        for (const folder of new Set(watchers.flatMap(watcher => watcher.folders))) {
-          if (folder === main) continue;
-          const status = await answer(
-            client.status(folder, { uidNext: true, uidValidity: true, messages: true }).catch(() => false as const),
-          );
-          const state = status ? `${status.uidValidity}/${status.uidNext}/${status.messages}` : 'gone';
-          if (seen.get(folder) !== state) {
-            seen.set(folder, state);
-            tell(hub, folder);
-          }
-        }
-      }
-      // An IDLE that the server ends is begun again; one that it refuses makes it a server without.
-      if (idles)
-        client.idle().then(
-          ended => {
-            if (ended === false) {
-              idles = false;
-              hub.pushed = undefined;
-              tell(hub, main);
-            }
-            hub.wake?.();
-          },
-          () => {},
-        );
-      await Promise.race([
-        closed,
-        new Promise<void>(resolve => {
-          timer = setTimeout(resolve, idles && !urgent ? PROBE_EVERY : POLL_EVERY);
-          hub.wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        }),
-      ]);
-      if (hub.watchers.size && !(await Promise.race([alive(client), closed]))) {
-        // The other connection goes the same way and would only be found dead once more.
-        if (!hub.waiting) hub.client?.close();
-        throw new MailError(
-          'unavailable',
-          `${end.side} at ${end.host}:${end.port} did not answer a probe within ${PROBE_DEADLINE / 1000} s.`,
-        );
-      }
-    }
-  } finally {
-    clearTimeout(timer);
-    hub.idle = undefined;
-    hub.pushed = undefined;
-    hub.wake = undefined;
-    // Nothing waits for an answer here, so nothing can hold up whoever stops watching.
-    client.close();
+  }
+
+  private unavailable(what: string): MailError {
+    const { side, host, port } = this.end;
+    return new MailError('unavailable', `${side} at ${host}:${port} ${what}.`);
   }
 }
 
