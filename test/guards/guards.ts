@@ -1,4 +1,5 @@
 import { MAIL } from './mail.js';
+import { SECRECY } from './secrecy.js';
 
 /**
  * A check that people rely on: where it stands, what stands there when it is taken out, and the tests that must notice.
@@ -361,5 +362,6 @@ export const GUARDS: readonly Guard[] = [
     guard: 'const text = textOf({ ...answer, body: answer.body.subarray(0, LARGEST_REFUSAL) });',
     without: 'const text = redact(textOf({ ...answer, body: answer.body.subarray(0, LARGEST_REFUSAL) }));',
   },
+  ...SECRECY,
   ...MAIL,
 ];
