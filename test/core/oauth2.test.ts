@@ -270,6 +270,7 @@ describe('oauth2', () => {
         '{"access_token":""}',
         '{"access_token":7}',
         '{"access_token":"a","token_type":"mac"}',
+        '{"access_token":"a","token_type":"DPoP"}',
       ]) {
         const error = await failure(renewed(body));
         assert.deepEqual(
@@ -595,6 +596,13 @@ describe('oauth2', () => {
       );
       vendor.advance(60_000);
       assert.notEqual(await token(true, first), first);
+    });
+    it('hides the tokens in what a store says that could not keep them, however short they are', async () => {
+      vendor.fail({ status: 200, body: '{"access_token":"new-at","token_type":"bearer","refresh_token":"new-rt"}' });
+      const save = async ({ accessToken, refreshToken }: OAuth2Tokens) => {
+        throw new Error(`cannot write ${accessToken} and ${refreshToken}`);
+      };
+      assert.match((await failure(keeper({ save })(true))).message, /\(cannot write \*\*\* and \*\*\*\)/);
     });
     it('renews from what is stored where only a refresh token is, and gives what has no end as long as nobody refuses it', async () => {
       const { refreshToken } = disk!;

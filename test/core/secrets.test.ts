@@ -301,7 +301,7 @@ const VENDORS: Record<
   migadu: {
     account: { user: 'admin@example.com', apiKey: 'api-key-1234' },
     operation: 'mailbox.create',
-    input: { domain: 'example.com', local_part: 'ann', name: 'Ann' },
+    input: { mailbox: 'ann@example.com', name: 'Ann' },
     body: said => JSON.stringify({ error: said, errors: { password: [said] } }),
   },
   contextIo: {
@@ -323,10 +323,14 @@ describe('secrets of an input in refusals of a vendor', () => {
   let server: Server;
   let url: string;
   let refuse: (answer: ServerResponse) => void;
+  let refused = 0;
   before(async () => {
     server = createServer((request, answer) => {
       request.resume();
-      request.on('end', () => refuse(answer));
+      request.on('end', () => {
+        refused++;
+        refuse(answer);
+      });
     });
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -380,6 +384,32 @@ describe('secrets of an input in refusals of a vendor', () => {
         .sort(),
     );
   });
+  it('tokens are secrets from when they are given out, and so is the pair of Basic authentication whatever is in it', async () => {
+    const pair = Buffer.from('admin@example.com:k1').toString('base64');
+    for (const [id, account, secret] of [
+      ['outreach', {}, 'given-out-1234'],
+      ['migadu', { user: 'admin@example.com', apiKey: 'k1' }, pair],
+    ] as const) {
+      const { operation, input, body } = VENDORS[id]!;
+      refuse = answer => {
+        answer.writeHead(400);
+        answer.end(body(`this was sent: ${secret}, and more`));
+      };
+      const client = connect(
+        providerById(id),
+        { baseUrl: url, ...account },
+        id === 'outreach' ? { token: async () => secret } : {},
+      );
+      await assert.rejects(
+        async () => client.call(operation, { ...input, password: 'Ab,Cdef-ghij1' }),
+        (error: MailError) => {
+          assert.deepEqual(seenIn(error, secret), []);
+          assert.match(error.message, /this was sent: \*\*\*, and more/);
+          return true;
+        },
+      );
+    }
+  });
   for (const [id, { account, operation, input, body }] of Object.entries(VENDORS)) {
     it(`${id}: none is seen, whatever its letters, its spelling, its place and the failure`, async () => {
       const client = connect(
@@ -389,7 +419,8 @@ describe('secrets of an input in refusals of a vendor', () => {
       );
       await fc.assert(
         fc.asyncProperty(
-          secretText(8),
+          // What vendors want of a password stands at its end.
+          secretText(8).map(drawn => `${drawn.slice(0, 36)}aA1!`),
           fc.constantFrom(...Object.keys(SPELLINGS)),
           fc.constantFrom(...Object.keys(kinds)),
           fc.nat(600),
@@ -401,11 +432,13 @@ describe('secrets of an input in refusals of a vendor', () => {
                 body,
               );
             let failed: unknown;
+            const earlier = refused;
             try {
               await client.call(operation, { ...input, password });
             } catch (error) {
               failed = error;
             }
+            assert.ok(refused > earlier, 'it was sent');
             if (failed === undefined) return;
             assert.deepEqual(seenIn(failed, password), []);
             // Not even a part of it.

@@ -70,14 +70,14 @@ export const SECRECY: readonly Guard[] = [
   {
     name: 'the pair of Basic authentication',
     file: 'shared/connect.ts',
-    tests: [...client, 'test/core/wire.test.ts'],
+    tests: secrets,
     guard: 'if (pair) hidden.add(pair);',
     without: '',
   },
   {
     name: 'tokens that were given out',
     file: 'shared/connect.ts',
-    tests: [...client, ...oauth2],
+    tests: secrets,
     guard: 'hidden.add(now);',
     without: '',
   },

@@ -21,10 +21,12 @@ interface Part {
 const PARTS: readonly Part[] = [
   { name: 'signing', files: ['shared/auth/oauth1.ts', 'shared/auth/header.ts'], tests: ['test/core/oauth1.test.ts'] },
   { name: 'auth', files: ['shared/auth/oauth2.ts', 'shared/auth/tokenKeeper.ts'], tests: ['test/core/oauth2.test.ts'] },
+  { name: 'retry', files: ['shared/http.ts', 'shared/notSent.ts'], tests: ['test/core/http.test.ts'] },
   {
-    name: 'retry',
-    files: ['shared/http.ts', 'shared/wait.ts', 'shared/notSent.ts'],
-    tests: ['test/core/http.test.ts', 'test/core/wait.test.ts'],
+    name: 'waits',
+    files: ['shared/wait.ts'],
+    tests: ['test/core/wait.test.ts', 'test/core/http.test.ts'],
+    titles: '(?:work|a pause|how long|query)',
   },
   {
     name: 'packings',
