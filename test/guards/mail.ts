@@ -320,8 +320,8 @@ export const MAIL: readonly Guard[] = [
     name: 'how much is passed on in the text',
     file: 'shared/providers/imap/operations/reply.ts',
     tests: [answering],
-    guard: '|| !parent.shape || long;',
-    without: '|| !parent.shape;',
+    guard: '|| text.length + html.length > LONGEST_INLINE',
+    without: '',
   },
   {
     name: 'line ends of a message that is passed on',
