@@ -3,14 +3,14 @@ import type { MailServer, MailServerOptions } from './options.js';
 import { selfSigned } from './imap/certificate.js';
 import { startImap } from './imap/server.js';
 import { openStore } from './keep.js';
-import { startSmtp } from './smtp.js';
+import { startSmtp } from './smtp/server.js';
 import { createSwitches } from './switches.js';
 
 // The simulated providers of the extension take the same servers from this file.
 export { selfSigned } from './imap/certificate.js';
 export { startImap } from './imap/server.js';
 export { createStore } from './imap/store.js';
-export { startSmtp } from './smtp.js';
+export { startSmtp } from './smtp/server.js';
 
 const HOST = '127.0.0.1';
 const USER = 'local@mailroom.test';

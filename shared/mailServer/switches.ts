@@ -1,5 +1,5 @@
 import type { Misbehaviour } from './options.js';
-import type { Moment, SmtpFault } from './smtp.js';
+import type { Moment, SmtpFault } from './smtp/options.js';
 
 /** So many pairs of sender and recipient a greylist remembers; the oldest is forgotten first. */
 const GREYLISTED = 10_000;

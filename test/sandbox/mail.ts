@@ -12,7 +12,7 @@ import {
 } from '../../shared/mailServer/imap/store.js';
 import { deliveries, type Arrival, type Envelope, type Sent } from './sieve/deliver.js';
 import { startSieve, type SieveOptions, type SieveServer } from './sieve.js';
-import { startSmtp, type SmtpOptions, type SmtpServer } from '../../shared/mailServer/smtp.js';
+import { startSmtp, type SmtpOptions, type SmtpServer } from '../../shared/mailServer/smtp/server.js';
 
 export interface MailOptions extends StoreOptions {
   /** How many users, or which; u0 to u9 at test.local with pass0 to pass9 unless given. */
