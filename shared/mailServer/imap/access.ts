@@ -37,9 +37,11 @@ export function capabilities({ server, account, secure }: Session): string {
           ? ['AUTH=PLAIN', 'AUTH=LOGIN', 'AUTH=XOAUTH2']
           : ['LOGINDISABLED']),
       ];
-  return ['IMAP4rev1', ...all.filter(server.has), ...(server.options.offer?.filter(c => !all.includes(c)) ?? [])].join(
-    ' ',
-  );
+  return [
+    'IMAP4rev1',
+    ...all.filter(capability => server.has(capability)),
+    ...(server.options.offer?.filter(c => !all.includes(c)) ?? []),
+  ].join(' ');
 }
 
 const plain = (session: Session) => {

@@ -37,67 +37,51 @@ export interface ImapFault {
   during?: () => void;
 }
 
-/** The switches for misbehaviour of one IMAP server. */
-export interface Trouble {
-  fail(fault: ImapFault): void;
-  /** Ends all faults and switches; connections that were half-open are destroyed. */
-  mend(): void;
-  /** IDLE is accepted and then never talks. */
-  deafIdle: boolean;
-  /** Logins at the same time per user before `NO [LIMIT]`, and connections before `* BYE [UNAVAILABLE]`. */
-  userLimit: number;
-  connectionLimit: number;
-  /** Every present connection (and new ones, with `andNew`) stays open and swallows everything, FIN included. */
-  halfOpen(andNew?: boolean): void;
-  /** Drops present connections; without `how` with a reset. */
-  drop(how?: 'fin' | 'reset' | { bye: string }): void;
-  /** Stops listening and resets all connections; mail stays. */
-  away(): Promise<void>;
-  /** Listens again on the same ports. */
-  back(): Promise<void>;
-  /** All access tokens (or one user's) are past their time. */
-  expireTokens(user?: string): void;
-}
-
 /** The list of faults behind `Trouble.fail`. */
-export function faultList() {
-  let faults: ImapFault[] = [];
-  const take = (matches: (fault: ImapFault) => boolean): ImapFault | undefined => {
-    const found = faults.find(matches);
+export class FaultList {
+  private faults: ImapFault[] = [];
+
+  add(fault: ImapFault): void {
+    this.faults.push({ ...fault, ...(fault.command ? { command: fault.command.toUpperCase() } : {}) });
+  }
+
+  clear(): void {
+    this.faults = [];
+  }
+
+  /** The fault for a command, and once more while it is being answered for those that strike in the middle. */
+  command(command: string, user?: string): ImapFault | undefined {
+    return this.take(
+      f =>
+        f.uid === undefined &&
+        !f.during &&
+        f.cut !== 'literal' &&
+        fits(f, command, user) &&
+        (f.command !== undefined || !['GREETING', 'DONE'].includes(command)),
+    );
+  }
+
+  row(command: string, user: string | undefined, uid: number): ImapFault | undefined {
+    return this.take(
+      f =>
+        (f.uid === uid || (f.uid === undefined && (f.during !== undefined || f.cut === 'literal'))) &&
+        fits(f, command, user),
+    );
+  }
+
+  private take(matches: (fault: ImapFault) => boolean): ImapFault | undefined {
+    const found = this.faults.find(matches);
     if (found) {
       found.times = (found.times ?? (found.uid === undefined ? 1 : Infinity)) - 1;
-      if (found.times <= 0) faults = faults.filter(f => f !== found);
+      if (found.times <= 0) this.faults = this.faults.filter(f => f !== found);
     }
     return found;
-  };
-  const fits = (fault: ImapFault, command: string, user: string | undefined) =>
-    (!fault.user || fault.user === user) &&
-    (!fault.command ||
-      fault.command === command ||
-      `UID ${fault.command}` === command ||
-      (fault.command === 'AUTH' && (command === 'LOGIN' || command === 'AUTHENTICATE')));
-  return {
-    add(fault: ImapFault) {
-      faults.push({ ...fault, ...(fault.command ? { command: fault.command.toUpperCase() } : {}) });
-    },
-    clear() {
-      faults = [];
-    },
-    /** The fault for a command, and once more while it is being answered for those that strike in the middle. */
-    command: (command: string, user?: string) =>
-      take(
-        f =>
-          f.uid === undefined &&
-          !f.during &&
-          f.cut !== 'literal' &&
-          fits(f, command, user) &&
-          (f.command !== undefined || !['GREETING', 'DONE'].includes(command)),
-      ),
-    row: (command: string, user: string | undefined, uid: number) =>
-      take(
-        f =>
-          (f.uid === uid || (f.uid === undefined && (f.during !== undefined || f.cut === 'literal'))) &&
-          fits(f, command, user),
-      ),
-  };
+  }
 }
+
+const fits = (fault: ImapFault, command: string, user: string | undefined) =>
+  (!fault.user || fault.user === user) &&
+  (!fault.command ||
+    fault.command === command ||
+    `UID ${fault.command}` === command ||
+    (fault.command === 'AUTH' && (command === 'LOGIN' || command === 'AUTHENTICATE')));

@@ -2,7 +2,7 @@ import { cursor, isRefusal, refuse, type CommandParts, type Cursor, compactSet }
 import type { ImapServer, ImapOptions } from './options.js';
 import type { Part } from './mime.js';
 import { placeOf, type Account, type Mailbox, type Message, type Watcher } from './store.js';
-import type { ImapFault } from './trouble.js';
+import type { ImapFault } from './faults.js';
 import type { Wire } from './wire.js';
 
 /** A selected folder as one session sees it: changes by others wait until they may be told. */
