@@ -124,133 +124,154 @@ export const bytesOf = (message: Message): Buffer =>
 export const properName = (name: string): string => (/^inbox(?=$|\/)/i.test(name) ? `INBOX${name.slice(5)}` : name);
 
 /** Accounts, folders and messages in memory. */
-export function createStore({
-  uidValidity = 1_700_000_000,
-  modseq = 1n,
-  separator = '/',
-  prefix = '',
-}: StoreOptions = {}): Store {
-  let nextValidity = uidValidity;
-  let nextEmail = 1;
-  const put = (mailbox: Mailbox, message: Message) => {
+export const createStore = (options: StoreOptions = {}): Store => new MemoryStore(options);
+
+export class MemoryStore implements Store {
+  readonly separator: string;
+  readonly prefix: string;
+  readonly accounts = new Map<string, Account>();
+  private readonly modseq: bigint;
+  private nextValidity: number;
+  private nextEmail = 1;
+
+  constructor({ uidValidity = 1_700_000_000, modseq = 1n, separator = '/', prefix = '' }: StoreOptions) {
+    this.separator = separator;
+    this.prefix = prefix;
+    this.modseq = modseq;
+    this.nextValidity = uidValidity;
+  }
+
+  addAccount(name: string, password: string): Account {
+    const account: Account = { name, password, tokens: new Map(), mailboxes: new Map() };
+    this.accounts.set(name, account);
+    this.addFolders(account);
+    return account;
+  }
+
+  /** The folders that every account begins with. */
+  protected addFolders(account: Account): void {
+    this.create(account, 'INBOX').subscribed = true;
+    for (const folder of ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive'])
+      this.create(account, `${this.prefix}${folder}`, `\\${folder}`).subscribed = true;
+  }
+
+  create(account: Account, name: string, specialUse?: string): Mailbox {
+    if (account.mailboxes.has(name)) refuse('NO', '[ALREADYEXISTS] Mailbox already exists');
+    const mailbox: Mailbox = {
+      name,
+      uidValidity: this.nextValidity++,
+      uidNext: 1,
+      highestModseq: this.modseq,
+      messages: [],
+      hidden: [],
+      expunged: [],
+      recentFrom: 1,
+      subscribed: false,
+      specialUse,
+      keywords: new Set(),
+      watchers: new Set(),
+    };
+    account.mailboxes.set(name, mailbox);
+    return mailbox;
+  }
+
+  append(mailbox: Mailbox, given: NewMessage): Message {
+    const { source, size, flags = [], internalDate = Date.now(), hidden, emailId } = given;
+    const message: Message = {
+      uid: mailbox.uidNext++,
+      flags: flagSet(flags),
+      internalDate,
+      modseq: 0n,
+      source,
+      size: size ?? (typeof source === 'function' ? source().length : source.length),
+      emailId: emailId ?? `M${this.nextEmail++}`,
+    };
+    for (const flag of message.flags) if (!flag.startsWith('\\')) mailbox.keywords.add(flag);
+    if (hidden) mailbox.hidden.push(message);
+    else show(mailbox, message);
+    return message;
+  }
+
+  reveal(mailbox: Mailbox): void {
+    for (const message of mailbox.hidden.splice(0)) show(mailbox, message);
+  }
+
+  expunge(mailbox: Mailbox, which: (message: Message) => boolean): Message[] {
+    const gone: Message[] = [];
+    const kept: Message[] = [];
+    for (const message of mailbox.messages) (which(message) ? gone : kept).push(message);
+    if (gone.length === 0) return gone;
+    mailbox.messages = kept;
+    for (const message of gone) {
+      mailbox.expunged.push({ uid: message.uid, modseq: ++mailbox.highestModseq });
+      for (const watcher of mailbox.watchers) watcher.removed(message);
+    }
+    return gone;
+  }
+
+  setFlags(mailbox: Mailbox, message: Message, flags: readonly string[]): void {
+    const next = flagSet(flags);
+    if (next === message.flags) return;
+    message.flags = next;
     message.modseq = ++mailbox.highestModseq;
-    const place = placeOf(mailbox.messages, message.uid);
-    if (place === mailbox.messages.length) mailbox.messages.push(message);
-    else mailbox.messages.splice(place, 0, message);
-    for (const watcher of mailbox.watchers) watcher.added(message);
-  };
-  const clear = (mailbox: Mailbox, why: string) => {
-    for (const watcher of [...mailbox.watchers]) watcher.gone(why);
-    mailbox.watchers.clear();
-  };
-  const store: Store = {
-    separator,
-    prefix,
-    accounts: new Map(),
-    addAccount(name, password) {
-      const account: Account = { name, password, tokens: new Map(), mailboxes: new Map() };
-      store.accounts.set(name, account);
-      store.create(account, 'INBOX').subscribed = true;
-      for (const folder of ['Sent', 'Drafts', 'Trash', 'Junk', 'Archive'])
-        store.create(account, `${prefix}${folder}`, `\\${folder}`).subscribed = true;
-      return account;
-    },
-    create(account, name, specialUse) {
-      if (account.mailboxes.has(name)) refuse('NO', '[ALREADYEXISTS] Mailbox already exists');
-      const mailbox: Mailbox = {
-        name,
-        uidValidity: nextValidity++,
-        uidNext: 1,
-        highestModseq: modseq,
-        messages: [],
-        hidden: [],
-        expunged: [],
-        recentFrom: 1,
-        subscribed: false,
-        specialUse,
-        keywords: new Set(),
-        watchers: new Set(),
-      };
-      account.mailboxes.set(name, mailbox);
-      return mailbox;
-    },
-    append(mailbox, { source, size, flags = [], internalDate = Date.now(), hidden, emailId }) {
-      const message: Message = {
-        uid: mailbox.uidNext++,
-        flags: flagSet(flags),
-        internalDate,
-        modseq: 0n,
-        source,
-        size: size ?? (typeof source === 'function' ? source().length : source.length),
-        emailId: emailId ?? `M${nextEmail++}`,
-      };
-      for (const flag of message.flags) if (!flag.startsWith('\\')) mailbox.keywords.add(flag);
-      if (hidden) mailbox.hidden.push(message);
-      else put(mailbox, message);
-      return message;
-    },
-    reveal(mailbox) {
-      for (const message of mailbox.hidden.splice(0)) put(mailbox, message);
-    },
-    expunge(mailbox, which) {
-      const gone: Message[] = [];
-      const kept: Message[] = [];
-      for (const message of mailbox.messages) (which(message) ? gone : kept).push(message);
-      if (gone.length === 0) return gone;
-      mailbox.messages = kept;
-      for (const message of gone) {
-        mailbox.expunged.push({ uid: message.uid, modseq: ++mailbox.highestModseq });
-        for (const watcher of mailbox.watchers) watcher.removed(message);
-      }
-      return gone;
-    },
-    setFlags(mailbox, message, flags) {
-      const next = flagSet(flags);
-      if (next === message.flags) return;
-      message.flags = next;
-      message.modseq = ++mailbox.highestModseq;
-      for (const flag of next) if (!flag.startsWith('\\')) mailbox.keywords.add(flag);
-      for (const watcher of mailbox.watchers) watcher.changed(message);
-    },
-    rename(account, from, to) {
-      if (from === 'INBOX') {
-        // RFC 3501 6.3.5: INBOX itself stays, empty; its messages move to the new name.
-        const inbox = account.mailboxes.get('INBOX')!;
-        const target = store.create(account, to);
-        for (const { source, size, flags, internalDate, emailId } of inbox.messages)
-          store.append(target, { source, size, flags, internalDate, emailId });
-        store.expunge(inbox, () => true);
-        return;
-      }
-      const moving = [...account.mailboxes.values()].filter(
-        m => m.name === from || m.name.startsWith(from + separator),
-      );
-      if (moving.length === 0) refuse('NO', '[NONEXISTENT] Mailbox does not exist');
-      if (account.mailboxes.has(to)) refuse('NO', '[ALREADYEXISTS] Target mailbox already exists');
-      for (const mailbox of moving) {
-        account.mailboxes.delete(mailbox.name);
-        mailbox.name = to + mailbox.name.slice(from.length);
-        account.mailboxes.set(mailbox.name, mailbox);
-      }
-    },
-    remove(account, name) {
-      const mailbox = account.mailboxes.get(name);
-      if (!mailbox) return refuse('NO', `[NONEXISTENT] Mailbox doesn't exist`);
-      account.mailboxes.delete(name);
-      clear(mailbox, 'Mailbox was deleted under us');
-    },
-    recreate(account, name, { keep = false } = {}) {
-      const old = account.mailboxes.get(name);
-      if (!old) return refuse('NO', '[NONEXISTENT] Mailbox does not exist');
-      account.mailboxes.delete(name);
-      const fresh = store.create(account, name, old.specialUse);
-      fresh.subscribed = old.subscribed;
-      if (keep)
-        for (const { source, size, flags, internalDate, emailId } of old.messages)
-          store.append(fresh, { source, size, flags, internalDate, emailId });
-      clear(old, 'Mailbox was re-created: UIDVALIDITY changed');
-      return fresh;
-    },
-  };
-  return store;
+    for (const flag of next) if (!flag.startsWith('\\')) mailbox.keywords.add(flag);
+    for (const watcher of mailbox.watchers) watcher.changed(message);
+  }
+
+  rename(account: Account, from: string, to: string): void {
+    if (from === 'INBOX') {
+      // RFC 3501 6.3.5: INBOX itself stays, empty; its messages move to the new name.
+      const inbox = account.mailboxes.get('INBOX')!;
+      this.copy(inbox.messages, this.create(account, to));
+      this.expunge(inbox, () => true);
+      return;
+    }
+    const below = from + this.separator;
+    const moving = [...account.mailboxes.values()].filter(m => m.name === from || m.name.startsWith(below));
+    if (moving.length === 0) refuse('NO', '[NONEXISTENT] Mailbox does not exist');
+    if (account.mailboxes.has(to)) refuse('NO', '[ALREADYEXISTS] Target mailbox already exists');
+    for (const mailbox of moving) {
+      account.mailboxes.delete(mailbox.name);
+      mailbox.name = to + mailbox.name.slice(from.length);
+      account.mailboxes.set(mailbox.name, mailbox);
+    }
+  }
+
+  remove(account: Account, name: string): void {
+    const mailbox = account.mailboxes.get(name);
+    if (!mailbox) return refuse('NO', `[NONEXISTENT] Mailbox doesn't exist`);
+    account.mailboxes.delete(name);
+    leave(mailbox, 'Mailbox was deleted under us');
+  }
+
+  recreate(account: Account, name: string, { keep = false } = {}): Mailbox {
+    const old = account.mailboxes.get(name);
+    if (!old) return refuse('NO', '[NONEXISTENT] Mailbox does not exist');
+    account.mailboxes.delete(name);
+    const fresh = this.create(account, name, old.specialUse);
+    fresh.subscribed = old.subscribed;
+    if (keep) this.copy(old.messages, fresh);
+    leave(old, 'Mailbox was re-created: UIDVALIDITY changed');
+    return fresh;
+  }
+
+  private copy(messages: readonly Message[], into: Mailbox): void {
+    for (const { source, size, flags, internalDate, emailId } of messages)
+      this.append(into, { source, size, flags, internalDate, emailId });
+  }
+}
+
+/** Puts a message into its place in the folder, and tells the sessions. */
+function show(mailbox: Mailbox, message: Message): void {
+  message.modseq = ++mailbox.highestModseq;
+  const place = placeOf(mailbox.messages, message.uid);
+  if (place === mailbox.messages.length) mailbox.messages.push(message);
+  else mailbox.messages.splice(place, 0, message);
+  for (const watcher of mailbox.watchers) watcher.added(message);
+}
+
+/** Sends every session out of the folder. */
+function leave(mailbox: Mailbox, why: string): void {
+  for (const watcher of [...mailbox.watchers]) watcher.gone(why);
+  mailbox.watchers.clear();
 }
