@@ -275,9 +275,16 @@ export const MAIL: readonly Guard[] = [
     without: '',
   },
   {
+    name: 'what passes by of a monstrous answer',
+    file: 'shared/providers/imap/wire/fetch.ts',
+    tests: ['test/providers/imapRows.test.ts'],
+    guard: 'if (!pipelined || !isMonstrous(wordsAt(bytes, at))) break;',
+    without: 'break;',
+  },
+  {
     name: 'answers of megabytes',
     file: 'shared/providers/imap/wire/fetch.ts',
-    tests: [hostile],
+    tests: ['test/providers/imapRows.test.ts'],
     guard: '|| isMonstrous(answer.payload) ',
     without: '',
   },

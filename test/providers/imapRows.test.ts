@@ -414,6 +414,47 @@ describe('IMAP: answers to FETCH', () => {
       { numRuns: 200 },
     );
   });
+  /** Which messages are told of, and how many bytes the library was given. */
+  async function passed(bytes: Buffer, cuts: number[]): Promise<{ told: string[]; library: number }> {
+    const client = bare();
+    const { streamer } = client;
+    const told: string[] = [];
+    let library = 0;
+    const slow = (streamer.processInputChunk as (chunk: Buffer) => Promise<void>).bind(streamer);
+    streamer.processInputChunk = (chunk: Buffer) => {
+      library += chunk.length;
+      return slow(chunk);
+    };
+    fastFetch(client as never);
+    const FETCH = async ({ attributes }: { attributes: { value: string }[][] }) => {
+      told.push(attributes[1]![1]!.value);
+    };
+    client.currentRequest = { options: { untagged: { FETCH } } };
+    streamer.on('readable', () => void client.reader());
+    await feed(client, bytes, [...cuts, ...new Array<number>(100).fill(64 * 1024)]);
+    return { told, library };
+  }
+  const monstrous = (more: string) =>
+    Buffer.from(
+      `${more}* 1 FETCH (UID 1 ENVELOPE (${'(NIL NIL "a" "b.example") {7}\r\n"\r\n)* \r'.repeat(60_000)}))\r\n* 2 FETCH (UID 2 FLAGS ())\r\n`,
+    );
+  it('pass by as they come where they are a monstrous envelope or structure, however they are cut: nothing is kept', async () => {
+    const bytes = monstrous('');
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 200_000 }), { maxLength: 20 }), async cuts => {
+        assert.deepEqual(await passed(bytes, cuts), { told: ['2'], library: 0 });
+      }),
+      { numRuns: 8 },
+    );
+  });
+  it('are dropped there too where they stand behind one that is left to the library', async () => {
+    const { told, library } = await passed(
+      monstrous(`* 3 FETCH (UID 3 BODY[] {1500000}\r\n${'x'.repeat(1_500_000)})\r\n`),
+      [],
+    );
+    assert.deepEqual(told, ['3', '2']);
+    assert.ok(library > 3_000_000, `${library} bytes`);
+  });
   it('are not asked for together while the library waits for one of its own, and end with the connection', async () => {
     const client = bare();
     const sent: string[] = [];

@@ -13,6 +13,7 @@ import {
   type MessageEnvelopeObject,
 } from '../libraries.js';
 import { observeBeside } from '../session/observe.js';
+import { passing } from './passing.js';
 import { plainStructure } from './structure.js';
 import type { Value } from './value.js';
 
@@ -168,6 +169,21 @@ function answerAt(bytes: Buffer, from: number): Answer | number {
   }
 }
 
+/** An answer that has not come to its end, without what stands in its literals. */
+function wordsAt(bytes: Buffer, from: number): Buffer {
+  const words: Buffer[] = [];
+  for (let at = from; at < bytes.length;) {
+    const end = bytes.indexOf(LF, at);
+    words.push(bytes.subarray(at, end < 0 ? undefined : end + 1));
+    if (end < 0) break;
+    at =
+      end +
+      1 +
+      Number(/\{(\d{1,10})\}\r?\n$/.exec(bytes.toString('latin1', Math.max(at, end - 13), end + 1))?.[1] ?? 0);
+  }
+  return words.length > 1 ? Buffer.concat(words) : words[0]!;
+}
+
 /**
  * What is used of the library besides its documented calls. A version without it reads all answers its own way, only
  * slower.
@@ -208,13 +224,20 @@ export function fastFetch(client: ImapFlow, pipelined = true): void {
   let kept: Buffer[] = [];
   let have = 0;
   let need = 0;
-  streamer.processInputChunk = async chunk => {
+  // It waits for the end of a line: without one in it, what comes is not worth a look.
+  let inLine = false;
+  let pass: ReturnType<typeof passing> | undefined;
+  streamer.processInputChunk = async come => {
+    const chunk = pass ? pass(come) : come;
+    if (!chunk) return;
+    pass = undefined;
     kept.push(chunk);
     have += chunk.length;
-    if (have < need) return;
+    if (have < need || (inLine && have <= LARGEST && !chunk.includes(LF))) return;
     const bytes = kept.length > 1 ? Buffer.concat(kept, have) : chunk;
     kept = [];
     have = need = 0;
+    inLine = false;
     let at = 0;
     // Between two answers only: what the library has begun to read, it reads to its end.
     const between = streamer.state === LINE && !streamer.lineBuffer!.length && !streamer.inputBuffer!.length;
@@ -225,10 +248,16 @@ export function fastFetch(client: ImapFlow, pipelined = true): void {
     ) {
       const answer = answerAt(bytes, at);
       if (typeof answer === 'number') {
-        if (answer > LARGEST) break;
+        if (answer > LARGEST) {
+          if (!pipelined || !isMonstrous(wordsAt(bytes, at))) break;
+          pass = passing();
+          pass(bytes.subarray(at));
+          return;
+        }
         kept = [bytes.subarray(at)];
         have = bytes.length - at;
         need = answer;
+        inLine = answer === have + 1;
         return;
       }
       if (bytes[at] === OWN) {
