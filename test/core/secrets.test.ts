@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { connect, hiding, MailError, providerById, providers, redact, withoutSecrets } from '../../shared/index.js';
+import { layersOf } from '../../shared/layers.js';
 import { speaksHttp } from '../contract/suite.js';
 import { secretText, seenIn, SPELLINGS } from './spellings.js';
 
@@ -262,6 +263,100 @@ describe('secrets', () => {
     assert.ok(!hiding([secret])(`the vendor said ${inner}`).includes(inner), 'it is found');
     assert.ok(!hiding([secret])(`${noise} ${inner}`).includes(inner), 'it is cut');
     assert.match(hiding(['another-secret'])(noise), /\*\*\*/, 'so is what holds none');
+  });
+});
+
+describe('secrets in layers: what stands in a text in another spelling', () => {
+  const texts = (text: string) => layersOf(text).map(layer => layer.text);
+  it('is read letter by letter, and the text around stays', () => {
+    for (const [text, layer] of [
+      ['x%41b', 'xAb'],
+      ['x%c3%A9b', 'xéb'],
+      ['x%e9b', 'xéb'],
+      ['x%41%00%42%00b', 'xABb'],
+      ['x=41b', 'xAb'],
+      ['x=\nb', 'xb'],
+      ['x=\r\nb', 'xb'],
+      ['x\\x41b', 'xAb'],
+      ['x\\\\X41\\x42b', 'xABb'],
+      ['x\\u0041b', 'xAb'],
+      ['x\\\\\\U00e9b', 'xéb'],
+      ['x\\101b', 'xAb'],
+      ['x\\303\\251b', 'xéb'],
+      ['x\\nb', 'x\nb'],
+      ['x\\rb', 'x\rb'],
+      ['x\\tb', 'x\tb'],
+      ['x\\bb', 'x\bb'],
+      ['x\\fb', 'x\fb'],
+      ['x\\"b', 'x"b'],
+      ['x&#65;b', 'xAb'],
+      ['x&#65 b', 'xA b'],
+      ['x&#x41;b', 'xAb'],
+      ['x&#X1f600;b', 'x😀b'],
+      ['x&#1114111;b', 'x\u{10ffff}b'],
+    ] as const)
+      assert.ok(texts(text).includes(layer), `${text}: ${JSON.stringify(texts(text))}`);
+    const names =
+      'amp& lt< gt> quot" apos\' nbsp  excl! num# dollar$ percnt% lpar( rpar) plus+ comma, sol/ colon: semi; equals= quest? commat@ lsqb[ bsol\\ rsqb] lowbar_ lcub{ rcub} verbar|';
+    for (const [, name, char] of names.matchAll(/([a-z]+)([^a-z]) ?/g)) {
+      assert.deepEqual(texts(`x&${name};b`), [`x${char}b`]);
+      assert.deepEqual(texts(`x&${name!.toUpperCase()} b`), [`x${char} b`]);
+    }
+    for (const plain of ['x&nosuch;b', 'x&#0;b', 'x&#1114112;b', 'x%4', 'x=4', 'x\\401', 'x\\wb', 'x b'])
+      assert.deepEqual(texts(plain), [], plain);
+  });
+  it('is read in whole where bytes were packed, each beside the others', () => {
+    const packed = Buffer.from('hello world').toString('base64');
+    const other = Buffer.from('other words').toString('base64');
+    for (const [text, layer] of [
+      [`x ${packed} b`, 'hello world\n'],
+      [`x ${packed} ${other}`, 'hello world\nother words\n'],
+      [`aGVsbG8\ngd29ybGQ=`, 'hello world\n'],
+      [`aGVsbG8\r\ngd29ybGQ=`, 'hello world\n'],
+      [`x${packed}`, 'hello world\n'],
+      [`xy${packed}`, 'hello world\n'],
+      [`xyz${packed}`, 'hello world\n'],
+      [Buffer.from('hélloo', 'latin1').toString('base64'), 'hélloo\n'],
+      [Buffer.from('hello', 'utf16le').toString('base64'), 'hello\n'],
+      ['x 68656c6c6f b', 'hello\n'],
+      ['0x68, 0x65, 0x6C, 0x6c', 'hell\n'],
+      ['68:65:6c:6c', 'hell\n'],
+      ['68 65 6c 6c', 'hell\n'],
+      ['104,101, 108;108', 'hell\n'],
+      ['195, 169, 195, 169', 'éé\n'],
+    ] as const)
+      assert.ok(texts(text).includes(layer), `${text}: ${JSON.stringify(texts(text))}`);
+    for (const plain of ['aGVsbA=', 'aGVsbG8', '68 65 6c', '104,101,108', '1,2,3,4', `${'/'.repeat(12)}`])
+      assert.ok(!texts(plain).some(text => /hel/.test(text)), plain);
+    assert.deepEqual(texts('1,2,3,4'), [], 'most of it is no text');
+    assert.deepEqual(texts('1,104,101,108'), ['\x01hel\n'], 'most of it is');
+  });
+  it('says where it stood: a letter for itself, a packed run as a whole', () => {
+    const place = (text: string, layer: string, found: string) => {
+      const { outer } = layersOf(text).find(one => one.text === layer)!;
+      const from = layer.indexOf(found);
+      const [start, end] = outer([from, from + found.length]);
+      return text.slice(start, end);
+    };
+    const letters = 'ab%41cd%42%43ef';
+    for (const [found, stood] of [
+      ['ab', 'ab'],
+      ['bA', 'b%41'],
+      ['A', '%41'],
+      ['Ac', '%41c'],
+      ['cd', 'cd'],
+      ['B', '%42%43'],
+      ['dB', 'd%42%43'],
+      ['Ce', '%42%43e'],
+      ['f', 'f'],
+      ['bAcdBCe', 'b%41cd%42%43e'],
+    ] as const)
+      assert.equal(place(letters, 'abAcdBCef', found), stood, found);
+    const runs = `x ${Buffer.from('hello world').toString('base64')} y ${Buffer.from('other words').toString('base64')} z`;
+    const layer = 'hello world\nother words\n';
+    assert.equal(place(runs, layer, 'ello'), Buffer.from('hello world').toString('base64'));
+    assert.equal(place(runs, layer, 'word'), Buffer.from('other words').toString('base64'));
+    assert.equal(place(runs, layer, 'world\no'), runs.slice(2, -2));
   });
 });
 

@@ -37,9 +37,15 @@ const PARTS: readonly Part[] = [
   { name: 'pace', files: ['shared/pace.ts'], tests: ['test/core/pace.test.ts'] },
   {
     name: 'redaction',
-    files: ['shared/secrets.ts', 'shared/excerpt.ts', 'shared/layers.ts'],
+    files: ['shared/secrets.ts', 'shared/excerpt.ts'],
     tests: ['test/core/secrets.test.ts', 'test/core/http.test.ts', 'test/core/client.test.ts'],
     titles: '(?!exchange |path |query|what exchange|textOf|secrets (?:take no time|of an input))',
+  },
+  {
+    name: 'layers',
+    files: ['shared/layers.ts'],
+    tests: ['test/core/secrets.test.ts'],
+    titles: 'secrets in layers',
   },
   { name: 'cursor', files: ['shared/cursor.ts'], tests: ['test/core/cursor.test.ts'] },
   { name: 'paths', files: ['shared/url.ts'], tests: ['test/core/http.test.ts'], titles: '(?:path|addresses|query)' },
