@@ -41,12 +41,7 @@ const PARTS: readonly Part[] = [
     tests: ['test/core/secrets.test.ts', 'test/core/http.test.ts', 'test/core/client.test.ts'],
     titles: '(?!exchange |path |query|what exchange|textOf|secrets (?:take no time|of an input))',
   },
-  {
-    name: 'layers',
-    files: ['shared/layers.ts'],
-    tests: ['test/core/secrets.test.ts'],
-    titles: 'secrets in layers',
-  },
+  { name: 'layers', files: ['shared/layers.ts'], tests: ['test/core/secrets.test.ts'], titles: 'secrets in layers' },
   { name: 'cursor', files: ['shared/cursor.ts'], tests: ['test/core/cursor.test.ts'] },
   { name: 'paths', files: ['shared/url.ts'], tests: ['test/core/http.test.ts'], titles: '(?:path|addresses|query)' },
   {
