@@ -18,6 +18,8 @@ import type { Operator } from './operations/run.js';
 import { targetOf, type Target } from './operations/target.js';
 import { registerOverviewCommands } from './overview/commands.js';
 import { isScriptRow, openScript, registerScriptCommands } from './scripts/commands.js';
+import { registerSearchCommands } from './search/commands.js';
+import type { createSearchView } from './search/view.js';
 import { registerSettingsCommands } from './settings/commands.js';
 import { registerListCommands } from './spamLists/commands.js';
 import { createChosen, isNode } from './tree/chosen.js';
@@ -36,6 +38,7 @@ interface Parts {
   operator: Operator;
   documents: Documents;
   localMail: LocalMail;
+  found: ReturnType<typeof createSearchView>;
   /** The rows that were selected last, in whichever view; and those of the view of the accounts. */
   selection(): readonly Node[];
   inAccounts(): readonly Node[];
@@ -63,6 +66,7 @@ export function registerCommands(parts: Parts): void {
     operator,
     documents,
     localMail,
+    found,
     selection,
     inAccounts,
     compose,
@@ -97,6 +101,7 @@ export function registerCommands(parts: Parts): void {
   registerOperationCommands({ register, chosen, accounts, model, operator, extension, opens });
   registerObjectCommands({ register, chosen, accounts, operator, documents, showJson, opens });
   registerMailCommands({ register, chosen, accounts, compose, preview });
+  registerSearchCommands({ register, found });
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });
   registerScriptCommands({ register });

@@ -32,6 +32,7 @@ import { createRetryStatus } from './requests/retryStatus.js';
 import { restoreTabs } from './restore.js';
 import { createScripts, nameOf, ON_SERVER, SCRIPTS, type Scripts } from './scripts/files.js';
 import { SETTING_ON_SERVER, settingOnServer } from './settings/commands.js';
+import { createSearchView } from './search/view.js';
 import { createSettingsEditor } from './settings/editor.js';
 import { createListsEditor } from './spamLists/editor.js';
 import { createLive, type Live } from './tree/live.js';
@@ -50,6 +51,8 @@ export function activate(context: vscode.ExtensionContext): void {
   setExtensionId(context.extension.id);
   new Wiring(context).start();
 }
+
+const withoutNode = ({ target: { node: _, ...target }, answer }: Written): Written => ({ target, answer });
 
 /** Ticks a step of the walkthrough off. */
 const reached = (step: 'added' | 'saved' | 'listed' | 'sent') =>
@@ -79,6 +82,7 @@ class Wiring {
   private readonly operator: Operator;
   private readonly compose: ReturnType<typeof createComposer>;
   private readonly reader: ReturnType<typeof createReader>;
+  private readonly found: ReturnType<typeof createSearchView>;
   private readonly editLists: ReturnType<typeof createListsEditor>;
   /**
    * The accounts as they were drawn last: in another window some may have come, gone or been changed, which is told to
@@ -112,13 +116,7 @@ class Wiring {
         this.live.sync();
       },
     });
-    this.live = this.own(
-      createLive({
-        accounts: this.accounts,
-        model: this.model,
-        failed: (account, error) => this.log.warn(`${account}: news are not heard for now`, String(error)),
-      }),
-    );
+    this.live = this.own(this.makeLive());
     this.localMail = this.own(
       createLocalMail({
         accounts: this.accounts,
@@ -174,6 +172,7 @@ class Wiring {
       drafted: (account, folder) => this.drafted(account, folder),
     });
     this.reader = this.makeReader();
+    this.found = this.own(this.makeFound());
     this.editLists = createListsEditor({
       extension: this.extension,
       accounts: this.accounts,
@@ -361,6 +360,26 @@ class Wiring {
     });
   }
 
+  private makeLive(): Live {
+    return createLive({
+      accounts: this.accounts,
+      model: this.model,
+      failed: (account, error) => this.log.warn(`${account}: news are not heard for now`, String(error)),
+    });
+  }
+  private makeFound(): ReturnType<typeof createSearchView> {
+    return createSearchView({
+      accounts: this.accounts,
+      model: this.model,
+      icon: provider => this.icon(provider),
+      rowOf: node => this.tree.provider.getTreeItem(node) as vscode.TreeItem,
+      selected: rows => {
+        this.selection = rows;
+        this.offer();
+      },
+    });
+  }
+
   private snapshot(): StoredAccount[] {
     return structuredClone([...this.accounts.all()]);
   }
@@ -497,7 +516,11 @@ class Wiring {
       );
     }
     for (const id of new Set(changed.map(({ target }) => target.account.id))) void this.scripts.renew(id);
-    void settle(this.model, name, changed);
+    // The tree shows what became of a message that was found; its own list is no list of the tree.
+    const settled = changed.map(one => (this.found.search.has(one.target.node) ? withoutNode(one) : one));
+    for (const { target } of changed)
+      if (['delete', 'move'].includes(splitName(name)[1])) this.found.search.gone(target.node);
+    void settle(this.model, name, settled);
   }
 
   private registerContents(): void {
@@ -581,6 +604,7 @@ class Wiring {
       operator,
       documents,
       localMail,
+      found: this.found,
       compose,
       read: this.reader.read,
       editLists,

@@ -23,6 +23,7 @@ export const FEATURES = [
   'accountForm',
   'objects',
   'mail',
+  'search',
   'localMail',
   'scripts',
   'settings',

@@ -30,8 +30,10 @@ export const everydayJourneys: Journeys = {
     await axe('form', 'New Message');
     await form.locator('[data-field=text] textarea').fill('Second words.');
     await form.getByRole('button', { name: 'Save Draft' }).click();
-    await until('the later one took its place', () => /Second words/.test(String(drafts().at(-1)?.source)));
-    assert.equal(drafts().length, there + 1);
+    await until(
+      'the later one took its place',
+      () => drafts().length === there + 1 && /Second words/.test(String(drafts().at(-1)?.source)),
+    );
     await wb.closeAll();
     await wb.expand('IMAP', /^Folders/, /^Drafts/);
     await page
@@ -125,6 +127,37 @@ export const everydayJourneys: Journeys = {
     assert.match(sent, /list\.csv/);
     assert.doesNotMatch(sent, /once@x\.example/);
     await wb.clearToasts();
+    await wb.closeAll();
+  },
+
+  async 'mail is searched in all accounts at once; one that fails says so, and holds up no other'(j) {
+    const { wb, box, page, shot } = j;
+    for (const folder of ['INBOX', 'Archive'])
+      box.mail.deliver(
+        'u0@test.local',
+        `From: Eve <eve@x.example>\r\nTo: u0@test.local\r\nSubject: Needle in ${folder}\r\nDate: ${new Date().toUTCString()}\r\n\r\nHay.\r\n`,
+        { folder },
+      );
+    box.vendors.sodium.fail({ status: 503, times: 30 });
+    await wb.collapse();
+    await wb.command('Mailroom: Search All Accounts');
+    await wb.input('needle');
+    const account = (name: string, said: string | RegExp) =>
+      page
+        .locator('.monaco-list-row[role=treeitem][aria-level="1"]')
+        .filter({ hasText: name })
+        .filter({ hasText: said })
+        .first();
+    await account('IMAP and SMTP', '2 found').waitFor();
+    await account('Sodium', 'failed').waitFor({ timeout: 60_000 });
+    await wb.row('Needle in Archive').waitFor();
+    await shot('search-all');
+    await wb.row('Needle in INBOX').click();
+    await wb.webview('reader', 'Hay.');
+    await shot('search-opened');
+    box.vendors.sodium.mend();
+    await wb.command('Mailroom: Clear Search Results');
+    await until('the view is gone', async () => (await wb.row('Needle in').count()) === 0);
     await wb.closeAll();
   },
 };
