@@ -26,6 +26,7 @@ import { createChosen, isNode } from './tree/chosen.js';
 import { registerTreeCommands } from './tree/commands.js';
 import type { Model, Node } from './tree/model.js';
 import type { createAttention, createTree } from './tree/rows.js';
+import type { Watch } from './tree/watch.js';
 
 interface Parts {
   context: vscode.ExtensionContext;
@@ -35,6 +36,7 @@ interface Parts {
   model: Model;
   tree: ReturnType<typeof createTree>;
   attention: ReturnType<typeof createAttention>;
+  watch: Watch;
   operator: Operator;
   documents: Documents;
   localMail: LocalMail;
@@ -63,6 +65,7 @@ export function registerCommands(parts: Parts): void {
     model,
     tree,
     attention,
+    watch,
     operator,
     documents,
     localMail,
@@ -97,7 +100,7 @@ export function registerCommands(parts: Parts): void {
     return true;
   };
   registerAccountCommands({ register, chosen, accounts, problems, log, extension, showJson });
-  registerTreeCommands({ register, chosen, accounts, model, problems, log, tree, attention });
+  registerTreeCommands({ register, chosen, accounts, model, problems, log, tree, attention, watch });
   registerOperationCommands({ register, chosen, accounts, model, operator, extension, opens });
   registerObjectCommands({ register, chosen, accounts, operator, documents, showJson, opens });
   registerMailCommands({ register, chosen, accounts, compose, preview });

@@ -36,8 +36,9 @@ import { createSearchView } from './search/view.js';
 import { createSettingsEditor } from './settings/editor.js';
 import { createListsEditor } from './spamLists/editor.js';
 import { createLive, type Live } from './tree/live.js';
-import { contextOf, createModel, type Model, type Node } from './tree/model.js';
+import { contextOf, createModel, type BranchNode, type ItemNode, type Model, type Node } from './tree/model.js';
 import { createAttention, createTree, stateDecorations } from './tree/rows.js';
+import { Watch } from './tree/watch.js';
 
 /**
  * What is drawn anew by itself waits for so much quiet, and what is counted is counted so much later, in milliseconds.
@@ -71,6 +72,7 @@ class Wiring {
   private readonly problems: Problems;
   private readonly model: Model;
   private readonly live: Live;
+  private readonly watch: Watch;
   private readonly localMail: LocalMail;
   private readonly tree: ReturnType<typeof createTree>;
   private readonly attention: ReturnType<typeof createAttention>;
@@ -117,6 +119,7 @@ class Wiring {
       },
     });
     this.live = this.own(this.makeLive());
+    this.watch = this.own(this.makeWatch());
     this.localMail = this.own(
       createLocalMail({
         accounts: this.accounts,
@@ -134,6 +137,8 @@ class Wiring {
           this.drawn = this.snapshot();
           this.accounts.warm();
           this.localMail.resume();
+          // When the rows are drawn: they are asked for here.
+          setTimeout(() => this.watch.resume(), 0);
         },
       }),
     );
@@ -365,6 +370,30 @@ class Wiring {
       accounts: this.accounts,
       model: this.model,
       failed: (account, error) => this.log.warn(`${account}: news are not heard for now`, String(error)),
+      watched: id => this.watch.has(id),
+      came: (inbox, rows) => this.watch.came(inbox, rows),
+    });
+  }
+  private makeWatch(): Watch {
+    const { accounts, model, context } = this;
+    const open = t('Open');
+    const notice = (text: string, rows: readonly ItemNode[], inbox: BranchNode) =>
+      void window.showInformationMessage(text, open).then(picked => {
+        if (picked === undefined) return;
+        const [first] = rows;
+        if (rows.length === 1) void vscode.commands.executeCommand('mailroom.open', first);
+        else void this.view.reveal(inbox, { expand: true, focus: true });
+      });
+    return new Watch({
+      accounts,
+      model,
+      state: context.workspaceState,
+      changed: id => {
+        this.live.sync();
+        this.redraw(id);
+      },
+      notify: () =>
+        vscode.workspace.getConfiguration('mailroom').get<boolean>('watch.notify', false) ? notice : undefined,
     });
   }
   private makeFound(): ReturnType<typeof createSearchView> {
@@ -438,6 +467,9 @@ class Wiring {
     const { attention, attentionView, model, view } = this;
     this.counting ??= setTimeout(() => {
       this.counting = undefined;
+      this.watch.keep();
+      const unread = this.watch.unread();
+      view.badge = unread ? { value: unread, tooltip: t('{0} unread in watched accounts', unread) } : undefined;
       const count = attention.rows().length;
       attentionView.badge = count
         ? {
@@ -604,6 +636,7 @@ class Wiring {
       operator,
       documents,
       localMail,
+      watch: this.watch,
       found: this.found,
       compose,
       read: this.reader.read,

@@ -123,6 +123,7 @@ function whyOf(found: Found): Row[] {
 function noteRow(why: string, of: Found): vscode.TreeItem {
   const item = new vscode.TreeItem(why, vscode.TreeItemCollapsibleState.None);
   item.id = `found/${of.account.id}#why`;
+  item.tooltip = why;
   item.iconPath =
     of.standing === 'failed'
       ? new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground'))

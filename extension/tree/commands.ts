@@ -6,10 +6,11 @@ import { isCancel, type Problems } from '../host/problems.js';
 import { t } from '../host/text.js';
 import { window } from '../host/window.js';
 import { isNode, type Chosen } from './chosen.js';
-import { hasMore, listsMailboxes, type AccountNode, type BranchNode, type Model } from './model.js';
+import { canFollow, hasMore, listsMailboxes, type AccountNode, type BranchNode, type Model } from './model.js';
 import { n8nNodes } from './n8nNodes.js';
 import type { createAttention, createTree } from './rows.js';
 import { readMailboxes } from './search.js';
+import type { Watch } from './watch.js';
 
 interface Parts {
   register: Register;
@@ -20,11 +21,12 @@ interface Parts {
   log: vscode.LogOutputChannel;
   tree: ReturnType<typeof createTree>;
   attention: ReturnType<typeof createAttention>;
+  watch: Watch;
 }
 
 /** The commands for what the tree shows: reading again, more of it, less of it, and copying from it. */
 export function registerTreeCommands(parts: Parts): void {
-  const { register, chosen, accounts, model, tree } = parts;
+  const { register, chosen, accounts, model, tree, watch } = parts;
   register('refresh', async (node: unknown) => {
     const one = isNode(node) ? (node.kind === 'note' ? node.of : node) : undefined;
     // Whoever asks for it wants to be asked, also after he just gave up.
@@ -66,6 +68,20 @@ export function registerTreeCommands(parts: Parts): void {
     void window.showInformationMessage(t('Copied. Paste it into an n8n canvas.'));
   });
   register('checkAll', () => checkAll(parts));
+  register('watch', async (node: unknown) => {
+    const id = await chosen.account(node, one => canFollow(one.provider) && !watch.has(one.id));
+    const account = accounts.list().find(one => one.id === id);
+    if (!chosen.need(account, t('No account here tells of new mail by itself.'))) return;
+    if (!canFollow(account!.provider))
+      void window.showInformationMessage(t('{0} does not tell of new mail by itself.', account!.provider.name));
+    else if (!watch.can(account!))
+      void window.showInformationMessage(t('{0} forgets its secret, so it cannot be watched.', account!.name));
+    else await watch.add(account!.id);
+  });
+  register('stopWatching', async (node: unknown) => {
+    const id = await chosen.account(node, one => watch.has(one.id));
+    if (id !== undefined) await watch.remove(id);
+  });
 }
 
 async function loadAll({ model, tree, attention }: Parts, branch: BranchNode): Promise<void> {

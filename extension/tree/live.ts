@@ -1,14 +1,16 @@
 import type { Feed, Field } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { isMessage } from '../fields/tables.js';
-import type { BranchNode, ItemNode, Model, Node } from './model.js';
+import { feedsOf, type BranchNode, type ItemNode, type Model, type Node } from './model.js';
 
 interface LiveOptions {
   accounts: Pick<Accounts, 'open' | 'find'>;
   model: Model;
   /** Told why an account is not listened to for now; it is tried again. */
   failed(account: string, error: unknown): void;
-  /** Told which rows came into a list that is shown. */
+  /** Whether the inbox of an account is followed also while no list of it is seen. */
+  watched?(account: string): boolean;
+  /** Told which rows came into a list that is shown or watched. */
   came?(branch: BranchNode, rows: ItemNode[]): void;
   /** Runs something later, unless it is called off; for tests. */
   later?(run: () => void, ms: number): () => void;
@@ -34,7 +36,7 @@ const timer = (run: () => void, ms: number) => {
 
 /**
  * Keeps open lists of messages as they are at the server: listens by the provider's own feed, where it tells of news by
- * itself, for as long as a list can be seen. Nothing is asked otherwise.
+ * itself, for as long as a list can be seen or its account is watched. Nothing is asked otherwise.
  */
 export const createLive = (options: LiveOptions): Live => new Live(options);
 
@@ -99,12 +101,17 @@ export class Live {
   private isOpen(node: Node): boolean {
     return !this.shut.has(node.id) && (node.parent === undefined || this.isOpen(node.parent));
   }
-  /** The lists that can be seen, by account and folder. */
+  /** The inbox of an account that is watched. */
+  private isWatched({ account, parent }: BranchNode): boolean {
+    return parent?.kind === 'account' && this.options.watched?.(account.id) === true;
+  }
+  /** The lists that can be seen or are watched, by account and folder. */
   private wanted(): Map<string, BranchNode[]> {
     const found = new Map<string, BranchNode[]>();
-    if (!this.visible || this.over) return found;
+    if (this.over) return found;
     for (const branch of this.options.model.branches()) {
-      if (!branch.rows || !isMessage(branch.branch.resource) || !feedOf(branch) || !this.isOpen(branch)) continue;
+      if (!branch.rows || !isMessage(branch.branch.resource) || !feedOf(branch)) continue;
+      if (!this.isWatched(branch) && !(this.visible && this.isOpen(branch))) continue;
       // Secrets that are to be forgotten after a rest are not kept in use by listening.
       if (this.options.accounts.find(branch.account.id).remember === 'never') continue;
       const key = `${branch.account.id} ${folderOf(branch)}`;
@@ -178,9 +185,7 @@ export class Live {
 const folderOf = ({ binding }: BranchNode): string => binding.refs.folder ?? '';
 /** The feed that tells of news in a list by itself, with its input; one that tells of changes too comes first. */
 function feedOf(branch: BranchNode): { name: string; input: Record<string, unknown> } | undefined {
-  const feeds = Object.entries(branch.account.provider.feeds).filter(
-    ([name, feed]) => feed.watch && /^message/.test(name),
-  );
+  const feeds = feedsOf(branch.account.provider);
   const [name, feed] = feeds.find(([one]) => one === 'messageChanged') ?? feeds[0] ?? [];
   return name && feed ? { name, input: inputOf(feed, branch) } : undefined;
 }

@@ -33,6 +33,9 @@ interface Base {
 }
 export interface AccountNode extends Base {
   kind: 'account';
+  /** Its inbox is followed also while it is not seen; and how many messages in it are unread. */
+  watched?: boolean;
+  unread?: number;
 }
 export interface BranchNode extends Base {
   kind: 'branch';
@@ -646,6 +649,7 @@ export function contextOf(node: Node): string {
         node.account.local === undefined ? 'can.edit' : 'can.localMail',
         ...(provider.auth.oauth2 || provider.auth.oauth2Choice ? ['can.signIn'] : []),
         ...(operationOf(provider, 'message.send') ? ['can.send'] : []),
+        ...(node.watched ? ['can.stopWatching'] : canFollow(provider) ? ['can.watch'] : []),
         ...(node.account.local === undefined && settingsOf(provider).length ? ['can.settings'] : []),
         ...(listsMailboxes(provider) ? ['can.overview'] : []),
       ].join(';');
@@ -699,6 +703,11 @@ export function contextOf(node: Node): string {
   }
 }
 
+/** The feeds of a provider that tell of news in messages by themselves. */
+export const feedsOf = ({ feeds }: Provider) =>
+  Object.entries(feeds).filter(([name, feed]) => feed.watch && /^message/.test(name));
+export const canFollow = (provider: Provider): boolean => feedsOf(provider).length > 0;
+
 /** Whether there are mailboxes to count; an account that is one mailbox itself has none. */
 export const listsMailboxes = (provider: Provider): boolean => mailboxLists(provider).length > 0;
 export const mailboxLists = (provider: Provider): string[] =>
@@ -718,8 +727,11 @@ const isEntryOwner = (provider: Provider, node: ItemNode): boolean =>
 
 /** What a row says after its name, in a word or two. */
 export function describe(node: Node): string {
-  if (node.kind === 'account')
-    return node.account.local ?? (node.label.includes(node.account.provider.name) ? '' : node.account.provider.name);
+  if (node.kind === 'account') {
+    const watched = node.watched ? (node.unread ? t('{0} unread', node.unread) : t('watched')) : '';
+    const { local, provider } = node.account;
+    return [watched, local ?? (node.label.includes(provider.name) ? '' : provider.name)].filter(Boolean).join(' · ');
+  }
   if (node.kind === 'branch') {
     const filter = node.filter?.text ? `“${node.filter.text}”` : node.filter?.input ? t('filtered') : '';
     const count = node.rows && !node.failed ? `${node.rows.length}${hasMore(node) ? '+' : ''}` : '';

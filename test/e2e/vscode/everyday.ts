@@ -160,4 +160,37 @@ export const everydayJourneys: Journeys = {
     await until('the view is gone', async () => (await wb.row('Needle in').count()) === 0);
     await wb.closeAll();
   },
+
+  async 'an account that is watched counts its unread mail though no list of it is open, also after a reload'(j) {
+    const { wb, box, page, shot } = j;
+    const deliver = (subject: string) =>
+      box.mail.deliver(
+        'u0@test.local',
+        `From: Eve <eve@x.example>\r\nTo: u0@test.local\r\nSubject: ${subject}\r\nDate: ${new Date().toUTCString()}\r\n\r\nText.\r\n`,
+      );
+    const unread = async () =>
+      Number(
+        /(\d+) unread/.exec(
+          await wb
+            .row('IMAP and SMTP')
+            .innerText({ timeout: 1000 })
+            .catch(() => ''),
+        )?.[1] ?? 0,
+      );
+    await wb.collapse();
+    await wb.menu('IMAP and SMTP', 'Watch');
+    await until('its row counts', async () => (await unread()) > 0);
+    const before = await unread();
+    deliver('Watched one');
+    await until('what came is counted', async () => (await unread()) === before + 1);
+    await shot('watched');
+    await page.reload();
+    await wb.open();
+    await until('it is watched again', async () => (await unread()) === before + 1, 60_000);
+    deliver('Watched two');
+    await until('what came is counted', async () => (await unread()) === before + 2);
+    await wb.menu('IMAP and SMTP', 'Stop Watching');
+    await until('its row counts no more', async () => (await unread()) === 0);
+    await wb.clearToasts();
+  },
 };
