@@ -57,6 +57,16 @@ describe('what client and server said', () => {
       for (let i = 0; i + 6 <= secret.length; i++) assert.ok(!shown.includes(secret.slice(i, i + 6)), String(at));
     }
   });
+  it('is bounded too where both sides say next to nothing in turns without end', () => {
+    const one = talk();
+    for (let i = 0; i < 20_000; i++) one.say(i % 2 ? 'client' : 'server', ' ');
+    const { turns } = one.text();
+    assert.ok(turns.length < 1_000 && one.size < 150_000, `${turns.length} turns, ${one.size} bytes`);
+    assert.equal(
+      turns.reduce((sum, { text, left = 0 }) => sum + text.length + left, 0),
+      20_000,
+    );
+  });
   it('costs no more memory for coming byte by byte', () => {
     const one = talk();
     for (let i = 0; i < 30_000; i++) one.say('server', Uint8Array.of(0x20));

@@ -1,5 +1,6 @@
 import { MAIL } from './mail.js';
 import { SECRECY } from './secrecy.js';
+import { WIRE } from './wire.js';
 
 /**
  * A check that people rely on: where it stands, what stands there when it is taken out, and the tests that must notice.
@@ -364,4 +365,5 @@ export const GUARDS: readonly Guard[] = [
   },
   ...SECRECY,
   ...MAIL,
+  ...WIRE,
 ];

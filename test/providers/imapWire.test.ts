@@ -84,13 +84,14 @@ const CASES: Record<string, { said: Said[]; kept: Record<string, string[]> }> = 
       ['<', '1 OK\r\n'],
       ['>', '2 APPEND A {99}\r\n'],
       ['<', '2 NO no room\r\n'],
-      ['>', '3 NOOP\r\n'],
-      ['<', '3 OK\r\n'],
+      ['>', '3 NOOP\r\n4 NOOP\r\n'],
+      ['<', '3 OK\r\n4 OK\r\n'],
     ],
     kept: {
       1: ['C: 1 APPEND A {12}', 'S: + go on', 'C: 2 login a b\\u000a', 'C: ', 'S: 1 OK'],
       2: ['C: 2 APPEND A {99}', 'S: 2 NO no room'],
       3: ['C: 3 NOOP', 'S: 3 OK'],
+      4: ['C: 4 NOOP', 'S: 4 OK'],
     },
   },
   'news while nobody asks, which stands before the next command': {

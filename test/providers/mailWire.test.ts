@@ -170,7 +170,14 @@ describe('the wire of a mail account', () => {
   });
   it('is not listened to unless the host asks for it', async () => {
     await take(client({}, {}).call('message.list', {}), 5);
-    assert.ok(seen.length > 3);
+    await client({}, {}).call('message.send', {
+      from: 'u0@test.local',
+      to: ['u0@test.local'],
+      subject: 'a',
+      text: 'b',
+    });
+    await take(client({}, {}).call('script.list', {}), 5);
+    for (const method of ['UID SEARCH', 'AUTH', 'DATA', 'LISTSCRIPTS']) the(method);
     assert.deepEqual(
       seen.filter(one => one.wire),
       [],

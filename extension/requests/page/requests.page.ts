@@ -204,9 +204,10 @@ function encryption(line: RequestLine, tls: RequestTls | undefined): HTMLElement
   const fact = (name: Parameters<typeof w>[0], text: string) =>
     text ? [h('dt', {}, w(name)), h('dd', { class: 'mono' }, text)] : [];
   if (!tls) return line.security === 'none' || line.origin.startsWith('http:') ? fact('Encryption', w('None')) : [];
+  const isNamed = tls.names.split(', ').includes(tls.subject);
   return [
     ...fact('Encryption', `${tls.protocol} · ${tls.cipher}`),
-    ...fact('Certificate', [...new Set([tls.subject, tls.names])].filter(Boolean).join(' · ')),
+    ...fact('Certificate', [isNamed ? '' : tls.subject, tls.names].filter(Boolean).join(' · ')),
     ...fact('Issued by', tls.issuer),
     ...fact('Valid until', tls.validTo && new Date(tls.validTo).toLocaleString()),
     ...fact('Fingerprint (SHA-256)', tls.fingerprint),
