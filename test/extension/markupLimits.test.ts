@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { allowedValue, costOf } from '../../extension/mail/page/allowed.js';
 import { limitCharacters } from '../../extension/mail/page/characterLimits.js';
 import { layoutValue } from '../../extension/mail/page/layoutValues.js';
+import { SHOWN } from '../../extension/webview/messages.js';
 import { limitMarkup } from '../../extension/mail/page/markupLimits.js';
 
 /**
@@ -123,6 +124,12 @@ describe('mail before it is parsed', () => {
     );
     assert.equal(cut, 1, 'and says that there was more, and looks no further');
     limitMarkup('<br>x'.repeat(1000), () => assert.fail('nothing was left out'));
+    let long = 0;
+    const text = limitMarkup('<'.repeat(6_000_000), () => {
+      long++;
+    });
+    assert.deepEqual([text.length, long], [2 * SHOWN * '&lt;'.length, 1], 'nor more text than twice what is shown');
+    assert.equal(limitMarkup('x'.repeat(2 * SHOWN), () => assert.fail('all of it is there')).length, 2 * SHOWN);
   });
   it('a dropped tag takes its end tag with it, so that what is around stays whole', () => {
     const text = limitMarkup(

@@ -492,6 +492,13 @@ export const MAIL: readonly Guard[] = [
     without: 'tags++;',
   },
   {
+    name: 'the length of the text that is taken',
+    file: 'extension/mail/page/markupLimits.ts',
+    tests: [limits],
+    guard: 'html.slice(from, Math.min(to, from + left))',
+    without: 'html.slice(from, to)',
+  },
+  {
     name: 'the number of tags that are looked at',
     file: 'extension/mail/page/markupLimits.ts',
     tests: [limits],

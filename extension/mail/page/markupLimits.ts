@@ -1,3 +1,4 @@
+import { SHOWN } from '../../webview/messages.js';
 import { ATTRIBUTES, DROPPED, KEPT } from './allowed.js';
 
 /**
@@ -19,6 +20,8 @@ const OPEN = 120;
 const TABLES = 24;
 const FORMATS = 24;
 const TAGS = 100_000;
+/** Twice the text that is shown of any message, in characters: a page does not work on megabytes that nobody sees. */
+const TEXT_LENGTH = 2 * SHOWN;
 
 const VOID = new Set(['area', 'br', 'hr', 'img', 'wbr']);
 /** Parts of a table, which close what is open in the part before. */
@@ -68,8 +71,11 @@ export function limitMarkup(html: string, onCut?: () => void): string {
   const open = new OpenElements();
   const endOf = endTags(html);
   const parts: string[] = [];
-  const text = (from: number, to?: number) => {
-    if (from !== to) parts.push(html.slice(from, to).replaceAll('<', '&lt;'));
+  let left = TEXT_LENGTH;
+  const text = (from: number, to = html.length) => {
+    if (to - from > left) onCut?.();
+    if (from !== to) parts.push(html.slice(from, Math.min(to, from + left)).replaceAll('<', '&lt;'));
+    left = Math.max(0, left - (to - from));
   };
   let tags = 0;
   let seen = 0;
