@@ -52,18 +52,25 @@ describe('how long a vendor wants to be left alone', () => {
     ] as const)
       assert.equal(told(said), seconds, said);
   });
-  it('is read as a time, in the zone that it names and else in UTC', () => {
-    for (const [said, seconds] of [
-      ['2026-11-21T09:00:20z', 20],
-      ['2026-11-21T10:00:20+01:00', 20],
-      ['2026-11-21T10:00:20+0100', 20],
-      ['2026-11-21T08:00:20-01:00', 20],
-      ['2026-11-21T09:00:20', 20],
-      ['2026-11-21T09:00:20.500', 20.5],
-      ['Sat, 21 Nov 2026 09:00:20 GMT', 20],
-      ['2026-11-21T08:59:00Z', 0],
-    ] as const)
-      assert.equal(told(said), seconds, said);
+  it('is read as a time, in the zone that it names and else in UTC, wherever this machine stands', () => {
+    const { TZ } = process.env;
+    process.env.TZ = 'Asia/Tokyo';
+    try {
+      for (const [said, seconds] of [
+        ['2026-11-21T09:00:20z', 20],
+        ['2026-11-21T10:00:20+01:00', 20],
+        ['2026-11-21T10:00:20+0100', 20],
+        ['2026-11-21T08:00:20-01:00', 20],
+        ['2026-11-21T09:00:20', 20],
+        ['2026-11-21T09:00:20.500', 20.5],
+        ['Sat, 21 Nov 2026 09:00:20 GMT', 20],
+        ['2026-11-21T08:59:00Z', 0],
+      ] as const)
+        assert.equal(told(said), seconds, said);
+    } finally {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    }
   });
   it('is not made up from what is neither', () => {
     for (const said of ['7 seconds', 'x7', 'soon', ' ', '']) assert.equal(told(said), undefined, said);

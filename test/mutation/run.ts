@@ -34,7 +34,7 @@ const PARTS: readonly Part[] = [
     tests: ['test/core/http.test.ts', 'test/core/json.test.ts'],
     titles: '(?:exchange .*(?:pack|charset|text)|textOf|encodings|JSON what is read)',
   },
-  { name: 'pace', files: ['shared/pace.ts'], tests: ['test/core/pace.test.ts'] },
+  { name: 'pace', files: ['shared/pace.ts'], tests: ['test/core/pace.test.ts'], titles: '(?:pace|an account)' },
   {
     name: 'redaction',
     files: ['shared/secrets.ts', 'shared/excerpt.ts'],
