@@ -1,9 +1,10 @@
 import { connect } from 'node:net';
 import type { MailServer, MailServerOptions } from './options.js';
-import { selfSigned } from './imap/certificate.js';
-import { startImap } from './imap/server.js';
-import { openStore } from './keep.js';
-import { startSmtp } from './smtp/server.js';
+import { selfSigned, type Certificate } from './imap/certificate.js';
+import { startImap, type ImapServer } from './imap/server.js';
+import { openStore, type KeptStore } from './keep.js';
+import type { Delivery } from './smtp/options.js';
+import { startSmtp, type SmtpServer } from './smtp/server.js';
 import { createSwitches } from './switches.js';
 
 // The simulated providers of the extension take the same servers from this file.
@@ -24,30 +25,44 @@ const LARGEST = 50 * 1024 * 1024;
 const CONNECTIONS = 200;
 
 /** Starts it; see `startMailServer`. */
-export async function run({
-  smtp,
-  imap,
-  folder: where,
-  messages = KEPT.messages,
-  bytes,
-  misbehave = {},
-}: MailServerOptions = {}): Promise<MailServer> {
-  const switches = createSwitches();
-  const certificate = selfSigned();
+export async function run(options: MailServerOptions = {}): Promise<MailServer> {
+  const { smtp, imap, misbehave = {} } = options;
   const at = { smtp: await portFor(smtp, USUAL.smtp), imap: await portFor(imap, USUAL.imap, smtp) };
-  const folder = typeof where === 'function' ? where(at.smtp) : where;
-  const kept = openStore(USER, {
+  const kept = keptFor(options, at.smtp);
+  const parts: Parts = { kept, certificate: selfSigned(), switches: createSwitches(), listeners: new Set() };
+  const imapServer = await imapOf(parts, at.imap);
+  const smtpServer = await smtpOf(parts, at.smtp).catch(async (error: unknown) => {
+    await imapServer.close();
+    throw error;
+  });
+  const server = mailServerOf(parts, imapServer, smtpServer);
+  server.misbehave(misbehave);
+  return server;
+}
+
+/** What both servers are made of. */
+interface Parts {
+  kept: KeptStore;
+  certificate: Certificate;
+  switches: ReturnType<typeof createSwitches>;
+  /** Told of each message that came. */
+  listeners: Set<() => void>;
+}
+
+function keptFor({ folder: where, messages = KEPT.messages, bytes }: MailServerOptions, smtp: number): KeptStore {
+  const folder = typeof where === 'function' ? where(smtp) : where;
+  return openStore(USER, {
     messages,
     bytes: bytes ?? (folder === undefined ? KEPT.inMemory : KEPT.onDisk),
     ...(folder === undefined ? {} : { folder }),
   });
-  const { store, account } = kept;
-  const heard = new Set<() => void>();
-  const inbox = () => account.mailboxes.get('INBOX')!;
-  const imapServer = await startImap({
+}
+
+async function imapOf({ kept: { store }, certificate }: Parts, port: number): Promise<ImapServer> {
+  const server = await startImap({
     store,
     certificate,
-    port: at.imap,
+    port,
     anyone: USER,
     record: false,
     remember: true,
@@ -55,36 +70,41 @@ export async function run({
     name: 'Mailroom',
     maxMessageBytes: LARGEST,
   });
-  imapServer.trouble.connectionLimit = CONNECTIONS;
-  const smtpServer = await startSmtp(
-    {
-      store,
-      accountOf: () => USER,
-      isLocal: () => true,
-      deliver(_, message) {
-        store.append(inbox(), { source: message });
-        for (const hear of heard) hear();
-      },
+  server.trouble.connectionLimit = CONNECTIONS;
+  return server;
+}
+
+async function smtpOf({ kept, certificate, switches, listeners }: Parts, port: number): Promise<SmtpServer> {
+  const { store, account } = kept;
+  const delivery: Delivery = {
+    store,
+    accountOf: () => USER,
+    isLocal: () => true,
+    deliver(_, message) {
+      store.append(account.mailboxes.get('INBOX')!, { source: message });
+      for (const hear of listeners) hear();
     },
-    {
-      certificate,
-      port: at.smtp,
-      anyone: USER,
-      record: false,
-      startTls: false,
-      maxMessageBytes: LARGEST,
-      misbehave: (moment, about) => switches.at(moment, about),
-    },
-  ).catch(async (error: unknown) => {
-    await imapServer.close();
-    throw error;
+  };
+  const server = await startSmtp(delivery, {
+    certificate,
+    port,
+    anyone: USER,
+    record: false,
+    startTls: false,
+    maxMessageBytes: LARGEST,
+    misbehave: (moment, about) => switches.at(moment, about),
   });
-  smtpServer.trouble.connectionLimit = CONNECTIONS;
-  const server: MailServer = {
+  server.trouble.connectionLimit = CONNECTIONS;
+  return server;
+}
+
+function mailServerOf(parts: Parts, imapServer: ImapServer, smtpServer: SmtpServer): MailServer {
+  const { kept, switches, listeners } = parts;
+  return {
     host: HOST,
     smtp: { port: smtpServer.port, tlsPort: smtpServer.tlsPort },
     imap: { port: imapServer.port, tlsPort: imapServer.tlsPort },
-    certificate: certificate.cert,
+    certificate: parts.certificate.cert,
     provider: 'imap',
     account: {
       user: USER,
@@ -110,9 +130,9 @@ export async function run({
       smtpServer.limit(how.sizeLimit ?? LARGEST);
     },
     onMessage(hear) {
-      heard.add(hear);
+      listeners.add(hear);
       return () => {
-        heard.delete(hear);
+        listeners.delete(hear);
       };
     },
     clear: () => kept.clear(),
@@ -120,8 +140,6 @@ export async function run({
       await Promise.all([imapServer.close(), smtpServer.close()]);
     },
   };
-  server.misbehave(misbehave);
-  return server;
 }
 
 /** The port asked for; the usual one or the next that is free where none is. */

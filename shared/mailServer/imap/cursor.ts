@@ -15,161 +15,167 @@ export type NumberSet = [from: number, to: number][];
 /** A command as it was read: text, with each literal as a Buffer of its own after the text that announced it. */
 export type CommandParts = (string | Buffer)[];
 
-/** Reads a command's arguments by the grammar of RFC 3501 section 9 and RFC 4466; whatever does not fit is a BAD. */
-export interface Cursor {
-  /** Exactly one space. */
-  space(): void;
-  /** Whether the next character is this one; `take` also steps over it. */
-  at(char: string): boolean;
-  take(char: string): boolean;
-  need(char: string): void;
-  /** Whether nothing is left. */
-  over(): boolean;
-  end(): void;
-  atom(): string;
-  /** Atom that must be this word, in any case. */
-  word(expected: string): void;
-  astring(): string;
-  string(): string;
-  /** String, or an atom that may hold wildcards. */
-  listPattern(): string;
-  flag(): string;
-  number(): number;
-  bigint(): bigint;
-  numberSet(): NumberSet;
-  /** The bytes of the literal at this place. */
-  literal(): Buffer;
-  /** Items in parentheses, one space between them. */
-  list<T>(item: () => T, options?: { empty?: boolean }): T[];
-  /** Characters as long as they match. */
-  run(allowed: RegExp): string;
-  /** The next word without taking it, in upper case. */
-  peek(): string;
-}
-
 const atomChar = /[^\x00-\x20\x7f-\xff(){%*"\\\]]/;
 const astringChar = /[^\x00-\x20\x7f-\xff(){%*"\\]/;
 const listChar = /[^\x00-\x20\x7f-\xff(){"\\]/;
 
-export function cursor(parts: CommandParts): Cursor {
-  let part = 0;
-  let pos = 0;
-  const text = () => {
-    const now = parts[part];
+/** Reads a command's arguments by the grammar of RFC 3501 section 9 and RFC 4466; whatever does not fit is a BAD. */
+export class Cursor {
+  private part = 0;
+  private pos = 0;
+
+  constructor(private readonly parts: CommandParts) {}
+
+  private get text(): string {
+    const now = this.parts[this.part];
     return typeof now === 'string' ? now : '';
-  };
-  const where = () => text().slice(pos, pos + 20) || 'end of the line';
-  const over = () => pos >= text().length && part >= parts.length - 1;
-  const self: Cursor = {
-    space() {
-      if (text()[pos] !== ' ') refuse('BAD', `Space expected before ${where()}`);
-      pos++;
-    },
-    at: char => text()[pos] === char,
-    take(char) {
-      if (text()[pos] !== char) return false;
-      pos++;
-      return true;
-    },
-    need(char) {
-      if (!self.take(char)) refuse('BAD', `"${char}" expected before ${where()}`);
-    },
-    over,
-    end() {
-      if (!over()) refuse('BAD', `Unexpected arguments: ${where()}`);
-    },
-    run(allowed) {
-      const from = pos;
-      const now = text();
-      while (pos < now.length && allowed.test(now[pos]!)) pos++;
-      return now.slice(from, pos);
-    },
-    atom() {
-      return self.run(atomChar) || refuse('BAD', `Atom expected before ${where()}`);
-    },
-    word(expected) {
-      const found = self.atom();
-      if (found.toUpperCase() !== expected) refuse('BAD', `${expected} expected instead of ${found}`);
-    },
-    string() {
-      if (self.at('{')) return self.literal().toString('latin1');
-      self.need('"');
-      const now = text();
-      let out = '';
-      for (;;) {
-        const char = now[pos++];
-        if (char === undefined) return refuse('BAD', 'Quoted string without an end');
-        if (char === '"') return out;
-        if (char !== '\\') {
-          if (char === '\r' || char === '\n' || char === '\0') refuse('BAD', 'Quoted string holds a control character');
-          out += char;
-          continue;
-        }
-        const escaped = now[pos++];
-        if (escaped !== '"' && escaped !== '\\') refuse('BAD', 'Only " and \\ may be escaped in a quoted string');
-        out += escaped;
+  }
+
+  private get where(): string {
+    return this.text.slice(this.pos, this.pos + 20) || 'end of the line';
+  }
+
+  /** Exactly one space. */
+  space(): void {
+    if (this.text[this.pos] !== ' ') refuse('BAD', `Space expected before ${this.where}`);
+    this.pos++;
+  }
+
+  /** Whether the next character is this one; `take` also steps over it. */
+  at(char: string): boolean {
+    return this.text[this.pos] === char;
+  }
+
+  take(char: string): boolean {
+    if (!this.at(char)) return false;
+    this.pos++;
+    return true;
+  }
+
+  need(char: string): void {
+    if (!this.take(char)) refuse('BAD', `"${char}" expected before ${this.where}`);
+  }
+
+  /** Whether nothing is left. */
+  over(): boolean {
+    return this.pos >= this.text.length && this.part >= this.parts.length - 1;
+  }
+
+  end(): void {
+    if (!this.over()) refuse('BAD', `Unexpected arguments: ${this.where}`);
+  }
+
+  /** Characters as long as they match. */
+  run(allowed: RegExp): string {
+    const from = this.pos;
+    const now = this.text;
+    let to = from;
+    while (to < now.length && allowed.test(now[to]!)) to++;
+    this.pos = to;
+    return now.slice(from, to);
+  }
+
+  atom(): string {
+    return this.run(atomChar) || refuse('BAD', `Atom expected before ${this.where}`);
+  }
+
+  /** Atom that must be this word, in any case. */
+  word(expected: string): void {
+    const found = this.atom();
+    if (found.toUpperCase() !== expected) refuse('BAD', `${expected} expected instead of ${found}`);
+  }
+
+  string(): string {
+    if (this.at('{')) return this.literal().toString('latin1');
+    this.need('"');
+    const now = this.text;
+    let out = '';
+    for (;;) {
+      const char = now[this.pos++];
+      if (char === undefined) return refuse('BAD', 'Quoted string without an end');
+      if (char === '"') return out;
+      if (char !== '\\') {
+        if (char === '\r' || char === '\n' || char === '\0') refuse('BAD', 'Quoted string holds a control character');
+        out += char;
+        continue;
       }
-    },
-    astring() {
-      return self.at('"') || self.at('{')
-        ? self.string()
-        : self.run(astringChar) || refuse('BAD', `String expected before ${where()}`);
-    },
-    listPattern() {
-      return self.at('"') || self.at('{')
-        ? self.string()
-        : self.run(listChar) || refuse('BAD', `Pattern expected before ${where()}`);
-    },
-    flag() {
-      const system = self.take('\\') ? '\\' : '';
-      return system + self.atom();
-    },
-    number() {
-      const digits = self.run(/[0-9]/);
-      if (!digits || Number(digits) > 0xffffffff) refuse('BAD', `Number expected before ${where()}`);
-      return Number(digits);
-    },
-    bigint() {
-      const digits = self.run(/[0-9]/);
-      if (!digits || BigInt(digits) >= 1n << 63n) refuse('BAD', `Number below 2^63 expected before ${where()}`);
-      return BigInt(digits);
-    },
-    numberSet() {
-      const one = () => {
-        if (self.take('*')) return Infinity;
-        const found = self.number();
-        return found === 0 ? refuse('BAD', 'Message numbers begin at 1') : found;
-      };
-      const ranges: NumberSet = [];
-      do {
-        const from = one();
-        const to = self.take(':') ? one() : from;
-        ranges.push(from <= to ? [from, to] : [to, from]);
-      } while (self.take(','));
-      return ranges;
-    },
-    literal() {
-      const announced = /^\{\d+\+?\}$/.test(text().slice(pos));
-      const bytes = parts[part + 1];
-      if (!announced || !Buffer.isBuffer(bytes)) return refuse('BAD', `Literal expected before ${where()}`);
-      part += 2;
-      pos = 0;
-      return bytes;
-    },
-    list(item, { empty = true } = {}) {
-      self.need('(');
-      const items: ReturnType<typeof item>[] = [];
-      if (empty && self.take(')')) return items;
-      do items.push(item());
-      while (self.take(' '));
-      self.need(')');
-      return items;
-    },
-    peek() {
-      return /^[^\s(]*/.exec(text().slice(pos))![0].toUpperCase();
-    },
-  };
-  return self;
+      const escaped = now[this.pos++];
+      if (escaped !== '"' && escaped !== '\\') refuse('BAD', 'Only " and \\ may be escaped in a quoted string');
+      out += escaped;
+    }
+  }
+
+  astring(): string {
+    return this.at('"') || this.at('{')
+      ? this.string()
+      : this.run(astringChar) || refuse('BAD', `String expected before ${this.where}`);
+  }
+
+  /** String, or an atom that may hold wildcards. */
+  listPattern(): string {
+    return this.at('"') || this.at('{')
+      ? this.string()
+      : this.run(listChar) || refuse('BAD', `Pattern expected before ${this.where}`);
+  }
+
+  flag(): string {
+    const system = this.take('\\') ? '\\' : '';
+    return system + this.atom();
+  }
+
+  number(): number {
+    const digits = this.run(/[0-9]/);
+    if (!digits || Number(digits) > 0xffffffff) refuse('BAD', `Number expected before ${this.where}`);
+    return Number(digits);
+  }
+
+  bigint(): bigint {
+    const digits = this.run(/[0-9]/);
+    if (!digits || BigInt(digits) >= 1n << 63n) refuse('BAD', `Number below 2^63 expected before ${this.where}`);
+    return BigInt(digits);
+  }
+
+  numberSet(): NumberSet {
+    const ranges: NumberSet = [];
+    do {
+      const from = this.setNumber();
+      const to = this.take(':') ? this.setNumber() : from;
+      ranges.push(from <= to ? [from, to] : [to, from]);
+    } while (this.take(','));
+    return ranges;
+  }
+
+  private setNumber(): number {
+    if (this.take('*')) return Infinity;
+    const found = this.number();
+    return found === 0 ? refuse('BAD', 'Message numbers begin at 1') : found;
+  }
+
+  /** The bytes of the literal at this place. */
+  literal(): Buffer {
+    const announced = /^\{\d+\+?\}$/.test(this.text.slice(this.pos));
+    const bytes = this.parts[this.part + 1];
+    if (!announced || !Buffer.isBuffer(bytes)) return refuse('BAD', `Literal expected before ${this.where}`);
+    this.part += 2;
+    this.pos = 0;
+    return bytes;
+  }
+
+  /** Items in parentheses, one space between them. */
+  list<T>(item: () => T, { empty = true }: { empty?: boolean } = {}): T[] {
+    this.need('(');
+    const items: T[] = [];
+    if (empty && this.take(')')) return items;
+    do items.push(item());
+    while (this.take(' '));
+    this.need(')');
+    return items;
+  }
+
+  /** The next word without taking it, in upper case. */
+  peek(): string {
+    return /^[^\s(]*/.exec(this.text.slice(this.pos))![0].toUpperCase();
+  }
 }
 
 /** `text` as an IMAP string: quoted where possible, else a literal; undefined is NIL. Text is bytes in latin1. */

@@ -9,6 +9,7 @@ import {
   tell,
   unselect,
   type CommandEntry,
+  type Selected,
   type Session,
 } from './session.js';
 import { placeOf, properName, type Mailbox } from './store.js';
@@ -45,69 +46,94 @@ function status(mailbox: Mailbox, items: string[]): string {
   return `STATUS ${wireName(mailbox.name)} (${items.map(item => `${item} ${value[item]!()}`).join(' ')})`;
 }
 
+/** A LIST as it was asked for (RFC 5258, RFC 5819, RFC 6154). */
+interface Listing {
+  choose: string[];
+  reference: string;
+  patterns: string[];
+  returns: string[];
+  statusOf: string[] | undefined;
+}
+
 const list: CommandEntry = {
   state: 'in',
   run(session, args) {
-    const { server } = session;
-    const { separator } = server.store;
-    const account = session.account!;
     args.space();
-    const choose = args.at('(') && server.has('LIST-EXTENDED') ? args.list(() => args.atom().toUpperCase()) : [];
-    if (choose.length > 0) args.space();
-    const reference = decodeName(args.astring());
-    args.space();
-    const patterns = args.at('(') ? args.list(() => args.listPattern(), { empty: false }) : [args.listPattern()];
-    let returns: string[] = [];
-    let statusOf: string[] | undefined;
-    if (!args.over()) {
-      args.space();
-      args.word('RETURN');
-      args.space();
-      returns = args.list(() => {
-        const option = args.atom().toUpperCase();
-        if (option === 'STATUS' && server.has('LIST-STATUS')) {
-          args.space();
-          statusOf = readStatusItems(session, args);
-        } else if (!['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'].includes(option))
-          refuse('BAD', `Unknown LIST return option ${option}`);
-        return option;
-      });
-    }
-    args.end();
-    for (const option of choose)
-      if (!['SUBSCRIBED', 'SPECIAL-USE', 'REMOTE', 'RECURSIVEMATCH'].includes(option))
-        refuse('BAD', `Unknown LIST selection option ${option}`);
-    if ((choose.includes('SPECIAL-USE') || returns.includes('SPECIAL-USE')) && !server.has('SPECIAL-USE'))
-      refuse('BAD', 'SPECIAL-USE is not supported');
+    const listing = readListing(session, args);
+    const { separator } = session.server.store;
+    const { reference, patterns, statusOf } = listing;
     if (patterns.length === 1 && patterns[0] === '') {
       tell(session, `LIST (\\Noselect) "${separator}" ""`);
       return 'OK List completed.';
     }
-    // Extended LIST gives what was asked for (RFC 5258 3.2, RFC 6154 2); the plain one gives everything.
-    const extended = choose.length > 0 || returns.length > 0;
-    const showChildren = server.has('CHILDREN') && (!extended || returns.includes('CHILDREN'));
-    const showUse =
-      server.has('SPECIAL-USE') && (!extended || returns.includes('SPECIAL-USE') || choose.includes('SPECIAL-USE'));
+    const marksOf = marksFor(session, listing);
     const matchers = patterns.map(p => nameMatcher(reference + (/[&]/.test(p) ? decodeName(p) : p), separator));
-    for (const { name, mailbox } of tree(account.mailboxes, separator)) {
-      if (!matchers.some(m => m(name))) continue;
-      if (choose.includes('SUBSCRIBED') && !mailbox?.subscribed) continue;
-      if (choose.includes('SPECIAL-USE') && !mailbox?.specialUse) continue;
-      const children = [...account.mailboxes.keys()].some(other => other.startsWith(name + separator));
-      const marks = [
-        ...(mailbox ? [] : ['\\Noselect']),
-        ...(showChildren ? [children ? '\\HasChildren' : '\\HasNoChildren'] : []),
-        ...(mailbox?.subscribed && (choose.includes('SUBSCRIBED') || returns.includes('SUBSCRIBED'))
-          ? ['\\Subscribed']
-          : []),
-        ...(mailbox?.specialUse && showUse ? [mailbox.specialUse] : []),
-      ];
-      tell(session, `LIST (${marks.join(' ')}) "${separator}" ${wireName(name)}`);
+    for (const { name, mailbox } of tree(session.account!.mailboxes, separator)) {
+      if (!matchers.some(m => m(name)) || !isChosen(listing, mailbox)) continue;
+      tell(session, `LIST (${marksOf(name, mailbox).join(' ')}) "${separator}" ${wireName(name)}`);
       if (statusOf && mailbox) tell(session, status(mailbox, statusOf));
     }
     return 'OK List completed.';
   },
 };
+
+function readListing(session: Session, args: Cursor): Listing {
+  const { server } = session;
+  const choose = args.at('(') && server.has('LIST-EXTENDED') ? args.list(() => args.atom().toUpperCase()) : [];
+  if (choose.length > 0) args.space();
+  const reference = decodeName(args.astring());
+  args.space();
+  const patterns = args.at('(') ? args.list(() => args.listPattern(), { empty: false }) : [args.listPattern()];
+  const { returns, statusOf } = readListReturns(session, args);
+  args.end();
+  for (const option of choose)
+    if (!['SUBSCRIBED', 'SPECIAL-USE', 'REMOTE', 'RECURSIVEMATCH'].includes(option))
+      refuse('BAD', `Unknown LIST selection option ${option}`);
+  if ((choose.includes('SPECIAL-USE') || returns.includes('SPECIAL-USE')) && !server.has('SPECIAL-USE'))
+    refuse('BAD', 'SPECIAL-USE is not supported');
+  return { choose, reference, patterns, returns, statusOf };
+}
+
+function readListReturns(session: Session, args: Cursor): Pick<Listing, 'returns' | 'statusOf'> {
+  let statusOf: string[] | undefined;
+  if (args.over()) return { returns: [], statusOf };
+  args.space();
+  args.word('RETURN');
+  args.space();
+  const returns = args.list(() => {
+    const option = args.atom().toUpperCase();
+    if (option === 'STATUS' && session.server.has('LIST-STATUS')) {
+      args.space();
+      statusOf = readStatusItems(session, args);
+    } else if (!['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'].includes(option))
+      refuse('BAD', `Unknown LIST return option ${option}`);
+    return option;
+  });
+  return { returns, statusOf };
+}
+
+const isChosen = ({ choose }: Listing, mailbox: Mailbox | undefined): boolean =>
+  (!choose.includes('SUBSCRIBED') || Boolean(mailbox?.subscribed)) &&
+  (!choose.includes('SPECIAL-USE') || Boolean(mailbox?.specialUse));
+
+/** The attributes of a folder. Extended LIST gives what was asked for (RFC 5258 3.2, RFC 6154 2); the plain one all. */
+function marksFor({ server, account }: Session, { choose, returns }: Listing) {
+  const extended = choose.length > 0 || returns.length > 0;
+  const showChildren = server.has('CHILDREN') && (!extended || returns.includes('CHILDREN'));
+  const showUse =
+    server.has('SPECIAL-USE') && (!extended || returns.includes('SPECIAL-USE') || choose.includes('SPECIAL-USE'));
+  const showSubscribed = choose.includes('SUBSCRIBED') || returns.includes('SUBSCRIBED');
+  return (name: string, mailbox: Mailbox | undefined): string[] => {
+    const children = [...account!.mailboxes.keys()].some(other => other.startsWith(name + server.store.separator));
+    return [
+      ...(mailbox ? [] : ['\\Noselect']),
+      ...(showChildren ? [children ? '\\HasChildren' : '\\HasNoChildren'] : []),
+      ...(mailbox?.subscribed && showSubscribed ? ['\\Subscribed'] : []),
+      ...(mailbox?.specialUse && showUse ? [mailbox.specialUse] : []),
+    ];
+  };
+}
+
 /** Folders with the parents that were never created themselves, sorted, INBOX first. */
 function tree(mailboxes: Map<string, Mailbox>, separator: string): { name: string; mailbox: Mailbox | undefined }[] {
   const names = new Set(mailboxes.keys());
@@ -121,44 +147,20 @@ function tree(mailboxes: Map<string, Mailbox>, separator: string): { name: strin
 /** Folders whose UIDVALIDITY moves no more. */
 const steady = new WeakSet<Mailbox>();
 
+/** QRESYNC of a SELECT (RFC 7162 3.2.5): what the client knows of the folder. */
+interface Resync {
+  validity: number;
+  modseq: bigint;
+  known: NumberSet | undefined;
+}
+
 const select = (readOnly: boolean): CommandEntry => ({
   state: 'in',
   run(session, args) {
     const { server } = session;
     args.space();
     const name = folderName(args);
-    let resync: { validity: number; modseq: bigint; known: NumberSet | undefined } | undefined;
-    if (!args.over()) {
-      args.space();
-      args.list(
-        () => {
-          const option = args.atom().toUpperCase();
-          if (option === 'CONDSTORE' && server.has('CONDSTORE')) session.enabled.add('CONDSTORE');
-          else if (option === 'QRESYNC' && server.has('QRESYNC')) {
-            if (!session.enabled.has('QRESYNC')) refuse('BAD', 'QRESYNC not enabled');
-            args.space();
-            args.need('(');
-            const validity = args.number();
-            args.space();
-            const modseq = args.bigint();
-            let known: NumberSet | undefined;
-            if (args.take(' ')) {
-              if (!args.at('(')) known = args.numberSet();
-              // The match of numbers with UIDs may be given and only saves bytes: it is read and not used.
-              if ((known === undefined || args.take(' ')) && args.take('(')) {
-                args.numberSet();
-                args.space();
-                args.numberSet();
-                args.need(')');
-              }
-            }
-            args.need(')');
-            resync = { validity, modseq, known };
-          } else refuse('BAD', `Unknown SELECT parameter ${option}`);
-        },
-        { empty: false },
-      );
-    }
+    const resync = readSelectOptions(session, args);
     args.end();
     // A failed SELECT leaves no folder selected (RFC 3501 6.3.1).
     const before = session.selected;
@@ -168,33 +170,82 @@ const select = (readOnly: boolean): CommandEntry => ({
     const selected = enter(session, mailbox, readOnly);
     if (!readOnly) steady.add(mailbox);
     else if (server.options.quirks?.movingValidity && !steady.has(mailbox)) mailbox.uidValidity++;
-    const flags = knownFlags(mailbox);
-    selected.toldKeywords = mailbox.keywords.size;
-    tell(session, `FLAGS (${flags.join(' ')})`);
-    tell(session, permanentFlags(session, selected));
-    tell(session, `${selected.view.length} EXISTS`);
-    tell(session, `${selected.view.length - placeOf(selected.view, selected.recentFrom)} RECENT`);
-    const unseen = selected.view.findIndex(m => !m.flags.includes('\\Seen'));
-    if (unseen >= 0) tell(session, `OK [UNSEEN ${unseen + 1}] First unseen.`);
-    tell(session, `OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs valid`);
-    if (server.options.uidNext !== false) tell(session, `OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID`);
-    if (server.has('CONDSTORE')) tell(session, `OK [HIGHESTMODSEQ ${mailbox.highestModseq}] Highest`);
-    if (server.has('OBJECTID')) tell(session, `OK [MAILBOXID (F${mailbox.uidValidity})] Ok`);
-    if (resync && resync.validity === mailbox.uidValidity) {
-      const { modseq, known } = resync;
-      const gone = vanished(mailbox, modseq).filter(uid => !known || inSet(known, uid, mailbox.uidNext - 1));
-      if (gone.length > 0) tell(session, `VANISHED (EARLIER) ${compactSet(gone)}`);
-      selected.view.forEach((message, place) => {
-        if (message.modseq <= modseq || (known && !inSet(known, message.uid, mailbox.uidNext - 1))) return;
-        tell(
-          session,
-          `${place + 1} FETCH (UID ${message.uid} ${flagList(selected, message)} MODSEQ (${message.modseq}))`,
-        );
-      });
-    }
+    tellSelected(session, selected);
+    if (resync && resync.validity === mailbox.uidValidity) tellResync(session, selected, resync);
     return readOnly ? 'OK [READ-ONLY] Examine completed.' : 'OK [READ-WRITE] Select completed.';
   },
 });
+
+function readSelectOptions(session: Session, args: Cursor): Resync | undefined {
+  const { server, enabled } = session;
+  let resync: Resync | undefined;
+  if (args.over()) return undefined;
+  args.space();
+  args.list(
+    () => {
+      const option = args.atom().toUpperCase();
+      if (option === 'CONDSTORE' && server.has('CONDSTORE')) enabled.add('CONDSTORE');
+      else if (option === 'QRESYNC' && server.has('QRESYNC')) {
+        if (!enabled.has('QRESYNC')) refuse('BAD', 'QRESYNC not enabled');
+        args.space();
+        resync = readResync(args);
+      } else refuse('BAD', `Unknown SELECT parameter ${option}`);
+    },
+    { empty: false },
+  );
+  return resync;
+}
+
+function readResync(args: Cursor): Resync {
+  args.need('(');
+  const validity = args.number();
+  args.space();
+  const modseq = args.bigint();
+  let known: NumberSet | undefined;
+  if (args.take(' ')) {
+    if (!args.at('(')) known = args.numberSet();
+    // The match of numbers with UIDs may be given and only saves bytes: it is read and not used.
+    if ((known === undefined || args.take(' ')) && args.take('(')) {
+      args.numberSet();
+      args.space();
+      args.numberSet();
+      args.need(')');
+    }
+  }
+  args.need(')');
+  return { validity, modseq, known };
+}
+
+/** What is said of a folder that was just opened (RFC 3501 6.3.1). */
+function tellSelected(session: Session, selected: Selected): void {
+  const { server } = session;
+  const { mailbox, view } = selected;
+  selected.toldKeywords = mailbox.keywords.size;
+  tell(session, `FLAGS (${knownFlags(mailbox).join(' ')})`);
+  tell(session, permanentFlags(session, selected));
+  tell(session, `${view.length} EXISTS`);
+  tell(session, `${view.length - placeOf(view, selected.recentFrom)} RECENT`);
+  const unseen = view.findIndex(m => !m.flags.includes('\\Seen'));
+  if (unseen >= 0) tell(session, `OK [UNSEEN ${unseen + 1}] First unseen.`);
+  tell(session, `OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs valid`);
+  if (server.options.uidNext !== false) tell(session, `OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID`);
+  if (server.has('CONDSTORE')) tell(session, `OK [HIGHESTMODSEQ ${mailbox.highestModseq}] Highest`);
+  if (server.has('OBJECTID')) tell(session, `OK [MAILBOXID (F${mailbox.uidValidity})] Ok`);
+}
+
+/** What happened since the client was here last. */
+function tellResync(session: Session, selected: Selected, { modseq, known }: Resync): void {
+  const { mailbox, view } = selected;
+  const isKnown = (uid: number) => !known || inSet(known, uid, mailbox.uidNext - 1);
+  const gone = vanished(mailbox, modseq).filter(isKnown);
+  if (gone.length > 0) tell(session, `VANISHED (EARLIER) ${compactSet(gone)}`);
+  view.forEach((message, place) => {
+    if (message.modseq <= modseq || !isKnown(message.uid)) return;
+    const { uid, modseq: changed } = message;
+    tell(session, `${place + 1} FETCH (UID ${uid} ${flagList(selected, message)} MODSEQ (${changed}))`);
+  });
+}
+
 /** UIDs expunged after that modification sequence, ascending. */
 export const vanished = (mailbox: Mailbox, modseq: bigint): number[] =>
   mailbox.expunged

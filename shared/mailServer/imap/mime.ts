@@ -1,3 +1,4 @@
+import { addresses, type Address } from './addresses.js';
 import { imapString } from './cursor.js';
 
 /**
@@ -138,78 +139,6 @@ export function findPart(root: Part, path: readonly number[]): Part | undefined 
   return part;
 }
 
-interface Address {
-  name: string | undefined;
-  mailbox: string | undefined;
-  host: string | undefined;
-}
-/**
- * Addresses of a header value (RFC 5322 3.4), with groups as IMAP wants them; what cannot be read becomes an address
- * without a host.
- */
-export function addresses(value: string): Address[] {
-  const found: Address[] = [];
-  let name = '';
-  let angle: string | undefined;
-  let group = false;
-  let at = 0;
-  let comment = '';
-  const push = () => {
-    const text = name.trim();
-    if (angle !== undefined) found.push({ name: text || undefined, ...split(angle) });
-    else if (text) found.push({ name: comment.trim() || undefined, ...split(text) });
-    name = '';
-    angle = undefined;
-    comment = '';
-  };
-  const split = (address: string) => {
-    const clean = address.replace(/^@[^:]*:/, '').trim();
-    const mark = clean.lastIndexOf('@');
-    return mark < 0
-      ? { mailbox: clean || undefined, host: '' }
-      : { mailbox: clean.slice(0, mark).replace(/^"(.*)"$/s, '$1'), host: clean.slice(mark + 1) };
-  };
-  while (at < value.length) {
-    const char = value[at++]!;
-    if (char === '"') {
-      let quoted = '';
-      while (at < value.length && value[at] !== '"') {
-        if (value[at] === '\\') at++;
-        quoted += value[at++] ?? '';
-      }
-      at++;
-      name += value[at] === '@' ? `"${quoted}"` : quoted;
-    } else if (char === '(') {
-      let depth = 1;
-      while (at < value.length && depth > 0) {
-        const now = value[at++]!;
-        if (now === '\\') {
-          comment += value[at++] ?? '';
-          continue;
-        }
-        if (now === '(') depth++;
-        else if (now === ')' && --depth === 0) break;
-        comment += now;
-      }
-    } else if (char === '<') {
-      const close = value.indexOf('>', at);
-      angle = value.slice(at, close < 0 ? value.length : close);
-      at = close < 0 ? value.length : close + 1;
-    } else if (char === ',') push();
-    else if (char === ':' && !group) {
-      found.push({ name: undefined, mailbox: name.trim(), host: undefined });
-      name = '';
-      group = true;
-    } else if (char === ';' && group) {
-      push();
-      found.push({ name: undefined, mailbox: undefined, host: undefined });
-      group = false;
-    } else name += char;
-  }
-  push();
-  if (group) found.push({ name: undefined, mailbox: undefined, host: undefined });
-  return found;
-}
 /** What Dovecot writes where a half of an address is missing (its imap-envelope.c and message-address.c). */
 const filled = ({ name, mailbox, host }: Address): Address => {
   if (host === undefined) return { name, mailbox, host };

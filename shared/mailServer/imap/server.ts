@@ -13,7 +13,7 @@ import { Ports } from './ports.js';
 import { Recorder } from './record.js';
 import { converse, unselect, type Inner, type Session } from './session.js';
 import { createStore, properName, type Mailbox, type Message, type Store } from './store.js';
-import { wire } from './wire.js';
+import { Wire } from './wire.js';
 
 export type { ImapOptions, ImapRecord, ImapServer, Quirks } from './options.js';
 
@@ -166,7 +166,7 @@ class Imap implements ImapServer, Inner {
       tag: '',
       over: false,
       upgrade: false,
-      wire: wire(socket, tcp, () => {
+      wire: new Wire(socket, tcp, () => {
         entry.closedAt = Date.now();
         unselect(session);
         this.sessions.delete(session);

@@ -1,4 +1,4 @@
-import { cursor, isRefusal, refuse, type CommandParts, type Cursor, compactSet } from './cursor.js';
+import { Cursor, isRefusal, refuse, type CommandParts, compactSet } from './cursor.js';
 import type { ImapServer, ImapOptions } from './options.js';
 import type { Part } from './mime.js';
 import { placeOf, type Account, type Mailbox, type Message, type Watcher } from './store.js';
@@ -80,7 +80,7 @@ export async function converse(session: Session, commands: Record<string, Comman
     while (!session.over && !wire.socket.destroyed) {
       const read = await readCommand(session);
       if (!read) break;
-      await answer(session, commands, read.tag, read.name, read.parts);
+      await answer(session, commands, read);
       await wire.flush();
       if (session.upgrade) await server.startTls(session);
     }
@@ -94,12 +94,18 @@ export async function converse(session: Session, commands: Record<string, Comman
   wire.end();
 }
 
-async function readCommand(session: Session): Promise<{ tag: string; name: string; parts: CommandParts } | undefined> {
+/** A command as it was read. */
+interface ReadCommand {
+  tag: string;
+  name: string;
+  parts: CommandParts;
+}
+
+async function readCommand(session: Session): Promise<ReadCommand | undefined> {
   const { wire, server } = session;
   for (;;) {
     const first = await wire.line();
     if (first === undefined) return undefined;
-    const parts: CommandParts = [first];
     const head = /^([^\x00-\x20\x7f-\xff(){%*"\\+]+) (UID [A-Za-z]+|[A-Za-z0-9]+)(?= |$)/i.exec(first);
     if (!head) {
       const tag = /^[^\x00-\x20\x7f-\xff(){%*"\\+]+(?= |$)/.exec(first)?.[0] ?? '*';
@@ -108,59 +114,67 @@ async function readCommand(session: Session): Promise<{ tag: string; name: strin
       if (session.over) return undefined;
       continue;
     }
-    const tag = head[1]!;
-    const name = head[2]!.toUpperCase();
-    let refused = '';
-    for (let line = first; ;) {
-      const announced = /\{(\d+)(\+?)\}$/.exec(line);
-      if (!announced) break;
-      const size = Number(announced[1]);
-      const instant = announced[2] === '+';
-      const limit =
-        name === 'APPEND'
-          ? (server.options.maxMessageBytes ?? 100 * 1024 * 1024)
-          : session.account
-            ? 1024 * 1024
-            : 8192;
-      if (instant && !server.has('LITERAL+'))
-        throw Object.assign(new Error('Non-synchronising literal is not supported'), { kind: 'BAD' });
-      const why =
-        refused ||
-        (size > limit ? 'NO [TOOBIG] Literal is too large' : name === 'APPEND' ? appendRefusal(session, parts) : '');
-      if (why && !instant) {
-        wire.write(`${tag} ${why}\r\n`);
-        await wire.flush();
-        refused = 'told';
-        break;
-      }
-      if (why) {
-        refused = why;
-        await wire.skip(size);
-        parts.push(Buffer.alloc(0));
-      } else {
-        if (!instant) {
-          wire.write('+ OK\r\n');
-          await wire.flush();
-        }
-        const bytes = await wire.bytes(size);
-        if (!bytes) return undefined;
-        parts.push(bytes);
-      }
-      const next = await wire.line();
-      if (next === undefined) return undefined;
-      parts.push((line = next));
-    }
-    if (refused === 'told') continue;
+    const command: ReadCommand = { tag: head[1]!, name: head[2]!.toUpperCase(), parts: [first] };
+    const { tag, name, parts } = command;
+    const end = await readLiterals(session, command);
+    if (end === 'closed') return undefined;
+    if (end === 'told') continue;
     parts[0] = first.slice(head[0].length);
     server.note(session, name, name === 'LOGIN' ? `${tag} LOGIN` : first);
-    if (refused) {
-      wire.write(`${tag} ${refused}\r\n`);
-      await wire.flush();
-      continue;
-    }
-    return { tag, name, parts };
+    if (!end.refused) return command;
+    wire.write(`${tag} ${end.refused}\r\n`);
+    await wire.flush();
   }
 }
+
+/**
+ * Reads the literals of a command, and the text behind each, into its parts. Says whether the command is refused;
+ * `told` where that was answered already, before its literal was sent.
+ */
+async function readLiterals(session: Session, command: ReadCommand): Promise<{ refused: string } | 'told' | 'closed'> {
+  const { wire, server } = session;
+  const { tag, parts } = command;
+  let refused = '';
+  for (let line = parts[0] as string; ;) {
+    const announced = /\{(\d+)(\+?)\}$/.exec(line);
+    if (!announced) return { refused };
+    const size = Number(announced[1]);
+    const instant = announced[2] === '+';
+    if (instant && !server.has('LITERAL+'))
+      throw Object.assign(new Error('Non-synchronising literal is not supported'), { kind: 'BAD' });
+    const why = refused || literalRefusal(session, command, size);
+    if (why && !instant) {
+      wire.write(`${tag} ${why}\r\n`);
+      await wire.flush();
+      return 'told';
+    }
+    if (why) {
+      refused = why;
+      await wire.skip(size);
+      parts.push(Buffer.alloc(0));
+    } else {
+      if (!instant) {
+        wire.write('+ OK\r\n');
+        await wire.flush();
+      }
+      const bytes = await wire.bytes(size);
+      if (!bytes) return 'closed';
+      parts.push(bytes);
+    }
+    const next = await wire.line();
+    if (next === undefined) return 'closed';
+    parts.push((line = next));
+  }
+}
+
+/** Why a literal of this size is not wanted; empty where it is. */
+function literalRefusal(session: Session, { name, parts }: ReadCommand, size: number): string {
+  const inCommand = session.account ? 1024 * 1024 : 8192;
+  const limit = name === 'APPEND' ? (session.server.options.maxMessageBytes ?? 100 * 1024 * 1024) : inCommand;
+  if (size > limit) return 'NO [TOOBIG] Literal is too large';
+  return name === 'APPEND' ? appendRefusal(session, parts) : '';
+}
+
 /** Refuses an APPEND to a folder that is not there before its literal is sent. */
 function appendRefusal(session: Session, parts: CommandParts): string {
   if (!session.account || parts.length !== 1) return '';
@@ -180,54 +194,19 @@ async function fail(session: Session) {
 async function answer(
   session: Session,
   commands: Record<string, CommandEntry>,
-  tag: string,
-  name: string,
-  parts: CommandParts,
+  { tag, name, parts }: ReadCommand,
 ): Promise<void> {
   const { wire, server } = session;
   session.command = name;
   session.tag = tag;
   const fault = server.fault(name, session.account?.name);
-  fault?.before?.();
-  if (fault?.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
-  if (fault?.silent) {
-    wire.swallow();
-    return;
-  }
-  if (fault?.bye !== undefined) {
-    tell(session, `BYE ${fault.bye}`);
-    session.over = true;
-    return;
-  }
-  if (fault?.close) {
-    session.over = true;
-    if (fault.close === 'reset') wire.reset();
-    return;
-  }
-  if (fault?.reply !== undefined) {
-    if (name === 'LOGIN' || name === 'AUTHENTICATE') server.login(session, '', name, false);
-    wire.write(`${tag} ${fault.reply}\r\n`);
-    return;
-  }
+  if (fault && (await play(session, fault))) return;
   const byUid = name.startsWith('UID ');
   const base = byUid ? name.slice(4) : name;
   const entry = commands[base];
   let result: string;
   try {
-    if (
-      !entry ||
-      (byUid && !entry.uid) ||
-      (entry.needs && !server.has(entry.needs)) ||
-      (byUid && base === 'EXPUNGE' && !server.has('UIDPLUS'))
-    )
-      refuse('BAD', `Error in IMAP command ${name}: Unknown command.`);
-    if (entry!.state === 'start' && session.account)
-      refuse('BAD', `Error in IMAP command ${name}: Already authenticated`);
-    if ((entry!.state === 'in' || entry!.state === 'selected') && !session.account)
-      refuse('BAD', `Error in IMAP command ${name}: Please login first`);
-    if (entry!.state === 'selected' && !session.selected)
-      refuse('BAD', `Error in IMAP command ${name}: No mailbox selected`);
-    result = await entry!.run(session, cursor(parts), byUid);
+    result = await checked(session, entry, base, byUid).run(session, new Cursor(parts), byUid);
     session.failures = 0;
   } catch (error) {
     if (!isRefusal(error)) throw error;
@@ -244,6 +223,48 @@ async function answer(
   unasked(session);
   wire.write(`${tag} ${server.options.quirks?.plainNo ? result.replace(/^NO \[[^\]]*\] /, 'NO ') : result}\r\n`);
   if (session.failures >= 20) await fail(session);
+}
+
+/** Plays a fault that strikes instead of a command; true where the command is not to be run. */
+async function play(session: Session, fault: ImapFault): Promise<boolean> {
+  const { wire, server, command, tag } = session;
+  fault.before?.();
+  if (fault.delayMs) await new Promise(resolve => setTimeout(resolve, fault.delayMs));
+  if (fault.silent) {
+    wire.swallow();
+    return true;
+  }
+  if (fault.bye !== undefined) {
+    tell(session, `BYE ${fault.bye}`);
+    session.over = true;
+    return true;
+  }
+  if (fault.close) {
+    session.over = true;
+    if (fault.close === 'reset') wire.reset();
+    return true;
+  }
+  if (fault.reply === undefined) return false;
+  if (command === 'LOGIN' || command === 'AUTHENTICATE') server.login(session, '', command, false);
+  wire.write(`${tag} ${fault.reply}\r\n`);
+  return true;
+}
+
+/** The entry of a command, if it is there and this is its time. */
+function checked(session: Session, entry: CommandEntry | undefined, base: string, byUid: boolean): CommandEntry {
+  const { server, account, command } = session;
+  const known =
+    entry &&
+    !(byUid && !entry.uid) &&
+    !(entry.needs && !server.has(entry.needs)) &&
+    !(byUid && base === 'EXPUNGE' && !server.has('UIDPLUS'));
+  if (!known) return refuse('BAD', `Error in IMAP command ${command}: Unknown command.`);
+  const { state } = entry;
+  if (state === 'start' && account) refuse('BAD', `Error in IMAP command ${command}: Already authenticated`);
+  if ((state === 'in' || state === 'selected') && !account)
+    refuse('BAD', `Error in IMAP command ${command}: Please login first`);
+  if (state === 'selected' && !session.selected) refuse('BAD', `Error in IMAP command ${command}: No mailbox selected`);
+  return entry;
 }
 
 /**
