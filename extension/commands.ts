@@ -10,6 +10,7 @@ import { registerLocalMailCommands } from './localMail/commands.js';
 import type { LocalMail } from './localMail/server.js';
 import { registerMailCommands } from './mail/commands.js';
 import { canKeepDrafts, type Compose } from './mail/composer.js';
+import type { People } from './mail/people.js';
 import { openObject, placeOfRow, registerObjectCommands } from './objects/commands.js';
 import type { Documents } from './objects/documents.js';
 import { isDocument } from './objects/places.js';
@@ -45,6 +46,7 @@ interface Parts {
   selection(): readonly Node[];
   inAccounts(): readonly Node[];
   compose: Compose;
+  people: People;
   read(target: Target): Promise<void>;
   editLists(target: Target, resource: string): void;
   showJson(label: string, value: unknown): Promise<void>;
@@ -73,6 +75,7 @@ export function registerCommands(parts: Parts): void {
     selection,
     inAccounts,
     compose,
+    people,
     read,
     editLists,
     showJson,
@@ -103,7 +106,7 @@ export function registerCommands(parts: Parts): void {
   registerTreeCommands({ register, chosen, accounts, model, problems, log, tree, attention, watch });
   registerOperationCommands({ register, chosen, accounts, model, operator, extension, opens });
   registerObjectCommands({ register, chosen, accounts, operator, documents, showJson, opens });
-  registerMailCommands({ register, chosen, accounts, compose, preview });
+  registerMailCommands({ register, chosen, accounts, compose, preview, people });
   registerSearchCommands({ register, found });
   registerListCommands({ register, chosen, model, editLists });
   registerOverviewCommands({ register, chosen, accounts, extension });

@@ -15,6 +15,7 @@ import { window } from './host/window.js';
 import { createLocalMail, LOCAL_MAIL, type LocalMail } from './localMail/server.js';
 import { createComposer } from './mail/composer.js';
 import { createEmlEditor } from './mail/emlEditor.js';
+import { People } from './mail/people.js';
 import { previewMail } from './mail/preview.js';
 import { createReader } from './mail/reader.js';
 import { Documents } from './objects/documents.js';
@@ -73,6 +74,7 @@ class Wiring {
   private readonly model: Model;
   private readonly live: Live;
   private readonly watch: Watch;
+  private readonly people: People;
   private readonly localMail: LocalMail;
   private readonly tree: ReturnType<typeof createTree>;
   private readonly attention: ReturnType<typeof createAttention>;
@@ -167,6 +169,7 @@ class Wiring {
       showJson: this.showJson,
       done: (name, written) => this.done(name, written),
     });
+    this.people = new People(context.workspaceState);
     this.compose = createComposer({
       extension: this.extension,
       accounts: this.accounts,
@@ -174,6 +177,7 @@ class Wiring {
       state: context.globalState,
       log: this.log,
       sent: () => reached('sent'),
+      people: this.people,
       drafted: (account, folder) => this.drafted(account, folder),
     });
     this.reader = this.makeReader();
@@ -355,6 +359,7 @@ class Wiring {
       showJson: this.showJson,
       showText: this.showText,
       compose: (...given) => this.compose(...given),
+      seen: (...people) => this.people.add(...people),
       beside(target, way) {
         const { node } = target;
         const rows = node?.parent?.kind === 'branch' ? node.parent.rows : undefined;
@@ -636,6 +641,7 @@ class Wiring {
       operator,
       documents,
       localMail,
+      people: this.people,
       watch: this.watch,
       found: this.found,
       compose,

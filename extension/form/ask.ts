@@ -35,6 +35,8 @@ interface AskFormOptions {
   back?: Back | undefined;
   /** What the form begins with, where it has to be read first; it is read once. */
   load?(): Promise<Pick<AskFormOptions, 'values' | 'attached' | 'notice'>>;
+  /** What is offered to whoever types an address. */
+  suggest?(text: string): string[];
   /** A file that is none of the user's, by its address; undefined for one that is. */
   fileAt?(address: string): FileValue | undefined;
   /** Further buttons: each is given what is filled in, and may say in a sentence what it did. */
@@ -145,6 +147,8 @@ class AskForm {
       case 'cancel':
         closePanel(options.identity);
         return undefined;
+      case 'suggest':
+        return options.suggest?.(ask.text) ?? [];
       case 'check':
         return this.check(ask.fields, ask.values);
       case 'draft':

@@ -8,17 +8,19 @@ import { targetOf, type Target } from '../operations/target.js';
 import { isNode, type Chosen } from '../tree/chosen.js';
 import { actionsOf } from '../tree/model.js';
 import type { Compose } from './composer.js';
+import type { People } from './people.js';
 
 interface Parts {
   register: Register;
   chosen: Chosen;
   accounts: Accounts;
   compose: Compose;
+  people: Pick<People, 'clear'>;
   preview(file: vscode.Uri): Promise<void>;
 }
 
 /** The commands that write mail. */
-export function registerMailCommands({ register, chosen, accounts, compose, preview }: Parts): void {
+export function registerMailCommands({ register, chosen, accounts, compose, preview, people }: Parts): void {
   register('previewMail', async (uri: unknown) => {
     const file = uri instanceof vscode.Uri ? uri : vscode.window.activeTextEditor?.document.uri;
     if (file) await preview(file);
@@ -28,6 +30,10 @@ export function registerMailCommands({ register, chosen, accounts, compose, prev
     const tab = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
     const file = uri instanceof vscode.Uri ? uri : tab instanceof vscode.TabInputCustom ? tab.uri : undefined;
     return file && vscode.commands.executeCommand('vscode.openWith', file, 'default', vscode.ViewColumn.Beside);
+  });
+  register('clearAddresses', async () => {
+    await people.clear();
+    window.setStatusBarMessage('check', t('Cleared.'), 5000);
   });
   register('reply', (node: unknown) => {
     const one = chosen.row(node);

@@ -20,6 +20,7 @@ import type { Group, Values } from '../webview/messages.js';
 import { closePanel, type Back } from '../webview/panel.js';
 import { bodyFields, htmlOf } from './body.js';
 import { letterOf, partAt, type Letter } from './letter.js';
+import type { People } from './people.js';
 
 interface ComposerOptions {
   extension: vscode.Uri;
@@ -28,6 +29,7 @@ interface ComposerOptions {
   state: vscode.Memento;
   log: vscode.LogOutputChannel;
   sent(): void;
+  people: Pick<People, 'add' | 'find'>;
   /** Told which folder of an account drafts came into or left. */
   drafted(account: string, folder: string | undefined): void;
 }
@@ -155,6 +157,7 @@ class Composition {
       pickable: ref => operationOf(provider, `${ref}.list`) !== undefined,
       pick: (field, values) =>
         options.operator.pickFor(target, this.operation.input[field]!, { ...this.known, ...values }),
+      suggest: text => options.people.find(text),
       fileAt: address => partAt(options.accounts, target, address),
       ...(opening.as && !kept ? { load: () => this.load() } : {}),
       draft: (values, files) => this.drafted(values, files),
@@ -344,6 +347,7 @@ class Composition {
       this.opening.as === 'draft' ? await this.sendDraft(given, attach) : await this.sendNew(given);
     await this.end();
     this.options.sent();
+    this.options.people.add(given.to, given.cc, given.bcc);
     tellSent(answer, left);
     return true;
   }

@@ -36,6 +36,8 @@ export interface Mail {
 interface MailsOptions {
   accounts: Pick<Accounts, 'open'>;
   hints?: (() => Promise<string[]>) | undefined;
+  /** Told who is named by a message that was read. */
+  seen?: ((...people: unknown[]) => void) | undefined;
 }
 
 /** The messages of a tab as far as they were read: one, or those of a conversation. */
@@ -163,6 +165,7 @@ export class Mails {
           })) as unknown as Values)
         : mail.item;
       mail.full = { ...mail.item, ...full };
+      this.options.seen?.(mail.full.from, mail.full.to, mail.full.cc);
       const inline = await this.inlineOf(client, mail.full, mail.binding);
       // Why a message could not be read, or not all of it, as its provider says.
       const said = mail.full.error;

@@ -38,6 +38,7 @@ interface ReaderOptions {
   /** Shows a text as a read-only document. */
   showText(name: string, language: string, text: () => Promise<string>): Promise<void>;
   compose: Compose;
+  seen?(...people: unknown[]): void;
   /** The message after this one in its list, or before it. */
   beside?(target: Target, way: 'next' | 'previous'): Target | undefined;
 }
@@ -81,7 +82,7 @@ class ReaderTab {
     this.options = options;
     this.leaving = leaving;
     this.target = target;
-    this.mails = new Mails(target, { accounts: options.accounts, hints: options.hints });
+    this.mails = new Mails(target, { accounts: options.accounts, hints: options.hints, seen: options.seen });
   }
 
   open(back?: Back): void {

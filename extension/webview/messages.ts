@@ -299,6 +299,7 @@ export const SHAPES = {
   draft: { values: 'values' },
   check: { values: 'values', fields: 'strings' },
   cancel: {},
+  suggest: { text: 'string' },
   action: { action: 'string' },
   pick: { field: 'string', values: 'values' },
   files: { field: 'string' },

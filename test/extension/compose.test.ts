@@ -34,6 +34,7 @@ async function composing(
       seen.sent++;
     },
     drafted() {},
+    people: { add() {}, find: () => [] },
     accounts: {
       list: () => (seen.there ? [account] : []),
       open: async () => ({

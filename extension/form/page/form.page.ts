@@ -273,6 +273,11 @@ function aroundOf(model: FormModel): Around {
     changed,
     keepsSecrets: model.mode === 'document' || model.actions.some(({ id }) => id === 'keeps'),
     nameOf: value => names.get(value),
+    suggest: text =>
+      ask({ do: 'suggest', text }).then(
+        found => (Array.isArray(found) ? found.map(String) : []),
+        () => [],
+      ),
     pick: name =>
       void ask({ do: 'pick', field: name, values: collect(false) })
         .then(value => {

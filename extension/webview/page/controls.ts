@@ -1,6 +1,7 @@
 import type { Control, PageWord } from '../messages.js';
 import { splitAddresses } from './addresses.js';
 import { button } from './page.js';
+import { suggesting } from './suggest.js';
 
 /** A control on the page. `set` never calls back; `get` gives null for what is not set. */
 export interface Made {
@@ -17,6 +18,8 @@ export interface Around {
   changed(name: string, value: unknown, done: boolean): void;
   /** The name of an object that was chosen, by its id. */
   nameOf(value: string): string | undefined;
+  /** What is offered for the beginning of an address. */
+  suggest?(text: string): Promise<string[]>;
   pick(name: string): void;
   files(name: string): void;
   unfile(name: string, index: number): void;
@@ -115,6 +118,8 @@ function text(given: Given): Inner {
   element.addEventListener('input', () => around.changed(control.name, read(), false));
   element.addEventListener('change', () => around.changed(control.name, read(), true));
   const parts: HTMLElement[] = [labelled(id, label), element];
+  if (control.addresses && around.suggest && element instanceof HTMLTextAreaElement)
+    parts.push(suggesting(element, label, around.suggest));
   let pick: HTMLButtonElement | undefined;
   if (control.pick) {
     const row = document.createElement('div');

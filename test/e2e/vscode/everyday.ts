@@ -193,4 +193,36 @@ export const everydayJourneys: Journeys = {
     await until('its row counts no more', async () => (await unread()) === 0);
     await wb.clearToasts();
   },
+
+  async 'addresses of mail that was read are offered where addresses are typed'(j) {
+    const { wb, box, page, shot, axe } = j;
+    box.mail.deliver(
+      'u0@test.local',
+      `From: Zoe Quill <zoe@x.example>\r\nTo: u0@test.local\r\nSubject: From Zoe\r\nDate: ${new Date().toUTCString()}\r\n\r\nText.\r\n`,
+    );
+    await wb.collapse();
+    await wb.expand('IMAP');
+    await wb.menu(/^Messages/, 'Refresh');
+    await wb.expand(/^Messages/);
+    await wb.row('From Zoe').click();
+    await wb.webview('reader', 'Text.');
+    await wb.closeAll();
+    await wb.collapse();
+    await wb.menu('IMAP', 'New Message');
+    const form = await wb.webview('form', 'New Message');
+    const to = form.locator('[data-field=to] textarea');
+    await to.click();
+    await page.keyboard.type('a@x.example, qui');
+    await form.locator('[role=option]', { hasText: 'Zoe Quill <zoe@x.example>' }).waitFor();
+    await shot('offered');
+    await axe('form', 'New Message');
+    await to.click();
+    await page.keyboard.type('l');
+    await form.locator('[role=option]', { hasText: 'Zoe Quill' }).waitFor();
+    await page.keyboard.press('Enter');
+    assert.equal(await to.inputValue(), 'a@x.example, Zoe Quill <zoe@x.example>');
+    await form.getByRole('button', { name: 'Discard Draft' }).click();
+    await wb.dialog('Discard Draft');
+    await wb.closeAll();
+  },
 };
