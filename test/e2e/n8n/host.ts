@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OLDEST } from './install.js';
 import { eventually, freePort, start, type Running } from './processes.js';
 
 /** The name under which n8n knows the nodes: `<package>.<node>`. */
@@ -120,9 +121,10 @@ export async function prepareHost({
     N8N_LICENSE_AUTO_RENEW_ENABLED: 'false',
     N8N_HIRING_BANNER_ENABLED: 'false',
     N8N_ONBOARDING_FLOW_DISABLED: 'true',
-    // n8n 2.0.0 does not start with the name of a module that it does not know.
-    N8N_DISABLED_MODULES:
-      process.env.MAILROOM_N8N === 'oldest' ? 'chat-hub,insights' : 'mcp-registry,instance-ai,chat-hub,agents,insights',
+    // The oldest does not start with the name of a module that it does not know.
+    N8N_DISABLED_MODULES: OLDEST
+      ? 'instance-ai,chat-hub,insights'
+      : 'mcp-registry,instance-ai,chat-hub,agents,insights',
     N8N_UNVERIFIED_PACKAGES_ENABLED: 'true',
     ...more,
   };

@@ -1,7 +1,7 @@
-import { after } from 'mocha';
+import { after, it } from 'mocha';
 import { packN8n } from '../../tools/package.js';
 import { installPackage, prepareHost, type Host } from './host.js';
-import { installN8n } from './install.js';
+import { installN8n, OLDEST } from './install.js';
 import { endAll, endWithSignals } from './processes.js';
 
 /**
@@ -27,6 +27,12 @@ export const theHost = () =>
     await host.login();
     return host;
   })());
+
+/** A test of what the oldest n8n cannot do; a run there says that it is left out, and why. */
+export function newerOnly(title: string, reason: string, test: () => Promise<void>) {
+  if (OLDEST) process.stderr.write(`Left out: ${title}. ${reason}.\n`);
+  else it(title, test);
+}
 
 after(async function () {
   this.timeout(60_000);

@@ -3,7 +3,7 @@ import { deliver, startSodium } from '../../sandbox/sodium.js';
 import type { Vendor } from '../../sandbox/vendor.js';
 import { installPackage, prepareHost, type Host } from './host.js';
 import { eventually } from './processes.js';
-import { theHome, thePackage } from './scene.js';
+import { newerOnly, theHome, thePackage } from './scene.js';
 import {
   accountOf,
   activate,
@@ -19,6 +19,8 @@ import {
   saveCredential,
   saveWorkflow,
 } from './workflows.js';
+
+const LEFT_QUEUED = 'n8n before 2.32 leaves an execution queued that it had only stored when it was killed';
 
 describe('Sync Trigger in n8n', function () {
   this.timeout(300_000);
@@ -197,7 +199,7 @@ describe('Sync Trigger in n8n', function () {
     await exactly('three messages of the time in between');
   });
 
-  it('loses and repeats nothing when n8n crashes in the middle of executions', async () => {
+  newerOnly('loses and repeats nothing when n8n crashes in the middle of executions', LEFT_QUEUED, async () => {
     // Five at a time and a second each: some are under way for more than two seconds.
     for (let n = 1; n <= 12; n++) expected.push(deliver(sodium, { subject: `Crash ${n}` }));
     await eventually(
