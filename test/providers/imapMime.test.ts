@@ -184,6 +184,29 @@ describe('IMAP: charsets', () => {
     assert.match(html(undefined, Buffer.concat([meta, Buffer.from('При')])), /При$/, 'what is UTF-8 is that');
     assert.match(html(undefined, all, { type: 'text/plain' }), /ðÒÉ$/);
   });
+  it('joins lines that flow as RFC 3676 has it, line by line', () => {
+    const byLine = (text: string, delSp: boolean) =>
+      text
+        .split('\n')
+        .map(line => line.replace(/^ /, ''))
+        .map(line => {
+          const flows = line.endsWith(' ') && line !== '-- ' && !line.startsWith('>');
+          return flows ? line.slice(0, delSp ? -1 : undefined) : `${line}\n`;
+        })
+        .join('')
+        .replace(/\n$/, '');
+    const line = fc.constantFrom('', ' ', '  ', 'a', 'a ', ' a ', '-- ', ' -- ', '- ', '--', '> a ', '>', ' > ', 'ä€ ');
+    const charset = fc.constantFrom('utf-8', 'utf-16le');
+    fc.assert(
+      fc.property(fc.array(line), fc.boolean(), charset, (lines, delSp, name) => {
+        const text = lines.join('\n');
+        const bytes = Buffer.from(text.replaceAll('\n', '\r\n'), name === 'utf-8' ? 'utf8' : 'utf16le');
+        const read = readableText(part({ type: 'text/plain', charset: name, flowed: true, delSp }), bytes);
+        assert.equal(read, byLine(text, delSp));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
   it('never splits a character where a long text is cut', () => {
     for (const [label, encoded] of [
       ['utf-8', Buffer.from('aü日😀')],

@@ -35,8 +35,10 @@ export function readableText(part: Part, bytes: Buffer, cut = false): string {
   const named = charsetName(part.charset);
   const wide = /^utf-(?:16|32)/.test(named);
   const charset = !named && part.type === 'text/html' ? charsetInHtml(plain) : part.charset;
-  const text = wide ? textOf(plain, charset, cut).replace(/\r\n/g, '\n') : textOf(unixLines(plain), charset, cut);
-  return part.flowed ? unflow(text, part.delSp ?? false) : text;
+  const flow = (lines: Buffer) => (part.flowed ? unflow(lines, part.delSp ?? false) : lines);
+  if (!wide) return textOf(flow(unixLines(plain)), charset, cut);
+  const text = textOf(plain, charset, cut).replace(/\r\n/g, '\n');
+  return part.flowed ? flow(Buffer.from(text)).toString() : text;
 }
 
 /** The bytes of a cut part up to the last whole unit of its transfer encoding. */
@@ -46,15 +48,31 @@ function wholeUnits(bytes: Buffer, encoding: string): Buffer {
   return escape >= 0 && escape > bytes.length - 3 ? bytes.subarray(0, escape) : bytes;
 }
 
-function unflow(text: string, delSp: boolean): string {
-  let out = '';
-  for (const line of text.split('\n')) {
-    const bare = line.startsWith(' ') ? line.slice(1) : line;
-    const flows = bare.endsWith(' ') && bare !== '-- ' && !bare.startsWith('>');
-    out += flows ? (delSp ? bare.slice(0, -1) : bare) : `${bare}\n`;
+/**
+ * Joins the lines that the sender let flow (RFC 3676 section 4), in place: a million short lines as strings would be
+ * half a second in one piece. Takes line ends of one byte.
+ */
+function unflow(bytes: Buffer, delSp: boolean): Buffer {
+  let to = 0;
+  for (let at = 0, end = 0; at <= bytes.length; at = end + 1) {
+    end = bytes.indexOf(LF, at);
+    if (end < 0) end = bytes.length;
+    const from = bytes[at] === SPACE && at < end ? at + 1 : at;
+    const flows = end > from && bytes[end - 1] === SPACE && bytes[from] !== QUOTED && !isSignature(bytes, from, end);
+    const stop = flows && delSp ? end - 1 : end;
+    bytes.copyWithin(to, from, stop);
+    to += stop - from;
+    if (!flows && end < bytes.length) bytes[to++] = LF;
+    // A last line of nothing but the blank that is taken away is none.
+    else if (flows && end === bytes.length && to > 0 && bytes[to - 1] === LF) to--;
   }
-  return out.replace(/\n$/, '');
+  return bytes.subarray(0, to);
 }
+const QUOTED = 0x3e;
+const DASH = 0x2d;
+/** The line above a signature ends in a blank and does not flow (RFC 3676 section 4.3). */
+const isSignature = (bytes: Buffer, from: number, end: number): boolean =>
+  end - from === 3 && bytes[from] === DASH && bytes[from + 1] === DASH;
 
 /** More header fields of one message are not read. */
 const MOST_FIELDS = 5_000;
