@@ -230,6 +230,58 @@ export const troubleJourneys: Journeys = {
     await wb.collapse();
   },
 
+  async 'the wire of mail: what client and server said, whether TLS protects it, and nothing of the login'(j) {
+    const { wb, box, shot, axe } = j;
+    const { password } = box.mail.users[0]!;
+    box.mail.deliver(
+      'u0@test.local',
+      'Subject: [Look](https://elsewhere.example) <img src=x>\r\n\r\nhttps://elsewhere.example\r\n',
+    );
+    await wb.collapse();
+    await wb.command('Mailroom: Show Requests');
+    const requests = await wb.webview('requests');
+    await requests.getByRole('button', { name: 'Clear' }).click();
+    await requests.getByText('No requests yet.').waitFor();
+    await wb.menu('IMAP', 'Test Account');
+    await wb.toast('IMAP and SMTP Sandbox works.').waitFor();
+    await wb.clearToasts();
+    await wb.expand('IMAP', /^Messages/);
+    const filter = requests.locator('input[type=search]');
+    const said = requests.locator('pre.wire');
+    const first = requests.locator('tbody tr:not(.details)').first().getByRole('button');
+    const open = async (words: string): Promise<string> => {
+      await filter.fill(words);
+      await first.click();
+      await said.waitFor();
+      return await said.innerText();
+    };
+
+    assert.match(await open('UID FETCH'), /^C: \w+ UID FETCH [^]*^S: \* \d+ FETCH \([^]*^S: \w+ OK /m);
+    const details = await requests.locator('.details').innerText();
+    // The server on this machine is reached without TLS.
+    assert.match(details, /Encryption\s+None/);
+    await until('a message is told of as it was said', async () =>
+      (await said.innerText()).includes('[Look](https://elsewhere.example) <img src=x>'),
+    );
+    assert.equal(await said.locator('a, img, strong').count(), 0, 'it is text and nothing else');
+    await shot('request-imap');
+    await axe('requests');
+    await first.click();
+
+    const login = await open('AUTH');
+    assert.match(login, /^C: (?:\w+ )?AUTH(?:ENTICATE)? "?(?:PLAIN|LOGIN)"? \*\*\*$/m);
+    await first.click();
+    const smtp = await open('smtp://');
+    assert.match(smtp, /^S: 220 [^]*^C: EHLO \[127\.0\.0\.1\][^]*^C: AUTH PLAIN \*\*\*\nS: 235 /m);
+    await requests.getByRole('button', { name: 'Copy as swaks' }).waitFor();
+    await shot('request-smtp');
+    for (const text of [login, smtp, details])
+      assert.ok(!text.includes(password) && !text.includes(Buffer.from(password).toString('base64').slice(0, 6)));
+    await filter.fill('');
+    await wb.closeAll();
+    await wb.collapse();
+  },
+
   async 'deletes with a click where the setting says so'(j) {
     const { wb, page, box, folder } = j;
     const settings = join(dirname(folder), 'data/User/settings.json');
