@@ -1,13 +1,11 @@
 import type { TlsFacts, Wire, WireTalk, WireTurn } from './exchange.js';
 import type { Hide } from './secrets.js';
-import { MOST_OF_A_BODY, without } from './wireText.js';
+import { beginning, MOST_OF_A_BODY, without } from './wireText.js';
 
 /** So much of what one side says is kept, in bytes: as much as is searched for secrets in one piece. */
 const MOST_OF_A_SIDE = MOST_OF_A_BODY;
 /** So much of the line that ends an answer is kept whatever came before it, in bytes. */
 const MOST_OF_THE_END = 8 * 1024;
-/** What was cut may have cut a secret, so that the end of it is not shown either; in bytes. */
-const NOT_SHOWN = 4 * 1024;
 /** What a turn costs beside its text, in bytes. */
 const TURN = 128;
 /** Parts are put together when there are so many: a server may send byte by byte. */
@@ -88,11 +86,10 @@ export class Talk implements Wire {
   text(): WireTalk {
     return {
       turns: this.#turns.map(({ by, parts, left }) => {
-        const raw = Buffer.concat(parts).toString('utf8');
-        if (!left) return { by, text: lined(without(raw, this.hide)) };
-        const hidden = without(raw.replace(/\ufffd$/, ''), this.hide);
-        const shown = hidden.slice(0, -NOT_SHOWN);
-        return { by, text: lined(shown), left: left + Buffer.byteLength(hidden.slice(shown.length)) };
+        const said = Buffer.concat(parts);
+        if (!left) return { by, text: lined(without(said.toString('utf8'), this.hide)) };
+        const begun = beginning(said, this.hide);
+        return { by, text: lined(begun.text), left: left + begun.left };
       }),
       ...(this.together ? { together: true } : {}),
       ...(this.tls ? { tls: this.tls } : {}),

@@ -30,14 +30,29 @@ const headersOf = (headers: Headers, hide: Hide): string =>
     .map(([name, value]) => `${name}: ${HEADER.test(name) ? '***' : without(value, hide)}`)
     .join('\n');
 
+/** What was cut may have cut a secret, so that the end of it is not shown either; in characters. */
+const NOT_SHOWN = 4 * 1024;
+/** The beginning of a longer text as bytes, as far as it may be shown, and how many bytes of it that leaves out. */
+export function beginning(bytes: Uint8Array, hide: Hide): { text: string; left: number } {
+  const text = without(
+    Buffer.from(bytes)
+      .toString('utf8')
+      .replace(/\ufffd$/, ''),
+    hide,
+  );
+  const shown = text.slice(0, -NOT_SHOWN);
+  return { text: shown, left: Buffer.byteLength(text.slice(shown.length)) };
+}
+
 /** A body so far as it is kept; bytes that are no text are counted and not shown. */
 function bodyText(parts: readonly Uint8Array[], total: number, hide: Hide): string {
   const kept = Buffer.concat(parts);
   if (!total) return '';
   // A nought is in no text; UTF-16, which has them, no vendor sends.
   if (kept.includes(0)) return `\n\n(${total} bytes that are no text)`;
-  const text = without(kept.toString('utf8').replace(/\ufffd$/, ''), hide);
-  return `\n\n${text}${total > kept.byteLength ? `\n(${total - kept.byteLength} of ${total} bytes are not shown)` : ''}`;
+  if (total === kept.byteLength) return `\n\n${without(kept.toString('utf8'), hide)}`;
+  const { text, left } = beginning(kept, hide);
+  return `\n\n${text}\n(${total - kept.byteLength + left} of ${total} bytes are not shown)`;
 }
 
 /**

@@ -94,6 +94,13 @@ describe('what goes over the wire', () => {
       assert.ok(!all.includes(secret), `${secret} in ${all.slice(0, 3000)}`);
     }
   });
+  it('shows no part of a secret that the end of what is kept cuts through', async () => {
+    for (let part = 6; part < KEY.length; part += 3) {
+      answer = { status: 200, body: `${' '.repeat(32 * 1024 - part)}${KEY}${' '.repeat(100)}` };
+      await read();
+      assert.ok(!last().answer!.includes(KEY.slice(0, 6)), `${part} letters of it`);
+    }
+  });
   it('letters that nobody sees or that turn others around are written out', async () => {
     answer = { status: 200, body: '{"address":"ann@example.com","name":"a\u202eb\u200bc\u0007"}' };
     await read();

@@ -24,10 +24,10 @@ export const WIRE: readonly Guard[] = [
   },
   {
     name: 'wire: the end of what was cut',
-    file: at.talk,
+    file: 'shared/wireText.ts',
     tests: talk,
-    guard: 'hidden.slice(0, -NOT_SHOWN)',
-    without: 'hidden',
+    guard: 'text.slice(0, -NOT_SHOWN)',
+    without: 'text',
   },
   {
     name: 'wire: the answer behind what is too long',
