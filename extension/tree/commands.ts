@@ -9,7 +9,7 @@ import { isNode, type Chosen } from './chosen.js';
 import { canFollow, hasMore, listsMailboxes, type AccountNode, type BranchNode, type Model } from './model.js';
 import { n8nNodes } from './n8nNodes.js';
 import type { createAttention, createTree } from './rows.js';
-import { readMailboxes } from './search.js';
+import { readMailboxes } from './readMailboxes.js';
 import type { Watch } from './watch.js';
 
 interface Parts {

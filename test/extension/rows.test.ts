@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MailError, providers, type Client, type Provider } from '../../shared/index.js';
-import { readMailboxes } from '../../extension/tree/search.js';
+import { readMailboxes } from '../../extension/tree/readMailboxes.js';
 import {
   actionsOf,
   contextOf,

@@ -6,7 +6,7 @@ import { loginAdvice } from './loginAdvice.js';
 import { passing, type Passing } from './refusal.js';
 import { isNotImap, noAnswer } from './noAnswer.js';
 import { isPlainAnswer, noStartTls, speaksPlain } from './tlsMix.js';
-import { perhapsDone } from './watchCommands.js';
+import { perhapsDone } from './silentCommands.js';
 
 interface LibraryError {
   code?: string;

@@ -6,7 +6,7 @@ import type { ImapFlow } from '../libraries.js';
 import { paced } from './commandPace.js';
 import { LOGIN_EVERY, LOGINS_AT_ONCE, loginTurn, NO_LOGINS, type Logins } from './loginTurn.js';
 import { WAYS } from './signIn.js';
-import { watchCommands } from './watchCommands.js';
+import { watchCommands } from './silentCommands.js';
 import { brokenOff } from './pipeline.js';
 import { drainPipeline, lostInFlight, resumeReading } from '../wire/fetch.js';
 import { imapError, isLost } from './imapError.js';
