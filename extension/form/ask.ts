@@ -141,6 +141,7 @@ class AskForm {
     switch (ask.do) {
       // A page that was built anew meanwhile knows nothing of what it sent before: it hears how that ended.
       case 'submit':
+        if (!this.submitting) this.heard(ask.values);
         return (this.submitting ??= this.submit(ask.values).finally(() => {
           this.submitting = undefined;
         }));
@@ -152,8 +153,7 @@ class AskForm {
       case 'check':
         return this.check(ask.fields, ask.values);
       case 'draft':
-        this.now = { ...this.now, ...this.withoutSecrets(ask.values) };
-        this.drafted();
+        this.heard(ask.values);
         return undefined;
       case 'pick': {
         const one = await options.pick?.(ask.field, ask.values);
@@ -169,6 +169,11 @@ class AskForm {
       default:
         return undefined;
     }
+  }
+  /** What stands in the form now. The last words come with what is submitted: nobody waits for them by themselves. */
+  private heard(values: Values): void {
+    this.now = { ...this.now, ...this.withoutSecrets(values) };
+    this.drafted();
   }
   private check(fields: readonly string[], values: Values): FormIssue[] {
     return fields

@@ -165,7 +165,7 @@ class Composition {
         {
           id: 'save',
           label: t('Save Draft'),
-          run: (given, attach) => this.inTurn(() => this.saveClicked(given, attach)),
+          run: (given, attach) => this.inTurn(written => this.saveClicked(given, attach, written)),
         },
         { id: 'discard', label: t('Discard Draft'), run: () => this.inTurn(() => this.discard()) },
       ],
@@ -173,7 +173,7 @@ class Composition {
       back: opening.panel && { panel: opening.panel, hold: opening.hold },
       keep: this.keep(to),
       closed: () => this.closed(),
-      run: (given, attach) => this.inTurn(() => this.send(given, attach)),
+      run: (given, attach) => this.inTurn(written => this.send(given, attach, written)),
     });
   }
   private title(): string {
@@ -199,8 +199,10 @@ class Composition {
       ...(this.opening.as ? { as: this.opening.as } : {}),
     };
   }
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.turn.then(work);
+  /** Does one thing after the other, each with what was written when it was asked for. */
+  private inTurn<T>(work: (written: Written) => Promise<T>): Promise<T> {
+    const written = this.now;
+    const mine = this.turn.then(() => work(written));
     this.turn = mine.catch(() => {});
     return mine;
   }
@@ -230,8 +232,8 @@ class Composition {
     void options.state.update(key, any && (this.opening.as !== 'draft' || this.isChanged()) ? this.now : undefined);
   }
   /** Whether there is more here than at the server. */
-  private isChanged(): boolean {
-    return this.clean !== textOf(this.now);
+  private isChanged(written = this.now): boolean {
+    return this.clean !== textOf(written);
   }
   /** A draft that the server has whole is not kept here too; one that was changed is found by its present name. */
   private closed(): void {
@@ -257,18 +259,23 @@ class Composition {
     await this.options.state.update(this.key, undefined);
   }
 
-  private async saveClicked(given: Values, attach: Attach): Promise<string> {
+  private async saveClicked(given: Values, attach: Attach, written: Written): Promise<string> {
     const { provider } = this.target.account;
     if (!canKeepDrafts(provider))
       return t('{0} keeps no drafts. This one stays in VS Code until you send or discard it.', provider.name);
-    const { folder, problem } = await this.save(given, attach);
+    const { folder, problem } = await this.save(given, attach, written);
     return problem
       ? t('Saved in {0}. The earlier draft is still there: {1}', plain(folder), plain(problem))
       : t('Saved in {0}.', plain(folder));
   }
   /** Puts what is written among the drafts of the account, in the place of the draft that is there. */
-  private async save(given: Values, attach: Attach): Promise<{ folder: string; problem?: string | undefined }> {
-    const { options, target, now: then } = this;
+  private async save(
+    given: Values,
+    attach: Attach,
+    written: Written,
+  ): Promise<{ folder: string; problem?: string | undefined }> {
+    const { options, target } = this;
+    const then = { ...written, saved: this.now.saved };
     const kind = kindOf(this.name, { ...this.known, ...given });
     const fields = operationOf(target.account.provider, 'draft.create')!.input;
     const all = { ...this.known, ...given, kind, ...(then.saved === undefined ? {} : { replaces: then.saved }) };
@@ -341,10 +348,10 @@ class Composition {
     await this.end();
     closePanel(this.identity);
   }
-  private async send(given: Values, attach: Attach): Promise<boolean> {
+  private async send(given: Values, attach: Attach, written: Written): Promise<boolean> {
     validate(this.fields, given);
     const { answer, left } =
-      this.opening.as === 'draft' ? await this.sendDraft(given, attach) : await this.sendNew(given);
+      this.opening.as === 'draft' ? await this.sendDraft(given, attach, written) : await this.sendNew(given);
     await this.end();
     this.options.sent();
     this.options.people.add(given.to, given.cc, given.bcc);
@@ -365,10 +372,14 @@ class Composition {
     }
   }
   /** A draft of the server is sent as it lies there, so that it still answers what it answers. */
-  private async sendDraft(given: Values, attach: Attach): Promise<{ answer: Sent | undefined; left?: string }> {
+  private async sendDraft(
+    given: Values,
+    attach: Attach,
+    written: Written,
+  ): Promise<{ answer: Sent | undefined; left?: string }> {
     const { target } = this;
-    if (this.isChanged()) {
-      const { problem } = await this.save(given, attach);
+    if (this.isChanged(written)) {
+      const { problem } = await this.save(given, attach, written);
       if (problem)
         throw new MailError(
           'conflict',

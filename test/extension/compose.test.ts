@@ -308,6 +308,33 @@ describe('a draft at the server', () => {
       ['m1', 'a.txt', 'd2'],
     );
   });
+  it('is sent with the words that were typed last, though nobody had told of them yet', async () => {
+    const { panel, ask, names, calls } = await opened();
+    await ask(panel, { do: 'submit', values: { ...formOf(panel).values, text: 'Other' } });
+    assert.deepEqual([names[2], calls[2]!.text, names.at(-1)], ['draft.create', 'Other', 'draft.send']);
+  });
+  it('that is saved twice at once keeps what is typed behind the second', async () => {
+    const gates: (() => void)[] = [];
+    const { panel, ask, calls, names, state } = await composing(async (input, name) => {
+      if (name === 'draft.create') await new Promise<void>(resolve => gates.push(resolve));
+      return stored()(input, name);
+    }, {});
+    const type = (text: string) => ask(panel, { do: 'draft', values: { ...LETTER, text } });
+    await type('x');
+    const first = ask(panel, SAVE);
+    await type('xy');
+    const second = ask(panel, SAVE);
+    await type('xyz');
+    for (const saving of [first, second]) {
+      while (!gates.length) await new Promise(setImmediate);
+      gates.shift()!();
+      await saving;
+    }
+    const saved = calls.filter((_, i) => names[i] === 'draft.create').map(({ text }) => text);
+    panel.close();
+    const kept = [...state.values()].map(one => (one as { values: { text: string } }).values.text);
+    assert.deepEqual([saved, kept], [['x', 'xy'], ['xyz']]);
+  });
   it('that somebody else sent or deleted meanwhile is saved, and not sent before it is asked for again', async () => {
     const { panel, ask, names } = await opened(stored({ draftRemoved: false, draftError: 'It is gone.' }));
     const values = { ...formOf(panel).values, text: 'Other' };
