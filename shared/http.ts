@@ -36,8 +36,8 @@ const LARGEST_ANSWER = 64 * 1024 * 1024;
 const LARGEST_REFUSAL = 32 * 1024;
 const CUT = 4096;
 /**
- * Reads are tried three times in all; the longest wait that a vendor may ask for before we give the error to the user,
- * in seconds.
+ * Reads that fail are tried three times in all (for those that are throttled see `THROTTLED`); the longest wait that a
+ * vendor may ask for before we give the error to the user, in seconds.
  */
 const TRIES = 3;
 const LONGEST_WAIT = 30;

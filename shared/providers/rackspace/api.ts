@@ -9,7 +9,7 @@ import { byOffset } from '../../pages.js';
 import type { Context } from '../../provider.js';
 import type { Native } from '../../vocabulary.js';
 
-/** What a picker shows is less than the most a page may hold, which is for those who read on. */
+/** A first page is small, for pickers. Whoever reads on gets the largest page that the vendor gives. */
 export const PAGE = 100;
 export const LARGEST_PAGE = 250;
 /** So many pages are asked for ahead: with the one that is waited for, what the account's pace lets out at once. */
