@@ -36,6 +36,8 @@ export class Talk implements Wire {
   readonly #turns: Turn[] = [];
   readonly #room: Record<Side, number> = { client: MOST_OF_A_SIDE, server: MOST_OF_A_SIDE };
   #kept = 0;
+  /** Where the line that ends the answer stands, and how many bytes of it are kept whatever came before. */
+  #end: { turn: Turn; room: number } | undefined;
 
   constructor(private readonly hide: Hide) {}
 
@@ -51,13 +53,18 @@ export class Talk implements Wire {
     turn.left += said.byteLength - part.byteLength;
   }
 
-  /** The line that ends an answer, which is kept also where what came before it was too much. */
-  end(line: Uint8Array): void {
-    if (!this.#turns.at(-1)?.left && this.#room.server >= line.byteLength) return this.say('server', line);
-    const turn: Turn = { by: 'server', parts: [], left: 0 };
-    this.#turns.push(turn);
-    this.#keep(turn, line.subarray(0, MOST_OF_THE_END));
-    turn.left = Math.max(0, line.byteLength - MOST_OF_THE_END);
+  /**
+   * The line that ends an answer, in one piece or several, which is kept also where what came before it was too much.
+   * All of it stands in one turn: a turn that begins in the middle may begin with half a secret.
+   */
+  end(piece: Uint8Array): void {
+    const { turn } = (this.#end ??= { turn: this.#turnOfTheEnd(), room: MOST_OF_THE_END });
+    const room = Math.max(this.#room.server, this.#end.room);
+    const part = piece.subarray(0, turn.left ? 0 : room);
+    this.#room.server -= part.byteLength;
+    this.#end.room -= part.byteLength;
+    this.#keep(turn, part);
+    turn.left += piece.byteLength - part.byteLength;
   }
 
   /** What was said before anybody asked stands in front. */
@@ -104,6 +111,14 @@ export class Talk implements Wire {
     if (full) return full;
     const turn: Turn = { by, parts: [], left: 0 };
     this.#room[by] -= TURN;
+    this.#turns.push(turn);
+    return turn;
+  }
+
+  #turnOfTheEnd(): Turn {
+    const last = this.#turns.at(-1);
+    if (last?.by === 'server' && !last.left) return last;
+    const turn: Turn = { by: 'server', parts: [], left: 0 };
     this.#turns.push(turn);
     return turn;
   }

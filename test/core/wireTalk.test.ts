@@ -48,6 +48,34 @@ describe('what client and server said', () => {
     assert.equal(long!.text.length + long!.left!, 100_000);
     assert.deepEqual(end, { by: 'server', text: 'a OK done\n' });
   });
+  it('keeps a line that ends it and never ends itself up to the same bound, in one turn', () => {
+    for (const before of [0, 20_000, 100_000]) {
+      const one = talk();
+      one.say('server', ' '.repeat(before));
+      for (let i = 0; i < 1_000; i++) one.end(Buffer.from(' '.repeat(1_000)));
+      assert.ok(one.size < 32 * 1024 + 8 * 1024 + 1_000, `${one.size} bytes`);
+      const { turns } = one.text();
+      assert.ok(turns.length <= 2, `${turns.length} turns`);
+      assert.equal(
+        turns.reduce((sum, { text, left = 0 }) => sum + text.length + left, 0),
+        before + 1_000_000,
+      );
+    }
+  });
+  it('shows no part of a secret in a line that ends it in pieces, wherever there is no more room', () => {
+    const secret = 'correct-horse-battery-staple';
+    for (const before of [100, 32 * 1024 - 200, 32 * 1024 - 40, 32 * 1024 - 20, 100_000])
+      for (let at = 1; at < secret.length; at++) {
+        const one = talk(secret);
+        one.say('server', ' '.repeat(before));
+        for (const piece of [`a NO ${secret.slice(0, at)}`, secret.slice(at), ' is wrong\r\n'])
+          one.end(Buffer.from(piece));
+        const shown = JSON.stringify(one.text());
+        for (let i = 0; i + 6 <= secret.length; i++)
+          assert.ok(!shown.includes(secret.slice(i, i + 6)), shown.slice(-90));
+        assert.match(shown, /is wrong/);
+      }
+  });
   it('shows no part of a secret that the bound cuts', () => {
     const secret = 'correct-horse-battery-staple';
     for (let at = 1; at < secret.length + 2; at++) {
