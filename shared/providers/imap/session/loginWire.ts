@@ -1,8 +1,8 @@
 import { tlsFacts } from '../../../tlsFacts.js';
 import type { Talk } from '../../../wireTalk.js';
 
-/** The command that begins a login, with its way (RFC 4954 section 4, RFC 5804 section 2.1). */
-const BEGINS = /^AUTH(?:ENTICATE)? "?(?:PLAIN|LOGIN|CRAM-MD5|XOAUTH2|OAUTHBEARER)"?(?=\s|$)/i;
+/** The command that begins a login, with its way if that is one (RFC 4954 section 4, RFC 5804 section 2.1, RFC 4422). */
+const BEGINS = /^AUTH(?:ENTICATE)?(?=\s|$)(?: "?[\w-]{1,20}"?(?=\s|$))?/i;
 /** A longer line is passed on in pieces, in bytes. */
 const LONGEST_LINE = 8 * 1024;
 /** What ends a login: an answer of SMTP that asks for nothing more, and one of ManageSieve. */
