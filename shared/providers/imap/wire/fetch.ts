@@ -13,7 +13,7 @@ import {
   type MessageEnvelopeObject,
 } from '../libraries.js';
 import { observeBeside } from '../session/observe.js';
-import { passing } from './passing.js';
+import { skipAnswer } from './skipAnswer.js';
 import { plainStructure } from './structure.js';
 import type { Value } from './value.js';
 
@@ -226,7 +226,7 @@ export function fastFetch(client: ImapFlow, pipelined = true): void {
   let need = 0;
   // It waits for the end of a line: without one in it, what comes is not worth a look.
   let inLine = false;
-  let pass: ReturnType<typeof passing> | undefined;
+  let pass: ReturnType<typeof skipAnswer> | undefined;
   streamer.processInputChunk = async come => {
     const chunk = pass ? pass(come) : come;
     if (!chunk) return;
@@ -250,7 +250,7 @@ export function fastFetch(client: ImapFlow, pipelined = true): void {
       if (typeof answer === 'number') {
         if (answer > LARGEST) {
           if (!pipelined || !isMonstrous(wordsAt(bytes, at))) break;
-          pass = passing();
+          pass = skipAnswer();
           pass(bytes.subarray(at));
           return;
         }

@@ -2,11 +2,8 @@ const LF = 0x0a;
 /** The longest announcement of a literal with its line end, in characters. */
 const ANNOUNCED = 16;
 
-/**
- * Lets an answer pass by whose end has not come, piece by piece: nothing of it is kept. Gives what follows its end,
- * once that is there.
- */
-export function passing(): (piece: Buffer) => Buffer | undefined {
+/** Skips the rest of an answer piece by piece and keeps nothing. Gives the bytes after its end. */
+export function skipAnswer(): (piece: Buffer) => Buffer | undefined {
   let literal = 0;
   let tail = '';
   return piece => {
