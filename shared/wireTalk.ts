@@ -125,7 +125,7 @@ export class Talk implements Wire {
 
   #keep(turn: Turn, bytes: Uint8Array): void {
     if (!bytes.byteLength) return;
-    // A copy: what it was cut from shall not stay in memory for it.
+    // A copy, so that the larger buffer can be freed.
     turn.parts.push(Uint8Array.from(bytes));
     this.#kept += bytes.byteLength;
     if (turn.parts.length > MOST_PARTS) turn.parts = [Buffer.concat(turn.parts)];

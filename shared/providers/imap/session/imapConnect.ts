@@ -12,9 +12,9 @@ import { allowFlights, brokenOff, shortenLogin } from './pipeline.js';
 import { fastFetch, resumeReading } from '../wire/fetch.js';
 import { imapError, wordsOf } from './imapError.js';
 
-/** A probe must be answered within this time. */
+/** A probe must be answered within this time, in milliseconds. */
 export const PROBE_DEADLINE = 10_000;
-/** From the first packet to the end of the login. */
+/** From the first packet to the end of the login, in milliseconds. */
 const CONNECT_DEADLINE = 30_000;
 
 /** What a refused command left in the library's log: many of its calls only answer `false`. */

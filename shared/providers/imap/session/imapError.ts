@@ -65,7 +65,8 @@ function codeOf(response: unknown): string | undefined {
 }
 
 /**
- * What the response codes of passing troubles mean, in the words of none (RFC 5530 section 3, RFC 9051 section 7.1).
+ * What a response code says of a trouble that passes, where the words say nothing (RFC 5530 section 3, RFC 9051 section
+ * 7.1).
  */
 function ofCode(code: string | undefined): Passing | undefined {
   if (code === 'LIMIT' || code === 'INUSE') return { code: 'rate_limited', retryAfter: 60 };

@@ -24,7 +24,7 @@ interface Command {
 }
 
 const LF = 0x0a;
-/** So much of an answer is looked at for whose it is, in bytes. */
+/** So many bytes are enough to tell which command an answer belongs to. */
 const MOST_OF_A_HEAD = 256;
 /** At the end of a line: so many bytes follow that are part of it (RFC 9051 section 4.3, RFC 7888). */
 const LITERAL = /~?\{(\d{1,15})[+-]?\}\r?\n$/;

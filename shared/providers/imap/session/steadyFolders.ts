@@ -12,7 +12,7 @@ export const steadyFolders = new WeakMap<ImapFlow, Map<string, Steady>>();
 const KEEPS_STATE = ['CONDSTORE', 'OBJECTID', 'X-GM-EXT-1', 'IMAP4REV2'];
 
 /**
- * A folder that was opened to be read, once its UIDVALIDITY stays. Courier and imap4d make up a new one at each EXAMINE
+ * Gives the opened folder once its UIDVALIDITY no longer changes. Courier and imap4d make up a new one at each EXAMINE
  * until somebody has SELECTed the folder, and every id would soon mean nothing. So a folder is opened a second time
  * when it is first met or was created anew, and with SELECT where the two differ, which marks nothing. What they make
  * up is the time in seconds, so that two may be the same by chance: a UIDVALIDITY that is a time of today is taken for
