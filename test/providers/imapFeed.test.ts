@@ -771,6 +771,85 @@ describe('IMAP feed', function () {
       asked.stop();
       await asked.ended;
     });
+    const until = async (w: ReturnType<typeof watch>, is: () => boolean) => {
+      while (!is()) await w.next();
+    };
+    /** Resolves when the server hears IDLE next. */
+    const idling = () => new Promise<void>(before => mail.imap.trouble.fail({ command: 'IDLE', before }));
+    const examined = () => mail.imap.seen.commands.filter(({ name }) => name === 'EXAMINE').length;
+    it('waits on the next folder where the first is missing, and says so once', async () => {
+      await start();
+      const w = watch({ folders: ['Deleted', 'INBOX'] });
+      await until(w, () => w.calls === 2);
+      assert.equal(w.pushed, true);
+      for (let i = 0; i < 2; i++) {
+        const heard = w.next();
+        deliver('x');
+        await heard;
+        assert.equal(w.calls, 3 + i);
+      }
+      assert.equal(mail.imap.open(), 1);
+      w.stop();
+      await w.ended;
+    });
+    it('waits on a folder of another where the only one of the first is missing, and fails where all are', async () => {
+      await start();
+      await assert.rejects(watch({ folders: ['Deleted', 'Nowhere'] }).ended, { code: 'not_found' });
+      const waiting = idling();
+      const lost = watch({ folders: ['Deleted'] });
+      const inbox = watch();
+      await waiting;
+      assert.deepEqual([inbox.pushed, lost.pushed], [true, false]);
+      const heard = inbox.next();
+      deliver('x');
+      await heard;
+      assert.equal(inbox.pushed, true);
+      inbox.stop();
+      await inbox.ended;
+      await assert.rejects(lost.ended, { code: 'not_found' });
+    });
+    it('comes back to a folder that was refused once its STATUS answers, and is not refused twice for nothing', async () => {
+      for (const times of [1, 2]) {
+        await start();
+        mail.imap.trouble.fail({ command: 'EXAMINE', reply: 'NO [NOPERM] Permission denied' });
+        let waiting = idling();
+        const w = watch({ folders: ['Archive', 'INBOX'] });
+        await waiting;
+        // INBOX is open, Archive is gone, Archive answers STATUS.
+        assert.deepEqual([w.calls, w.pushed, examined()], [3, true, 2]);
+        if (times === 2) mail.imap.trouble.fail({ command: 'EXAMINE', reply: 'NO [NOPERM] Permission denied' });
+        const others = [];
+        for (let round = 0; round < 2; round++) {
+          waiting = idling();
+          // Whoever comes wakes the connection that waits.
+          others.push(watch());
+          await waiting;
+          assert.equal(examined(), 2 + times);
+        }
+        const heard = w.next();
+        mail.deliver(USER, { subject: 'x' }, { folder: times === 1 ? 'Archive' : 'INBOX' });
+        await heard;
+        assert.deepEqual([w.pushed, examined()], [true, 2 + times]);
+        for (const one of [w, ...others]) {
+          one.stop();
+          await one.ended;
+        }
+        closeConnections();
+        await mail.close();
+      }
+      await start();
+    });
+    it('asks for the others on the one connection while one is missing, and fails where all are', async () => {
+      await start();
+      await first();
+      mail.imap.trouble.userLimit = 1;
+      const w = watch({ folders: ['Deleted', 'INBOX'] });
+      await until(w, () => w.calls === 2);
+      assert.equal(mail.imap.open(), 1);
+      w.stop();
+      await w.ended;
+      await assert.rejects(watch({ folders: ['Deleted', 'Nowhere'] }).ended, { code: 'not_found' });
+    });
     it('says so when the server offers IDLE and then refuses it', async () => {
       await start();
       mail.imap.trouble.fail({ command: 'IDLE', reply: 'BAD not now' });

@@ -56,6 +56,8 @@ export interface Hub extends Logins {
   idle?: ImapFlow;
   /** The folder whose news the server tells by itself. */
   pushed?: string;
+  /** The folders that the server refused to open for whoever waits for news. */
+  refused?: ReadonlyMap<string, unknown>;
 }
 export interface Watcher {
   ctx: Context;

@@ -3,7 +3,7 @@ import type { Context } from '../../../provider.js';
 import { endpoint, type Endpoint } from '../account/fields.js';
 import type { ImapFlow } from '../libraries.js';
 import { spareListing } from './pipeline.js';
-import { imapError } from './imapError.js';
+import { imapError, isRefused } from './imapError.js';
 import { alive, leave, PROBE_DEADLINE } from './imapConnect.js';
 import { closeWhenIdle, hubOf, isSingle, login, makeSingle, withImap, type Hub, type Watcher } from './imapPool.js';
 
@@ -18,8 +18,8 @@ const POLL_EVERY = 15_000;
 /**
  * Calls `changed` when one of the folders may hold something new, until `ctx.signal` aborts; with `changes` also when a
  * message of the folder waited on was marked or went. All watchers of an account share one connection, which idles on
- * the first folder of the first (RFC 2177); the other folders are asked for by STATUS. Rejects when that connection
- * dies, so that the caller decides when to come back.
+ * the first folder of the first that the server opens (RFC 2177); the other folders are asked for by STATUS. Rejects
+ * when none of all opens, and when that connection dies, so that the caller decides when to come back.
  */
 export async function watchFolders(
   ctx: Context,
@@ -96,7 +96,11 @@ const tell = (hub: Hub, folder?: string, changes = false) => {
   }
 };
 const inform = (hub: Hub, watcher: Watcher) =>
-  watcher.changed(hub.pushed !== undefined && watcher.folders[0] === hub.pushed);
+  watcher.changed(hub.pushed !== undefined && firstOf(hub, watcher) === hub.pushed);
+/** The folder a watcher waits for first, of those that the server opens. */
+const firstOf = (hub: Hub, { folders }: Watcher) => folders.find(folder => !hub.refused?.has(folder));
+/** What is seen of a folder that the server refuses. */
+const GONE = 'gone';
 
 /** Idles on a connection of its own until nobody watches any more. Throws when the connection dies. */
 async function follow(hub: Hub, end: Endpoint): Promise<void> {
@@ -112,6 +116,8 @@ class Following {
   private main = '';
   /** What was last told of each folder. */
   private readonly seen = new Map<string, string>();
+  /** Folders that the server refused to open, with what was seen of them then: once that changes it is tried again. */
+  private readonly refused = new Map<string, string | undefined>();
   private idles: boolean;
   /** When the other folders were last asked for, in milliseconds of `performance.now`. */
   private othersAt = 0;
@@ -125,6 +131,7 @@ class Following {
     private readonly client: ImapFlow,
   ) {
     hub.idle = client;
+    hub.refused = this.refused;
     this.idles = client.capabilities.has('IDLE') || client.capabilities.has('IMAP4rev2');
     this.closed = new Promise<never>((_, reject) =>
       client.once('close', () => reject(this.unavailable('closed the connection that waited for new mail'))),
@@ -139,9 +146,10 @@ class Following {
     try {
       while (hub.watchers.size) {
         const watchers = [...hub.watchers];
-        await this.openMain(watchers[0]!.folders[0] ?? 'INBOX');
+        const wanted = new Set(watchers.flatMap(watcher => watcher.folders));
+        await this.openMain(wanted.size ? [...wanted] : ['INBOX']);
         // Folders that somebody's news depends on alone are asked for more often.
-        const urgent = watchers.slice(1).some(watcher => watcher.folders[0] !== this.main);
+        const urgent = watchers.some(watcher => (firstOf(hub, watcher) ?? this.main) !== this.main);
         await this.askForOthers(watchers, urgent ? POLL_EVERY : OTHERS_EVERY);
         if (this.idles) this.idle();
         await this.wait(this.idles && !urgent ? PROBE_EVERY : POLL_EVERY);
@@ -151,19 +159,49 @@ class Following {
       clearTimeout(this.timer);
       hub.idle = undefined;
       hub.pushed = undefined;
+      hub.refused = undefined;
       hub.wake = undefined;
       // Nothing waits for an answer here, so nothing can hold up whoever stops watching.
       client.close();
     }
   }
 
-  /** Opens the main folder unless it is open already; without IDLE it is opened each time, which tells what is new. */
-  private async openMain(wanted: string): Promise<void> {
-    const { hub, client, seen, idles } = this;
+  /** Makes the first folder that the server opens the main one. Throws when it opens none. */
+  private async openMain(wanted: readonly string[]): Promise<void> {
+    const { hub, seen, refused } = this;
+    const promising = wanted.filter(folder => !refused.has(folder) || refused.get(folder) !== seen.get(folder));
+    const gone: string[] = [];
+    let failed: unknown;
+    for (const folder of promising.length ? promising : wanted) {
+      try {
+        await this.open(folder);
+        for (const one of gone) tell(hub, one);
+        return;
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+        failed ??= error;
+        // No folder is open after a refusal (RFC 9051 section 6.3.2).
+        this.main = '';
+        hub.pushed = undefined;
+        // Where STATUS answered since, that stands: else the folder would go and come back without end.
+        if (!refused.has(folder) && seen.get(folder) !== GONE) {
+          seen.set(folder, GONE);
+          gone.push(folder);
+        }
+        refused.set(folder, seen.get(folder));
+      }
+    }
+    throw failed;
+  }
+
+  /** Opens a folder unless it is open already; without IDLE it is opened each time, which tells what is new. */
+  private async open(wanted: string): Promise<void> {
+    const { hub, client, seen, idles, refused } = this;
     if (this.main === wanted && idles) return;
     spareListing(client, wanted);
     const mailbox = await this.answer(client.mailboxOpen(wanted, { readOnly: true }));
     const state = `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
+    refused.delete(wanted);
     // Whatever came before this moment was not announced to us.
     hub.pushed = idles ? wanted : undefined;
     if (this.main !== wanted || seen.get(wanted) !== state) {
@@ -182,7 +220,7 @@ class Following {
       const status = await this.answer(
         client.status(folder, { uidNext: true, uidValidity: true, messages: true }).catch(() => false as const),
       );
-      const state = status ? `${status.uidValidity}/${status.uidNext}/${status.messages}` : 'gone';
+      const state = status ? `${status.uidValidity}/${status.uidNext}/${status.messages}` : GONE;
       if (seen.get(folder) === state) continue;
       seen.set(folder, state);
       tell(hub, folder);
@@ -253,16 +291,25 @@ async function poll(hub: Hub): Promise<void> {
   // After a while it is tried again whether a second connection is allowed.
   while (hub.watchers.size && isSingle(hub)) {
     const watchers = [...hub.watchers];
-    for (const folder of new Set(watchers.flatMap(watcher => watcher.folders))) {
+    const folders = new Set(watchers.flatMap(watcher => watcher.folders));
+    const gone = new Map<string, unknown>();
+    for (const folder of folders) {
       const state = await withImap(
         { ...watchers[0]!.ctx, signal: undefined },
         async client => {
           // STATUS of the open folder is not to be trusted (RFC 3501 section 6.3.10), opening it again is.
-          const mailbox = await client.mailboxOpen(folder, { readOnly: true });
-          return `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
+          try {
+            const mailbox = await client.mailboxOpen(folder, { readOnly: true });
+            return `${mailbox.uidValidity}/${mailbox.uidNext}/${mailbox.exists}`;
+          } catch (error) {
+            if (!isRefused(error)) throw error;
+            gone.set(folder, error);
+            return GONE;
+          }
         },
         { reads: true, silence: 30_000 },
       );
+      if (gone.size === folders.size) throw [...gone.values()][0];
       if (seen.get(folder) !== state) {
         seen.set(folder, state);
         tell(hub, folder);
