@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
 import { connect, providerById, type Batch, type Client, type MailError } from '../../shared/index.js';
 import { closeConnections } from '../../shared/providers/imap/session/imapPool.js';
+import { watchFolders } from '../../shared/providers/imap/session/watchFolders.js';
 import { bigMail, mail as corpus, oddities, type Oddity } from '../sandbox/corpus.js';
 import { startFaultProxy, type FaultProxy } from '../sandbox/faultProxy.js';
 import { startMail, type Mail, type MailOptions } from '../sandbox/mail.js';
@@ -849,6 +850,24 @@ describe('IMAP feed', function () {
       w.stop();
       await w.ended;
       await assert.rejects(watch({ folders: ['Deleted', 'Nowhere'] }).ended, { code: 'not_found' });
+    });
+    it('asks for the other folders at once, also where the clock begins at nought', async () => {
+      await start();
+      const { now } = performance;
+      const begun = performance.now();
+      performance.now = () => now.call(performance) - begun;
+      try {
+        const w = watch({ folders: ['INBOX', 'Archive'] });
+        await until(w, () => w.calls === 2);
+        w.stop();
+        await w.ended;
+      } finally {
+        performance.now = now;
+      }
+    });
+    it('looks at no account where it was stopped before', async () => {
+      await start();
+      await watchFolders({ signal: AbortSignal.abort() } as Any, ['INBOX'], () => {});
     });
     it('says so when the server offers IDLE and then refuses it', async () => {
       await start();

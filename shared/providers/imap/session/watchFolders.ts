@@ -27,9 +27,10 @@ export async function watchFolders(
   changed: Watcher['changed'],
   { changes = false }: Pick<Watcher, 'changes'> = {},
 ): Promise<void> {
+  // An account that is remembered for nobody would never be forgotten.
+  if (ctx.signal?.aborted) return;
   const end = endpoint(ctx, 'imap');
   const hub = hubOf(ctx);
-  if (ctx.signal?.aborted) return;
   let leaveHub: () => void = () => {};
   try {
     await new Promise<void>((resolve, reject) => {
@@ -120,7 +121,7 @@ class Following {
   private readonly refused = new Map<string, string | undefined>();
   private idles: boolean;
   /** When the other folders were last asked for, in milliseconds of `performance.now`. */
-  private othersAt = 0;
+  private othersAt = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   /** Rejects when the connection ends. */
   private readonly closed: Promise<never>;
