@@ -1,7 +1,7 @@
 import { tlsFacts } from '../../../tlsFacts.js';
 import type { Talk } from '../../../wireTalk.js';
 
-/** The command that begins a login, with its way if that is one (RFC 4954 section 4, RFC 5804 section 2.1, RFC 4422). */
+/** The command that begins a login, with its way if it is one (RFC 4954 section 4, RFC 5804 section 2.1, RFC 4422). */
 const BEGINS = /^AUTH(?:ENTICATE)?(?=\s|$)(?: "?[\w-]{1,20}"?(?=\s|$))?/i;
 /** A longer line is passed on in pieces, in bytes. */
 const LONGEST_LINE = 8 * 1024;
