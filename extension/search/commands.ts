@@ -17,7 +17,7 @@ export function registerSearchCommands({ register, found }: Parts): void {
       placeHolder: t('Words of the messages'),
       prompt: t('Each provider searches its own mail. Trash and Junk are left out.'),
     });
-    // It goes on while other commands run, and is stopped by one.
+    // Not awaited: other commands may run meanwhile, and `stopSearch` ends it.
     if (text?.trim()) void found.start(text.trim());
   });
   register('stopSearch', () => found.search.stop());

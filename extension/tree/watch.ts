@@ -18,8 +18,9 @@ interface WatchOptions {
 }
 
 const WATCHED = 'watched';
-/** An inbox that could not be read is read again after so long, and one notice follows another after these. */
+/** Retry an unreadable inbox after this long, in milliseconds. */
 const AGAIN_MS = 60_000;
+/** The shortest time between two notices, in milliseconds. */
 const QUIET_MS = 30_000;
 
 const timer = (run: () => void, ms: number) => {
@@ -28,7 +29,10 @@ const timer = (run: () => void, ms: number) => {
   return () => clearTimeout(one);
 };
 
-/** The accounts whose inbox is followed though nobody has it open, with how many messages in it are unread. */
+/**
+ * The accounts whose inbox is followed though nobody has it open. It counts the unread ones among the messages it has
+ * loaded.
+ */
 export class Watch {
   private readonly options: WatchOptions;
   private readonly later: NonNullable<WatchOptions['later']>;
@@ -76,7 +80,8 @@ export class Watch {
       const { id } = root;
       const is = this.has(id);
       const inbox = is ? this.inboxOf(root) : undefined;
-      if (inbox && !inbox.rows && !inbox.loading && !this.timers.has(id)) void this.read(id, inbox);
+      // Whatever could not be asked, such as an account that just went, is asked again by the timer.
+      if (inbox && waits(inbox) && !this.timers.has(id)) this.read(id, inbox).catch(() => {});
       const unread = inbox?.rows?.filter(({ item }) => item.read === false).length ?? 0;
       if ((root.watched ?? false) === is && (root.unread ?? 0) === unread) continue;
       root.watched = is;
@@ -84,7 +89,7 @@ export class Watch {
       this.options.changed(id);
     }
   }
-  /** How many messages are unread in the inboxes that are watched. */
+  /** How many of the messages that are loaded of the watched inboxes are unread. */
   unread(): number {
     return this.roots().reduce((sum, { unread = 0 }) => sum + unread, 0);
   }
@@ -101,6 +106,8 @@ export class Watch {
     this.tell(inbox, news);
   }
   dispose(): void {
+    // What is being read now, and fails, is not read again.
+    this.resumed = false;
     for (const end of this.timers.values()) end();
     this.timers.clear();
     this.untold.clear();
@@ -142,13 +149,20 @@ export class Watch {
       this.keep();
     }, AGAIN_MS);
     this.timers.set(id, again);
-    // Whoever is to be asked for a secret is asked when he opens the account.
+    // Do not ask for a secret here; the user is asked when they open the account.
     if (!(await accounts.ready(id))) return;
     if (inbox.failed) await model.refresh(inbox);
     else await model.children(inbox);
-    if (!inbox.rows || !this.timers.has(id)) return;
+    if (!inbox.rows || inbox.failed || !this.timers.has(id)) return;
     this.timers.delete(id);
     again();
     this.keep();
   }
 }
+
+/**
+ * Whether an inbox waits to be read, for the first time or after a failure. A refused login is not tried again: the
+ * user is asked for it, and servers lock out who repeats it.
+ */
+const waits = ({ rows, failed, loading }: BranchNode): boolean =>
+  !loading && (failed ? failed.code !== 'unauthorized' : !rows);

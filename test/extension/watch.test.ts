@@ -1,9 +1,23 @@
 import './fakeVscode.js';
 import assert from 'node:assert/strict';
 import { createTransport } from 'nodemailer';
-import { connect, providerById, startMailServer, type MailServer, type Provider } from '../../shared/index.js';
+import {
+  connect,
+  MailError,
+  providerById,
+  startMailServer,
+  type MailServer,
+  type Provider,
+} from '../../shared/index.js';
 import { createLive, type Live } from '../../extension/tree/live.js';
-import { contextOf, createModel, describe as words, type AccountNode, type Model } from '../../extension/tree/model.js';
+import {
+  contextOf,
+  createModel,
+  describe as words,
+  type AccountNode,
+  type BranchNode,
+  type Model,
+} from '../../extension/tree/model.js';
 import { Watch } from '../../extension/tree/watch.js';
 
 const until = async (what: string, check: () => boolean, ms = 20_000): Promise<void> => {
@@ -37,13 +51,20 @@ describe('a watched account', function () {
       values: server.account,
     };
     const opened: string[] = [];
+    /** Why the server, or the store of secrets, cannot be read. */
+    const closed: { server?: Error | undefined; secrets?: Error | undefined } = {};
     const told: string[] = [];
     const timers = new Set<() => void>();
     const open = async (id: string, signal?: AbortSignal) => {
       opened.push(id);
+      if (closed.server) throw closed.server;
       return connect(account.provider, server.account, signal ? { signal } : {});
     };
-    const accounts = { list: () => [account], find: () => ({ remember }), ready: async () => true, open } as never;
+    const ready = async () => {
+      if (closed.secrets) throw closed.secrets;
+      return true;
+    };
+    const accounts = { list: () => [account], find: () => ({ remember }), ready, open } as never;
     const model: Model = createModel({
       accounts: () => [account],
       open,
@@ -77,9 +98,15 @@ describe('a watched account', function () {
       watch,
       live,
       opened,
+      closed,
+      timers,
       told,
       kept,
       root: () => (model.children() as AccountNode[])[0]!,
+      inbox: () =>
+        (model.children((model.children() as AccountNode[])[0]!) as BranchNode[]).find(
+          ({ branch }) => branch.resource === 'message',
+        )!,
       quiet: () => {
         for (const run of [...timers]) {
           timers.delete(run);
@@ -174,6 +201,61 @@ describe('a watched account', function () {
       await send('Later');
       await until('it is counted', () => watch.unread() === 1);
     } finally {
+      close();
+    }
+  });
+  it('is read again after a reading that failed, though the rows of the one before are left', async () => {
+    await send('One');
+    const { watch, live, model, inbox, opened, closed, timers, quiet, close } = windowOf();
+    try {
+      await watch.add('a');
+      await until('it listens', () => live.listening().length === 1);
+      const list = inbox();
+      const before = opened.length;
+      closed.server = new MailError('unavailable', 'Not now.');
+      await model.refresh(list);
+      await until('it was tried once more', () => opened.length === before + 2 && !list.loading);
+      assert.deepEqual([list.failed?.code, list.rows?.length, timers.size], ['unavailable', 1, 1]);
+      closed.server = undefined;
+      await send('Two');
+      quiet();
+      await until('it is read', () => !list.failed && watch.unread() === 2);
+      assert.equal(timers.size, 0);
+    } finally {
+      close();
+    }
+  });
+  it('is not read again where the login was refused', async () => {
+    await send('One');
+    const { watch, live, model, inbox, opened, closed, timers, close } = windowOf();
+    try {
+      await watch.add('a');
+      await until('it listens', () => live.listening().length === 1);
+      const list = inbox();
+      const before = opened.length;
+      closed.server = new MailError('unauthorized', 'Wrong password.');
+      await model.refresh(list);
+      watch.keep();
+      assert.deepEqual([list.failed?.code, opened.length, timers.size], ['unauthorized', before + 1, 0]);
+    } finally {
+      close();
+    }
+  });
+  it('is asked for again where its secrets could not be looked up', async () => {
+    const { watch, live, closed, quiet, close } = windowOf();
+    const unhandled: unknown[] = [];
+    const hear = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', hear);
+    try {
+      closed.secrets = new Error('No such account.');
+      await watch.add('a');
+      await new Promise(resolve => setImmediate(resolve));
+      assert.deepEqual(unhandled, []);
+      closed.secrets = undefined;
+      quiet();
+      await until('it listens', () => live.listening().length === 1);
+    } finally {
+      process.off('unhandledRejection', hear);
       close();
     }
   });
