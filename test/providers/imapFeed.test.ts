@@ -827,6 +827,8 @@ describe('IMAP feed', function () {
           await waiting;
           assert.equal(examined(), 2 + times);
         }
+        // Of the folder that was opened, and not once more of one that is gone.
+        assert.equal(w.calls, 4);
         const heard = w.next();
         mail.deliver(USER, { subject: 'x' }, { folder: times === 1 ? 'Archive' : 'INBOX' });
         await heard;
