@@ -18,7 +18,9 @@ import type { BranchNode, ItemNode, Model } from '../tree/model.js';
 
 /** So many messages of an account are shown, and so many of its folders searched; for so long, in milliseconds. */
 export const MOST_ROWS = 50;
-const MOST_FOLDERS = 200;
+export const MOST_FOLDERS = 200;
+/** So many folders are looked at to choose those from. */
+const MOST_LISTED = 10_000;
 const LONGEST_MS = 30_000;
 
 /** How the search in one account stands. `more`: there are further messages; `late`: it took too long. */
@@ -29,6 +31,9 @@ export interface Found {
   readonly rows: ItemNode[];
   standing: Standing;
   error?: unknown;
+  /** Some folders could not be read; and there were more than are searched. */
+  unreadable?: boolean;
+  cut?: boolean;
 }
 interface SearchOptions {
   accounts: Pick<Accounts, 'list' | 'open' | 'ready'>;
@@ -38,6 +43,11 @@ interface SearchOptions {
   /** Runs something later, unless it is called off; for tests. */
   later?(run: () => void, ms: number): () => void;
 }
+
+/** What says that one folder cannot be read, not that the account cannot. */
+const ONE_FOLDER: readonly string[] = ['not_found', 'forbidden', 'rejected'];
+/** A list whose rows are those that were found in it. */
+type Listed = BranchNode & { rows: ItemNode[] };
 
 /** Roles of folders that nobody looks for mail in. */
 const LEFT_OUT = ['trash', 'junk', 'flagged'];
@@ -89,6 +99,9 @@ export class Search {
       const at = one.rows.indexOf(node as ItemNode);
       if (at < 0) continue;
       one.rows.splice(at, 1);
+      // The list of its folder is what the reader goes on in.
+      const { rows } = parentOf(node as ItemNode);
+      rows.splice(rows.indexOf(node as ItemNode), 1);
       this.options.changed(one);
       return true;
     }
@@ -124,28 +137,50 @@ export class Search {
     }
   }
   private async gather(one: Found, signal: AbortSignal): Promise<Standing> {
-    const { accounts, model } = this.options;
-    const { account, rows } = one;
+    const { accounts } = this.options;
+    const { account } = one;
     // Nobody is asked for the secrets of several accounts at once.
     if (!(await accounts.ready(account.id))) return 'signIn';
     const client = await accounts.open(account.id, signal);
+    const all = await placesIn(account, client);
+    const places = all.slice(0, MOST_FOLDERS);
     const seen = new Set<string>();
-    for await (const { branch, binding } of places(account, client)) {
+    let refused = 0;
+    for (const { branch, binding } of places) {
       signal.throwIfAborted();
-      const node = this.branchOf(account, branch, binding);
-      for await (const item of model.listed(node, signal)) {
-        if (signal.aborted) return one.standing;
-        if (seen.has(idOfItem(item))) continue;
-        if (rows.length >= MOST_ROWS) return 'more';
-        seen.add(idOfItem(item));
-        rows.push(itemOf(node, item));
-        node.rows!.push(rows.at(-1)!);
-        this.options.changed(one);
+      try {
+        const standing = await this.gatherIn(one, this.branchOf(account, branch, binding), seen, signal);
+        if (standing) return standing;
+      } catch (error) {
+        // A folder that went meanwhile, or is closed to this user, takes nothing from the others.
+        if (!isMailError(error) || !ONE_FOLDER.includes(error.code) || ++refused === places.length) throw error;
+        one.unreadable = true;
       }
     }
+    one.cut = all.length > places.length;
     return 'done';
   }
-  private branchOf(account: AccountInfo, branch: Branch, binding: Binding): BranchNode {
+  /** What one folder holds; undefined where the search goes on after it. */
+  private async gatherIn(
+    one: Found,
+    node: Listed,
+    seen: Set<string>,
+    signal: AbortSignal,
+  ): Promise<Standing | undefined> {
+    const { rows } = one;
+    for await (const item of this.options.model.listed(node, signal)) {
+      if (signal.aborted) return one.standing;
+      if (seen.has(idOfItem(item))) continue;
+      if (rows.length >= MOST_ROWS) return 'more';
+      seen.add(idOfItem(item));
+      const row = itemOf(node, item);
+      rows.push(row);
+      node.rows.push(row);
+      this.options.changed(one);
+    }
+    return undefined;
+  }
+  private branchOf(account: AccountInfo, branch: Branch, binding: Binding): Listed {
     return {
       kind: 'branch',
       id: `search/${this.count}/${account.id}/${binding.refs.folder ?? ''}/${branch.resource}`,
@@ -161,6 +196,7 @@ export class Search {
   }
 }
 
+const parentOf = (node: ItemNode): Listed => node.parent as Listed;
 const itemOf = (parent: BranchNode, item: Record<string, unknown>): ItemNode => ({
   kind: 'item',
   id: `${parent.id}/${idOfItem(item)}`,
@@ -193,17 +229,14 @@ const listsOf = (account: AccountInfo): Branch[] => searchable(account, undefine
  * The lists to search in an account: those of its folders where it has some, the inbox first; the folder with all mail
  * alone where there is one.
  */
-async function* places(account: AccountInfo, client: Client): AsyncGenerator<{ branch: Branch; binding: Binding }> {
+async function placesIn(account: AccountInfo, client: Client): Promise<{ branch: Branch; binding: Binding }[]> {
   const { provider } = account;
   const own = listsOf(account).map(branch => ({ branch, binding: NOTHING_BOUND }));
-  if (!operationOf(provider, 'folder.list') || !(account.has?.includes('folder') ?? true)) {
-    yield* own;
-    return;
-  }
+  if (!operationOf(provider, 'folder.list') || !(account.has?.includes('folder') ?? true)) return own;
   const folders: Record<string, unknown>[] = [];
   const listed = client.call('folder.list', inputFrom(provider, 'folder.list', NOTHING_BOUND));
   for await (const folder of listed as AsyncIterable<Record<string, unknown>>) {
-    if (folders.push(folder) >= MOST_FOLDERS) break;
+    if (folders.push(folder) >= MOST_LISTED) break;
   }
   const all = folders.filter(({ role }) => role === 'all');
   const rank = (folder: Record<string, unknown>) => (idOfItem(folder).toUpperCase() === 'INBOX' ? 0 : 1);
@@ -214,7 +247,7 @@ async function* places(account: AccountInfo, client: Client): AsyncGenerator<{ b
     const binding = bind(provider, NOTHING_BOUND, 'folder', folder);
     return searchable(account, 'folder', binding).map(branch => ({ branch, binding }));
   });
-  yield* found.length ? found : own;
+  return found.length ? found : own;
 }
 const selectable = (native: unknown): boolean => (native as Record<string, unknown> | undefined)?.selectable !== false;
 

@@ -4,7 +4,7 @@ import { oneLine } from '../host/problems.js';
 import { t } from '../host/text.js';
 import { window } from '../host/window.js';
 import type { ItemNode, Node } from '../tree/model.js';
-import { MOST_ROWS, Search, type Found } from './search.js';
+import { MOST_FOLDERS, MOST_ROWS, Search, type Found } from './search.js';
 
 /** A row of the view: an account with what was found in it, a message, or why there is nothing more. */
 type Row = Found | ItemNode | { of: Found; why: string };
@@ -40,7 +40,7 @@ export function createSearchView({ icon, rowOf, selected, ...options }: ViewOpti
     onDidChangeTreeData: emitter.event,
     getChildren(row) {
       if (!row) return search.found;
-      return isFound(row) ? [...row.rows, ...whyOf(row)] : [];
+      return isFound(row) ? [...row.rows, ...whyOf(row).map(why => ({ of: row, why }))] : [];
     },
     getParent: row =>
       isItem(row) ? search.found.find(({ rows }) => rows.includes(row)) : isFound(row) ? null : row.of,
@@ -104,25 +104,31 @@ function standingOf({ standing, rows: { length } }: Found): string {
       return count;
   }
 }
-/** Why there is not all that there might be. */
-function whyOf(found: Found): Row[] {
-  const why = (text: string): Row[] => [{ of: found, why: text }];
+/** Why there is not all that there might be, in sentences. */
+export function whyOf(found: Found): string[] {
+  return [
+    whyEnded(found),
+    found.unreadable && t('Some folders could not be read.'),
+    found.cut && t('Only the first {0} folders were searched.', MOST_FOLDERS),
+  ].filter(why => typeof why === 'string');
+}
+function whyEnded(found: Found): string | undefined {
   switch (found.standing) {
     case 'failed':
-      return why(isMailError(found.error) ? oneLine(found.error) : t('The search failed.'));
+      return isMailError(found.error) ? oneLine(found.error) : t('The search failed.');
     case 'late':
-      return why(t('The search was ended after 30 seconds.'));
+      return t('The search was ended after 30 seconds.');
     case 'more':
-      return why(t('Only the first {0} are shown. Search for more words.', MOST_ROWS));
+      return t('Only the first {0} are shown. Search for more words.', MOST_ROWS);
     case 'signIn':
-      return why(t('Sign in to this account, then search again.'));
+      return t('Sign in to this account, then search again.');
     default:
-      return [];
+      return undefined;
   }
 }
 function noteRow(why: string, of: Found): vscode.TreeItem {
   const item = new vscode.TreeItem(why, vscode.TreeItemCollapsibleState.None);
-  item.id = `found/${of.account.id}#why`;
+  item.id = `found/${of.account.id}#${why}`;
   item.tooltip = why;
   item.iconPath =
     of.standing === 'failed'

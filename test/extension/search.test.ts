@@ -2,9 +2,17 @@ import './fakeVscode.js';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { connect, providerById, startMailServer, type MailServer, type Provider } from '../../shared/index.js';
-import { createModel } from '../../extension/tree/model.js';
-import { MOST_ROWS, Search, type Found } from '../../extension/search/search.js';
+import {
+  connect,
+  MailError,
+  providerById,
+  startMailServer,
+  type MailServer,
+  type Provider,
+} from '../../shared/index.js';
+import { createModel, type BranchNode, type Model } from '../../extension/tree/model.js';
+import { MOST_FOLDERS, MOST_ROWS, Search, type Found } from '../../extension/search/search.js';
+import { whyOf } from '../../extension/search/view.js';
 
 const provider = providerById('imap') as Provider;
 
@@ -147,5 +155,42 @@ describe('a search in all accounts', function () {
     const [row] = of('good').rows;
     assert.ok(search.has(row) && search.gone(row));
     assert.deepEqual([search.has(row), search.gone(row), of('good').rows.length], [false, false, 0]);
+    assert.deepEqual((row!.parent as BranchNode).rows, [], 'the reader does not go on to it');
+  });
+  /** A search in one account whose folders, and what is listed in each, are given. */
+  function among(folders: readonly string[], listed: (folder: string) => AsyncGenerator<Record<string, unknown>>) {
+    const account = good();
+    const client = {
+      call: async function* () {
+        for (const id of folders) yield { id, name: id };
+      },
+    };
+    const model = { listed: (node: BranchNode) => listed(node.binding.refs.folder!) } as unknown as Model;
+    const accounts = { list: () => [account], open: async () => client, ready: async () => true } as never;
+    return new Search({ accounts, model, changed() {} });
+  }
+  it('goes on after a folder that cannot be read, says so, and fails only where none could be', async () => {
+    const closed = new Set(['INBOX']);
+    const search = among(['INBOX', 'Archive'], async function* (folder) {
+      if (closed.has(folder)) throw new MailError('not_found', `There is no ${folder}.`);
+      yield { id: `1 ${folder}`, subject: `In ${folder}` };
+    });
+    await search.start('x');
+    const [found] = search.found as [Found];
+    assert.deepEqual([found.standing, found.rows.length], ['done', 1]);
+    assert.deepEqual(whyOf(found), ['Some folders could not be read.']);
+    closed.add('Archive');
+    await search.start('x');
+    assert.deepEqual([search.found[0]!.standing, search.found[0]!.rows.length], ['failed', 0]);
+  });
+  it('searches the inbox first also where it is the last of too many folders, and says that not all were', async () => {
+    const asked: string[] = [];
+    const folders = [...Array.from({ length: MOST_FOLDERS }, (_, i) => `F${i}`), 'INBOX'];
+    const search = among(folders, async function* (folder) {
+      asked.push(folder);
+    });
+    await search.start('x');
+    assert.deepEqual([asked[0], asked.length], ['INBOX', MOST_FOLDERS]);
+    assert.deepEqual(whyOf(search.found[0]!), ['Only the first 200 folders were searched.']);
   });
 });
