@@ -278,7 +278,7 @@ export const MAIL: readonly Guard[] = [
     name: 'what passes by of a monstrous answer',
     file: 'shared/providers/imap/wire/fetch.ts',
     tests: ['test/providers/imapRows.test.ts'],
-    guard: 'if (!pipelined || !isMonstrous(wordsAt(bytes, at))) break;',
+    guard: 'if (!pipelined || !isMonstrous(Buffer.concat(answer.words))) break;',
     without: 'break;',
   },
   {

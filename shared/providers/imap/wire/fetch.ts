@@ -144,13 +144,19 @@ interface Answer {
   end: number;
 }
 
-/** The answer that begins at `from`; the number of bytes it has at least where not all of it is here. */
-function answerAt(bytes: Buffer, from: number): Answer | number {
+/** An answer that has not come to its end: how many bytes it has at least, and what came of it besides literals. */
+interface Unfinished {
+  least: number;
+  words: Buffer[];
+}
+
+/** The answer that begins at `from`, so far as it is here. */
+function answerAt(bytes: Buffer, from: number): Answer | Unfinished {
   const lines: Buffer[] = [];
   const literals: Buffer[] = [];
   for (let at = from; ;) {
     const end = bytes.indexOf(LF, at);
-    if (end < 0) return bytes.length - from + 1;
+    if (end < 0) return { least: bytes.length - from + 1, words: [...lines, bytes.subarray(at)] };
     const stop = bytes[end - 1] === CR ? end - 1 : end;
     const size =
       bytes[stop - 1] === CLOSE
@@ -164,24 +170,9 @@ function answerAt(bytes: Buffer, from: number): Answer | number {
       };
     lines.push(bytes.subarray(at, end + 1));
     at = end + 1 + Number(size);
-    if (at >= bytes.length) return at - from + 1;
+    if (at >= bytes.length) return { least: at - from + 1, words: lines };
     literals.push(bytes.subarray(end + 1, at));
   }
-}
-
-/** An answer that has not come to its end, without what stands in its literals. */
-function wordsAt(bytes: Buffer, from: number): Buffer {
-  const words: Buffer[] = [];
-  for (let at = from; at < bytes.length;) {
-    const end = bytes.indexOf(LF, at);
-    words.push(bytes.subarray(at, end < 0 ? undefined : end + 1));
-    if (end < 0) break;
-    at =
-      end +
-      1 +
-      Number(/\{(\d{1,10})\}\r?\n$/.exec(bytes.toString('latin1', Math.max(at, end - 13), end + 1))?.[1] ?? 0);
-  }
-  return words.length > 1 ? Buffer.concat(words) : words[0]!;
 }
 
 /**
@@ -247,17 +238,17 @@ export function fastFetch(client: ImapFlow, pipelined = true): void {
       (bytes[at] === STAR ? !(bytes[at + 2]! > NINE) : bytes[at] === OWN && pipeline.length)
     ) {
       const answer = answerAt(bytes, at);
-      if (typeof answer === 'number') {
-        if (answer > LARGEST) {
-          if (!pipelined || !isMonstrous(wordsAt(bytes, at))) break;
+      if ('least' in answer) {
+        if (answer.least > LARGEST) {
+          if (!pipelined || !isMonstrous(Buffer.concat(answer.words))) break;
           pass = skipAnswer();
           pass(bytes.subarray(at));
           return;
         }
         kept = [bytes.subarray(at)];
         have = bytes.length - at;
-        need = answer;
-        inLine = answer === have + 1;
+        need = answer.least;
+        inLine = answer.least === have + 1;
         return;
       }
       if (bytes[at] === OWN) {
