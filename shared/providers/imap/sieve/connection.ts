@@ -3,6 +3,7 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { MailError } from '../../../errors.js';
 import type { Context } from '../../../provider.js';
 import { unlessAborted } from '../../../wait.js';
+import type { Talk } from '../../../wireTalk.js';
 import { certificateRefused, isCertificateError, tlsOptions } from '../account/certificate.js';
 import type { Endpoint } from '../account/fields.js';
 import { count } from '../session/commandPace.js';
@@ -193,8 +194,7 @@ export async function connectSieve(ctx: Context, end: Endpoint, account: string,
   const socket = connectTcp({ host: address, port: end.port });
   socket.setNoDelay(true);
   const talk: Conversation = new SocketConversation(socket);
-  const kept = talkFor(ctx, end);
-  talk.wire = kept && new LoginWire(kept, 'Sieve');
+  const kept = recorded(ctx, end, talk);
   const late = setTimeout(
     () =>
       talk.fail(
@@ -230,6 +230,13 @@ export async function connectSieve(ctx: Context, end: Endpoint, account: string,
     clearTimeout(late);
     spoken();
   }
+}
+
+/** What is kept of the next exchange over a connection, where the host asked for the wire. */
+function recorded(ctx: Context, end: Endpoint, talk: Conversation): Talk | undefined {
+  const kept = talkFor(ctx, end);
+  talk.wire = kept && new LoginWire(kept, 'Sieve');
+  return kept;
 }
 
 /** From the greeting to the capabilities that hold for the login, over TLS unless the account says otherwise. */
@@ -281,8 +288,7 @@ function sieveOver(ctx: Context, end: Endpoint, talk: Conversation, capabilities
           ),
         COMMAND_DEADLINE,
       );
-      const kept = talkFor(ctx, end);
-      talk.wire = kept && new LoginWire(kept, 'Sieve');
+      const kept = recorded(ctx, end, talk);
       const work = talk
         .exchange(commandBytes(name, args))
         .catch((error: unknown) => {
