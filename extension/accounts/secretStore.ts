@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SecretStorage } from 'vscode';
 import type { AccountIndex } from './accountIndex.js';
 import type { Secrets, StoredAccount } from './account.js';
+import { later, type Later } from '../host/later.js';
 
 /** Secrets that are never to be remembered are forgotten after this rest, in milliseconds. */
 const REST = 10 * 60_000;
@@ -14,8 +15,8 @@ export interface SecretStoreOptions {
   storeFailed(error: unknown): void;
   /** Told each time when a secret could not be taken out of the store. */
   notDeleted?(account: StoredAccount, error: unknown): void;
-  /** Does something after so many milliseconds, unless it is called off; for tests. */
-  later?(run: () => void, ms: number): () => void;
+  /** Instead of the clock; for tests. */
+  later?: Later;
 }
 
 /** Where the secrets of accounts are: in VS Code's store, in this session, or with the sandbox accounts. */
@@ -120,10 +121,9 @@ export class SecretStore {
     this.rests.get(id)?.();
     this.rests.delete(id);
     if (remember !== 'never') return;
-    const { later = timer } = this.options;
     this.rests.set(
       id,
-      later(() => {
+      (this.options.later ?? later)(() => {
         this.session.delete(id);
         this.forgotten(id);
         this.rests.delete(id);
@@ -152,12 +152,6 @@ export class SecretStore {
     this.session.clear();
   }
 }
-
-const timer = (run: () => void, ms: number) => {
-  const one = setTimeout(run, ms);
-  one.unref?.();
-  return () => clearTimeout(one);
-};
 
 /** Tells secrets apart without holding them; tokens do not count, because their keeper looks for newer ones itself. */
 function imprint(text: string | undefined): string {

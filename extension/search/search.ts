@@ -7,14 +7,14 @@ import {
   inputFrom,
   isMail,
   isMessage,
-  labelOf,
   NOTHING_BOUND,
   operationOf,
   searchField,
   type Binding,
   type Branch,
 } from '../fields/tables.js';
-import type { BranchNode, ItemNode, Model } from '../tree/model.js';
+import { later, type Later } from '../host/later.js';
+import { itemNodeOf, type BranchNode, type ItemNode, type Model } from '../tree/model.js';
 
 /** So many messages of an account are shown, and so many of its folders searched; for so long, in milliseconds. */
 export const MOST_ROWS = 50;
@@ -40,8 +40,8 @@ interface SearchOptions {
   model: Pick<Model, 'listed'>;
   /** Told what became different; nothing in particular when a search began. */
   changed(found?: Found): void;
-  /** Runs something later, unless it is called off; for tests. */
-  later?(run: () => void, ms: number): () => void;
+  /** Instead of the clock; for tests. */
+  later?: Later;
 }
 
 /** What says that one folder cannot be read, not that the account cannot. */
@@ -117,8 +117,7 @@ export class Search {
   }
   private async look(one: Found, stopped: AbortSignal): Promise<void> {
     const late = new AbortController();
-    const later = this.options.later ?? timer;
-    const end = later(() => {
+    const end = (this.options.later ?? later)(() => {
       late.abort();
       if (one.standing === 'searching') this.stands(one, 'late');
     }, LONGEST_MS);
@@ -173,7 +172,7 @@ export class Search {
       if (seen.has(idOfItem(item))) continue;
       if (rows.length >= MOST_ROWS) return 'more';
       seen.add(idOfItem(item));
-      const row = itemOf(node, item);
+      const row = itemNodeOf(node, item);
       rows.push(row);
       node.rows.push(row);
       this.options.changed(one);
@@ -197,17 +196,6 @@ export class Search {
 }
 
 const parentOf = (node: ItemNode): Listed => node.parent as Listed;
-const itemOf = (parent: BranchNode, item: Record<string, unknown>): ItemNode => ({
-  kind: 'item',
-  id: `${parent.id}/${idOfItem(item)}`,
-  parent,
-  account: parent.account,
-  resource: parent.branch.resource,
-  item,
-  binding: bind(parent.account.provider, parent.binding, parent.branch.resource, item),
-  label: labelOf(parent.branch.resource, item),
-  list: parent.branch.operation,
-});
 
 /** The lists of mail at a place that the server can search, messages before conversations: one kind is enough. */
 function searchable(account: AccountInfo, resource: string | undefined, binding: Binding): Branch[] {
@@ -254,9 +242,3 @@ const selectable = (native: unknown): boolean => (native as Record<string, unkno
 /** Resolves when a signal does: what hears of it late holds up nobody. */
 const ended = <T>(signal: AbortSignal, as: T): Promise<T> =>
   new Promise(resolve => signal.addEventListener('abort', () => resolve(as), { once: true }));
-
-const timer = (run: () => void, ms: number) => {
-  const one = setTimeout(run, ms);
-  one.unref?.();
-  return () => clearTimeout(one);
-};

@@ -1,6 +1,7 @@
 import type { Feed, Field } from '../../shared/index.js';
 import type { Accounts } from '../accounts/store.js';
 import { isMessage } from '../fields/tables.js';
+import { later, type Later } from '../host/later.js';
 import { feedsOf, type BranchNode, type ItemNode, type Model, type Node } from './model.js';
 
 interface LiveOptions {
@@ -12,8 +13,8 @@ interface LiveOptions {
   watched?(account: string): boolean;
   /** Told which rows came into a list that is shown or watched. */
   came?(branch: BranchNode, rows: ItemNode[]): void;
-  /** Runs something later, unless it is called off; for tests. */
-  later?(run: () => void, ms: number): () => void;
+  /** Instead of the clock; for tests. */
+  later?: Later;
 }
 /** One folder of one account that is listened to. */
 interface Listener {
@@ -28,12 +29,6 @@ interface Listener {
 const TOGETHER_MS = 50;
 const TRIES = [5_000, 15_000, 60_000, 300_000];
 
-const timer = (run: () => void, ms: number) => {
-  const one = setTimeout(run, ms);
-  one.unref?.();
-  return () => clearTimeout(one);
-};
-
 /**
  * Keeps open lists of messages as they are at the server: listens by the provider's own feed, where it tells of news by
  * itself, for as long as a list can be seen or its account is watched. Nothing is asked otherwise.
@@ -42,7 +37,7 @@ export const createLive = (options: LiveOptions): Live => new Live(options);
 
 export class Live {
   private readonly options: LiveOptions;
-  private readonly later: NonNullable<LiveOptions['later']>;
+  private readonly later: Later;
   private readonly listeners = new Map<string, Listener>();
   private readonly retries = new Map<string, { tries: number; end(): void }>();
   /** Rows that are closed, by their ids. */
@@ -53,7 +48,7 @@ export class Live {
 
   constructor(options: LiveOptions) {
     this.options = options;
-    this.later = options.later ?? timer;
+    this.later = options.later ?? later;
   }
 
   /**

@@ -514,27 +514,12 @@ export class Model {
     }
   }
   private itemNode(node: BranchNode, item: Record<string, unknown>): ItemNode {
-    const { resource, operation } = node.branch;
-    const label = labelOf(resource, item);
-    const binding = bind(node.account.provider, node.binding, resource, item);
-    return this.keep<ItemNode>(
-      {
-        kind: 'item',
-        id: `${node.id}/${idOfItem(item)}`,
-        parent: node,
-        account: node.account,
-        resource,
-        item,
-        binding,
-        label,
-        list: operation,
-      },
-      old => {
-        old.item = item;
-        old.binding = binding;
-        old.label = label;
-      },
-    );
+    const made = itemNodeOf(node, item);
+    return this.keep(made, old => {
+      old.item = item;
+      old.binding = made.binding;
+      old.label = made.label;
+    });
   }
   /** The rows below a row that is gone. Only what was shown below it is looked at. */
   private forget(node: Node): void {
@@ -701,6 +686,22 @@ export function contextOf(node: Node): string {
     case 'note':
       return `note.${node.note}`;
   }
+}
+
+/** The row of an object in a list. */
+export function itemNodeOf(list: BranchNode, item: Record<string, unknown>): ItemNode {
+  const { account, branch } = list;
+  return {
+    kind: 'item',
+    id: `${list.id}/${idOfItem(item)}`,
+    parent: list,
+    account,
+    resource: branch.resource,
+    item,
+    binding: bind(account.provider, list.binding, branch.resource, item),
+    label: labelOf(branch.resource, item),
+    list: branch.operation,
+  };
 }
 
 /** The feeds of a provider that tell of news in messages by themselves. */

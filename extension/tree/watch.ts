@@ -1,6 +1,7 @@
 import type { Memento } from 'vscode';
 import type { AccountInfo, Accounts } from '../accounts/store.js';
 import { isMessage, labelOf } from '../fields/tables.js';
+import { later, type Later } from '../host/later.js';
 import { brief, t } from '../host/text.js';
 import { canFollow, type AccountNode, type BranchNode, type ItemNode, type Model, type Node } from './model.js';
 
@@ -13,8 +14,8 @@ interface WatchOptions {
   changed(account: string): void;
   /** What tells of messages that came; undefined where nobody wants to be told. */
   notify(): ((text: string, rows: readonly ItemNode[], inbox: BranchNode) => void) | undefined;
-  /** Runs something later, unless it is called off; for tests. */
-  later?(run: () => void, ms: number): () => void;
+  /** Instead of the clock; for tests. */
+  later?: Later;
 }
 
 const WATCHED = 'watched';
@@ -23,19 +24,13 @@ const AGAIN_MS = 60_000;
 /** The shortest time between two notices, in milliseconds. */
 const QUIET_MS = 30_000;
 
-const timer = (run: () => void, ms: number) => {
-  const one = setTimeout(run, ms);
-  one.unref?.();
-  return () => clearTimeout(one);
-};
-
 /**
  * The accounts whose inbox is followed though nobody has it open. It counts the unread ones among the messages it has
  * loaded.
  */
 export class Watch {
   private readonly options: WatchOptions;
-  private readonly later: NonNullable<WatchOptions['later']>;
+  private readonly later: Later;
   private readonly timers = new Map<string, () => void>();
   /** What came and was not told yet, by account, as long as the last notice is fresh. */
   private readonly untold = new Map<string, { rows: ItemNode[]; inbox: BranchNode }>();
@@ -43,7 +38,7 @@ export class Watch {
 
   constructor(options: WatchOptions) {
     this.options = options;
-    this.later = options.later ?? timer;
+    this.later = options.later ?? later;
   }
 
   has(account: string): boolean {
